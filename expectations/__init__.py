@@ -1,0 +1,1 @@
+"""Great Expectations suites, a folder per job."""

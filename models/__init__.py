@@ -1,0 +1,1 @@
+"""Fitted pipelines and their manifests: models/<job>/<version>/."""

@@ -1,0 +1,137 @@
+"""Settings: each option declared once, with its meaning; file < environment < arguments.
+
+Try it: `SCORER_CONFIG=scorer.toml scorer check` names every bad option and where it came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from scorer.durations import parse_span
+from scorer.errors import UserError
+
+SYSTEM_CONFIG = Path("/etc/scorer/scorer.toml")
+
+
+def option(default: Any, meaning: str) -> Any:
+    """A field of Settings with its default and, for --help and scorer.toml, its meaning."""
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every option, as one frozen value."""
+
+    database_url: str | None = option(None, "where the database is; unset, the embedded PostgreSQL under home")
+    home: Path | None = option(None, "where the embedded PostgreSQL, trained models and reject files are kept")
+    jobs_dir: Path | None = option(None, "a site's own sql/, expectations/ and models/; looked in before those shipped")
+    worker_role: str = option("scorer_worker", "the role that runs take on, so that they can do no more than it may")
+    batch_size: int | None = option(None, "entities that commit together; unset, as the job says")
+    statement_timeout: timedelta = option(timedelta(minutes=10), "the longest that one statement may take")
+    lock_timeout: timedelta = option(
+        timedelta(seconds=5), "the longest wait for a lock, before the batch is tried again"
+    )
+    idle_timeout: timedelta = option(timedelta(minutes=10), "the longest that a transaction may stand idle")
+    connect_timeout: timedelta = option(timedelta(seconds=10), "the longest wait for a connection")
+    retry_tries: int = option(3, "how often a batch is tried again when the database fails under it")
+    retry_first_wait: timedelta = option(timedelta(seconds=1), "the wait before the first of them")
+    retry_last_wait: timedelta = option(timedelta(seconds=10), "the wait before the last of them")
+
+    @property
+    def home_dir(self) -> Path:
+        """`home`, or /var/lib/scorer for root, or $XDG_DATA_HOME/scorer for anybody else."""
+        if self.home is not None:
+            return self.home
+        if os.geteuid() == 0:
+            return Path("/var/lib/scorer")
+        return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "scorer"
+
+    @property
+    def retry_waits(self) -> tuple[float, ...]:
+        """Seconds before each new try, growing evenly in ratio from the first wait to the last.
+
+        >>> [round(wait, 2) for wait in Settings().retry_waits]
+        [1.0, 3.16, 10.0]
+        """
+        first, last = self.retry_first_wait.total_seconds(), self.retry_last_wait.total_seconds()
+        steps = max(self.retry_tries - 1, 1)
+        return tuple(first * (last / first) ** (step / steps) for step in range(self.retry_tries))
+
+
+def load_settings(*, environment: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
+    """The settings in force: the file's, over them the environment's, over them those `arguments` that are not None.
+
+    Raises UserError, in one sentence, for an unknown option or a value that cannot be read.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    values.update(_from_file(environment))
+    values.update(_from_credentials(environment))
+    values.update(_from_environment(environment))
+    values.update({name: value for name, value in arguments.items() if value is not None})
+    return Settings(**values)
+
+
+def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
+    named = environment.get("SCORER_CONFIG")
+    path = Path(named) if named else SYSTEM_CONFIG
+    if not named and not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"SCORER_CONFIG: {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}.") from error
+    return {name: _parsed(name, value, where=f"{path}: {name}") for name, value in content.items()}
+
+
+def _from_credentials(environment: Mapping[str, str]) -> dict[str, Any]:
+    directory = environment.get("CREDENTIALS_DIRECTORY")
+    credential = Path(directory) / "database_url" if directory else None
+    if credential is None or not credential.exists():
+        return {}
+    return {"database_url": credential.read_text(encoding="utf-8").strip()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        variable[len("SCORER_") :].lower(): _parsed(variable[len("SCORER_") :].lower(), value, where=variable)
+        for variable, value in environment.items()
+        if variable.startswith("SCORER_") and variable != "SCORER_CONFIG" and value != ""
+    }
+
+
+def _parsed(name: str, value: Any, *, where: str) -> Any:
+    known = {each.name: str(each.type) for each in fields(Settings)}
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f'did you mean "{nearest[0]}"?' if nearest else f"the options are {', '.join(sorted(known))}."
+        raise UserError(f"{where} is not an option of scorer; {hint}")
+    kind = known[name]
+    try:
+        if kind == "timedelta":
+            return parse_span(value, where=where)
+        if "Path" in kind:
+            return Path(str(value)).expanduser().absolute()
+        if "int" in kind:
+            return _whole_number(value)
+    except ValueError as error:
+        raise UserError(f'{where}: "{value}" is not a whole number above 0.') from error
+    if not isinstance(value, str):
+        raise UserError(f"{where}: expected text in quotes, found {value}.")
+    return value
+
+
+def _whole_number(value: Any) -> int:
+    number = int(str(value))
+    if number < 1:
+        raise ValueError(value)
+    return number

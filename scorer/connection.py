@@ -1,0 +1,179 @@
+"""How every session with PostgreSQL is opened: time zone, timeouts, role; and what its errors mean in one sentence.
+
+Two kinds of session exist: `engine` gives SQLAlchemy over psycopg2, for our own tables; `columns_uri` is what source.py opens
+for the hospital's tables, read-only, to receive rows as Arrow columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import psycopg2
+import sqlalchemy as sa
+
+from scorer.config import Settings
+from scorer.errors import DatabaseUnavailable, UserError
+
+# Connection failures, serialization, deadlock, lock not had in time, server shutting down or starting up.
+_WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53300")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database and the manners of our sessions in it."""
+
+    url: str
+    role: str | None
+    statement_timeout: timedelta
+    lock_timeout: timedelta
+    idle_timeout: timedelta
+    connect_timeout: timedelta
+
+    @classmethod
+    def of(cls, url: str, settings: Settings, *, role: str | None) -> Target:
+        """The database at `url`, in the manners of `settings`; `role` is taken on by every session."""
+        return cls(
+            url=libpq_url(url),
+            role=role,
+            statement_timeout=settings.statement_timeout,
+            lock_timeout=settings.lock_timeout,
+            idle_timeout=settings.idle_timeout,
+            connect_timeout=settings.connect_timeout,
+        )
+
+    def options(self, *, read_only: bool) -> str:
+        """The server settings of a session, as libpq's `options`."""
+        values = {
+            "TimeZone": "UTC",
+            "DateStyle": "ISO",
+            "statement_timeout": _milliseconds(self.statement_timeout),
+            "lock_timeout": _milliseconds(self.lock_timeout),
+            "idle_in_transaction_session_timeout": _milliseconds(self.idle_timeout),
+        }
+        if read_only:
+            values["default_transaction_read_only"] = "on"
+        if self.role:
+            values["role"] = self.role
+        return " ".join(f"-c {name}={value}" for name, value in values.items())
+
+
+def _milliseconds(span: timedelta) -> str:
+    return str(int(span.total_seconds() * 1000))
+
+
+def libpq_url(url: str) -> str:
+    """`url` as libpq reads it, whether it came as libpq's or SQLAlchemy's.
+
+    >>> libpq_url("postgresql+psycopg2://u@h/d")
+    'postgresql://u@h/d'
+    """
+    match = re.fullmatch(r"(?:postgresql|postgres)(?:\+\w+)?://(.*)", url, flags=re.DOTALL)
+    if match is None:
+        raise UserError(
+            f"The database URL begins with {url.split(':', maxsplit=1)[0]!r}, which is not PostgreSQL's; "
+            "write postgresql://user@host:5432/database."
+        )
+    return f"postgresql://{match[1]}"
+
+
+def engine(target: Target) -> sa.Engine:
+    """An engine whose one connection is opened when it is first used."""
+    url = _parsed(target.url)
+    options = " ".join(filter(None, [_query_option(url), target.options(read_only=False)]))
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg2"),
+        poolclass=sa.NullPool,
+        connect_args={
+            "options": options,
+            "connect_timeout": max(1, int(target.connect_timeout.total_seconds())),
+            "application_name": "scorer",
+        },
+    )
+
+
+def columns_uri(target: Target) -> str:
+    """The URI of a read-only session in the same manners, for a driver that takes all of them from its URI."""
+    url = _parsed(target.url)
+    options = " ".join(filter(None, [_query_option(url), target.options(read_only=True)]))
+    manners = {
+        "options": options,
+        "connect_timeout": str(max(1, int(target.connect_timeout.total_seconds()))),
+        "application_name": "scorer",
+    }
+    uri = url.update_query_dict(manners).set(drivername="postgresql").render_as_string(hide_password=False)
+    return uri.replace("+", "%20")  # SQLAlchemy writes a blank as "+", which libpq does not read as one
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise UserError("The database URL cannot be read; write postgresql://user@host:5432/database.") from error
+
+
+def _query_option(url: sa.URL) -> str:
+    value = url.query.get("options", "")
+    return value if isinstance(value, str) else " ".join(value)
+
+
+@contextmanager
+def sentences(*more: type[Exception]) -> Iterator[None]:
+    """Within it, the driver's errors (and those of types `more`) that an operator can mend become one sentence."""
+    try:
+        yield
+    except (sa.exc.DBAPIError, psycopg2.Error, *more) as error:
+        told = explain(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def explain(error: BaseException) -> UserError | None:
+    """The sentence for a driver's error, or None where it is a bug of ours."""
+    original = getattr(error, "orig", None) or error
+    sqlstate = getattr(original, "pgcode", None) or getattr(original, "sqlstate", None)
+    reason = _first_line(original)
+    if sqlstate is None:
+        return _explain_connection(original, reason)
+    if _WORTH_WAITING.fullmatch(sqlstate):
+        return DatabaseUnavailable(f"The database gave up on us ({sqlstate}): {reason}.", sqlstate=sqlstate)
+    if sqlstate == "42501":
+        return UserError(f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.")
+    if sqlstate in {"42P01", "42703", "42883", "3F000"}:
+        return UserError(
+            f"The database lacks what a statement names: {reason}; mend the statement or run `scorer db upgrade`."
+        )
+    if sqlstate in {"28000", "28P01", "3D000", "22023"}:
+        return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
+    if sqlstate == "57014":
+        return UserError(f"A statement took longer than statement_timeout allows: {reason}.")
+    return None
+
+
+def _explain_connection(error: BaseException, reason: str) -> UserError | None:
+    text = str(error)
+    if not re.search(
+        r"connect|server closed|SSL|authentication|FATAL|terminat|no results to fetch|EOF",
+        text,
+        re.IGNORECASE,
+    ):
+        return None
+    if re.search(r"starting up|shutting down|too many (clients|connections)|remaining connection slots", text):
+        return DatabaseUnavailable(f"The database is not ready: {reason}.")
+    if re.search(r"authentication failed|FATAL|permission denied to set role|invalid .*option", text):
+        return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL and the roles.")
+    if re.search(r"could not translate host name", text):
+        return UserError(f"The database's host is unknown: {reason}; check SCORER_DATABASE_URL.")
+    return DatabaseUnavailable(f"The database does not answer: {reason}.")
+
+
+def _first_line(error: BaseException) -> str:
+    """The server's own words without its DETAIL, HINT and CONTEXT, which may hold a patient's values."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    fatal = [line for line in lines if "FATAL" in line]
+    text = (fatal or lines or ["no reason given"])[0]
+    return re.sub(r"^.*?(?:FATAL|ERROR):\s+", "", text).rstrip(".")

@@ -1,0 +1,23 @@
+"""What the operator can mend, apart from bugs.
+
+A UserError carries one sentence: what is wrong, where, and what to do. The command line prints it and exits
+with 1. Any other exception is a bug: traceback, exit 70.
+"""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the operator can mend."""
+
+
+class DatabaseUnavailable(UserError):
+    """The database did not answer, or asked us to try again: worth waiting for (`sqlstate` says which)."""
+
+    def __init__(self, sentence: str, *, sqlstate: str | None = None) -> None:
+        super().__init__(sentence)
+        self.sqlstate = sqlstate
+
+
+class RunStopped(UserError):
+    """A rule whose action is `fail` was broken: the run stops and the batch in hand publishes nothing."""

@@ -1,0 +1,213 @@
+"""Frozen values: what travels between the steps of the line, with columns of arrays named in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+
+
+class Status(StrEnum):
+    """How a due entity ended (design: every one ends as exactly one of these)."""
+
+    SCORED = "SCORED"  # a new score is in the ledger
+    UNCHANGED = "UNCHANGED"  # inputs the same and the score still valid: only counted
+    QUARANTINED = "QUARANTINED"  # held by a rule until its inputs or the suite change
+    INSUFFICIENT = "INSUFFICIENT"  # fewer observations than the job's minimum
+    INDETERMINATE = "INDETERMINATE"  # the model declines
+    FAILED = "FAILED"  # scoring raised for this entity alone
+
+
+class Action(StrEnum):
+    """What a broken expectation does."""
+
+    WARN = "warn"  # record it
+    DROP = "drop"  # leave the observation out, and record it
+    QUARANTINE = "quarantine"  # hold the entity, and record it
+    FAIL = "fail"  # stop the run; the batch in hand publishes nothing
+
+
+class Trigger(StrEnum):
+    """What set a run off."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    REQUEST = "request"
+    CATCH_UP = "catch-up"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """What the current outcome of an entity rests on."""
+
+    status: Status
+    as_of: datetime
+    input_hash: bytes | None
+    valid_until: datetime | None
+    model_version: str | None
+    job_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A due entity, taken; `previous` is its current outcome, if it has one."""
+
+    entity_id: str
+    as_of: datetime
+    previous: Previous | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Observations of a batch in long form, sorted by entity, code, time and value; arrays of one length n.
+
+    `position` (n,) is the index into `keys` of the entity that each row belongs to. Times are microseconds since
+    1970-01-01 UTC, `NO_TIME` where unknown. `code` indexes `codes`; -1 where the database has none. `extras` are the columns
+    that the job's statement adds for its suites.
+    """
+
+    keys: tuple[WorkItem, ...]
+    position: Integers
+    observation_id: npt.NDArray[Any]
+    time: Integers
+    code: Integers
+    codes: tuple[str, ...]
+    value: Floats
+    value_is_null: Booleans
+    low: Floats
+    high: Floats
+    extras: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.position)
+
+    def only(self, kept: Booleans) -> Observations:
+        """The rows where `kept` (n,) is true."""
+        return Observations(
+            keys=self.keys,
+            position=self.position[kept],
+            observation_id=self.observation_id[kept],
+            time=self.time[kept],
+            code=self.code[kept],
+            codes=self.codes,
+            value=self.value[kept],
+            value_is_null=self.value_is_null[kept],
+            low=self.low[kept],
+            high=self.high[kept],
+            extras={name: column[kept] for name, column in self.extras.items()},
+        )
+
+
+NO_TIME = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """One value per entity and attribute; arrays of length len(keys). Text as object, numbers and times as float64 and int64."""
+
+    numbers: dict[str, Floats] = field(default_factory=dict)
+    times: dict[str, Integers] = field(default_factory=dict)
+    texts: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The feature matrix, C-ordered float64 of shape (entities, features); NaN where there is nothing to say."""
+
+    names: tuple[str, ...]
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A refused observation (or, where `observation_id` is None, entity), and the rule that refused it."""
+
+    entity_id: str
+    observation_id: str | None
+    rule: str
+    action: Action
+    column_name: str
+    observed: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What one rule of a suite found in one batch: counts, no values."""
+
+    suite: str
+    rule: str
+    expectation: str
+    action: Action
+    column_name: str
+    judged: int
+    unexpected: int
+    success: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one entity ended, with all that a ledger row holds of it."""
+
+    entity_id: str
+    as_of: datetime
+    status: Status
+    input_hash: bytes
+    reason: str | None = None
+    score: float | None = None
+    risk_band: str | None = None
+    label: str | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+    valid_until: datetime | None = None
+    features: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How the due entities of a run or a batch ended; they add up to `eligible`."""
+
+    eligible: int = 0
+    scored: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+    insufficient: int = 0
+    indeterminate: int = 0
+    failed: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether each eligible entity has exactly one outcome.
+
+        >>> Counts(eligible=3, scored=2, quarantined=1).balanced
+        True
+        """
+        return self.eligible == (
+            self.scored + self.unchanged + self.quarantined + self.insufficient + self.indeterminate + self.failed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One firing of a job, as its row in scorer.runs stands."""
+
+    run_id: int
+    job: str
+    trigger: Trigger
+    status: str
+    as_of: datetime
+    started_at: datetime
+    finished_at: datetime | None
+    counts: Counts
+    error: str | None = None

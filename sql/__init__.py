@@ -1,0 +1,1 @@
+"""Statements: our own here, each job's in a folder of its own."""
