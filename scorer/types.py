@@ -50,8 +50,9 @@ class Previous:
     """What the current outcome of an entity rests on."""
 
     status: Status
+    reason: str | None
     as_of: datetime
-    input_hash: bytes | None
+    input_hash: bytes
     valid_until: datetime | None
     model_version: str | None
     job_version: str

@@ -1,0 +1,32 @@
+-- Makes the five roles and the two schemas where they are missing. Needs CREATEROLE and CREATE on the database, once;
+-- where an administrator has run it, `scorer db upgrade` needs neither, only membership in scorer_owner.
+-- Roles belong to the whole cluster and cannot log in: grant them to logins (GRANT scorer_worker TO scorer_daemon).
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['scorer_owner', 'scorer_worker', 'scorer_approver', 'scorer_requester', 'scorer_reader'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+            BEGIN
+                EXECUTE 'CREATE ROLE ' || quote_ident(name) || ' NOLOGIN';
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;  -- another database of the cluster is being prepared at the same moment
+            END;
+        END IF;
+    END LOOP;
+    IF NOT pg_has_role('scorer_owner', 'MEMBER') THEN
+        EXECUTE 'GRANT scorer_owner TO ' || quote_ident(current_user);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'scorer') THEN
+        CREATE SCHEMA scorer AUTHORIZATION scorer_owner;
+        COMMENT ON SCHEMA scorer IS 'Runs, work and the ledger of scores; written by scorer_worker alone.';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'reporting') THEN
+        CREATE SCHEMA reporting AUTHORIZATION scorer_owner;
+        COMMENT ON SCHEMA reporting IS 'What reporting tools read.';
+    ELSIF NOT has_schema_privilege('scorer_owner', 'reporting', 'CREATE') THEN
+        GRANT USAGE, CREATE ON SCHEMA reporting TO scorer_owner;
+    END IF;
+END
+$$;

@@ -1,0 +1,406 @@
+"""The database's side of ours: one method per statement in sql/, rows in, values out.
+
+All methods work inside `transaction()`. A test holds methods and files to each other and prepares each statement on the migrated
+schema.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from scorer.connection import Target, engine, sentences
+from scorer.job import Job, shipped_root
+from scorer.types import Counts, Outcome, Previous, Rejection, RuleResult, Run, Status, Trigger, WorkItem
+from scorer.version import __version__
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of sql/<name>.sql."""
+    return (shipped_root() / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+class Store:
+    """One session with the database; opened when first used, opened anew after `close`."""
+
+    def __init__(self, target: Target) -> None:
+        self._engine = engine(target)
+        self._session: sa.Connection | None = None
+
+    def close(self) -> None:
+        """End the session; what was not committed is rolled back."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.invalidate()
+            session.close()
+
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """One transaction: committed at its end (rolled back if not `keep`), rolled back on any exception."""
+        with sentences():
+            if self._session is None:
+                self._session = self._engine.connect()
+            with self._session.begin() as transaction:
+                yield
+                if not keep:
+                    transaction.rollback()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of a transaction that another part's failure does not undo: what a dry run has in place of `transaction`."""
+        assert self._session is not None
+        with self._session.begin_nested():
+            yield
+
+    # A run
+
+    def begin_run(self, job: Job, *, model_version: str, trigger: Trigger, as_of: datetime) -> Run:
+        """A new run, as of a time, by what the database knew at that time."""
+        row = self._one(
+            "begin_run",
+            job=job.name,
+            job_version=job.version,
+            model_version=model_version,
+            trigger=trigger.value,
+            as_of=as_of,
+            as_known_at=as_of,
+            scorer_version=__version__,
+        )
+        return Run(
+            run_id=row.run_id,
+            job=job.name,
+            trigger=trigger,
+            status="running",
+            as_of=as_of,
+            started_at=row.started_at,
+            finished_at=None,
+            counts=Counts(),
+        )
+
+    def hold_run(self, run_id: int) -> bool:
+        """Whether this session now holds the run: nobody else carries it."""
+        return bool(self._one("hold_run", run_id=run_id).held)
+
+    def release_run(self, run_id: int) -> None:
+        """Give the run back."""
+        self._one("release_run", run_id=run_id)
+
+    def list_unfinished_runs(self, job: Job) -> list[Run]:
+        """The runs of a job that are not marked as ended, oldest first."""
+        return [
+            Run(
+                run_id=row.run_id,
+                job=job.name,
+                trigger=Trigger(row.trigger),
+                status="running",
+                as_of=row.as_of,
+                started_at=row.started_at,
+                finished_at=None,
+                counts=Counts(),
+            )
+            for row in self._all("list_unfinished_runs", job=job.name)
+        ]
+
+    def resume_run(self, run_id: int) -> None:
+        """Count one more process that goes on with this run."""
+        self._do("resume_run", run_id=run_id)
+
+    def enqueue_due(self, job: Job, run: Run, *, limit: int | None) -> int:
+        """How many entities are due, now waiting."""
+        query = statement("enqueue_due").replace("{due}", job.statements["due"].rstrip().rstrip(";"))
+        parameters = {
+            "run_id": run.run_id,
+            "job": job.name,
+            "output": job.output,
+            "max_entities": limit,
+            "as_of": run.as_of,
+            **job.parameters,
+        }
+        row = self._execute(query, _only_named(query, parameters)).one()
+        return int(row.eligible)
+
+    def count_waiting(self, run_id: int) -> int:
+        """How many entities of the run still wait."""
+        return int(self._one("count_waiting", run_id=run_id).waiting)
+
+    def finish_run(self, run_id: int) -> bool:
+        """Whether the run is now marked succeeded: nothing of it waits, and it balances."""
+        return len(self._all("finish_run", run_id=run_id)) == 1
+
+    def fail_run(self, run_id: int, *, error: str) -> None:
+        """Mark the run failed and give up the rest of its work."""
+        self._do("fail_run", run_id=run_id, error=error)
+
+    def read_run(self, run_id: int) -> Run:
+        """The run as its row stands."""
+        row = self._one("read_run", run_id=run_id)
+        counts = {name: getattr(row, name) for name in Counts.__dataclass_fields__}
+        return Run(
+            run_id=row.run_id,
+            job=row.job,
+            trigger=Trigger(row.trigger),
+            status=row.status,
+            as_of=row.as_of,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            counts=Counts(**counts),
+            error=row.error,
+        )
+
+    # A batch
+
+    def claim_work(self, job: Job, run: Run, *, size: int) -> tuple[WorkItem, ...]:
+        """Up to `size` due entities, taken by this transaction."""
+        rows = self._all("claim_work", run_id=run.run_id, output=job.output, max_items=size)
+        return tuple(
+            WorkItem(
+                entity_id=row.entity_id,
+                as_of=row.as_of,
+                previous=None
+                if row.status is None
+                else Previous(
+                    status=Status(row.status),
+                    reason=row.reason,
+                    as_of=row.status_as_of,
+                    input_hash=bytes(row.input_hash),
+                    valid_until=row.valid_until,
+                    model_version=row.judged_by_model,
+                    job_version=row.judged_by_job,
+                ),
+            )
+            for row in rows
+        )
+
+    def next_batch(self) -> int:
+        """The key of the batch about to be written."""
+        return int(self._one("next_batch").batch_id)
+
+    def write_outcomes(
+        self, job: Job, run: Run, *, batch_id: int, model_version: str, outcomes: Sequence[Outcome]
+    ) -> None:
+        """Append new outcomes to the ledger and make them current."""
+        self._do("create_staged_outcomes")
+        self._copy("copy_outcomes", (_outcome_fields(outcome) for outcome in outcomes))
+        self._do(
+            "write_ledger",
+            job=job.name,
+            output=job.output,
+            task=job.task.value,
+            run_id=run.run_id,
+            batch_id=batch_id,
+            as_known_at=run.as_of,
+            model_version=model_version,
+            job_version=job.version,
+        )
+        self._do(
+            "write_current",
+            job=job.name,
+            output=job.output,
+            model_version=model_version,
+            job_version=job.version,
+        )
+
+    def write_back(self, job: Job) -> None:
+        """Run the job's own statement that updates the hospital's table from pg_temp.staged_outcomes."""
+        if "write_back" in job.statements:
+            self._execute(job.statements["write_back"], {})
+
+    def write_rejections(self, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]) -> None:
+        """Record what was refused, and close what was open about `judged` entities and was not found again."""
+        self._stage_rejections(rejections)
+        self._do("write_rejections", job=job.name, run_id=run.run_id)
+        self._do("resolve_rejections", job=job.name, judged=list(judged))
+
+    def write_orphans(self, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
+        """Record observations of entities that do not exist, and close what was open of them and was not found again."""
+        self._stage_rejections(rejections)
+        self._do("write_rejections", job=job.name, run_id=run.run_id)
+        self._do("resolve_orphans", job=job.name)
+
+    def _stage_rejections(self, rejections: Iterable[Rejection]) -> None:
+        self._do("create_staged_rejections")
+        self._copy("copy_rejections", (_rejection_fields(rejection) for rejection in rejections))
+
+    def record_batch(
+        self,
+        run: Run,
+        *,
+        batch_id: int,
+        worker: str,
+        counts: Counts,
+        observations_read: int,
+        observations_dropped: int,
+        unknown_codes: Mapping[str, int],
+        seconds: Mapping[str, float],
+    ) -> None:
+        """Record the batch: counts, and where the time went."""
+        self._do(
+            "record_batch",
+            batch_id=batch_id,
+            run_id=run.run_id,
+            worker=worker,
+            observations_read=observations_read,
+            observations_dropped=observations_dropped,
+            unknown_codes=json.dumps(unknown_codes),
+            seconds=json.dumps({step: round(value, 6) for step, value in seconds.items()}),
+            **asdict(counts),
+        )
+
+    def record_validation(self, run: Run, *, batch_id: int | None, results: Sequence[RuleResult]) -> None:
+        """Record what each rule found in a batch."""
+        self._do(
+            "record_validation",
+            run_id=run.run_id,
+            batch_id=batch_id,
+            results=json.dumps([asdict(result) for result in results]),
+        )
+
+    # Jobs and models
+
+    def register_job_version(self, job: Job) -> None:
+        """Keep the job as its files stand."""
+        self._do(
+            "register_job_version",
+            job=job.name,
+            job_version=job.version,
+            definition=json.dumps(job.definition),
+        )
+
+    def register_model(self, job: str, *, model_version: str, sha256: str, manifest: Mapping[str, Any]) -> bool:
+        """Whether the version was registered just now, as a candidate; False where it was there before."""
+        return bool(
+            self._all(
+                "register_model",
+                job=job,
+                model_version=model_version,
+                sha256=sha256,
+                manifest=json.dumps(manifest),
+            )
+        )
+
+    def move_model(self, job: str, *, model_version: str, status: str, why: str) -> None:
+        """Move a model version to a status; the database refuses a step that is not allowed."""
+        self._do("move_model", job=job, model_version=model_version, status=status, why=why)
+
+    def production_model(self, job: str) -> tuple[str, str] | None:
+        """Version and SHA-256 of the model in production, if there is one."""
+        rows = self._all("production_model", job=job)
+        return (rows[0].model_version, rows[0].sha256) if rows else None
+
+    def count_models(self, job: str) -> int:
+        """How many versions of a job's model are registered."""
+        return int(self._one("count_models", job=job).registered)
+
+    def list_models(self) -> list[Mapping[str, Any]]:
+        """The registered models, as rows to show."""
+        return self._shown("list_models")
+
+    # Views for people
+
+    def job_status(self, job: str) -> Mapping[str, Any]:
+        """Where a job stands, as a row to show."""
+        return self._shown("job_status", job=job)[0]
+
+    def band_counts(self, job: str) -> list[Mapping[str, Any]]:
+        """How many entities stand in each status and band, as rows to show."""
+        return self._shown("band_counts", job=job)
+
+    def open_findings(self, job: str) -> list[Mapping[str, Any]]:
+        """The open findings by rule, as rows to show."""
+        return self._shown("open_findings", job=job)
+
+    # Plumbing
+
+    def run_script(self, text: str) -> None:
+        """Run a job's file of statements that takes no parameters (views, grants)."""
+        assert self._session is not None
+        self._session.exec_driver_sql(text)
+
+    def _execute(self, text: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        assert self._session is not None, "outside a transaction"
+        return self._session.execute(sa.text(text), dict(parameters))
+
+    def _do(self, name: str, **parameters: Any) -> None:
+        self._execute(statement(name), parameters)
+
+    def _one(self, name: str, **parameters: Any) -> Any:
+        return self._execute(statement(name), parameters).one()
+
+    def _all(self, name: str, **parameters: Any) -> Sequence[Any]:
+        return self._execute(statement(name), parameters).all()
+
+    def _shown(self, name: str, **parameters: Any) -> list[Mapping[str, Any]]:
+        return [dict(row._mapping) for row in self._all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def _copy(self, name: str, rows: Iterable[Sequence[object]]) -> None:
+        assert self._session is not None
+        buffer = io.StringIO()
+        buffer.writelines("\t".join(map(_copy_text, row)) + "\n" for row in rows)
+        buffer.seek(0)
+        cursor = self._session.connection.cursor()
+        try:
+            cursor.copy_expert(statement(name), buffer)
+        finally:
+            cursor.close()
+
+
+def _only_named(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `parameters` that the query names."""
+    return {name: parameters[name] for name in sa.text(query).compile().params}
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _copy_text(value: object) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, bytes):
+        return "\\\\x" + value.hex()
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value).translate(_ESCAPES)
+
+
+def _outcome_fields(outcome: Outcome) -> tuple[object, ...]:
+    return (
+        outcome.entity_id,
+        outcome.as_of,
+        outcome.status.value,
+        outcome.input_hash,
+        outcome.reason,
+        outcome.score,
+        outcome.risk_band,
+        outcome.label,
+        _json(outcome.outputs),
+        _json(outcome.attributes),
+        outcome.valid_until,
+        outcome.features,
+    )
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value) if value else "{}"
+
+
+def _rejection_fields(rejection: Rejection) -> tuple[object, ...]:
+    return (
+        rejection.entity_id,
+        rejection.observation_id or "",
+        rejection.rule,
+        rejection.action.value,
+        rejection.column_name,
+        rejection.observed,
+        rejection.expected,
+    )

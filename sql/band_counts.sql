@@ -1,0 +1,15 @@
+-- How many entities stand in each status and band now, and how many of those scores are stale; one row per status and band.
+-- Parameters: job.
+SELECT
+    status,
+    risk_band,
+    count(*) AS entities,
+    count(*) FILTER (WHERE stale) AS stale
+FROM reporting.current_scores
+WHERE job = :job
+GROUP BY
+    status,
+    risk_band
+ORDER BY
+    status DESC,
+    max(score) DESC NULLS LAST

@@ -1,0 +1,5 @@
+-- How many model versions of a job are registered, whatever their status; one row.
+-- Parameters: job.
+SELECT count(*) AS registered
+FROM scorer.model_versions
+WHERE job = :job

@@ -1,0 +1,10 @@
+-- Where a batch's rejections are copied to, once a session; emptied by each commit.
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_rejections (
+    entity_id text NOT NULL,
+    observation_id text NOT NULL,
+    rule text NOT NULL,
+    action text NOT NULL,
+    column_name text NOT NULL,
+    observed text NOT NULL,
+    expected text NOT NULL
+) ON COMMIT DELETE ROWS

@@ -1,0 +1,14 @@
+-- The registered models of all jobs; one row per version, newest first.
+SELECT
+    job,
+    model_version,
+    status,
+    registered_at,
+    promoted_at,
+    auroc,
+    average_precision,
+    brier
+FROM reporting.models
+ORDER BY
+    job,
+    registered_at DESC

@@ -1,0 +1,3 @@
+-- Moves a model version to another status, with the reason.
+-- Parameters: job, model_version, status, why.
+SELECT scorer.move_model(:job, :model_version, :status, :why)

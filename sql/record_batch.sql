@@ -1,0 +1,35 @@
+-- Records a batch: how its entities ended and where the time went.
+-- Parameters: batch_id, run_id, worker, the six counts and eligible, observations_read, observations_dropped, unknown_codes, seconds.
+INSERT INTO scorer.batches (
+    batch_id,
+    run_id,
+    worker,
+    eligible,
+    scored,
+    unchanged,
+    quarantined,
+    insufficient,
+    indeterminate,
+    failed,
+    observations_read,
+    observations_dropped,
+    unknown_codes,
+    seconds
+)
+OVERRIDING SYSTEM VALUE
+VALUES (
+    :batch_id,
+    :run_id,
+    :worker,
+    :eligible,
+    :scored,
+    :unchanged,
+    :quarantined,
+    :insufficient,
+    :indeterminate,
+    :failed,
+    :observations_read,
+    :observations_dropped,
+    CAST(:unknown_codes AS jsonb),
+    CAST(:seconds AS jsonb)
+)

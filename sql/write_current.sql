@@ -1,0 +1,66 @@
+-- Makes the staged outcomes current; one row per entity. An outcome without a score renews the status and leaves the earlier
+-- score standing until it expires.
+-- Parameters: job, output, model_version, job_version.
+INSERT INTO scorer.current_scores AS c (
+    job,
+    entity_id,
+    output,
+    status,
+    status_as_of,
+    status_at,
+    reason,
+    input_hash,
+    judged_by_model,
+    judged_by_job,
+    attributes,
+    score_id,
+    score,
+    risk_band,
+    label,
+    outputs,
+    as_of,
+    scored_at,
+    valid_until,
+    model_version
+)
+SELECT
+    :job,
+    o.entity_id,
+    :output,
+    o.status,
+    o.as_of,
+    now(),
+    o.reason,
+    o.input_hash,
+    :model_version,
+    :job_version,
+    o.attributes,
+    CASE WHEN o.status = 'SCORED' THEN o.score_id END,
+    o.score,
+    o.risk_band,
+    o.label,
+    o.outputs,
+    CASE WHEN o.status = 'SCORED' THEN o.as_of END,
+    CASE WHEN o.status = 'SCORED' THEN now() END,
+    o.valid_until,
+    CASE WHEN o.status = 'SCORED' THEN CAST(:model_version AS text) END
+FROM pg_temp.staged_outcomes AS o
+ON CONFLICT (job, entity_id, output) DO UPDATE
+SET
+    status = excluded.status,
+    status_as_of = excluded.status_as_of,
+    status_at = excluded.status_at,
+    reason = excluded.reason,
+    input_hash = excluded.input_hash,
+    judged_by_model = excluded.judged_by_model,
+    judged_by_job = excluded.judged_by_job,
+    attributes = excluded.attributes,
+    score_id = COALESCE(excluded.score_id, c.score_id),
+    score = COALESCE(excluded.score, c.score),
+    risk_band = CASE WHEN excluded.status = 'SCORED' THEN excluded.risk_band ELSE c.risk_band END,
+    label = CASE WHEN excluded.status = 'SCORED' THEN excluded.label ELSE c.label END,
+    outputs = CASE WHEN excluded.status = 'SCORED' THEN excluded.outputs ELSE c.outputs END,
+    as_of = COALESCE(excluded.as_of, c.as_of),
+    scored_at = COALESCE(excluded.scored_at, c.scored_at),
+    valid_until = COALESCE(excluded.valid_until, c.valid_until),
+    model_version = COALESCE(excluded.model_version, c.model_version)
