@@ -6,6 +6,8 @@ with 1. Any other exception is a bug: traceback, exit 70.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class UserError(Exception):
     """Something the operator can mend."""
@@ -20,4 +22,11 @@ class DatabaseUnavailable(UserError):
 
 
 class RunStopped(UserError):
-    """A rule whose action is `fail` was broken: the run stops and the batch in hand publishes nothing."""
+    """A rule whose action is `fail` was broken: the run stops and the batch in hand publishes nothing.
+
+    `results` are the RuleResults of that suite, to be recorded although the batch is rolled back.
+    """
+
+    def __init__(self, sentence: str, *, results: tuple[Any, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.results = results

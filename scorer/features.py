@@ -1,33 +1,34 @@
 """Observations -> feature matrix, as of a time; pure; the same code trains and scores.
 
-A feature of the observations is a statistic of one code over a trailing window, (as_of - window, as_of], or over the whole stay.
-An observation counts if its code is known, its value finite and its time known and not after the as-of time. Those of one
-entity and one code are a series, oldest first; at the same time the lower value is the earlier.
+A feature of the observations is a statistic of one code over a trailing window, (as_of - window, as_of], or over the
+whole stay. An observation counts if its code is known, its value finite and its time known and not after the as-of
+time. Those of one entity and one code are a series, oldest first; at the same time the lower value is the earlier.
 
     last, first    value
     min, max       value
     mean           value
-    std            of the sample; for two observations or more
-    slope          by least squares, per hour; for two different times or more
+    std            of the sample, for two observations or more
+    slope          by least squares, per hour, for two different times or more
     count          0 where there is none; every other statistic says nothing (NaN) there
     hours_since    hours from the last observation to the as-of time
     outside        the share that lies outside its reference range, among those that have a range
-    distance       how far the last one that has a range lies outside it, in widths of that range: above 0 beyond its upper
-                   limit, below 0 beyond its lower, 0 within. Where only one limit is known, or both are the same, the
-                   width is the limit's size; where that is 0, it is 1.
+    distance       how far the last one that has a range lies outside it, in widths of that range: above 0 beyond its
+                   upper limit, below 0 beyond its lower, 0 within. Where only one limit is known, or both are the
+                   same, the width is the limit's size; where that is 0, it is 1.
 
-A reference range has a finite limit or two, the lower not above the upper; other limits are none. Features of the attributes are
-numbers as they stand, hours since a time, and one column of 1 and 0 for each listed value of a category, which says
-nothing where the text is missing or not listed. No feature is infinite: arithmetic that overflows says nothing.
+A reference range has a finite limit or two, the lower not above the upper; anything else is none. Features of the
+attributes are numbers as they stand, hours since a time, and one column of 1 and 0 for each listed value of a category,
+which says nothing where the text is missing or not listed. No feature is infinite: what overflows says nothing.
 
-A row of the matrix depends on nothing but its own entity, to the last bit: sums run along one series, row by row.
+A row of the matrix depends on its own entity alone, to the last bit: sums run along one series, row by row.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -40,18 +41,13 @@ from scorer.job import WHOLE_STAY, FeatureGroup, FeatureSpec
 from scorer.types import Attributes, Booleans, Features, Floats, Integers, Observations
 
 _MICROSECOND = timedelta(microseconds=1)
-_HOUR = timedelta(hours=1) // _MICROSECOND
-_UNITS = (
-    ("h", timedelta(hours=1)),
-    ("min", timedelta(minutes=1)),
-    ("s", timedelta(seconds=1)),
-    ("ms", timedelta(milliseconds=1)),
-)
+_UNITS = {"h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
+_HOUR = _UNITS["h"]
 
-# Differences between times up to here fit 64 bits; PostgreSQL's own end far below it, all but its infinities.
+# A date that PostgreSQL can hold stays well within; NO_TIME and its infinities do not, nor would differences from them.
 _LAST_TIME = 2**62
 
-# Rows worked on together: few enough to stay in the processor's cache, and memory does not grow with the batch.
+# Rows worked on together: they stay in the processor's cache, and memory does not grow with the batch.
 _BLOCK_ROWS = 1 << 16
 
 
@@ -59,11 +55,9 @@ def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
     """The names of the matrix's columns, in order. Raises UserError where one is named twice."""
     names = [
         *(
-            f"{code}_{statistic}_{window_text(window)}"
+            f"{code}_{statistic}_{_window_text(window)}"
             for group in spec.groups
-            for code in group.codes
-            for statistic in group.statistics
-            for window in group.windows
+            for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows)
         ),
         *spec.numbers,
         *(f"hours_since_{name}" for name in spec.hours_since),
@@ -75,44 +69,45 @@ def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
     return tuple(names)
 
 
-def window_text(window: timedelta | None) -> str:
+def _window_text(window: timedelta | None) -> str:
     """A window as it stands in a feature's name: in the largest of h, min, s, ms and us that needs no fraction.
 
-    >>> [window_text(timedelta(hours=hours)) for hours in (6, 24, 1.5, 720)]
+    >>> [_window_text(timedelta(hours=hours)) for hours in (6, 24, 1.5, 720)]
     ['6h', '24h', '90min', '720h']
-    >>> window_text(None)
+    >>> _window_text(None)
     'stay'
     """
     if window is None:
         return WHOLE_STAY
-    for unit, span in _UNITS:
-        if window % span == timedelta(0):
-            return f"{window // span}{unit}"
-    return f"{window // _MICROSECOND}us"
+    length = window // _MICROSECOND
+    unit, size = next((unit, size) for unit, size in _UNITS.items() if length % size == 0)
+    return f"{length // size}{unit}"
 
 
 def build(observations: Observations, attributes: Attributes, *, as_of: Integers, spec: FeatureSpec) -> Features:
     """The features of each entity as of its own time, `as_of` (entities,) in microseconds since 1970-01-01 UTC.
 
     Observations are sorted by entity (ValueError if not); within an entity, any order gives the same bits.
-    Raises UserError where the spec names an attribute that is not there.
+    Raises UserError where the spec is at fault: a feature named twice, an attribute that is not there.
     """
     names = feature_names(spec)
     values = np.full((len(as_of), len(names)), np.nan)
-    column = 0
     # What overflows or has no answer becomes NaN by rule, so there is nothing to warn of.
     with np.errstate(all="ignore"):
-        for group in spec.groups:
-            _fill_group(values, observations, as_of=as_of, group=group, first_column=column)
-            column += len(group.codes) * len(group.statistics) * len(group.windows)
-        for each in _attribute_columns(attributes, as_of=as_of, spec=spec):
+        tables = _tables(values, spec)
+        asked = {code for group in spec.groups for code in group.codes}
+        for block in _blocks(observations.position):
+            rows = _rows(observations, block, as_of=as_of, codes=asked)
+            for group, table in zip(spec.groups, tables, strict=True):
+                _fill(table, observations, rows=rows, group=group)
+        columns = list(_attribute_columns(attributes, as_of=as_of, spec=spec))
+        for column, each in enumerate(columns, start=len(names) - len(columns)):
             values[:, column] = _finite(each)
-            column += 1
     return Features(names=names, values=values)
 
 
 def _finite(column: Floats) -> Floats:
-    """`column` with NaN for what is not finite: the one NaN, for those that arithmetic makes differ in their bits."""
+    """`column` with one NaN for all that is not finite, since those that arithmetic makes differ in their bits."""
     return np.where(np.isfinite(column), column, np.nan)
 
 
@@ -132,8 +127,8 @@ def _attribute_columns(attributes: Attributes, *, as_of: Integers, spec: Feature
 def _attribute(columns: Mapping[str, Any], name: str, *, kind: str) -> Any:
     if name not in columns:
         raise UserError(
-            f'[features] of job.toml names the attribute "{name}" as {kind}, which the statement "attributes" does '
-            "not return as such; add it there or take it out here."
+            f'[features] of job.toml names the attribute "{name}" as {kind}, but the statement for attributes returns '
+            "no such column of that kind; add it there, or take it out of [features]."
         )
     return columns[name]
 
@@ -142,27 +137,30 @@ def _is_time(time: Integers) -> Booleans:
     return (time > -_LAST_TIME) & (time < _LAST_TIME)
 
 
-def _fill_group(
-    values: Floats, observations: Observations, *, as_of: Integers, group: FeatureGroup, first_column: int
-) -> None:
-    """Write the features of `group` into `values` (entities, features), from `first_column` on."""
-    flat = values.reshape(-1)
-    per_code = len(group.statistics) * len(group.windows)
-    places = {
-        (statistic, window): first_column + place
-        for place, (statistic, window) in enumerate(itertools.product(group.statistics, group.windows))
-    }
-    place_of_code = np.array([group.codes.index(code) if code in group.codes else -1 for code in observations.codes])
-    for (statistic, _), place in places.items():
-        if statistic == "count":
-            values[:, place : first_column + len(group.codes) * per_code : per_code] = 0.0
-    for block in _blocks(observations.position):
-        rows = _rows(observations, block, as_of=as_of, codes=group.codes)
-        for window in group.windows:
-            series = _series(observations, rows.within(window))
-            corner = series.entity * values.shape[1] + place_of_code[series.code] * per_code
-            for statistic in group.statistics:
-                flat[corner + places[statistic, window]] = _finite(_STATISTICS[statistic](series))
+def _tables(values: Floats, spec: FeatureSpec) -> list[Floats]:
+    """Each group's part of `values`, as a view (entities, codes, statistics, windows); counts begin at 0."""
+    tables, start = [], 0
+    for group in spec.groups:
+        shape = (len(group.codes), len(group.statistics), len(group.windows))
+        stop = start + math.prod(shape)
+        table = values[:, start:stop].reshape(len(values), *shape)
+        table[:, :, [statistic == "count" for statistic in group.statistics]] = 0.0
+        tables.append(table)
+        start = stop
+    return tables
+
+
+def _fill(table: Floats, observations: Observations, *, rows: _Rows, group: FeatureGroup) -> None:
+    """Write the features of `group` that `rows` have into its `table` (entities, codes, statistics, windows)."""
+    places = {name: place for place, name in enumerate(group.codes)}
+    place_of_code = np.array([places.get(name, -1) for name in observations.codes], np.int64)
+    rows = rows.only(place_of_code[observations.code[rows.row]] >= 0)
+    for w, window in enumerate(group.windows):
+        series = _series(observations, rows.within(window))
+        begins = series.row[series.first]
+        entity, place = observations.position[begins], place_of_code[observations.code[begins]]
+        for s, statistic in enumerate(group.statistics):
+            table[:, :, s, w][entity, place] = _finite(_STATISTICS[statistic](series))
 
 
 def _blocks(position: Integers) -> Iterator[slice]:
@@ -187,10 +185,11 @@ class _Rows:
         return self if window is None else self.only(self.age < window // _MICROSECOND)
 
     def only(self, which: Booleans | Integers) -> _Rows:
+        """Those that `which` picks, in its order."""
         return _Rows(row=self.row[which], key=self.key[which], age=self.age[which])
 
 
-def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: tuple[str, ...]) -> _Rows:
+def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: Set[str]) -> _Rows:
     """The observations of `codes` among the rows of `block` that count."""
     entity, code, time = observations.position[block], observations.code[block], observations.time[block]
     # Code -1, which is none, falls on the last place.
@@ -199,87 +198,57 @@ def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: t
     counts &= _is_time(time) & (time <= as_of[entity])
     kept = np.flatnonzero(counts)
     entity, code, time = entity[kept], code[kept], time[kept]
-    rows = _Rows(
-        row=kept + block.start,
-        key=entity * len(observations.codes) + code,
-        age=as_of[entity] - time,
-    )
-    return _in_order(observations, rows)
+    rows = _Rows(row=kept + block.start, key=entity * len(observations.codes) + code, age=as_of[entity] - time)
+    columns = (observations.time, observations.value, observations.low, observations.high)
+    if _is_sorted(rows, columns):
+        return rows
+    return rows.only(np.lexsort((*(column[rows.row] for column in reversed(columns)), rows.key)))
 
 
-def _in_order(observations: Observations, rows: _Rows) -> _Rows:
-    """`rows` sorted so that only rows alike in all that features see can change places."""
-    columns = (
-        rows.key,
-        -rows.age,
-        observations.value[rows.row],
-        observations.low[rows.row],
-        observations.high[rows.row],
-    )
-    return rows if _is_sorted(columns) else rows.only(np.lexsort(columns[::-1]))
+def _is_sorted(rows: _Rows, columns: tuple[Integers | Floats, ...]) -> bool:
+    """Whether `rows` ascend by key, where that is the same by the first of `columns`, and so on; NaN comes last.
 
-
-def _is_sorted(columns: tuple[Integers | Floats, ...]) -> bool:
-    """Whether rows ascend by the first column, where that is the same by the second, and so on; NaN comes last."""
-    first, *others = columns
-    if np.any(first[1:] < first[:-1]):
+    All that features see is among them, so rows that are alike in them may stand in any order.
+    """
+    if np.any(rows.key[1:] < rows.key[:-1]):
         return False
-    tied = np.flatnonzero(first[1:] == first[:-1])
-    for column in others:
-        before, after = column[tied], column[tied + 1]
+    tied = np.flatnonzero(rows.key[1:] == rows.key[:-1])
+    for column in columns:
+        before, after = column[rows.row[tied]], column[rows.row[tied + 1]]
         if not np.all((before <= after) | np.isnan(after)):
             return False
         tied = tied[(before == after) | (np.isnan(before) & np.isnan(after))]
     return True
 
 
-def _series(observations: Observations, rows: _Rows) -> _Series:
-    """`rows` cut into series."""
-    begins = np.ones(len(rows.key), dtype=bool)
-    np.not_equal(rows.key[1:], rows.key[:-1], out=begins[1:])
-    first = np.flatnonzero(begins)
-    entity, code = np.divmod(rows.key[first], max(len(observations.codes), 1))
-    return _Series(
-        observations=observations,
-        row=rows.row,
-        age=rows.age,
-        entity=entity,
-        code=code,
-        first=first,
-        count=np.diff(first, append=len(rows.key)),
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class _Series:
-    """All series of one group in one window, none of them empty: `row` and `age` (rows,), the others (series,)."""
+    """All series of one group in one window, none of them empty."""
 
     observations: Observations
-    row: Integers
+    row: Integers  # (rows,), as in _Rows
     age: Integers
-    entity: Integers
-    code: Integers
-    first: Integers
+    first: Integers  # (series,): where each begins among the rows
     count: Integers
 
     @property
     def last(self) -> Integers:
-        """Where each series ends."""
+        """Where each series ends among the rows."""
         return self.first + self.count - 1
+
+    def sums(self, column: Floats | Booleans) -> Floats:
+        """The sum of `column` (rows,) over each series."""
+        # bincount adds row by row, so no neighbour can matter; np.add.reduceat does not promise its order.
+        return np.bincount(self.of_row, weights=column, minlength=len(self.first)).astype(np.float64, copy=False)
+
+    def from_mean(self, column: Floats) -> Floats:
+        """`column` (rows,) less its mean over each series."""
+        return column - (self.sums(column) / self.count)[self.of_row]
 
     @cached_property
     def of_row(self) -> Integers:
         """The series that each row belongs to."""
         return np.repeat(np.arange(len(self.first)), self.count)
-
-    def sums(self, column: Floats | Booleans) -> Floats:
-        """The sum of `column` (rows,) in each series."""
-        # Row by row, as bincount adds: np.add.reduceat adds in an order that depends on the neighbours.
-        return np.bincount(self.of_row, weights=column, minlength=len(self.first))
-
-    def from_mean(self, column: Floats) -> Floats:
-        """`column` (rows,) less its mean in each series."""
-        return column - (self.sums(column) / self.count)[self.of_row]
 
     @cached_property
     def value(self) -> Floats:
@@ -289,45 +258,38 @@ class _Series:
 
     @cached_property
     def value_from_first(self) -> Floats:
-        """Each row's value less the first of its series, so that a mean and a spread keep their digits."""
+        """Each row's value less the first of its series: small numbers, so that a spread keeps its digits."""
         return self.value - self.value[self.first][self.of_row]
 
     @cached_property
     def value_from_mean(self) -> Floats:
-        """Each row's value less its series' mean."""
+        """Each row's value less the mean of its series."""
         return self.from_mean(self.value_from_first)
 
     @cached_property
     def limits(self) -> tuple[Floats, Floats]:
-        """Each row's reference range; infinite where there is no such limit, both where there is no range."""
+        """Each row's reference range; infinite where there is no such limit."""
         low, high = self.observations.low[self.row], self.observations.high[self.row]
-        is_range = ~(low > high)
+        crossed = low > high
         return (
-            np.where(np.isfinite(low) & is_range, low, -np.inf),
-            np.where(np.isfinite(high) & is_range, high, np.inf),
+            np.where(np.isfinite(low) & ~crossed, low, -np.inf),
+            np.where(np.isfinite(high) & ~crossed, high, np.inf),
         )
 
     @cached_property
     def has_range(self) -> Booleans:
-        """Whether each row has a reference range."""
+        """Whether each row has a limit or two."""
         low, high = self.limits
         return np.isfinite(low) | np.isfinite(high)
 
 
-def _last(series: _Series) -> Floats:
-    return series.value[series.last]
-
-
-def _first(series: _Series) -> Floats:
-    return series.value[series.first]
-
-
-def _min(series: _Series) -> Floats:
-    return np.minimum.reduceat(series.value, series.first)
-
-
-def _max(series: _Series) -> Floats:
-    return np.maximum.reduceat(series.value, series.first)
+def _series(observations: Observations, rows: _Rows) -> _Series:
+    """`rows` cut into series."""
+    begins = np.ones(len(rows.key), dtype=bool)
+    np.not_equal(rows.key[1:], rows.key[:-1], out=begins[1:])
+    first = np.flatnonzero(begins)
+    count = np.diff(first, append=len(begins))
+    return _Series(observations=observations, row=rows.row, age=rows.age, first=first, count=count)
 
 
 def _mean(series: _Series) -> Floats:
@@ -335,22 +297,14 @@ def _mean(series: _Series) -> Floats:
 
 
 def _std(series: _Series) -> Floats:
-    squares = series.sums(series.value_from_mean**2)
-    return np.where(series.count > 1, np.sqrt(squares / (series.count - 1)), np.nan)
+    # Of one observation, 0 / 0: NaN.
+    return np.sqrt(series.sums(np.square(series.value_from_mean)) / (series.count - 1))
 
 
 def _slope(series: _Series) -> Floats:
     hours = series.from_mean((series.age[series.first][series.of_row] - series.age) / _HOUR)
-    slope = series.sums(hours * series.value_from_mean) / series.sums(hours**2)
-    return np.where(series.age[series.first] > series.age[series.last], slope, np.nan)
-
-
-def _count(series: _Series) -> Floats:
-    return series.count.astype(np.float64)
-
-
-def _hours_since(series: _Series) -> Floats:
-    return series.age[series.last] / _HOUR
+    # At one time, 0 / 0: NaN.
+    return series.sums(hours * series.value_from_mean) / series.sums(np.square(hours))
 
 
 def _outside(series: _Series) -> Floats:
@@ -359,25 +313,25 @@ def _outside(series: _Series) -> Floats:
 
 
 def _distance(series: _Series) -> Floats:
-    row = np.maximum.reduceat(np.where(series.has_range, np.arange(len(series.row)), -1), series.first)
-    low, high = (limit[row] for limit in series.limits)
-    beyond = np.maximum(series.value[row] - high, 0.0) - np.maximum(low - series.value[row], 0.0)
+    last = np.maximum.reduceat(np.where(series.has_range, np.arange(len(series.row)), -1), series.first)
+    value, low, high = series.value[last], series.limits[0][last], series.limits[1][last]
+    beyond = np.maximum(value - high, 0.0) - np.maximum(low - value, 0.0)
     width = high - low
     for instead in (np.abs(np.where(np.isfinite(high), high, low)), 1.0):
         width = np.where(np.isfinite(width) & (width > 0.0), width, instead)
-    return np.where(row >= 0, beyond / width, np.nan)
+    return np.where(last >= 0, beyond / width, np.nan)
 
 
 _STATISTICS: Mapping[str, Callable[[_Series], Floats]] = {
-    "last": _last,
-    "first": _first,
-    "min": _min,
-    "max": _max,
+    "last": lambda series: series.value[series.last],
+    "first": lambda series: series.value[series.first],
+    "min": lambda series: np.minimum.reduceat(series.value, series.first),
+    "max": lambda series: np.maximum.reduceat(series.value, series.first),
     "mean": _mean,
     "std": _std,
     "slope": _slope,
-    "count": _count,
-    "hours_since": _hours_since,
+    "count": lambda series: series.count.astype(np.float64),
+    "hours_since": lambda series: series.age[series.last] / _HOUR,
     "outside": _outside,
     "distance": _distance,
 }

@@ -127,13 +127,14 @@ class Job:
     parameters: Mapping[str, str]
     statements: Mapping[str, str]
     suites: Mapping[str, dict[str, Any]]
+    text: str
     model_folder: Path
     first_model: str | None
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What a job version is, for the database to keep: statements and suites as they stood, under their names."""
-        return {"statements": dict(self.statements), "suites": dict(self.suites)}
+        """What a job version is, for the database to keep: job.toml, statements and suites as they stood."""
+        return {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
 
 
 def shipped_root() -> Path:
@@ -191,10 +192,11 @@ def _read(name: str, root: Path, path: Path) -> Job:
         features=_features(table.table("features")),
         bands=_bands(table.optional_table("bands")),
         published=table.texts("published", default=()),
-        actions={rule: actions.choice(rule, Action) for rule in actions.keys()},
+        actions={rule: actions.choice(rule, Action) for rule in actions.names()},
         parameters={key: str(value) for key, value in table.table("parameters", required=False).take_all().items()},
         statements=statements,
         suites=suites,
+        text=text,
         model_folder=root / "models" / name,
         first_model=table.text("first_model", default="") or None,
     )
@@ -241,7 +243,7 @@ def _version(definition: str, statements: Mapping[str, str], suites: Mapping[str
 
 def _codes(table: _Table) -> tuple[Code, ...]:
     codes = []
-    for name in table.keys():
+    for name in table.names():
         code = table.table(name)
         low, high = code.pair("plausible")
         codes.append(Code(name=name, unit=code.text("unit"), plausible_min=low, plausible_max=high))
@@ -255,7 +257,7 @@ def _features(table: _Table) -> FeatureSpec:
         groups=tuple(_group(group) for group in table.tables("groups")),
         numbers=table.texts("numbers", default=()),
         hours_since=table.texts("hours_since", default=()),
-        categories=tuple((name, categories.texts(name)) for name in categories.keys()),
+        categories=tuple((name, categories.texts(name)) for name in categories.names()),
     )
     categories.finish()
     table.finish()
@@ -281,7 +283,7 @@ def _bands(table: _Table | None) -> Bands | None:
         return None
     lowest = table.text("lowest")
     above = table.table("above")
-    limits = sorted(((name, above.number(name)) for name in above.keys()), key=lambda limit: -limit[1])
+    limits = sorted(((name, above.number(name)) for name in above.names()), key=lambda limit: -limit[1])
     above.finish()
     table.finish()
     return Bands(limits=tuple(limits), lowest=lowest)
@@ -295,7 +297,7 @@ class _Table:
         self._taken: list[str] = []
         self.where = where
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         return tuple(self._left)
 
     def take_all(self) -> dict[str, Any]:
@@ -348,7 +350,7 @@ class _Table:
         value = self._take(key)
         if not (
             isinstance(value, list)
-            and len(value) == 2
+            and len(value) == len(("lower", "upper"))
             and all(isinstance(each, int | float) for each in value)
             and value[0] < value[1]
         ):

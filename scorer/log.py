@@ -28,10 +28,9 @@ def say(log: logging.Logger, level: int, sentence: str, **fields: object) -> Non
 class LineFormatter(logging.Formatter):
     """One event, one line; under systemd with the journal's priority instead of the time."""
 
-    converter = time.gmtime
-
     def __init__(self, *, journal: bool) -> None:
         super().__init__()
+        self.converter = time.gmtime
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:

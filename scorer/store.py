@@ -54,13 +54,6 @@ class Store:
                 if not keep:
                     transaction.rollback()
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """A part of a transaction that another part's failure does not undo: what a dry run has in place of `transaction`."""
-        assert self._session is not None
-        with self._session.begin_nested():
-            yield
-
     # A run
 
     def begin_run(self, job: Job, *, model_version: str, trigger: Trigger, as_of: datetime) -> Run:
@@ -132,9 +125,9 @@ class Store:
         """How many entities of the run still wait."""
         return int(self._one("count_waiting", run_id=run_id).waiting)
 
-    def finish_run(self, run_id: int) -> bool:
-        """Whether the run is now marked succeeded: nothing of it waits, and it balances."""
-        return len(self._all("finish_run", run_id=run_id)) == 1
+    def finish_run(self, run_id: int) -> None:
+        """Mark the run succeeded, if nothing of it waits; the database refuses it where the run does not balance."""
+        self._do("finish_run", run_id=run_id)
 
     def fail_run(self, run_id: int, *, error: str) -> None:
         """Mark the run failed and give up the rest of its work."""
@@ -189,6 +182,7 @@ class Store:
     ) -> None:
         """Append new outcomes to the ledger and make them current."""
         self._do("create_staged_outcomes")
+        self._do("empty_staged_outcomes")
         self._copy("copy_outcomes", (_outcome_fields(outcome) for outcome in outcomes))
         self._do(
             "write_ledger",
@@ -228,6 +222,7 @@ class Store:
 
     def _stage_rejections(self, rejections: Iterable[Rejection]) -> None:
         self._do("create_staged_rejections")
+        self._do("empty_staged_rejections")
         self._copy("copy_rejections", (_rejection_fields(rejection) for rejection in rejections))
 
     def record_batch(

@@ -92,8 +92,8 @@ class Observations:
         """Rows."""
         return len(self.position)
 
-    def only(self, kept: Booleans) -> Observations:
-        """The rows where `kept` (n,) is true."""
+    def only(self, kept: Booleans | Integers) -> Observations:
+        """The rows where `kept` (n,) is true, or those that it numbers, in its order."""
         return Observations(
             keys=self.keys,
             position=self.position[kept],
@@ -120,6 +120,14 @@ class Attributes:
     times: dict[str, Integers] = field(default_factory=dict)
     texts: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
+    def only(self, kept: Booleans) -> Attributes:
+        """Those of the entities where `kept` (entities,) is true."""
+        return Attributes(
+            numbers={name: column[kept] for name, column in self.numbers.items()},
+            times={name: column[kept] for name, column in self.times.items()},
+            texts={name: column[kept] for name, column in self.texts.items()},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
@@ -127,6 +135,10 @@ class Features:
 
     names: tuple[str, ...]
     values: Floats
+
+    def only(self, kept: Booleans) -> Features:
+        """The rows where `kept` (entities,) is true."""
+        return Features(names=self.names, values=self.values[kept])
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +185,15 @@ class Outcome:
     attributes: dict[str, Any] = field(default_factory=dict)
     valid_until: datetime | None = None
     features: bytes | None = None
+
+    def repeats(self, previous: Previous | None, *, model_version: str, job_version: str) -> bool:
+        """Whether it says again why there is no score, by the same inputs, model and job: nothing new to write."""
+        return (
+            previous is not None
+            and self.status is not Status.SCORED
+            and (self.status, self.reason, self.input_hash) == (previous.status, previous.reason, previous.input_hash)
+            and (model_version, job_version) == (previous.model_version, previous.job_version)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
--- Marks a run succeeded, with the sums of its batches, if nothing of it waits any more; one row if so. The table's CHECK refuses
+-- Marks a run succeeded, with the sums of its batches, if nothing of it waits any more. The table's CHECK refuses
 -- a run whose counts do not add up to eligible.
 -- Parameters: run_id.
 UPDATE scorer.runs AS r
@@ -25,4 +25,3 @@ FROM (
 WHERE r.run_id = :run_id
   AND r.status = 'running'
   AND NOT EXISTS (SELECT FROM scorer.work WHERE run_id = :run_id)
-RETURNING r.run_id

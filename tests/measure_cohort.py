@@ -33,7 +33,7 @@ SOURCE = {
 MEANING = {
     "quantiles_at": "where on the standard normal the quantiles stand; the first and last are 0.1 % and 99.9 %",
     "share": "of visits without and with the outcome, the share that has the code at all",
-    "rate_per_hour": "measurements after the first, per hour from 2 hours after admission, in visits that have the code",
+    "rate_per_hour": "measurements after the first, per hour from 2 after admission, in visits that have the code",
     "interval_hours": "mean time between two measurements in one visit",
     "sd_between": "standard deviation between the medians of visits, from their quartiles, in the code's unit",
     "sd_within": "median over visits of the standard deviation within one, in the code's unit",
@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
     facts = {
         **SOURCE,
         "meaning": MEANING,
-        "quantiles_at": rounded(QUANTILES_AT, 2),
+        "quantiles_at": rounded(QUANTILES_AT, decimals=2),
         "visits": visit_facts(visits),
         "outcome": outcome_facts(visits),
         "codes": {code: code_facts(visits, observations[observations["code"] == code]) for code in codes},
@@ -105,18 +105,17 @@ def normal_scores(values: pd.Series) -> pd.Series:
     return pd.Series(ndtri((values.rank() - 0.5) / len(values)), index=values.index)
 
 
-def rounded(numbers: npt.ArrayLike, decimals: int) -> list[float]:
+def rounded(numbers: npt.ArrayLike, *, decimals: int) -> list[float]:
     """`numbers` as a list for JSON."""
     return [float(number) for number in np.round(np.asarray(numbers, dtype=float), decimals)]
 
 
-def distribution(values: pd.Series, decimals: int = 1) -> dict[str, Any]:
+def distribution(values: pd.Series, *, decimals: int = 1) -> dict[str, Any]:
     """Mean, standard deviation and the quantiles at QUANTILES_AT."""
-    probabilities = ndtr(QUANTILES_AT)
     return {
         "mean": round(float(values.mean()), decimals + 2),
         "sd": round(float(values.std()), decimals + 2),
-        "quantiles": rounded(values.quantile(probabilities), decimals),
+        "quantiles": rounded(values.quantile(ndtr(QUANTILES_AT)), decimals=decimals),
     }
 
 
@@ -126,8 +125,8 @@ def visit_facts(visits: pd.DataFrame) -> dict[str, Any]:
         "measured_on": len(visits),
         "first_observation_hours": FIRST_HOUR,
         "stay_hours": distribution(visits.loc[visits["sepsis"] == 0, "stay"]),
-        "age_years": distribution(visits["age_years"], 0),
-        "hours_before_icu": distribution(visits["hours_before_icu"].abs(), 2),
+        "age_years": distribution(visits["age_years"], decimals=0),
+        "hours_before_icu": distribution(visits["hours_before_icu"].abs(), decimals=2),
         "sex": shares(visits["sex"]),
         "unit": shares(visits["unit"]),
     }
@@ -159,7 +158,7 @@ def code_facts(visits: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
         "reference": None if pd.isna(low) else [float(low), float(high)],
         "decimals": decimals,
         **sampling(visits, rows),
-        **distribution(rows["value"], decimals),
+        **distribution(rows["value"], decimals=decimals),
         **spreads(rows),
         **shifts(rows),
     }
@@ -178,7 +177,7 @@ def sampling(visits: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
     has = visits["visit_id"].isin(per_visit.index)
     again = per_visit["n"].sum() - len(per_visit)
     return {
-        "share": rounded(has.groupby(visits["sepsis"]).mean(), 4),
+        "share": rounded(has.groupby(visits["sepsis"]).mean(), decimals=4),
         "rate_per_hour": round(float(again / (per_visit["stay"] - FIRST_HOUR).sum()), 4),
         "interval_hours": round(float((per_visit["last"] - per_visit["first"]).sum() / again), 2),
     }
@@ -199,7 +198,7 @@ def spreads(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def correlations_in_time(rows: pd.DataFrame) -> tuple[float, float, float]:
-    """Of normal scores in one visit: of values a day or more apart, of successive ones; and the latter's mean hours apart."""
+    """Correlations of values a day or more apart in a visit, and of successive ones; mean hours between the latter."""
     power = float((rows["z"] ** 2).mean())
     ends = rows.groupby("visit_id").agg(
         first=("z", "first"), last=("z", "last"), begin=("hour", "first"), end=("hour", "last")
@@ -233,8 +232,10 @@ def correlation(observations: pd.DataFrame) -> list[list[float]]:
     values, vectors = np.linalg.eigh(matrix)
     mended = (vectors * values.clip(0.02)) @ vectors.T
     scale = np.sqrt(np.diag(mended))
-    return [rounded(row, 3) for row in mended / np.outer(scale, scale)]
+    return [rounded(row, decimals=3) for row in mended / np.outer(scale, scale)]
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]))

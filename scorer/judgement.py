@@ -1,0 +1,248 @@
+"""What becomes of the entities of a batch: pure, from what was read, refused and scored to one outcome for each."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from scorer.errors import UserError
+from scorer.job import DueAgain, Job
+from scorer.log import say
+from scorer.model import Scores, band_names
+from scorer.types import (
+    NO_TIME,
+    Attributes,
+    Booleans,
+    Counts,
+    Features,
+    Integers,
+    Observations,
+    Outcome,
+    Rejection,
+    RuleResult,
+    Run,
+    Status,
+    WorkItem,
+)
+from scorer.validation import EntityVerdict, ObservationVerdict
+
+_log = logging.getLogger(__name__)
+# So many entities of one batch may raise before it is the job, and not the entities, that is at fault.
+_CULPRITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read of `items`, and the hash of it for each."""
+
+    items: tuple[WorkItem, ...]
+    hashes: Sequence[bytes]
+    observations: Observations
+    attributes: Attributes
+
+    @property
+    def entity_ids(self) -> list[str]:
+        """The entities, in order."""
+        return [item.entity_id for item in self.items]
+
+    def without(self, left_out: Sequence[bool]) -> Known:
+        """The same for the items that are not left out."""
+        if not any(left_out):
+            return self
+        kept = ~np.array(left_out, dtype=bool)
+        items = tuple(item for item, out in zip(self.items, left_out, strict=True) if not out)
+        rows = self.observations.only(kept[self.observations.position])
+        place = np.cumsum(kept) - 1
+        return Known(
+            items=items,
+            hashes=[each for each, out in zip(self.hashes, left_out, strict=True) if not out],
+            observations=replace(rows, keys=items, position=place[rows.position]),
+            attributes=self.attributes.only(kept),
+        )
+
+    def count(self, observations: Observations) -> Integers:
+        """How many of `observations` each item has."""
+        return np.bincount(observations.position, minlength=len(self.items))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of some of a batch's items; parts are added up."""
+
+    counts: Counts
+    new_outcomes: tuple[Outcome, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    judged: tuple[str, ...] = ()
+    results: tuple[RuleResult, ...] = ()
+    observations_read: int = 0
+    observations_dropped: int = 0
+    unknown_codes: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Judgement) -> Judgement:
+        """Both parts as one."""
+        return Judgement(
+            counts=add_counts(self.counts, other.counts),
+            new_outcomes=self.new_outcomes + other.new_outcomes,
+            rejections=self.rejections + other.rejections,
+            judged=self.judged + other.judged,
+            results=self.results + other.results,
+            observations_read=self.observations_read + other.observations_read,
+            observations_dropped=self.observations_dropped + other.observations_dropped,
+            unknown_codes=Counter(self.unknown_codes) + Counter(other.unknown_codes),
+        )
+
+
+def add_counts(one: Counts, other: Counts) -> Counts:
+    """The counts of both."""
+    return Counts(**{name: getattr(one, name) + getattr(other, name) for name in Counts.__dataclass_fields__})
+
+
+def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model_version: str) -> bool:
+    """Whether the item's score stands: its inputs are those that were scored, and the score is still valid.
+
+    A score of an entity whose record has ended (its as-of time is before the run's) is made once, as of that end, and stands whatever
+    becomes of model and job; so does a score as of the same moment by the same model and job.
+    """
+    previous = item.previous
+    if previous is None or previous.status is not Status.SCORED:
+        return False
+    same_inputs = previous.input_hash == input_hash
+    if item.as_of < run.as_of:
+        return same_inputs and previous.as_of == item.as_of
+    if (previous.model_version, previous.job_version) != (model_version, job.version):
+        return False
+    if previous.as_of == item.as_of:
+        return same_inputs
+    valid = previous.valid_until is not None and previous.valid_until > item.as_of
+    match job.due_again:
+        case DueAgain.CHANGE:
+            return valid and same_inputs
+        case DueAgain.EXPIRY:
+            return valid
+        case DueAgain.EVERY_RUN:
+            return False
+
+
+def halving(judge: Callable[[tuple[WorkItem, ...]], Judgement], items: tuple[WorkItem, ...]) -> Judgement:
+    """The judgement of `items`; where it raises, of either half alone, until the culprit stands alone and is FAILED.
+
+    What an operator can mend (UserError) is not an entity's fault and is raised; so is what too many entities raise.
+    """
+    culprits: list[str] = []
+
+    def part(those: tuple[WorkItem, ...]) -> Judgement:
+        try:
+            return judge(those)
+        except UserError:
+            raise
+        except Exception as error:
+            if len(those) > 1:
+                half = len(those) // 2
+                return part(those[:half]) + part(those[half:])
+            culprits.append(those[0].entity_id)
+            if len(culprits) > _CULPRITS:
+                raise
+            return _failed(those[0], error)
+
+    return part(items)
+
+
+def _failed(item: WorkItem, error: Exception) -> Judgement:
+    reason = f"{type(error).__name__} was raised"  # not its text: that may hold a patient's value
+    say(_log, logging.ERROR, "Scoring raised for an entity", entity_id=item.entity_id, error=type(error).__name__)
+    outcome = Outcome(entity_id=item.entity_id, as_of=item.as_of, status=Status.FAILED, input_hash=b"", reason=reason)
+    return Judgement(counts=Counts(eligible=1, failed=1), new_outcomes=(outcome,), judged=())
+
+
+def outcomes_of(
+    known: Known,
+    *,
+    job: Job,
+    matrix: Features,
+    held: Mapping[int, str],
+    wanted: Booleans,
+    scores: Scores,
+    verdicts: tuple[ObservationVerdict, EntityVerdict, EntityVerdict],
+    unchanged: int,
+    model_version: str,
+) -> Judgement:
+    """One outcome for each of `known`; `scores` are those of the `wanted`, in order."""
+    seen, _, published = verdicts
+    used = known.count(known.observations.only(seen.usable)).tolist()
+    place_of_score = (np.cumsum(wanted) - 1).tolist()
+    values = scores.score.tolist()
+    bands = band_names(job.bands, scores.score)
+    vectors = matrix.values.astype("<f8", copy=False)
+    outcomes = []
+    for place, (item, input_hash) in enumerate(zip(known.items, known.hashes, strict=True)):
+        plain = {
+            "entity_id": item.entity_id,
+            "as_of": item.as_of,
+            "input_hash": input_hash,
+            "attributes": _published(job, known.attributes, place),
+            "features": vectors[place].tobytes(),
+        }
+        score_place = place_of_score[place]
+        if place in held:
+            outcome = Outcome(**plain, status=Status.QUARANTINED, reason=held[place])
+        elif not wanted[place]:
+            reason = f"{used[place]} usable observations, {job.min_observations} needed"
+            outcome = Outcome(**plain, status=Status.INSUFFICIENT, reason=reason)
+        elif score_place in published.held:
+            outcome = Outcome(**plain, status=Status.QUARANTINED, reason=published.held[score_place])
+        elif values[score_place] != values[score_place]:
+            outcome = Outcome(**plain, status=Status.INDETERMINATE, reason="the model gives no score")
+        else:
+            outcome = Outcome(
+                **plain,
+                status=Status.SCORED,
+                score=values[score_place],
+                risk_band=bands[score_place],
+                label=scores.labels[score_place] if scores.labels else None,
+                outputs=scores.outputs[score_place] if scores.outputs else {},
+                valid_until=item.as_of + job.valid_for,
+            )
+        outcomes.append(outcome)
+    statuses = Counter(outcome.status for outcome in outcomes)
+    return Judgement(
+        counts=Counts(
+            eligible=len(outcomes) + unchanged,
+            scored=statuses[Status.SCORED],
+            unchanged=unchanged,
+            quarantined=statuses[Status.QUARANTINED],
+            insufficient=statuses[Status.INSUFFICIENT],
+            indeterminate=statuses[Status.INDETERMINATE],
+        ),
+        new_outcomes=tuple(
+            outcome
+            for item, outcome in zip(known.items, outcomes, strict=True)
+            if not outcome.repeats(item.previous, model_version=model_version, job_version=job.version)
+        ),
+        rejections=tuple(each for verdict in verdicts for each in verdict.rejections),
+        judged=tuple(known.entity_ids),
+        results=tuple(each for verdict in verdicts for each in verdict.results),
+        observations_read=len(known.observations),
+        observations_dropped=int((~seen.usable).sum()),
+        unknown_codes=seen.unknown_codes,
+    )
+
+
+def _published(job: Job, attributes: Attributes, place: int) -> dict[str, Any]:
+    return {name: _plain(name, attributes, place) for name in job.published}
+
+
+def _plain(name: str, attributes: Attributes, place: int) -> str | float | None:
+    if name in attributes.texts:
+        text = attributes.texts[name][place]
+        return None if text is None else str(text)
+    if name in attributes.numbers:
+        number = float(attributes.numbers[name][place])
+        return number if np.isfinite(number) else None
+    moment = int(attributes.times[name][place])
+    return None if moment == NO_TIME else datetime.fromtimestamp(moment / 1e6, tz=UTC).isoformat()

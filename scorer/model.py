@@ -1,0 +1,229 @@
+"""Manifest + artefact -> scores and bands.
+
+A model version is a folder: `manifest.json`, which says what the artefact is, and `pipeline.joblib`, a fitted scikit-learn pipeline that
+takes the feature matrix as it comes, NaN for missing. All that the manifest says is checked before a byte of the artefact is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import scipy
+import sklearn
+from sklearn.exceptions import InconsistentVersionWarning
+from threadpoolctl import ThreadpoolController
+
+from scorer.errors import UserError
+from scorer.job import MEANING, Bands, Task
+from scorer.types import Features, Floats
+
+ARTEFACT = "pipeline.joblib"
+MANIFEST = "manifest.json"
+_REQUIRED = ("job", "model_version", "task", "features", "sha256", "libraries", "meaning", "score_quantiles", "metrics")
+# Scoring is done in blocks of this many rows, the last one filled up, on one thread: the last bits of a score depend on the shape of
+# the matrix and on how sums are divided among threads, and must not depend on a patient's neighbours.
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What manifest.json says; `content` is all of it, for the registry."""
+
+    job: str
+    model_version: str
+    task: Task
+    features: tuple[str, ...]
+    sha256: str
+    libraries: Mapping[str, str]
+    meaning: int
+    score_quantiles: Floats
+    interval: Mapping[str, float] | None
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model says of n entities: `score` (n,), NaN where it declines; for multiclass the most probable class and all of them."""
+
+    score: Floats
+    labels: tuple[str, ...] | None
+    outputs: tuple[dict[str, float], ...] | None
+
+
+def libraries() -> dict[str, str]:
+    """The versions that a fitted pipeline depends on."""
+    return {
+        "python": platform.python_version(),
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "joblib": joblib.__version__,
+    }
+
+
+def find_version(job: str, model_version: str, *, folders: Iterable[Path]) -> Path:
+    """The folder of a model version: the first of `folders`/<job>/<version> that is there."""
+    tried = [folder / job / model_version for folder in folders]
+    for path in tried:
+        if (path / MANIFEST).exists():
+            return path
+    places = " or ".join(str(path) for path in tried)
+    raise UserError(
+        f"Model {model_version} of {job} is registered, but {MANIFEST} is not in {places}; put its folder back."
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a model version. Raises UserError where it is missing, broken or incomplete."""
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"The manifest {path} cannot be read: {error}.") from error
+    missing = [key for key in _REQUIRED if key not in content]
+    if missing:
+        raise UserError(f'The manifest {path} has no "{missing[0]}".')
+    return Manifest(
+        job=content["job"],
+        model_version=content["model_version"],
+        task=Task(content["task"]),
+        features=tuple(content["features"]),
+        sha256=content["sha256"],
+        libraries=content["libraries"],
+        meaning=content["meaning"],
+        score_quantiles=np.asarray(content["score_quantiles"], dtype=np.float64),
+        interval=content.get("interval"),
+        content=content,
+    )
+
+
+class ProductionPipeline:
+    """A model version, checked and loaded."""
+
+    def __init__(self, manifest: Manifest, estimator: Any) -> None:
+        self.manifest = manifest
+        self._estimator = estimator
+        self._threads = ThreadpoolController()
+
+    @classmethod
+    def load(cls, folder: Path, *, sha256: str, task: Task, features: Sequence[str]) -> ProductionPipeline:
+        """The model in `folder`, if it is the one that the registry knows by `sha256` and fits task and features.
+
+        Raises UserError, before anything is unpickled, for an altered file, other libraries or other features.
+        """
+        manifest = read_manifest(folder)
+        path = folder / ARTEFACT
+        try:
+            artefact = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"The model file {path} cannot be read: {error.strerror}.") from error
+        found = hashlib.sha256(artefact).hexdigest()
+        if not found == manifest.sha256 == sha256:
+            raise UserError(
+                f"The model file {path} is not the one that was registered: its SHA-256 is {found[:12]}..., the registry has "
+                f"{sha256[:12]}... and the manifest {manifest.sha256[:12]}...; put the registered file back."
+            )
+        _require_fit(manifest, folder, task=task, features=tuple(features))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            estimator = joblib.load(io.BytesIO(artefact))
+        return cls(manifest, estimator)
+
+    def score(self, features: Features) -> Scores:
+        """A score per row, the same bits whatever other rows are there. A score that is not finite is given as NaN: declined."""
+        rows = features.values
+        if self.manifest.task is Task.REGRESSION:
+            value = _finite(self._in_blocks(self._estimator.predict, rows)[:, 0])
+            return Scores(score=value, labels=None, outputs=self._intervals(value))
+        probability = self._in_blocks(self._estimator.predict_proba, rows)
+        if self.manifest.task is Task.BINARY:
+            return Scores(score=_finite(probability[:, -1]), labels=None, outputs=None)
+        classes = [str(each) for each in self._estimator.classes_]
+        best = np.argmax(probability, axis=1) if len(rows) else np.empty(0, np.int64)
+        return Scores(
+            score=_finite(probability[np.arange(len(rows)), best]),
+            labels=tuple(classes[each] for each in best.tolist()),
+            outputs=tuple(dict(zip(classes, row, strict=True)) for row in probability.tolist()),
+        )
+
+    def training_quantile(self, score: Floats) -> Floats:
+        """The share of the training scores that lie below each score; NaN for NaN."""
+        quantiles = self.manifest.score_quantiles
+        # Halfway through a run of equal quantiles, so that a score that half of the training had is not at its edge.
+        below = np.searchsorted(quantiles, score, side="left")
+        upto = np.searchsorted(quantiles, score, side="right")
+        share: Floats = (below + upto) / (2 * len(quantiles))
+        share[np.isnan(score)] = np.nan
+        return share
+
+    def _in_blocks(self, predict: Any, rows: Floats) -> Floats:
+        parts = []
+        with self._threads.limit(limits=1):
+            for start in range(0, len(rows), _BLOCK):
+                part = rows[start : start + _BLOCK]
+                block = np.empty((_BLOCK, rows.shape[1]), dtype=np.float64)
+                block[: len(part)] = part
+                block[len(part) :] = part[0]
+                parts.append(np.asarray(predict(block), dtype=np.float64).reshape(_BLOCK, -1)[: len(part)])
+        return np.concatenate(parts) if parts else np.empty((0, 2))
+
+    def _intervals(self, value: Floats) -> tuple[dict[str, float], ...] | None:
+        interval = self.manifest.interval
+        if interval is None:
+            return None
+        return tuple(
+            {"low": each - interval["below"], "high": each + interval["above"], "coverage": interval["coverage"]}
+            for each in value.tolist()
+        )
+
+
+def band_names(bands: Bands | None, score: Floats) -> list[str | None]:
+    """The risk band of each score (n,); None where the job has no bands or there is no score.
+
+    >>> band_names(Bands(limits=(("HIGH", 0.7), ("MEDIUM", 0.4)), lowest="LOW"), np.array([0.71, 0.7, 0.4, np.nan]))
+    ['HIGH', 'MEDIUM', 'LOW', None]
+    """
+    if bands is None:
+        return [None] * len(score)
+    names = [*(name for name, _ in bands.limits), bands.lowest]
+    with np.errstate(invalid="ignore"):
+        above = [score > limit for _, limit in bands.limits]
+    place = np.argmax([*above, np.ones(len(score), dtype=bool)], axis=0)
+    return [None if nan else names[each] for each, nan in zip(place.tolist(), np.isnan(score).tolist(), strict=True)]
+
+
+def _finite(score: Floats) -> Floats:
+    return np.where(np.isfinite(score), score, np.nan)
+
+
+def _require_fit(manifest: Manifest, folder: Path, *, task: Task, features: tuple[str, ...]) -> None:
+    here = libraries()["scikit-learn"]
+    fitted = manifest.libraries.get("scikit-learn")
+    if fitted != here:
+        raise UserError(
+            f"The model in {folder} was fitted with scikit-learn {fitted} and this is {here}; install scikit-learn=={fitted} "
+            "or train the model again."
+        )
+    if manifest.meaning != MEANING:
+        raise UserError(f"The model in {folder} was trained on features of another meaning; train it again.")
+    if manifest.task is not task:
+        raise UserError(f"The model in {folder} is for the task {manifest.task}, the job's is {task}.")
+    if manifest.features != features:
+        other = next(
+            (pair for pair in zip(manifest.features, features, strict=False) if pair[0] != pair[1]),
+            (f"{len(manifest.features)} features", f"{len(features)}"),
+        )
+        raise UserError(
+            f"The model in {folder} was trained on other features than the job declares: the first difference is "
+            f"{other[0]} in the model, {other[1]} in the job; train it again or put job.toml back."
+        )

@@ -1,0 +1,130 @@
+"""The line, and nothing else: claim -> read -> validate -> features -> score -> write -> record; one batch, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scorer import features
+from scorer.inputs import input_hashes
+from scorer.job import Job
+from scorer.judgement import Judgement, Known, halving, is_unchanged, outcomes_of
+from scorer.model import ProductionPipeline
+from scorer.source import Source, microseconds
+from scorer.steps import Steps
+from scorer.store import Store
+from scorer.types import Counts, Run, WorkItem
+from scorer.validation import Suites
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a worker carries batches with."""
+
+    job: Job
+    store: Store
+    source: Source
+    suites: Suites
+    model: ProductionPipeline
+    worker: str
+    batch_size: int
+
+
+def carry_batch(line: Line, run: Run, *, watch: Callable[[str], None] | None = None) -> Counts | None:
+    """Carry one batch down the line in one transaction; its counts, or None where nothing was left to claim.
+
+    `watch` is told the name of each step as it ends.
+    """
+    steps = Steps(watch)
+    with line.store.transaction():
+        counts = carry_in_transaction(line, run, steps=steps, write_back=True)
+    steps.end("commit")
+    return counts
+
+
+def carry_in_transaction(line: Line, run: Run, *, steps: Steps, write_back: bool) -> Counts | None:
+    """One batch inside the transaction that is open, committed by whoever opened it."""
+    store, job = line.store, line.job
+    items = store.claim_work(job, run, size=line.batch_size)
+    steps.end("claim")
+    if not items:
+        return None
+
+    judged = halving(lambda part: judge(line, run, part, steps=steps), items)
+
+    batch_id = store.next_batch()
+    store.write_outcomes(
+        job, run, batch_id=batch_id, model_version=line.model.manifest.model_version, outcomes=judged.new_outcomes
+    )
+    store.write_rejections(job, run, rejections=judged.rejections, judged=judged.judged)
+    steps.end("write")
+    store.record_batch(
+        run,
+        batch_id=batch_id,
+        worker=line.worker,
+        counts=judged.counts,
+        observations_read=judged.observations_read,
+        observations_dropped=judged.observations_dropped,
+        unknown_codes=judged.unknown_codes,
+        seconds=steps.seconds,
+    )
+    store.record_validation(run, batch_id=batch_id, results=judged.results)
+    steps.end("record")
+    if write_back:
+        store.write_back(job)
+        steps.end("write back")
+    return judged.counts
+
+
+def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) -> Judgement:
+    """What becomes of `items`: read, validate, features, score. Writes nothing."""
+    job, model = line.job, line.model
+    observations = line.source.observations(job, items)
+    attributes = line.source.attributes(job, items)
+    known = Known(
+        items=items, hashes=input_hashes(observations, attributes), observations=observations, attributes=attributes
+    )
+    unchanged = [
+        is_unchanged(item, known.hashes[place], run=run, job=job, model_version=model.manifest.model_version)
+        for place, item in enumerate(items)
+    ]
+    fresh = known.without(unchanged)
+    steps.end("read")
+
+    as_of = np.array([microseconds(item.as_of) for item in fresh.items], dtype=np.int64)
+    seen = line.suites.judge_observations(fresh.observations, fresh.attributes, as_of=as_of)
+    usable = fresh.observations.only(seen.usable)
+    steps.end("validate")
+
+    matrix = features.build(usable, fresh.attributes, as_of=as_of, spec=job.features)
+    steps.end("features")
+
+    read, used = fresh.count(fresh.observations), fresh.count(usable)
+    fit = line.suites.judge_features(fresh.entity_ids, matrix, fresh.attributes, read=read, used=used)
+    steps.end("validate")
+
+    held = {**fit.held, **seen.held}
+    wanted = np.array(
+        [place not in held and used[place] >= job.min_observations for place in range(len(fresh.items))], dtype=bool
+    )
+    scores = model.score(matrix.only(wanted))
+    steps.end("score")
+
+    quantile = model.training_quantile(scores.score)
+    asked = [entity_id for entity_id, want in zip(fresh.entity_ids, wanted, strict=True) if want]
+    fit_to_publish = line.suites.judge_scores(asked, score=scores.score, training_quantile=quantile)
+    steps.end("validate")
+
+    return outcomes_of(
+        fresh,
+        job=job,
+        matrix=matrix,
+        held=held,
+        wanted=wanted,
+        scores=scores,
+        verdicts=(seen, fit, fit_to_publish),
+        unchanged=sum(unchanged),
+        model_version=model.manifest.model_version,
+    )

@@ -1,0 +1,217 @@
+"""The hospital's tables: read without locks, in sets, as columns, as known at each entity's as-of time.
+
+A job's statements name their parameters `:entity_ids`, `:as_ofs` and the job's own. They are bound as settings of the session, since a
+statement with parameters of its own cannot be sent as a binary COPY, which is what makes this read fast (see README, Reading).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from adbc_driver_manager import dbapi
+
+from scorer.connection import Target, columns_uri, sentences
+from scorer.errors import UserError
+from scorer.job import Job
+from scorer.types import NO_TIME, Attributes, Floats, Integers, Observations, WorkItem
+
+OBSERVATION_COLUMNS = (
+    "position",
+    "observation_id",
+    "observation_date",
+    "observation_type_code",
+    "observation_value",
+    "reference_range_min",
+    "reference_range_max",
+)
+ATTRIBUTE_COLUMNS = ("position",)
+ORPHAN_COLUMNS = ("entity_id", "observations")
+LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
+
+_TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]"}
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+class Source:
+    """One read-only session with the database that holds the hospital's tables; opened when first used."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._session: dbapi.Connection | None = None
+
+    def close(self) -> None:
+        """End the session."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def observations(self, job: Job, items: Sequence[WorkItem]) -> Observations:
+        """The observations of `items` as known at each one's as-of time, sorted by entity, code, time and value."""
+        table = self._read(job, "observations", OBSERVATION_COLUMNS, items)
+        return _observations(table, keys=tuple(items))
+
+    def attributes(self, job: Job, items: Sequence[WorkItem]) -> Attributes:
+        """What is known of `items` beside their observations; missing where the statement gave no row."""
+        if "attributes" not in job.statements:
+            return Attributes()
+        table = self._read(job, "attributes", ATTRIBUTE_COLUMNS, items)
+        return _attributes(table, entities=len(items), where=f"attributes of job {job.name}")
+
+    def orphans(self, job: Job) -> list[tuple[str, int]]:
+        """Entities that do not exist but have observations, with how many."""
+        if "orphans" not in job.statements:
+            return []
+        table = self._read(job, "orphans", ORPHAN_COLUMNS, ())
+        return list(zip(table["entity_id"].to_pylist(), table["observations"].to_pylist(), strict=True))
+
+    def landmarks(self, job: Job) -> pa.Table:
+        """The entities and as-of times to train on, with label and cohort."""
+        if "landmarks" not in job.statements:
+            raise UserError(f"Job {job.name} cannot be trained: its job.toml names no landmarks statement.")
+        return self._read(job, "landmarks", LANDMARK_COLUMNS, ())
+
+    def _read(self, job: Job, name: str, columns: Iterable[str], items: Sequence[WorkItem]) -> pa.Table:
+        settings = {f"scorer.{key}": value for key, value in job.parameters.items()}
+        settings["scorer.entity_ids"] = _array(item.entity_id for item in items)
+        settings["scorer.as_ofs"] = _array(item.as_of.isoformat() for item in items)
+        table = self._query(bound(job.statements[name]), settings)
+        missing = [column for column in columns if column not in table.column_names]
+        if missing:
+            raise UserError(
+                f"The statement {name} of job {job.name} does not give the column {missing[0]!r}; "
+                f"it gives {', '.join(table.column_names)}."
+            )
+        return table
+
+    def _query(self, query: str, settings: dict[str, str]) -> pa.Table:
+        with sentences(adbc_driver_manager.Error):
+            if self._session is None:
+                self._session = adbc_driver_postgresql.dbapi.connect(columns_uri(self._target), autocommit=True)
+            try:
+                with self._session.cursor() as cursor:
+                    for name, value in settings.items():
+                        cursor.execute("SELECT set_config($1, $2, false)", (name, value))
+                        cursor.fetchall()
+                    cursor.execute(query)
+                    return cursor.fetch_arrow_table()
+            except adbc_driver_manager.Error:
+                self.close()
+                raise
+
+
+def bound(statement: str) -> str:
+    """The statement with each `:name` read from the session's setting scorer.name.
+
+    >>> bound("SELECT unnest(:entity_ids) -- ids: one :each")
+    "SELECT unnest(CAST(current_setting('scorer.entity_ids') AS text[])) "
+    """
+    return _PARAMETER.sub(_setting, _COMMENT.sub("", statement)).rstrip().rstrip(";")
+
+
+def _setting(match: re.Match[str]) -> str:
+    name = match[1]
+    setting = f"current_setting('scorer.{name}')"
+    return f"CAST({setting} AS {_TYPES[name]})" if name in _TYPES else setting
+
+
+def _array(values: Iterable[str]) -> str:
+    return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970-01-01 UTC.
+
+    >>> microseconds(datetime(1970, 1, 2, tzinfo=UTC))
+    86400000000
+    """
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _observations(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observations:
+    codes = table["observation_type_code"].combine_chunks().dictionary_encode()
+    value = table["observation_value"]
+    plain = Observations(
+        keys=keys,
+        position=_integers(table["position"], where="position") - 1,
+        observation_id=_plain(table["observation_id"]),
+        time=_times(table["observation_date"], where="observation_date"),
+        code=_integers(codes.indices.fill_null(-1), where="observation_type_code"),
+        codes=tuple(codes.dictionary.to_pylist()),
+        value=_floats(value, where="observation_value"),
+        value_is_null=value.is_null().to_numpy(),
+        low=_floats(table["reference_range_min"], where="reference_range_min"),
+        high=_floats(table["reference_range_max"], where="reference_range_max"),
+        extras={name: _plain(table[name]) for name in table.column_names if name not in OBSERVATION_COLUMNS},
+    )
+    return plain.only(_order(plain))
+
+
+def _order(rows: Observations) -> Integers:
+    """The order by entity, code, time, value, range and key: the same whatever order the database gave."""
+    segment = rows.position * (len(rows.codes) + 1) + rows.code + 1
+    order = np.lexsort((rows.time, segment)) if len(rows) else np.empty(0, np.int64)
+    same = (np.diff(segment[order]) == 0) & (np.diff(rows.time[order]) == 0)
+    if same.any():
+        order = np.lexsort((rows.observation_id, rows.high, rows.low, rows.value, rows.time, segment))
+    return order.astype(np.int64)
+
+
+def _attributes(table: pa.Table, *, entities: int, where: str) -> Attributes:
+    position = _integers(table["position"], where="position") - 1
+    if len(np.unique(position)) != len(position):
+        raise UserError(f"The {where} give more than one row for an entity.")
+    found = Attributes()
+    for name in table.column_names:
+        column = table[name]
+        if name in ATTRIBUTE_COLUMNS:
+            continue
+        if pa.types.is_timestamp(column.type):
+            found.times[name] = _spread(_times(column, where=name), position, np.full(entities, NO_TIME))
+        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            texts = np.empty(entities, dtype=object)
+            found.texts[name] = _spread(_plain(column), position, texts)
+        else:
+            found.numbers[name] = _spread(_floats(column, where=name), position, np.full(entities, np.nan))
+    return found
+
+
+def _spread(values: npt.NDArray[Any], position: Integers, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    into[position] = values
+    return into
+
+
+def _floats(column: pa.ChunkedArray, *, where: str) -> Floats:
+    try:
+        return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"The column {where} is {column.type}, where a number is expected.") from error
+
+
+def _integers(column: pa.ChunkedArray | pa.Array, *, where: str) -> Integers:
+    try:
+        array = pc.cast(column, pa.int64())
+    except pa.ArrowInvalid as error:
+        raise UserError(f"The column {where} is {column.type}, where a whole number is expected.") from error
+    return np.asarray(array.to_numpy(**({} if isinstance(array, pa.ChunkedArray) else {"zero_copy_only": False})))
+
+
+def _times(column: pa.ChunkedArray, *, where: str) -> Integers:
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        raise UserError(f"The column {where} is {column.type}, where a timestamp with time zone is expected.")
+    whole = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
+    return _integers(pc.fill_null(whole, NO_TIME), where=where)
+
+
+def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    return np.asarray(column.to_numpy())

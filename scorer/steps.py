@@ -1,0 +1,23 @@
+"""Where the time of a batch goes, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class Steps:
+    """Seconds by step, on the monotonic clock; whoever watches is told the name of each step as it ends."""
+
+    def __init__(self, watch: Callable[[str], None] | None = None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._watch = watch
+        self._since = time.monotonic()
+
+    def end(self, step: str) -> None:
+        """Count the time since the last step ended as `step`'s."""
+        now = time.monotonic()
+        self.seconds[step] = self.seconds.get(step, 0.0) + now - self._since
+        self._since = now
+        if self._watch is not None:
+            self._watch(step)

@@ -1,0 +1,14 @@
+-- The columns of a table in schema public; one row per column, none where the table is missing.
+-- must_have: a row without a value there is refused by the database.
+-- Parameters: table.
+SELECT
+    a.attname AS column_name,
+    t.typname AS type_name,
+    a.attnotnull AND NOT a.atthasdef AS must_have
+FROM pg_catalog.pg_attribute AS a
+INNER JOIN pg_catalog.pg_type AS t
+    ON t.oid = a.atttypid
+WHERE a.attrelid = pg_catalog.to_regclass('public.' || quote_ident(%(table)s))
+    AND a.attnum > 0
+    AND NOT a.attisdropped
+ORDER BY a.attnum

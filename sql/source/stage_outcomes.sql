@@ -1,0 +1,9 @@
+-- Where the file's rows wait until it is known which of them can be loaded; types as the table has them. line: in the file.
+CREATE TEMPORARY TABLE loading_outcomes ON COMMIT DROP AS
+SELECT
+    0::bigint AS line,
+    visit_id,
+    sepsis,
+    onset_at
+FROM public.outcomes
+WITH NO DATA

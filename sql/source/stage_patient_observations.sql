@@ -1,0 +1,14 @@
+-- Where the file's rows wait until it is known which of them can be loaded; types as the table has them. line: in the file.
+CREATE TEMPORARY TABLE loading_patient_observations ON COMMIT DROP AS
+SELECT
+    0::bigint AS line,
+    visit_id,
+    client,
+    observation_date,
+    observation_type_code,
+    observation_value,
+    reference_range_min,
+    reference_range_max,
+    recorded_at
+FROM public.patient_observations
+WITH NO DATA

@@ -1,0 +1,14 @@
+-- Where the file's rows wait until it is known which of them can be loaded; types as the table has them. line: in the file.
+CREATE TEMPORARY TABLE loading_visits ON COMMIT DROP AS
+SELECT
+    0::bigint AS line,
+    visit_id,
+    client,
+    admitted_at,
+    discharged_at,
+    age_years,
+    sex,
+    unit,
+    hours_before_icu
+FROM public.visits
+WITH NO DATA
