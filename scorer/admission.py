@@ -37,6 +37,24 @@ def install_jobs(*, url: str, settings: Settings) -> list[str]:
     return list(names)
 
 
+def grant_source(*, url: str, settings: Settings) -> dict[str, str | None]:
+    """Let the worker read and write what each job's grants say, as whoever is connected; by job, None or why it could not be done."""
+    done: dict[str, str | None] = {}
+    for name in job_names(settings.jobs_dir):
+        job = load_job(name, jobs_dir=settings.jobs_dir)
+        if "grants" in job.statements:
+            store = Store(Target.of(url, settings, role=None))
+            try:
+                with store.transaction():
+                    store.run_script(job.statements["grants"])
+                done[name] = None
+            except UserError as error:
+                done[name] = str(error)
+            finally:
+                store.close()
+    return done
+
+
 def _admit_first(job: Job, model_version: str, store: Store) -> None:
     register(job, model_version, store)
     why = f"first model of the job, shipped with scorer {__version__}"

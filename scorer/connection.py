@@ -16,7 +16,7 @@ import psycopg2
 import sqlalchemy as sa
 
 from scorer.config import Settings
-from scorer.errors import DatabaseUnavailable, UserError
+from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
 # Connection failures, serialization, deadlock, lock not had in time, server shutting down or starting up.
 _WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53300")
@@ -87,6 +87,7 @@ def engine(target: Target) -> sa.Engine:
     return sa.create_engine(
         url.set(drivername="postgresql+psycopg2"),
         poolclass=sa.NullPool,
+        hide_parameters=True,
         connect_args={
             "options": options,
             "connect_timeout": max(1, int(target.connect_timeout.total_seconds())),
@@ -128,14 +129,24 @@ def sentences(*more: type[Exception]) -> Iterator[None]:
     except (sa.exc.DBAPIError, psycopg2.Error, *more) as error:
         told = explain(error)
         if told is None:
-            raise
-        raise told from error
+            raise StatementFailed(_bare(error)) from None
+        raise told from None
+
+
+def _bare(error: BaseException) -> str:
+    original = getattr(error, "orig", None) or error
+    constraint = getattr(getattr(original, "diag", None), "constraint_name", None)
+    return f"SQLSTATE {_sqlstate(original)}" + (f", constraint {constraint}" if constraint else "")
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
 def explain(error: BaseException) -> UserError | None:
     """The sentence for a driver's error, or None where it is a bug of ours."""
     original = getattr(error, "orig", None) or error
-    sqlstate = getattr(original, "pgcode", None) or getattr(original, "sqlstate", None)
+    sqlstate = _sqlstate(original)
     reason = _first_line(original)
     if sqlstate is None:
         return _explain_connection(original, reason)
@@ -143,7 +154,7 @@ def explain(error: BaseException) -> UserError | None:
         return DatabaseUnavailable(f"The database gave up on us ({sqlstate}): {reason}.", sqlstate=sqlstate)
     if sqlstate == "42501":
         return UserError(f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.")
-    if sqlstate in {"42P01", "42703", "42883", "3F000"}:
+    if sqlstate in {"42P01", "42703", "42704", "42883", "3F000"}:
         return UserError(
             f"The database lacks what a statement names: {reason}; mend the statement or run `scorer db upgrade`."
         )

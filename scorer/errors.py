@@ -30,3 +30,10 @@ class RunStopped(UserError):
     def __init__(self, sentence: str, *, results: tuple[Any, ...] = ()) -> None:
         super().__init__(sentence)
         self.results = results
+
+
+class StatementFailed(Exception):
+    """A statement failed in a way that is a bug of ours or of a job's SQL.
+
+    Says the SQLSTATE and the constraint, if any, and not the server's own words, which may quote a patient's values.
+    """

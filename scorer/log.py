@@ -50,3 +50,4 @@ def configure(*, level: int = logging.INFO) -> None:
     handler.setFormatter(LineFormatter(journal="JOURNAL_STREAM" in os.environ))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("scorer").setLevel(level)
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)

@@ -112,7 +112,7 @@ def dry_run(
     line = open_line(job, url=url, settings=settings)
     try:
         with line.store.transaction(keep=False):
-            run, eligible = _enqueue(line, as_of=as_of, limit=limit, trigger=Trigger.MANUAL)
+            run, eligible = enqueue(line, as_of=as_of, limit=limit, trigger=Trigger.MANUAL)
             counts = Counts()
             while (batch := carry_in_transaction(line, run, steps=Steps(), write_back=False)) is not None:
                 counts = add_counts(counts, batch)
@@ -202,13 +202,14 @@ def _require_columns(line: Line) -> None:
 
 def _begin(line: Line, *, as_of: datetime | None, limit: int | None, trigger: Trigger) -> Run:
     with line.store.transaction():
-        run, eligible = _enqueue(line, as_of=as_of, limit=limit, trigger=trigger)
+        run, eligible = enqueue(line, as_of=as_of, limit=limit, trigger=trigger)
         line.store.hold_run(run.run_id)
     say(_log, logging.INFO, "Run began", run_id=run.run_id, job=run.job, as_of=run.as_of.isoformat(), eligible=eligible)
     return run
 
 
-def _enqueue(line: Line, *, as_of: datetime | None, limit: int | None, trigger: Trigger) -> tuple[Run, int]:
+def enqueue(line: Line, *, as_of: datetime | None, limit: int | None, trigger: Trigger) -> tuple[Run, int]:
+    """A new run and how many entities are due in it, in the transaction that is open."""
     store, job = line.store, line.job
     store.register_job_version(job)
     run = store.begin_run(

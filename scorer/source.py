@@ -139,15 +139,15 @@ def microseconds(moment: datetime) -> int:
 
 
 def _observations(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observations:
-    codes = table["observation_type_code"].combine_chunks().dictionary_encode()
+    codes, code = _codes(table["observation_type_code"])
     value = table["observation_value"]
     plain = Observations(
         keys=keys,
         position=_integers(table["position"], where="position") - 1,
         observation_id=_plain(table["observation_id"]),
         time=_times(table["observation_date"], where="observation_date"),
-        code=_integers(codes.indices.fill_null(-1), where="observation_type_code"),
-        codes=tuple(codes.dictionary.to_pylist()),
+        code=code,
+        codes=codes,
         value=_floats(value, where="observation_value"),
         value_is_null=value.is_null().to_numpy(),
         low=_floats(table["reference_range_min"], where="reference_range_min"),
@@ -155,6 +155,18 @@ def _observations(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observation
         extras={name: _plain(table[name]) for name in table.column_names if name not in OBSERVATION_COLUMNS},
     )
     return plain.only(_order(plain))
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Integers]:
+    """The codes in alphabetical order, and each row's index into them, -1 where it has none: the same in whatever batch."""
+    encoded = column.combine_chunks().dictionary_encode()
+    found = encoded.dictionary.to_pylist()
+    if not all(isinstance(each, str) for each in found):
+        raise UserError(f"The column observation_type_code is {column.type}, where text is expected.")
+    codes = tuple(sorted(found))
+    rank = {code: place for place, code in enumerate(codes)}
+    ranks = np.array([*(rank[code] for code in found), -1], dtype=np.int64)
+    return codes, ranks[_integers(encoded.indices.fill_null(-1), where="observation_type_code")]
 
 
 def _order(rows: Observations) -> Integers:

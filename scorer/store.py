@@ -313,6 +313,10 @@ class Store:
         """The open findings by rule, as rows to show."""
         return self._shown("open_findings", job=job)
 
+    def describe_session(self) -> Mapping[str, Any]:
+        """Server, login and role of this session, as a row to show."""
+        return self._shown("describe_session")[0]
+
     # Plumbing
 
     def run_script(self, text: str) -> None:

@@ -359,7 +359,6 @@ def _raised(exception_info: Mapping[str, Any]) -> str:
 @cache
 def _context() -> Any:
     with _LOCK:
-        logging.getLogger("great_expectations").setLevel(logging.ERROR)
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         return context

@@ -1,5 +1,5 @@
--- Enqueues what is due, and sets the run's eligible to how many that is; one row. {due} stands for the job's own due.sql, which
--- gives entity_id, as_of and settled.
+-- Enqueues what is due, and sets the run's eligible to how many that is; one row. Between the first
+-- parentheses goes the job's own due.sql, which gives entity_id, as_of and settled.
 -- Due is, by what the ledger holds and by no high-water mark: whoever has no outcome yet; whoever is held (its inputs may have been
 -- mended); and, unless settled, whoever may have changed: the batch compares its inputs with those that were judged.
 -- Nobody is judged as of an earlier moment than he already was, and nobody waits twice.

@@ -1,0 +1,82 @@
+"""Everything that must hold before scoring may start, a line each; `scorer check` and the daemon's start are this code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from scorer import schema
+from scorer.config import Settings
+from scorer.connection import Target, engine
+from scorer.errors import UserError
+from scorer.job import Job, job_names, load_job
+from scorer.runs import close_line, enqueue, open_line
+from scorer.store import Store
+from scorer.types import Trigger
+
+_OLDEST_SERVER = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that must hold: whether it does, and what was found."""
+
+    name: str
+    holds: bool
+    found: str
+
+
+def check(*, url: str, settings: Settings) -> Iterator[Line]:
+    """Each thing that must hold, in order; the rest is left out once the database cannot be worked with."""
+    target = Target.of(url, settings, role=settings.worker_role)
+    for name, look in (("database", _database), ("schema", _schema)):
+        line = _line(name, lambda look=look: look(target))  # type: ignore[misc]
+        yield line
+        if not line.holds:
+            return
+    for name in job_names(settings.jobs_dir):
+        yield _line(f"job {name}", lambda name=name: _job(name, url=url, settings=settings))  # type: ignore[misc]
+
+
+def _line(name: str, look: Callable[[], str]) -> Line:
+    try:
+        return Line(name=name, holds=True, found=look())
+    except UserError as error:
+        return Line(name=name, holds=False, found=str(error))
+
+
+def _database(target: Target) -> str:
+    store = Store(target)
+    try:
+        with store.transaction():
+            session = store.describe_session()
+    finally:
+        store.close()
+    if session["major"] < _OLDEST_SERVER:
+        raise UserError(f"The server is PostgreSQL {session['version']}; {_OLDEST_SERVER} or newer is needed.")
+    return f"PostgreSQL {session['version']}, as {session['login']}, acting as {session['role']}"
+
+
+def _schema(target: Target) -> str:
+    schema.require_head(engine(target))
+    return f"at head, revision {schema.state(engine(target)).head}"
+
+
+def _job(name: str, *, url: str, settings: Settings) -> str:
+    job = load_job(name, jobs_dir=settings.jobs_dir)
+    line = open_line(job, url=url, settings=settings)
+    try:
+        with line.store.transaction(keep=False):
+            run, _ = enqueue(line, as_of=datetime.now(UTC), limit=0, trigger=Trigger.MANUAL)
+            line.store.write_outcomes(
+                job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
+            )
+            line.store.write_back(job)
+    finally:
+        close_line(line)
+    return f"version {job.version}, model {line.model.manifest.model_version}, {_schedule(job)}"
+
+
+def _schedule(job: Job) -> str:
+    return f"schedule {job.cron} {job.timezone}"

@@ -1,0 +1,560 @@
+"""The command line: parsing, printing and exit codes; one plain function per command, whose docstring is its help.
+
+Exit 0: done. 1: something the operator can mend, in one sentence on stderr. 70: a bug, with its traceback. What a command needs is
+imported inside it, so that `--help` and `status` do not wait for libraries that they do not use.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scorer import log
+from scorer.config import Settings, load_settings
+from scorer.errors import UserError
+from scorer.version import __version__
+
+EXIT_MENDABLE = 1
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program."""
+    try:
+        code = cli.main(
+            args=list(arguments) if arguments is not None else None, prog_name="scorer", standalone_mode=False
+        )
+    except UserError as error:
+        click.echo(f"scorer: {error}", err=True)
+        sys.exit(EXIT_MENDABLE)
+    except click.ClickException as error:
+        click.echo(f"scorer: {' '.join(error.format_message().split())}", err=True)
+        sys.exit(EXIT_MENDABLE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("scorer: interrupted; what was not committed is rolled back.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception:  # noqa: BLE001 - the edge of the process: whatever is left is a bug
+        traceback.print_exc()
+        click.echo(f"scorer: this is a bug in scorer {__version__}; please report it with the lines above.", err=True)
+        sys.exit(EXIT_BUG)
+    sys.exit(code or 0)
+
+
+class _Moment(click.ParamType[datetime]):
+    """A point in time with its zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f'"{value}" is not a time; write it as 2025-06-01T00:00:00Z.', param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f'"{value}" has no time zone; write it as {value}Z or {value}+02:00.', param, ctx)
+        return moment.astimezone(UTC)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="scorer %(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Log every step.")
+@click.pass_context
+def cli(context: click.Context, *, verbose: bool) -> None:
+    """Score what is due in a PostgreSQL database, one batch in one transaction, and account for every row.
+
+    The database is the one that SCORER_DATABASE_URL names; where that is not set, an embedded PostgreSQL under SCORER_HOME.
+    """
+    log.configure(level=logging.DEBUG if verbose else logging.INFO)
+    context.obj = load_settings()
+
+
+# The embedded PostgreSQL and the schema
+
+
+@cli.group()
+def db() -> None:
+    """The database: the embedded server, and the schema."""
+
+
+@db.command()
+@click.pass_obj
+def start(settings: Settings) -> None:
+    """Start the embedded PostgreSQL; made first where it is not there."""
+    server = _server(settings)
+    server.start()
+    click.echo(f'PostgreSQL is running; its data is in {server.folder}. Connect: psql "$(scorer db url)"')
+
+
+@db.command()
+@click.pass_obj
+def stop(settings: Settings) -> None:
+    """Stop the embedded PostgreSQL; its data is kept."""
+    _server(settings).stop()
+    click.echo("PostgreSQL is stopped; its data is kept.")
+
+
+@db.command()
+@click.pass_obj
+def url(settings: Settings) -> None:
+    """Print the URL of the database in use, for psql and other libpq programs."""
+    click.echo(_libpq_url(settings))
+
+
+@db.command()
+@click.pass_obj
+def upgrade(settings: Settings) -> None:
+    """Migrate the schema to head; make the jobs' views, and put first models into production."""
+    from scorer import admission, schema
+    from scorer.connection import Target, engine
+
+    target = _database_url(settings)
+    before = schema.upgrade(engine(Target.of(target, settings, role=None)))
+    jobs = admission.install_jobs(url=target, settings=settings)
+    moved = "was at head" if before.at_head else f"is now at head (from {before.revision or 'nothing'})"
+    click.echo(f"The schema {moved}, revision {before.head}; jobs: {', '.join(jobs)}.")
+
+
+@db.command()
+@click.pass_obj
+def plan(settings: Settings) -> None:
+    """Print the SQL that an upgrade would run; run nothing."""
+    from scorer import schema
+    from scorer.connection import Target, engine
+
+    sql = schema.plan(engine(Target.of(_database_url(settings), settings, role=None)))
+    click.echo(sql or "-- The schema is at head: an upgrade would run nothing.")
+
+
+@db.command(name="check")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def check_schema(settings: Settings, *, as_json: bool) -> None:
+    """Say whether the schema is at head; exit 1 where it is not."""
+    from scorer import schema
+    from scorer.connection import Target, engine
+
+    connected = engine(Target.of(_database_url(settings), settings, role=None))
+    state = schema.state(connected)
+    if as_json:
+        _print_json({"revision": state.revision, "head": state.head, "at_head": state.at_head})
+    schema.require_head(connected)
+    if not as_json:
+        click.echo(f"The schema is at head, revision {state.head}.")
+
+
+# Rows in, scores out
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
+@click.option("--rejects", type=click.Path(path_type=Path), help="Where rows that cannot be loaded go.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: bool) -> None:
+    """Load visits, patient_observations and outcomes (.csv or .csv.gz) from DIR into the source tables.
+
+    Tables that are missing are made. Rows that are already there are passed over; rows that cannot be loaded go to the reject file,
+    with line and reason.
+    """
+    from dataclasses import asdict
+
+    from scorer import admission
+
+    target = _database_url(settings)
+    report = _load(settings, target, folder, rejects=rejects)
+    grants = admission.grant_source(url=target, settings=settings)
+    if as_json:
+        _print_json({"tables": [asdict(table) for table in report.tables], "rejects": _path_text(report.rejects)})
+        return
+    _print_load(report)
+    for job, why in grants.items():
+        if why is not None:
+            click.echo(f"The worker was not granted what job {job} needs: {why}", err=True)
+
+
+@cli.command()
+@click.argument("job", metavar="JOB")
+@click.option("--as-of", type=_Moment(), help="The moment whose knowledge is used; now, where not given.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many entities.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that score.")
+@click.option("--dry-run", is_flag=True, help="Do all of it but the write-back, and keep nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def run(
+    settings: Settings,
+    job: str,
+    *,
+    as_of: datetime | None,
+    limit: int | None,
+    workers: int,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run JOB once: find what is due, score it, account for it."""
+    from scorer.job import load_job
+    from scorer.runs import dry_run as try_run
+    from scorer.runs import run_job
+
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    target = _database_url(settings)
+    with _progress(f"Scoring {job}") as progress:
+        if dry_run:
+            ended = try_run(loaded, url=target, settings=settings, as_of=as_of, limit=limit, progress=progress)
+        else:
+            ended = run_job(
+                loaded, url=target, settings=settings, as_of=as_of, limit=limit, workers=workers, progress=progress
+            )
+    if as_json:
+        _print_json(ended.as_json())
+    else:
+        _print_run(ended.as_json())
+
+
+@cli.command()
+@click.option("--visits", type=click.IntRange(min=1), default=500, show_default=True, help="Size of the sample cohort.")
+@click.pass_obj
+def demo(settings: Settings, *, visits: int) -> None:
+    """Show it on a sample cohort: embedded PostgreSQL, migrated, loaded, scored. Again: scores only what is new."""
+    import psycopg2
+
+    from scorer import admission, schema
+    from scorer.connection import Target, engine, libpq_url, sentences
+    from scorer.demo import JOB, load_sample
+    from scorer.job import load_job
+    from scorer.runs import run_job
+
+    if settings.database_url is None:
+        _server(settings).start()
+    target = _database_url(settings)
+    schema.upgrade(engine(Target.of(target, settings, role=None)))
+    admission.install_jobs(url=target, settings=settings)
+    job = load_job(JOB, jobs_dir=settings.jobs_dir)
+    with sentences():
+        connection = psycopg2.connect(libpq_url(target))
+    try:
+        sample = load_sample(job, visits=visits, connection=connection, rejects=_rejects(settings, Path("demo")))
+    finally:
+        connection.close()
+    admission.grant_source(url=target, settings=settings)
+    if sample.report is not None:
+        click.echo(f"A sample cohort of {sample.visits} visits, generated, with dirt planted in it:")
+        _print_table(["planted", "how many"], [[kind.replace("_", " "), times] for kind, times in sample.dirty.items()])
+        _print_load(sample.report)
+    else:
+        click.echo("The sample cohort is there already; only what is new is scored.")
+    with _progress(f"Scoring {JOB}") as progress:
+        ended = run_job(job, url=target, settings=settings, progress=progress)
+    _print_run(ended.as_json())
+    _print_standing(settings, target, JOB)
+    _print_where_to_look(settings)
+
+
+@cli.command()
+@click.argument("job", metavar="JOB")
+@click.option("--version", "model_version", help="Name of the new version; today's date and time, where not given.")
+@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="The folder of models to write into.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def train(settings: Settings, job: str, *, model_version: str | None, into: Path | None, as_json: bool) -> None:
+    """Train a model of JOB on the landmarks of the source tables, and register it as a candidate.
+
+    It goes into production by `scorer model promote` alone.
+    """
+    from scorer.connection import Target
+    from scorer.job import load_job
+    from scorer.source import Source
+    from scorer.store import Store
+    from scorer.training import train as fit
+
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    target = Target.of(_database_url(settings), settings, role=settings.worker_role)
+    source, store = Source(target), Store(target)
+    try:
+        with _progress(f"Reading landmarks of {job}") as progress:
+            trained = fit(
+                loaded,
+                source,
+                models=into or settings.home_dir / "models",
+                model_version=model_version,
+                progress=progress,
+            )
+        with store.transaction():
+            store.register_model(
+                job, model_version=trained.model_version, sha256=trained.sha256, manifest=trained.manifest
+            )
+    finally:
+        source.close()
+        store.close()
+    shown = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder)}
+    if as_json:
+        _print_json({**shown, "metrics": trained.manifest["metrics"], "training": trained.manifest["training"]})
+        return
+    click.echo(f"Model {trained.model_version} of {job} is in {trained.folder}, registered as a candidate. Held out:")
+    _print_table(
+        ["metric", "value", "95 % interval"],
+        [
+            [name.replace("_", " "), f"{each['value']:.3f}", f"{each['low']:.3f} to {each['high']:.3f}"]
+            for name, each in trained.manifest["metrics"].items()
+        ],
+    )
+
+
+# What stands
+
+
+@cli.group(name="model")
+def models() -> None:
+    """The registry of models."""
+
+
+@models.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def list_models(settings: Settings, *, as_json: bool) -> None:
+    """List the registered model versions, with their held-out metrics."""
+    with _store(settings, role=settings.worker_role) as store:
+        rows = store.list_models()
+    if as_json:
+        _print_json({"models": rows})
+    else:
+        _print_rows(rows, none="No model is registered; `scorer db upgrade` registers the shipped ones.")
+
+
+@models.command()
+@click.argument("job", metavar="JOB")
+@click.argument("model_version", metavar="VERSION")
+@click.option("--why", required=True, help="The reason, kept with the promotion.")
+@click.pass_obj
+def promote(settings: Settings, job: str, model_version: str, *, why: str) -> None:
+    """Put VERSION of JOB into production; the one that was there is archived. Needs the role scorer_approver."""
+    with _store(settings, role=None) as store:
+        standing = {row["model_version"]: row["status"] for row in store.list_models() if row["job"] == job}
+        if model_version not in standing:
+            raise UserError(f"Model {model_version} of {job} is not registered; see `scorer model list`.")
+        if standing[model_version] == "production":
+            raise UserError(f"Model {model_version} of {job} is in production already.")
+        steps = ("production",) if standing[model_version] == "staging" else ("staging", "production")
+        for status in steps:
+            store.move_model(job, model_version=model_version, status=status, why=why)
+    click.echo(f"Model {model_version} of {job} is in production from the next batch on.")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Show the jobs: last run, backlog, quarantine, model in production."""
+    from scorer.job import job_names
+
+    with _store(settings, role=settings.worker_role) as store:
+        rows = [{"job": name, **store.job_status(name)} for name in job_names(settings.jobs_dir)]
+    if as_json:
+        _print_json({"jobs": rows})
+        return
+    shown = ("job", "status", "as_of", "finished_at", "eligible", "scored", "backlog", "held", "model_version")
+    _print_rows([{name: row[name] for name in shown} for row in rows], none="There is no job.")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def check(settings: Settings, *, as_json: bool) -> None:
+    """Check everything that must hold before scoring may start, a line each; exit 1 where something does not."""
+    from dataclasses import asdict
+
+    from scorer.check import check as look
+
+    lines = []
+    for line in look(url=_database_url(settings), settings=settings):
+        lines.append(line)
+        if not as_json:
+            click.echo(f"{'ok' if line.holds else 'NO':3} {line.name}: {line.found}")
+    if as_json:
+        _print_json({"holds": all(line.holds for line in lines), "lines": [asdict(line) for line in lines]})
+    failed = [line for line in lines if not line.holds]
+    if failed:
+        raise UserError(f"{len(failed)} of {len(lines)} checks failed; the first: {failed[0].name}: {failed[0].found}")
+
+
+# Which database
+
+
+def _server(settings: Settings) -> Any:
+    from scorer.embedded import Server
+
+    if settings.database_url is not None:
+        raise UserError("SCORER_DATABASE_URL is set: that server is not ours to start or stop.")
+    return Server.at(settings.home_dir)
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return settings.database_url
+    server = _server(settings)
+    if not server.running():
+        raise UserError(
+            "The embedded PostgreSQL is not running; `scorer db start` starts it (or set SCORER_DATABASE_URL)."
+        )
+    return str(server.url)
+
+
+def _libpq_url(settings: Settings) -> str:
+    from scorer.connection import libpq_url
+
+    return libpq_url(_database_url(settings))
+
+
+@contextmanager
+def _store(settings: Settings, *, role: str | None) -> Iterator[Any]:
+    from scorer import schema
+    from scorer.connection import Target, engine
+    from scorer.store import Store
+
+    target = Target.of(_database_url(settings), settings, role=role)
+    schema.require_head(engine(target))
+    store = Store(target)
+    try:
+        with store.transaction():
+            yield store
+    finally:
+        store.close()
+
+
+def _rejects(settings: Settings, folder: Path) -> Path:
+    return settings.home_dir / "rejects" / f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
+
+
+def _load(settings: Settings, target: str, folder: Path, *, rejects: Path | None) -> Any:
+    import psycopg2
+
+    from scorer.connection import libpq_url, sentences
+    from scorer.load import load as load_folder
+
+    with sentences():
+        connection = psycopg2.connect(libpq_url(target), application_name="scorer load")
+    try:
+        with _progress("Loading") as progress:
+            return load_folder(
+                folder,
+                connection=connection,
+                rejects=rejects or _rejects(settings, folder),
+                progress=lambda table, done, total: progress(done, total, table) if progress else None,
+            )
+    finally:
+        connection.close()
+
+
+# Printing
+
+
+def _print_json(value: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(value, default=lambda each: each.isoformat() if isinstance(each, datetime) else str(each)))
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numbers = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(header))]
+    for name, right in zip(header, numbers, strict=True):
+        table.add_column(name, justify="right" if right else "left")
+    for row in rows:
+        table.add_row(*("" if value is None else _shown(value) for value in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%SZ}"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _print_rows(rows: Sequence[Mapping[str, Any]], *, none: str) -> None:
+    if not rows:
+        click.echo(none)
+        return
+    _print_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in rows])
+
+
+def _print_load(report: Any) -> None:
+    names = ("table", "read", "loaded", "already_there", "rejected")
+    _print_rows([{name: getattr(table, name) for name in names} for table in report.tables], none="Nothing was read.")
+    for table in report.tables:
+        if table.ignored_columns:
+            click.echo(f"Columns of {table.table} that were not loaded: {', '.join(table.ignored_columns)}.")
+    if report.rejects is not None:
+        click.echo(f"Rejected rows, with line and reason: {report.rejects}")
+
+
+def _print_run(ended: Mapping[str, Any]) -> None:
+    number = f"Run {ended['run_id']}" if ended["run_id"] is not None else "Dry run"
+    click.echo(f"{number} of {ended['job']} as of {ended['as_of']}: {ended['status']} in {ended['seconds']:.1f} s")
+    names = ("eligible", "scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
+    _print_table(names, [[ended[name] for name in names]])
+
+
+def _print_standing(settings: Settings, target: str, job: str) -> None:
+    from scorer.connection import Target
+    from scorer.store import Store
+
+    store = Store(Target.of(target, settings, role=settings.worker_role))
+    try:
+        with store.transaction():
+            bands, findings = store.band_counts(job), store.open_findings(job)
+    finally:
+        store.close()
+    _print_rows(bands, none="Nobody has an outcome yet.")
+    _print_rows(findings, none="Nothing was refused.")
+
+
+def _print_where_to_look(settings: Settings) -> None:
+    connect = 'psql "$(scorer db url)"'
+    click.echo(f"Where to look ({connect}):")
+    for view, says in (
+        ("reporting.sepsis_predictions", "a row per visit: probability, risk level, until when it is valid"),
+        ("reporting.quarantine", "a row per refused observation or visit: rule, what was seen, what was expected"),
+        ("reporting.runs", "a row per run: six counts that add up to eligible"),
+        ("public.visits", "sepsis_score, risk_level and scored_at, written back"),
+    ):
+        click.echo(f"  {view:30} {says}")
+    if settings.database_url is None:
+        click.echo("The embedded PostgreSQL goes on running; `scorer db stop` stops it and keeps its data.")
+
+
+def _path_text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[..., None] | None]:
+    """A bar on stderr where that is a terminal; nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+
+        def show(done: int, total: int, part: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {part}".strip())
+
+        yield show

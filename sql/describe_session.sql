@@ -1,0 +1,6 @@
+-- The server, and who this session is; one row.
+SELECT
+    current_setting('server_version') AS version,
+    current_setting('server_version_num')::integer / 10000 AS major,
+    session_user AS login,
+    current_user AS role
