@@ -594,7 +594,7 @@ def test_any_mixture_of_rows_is_accounted_for_and_every_good_one_arrives(
 
 
 def real_cohort() -> Path:
-    named = os.environ.get("SCORER_REAL_COHORT")
+    named = os.environ.get("REAL_COHORT")
     return Path(named) if named else Path(__file__).parents[3] / "shared" / "data" / "physionet2019"
 
 

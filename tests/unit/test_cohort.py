@@ -19,7 +19,7 @@ from scorer.cohort import Cohort, generate, write
 from scorer.job import shipped_root
 
 CHECKOUT = Path(__file__).parents[2]
-REAL_COHORT = Path(os.environ.get("SCORER_REAL_COHORT") or CHECKOUT.parent / "shared" / "data" / "physionet2019")
+REAL_COHORT = Path(os.environ.get("REAL_COHORT") or CHECKOUT.parent / "shared" / "data" / "physionet2019")
 NOW = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 KINDS = {
     "null_value",
