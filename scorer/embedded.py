@@ -31,9 +31,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -104,7 +105,7 @@ class Install:
     @property
     def major(self) -> int:
         """18 of 18.4."""
-        return int(re.match(r"\d+", self.version)[0])  # type: ignore[index]
+        return int(re.split(r"\D", self.version)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,8 @@ class Account:
         try:
             entry = pwd.getpwuid(uid)
         except KeyError:
-            raise UserError(
-                f"User id {uid} has no name in /etc/passwd, and PostgreSQL needs one; add an entry."
-            ) from None
-        return cls(name=entry.pw_name, uid=uid, gid=entry.pw_gid)
+            raise UserError(f"User id {uid} has no name, which PostgreSQL needs; add it to /etc/passwd.") from None
+        return cls(name=entry.pw_name, uid=uid, gid=entry.pw_gid if os.geteuid() == 0 else os.getegid())
 
     @classmethod
     def unprivileged(cls) -> Self:
@@ -135,7 +134,7 @@ class Account:
             with suppress(KeyError):
                 return cls.of(pwd.getpwnam(name).pw_uid)
         raise UserError(
-            "PostgreSQL does not run as root, and there is no user postgres or nobody; run this as another user."
+            "PostgreSQL cannot run as root, and neither postgres nor nobody is a user; run as another user."
         )
 
     def run(self, *command: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -240,9 +239,7 @@ class Server:
         """
         account = self._account()
         with self._alone(account):
-            if self.running():
-                self._await_answer(self._chosen(), process=None)
-            else:
+            if not self._answers(self._chosen(), over=lambda: not self.running()):
                 _left(self._begin(account, settings=settings or {}, parent=0))
                 say(log, logging.INFO, "Embedded PostgreSQL started", folder=self.folder, user=account.name)
 
@@ -289,7 +286,7 @@ class Server:
         return (self.folder / "socket").resolve()
 
     def _url(self, database: str) -> str:
-        folder = quote(str(self._socket_folder))
+        folder = quote(os.fsencode(self._socket_folder))
         return f"postgresql://{NAME}@/{database}?host={folder}&port=5432&requirepeer={quote(self._account().name)}"
 
     def _data(self) -> Path | None:
@@ -333,8 +330,7 @@ class Server:
                 os.close(lock)
         except OSError as error:
             raise UserError(
-                f"The embedded PostgreSQL cannot be kept in {self.folder}: {error.strerror} ({error.filename}); "
-                "set SCORER_HOME to another folder."
+                f"The embedded PostgreSQL cannot be kept in {self.folder}: {error}; set SCORER_HOME to another folder."
             ) from error
 
     def _make_folder(self, account: Account) -> None:
@@ -374,16 +370,18 @@ class Server:
         for pause in (0.2, 0.5, 1.0, 2.0, 5.0, None):
             process = self._launch(programs, account=account, settings=settings, parent=parent)
             try:
-                self._await_answer(chosen, process=process)
-            except UserError as error:
+                if self._answers(chosen, over=partial(_is_over, process)):
+                    return process
+            except BaseException:
                 _ended(process)
-                # The sessions of a server that was killed take a moment to notice.
-                if pause is None or "shared memory block" not in str(error):
-                    raise
-                time.sleep(pause)
-            else:
+                raise
+            _ended(process)
+            words = _last_words(self._log_file.read_text(encoding="utf-8", errors="replace"))
+            # The processes of a server that was killed, or is just ending, take a moment to go.
+            if pause is None or not re.search("shared memory block|lock file", words):
                 break
-        return process
+            time.sleep(pause)
+        raise UserError(f"The embedded PostgreSQL did not start: {words}; see {self._log_file}.")
 
     def _reachable(self, install: Install, *, account: Account) -> Path:
         """The folder of the programs, or of a copy of them where the account cannot reach them."""
@@ -395,10 +393,8 @@ class Server:
             unfinished = copy.with_name(f"{copy.name}.new")
             shutil.rmtree(unfinished, ignore_errors=True)
             # The wheel's programs look for their libraries beside the package, three folders up.
-            for part in (
-                *(tree / name for name in ("bin", "lib", "share")),
-                tree.parent.with_name(f"{tree.parent.name}.libs"),
-            ):
+            libraries = tree.parent.with_name(f"{tree.parent.name}.libs")
+            for part in (tree / "bin", tree / "lib", tree / "share", libraries):
                 if part.is_dir():
                     shutil.copytree(part, unfinished / part.relative_to(tree.parent.parent), symlinks=True)
             for path in (unfinished, *unfinished.rglob("*")):
@@ -411,24 +407,14 @@ class Server:
     def _initialise(self, install: Install, *, programs: Path, account: Account, durable: bool) -> None:
         """Make the data, under another name until they are whole."""
         unfinished = self.folder / f"{install.major}.new"
-        command: list[str | Path] = [
-            programs / "initdb",
-            "-D",
-            unfinished,
-            "-U",
-            NAME,
-            "-A",
-            "reject",
-            "-E",
-            "UTF8",
-            "--data-checksums",
-        ]
-        command += ["--no-instructions", *([] if durable else ["--no-sync"])]
+        manner = (
+            f"-U {NAME} -A reject -E UTF8 --data-checksums --no-instructions {'' if durable else '--no-sync'}".split()
+        )
         for locale in ("C.UTF-8", "C"):
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(mode=0o700)
             os.chown(unfinished, account.uid, account.gid)
-            made = account.run(*command, f"--locale={locale}")
+            made = account.run(programs / "initdb", "-D", unfinished, f"--locale={locale}", *manner)
             if made.returncode == 0:
                 break
         else:
@@ -448,8 +434,10 @@ class Server:
         """The process of the server or, where `parent` is 0, one that starts it and ends."""
         options = {**settings, **_ALWAYS, "unix_socket_directories": str(self._make_socket_folder(account))}
         server = [programs / "postgres", "-D", self._data(), *(f"--{name}={value}" for name, value in options.items())]
-        # pg_ctl's way to tell the server that this process id in its lock files, another's by now, is not its own.
-        environment = {**_environment(), "PG_GRANDPARENT_PID": str(self._recorded())}
+        # Lock files left by a server that was killed may name a process that is another's by now; this, pg_ctl's own way,
+        # tells the new server so. Whether sessions of the old one live on, it still checks for itself.
+        stale = self._recorded() if self._postmaster() is None else 0
+        environment = {**_environment(), "PG_GRANDPARENT_PID": str(stale)}
         with suppress(FileNotFoundError):
             self._log_file.replace(self._log_file.with_name("server.log.1"))
         with os.fdopen(os.open(self._log_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)) as errors:
@@ -471,28 +459,27 @@ class Server:
         if _fits(place):
             return _private(place, account=account)
         name = f"{NAME}-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]}"
-        for base in (Path(tempfile.gettempdir()).resolve(), Path("/tmp")):  # noqa: S108 - the folder is private, and its owner is checked
+        for base in (Path(tempfile.gettempdir()).resolve(), Path("/tmp")):  # noqa: S108 - _private checks
             if _fits(base / name) and account.reaches(base):
                 place.symlink_to(_private(base / name, account=account))
                 return base / name
         raise UserError(f"{place} is too long for a socket's path; set SCORER_HOME to a folder less deep.")
 
-    def _await_answer(self, install: Install, *, process: subprocess.Popen[bytes] | None) -> None:
-        """Return once the database answers, made if it is missing; UserError when the server ends, or after `PATIENCE`."""
+    def _answers(self, install: Install, *, over: Callable[[], bool]) -> bool:
+        """Wait until the database answers, and make it if it is missing; false where the server is `over` before."""
         deadline = time.monotonic() + PATIENCE
         while (refusal := self._refusal()) is not None:
             if f'database "{NAME}" does not exist' in refusal:
                 self._make_database(install)
-            elif process and _is_over(process):
-                words = _last_words(self._log_file.read_text(encoding="utf-8", errors="replace"))
-                raise UserError(f"The embedded PostgreSQL did not start: {words}; see {self._log_file}.")
+            elif over():
+                return False
             elif time.monotonic() > deadline:
-                words = _last_words(refusal)
                 raise UserError(
-                    f"The embedded PostgreSQL does not answer: {words}; see {self._log_file} and try again."
+                    f"The embedded PostgreSQL does not answer: {_last_words(refusal)}; see {self._log_file}."
                 )
             else:
                 time.sleep(0.05)
+        return True
 
     def _refusal(self) -> str | None:
         """Why the database cannot be used yet; None where it can."""

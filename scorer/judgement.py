@@ -129,10 +129,14 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
             return False
 
 
+class ScoringFailed(Exception):
+    """Scoring raised for too many entities of one batch. Says of what kind, not in what words: they may hold a patient's values."""
+
+
 def halving(judge: Callable[[tuple[WorkItem, ...]], Judgement], items: tuple[WorkItem, ...]) -> Judgement:
     """The judgement of `items`; where it raises, of either half alone, until the culprit stands alone and is FAILED.
 
-    What an operator can mend (UserError) is not an entity's fault and is raised; so is what too many entities raise.
+    What an operator can mend (UserError) is not an entity's fault and is raised; where too many entities raise, ScoringFailed is.
     """
     culprits: list[str] = []
 
@@ -147,7 +151,8 @@ def halving(judge: Callable[[tuple[WorkItem, ...]], Judgement], items: tuple[Wor
                 return part(those[:half]) + part(those[half:])
             culprits.append(those[0].entity_id)
             if len(culprits) > _CULPRITS:
-                raise
+                told = ScoringFailed(f"{type(error).__name__} was raised for more than {_CULPRITS} entities of a batch")
+                raise told.with_traceback(error.__traceback__) from None
             return _failed(those[0], error)
 
     return part(items)

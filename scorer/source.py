@@ -37,6 +37,10 @@ ATTRIBUTE_COLUMNS = ("position",)
 ORPHAN_COLUMNS = ("entity_id", "observations")
 LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 
+# The database's infinities as the driver gives them, wrapped round in counting from 1970 instead of 2000, and as they are
+# told here: so far away that no date lies beyond, and near enough for differences.
+_FROM_2000 = 946_684_800_000_000
+_ENDLESS = {NO_TIME + _FROM_2000 - 1: 2**62, NO_TIME + _FROM_2000: -(2**62)}
 _TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]"}
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 _COMMENT = re.compile(r"--[^\n]*")
@@ -222,7 +226,10 @@ def _times(column: pa.ChunkedArray, *, where: str) -> Integers:
     if not pa.types.is_timestamp(column.type) or column.type.tz is None:
         raise UserError(f"The column {where} is {column.type}, where a timestamp with time zone is expected.")
     whole = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
-    return _integers(pc.fill_null(whole, NO_TIME), where=where)
+    times = _integers(pc.fill_null(whole, NO_TIME), where=where)
+    for wrapped, endless in _ENDLESS.items():
+        times = np.where(times == wrapped, endless, times)
+    return times
 
 
 def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:

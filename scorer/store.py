@@ -183,7 +183,7 @@ class Store:
         """Append new outcomes to the ledger and make them current."""
         self._do("create_staged_outcomes")
         self._do("empty_staged_outcomes")
-        self._copy("copy_outcomes", (_outcome_fields(outcome) for outcome in outcomes))
+        self._copy("copy_outcomes", map(_outcome_line, outcomes))
         self._do(
             "write_ledger",
             job=job.name,
@@ -223,7 +223,7 @@ class Store:
     def _stage_rejections(self, rejections: Iterable[Rejection]) -> None:
         self._do("create_staged_rejections")
         self._do("empty_staged_rejections")
-        self._copy("copy_rejections", (_rejection_fields(rejection) for rejection in rejections))
+        self._copy("copy_rejections", map(_rejection_line, rejections))
 
     def record_batch(
         self,
@@ -340,14 +340,12 @@ class Store:
     def _shown(self, name: str, **parameters: Any) -> list[Mapping[str, Any]]:
         return [dict(row._mapping) for row in self._all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
 
-    def _copy(self, name: str, rows: Iterable[Sequence[object]]) -> None:
+    def _copy(self, name: str, lines: Iterable[str]) -> None:
         assert self._session is not None
-        buffer = io.StringIO()
-        buffer.writelines("\t".join(map(_copy_text, row)) + "\n" for row in rows)
-        buffer.seek(0)
+        text = io.BytesIO("".join(lines).encode())
         cursor = self._session.connection.cursor()
         try:
-            cursor.copy_expert(statement(name), buffer)
+            cursor.copy_expert(statement(name), text, _COPY_BYTES)
         finally:
             cursor.close()
 
@@ -357,44 +355,33 @@ def _only_named(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: parameters[name] for name in sa.text(query).compile().params}
 
 
+_COPY_BYTES = 1 << 20  # handed to the server at once
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def _copy_text(value: object) -> str:
-    if value is None:
-        return "\\N"
-    if isinstance(value, bytes):
-        return "\\\\x" + value.hex()
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value).translate(_ESCAPES)
-
-
-def _outcome_fields(outcome: Outcome) -> tuple[object, ...]:
-    return (
-        outcome.entity_id,
-        outcome.as_of,
-        outcome.status.value,
-        outcome.input_hash,
-        outcome.reason,
-        outcome.score,
-        outcome.risk_band,
-        outcome.label,
-        _json(outcome.outputs),
-        _json(outcome.attributes),
-        outcome.valid_until,
-        outcome.features,
-    )
+def _text(value: str | None) -> str:
+    return "\\N" if value is None else value.translate(_ESCAPES)
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value) if value else "{}"
+    return json.dumps(value).translate(_ESCAPES) if value else "{}"
 
 
-def _rejection_fields(rejection: Rejection) -> tuple[object, ...]:
+def _outcome_line(outcome: Outcome) -> str:
+    """The outcome as COPY reads it, in the order of sql/copy_outcomes.sql."""
+    score = "\\N" if outcome.score is None else repr(outcome.score)
+    valid_until = "\\N" if outcome.valid_until is None else outcome.valid_until.isoformat()
+    features = "\\N" if outcome.features is None else "\\\\x" + outcome.features.hex()
     return (
+        f"{_text(outcome.entity_id)}\t{outcome.as_of.isoformat()}\t{outcome.status.value}\t\\\\x{outcome.input_hash.hex()}\t"
+        f"{_text(outcome.reason)}\t{score}\t{_text(outcome.risk_band)}\t{_text(outcome.label)}\t{_json(outcome.outputs)}\t"
+        f"{_json(outcome.attributes)}\t{valid_until}\t{features}\n"
+    )
+
+
+def _rejection_line(rejection: Rejection) -> str:
+    """The rejection as COPY reads it, in the order of sql/copy_rejections.sql."""
+    fields = (
         rejection.entity_id,
         rejection.observation_id or "",
         rejection.rule,
@@ -403,3 +390,4 @@ def _rejection_fields(rejection: Rejection) -> tuple[object, ...]:
         rejection.observed,
         rejection.expected,
     )
+    return "\t".join(map(_text, fields)) + "\n"

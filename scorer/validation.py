@@ -23,6 +23,8 @@ import great_expectations as gx
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from great_expectations.exceptions import GreatExpectationsError
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 from scorer.errors import RunStopped, UserError
 from scorer.job import Job
@@ -40,7 +42,11 @@ from scorer.types import (
 )
 
 _MICROSECONDS_PER_HOUR = 3_600_000_000
-_META = {"rule", "action", "expected", "shows", "once_per_entity", "min_rows"}
+# No date of the database lies so far from 1970, in microseconds: what does is its infinity.
+_ENDLESS = 2**62
+_META = {"rule": str, "action": str, "expected": str, "shows": list, "once_per_entity": bool, "min_rows": int}
+_ALWAYS = ("rule", "action", "expected")
+_KINDS = {str: "text", list: "a list of columns", bool: "true or false", int: "a whole number"}
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
 # Great Expectations' parts are not safe to share between threads.
 _LOCK = threading.Lock()
@@ -192,9 +198,10 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
         np.array([getattr(code, side) if code else np.nan for code in listed] + [np.nan])[observations.code]
         for side in ("plausible_min", "plausible_max")
     )
+    # Whole numbers are int64 and the rest float64: other types Great Expectations judges value by value, in Python.
     columns: dict[str, npt.NDArray[Any]] = {
         "hours_before_as_of": _hours(as_of[observations.position], observations.time),
-        "code_known": np.array([code is not None for code in listed] + [False])[observations.code].astype(np.int8),
+        "code_known": np.array([code is not None for code in listed] + [False])[observations.code].astype(np.int64),
         "observation_value": observations.value,
         "plausible_min": low,
         "plausible_max": high,
@@ -205,7 +212,7 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
     for name, times in attributes.times.items():
         columns[f"hours_since_{name}"] = _hours(observations.time, times[observations.position])
     for name, values in observations.extras.items():
-        columns[name] = values.astype(np.int8) if values.dtype == bool else values
+        columns[name] = values.astype(np.int64) if values.dtype == bool else values
     return pd.DataFrame(columns, copy=False)
 
 
@@ -219,10 +226,10 @@ def feature_frame(features: Features, attributes: Attributes, *, read: Integers,
         "observations_read": read,
         "observations_used": used,
         "dropped_share": (read - used) / np.maximum(read, 1),
-        **attributes.numbers,
+        **{name: features.values[:, place] for place, name in enumerate(features.names)},
     }
-    columns |= {name: features.values[:, place] for place, name in enumerate(features.names)}
-    return pd.DataFrame(columns, copy=False)
+    # The attributes last, as they were read: of the feature made of one, what was infinite is gone.
+    return pd.DataFrame(columns | attributes.numbers, copy=False)
 
 
 def score_frame(score: Floats, training_quantile: Floats) -> pd.DataFrame:
@@ -237,13 +244,14 @@ class _Suite:
         self.name = name
         self.where = f"Suite {name} of job {job.name}"
         entries = job.suites[name]["expectations"]
+        for place, entry in enumerate(entries, start=1):
+            _require_understood(entry, where=f"{self.where}: expectation {place}")
         self.rules = tuple(_rule(entry, job.actions, where=self.where) for entry in entries)
         repeated = [rule for rule, times in Counter(rule.name for rule in self.rules).items() if times > 1]
         if repeated:
             raise UserError(f"{self.where}: two rules are called {repeated[0]!r}.")
         self._by_name = {rule.name: (rule, entry) for rule, entry in zip(self.rules, entries, strict=True)}
         self._batches = _batch_definition(f"{job.name}.{job.version}.{name}")
-        _expectation_suite(self.where, entries)  # refuses what Great Expectations does not know
 
     def require_columns(self, frame: pd.DataFrame) -> None:
         for rule in self.rules:
@@ -310,15 +318,31 @@ class _Suite:
         )
 
 
+def _require_understood(entry: Any, *, where: str) -> None:
+    """Raise UserError where an entry of a suite has not the shape of an expectation, or Great Expectations does not know it.
+
+    Asked one by one, for in a whole suite Great Expectations drops what it does not understand.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
+        raise UserError(f'{where} is no expectation: it needs a "type", "kwargs" and a "meta".')
+    meta = entry.get("meta")
+    for key in _ALWAYS:
+        if not isinstance(meta, dict) or key not in meta:
+            raise UserError(f'{where}, {entry["type"]}, has no "{key}" in its meta.')
+    for key, value in meta.items():
+        if key not in _META:
+            raise UserError(f'{where}: rule {meta["rule"]} has the unknown key "{key}" in its meta.')
+        if type(value) is not _META[key] or (key == "shows" and not all(isinstance(each, str) for each in value)):
+            raise UserError(f'{where}: rule {meta["rule"]}: "{key}" in its meta must be {_KINDS[_META[key]]}.')
+    try:
+        ExpectationConfiguration(**entry).to_domain_obj()
+    except (TypeError, ValueError, GreatExpectationsError) as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{where}: Great Expectations does not understand rule {meta['rule']}: {why}.") from error
+
+
 def _rule(entry: Mapping[str, Any], actions: Mapping[str, Action], *, where: str) -> Rule:
-    meta = entry.get("meta", {})
-    for key in ("rule", "action", "expected"):
-        if key not in meta:
-            raise UserError(f'{where}: an expectation {entry.get("type")} has no "{key}" in its meta.')
-    if set(meta) - _META:
-        raise UserError(
-            f"{where}: rule {meta['rule']} has the unknown key {sorted(set(meta) - _META)[0]!r} in its meta."
-        )
+    meta = entry["meta"]
     if meta["action"] not in set(Action):
         raise UserError(
             f"{where}: rule {meta['rule']} has the action {meta['action']!r}; there are: {', '.join(Action)}."
@@ -343,7 +367,10 @@ def _too_few(rule: Rule, rows: int) -> Finding:
 
 
 def _seen(finding: Finding) -> str:
-    return finding.detail or f"{len(finding.broken)} of {finding.judged} rows are otherwise"
+    """What was found, as counts: a sentence is logged, and what a rule measured may be one patient's value."""
+    if len(finding.broken):
+        return f"{len(finding.broken)} of {finding.judged} rows are otherwise"
+    return f"all {finding.judged} rows together are otherwise (scorer.validation_results says what was measured)"
 
 
 def _raised(exception_info: Mapping[str, Any]) -> str:
@@ -373,16 +400,9 @@ def _batch_definition(name: str) -> Any:
 
 
 def _expectation_suite(where: str, entries: list[dict[str, Any]]) -> Any:
-    """Great Expectations' form of `entries`; it drops what it does not understand, which is refused here."""
+    """Great Expectations' form of `entries`."""
     _context()
-    suite = gx.ExpectationSuite(name=where, expectations=[dict(entry) for entry in entries])
-    if len(suite.expectations) != len(entries):
-        understood = {expectation.meta["rule"] for expectation in suite.expectations}
-        lost = next(entry for entry in entries if entry["meta"]["rule"] not in understood)
-        raise UserError(
-            f"{where}: Great Expectations does not understand rule {lost['meta']['rule']} ({lost['type']})."
-        )
-    return suite
+    return gx.ExpectationSuite(name=where, expectations=[dict(entry) for entry in entries])
 
 
 def _hours(later: Integers, earlier: Integers) -> Floats:
@@ -410,7 +430,10 @@ def _unknown_codes(job: Job, observations: Observations) -> dict[str, int]:
 
 
 def _time_text(rows: Observations, row: int) -> str:
-    return "null" if rows.time[row] == NO_TIME else f"{np.datetime64(int(rows.time[row]), 'us')}Z"
+    time = int(rows.time[row])
+    if abs(time) >= _ENDLESS:
+        return "null" if time == NO_TIME else "infinity" if time > 0 else "-infinity"
+    return f"{np.datetime64(time, 'us')}Z"
 
 
 def _value_text(rows: Observations, row: int) -> str:
@@ -419,7 +442,7 @@ def _value_text(rows: Observations, row: int) -> str:
 
 _SHOWN: dict[str, Callable[[Observations, int], str]] = {
     "observation_date": _time_text,
-    "observation_type_code": lambda rows, row: rows.codes[rows.code[row]] if rows.code[row] >= 0 else "null",
+    "observation_type_code": lambda rows, row: rows.codes[rows.code[row]] if rows.code[row] >= 0 else "(none)",
     "observation_value": _value_text,
     "reference_range_min": lambda rows, row: str(rows.low[row]),
     "reference_range_max": lambda rows, row: str(rows.high[row]),

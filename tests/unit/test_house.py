@@ -1,0 +1,416 @@
+"""The house rules that a reader relies on, held against every file: who imports whom, what stands where, what is never done."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scorer.config import Settings, load_settings
+from scorer.job import shipped_root
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "scorer"
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+# Imports go to the left alone; within a layer only where that makes no circle.
+LAYERS = (
+    {"__init__", "errors", "types", "durations", "version"},
+    {"config", "log", "job", "connection"},
+    {"store", "schema", "embedded", "source", "validation", "features", "model", "inputs", "steps"},
+    {"judgement", "pipeline"},
+    {"runs", "training", "admission", "check", "load", "cohort", "demo"},
+    {"cli"},
+)
+STEPS_OF_THE_LINE = LAYERS[2]
+
+# Each heavy library has one door, or few with a reason.
+DOORS = {
+    "great_expectations": {"validation"},
+    "pandas": {"validation", "cohort"},  # the frames that are judged; the sample cohort's tables
+    "alembic": {"schema"},
+    "sqlalchemy": {"connection", "store", "schema"},  # the engine, its statements, its migrations
+    # sqlalchemy's driver, whose errors connection explains; embedded asks a starting server before there are settings;
+    # load hands COPY a file, and cli opens the session that it does so in.
+    "psycopg2": {"connection", "embedded", "load", "cli"},
+    "sklearn": {"model", "training"},
+    "scipy": {"model"},  # its version alone
+    "threadpoolctl": {"model"},
+    "joblib": {"model", "training", "runs"},  # runs: worker processes
+    "adbc_driver_manager": {"source"},
+    "adbc_driver_postgresql": {"source"},
+    "pyarrow": {"source", "training"},
+    "apscheduler": set(),
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+
+# The one statement that stands in a Python string: it is what parameters are bound with, before there is any statement.
+KNOWN_SQL = {("source", "SELECT set_config($1, $2, false)")}
+SQL = re.compile(
+    r"\s*(--[^\n]*\n\s*)*(SELECT|INSERT INTO|UPDATE|DELETE FROM|MERGE|WITH|VALUES|CREATE|ALTER|DROP|TRUNCATE|GRANT|REVOKE|COPY|SET|"
+    r"LOCK|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|LISTEN|NOTIFY|CALL|DO|ANALYZE|VACUUM|EXPLAIN|PREPARE|DECLARE|FETCH|COMMENT ON|REFRESH)\s"
+)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def python_files() -> list[Path]:
+    return sorted(path for folder in ("scorer", "migrations", "tests") for path in (ROOT / folder).rglob("*.py"))
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imported(path: Path) -> Iterator[tuple[str, ast.stmt]]:
+    """Every module that the file imports anywhere, functions included, by its full name."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{named(path)} imports relatively"
+            yield str(node.module), node
+            yield from ((f"{node.module}.{alias.name}", node) for alias in node.names)
+
+
+def imported_modules(module: str) -> set[str]:
+    """The modules of ours that one of ours imports."""
+    parts = {name.split(".")[1] for name, _ in imported(PACKAGE / f"{module}.py") if name.startswith("scorer.")}
+    return parts & set(MODULES) - {"version" if module == "__init__" else module}
+
+
+def layer_of(module: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if module in layer)
+
+
+def test_every_module_has_its_layer() -> None:
+    placed = [module for layer in LAYERS for module in layer]
+    assert sorted(placed) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_one_way(module: str) -> None:
+    upward = {other for other in imported_modules(module) if layer_of(other) > layer_of(module)}
+    assert not upward, f"{module} imports {upward}, which stand above it"
+
+
+@pytest.mark.parametrize("module", sorted(STEPS_OF_THE_LINE))
+def test_steps_of_the_line_know_nothing_of_each_other(module: str) -> None:
+    assert not imported_modules(module) & STEPS_OF_THE_LINE
+
+
+def test_no_module_is_imported_in_a_circle() -> None:
+    left = {module: imported_modules(module) for module in MODULES}
+    while free := [module for module, needs in left.items() if not needs]:
+        left = {module: needs - set(free) for module, needs in left.items() if module not in free}
+    assert not left
+
+
+def test_imports_inside_functions_are_for_the_weight_of_commands_alone() -> None:
+    inside = {
+        module
+        for module in MODULES
+        for _, node in imported(PACKAGE / f"{module}.py")
+        if node not in tree_of(PACKAGE / f"{module}.py").body
+    }
+    assert inside == {"cli"}
+
+
+def test_nothing_is_imported_behind_the_scenes() -> None:
+    for module in MODULES:
+        called = {
+            ast.unparse(node.func) for node in ast.walk(tree_of(PACKAGE / f"{module}.py")) if isinstance(node, ast.Call)
+        }
+        assert not called & {"__import__", "importlib.import_module", "import_module", "exec", "eval", "compile"}
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_each_heavy_library_has_its_doors(library: str) -> None:
+    through = {
+        module
+        for module in MODULES
+        if any(name.split(".")[0] == library for name, _ in imported(PACKAGE / f"{module}.py"))
+    }
+    assert through == DOORS[library]
+
+
+def test_help_and_checks_of_the_schema_load_no_heavy_library() -> None:
+    program = (
+        "import sys, json, scorer.cli, scorer.schema, scorer.store, scorer.job; print(json.dumps(sorted(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(ran.stdout)}
+    assert "alembic" in loaded
+    assert not loaded & {"great_expectations", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "rich"}
+
+
+def strings(path: Path) -> Iterator[str]:
+    """Every text in the file that is not a docstring; of an f-string, what stands around its values."""
+    documented = {
+        id(node.body[0].value)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
+            yield node.value
+
+
+def test_sql_is_recognised() -> None:
+    for text in (
+        "SELECT 1",
+        "\n  WITH x AS (",
+        "-- why\nINSERT INTO t",
+        "GRANT a TO b",
+        "SET ROLE x",
+        "CREATE\nTABLE t",
+    ):
+        assert SQL.match(text), text
+    for text in ("SELECTED", "Set the home", "Do all of it", "DO", "Create it"):
+        assert not SQL.match(text), text
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_sql_in_python(module: str) -> None:
+    found = {(module, text) for text in strings(PACKAGE / f"{module}.py") if SQL.match(text)}
+    assert not found - KNOWN_SQL
+
+
+def log_calls(path: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in {"say", "log.say"} or re.fullmatch(
+                r"(?:.*\.)?_?log(?:ger|ging)?\.(?:debug|info|warning|error|exception|critical|log)", called
+            ):
+                yield node
+
+
+def put_together(node: ast.expr) -> bool:
+    """Whether a text is put together before the log is asked whether it wants it."""
+    return any(
+        isinstance(part, ast.JoinedStr)
+        or (isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod | ast.Add))
+        or (isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "format")
+        for part in ast.walk(node)
+    )
+
+
+def test_log_calls_are_a_plain_sentence_and_fields() -> None:
+    seen = 0
+    for module in MODULES:
+        if module == "log":
+            continue  # `say` itself hands its sentence on
+        for call in log_calls(PACKAGE / f"{module}.py"):
+            seen += 1
+            assert ast.unparse(call.func) == "say", f"{module}:{call.lineno} logs without say()"
+            sentence = call.args[2]
+            assert isinstance(sentence, ast.Constant), f"{module}:{call.lineno}"
+            assert isinstance(sentence.value, str)
+            assert sentence.value[0].isupper()
+            assert not sentence.value.endswith(".")
+            for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+                assert not put_together(argument), f"{module}:{call.lineno} puts its text together"
+    assert seen > 5
+
+
+def test_nothing_is_printed_past_the_command_line() -> None:
+    for module in MODULES:
+        called = [
+            ast.unparse(node.func) for node in ast.walk(tree_of(PACKAGE / f"{module}.py")) if isinstance(node, ast.Call)
+        ]
+        assert "print" not in called
+        assert "sys.stdout.write" not in called
+        if module != "cli":
+            assert "click.echo" not in called
+
+
+# What still names a job: the demo's default and what `scorer demo` points to when it is done, and the annotated example of a job.
+NAMES_OF_A_JOB = {
+    "demo": {"sepsis"},
+    "cli": {"reporting.sepsis_predictions", "sepsis_score"},
+    "job": {"sql/sepsis/job.toml"},
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_engine_knows_no_job(module: str) -> None:
+    text = (PACKAGE / f"{module}.py").read_text(encoding="utf-8").lower()
+    jobs = [path.parent.name for path in (ROOT / "sql").glob("*/job.toml")]
+    assert jobs
+    found = {word for job in jobs for word in re.findall(rf"[\w/.]*{job}[\w/.]*", text)}
+    assert not found - NAMES_OF_A_JOB.get(module, set())
+
+
+def test_no_schema_names_a_job() -> None:
+    for path in (*(ROOT / "migrations").rglob("*.sql"), *(ROOT / "sql").glob("*.sql")):
+        assert "sepsis" not in path.read_text(encoding="utf-8").lower(), named(path)
+
+
+def tracked_files() -> list[Path]:
+    """What git keeps, or, where this is no clone, what lies in the project's folders."""
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=False)
+    if listed.returncode == 0 and listed.stdout:
+        paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    else:
+        folders = ("scorer", "migrations", "sql", "models", "expectations", "tests", "systemd")
+        paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
+    return [path for path in paths if path.is_file()]
+
+
+def test_no_file_names_a_place_of_one_machine() -> None:
+    place = re.compile(rb"(?<![\w.)}])/(?:wo" + rb"rk|fa" + rb"rm|root|home/\w+)/")
+    for path in tracked_files():
+        if path.suffix not in {".joblib", ".gz"}:
+            assert not place.search(path.read_bytes()), named(path)
+
+
+def test_every_module_says_what_it_is() -> None:
+    for path in python_files():
+        told = ast.get_docstring(tree_of(path))
+        assert told, f"{named(path)} has no docstring"
+        assert told.splitlines()[0].rstrip().endswith((".", ":", "?", ";")), (
+            f"{named(path)}: its first line is no sentence"
+        )
+
+
+def test_nothing_has_a_name_that_says_nothing() -> None:
+    for path in tracked_files():
+        for part in path.relative_to(ROOT).parts:
+            assert part.split(".")[0].lower() not in {
+                "utils",
+                "util",
+                "helpers",
+                "helper",
+                "base",
+                "manager",
+                "core",
+                "misc",
+            }
+
+
+def test_flags_are_passed_by_name() -> None:
+    for module in MODULES:
+        for node in ast.walk(tree_of(PACKAGE / f"{module}.py")):
+            if isinstance(node, ast.FunctionDef):
+                flags = [
+                    each.arg for each in node.args.args if each.annotation and ast.unparse(each.annotation) == "bool"
+                ]
+                assert not flags, f"{module}.{node.name} takes {flags} by position"
+
+
+def test_values_are_frozen() -> None:
+    for module in MODULES:
+        for node in ast.walk(tree_of(PACKAGE / f"{module}.py")):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                for decorator in node.decorator_list:
+                    text = ast.unparse(decorator)
+                    if "dataclass" in text:
+                        assert "frozen=True" in text, f"{module}.{node.name} can be changed"
+
+
+def test_times_are_aware() -> None:
+    for module in MODULES:
+        for node in ast.walk(tree_of(PACKAGE / f"{module}.py")):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"datetime.now", "datetime.fromtimestamp"}:
+                arguments = [ast.unparse(each) for each in (*node.args, *(word.value for word in node.keywords))]
+                assert "UTC" in arguments, f"{module}:{node.lineno}"
+            assert not (isinstance(node, ast.Attribute) and node.attr in {"utcnow", "utcfromtimestamp"})
+
+
+WITH_EXAMPLES = [module for module in MODULES if ">>> " in (PACKAGE / f"{module}.py").read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
+def test_examples_in_docstrings_hold(module: str) -> None:
+    ran = doctest.testmod(importlib.import_module(f"scorer.{module}"))
+    assert ran.attempted
+    assert not ran.failed
+
+
+# The annotated settings
+
+
+def settings_file() -> str:
+    return (ROOT / "systemd" / "scorer.toml").read_text(encoding="utf-8")
+
+
+def commented_options() -> dict[str, tuple[str, str]]:
+    """By name, the value of each option as it stands behind its comment mark, and the prose above it."""
+    found: dict[str, tuple[str, str]] = {}
+    prose: list[str] = []
+    in_options = False
+    for line in settings_file().splitlines():
+        option = re.fullmatch(r"#? ?([a-z_]+) = (.+)", line)
+        if option:
+            found[option[1]] = (option[2], " ".join(prose))
+        elif line.startswith("# "):
+            prose = [*([] if in_options else prose), line[2:]]
+        else:
+            prose = []
+        in_options = bool(option)
+    return found
+
+
+def test_every_option_is_in_the_settings_file_in_order() -> None:
+    assert list(commented_options()) == [option.name for option in fields(Settings)]
+
+
+@pytest.mark.parametrize("option", [option.name for option in fields(Settings)])
+def test_every_option_has_a_sentence_above_it(option: str) -> None:
+    _, prose = commented_options()[option]
+    assert re.search(r"[A-Z].*[.]", prose)
+
+
+def test_the_settings_file_as_shipped_changes_nothing(tmp_path: Path) -> None:
+    assert not tomllib.loads(settings_file())
+    path = tmp_path / "scorer.toml"
+    path.write_text(settings_file(), encoding="utf-8")
+    assert load_settings(environment={"SCORER_CONFIG": str(path)}) == Settings()
+
+
+def test_the_settings_file_tells_the_defaults(tmp_path: Path) -> None:
+    told = "".join(f"{name} = {value}\n" for name, (value, _) in commented_options().items())
+    path = tmp_path / "scorer.toml"
+    path.write_text(told, encoding="utf-8")
+    uncommented = load_settings(environment={"SCORER_CONFIG": str(path)})
+    for option in fields(Settings):
+        value: Any = getattr(uncommented, option.name)
+        if option.default is None:
+            assert value is not None
+            assert "unset" in option.metadata["meaning"] or option.name in {"home", "jobs_dir"}
+        else:
+            assert value == option.default, option.name
+
+
+def test_every_option_has_a_meaning() -> None:
+    for option in fields(Settings):
+        assert re.fullmatch(r"[a-z].*[^.]", option.metadata["meaning"])
+
+
+def test_the_shipped_folders_are_those_of_the_checkout() -> None:
+    assert {path.name for path in shipped_root().iterdir()} >= {
+        "sql",
+        "expectations",
+        "migrations",
+        "models",
+        "systemd",
+    }
