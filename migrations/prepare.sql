@@ -6,6 +6,8 @@ DO $$
 DECLARE
     name text;
 BEGIN
+    -- One upgrade of a database at a time: the second finds everything made.
+    PERFORM pg_advisory_xact_lock(hashtextextended('scorer upgrade', 0));
     FOREACH name IN ARRAY ARRAY['scorer_owner', 'scorer_worker', 'scorer_approver', 'scorer_requester', 'scorer_reader'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             BEGIN
@@ -15,7 +17,11 @@ BEGIN
             END;
         END IF;
     END LOOP;
-    IF NOT pg_has_role('scorer_owner', 'MEMBER') THEN
+    -- Since PostgreSQL 16, whoever makes a role is a member that may grant it, and not yet one that may act as it.
+    IF NOT pg_has_role(
+        'scorer_owner',
+        CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END
+    ) THEN
         EXECUTE 'GRANT scorer_owner TO ' || quote_ident(current_user);
     END IF;
     IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'scorer') THEN
@@ -25,8 +31,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'reporting') THEN
         CREATE SCHEMA reporting AUTHORIZATION scorer_owner;
         COMMENT ON SCHEMA reporting IS 'What reporting tools read.';
-    ELSIF NOT has_schema_privilege('scorer_owner', 'reporting', 'CREATE') THEN
-        GRANT USAGE, CREATE ON SCHEMA reporting TO scorer_owner;
+    ELSIF NOT has_schema_privilege('scorer_owner', 'reporting', 'CREATE')
+        OR NOT has_schema_privilege('scorer_owner', 'reporting', 'USAGE WITH GRANT OPTION') THEN
+        GRANT CREATE ON SCHEMA reporting TO scorer_owner;
+        GRANT USAGE ON SCHEMA reporting TO scorer_owner WITH GRANT OPTION;
     END IF;
 END
 $$;

@@ -16,6 +16,7 @@ from scorer.store import Store
 from scorer.types import Trigger
 
 _OLDEST_SERVER = 14
+_SAMPLE = 20  # entities that are read of each job
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,11 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
     line = open_line(job, url=url, settings=settings)
     try:
         with line.store.transaction(keep=False):
-            run, _ = enqueue(line, as_of=datetime.now(UTC), limit=0, trigger=Trigger.MANUAL)
+            run, _ = enqueue(line, as_of=datetime.now(UTC), limit=_SAMPLE, trigger=Trigger.MANUAL)
+            # What a statement gives shows only where it gives rows.
+            sample = line.store.claim_work(job, run, size=_SAMPLE)
+            line.source.observations(job, sample)
+            line.source.attributes(job, sample)
             line.store.write_outcomes(
                 job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
             )

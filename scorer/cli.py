@@ -37,8 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         click.echo(f"scorer: {error}", err=True)
         sys.exit(EXIT_MENDABLE)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(EXIT_MENDABLE)
     except click.ClickException as error:
-        click.echo(f"scorer: {' '.join(error.format_message().split())}", err=True)
+        click.echo(f"scorer: {_usage_sentence(error)}", err=True)
         sys.exit(EXIT_MENDABLE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("scorer: interrupted; what was not committed is rolled back.", err=True)
@@ -48,6 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"scorer: this is a bug in scorer {__version__}; please report it with the lines above.", err=True)
         sys.exit(EXIT_BUG)
     sys.exit(code or 0)
+
+
+def _usage_sentence(error: click.ClickException) -> str:
+    said = " ".join(error.format_message().split()).replace(". Did you mean", "; did you mean")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return (
+        said if context is None or said.endswith("?") else f"{said.rstrip('.')}; see `{context.command_path} --help`."
+    )
 
 
 class _Moment(click.ParamType[datetime]):
@@ -61,9 +72,10 @@ class _Moment(click.ParamType[datetime]):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f'"{value}" is not a time; write it as 2025-06-01T00:00:00Z.', param, ctx)
+            self.fail(f'"{value}" is not a time; write it as 2025-06-01T00:00:00Z', param, ctx)
         if moment.tzinfo is None:
-            self.fail(f'"{value}" has no time zone; write it as {value}Z or {value}+02:00.', param, ctx)
+            whole = moment.isoformat()
+            self.fail(f'"{value}" has no time zone; write it as {whole}Z or {whole}+02:00', param, ctx)
         return moment.astimezone(UTC)
 
 
@@ -108,14 +120,21 @@ def stop(settings: Settings) -> None:
 @db.command()
 @click.pass_obj
 def url(settings: Settings) -> None:
-    """Print the URL of the database in use, for psql and other libpq programs."""
+    """Print the URL of the database in use, for psql.
+
+    It is printed as libpq reads it, with the password where it has one: psql "$(scorer db url)". Do not keep it in a log.
+    """
     click.echo(_libpq_url(settings))
 
 
 @db.command()
 @click.pass_obj
 def upgrade(settings: Settings) -> None:
-    """Migrate the schema to head; make the jobs' views, and put first models into production."""
+    """Migrate the schema to head, and set up the jobs.
+
+    Makes the roles, the tables and the jobs' reporting views, and puts a job's first model into production where it has none. Nothing
+    is taken away, and at head nothing is done.
+    """
     from scorer import admission, schema
     from scorer.connection import Target, engine
 
@@ -159,14 +178,18 @@ def check_schema(settings: Settings, *, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
-@click.option("--rejects", type=click.Path(path_type=Path), help="Where rows that cannot be loaded go.")
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    help="The reject file; where not given, a new one in SCORER_HOME/rejects.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: bool) -> None:
-    """Load visits, patient_observations and outcomes (.csv or .csv.gz) from DIR into the source tables.
+    """Load the files in DIR into the source tables.
 
-    Tables that are missing are made. Rows that are already there are passed over; rows that cannot be loaded go to the reject file,
-    with line and reason.
+    These are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz. Tables that are missing are made.
+    Rows that are already there are passed over; rows that cannot be loaded go to the reject file, with line and reason.
     """
     from dataclasses import asdict
 
@@ -186,7 +209,11 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
 
 @cli.command()
 @click.argument("job", metavar="JOB")
-@click.option("--as-of", type=_Moment(), help="The moment whose knowledge is used; now, where not given.")
+@click.option(
+    "--as-of",
+    type=_Moment(),
+    help="The moment whose knowledge is used, such as 2025-06-01T00:00:00Z; now, where not given.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many entities.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that score.")
 @click.option("--dry-run", is_flag=True, help="Do all of it but the write-back, and keep nothing.")
@@ -202,13 +229,18 @@ def run(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Run JOB once: find what is due, score it, account for it."""
+    """Run JOB once: find what is due, score it, account for it.
+
+    A run that was interrupted is finished first.
+    """
     from scorer.job import load_job
-    from scorer.runs import dry_run as try_run
-    from scorer.runs import run_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     target = _database_url(settings)
+    # These take seconds; what is wrong with the arguments is told before.
+    from scorer.runs import dry_run as try_run
+    from scorer.runs import run_job
+
     with _progress(f"Scoring {job}") as progress:
         if dry_run:
             ended = try_run(loaded, url=target, settings=settings, as_of=as_of, limit=limit, progress=progress)
@@ -226,7 +258,11 @@ def run(
 @click.option("--visits", type=click.IntRange(min=1), default=500, show_default=True, help="Size of the sample cohort.")
 @click.pass_obj
 def demo(settings: Settings, *, visits: int) -> None:
-    """Show it on a sample cohort: embedded PostgreSQL, migrated, loaded, scored. Again: scores only what is new."""
+    """Show it all on a sample cohort.
+
+    Starts the embedded PostgreSQL, migrates it, loads a generated cohort with dirt planted in it, scores it, and says where to look.
+    Again: scores only what is new.
+    """
     import psycopg2
 
     from scorer import admission, schema
@@ -264,13 +300,18 @@ def demo(settings: Settings, *, visits: int) -> None:
 @cli.command()
 @click.argument("job", metavar="JOB")
 @click.option("--version", "model_version", help="Name of the new version; today's date and time, where not given.")
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="The folder of models to write into.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of models to write into; where not given, SCORER_HOME/models.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def train(settings: Settings, job: str, *, model_version: str | None, into: Path | None, as_json: bool) -> None:
-    """Train a model of JOB on the landmarks of the source tables, and register it as a candidate.
+    """Train a model of JOB, as a candidate.
 
-    It goes into production by `scorer model promote` alone.
+    It is trained on the landmarks of the source tables, written into a folder of its own, and registered.
+    `scorer model promote` alone puts it into production.
     """
     from scorer.connection import Target
     from scorer.job import load_job
@@ -338,7 +379,10 @@ def list_models(settings: Settings, *, as_json: bool) -> None:
 @click.option("--why", required=True, help="The reason, kept with the promotion.")
 @click.pass_obj
 def promote(settings: Settings, job: str, model_version: str, *, why: str) -> None:
-    """Put VERSION of JOB into production; the one that was there is archived. Needs the role scorer_approver."""
+    """Put VERSION of JOB into production.
+
+    The one that was there is archived. Needs the role scorer_approver.
+    """
     with _store(settings, role=None) as store:
         standing = {row["model_version"]: row["status"] for row in store.list_models() if row["job"] == job}
         if model_version not in standing:
@@ -371,7 +415,10 @@ def status(settings: Settings, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def check(settings: Settings, *, as_json: bool) -> None:
-    """Check everything that must hold before scoring may start, a line each; exit 1 where something does not."""
+    """Check all that must hold before scoring.
+
+    A line each; exit 1 where something does not hold. Nothing is written.
+    """
     from dataclasses import asdict
 
     from scorer.check import check as look

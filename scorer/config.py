@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -82,12 +83,14 @@ def load_settings(*, environment: Mapping[str, str] | None = None, **arguments: 
 def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
     named = environment.get("SCORER_CONFIG")
     path = Path(named) if named else SYSTEM_CONFIG
-    if not named and not path.exists():
-        return {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if not named:
+            return {}
+        raise UserError(f"SCORER_CONFIG names {path}, which is not there; name the scorer.toml to use.") from error
     except OSError as error:
-        raise UserError(f"SCORER_CONFIG: {path} cannot be read: {error.strerror}.") from error
+        raise UserError(f"The settings in {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML: {error}.") from error
     return {name: _parsed(name, value, where=f"{path}: {name}") for name, value in content.items()}
@@ -95,10 +98,16 @@ def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def _from_credentials(environment: Mapping[str, str]) -> dict[str, Any]:
     directory = environment.get("CREDENTIALS_DIRECTORY")
-    credential = Path(directory) / "database_url" if directory else None
-    if credential is None or not credential.exists():
+    if not directory:
         return {}
-    return {"database_url": credential.read_text(encoding="utf-8").strip()}
+    credential = Path(directory) / "database_url"
+    try:
+        content = credential.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The credential {credential} cannot be read; see LoadCredential= in the unit.") from error
+    return {"database_url": _parsed("database_url", content, where=f"The credential {credential}")}
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -116,22 +125,24 @@ def _parsed(name: str, value: Any, *, where: str) -> Any:
         hint = f'did you mean "{nearest[0]}"?' if nearest else f"the options are {', '.join(sorted(known))}."
         raise UserError(f"{where} is not an option of scorer; {hint}")
     kind = known[name]
+    if kind == "timedelta":
+        return parse_span(value, where=where)
+    if "int" in kind:
+        return _whole_number(value, where=where)
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{where} must be text in quotes, and not empty.")  # the value may be a password
+    return _path(value, where=where) if "Path" in kind else value
+
+
+def _path(value: str, *, where: str) -> Path:
     try:
-        if kind == "timedelta":
-            return parse_span(value, where=where)
-        if "Path" in kind:
-            return Path(str(value)).expanduser().absolute()
-        if "int" in kind:
-            return _whole_number(value)
-    except ValueError as error:
-        raise UserError(f'{where}: "{value}" is not a whole number above 0.') from error
-    if not isinstance(value, str):
-        raise UserError(f"{where}: expected text in quotes, found {value}.")
-    return value
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        raise UserError(f'{where}: there is no home folder for "{value}"; write the whole path.') from error
 
 
-def _whole_number(value: Any) -> int:
-    number = int(str(value))
-    if number < 1:
-        raise ValueError(value)
-    return number
+def _whole_number(value: Any, *, where: str) -> int:
+    text = str(value)
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
+        raise UserError(f'{where}: "{value}" is not a whole number above 0; write one, such as 3.')
+    return int(text)

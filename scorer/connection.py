@@ -20,6 +20,8 @@ from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
 # Connection failures, serialization, deadlock, lock not had in time, server shutting down or starting up.
 _WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53300")
+# What stands there instead is never quoted: it may be, or hold, a password.
+_WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,12 @@ def libpq_url(url: str) -> str:
     """
     match = re.fullmatch(r"(?:postgresql|postgres)(?:\+\w+)?://(.*)", url, flags=re.DOTALL)
     if match is None:
+        raise UserError(f"The database URL is not one of PostgreSQL's; {_WRITE_IT_SO}")
+    if re.match(r"[^/?]*@[^/?]*@", match[1]):
         raise UserError(
-            f"The database URL begins with {url.split(':', maxsplit=1)[0]!r}, which is not PostgreSQL's; "
-            "write postgresql://user@host:5432/database."
+            "The database URL has more than one @ before its host; write one that is in the password as %40."
         )
+    _parsed(f"postgresql://{match[1]}")
     return f"postgresql://{match[1]}"
 
 
@@ -113,7 +117,7 @@ def _parsed(url: str) -> sa.URL:
     try:
         return sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError) as error:
-        raise UserError("The database URL cannot be read; write postgresql://user@host:5432/database.") from error
+        raise UserError(f"The database URL cannot be read; {_WRITE_IT_SO}") from error
 
 
 def _query_option(url: sa.URL) -> str:
@@ -151,35 +155,52 @@ def explain(error: BaseException) -> UserError | None:
     if sqlstate is None:
         return _explain_connection(original, reason)
     if _WORTH_WAITING.fullmatch(sqlstate):
-        return DatabaseUnavailable(f"The database gave up on us ({sqlstate}): {reason}.", sqlstate=sqlstate)
+        return DatabaseUnavailable(
+            f"The database gave up on us ({sqlstate}): {reason}; try again, and see the server's log if it goes on.",
+            sqlstate=sqlstate,
+        )
     if sqlstate == "42501":
         return UserError(f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.")
-    if sqlstate in {"42P01", "42703", "42704", "42883", "3F000"}:
+    if sqlstate.startswith("42") or sqlstate == "3F000":
         return UserError(
-            f"The database lacks what a statement names: {reason}; mend the statement or run `scorer db upgrade`."
+            f"A statement does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."
         )
     if sqlstate in {"28000", "28P01", "3D000", "22023"}:
         return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
     if sqlstate == "57014":
-        return UserError(f"A statement took longer than statement_timeout allows: {reason}.")
+        return UserError(
+            f"A statement took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for."
+        )
     return None
 
 
 def _explain_connection(error: BaseException, reason: str) -> UserError | None:
     text = str(error)
-    if not re.search(
-        r"connect|server closed|SSL|authentication|FATAL|terminat|no results to fetch|EOF",
-        text,
-        re.IGNORECASE,
-    ):
-        return None
-    if re.search(r"starting up|shutting down|too many (clients|connections)|remaining connection slots", text):
-        return DatabaseUnavailable(f"The database is not ready: {reason}.")
-    if re.search(r"authentication failed|FATAL|permission denied to set role|invalid .*option", text):
-        return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL and the roles.")
+    unread = re.search(r"invalid dsn|missing \"=\" after|invalid URI|invalid connection option", text)
+    if unread:
+        parameter = re.search(r'(?:URI query parameter|connection option):? "(\w+)"', text)
+        where = (
+            f" has the parameter {parameter[1]!r}, which PostgreSQL does not know" if parameter else " cannot be read"
+        )
+        return UserError(f"The database URL{where}; {_WRITE_IT_SO}")
     if re.search(r"could not translate host name", text):
         return UserError(f"The database's host is unknown: {reason}; check SCORER_DATABASE_URL.")
-    return DatabaseUnavailable(f"The database does not answer: {reason}.")
+    if re.search(r"starting up|shutting down|too many (clients|connections)|remaining connection slots", text):
+        return DatabaseUnavailable(f"The database is not ready: {reason}; try again in a while.")
+    if re.search(r"permission denied to set role", text):
+        return UserError(f"A privilege is missing: {reason}; GRANT that role to the user of SCORER_DATABASE_URL.")
+    if re.search(r'role ".*" does not exist', text):
+        return UserError(
+            f"The database refuses the connection: {reason}; run `scorer db upgrade`, which makes scorer's roles, "
+            "or check the user in SCORER_DATABASE_URL."
+        )
+    if re.search(r"authentication failed|FATAL|no password supplied|invalid .*option", text):
+        return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL and the roles.")
+    if re.search(r"connect|server closed|SSL|terminat|no results to fetch|EOF", text, re.IGNORECASE):
+        return DatabaseUnavailable(
+            f"The database does not answer: {reason}; start the server, or check SCORER_DATABASE_URL."
+        )
+    return None
 
 
 def _first_line(error: BaseException) -> str:

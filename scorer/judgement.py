@@ -107,11 +107,14 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
     """Whether the item's score stands: its inputs are those that were scored, and the score is still valid.
 
     A score of an entity whose record has ended (its as-of time is before the run's) is made once, as of that end, and stands whatever
-    becomes of model and job; so does a score as of the same moment by the same model and job.
+    becomes of model and job; so does a score as of the same moment by the same model and job. A score as of a later moment, made by another
+    run while this one waited for it, is never followed by one as of an earlier.
     """
     previous = item.previous
     if previous is None or previous.status is not Status.SCORED:
         return False
+    if previous.as_of > item.as_of:
+        return True
     same_inputs = previous.input_hash == input_hash
     if item.as_of < run.as_of:
         return same_inputs and previous.as_of == item.as_of
@@ -145,7 +148,7 @@ def halving(judge: Callable[[tuple[WorkItem, ...]], Judgement], items: tuple[Wor
             return judge(those)
         except UserError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever scoring an entity raises is that entity's outcome
             if len(those) > 1:
                 half = len(those) // 2
                 return part(those[:half]) + part(those[half:])

@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -256,12 +259,18 @@ class _Worker:
 
         def take() -> list[Run]:
             with store.transaction():
-                return [run for run in store.list_unfinished_runs(job) if store.hold_run(run.run_id)]
+                held = [run for run in store.list_unfinished_runs(job) if store.hold_run(run.run_id)]
+                # One that was let go of between the two statements has ended by now.
+                left = [run for run in held if store.read_run(run.run_id).status == "running"]
+                for run in held:
+                    if run in left:
+                        store.resume_run(run.run_id)
+                    else:
+                        store.release_run(run.run_id)
+                return left
 
         for run in self.persevere(take):
             say(_log, logging.WARNING, "Going on with a run whose process died", run_id=run.run_id, job=run.job)
-            with store.transaction():
-                store.resume_run(run.run_id)
             self.carry(run)
 
     def carry(self, run: Run) -> Counts:
@@ -276,30 +285,52 @@ class _Worker:
         return counts
 
     def _drain(self, run: Run) -> None:
-        with self.line.store.transaction():
-            total = done = self.line.store.count_waiting(run.run_id)
+        total = self.persevere(lambda: self._count_waiting(run), run=run)
         if self.workers > 1 and total > self.line.batch_size:
             self._drain_with_others(run, total=total)
-            return
         done = 0
         while (counts := self.persevere(lambda: carry_batch(self.line, run, watch=self.watch), run=run)) is not None:
             done += counts.eligible
             if self.progress is not None:
                 self.progress(done, total)
 
+    def _count_waiting(self, run: Run) -> int:
+        with self.line.store.transaction():
+            return self.line.store.count_waiting(run.run_id)
+
     def _drain_with_others(self, run: Run, *, total: int) -> None:
-        ended = joblib.Parallel(n_jobs=self.workers, return_as="generator_unordered")(
-            joblib.delayed(_drain_alone)(self.line.job, run, url=self.url, settings=self.settings)
-            for _ in range(self.workers)
-        )
-        left = total
-        while left and self.progress is not None:
-            time.sleep(_POLL_SECONDS)
-            with self.line.store.transaction():
-                left = self.line.store.count_waiting(run.run_id)
-            self.progress(total - left, total)
-        for _ in ended:
-            pass
+        """Let further processes carry the run's batches; what one that dies leaves behind is for whoever called."""
+        with self._shown(run, total=total):
+            try:
+                joblib.Parallel(n_jobs=self.workers)(
+                    joblib.delayed(_drain_alone)(self.line.job, run, url=self.url, settings=self.settings)
+                    for _ in range(self.workers)
+                )
+            except BrokenProcessPool:
+                say(_log, logging.WARNING, "A worker was killed; going on without", run_id=run.run_id, job=run.job)
+
+    @contextmanager
+    def _shown(self, run: Run, *, total: int) -> Iterator[None]:
+        """Within it, progress is told from what the database says that waits; nothing depends on it."""
+        progress, ended = self.progress, threading.Event()
+        if progress is None:
+            yield
+            return
+
+        def show() -> None:
+            store = Store(Target.of(self.url, self.settings, role=self.settings.worker_role))
+            while not ended.wait(_POLL_SECONDS):
+                with suppress(UserError), store.transaction():
+                    progress(total - store.count_waiting(run.run_id), total)
+            store.close()
+
+        thread = threading.Thread(target=show, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _finish(self, run: Run) -> Counts:
         """Wait for what other workers still hold, and mark the run succeeded."""
@@ -308,9 +339,9 @@ class _Worker:
             with store.transaction():
                 store.finish_run(run.run_id)
                 found = store.read_run(run.run_id)
-                if found.status != "running":
-                    store.release_run(run.run_id)
-                    break
+            if found.status != "running":
+                self._release(run)
+                break
             # What another worker held has come back, if that worker died.
             if carry_batch(self.line, run, watch=self.watch) is None:
                 time.sleep(_POLL_SECONDS)
@@ -331,11 +362,20 @@ class _Worker:
             return
         sentence = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
         results = error.results if isinstance(error, RunStopped) else ()
-        with self.line.store.transaction():
-            self.line.store.fail_run(run.run_id, error=sentence)
-            self.line.store.record_validation(run, batch_id=None, results=results)
-            self.line.store.release_run(run.run_id)
+
+        def fail() -> None:
+            with self.line.store.transaction():
+                self.line.store.fail_run(run.run_id, error=sentence)
+                self.line.store.record_validation(run, batch_id=None, results=results)
+            self._release(run)
+
+        self.persevere(fail, run=run)
         say(_log, logging.ERROR, "Run failed", run_id=run.run_id, job=run.job, error=sentence)
+
+    def _release(self, run: Run) -> None:
+        """Let go of the run, once all can see how it ended: whoever holds a run that still seems to be running goes on with it."""
+        with self.line.store.transaction():
+            self.line.store.release_run(run.run_id)
 
     def persevere(self, action: Callable[[], _Result], *, run: Run | None = None) -> _Result:
         """What `action` gives; tried again, in new sessions and after a wait, where the database fails under it."""

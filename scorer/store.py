@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scorer.connection import Target, engine, sentences
+from scorer.copying import copied, document, moment, number, text
 from scorer.job import Job, shipped_root
 from scorer.types import Counts, Outcome, Previous, Rejection, RuleResult, Run, Status, Trigger, WorkItem
 from scorer.version import __version__
@@ -183,7 +184,7 @@ class Store:
         """Append new outcomes to the ledger and make them current."""
         self._do("create_staged_outcomes")
         self._do("empty_staged_outcomes")
-        self._copy("copy_outcomes", map(_outcome_line, outcomes))
+        self._copy("copy_outcomes", map(_outcome_fields, outcomes))
         self._do(
             "write_ledger",
             job=job.name,
@@ -210,20 +211,19 @@ class Store:
 
     def write_rejections(self, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]) -> None:
         """Record what was refused, and close what was open about `judged` entities and was not found again."""
-        self._stage_rejections(rejections)
-        self._do("write_rejections", job=job.name, run_id=run.run_id)
+        self._write_findings(job, run, rejections=rejections)
         self._do("resolve_rejections", job=job.name, judged=list(judged))
 
     def write_orphans(self, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
         """Record observations of entities that do not exist, and close what was open of them and was not found again."""
-        self._stage_rejections(rejections)
-        self._do("write_rejections", job=job.name, run_id=run.run_id)
+        self._write_findings(job, run, rejections=rejections)
         self._do("resolve_orphans", job=job.name)
 
-    def _stage_rejections(self, rejections: Iterable[Rejection]) -> None:
+    def _write_findings(self, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
         self._do("create_staged_rejections")
         self._do("empty_staged_rejections")
-        self._copy("copy_rejections", map(_rejection_line, rejections))
+        self._copy("copy_rejections", map(_rejection_fields, rejections))
+        self._do("write_rejections", job=job.name, run_id=run.run_id)
 
     def record_batch(
         self,
@@ -260,6 +260,10 @@ class Store:
         )
 
     # Jobs and models
+
+    def one_install_at_a_time(self) -> None:
+        """Wait until no other process installs jobs; held until the transaction ends."""
+        self._do("one_install_at_a_time")
 
     def register_job_version(self, job: Job) -> None:
         """Keep the job as its files stand."""
@@ -319,14 +323,14 @@ class Store:
 
     # Plumbing
 
-    def run_script(self, text: str) -> None:
+    def run_script(self, script: str) -> None:
         """Run a job's file of statements that takes no parameters (views, grants)."""
         assert self._session is not None
-        self._session.exec_driver_sql(text)
+        self._session.exec_driver_sql(script)
 
-    def _execute(self, text: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
+    def _execute(self, query: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
         assert self._session is not None, "outside a transaction"
-        return self._session.execute(sa.text(text), dict(parameters))
+        return self._session.execute(sa.text(query), dict(parameters))
 
     def _do(self, name: str, **parameters: Any) -> None:
         self._execute(statement(name), parameters)
@@ -340,12 +344,11 @@ class Store:
     def _shown(self, name: str, **parameters: Any) -> list[Mapping[str, Any]]:
         return [dict(row._mapping) for row in self._all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
 
-    def _copy(self, name: str, lines: Iterable[str]) -> None:
+    def _copy(self, name: str, rows: Iterable[Sequence[bytes | None]]) -> None:
         assert self._session is not None
-        text = io.BytesIO("".join(lines).encode())
         cursor = self._session.connection.cursor()
         try:
-            cursor.copy_expert(statement(name), text, _COPY_BYTES)
+            cursor.copy_expert(statement(name), io.BytesIO(copied(rows)), _COPY_BYTES)
         finally:
             cursor.close()
 
@@ -356,38 +359,34 @@ def _only_named(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _COPY_BYTES = 1 << 20  # handed to the server at once
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def _text(value: str | None) -> str:
-    return "\\N" if value is None else value.translate(_ESCAPES)
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value).translate(_ESCAPES) if value else "{}"
-
-
-def _outcome_line(outcome: Outcome) -> str:
-    """The outcome as COPY reads it, in the order of sql/copy_outcomes.sql."""
-    score = "\\N" if outcome.score is None else repr(outcome.score)
-    valid_until = "\\N" if outcome.valid_until is None else outcome.valid_until.isoformat()
-    features = "\\N" if outcome.features is None else "\\\\x" + outcome.features.hex()
+def _outcome_fields(outcome: Outcome) -> tuple[bytes | None, ...]:
+    """In the order of sql/copy_outcomes.sql."""
     return (
-        f"{_text(outcome.entity_id)}\t{outcome.as_of.isoformat()}\t{outcome.status.value}\t\\\\x{outcome.input_hash.hex()}\t"
-        f"{_text(outcome.reason)}\t{score}\t{_text(outcome.risk_band)}\t{_text(outcome.label)}\t{_json(outcome.outputs)}\t"
-        f"{_json(outcome.attributes)}\t{valid_until}\t{features}\n"
+        text(outcome.entity_id),
+        moment(outcome.as_of),
+        text(outcome.status.value),
+        outcome.input_hash,
+        text(outcome.reason),
+        number(outcome.score),
+        text(outcome.risk_band),
+        text(outcome.label),
+        document(outcome.outputs),
+        document(outcome.attributes),
+        moment(outcome.valid_until),
+        outcome.features,
     )
 
 
-def _rejection_line(rejection: Rejection) -> str:
-    """The rejection as COPY reads it, in the order of sql/copy_rejections.sql."""
-    fields = (
-        rejection.entity_id,
-        rejection.observation_id or "",
-        rejection.rule,
-        rejection.action.value,
-        rejection.column_name,
-        rejection.observed,
-        rejection.expected,
+def _rejection_fields(rejection: Rejection) -> tuple[bytes | None, ...]:
+    """In the order of sql/copy_rejections.sql."""
+    return (
+        text(rejection.entity_id),
+        text(rejection.observation_id or ""),
+        text(rejection.rule),
+        text(rejection.action.value),
+        text(rejection.column_name),
+        text(rejection.observed),
+        text(rejection.expected),
     )
-    return "\t".join(map(_text, fields)) + "\n"

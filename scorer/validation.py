@@ -7,7 +7,6 @@ no patient's value enters a result.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import warnings
@@ -44,7 +43,14 @@ from scorer.types import (
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 # No date of the database lies so far from 1970, in microseconds: what does is its infinity.
 _ENDLESS = 2**62
-_META = {"rule": str, "action": str, "expected": str, "shows": list, "once_per_entity": bool, "min_rows": int}
+_META: Mapping[str, type] = {
+    "rule": str,
+    "action": str,
+    "expected": str,
+    "shows": list,
+    "once_per_entity": bool,
+    "min_rows": int,
+}
 _ALWAYS = ("rule", "action", "expected")
 _KINDS = {str: "text", list: "a list of columns", bool: "true or false", int: "a whole number"}
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
@@ -325,20 +331,25 @@ def _require_understood(entry: Any, *, where: str) -> None:
     """
     if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
         raise UserError(f'{where} is no expectation: it needs a "type", "kwargs" and a "meta".')
-    meta = entry.get("meta")
-    for key in _ALWAYS:
-        if not isinstance(meta, dict) or key not in meta:
-            raise UserError(f'{where}, {entry["type"]}, has no "{key}" in its meta.')
-    for key, value in meta.items():
-        if key not in _META:
-            raise UserError(f'{where}: rule {meta["rule"]} has the unknown key "{key}" in its meta.')
-        if type(value) is not _META[key] or (key == "shows" and not all(isinstance(each, str) for each in value)):
-            raise UserError(f'{where}: rule {meta["rule"]}: "{key}" in its meta must be {_KINDS[_META[key]]}.')
+    meta = entry["meta"] if isinstance(entry.get("meta"), dict) else {}
+    _require_meta(meta, where=f"{where}, {entry['type']}")
     try:
         ExpectationConfiguration(**entry).to_domain_obj()
     except (TypeError, ValueError, GreatExpectationsError) as error:
         why = " ".join(str(error).split()).rstrip(".")
         raise UserError(f"{where}: Great Expectations does not understand rule {meta['rule']}: {why}.") from error
+
+
+def _require_meta(meta: Mapping[str, Any], *, where: str) -> None:
+    for key in _ALWAYS:
+        if key not in meta:
+            raise UserError(f'{where}, has no "{key}" in its meta.')
+    for key, value in meta.items():
+        if key not in _META:
+            raise UserError(f'{where}: rule {meta["rule"]} has the unknown key "{key}" in its meta.')
+        parts = value if isinstance(value, list) else []
+        if type(value) is not _META[key] or not all(isinstance(part, str) for part in parts):
+            raise UserError(f'{where}: rule {meta["rule"]}: "{key}" in its meta must be {_KINDS[_META[key]]}.')
 
 
 def _rule(entry: Mapping[str, Any], actions: Mapping[str, Action], *, where: str) -> Rule:

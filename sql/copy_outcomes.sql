@@ -12,4 +12,4 @@ COPY pg_temp.staged_outcomes (
     attributes,
     valid_until,
     features
-) FROM STDIN
+) FROM STDIN WITH (FORMAT binary)

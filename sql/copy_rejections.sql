@@ -7,4 +7,4 @@ COPY pg_temp.staged_rejections (
     column_name,
     observed,
     expected
-) FROM STDIN
+) FROM STDIN WITH (FORMAT binary)

@@ -2,8 +2,9 @@
 -- parentheses goes the job's own due.sql, which gives entity_id, as_of and settled.
 -- Due is, by what the ledger holds and by no high-water mark: whoever has no outcome yet; whoever is held (its inputs may have been
 -- mended); and, unless settled, whoever may have changed: the batch compares its inputs with those that were judged.
--- Nobody is judged as of an earlier moment than he already was, and nobody waits twice.
--- Parameters: run_id, job, output, max_entities (null: all), and those of due.sql.
+-- A score is never followed by one as of an earlier moment, and nobody waits twice. (Whoever is held may be judged as of an earlier one:
+-- a discharge that was charted late would otherwise hold him for ever.)
+-- Parameters: run_id, job, output, as_of, max_entities (null: all), and those of due.sql.
 WITH due AS (
     {due}
 ),
@@ -21,7 +22,8 @@ waiting AS (
         AND c.entity_id = due.entity_id
         AND c.output = :output
     WHERE c.entity_id IS NULL
-       OR (due.as_of >= c.status_as_of AND (c.status <> 'SCORED' OR NOT due.settled))
+       OR (c.status <> 'SCORED' AND c.status_as_of <= :as_of)
+       OR (c.status = 'SCORED' AND c.status_as_of <= due.as_of AND NOT due.settled)
     ORDER BY
         c.status_at NULLS FIRST,
         due.entity_id

@@ -1,5 +1,6 @@
 -- Records a batch: how its entities ended and where the time went.
--- Parameters: batch_id, run_id, worker, the six counts and eligible, observations_read, observations_dropped, unknown_codes, seconds.
+-- Parameters: batch_id, run_id, worker, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed,
+-- observations_read, observations_dropped, unknown_codes (JSON), seconds (JSON).
 INSERT INTO scorer.batches (
     batch_id,
     run_id,

@@ -80,7 +80,7 @@ def template(make_database: Callable[[str], str], settings: Settings) -> str:
     admission.install_jobs(url=url, settings=settings)
     refused = [why for why in admission.grant_source(url=url, settings=settings).values() if why]
     assert not refused
-    return url.split("/")[-1].split("?")[0]
+    return url.split("?")[0].split("/")[-1]
 
 
 @pytest.fixture

@@ -23,5 +23,6 @@ DROP FUNCTION scorer.move_model(text, text, text, text);
 DROP FUNCTION scorer.record_model_event();
 DROP FUNCTION scorer.check_model_step();
 DROP FUNCTION scorer.refuse_change();
+REVOKE ALL ON scorer.alembic_version FROM scorer_worker, scorer_approver;
 REVOKE ALL ON SCHEMA scorer FROM scorer_worker, scorer_approver, scorer_requester;
 REVOKE ALL ON SCHEMA reporting FROM scorer_worker, scorer_approver, scorer_requester, scorer_reader;

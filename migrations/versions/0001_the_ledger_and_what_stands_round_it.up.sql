@@ -478,7 +478,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION scorer.move_model(text, text, text, text) IS 'Moves a model version to a status, with a reason; to production, the one that was there is archived in the same transaction.';
-REVOKE ALL ON FUNCTION scorer.move_model(text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA scorer FROM PUBLIC;
 
 -- What reporting tools read, and nothing else.
 
@@ -635,7 +635,7 @@ GRANT INSERT (job, model_version, sha256, manifest) ON scorer.model_versions TO 
 GRANT UPDATE ON scorer.runs, scorer.current_scores, scorer.rejections, scorer.requests TO scorer_worker;
 GRANT DELETE, UPDATE ON scorer.work TO scorer_worker;
 GRANT USAGE ON SEQUENCE scorer.scores_score_id_seq, scorer.batches_batch_id_seq TO scorer_worker;
-GRANT SELECT ON scorer.model_versions, scorer.model_events TO scorer_approver;
+GRANT SELECT ON scorer.alembic_version, scorer.model_versions, scorer.model_events TO scorer_approver;
 GRANT EXECUTE ON FUNCTION scorer.move_model(text, text, text, text) TO scorer_approver;
 GRANT SELECT ON scorer.requests TO scorer_requester;
 GRANT INSERT (job, entity_id) ON scorer.requests TO scorer_requester;

@@ -1,6 +1,6 @@
--- The visits that may be due as of a time: one row per visit that has begun, or of which nobody knows when (the suite holds it). A visit that has ended is scored as of its end, and is
--- settled once `recheck` has passed since: until then, rows that were committed late or put right are still looked for.
--- No end is before 1900: -infinity and dates BC are mistakes, and no time that a program could hold.
+-- The visits that may be due as of a time: one row per visit that has begun, or that began nobody knows when (the suite holds it). A
+-- visit that has ended is scored as of its end, and is settled once `recheck` has passed since: until then, rows that were committed late
+-- or put right are still looked for. An end before 1900 (-infinity, a date BC) is a mistake, and no time that a program could hold.
 -- Parameters: as_of, recheck.
 SELECT
     CAST(v.visit_id AS text) AS entity_id,

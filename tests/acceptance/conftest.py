@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,6 @@ import sklearn.ensemble  # noqa: F401
 from scorer import log
 from scorer.cohort import generate, write
 from scorer.config import Settings
-from scorer.embedded import Server
 from scorer.errors import UserError
 from scorer.job import load_job, shipped_root
 from scorer.load import load
@@ -73,7 +73,7 @@ def run_once(order: dict[str, Any]) -> None:
         settings=order["settings"],
         as_of=datetime.fromisoformat(order["as_of"]),
         workers=order["workers"],
-        progress=(lambda done, total: None) if order["with_progress"] else None,
+        progress=print if order["with_progress"] else None,
         watch=Watch(order),
     )
 
@@ -113,11 +113,14 @@ def in_child(order: dict[str, Any]) -> int:
 
 def serve_orders() -> None:
     """Fork a child for each order, and say how those that are asked after ended."""
+    ended: dict[int, int] = {}
     for line in sys.stdin:
         order = json.loads(line)
         if order["what"] == "ended":
-            pid, status = os.waitpid(order["pid"], os.WNOHANG)
-            answer: Any = os.waitstatus_to_exitcode(status) if pid else None
+            if order["pid"] not in ended:
+                pid, status = os.waitpid(order["pid"], os.WNOHANG)
+                ended |= {pid: os.waitstatus_to_exitcode(status)} if pid else {}
+            answer: Any = ended.get(order["pid"])
         else:
             answer = os.fork()
             if not answer:
@@ -177,8 +180,7 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
-        folder.mkdir()
-        one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
@@ -236,23 +238,24 @@ class Nursery:
             process.wait(PATIENCE)
 
 
-@pytest.fixture
-def make_nursery(tmp_path: Path) -> Iterator[Callable[[], Nursery]]:
-    """Makes nurseries that end with the test."""
+@pytest.fixture(scope="session")
+def nurseries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Nursery]]:
+    """Gives the nursery of a number; each thread that forks needs its own."""
     with contextlib.ExitStack() as stack:
 
-        def make() -> Nursery:
-            nursery = Nursery(tmp_path / f"nursery-{time.monotonic_ns()}")
+        @cache
+        def give(number: int) -> Nursery:
+            nursery = Nursery(tmp_path_factory.mktemp("nursery"))
             stack.callback(nursery.close)
             return nursery
 
-        yield make
+        yield give
 
 
 @pytest.fixture
-def nursery(make_nursery: Callable[[], Nursery]) -> Nursery:
+def nursery(nurseries: Callable[[int], Nursery]) -> Nursery:
     """One nursery."""
-    return make_nursery()
+    return nurseries(0)
 
 
 def eventually(holds: Callable[[], object], *, what: Callable[[], object]) -> None:
@@ -281,17 +284,25 @@ def load_cohort(url: str, folder: Path, *, visits: int, seed: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def cohort(
-    make_database: Callable[[str], str], template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[int], str]:
+def fill(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Loads a cohort of so many visits into a database that has everything else."""
+
+    def load_into(url: str, *, visits: int) -> None:
+        load_cohort(url, tmp_path_factory.mktemp("cohort"), visits=visits, seed=visits)
+
+    return load_into
+
+
+@pytest.fixture(scope="session")
+def cohort(make_database: Callable[[str], str], template: str, fill: Callable[..., None]) -> Callable[[int], str]:
     """Gives the name of a template database with a cohort of so many visits, everything in place, and nothing scored."""
     made: dict[int, str] = {}
 
     def give(visits: int) -> str:
         if visits not in made:
             url = make_database(template)
-            load_cohort(url, tmp_path_factory.mktemp("cohort"), visits=visits, seed=visits)
-            made[visits] = url.split("/")[-1].split("?")[0]
+            fill(url, visits=visits)
+            made[visits] = str(psycopg2.extensions.parse_dsn(url)["dbname"])
         return made[visits]
 
     return give
@@ -411,7 +422,8 @@ def require_consistent(query: Query) -> Callable[..., None]:
         eventually(lambda: query(url, _SESSIONS) == [(0,)], what=lambda: "the sessions of the dead to end")
         for checks in (FAULTS, LEFTOVERS) if done else (FAULTS,):
             text = " UNION ALL ".join(
-                f"SELECT '{what.replace(chr(39), chr(39) * 2)}', x::text FROM ({sql}) AS x" for what, sql in checks.items()
+                f"SELECT '{what.replace(chr(39), chr(39) * 2)}', x::text FROM ({sql}) AS x"
+                for what, sql in checks.items()
             )
             assert not query(url, text)
 
@@ -437,14 +449,9 @@ def ledger(query: Query) -> Callable[[str], list[tuple[Any, ...]]]:
 
 
 @pytest.fixture
-def own_server(home: Path) -> Iterator[Server]:
-    """A PostgreSQL of the test's own that is not started yet; its commits are on disk when they return, as a hospital's."""
-    return Server.at(home / f"own-{time.monotonic_ns()}")
-
-
-@pytest.fixture
 def begin_run(settings: Settings) -> Callable[..., Run]:
     """Begins a run, with everything due in it waiting, and lets go of it as if its process had died."""
+
     def begin(url: str, *, as_of: datetime = NOW) -> Run:
         line = open_line(load_job(JOB), url=url, settings=settings)
         try:

@@ -28,7 +28,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 # Imports go to the left alone; within a layer only where that makes no circle.
 LAYERS = (
     {"__init__", "errors", "types", "durations", "version"},
-    {"config", "log", "job", "connection"},
+    {"config", "log", "job", "connection", "installs", "copying"},
     {"store", "schema", "embedded", "source", "validation", "features", "model", "inputs", "steps"},
     {"judgement", "pipeline"},
     {"runs", "training", "admission", "check", "load", "cohort", "demo"},

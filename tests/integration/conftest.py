@@ -1,0 +1,242 @@
+"""What the tests of whole runs share: a hospital to fill and score, a job to change, and models made on the spot."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import psycopg2
+import pytest
+
+from scorer.config import Settings
+from scorer.connection import Target
+from scorer.features import feature_names
+from scorer.job import MEANING, Job, load_job, shipped_root
+from scorer.model import ARTEFACT, MANIFEST, libraries
+from scorer.runs import Ended, run_job
+from scorer.store import Store
+
+NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
+# The first hours of a clean visit: enough of it to be scored, and no two visits alike.
+VITALS = (("HR", 80.0, 60, 100), ("SBP", 120.0, 90, 140), ("TEMP", 36.8, 36, 38), ("RR", 16.0, 12, 20))
+
+
+@dataclass
+class Hospital:
+    """A hospital's database, and the runs that score it as of NOON unless another time is said."""
+
+    url: str
+    settings: Settings
+    job: Job
+    noon: datetime = NOON
+    _connection: Any = field(default=None, repr=False)
+
+    def connect(self) -> Any:
+        """A session of its own, for what must stand open beside the others."""
+        return psycopg2.connect(self.url, options="-c TimeZone=UTC")
+
+    def execute(self, sql: str, *parameters: object) -> None:
+        """Run a statement, committed at once."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self._cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            return list(cursor.fetchall())
+
+    def one(self, sql: str, *parameters: object) -> Any:
+        """The one value of a query."""
+        ((value,),) = self.rows(sql, *parameters)
+        return value
+
+    def close(self) -> None:
+        """End the session."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _cursor(self) -> Any:
+        if self._connection is None:
+            self._connection = self.connect()
+            self._connection.autocommit = True
+        return self._connection.cursor()
+
+    def admit(self, *visit_ids: int, observations: int = 8, **columns: object) -> None:
+        """Visits admitted ten hours before noon, each with its clean observations, one each hour from then on."""
+        for visit_id in visit_ids:
+            row = {
+                "visit_id": visit_id,
+                "client": f"C{visit_id}",
+                "admitted_at": self.noon - timedelta(hours=10),
+                "age_years": 40.0 + visit_id % 50,
+                "sex": "FM"[visit_id % 2],
+                "unit": "MICU",
+                "hours_before_icu": 3.0,
+            } | columns
+            self._insert("visits", row)
+            for number in range(observations):
+                code, value, low, high = VITALS[number % len(VITALS)]
+                self.observe(
+                    visit_id,
+                    hours_ago=9 - number,
+                    observation_type_code=code,
+                    observation_value=value + number + (visit_id % 13) / 4,
+                    reference_range_min=low,
+                    reference_range_max=high,
+                )
+
+    def observe(self, visit_id: int | None, *, hours_ago: float = 1, **columns: object) -> int:
+        """One observation, a clean one but for `columns`; its key."""
+        moment = self.noon - timedelta(hours=hours_ago)
+        row = {
+            "visit_id": visit_id,
+            "client": f"C{visit_id}",
+            "observation_date": moment,
+            "observation_type_code": "HR",
+            "observation_value": 75.5,
+            "reference_range_min": 60.0,
+            "reference_range_max": 100.0,
+            "recorded_at": min(moment, self.noon),
+        } | columns
+        return int(self._insert("patient_observations", row, returning="observation_id"))
+
+    def _insert(self, table: str, row: dict[str, object], *, returning: str = "visit_id") -> Any:
+        places = ", ".join(["%s"] * len(row))
+        return self.one(
+            f"INSERT INTO public.{table} ({', '.join(row)}) VALUES ({places}) RETURNING {returning}", *row.values()
+        )
+
+    def run(self, job: Job | None = None, *, as_of: datetime | None = None, **arguments: Any) -> Ended:
+        """One run, whose counts balance in what it gives and in its row."""
+        ended = run_job(job or self.job, url=self.url, settings=self.settings, as_of=as_of or self.noon, **arguments)
+        assert ended.counts.balanced
+        columns = "eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed"
+        ((status, *counts),) = self.rows(
+            f"SELECT status, {columns} FROM reporting.runs WHERE run_id = %s", ended.run_id
+        )
+        assert status == "succeeded"
+        assert counts == [getattr(ended.counts, name) for name in columns.split(", ")]
+        assert self.one("SELECT count(*) FROM scorer.work") == 0
+        return ended
+
+    def status(self, entity_id: object) -> tuple[str, str | None]:
+        """How an entity ended when it was last judged, and why."""
+        ((status, reason),) = self.rows(
+            "SELECT status, reason FROM reporting.current_scores WHERE entity_id = %s", str(entity_id)
+        )
+        return status, reason
+
+    def statuses(self) -> dict[str, str]:
+        """The status of each entity that has one."""
+        return dict(self.rows("SELECT entity_id, status FROM reporting.current_scores"))
+
+    def scores(self) -> dict[str, float]:
+        """The newest score of each entity that has one."""
+        return dict(self.rows("SELECT entity_id, score FROM reporting.current_scores WHERE score IS NOT NULL"))
+
+    def ledger(self, entity_id: object) -> list[str]:
+        """The statuses of an entity's ledger rows, oldest first."""
+        return [
+            status
+            for (status,) in self.rows(
+                "SELECT status FROM reporting.score_history WHERE entity_id = %s ORDER BY score_id", str(entity_id)
+            )
+        ]
+
+    def open_findings(self, entity_id: object = None) -> list[tuple[Any, ...]]:
+        """(entity_id, rule, action, observation_id, observed) of what is open, of one entity or of all."""
+        return self.rows(
+            "SELECT entity_id, rule, action, observation_id, observed FROM reporting.quarantine "
+            "WHERE resolved_at IS NULL AND entity_id = COALESCE(%s, entity_id) ORDER BY entity_id, rule, observation_id",
+            None if entity_id is None else str(entity_id),
+        )
+
+    def last_run(self) -> tuple[Any, ...]:
+        """(status, error, eligible, scored) of the newest run."""
+        (row,) = self.rows("SELECT status, error, eligible, scored FROM reporting.runs ORDER BY run_id DESC LIMIT 1")
+        return row
+
+    def put_into_production(self, job: Job, model: Path) -> None:
+        """Register the model in a folder, and promote it step by step, as an approver would."""
+        manifest = json.loads((model / MANIFEST).read_text())
+        store = Store(Target.of(self.url, self.settings, role=None))
+        try:
+            with store.transaction():
+                version = manifest["model_version"]
+                assert store.register_model(
+                    job.name, model_version=version, sha256=manifest["sha256"], manifest=manifest
+                )
+                for status in ("staging", "production"):
+                    store.move_model(job.name, model_version=version, status=status, why="a test")
+        finally:
+            store.close()
+
+
+@pytest.fixture
+def hospital(migrated_url: str, tmp_path: Path, sepsis: Job) -> Iterator[Hospital]:
+    """An empty hospital, everything in place."""
+    made = Hospital(url=migrated_url, settings=Settings(home=tmp_path / "home"), job=sepsis)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def changed_job(tmp_path: Path, sepsis: Job) -> Callable[..., Job]:
+    """Gives the shipped job with one of its files changed: (file, old, new) as text, or a function of a suite's expectations."""
+    folder = tmp_path / "site"
+
+    def change(
+        *texts: tuple[str, str, str], suites: dict[str, Callable[[list[dict[str, Any]]], object]] | None = None
+    ) -> Job:
+        if not folder.exists():
+            for kind in ("sql", "expectations"):
+                shutil.copytree(shipped_root() / kind / sepsis.name, folder / kind / sepsis.name)
+        for name, old, new in texts:
+            path = folder / "sql" / sepsis.name / name
+            assert old in path.read_text(), f"{old!r} is not in {name}"
+            path.write_text(path.read_text().replace(old, new))
+        for name, alter in (suites or {}).items():
+            path = folder / "expectations" / sepsis.name / f"{name}.json"
+            suite = json.loads(path.read_text())
+            alter(suite["expectations"])
+            path.write_text(json.dumps(suite))
+        return load_job(sepsis.name, jobs_dir=folder)
+
+    return change
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a model version, a fitted estimator and its manifest, where runs look for it; gives its folder."""
+
+    def make(job: Job, estimator: Any, *, version: str, models: Path | None = None, **manifest: Any) -> Path:
+        folder = (models or tmp_path / "home" / "models") / job.name / version
+        folder.mkdir(parents=True)
+        artefact = io.BytesIO()
+        joblib.dump(estimator, artefact)
+        content = {
+            "job": job.name,
+            "model_version": version,
+            "task": job.task.value,
+            "features": list(feature_names(job.features)),
+            "sha256": hashlib.sha256(artefact.getvalue()).hexdigest(),
+            "libraries": libraries(),
+            "meaning": MEANING,
+            "score_quantiles": np.linspace(0, 1, 101).tolist(),
+            "metrics": {},
+        } | manifest
+        (folder / ARTEFACT).write_bytes(artefact.getvalue())
+        (folder / MANIFEST).write_text(json.dumps(content))
+        return folder
+
+    return make

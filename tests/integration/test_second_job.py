@@ -1,0 +1,214 @@
+"""Another entity, other tables, other tasks, beside the shipped job in one database: the engine knows no job."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from scorer import admission, job
+from scorer.config import Settings
+from scorer.features import feature_names
+from scorer.job import Job, load_job
+
+JOBS = Path(__file__).parents[1] / "jobs"
+WARDS = ["ward A/12", 'o\'Neill "North"', "back\\slash", "comma,{brace}", "tab\there", "№ 7 ♥", "NULL", "%s :name"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A site's own folder of jobs, with the tests' second one in it; models are written there as the tests fit them."""
+    folder = tmp_path / "jobs"
+    shutil.copytree(JOBS, folder)
+    return folder
+
+
+@pytest.fixture
+def wards(hospital: Any, site: Path, make_model: Callable[..., Path]) -> Any:
+    """The hospital with the tables of the second job, and a model of it in production."""
+    hospital.execute((site / "sql" / "ward_load" / "tables.sql").read_text())
+    hospital.settings = Settings(home=hospital.settings.home, jobs_dir=site)
+    hospital.shipped, hospital.job = hospital.job, load_job("ward_load", jobs_dir=site)
+    model = make_model(
+        hospital.job, regression(hospital.job), version="2025.1", models=site / "models", interval=INTERVAL
+    )
+    assert model.exists()
+    admission.install_jobs(url=hospital.url, settings=hospital.settings)
+    refused = admission.grant_source(url=hospital.url, settings=hospital.settings)
+    assert set(refused.values()) == {None}
+    return hospital
+
+
+INTERVAL = {"below": 1.5, "above": 2.5, "coverage": 0.9}
+
+
+def regression(described: Job) -> Any:
+    """Nurses needed = 2 + a quarter of the patients who were last counted, fitted, with an imputer for what is missing."""
+    names = feature_names(described.features)
+    rows = np.random.default_rng(1).uniform(0, 40, (200, len(names)))
+    needed = 2 + rows[:, names.index("PATIENTS_last_stay")] / 4
+    return make_pipeline(SimpleImputer(strategy="median", add_indicator=True), LinearRegression()).fit(rows, needed)
+
+
+def count_patients(hospital: Any, ward: str, *counts: float | None) -> None:
+    for number, count in enumerate(counts):
+        hospital.execute(
+            "INSERT INTO wards.counts (ward, counted_at, what, how_many) VALUES (%s, %s, 'PATIENTS', %s)",
+            ward,
+            hospital.noon - timedelta(hours=len(counts) - number),
+            count,
+        )
+
+
+def open_wards(hospital: Any, *wards: str) -> None:
+    for number, ward in enumerate(wards):
+        hospital.execute(
+            "INSERT INTO wards.wards (ward, opened_at) VALUES (%s, %s)", ward, hospital.noon - timedelta(days=1)
+        )
+        count_patients(hospital, ward, 20.0, 10.0 + 4 * number)
+
+
+def test_wards_with_odd_names_are_scored_with_an_interval_and_banded(wards: Any) -> None:
+    open_wards(wards, *WARDS)
+    ended = wards.run()
+    assert ended.counts.scored == ended.counts.eligible == len(WARDS)
+    for number, ward in enumerate(WARDS):
+        ((score, band, label, outputs, task),) = wards.rows(
+            "SELECT score, risk_band, label, outputs, task FROM scorer.scores WHERE entity_id = %s AND output = 'nurses'",
+            ward,
+        )
+        assert score == pytest.approx(2 + (10 + 4 * number) / 4)
+        assert band == ("SHORT" if score > 8 else "TIGHT" if score > 5 else "ENOUGH")
+        assert (label, task) == (None, "regression")
+        assert outputs == {"low": score - 1.5, "high": score + 2.5, "coverage": 0.9}
+    assert set(wards.statuses()) == set(WARDS)
+    assert wards.one("SELECT count(*) FROM reporting.current_scores WHERE outputs ? 'low'") == len(WARDS)
+
+
+def test_wards_are_unchanged_held_insufficient_and_released(wards: Any) -> None:
+    open_wards(wards, *WARDS[:3])
+    wards.run()
+    assert wards.run(as_of=wards.noon + timedelta(minutes=1)).counts.unchanged == 3
+
+    odd = WARDS[1]
+    count_patients(wards, odd, -5.0)
+    wards.execute("INSERT INTO wards.wards VALUES ('empty', %s)", wards.noon - timedelta(days=1))
+    ended = wards.run(as_of=wards.noon + timedelta(minutes=2))
+    assert (ended.counts.unchanged, ended.counts.quarantined, ended.counts.insufficient) == (2, 1, 1)
+    assert wards.status(odd) == ("QUARANTINED", "count_possible")
+    ((entity_id, rule, action, key, observed),) = wards.open_findings()
+    assert (entity_id, rule, action, observed) == (odd, "count_possible", "quarantine", "PATIENTS -5.0")
+    assert wards.one("SELECT how_many FROM wards.counts WHERE count_id = %s", key) == -5
+
+    wards.execute("UPDATE wards.counts SET how_many = 5 WHERE how_many = -5")
+    ended = wards.run(as_of=wards.noon + timedelta(minutes=3))
+    assert (ended.counts.scored, ended.counts.unchanged, ended.counts.insufficient) == (1, 2, 1)
+    assert wards.open_findings() == []
+    assert wards.ledger(odd) == ["SCORED", "QUARANTINED", "SCORED"]
+
+
+def test_what_is_missing_is_imputed_by_the_pipeline_and_values_may_be_negative(wards: Any) -> None:
+    open_wards(wards, "a")
+    wards.execute("UPDATE wards.counts SET what = 'BEDS'")
+    assert wards.run().counts.scored == 1
+    assert math.isfinite(wards.scores()["a"])
+
+
+def test_both_jobs_live_in_one_database_and_neither_sees_the_other(wards: Any) -> None:
+    open_wards(wards, "7", "8")
+    wards.admit(7)
+    wards.admit(8, age_years=-1.0)
+    assert wards.run().counts.scored == 2
+    ended = wards.run(wards.shipped)
+    assert (ended.counts.scored, ended.counts.quarantined) == (1, 1)
+    assert wards.run().counts.unchanged == 2
+    standing = wards.rows("SELECT job, entity_id, status FROM reporting.current_scores ORDER BY job, entity_id")
+    assert standing == [
+        (wards.shipped.name, "7", "SCORED"),
+        (wards.shipped.name, "8", "QUARANTINED"),
+        ("ward_load", "7", "SCORED"),
+        ("ward_load", "8", "SCORED"),
+    ]
+    assert {entity_id for entity_id, *_ in wards.open_findings()} == {"8"}
+    assert wards.one("SELECT count(*) FROM reporting.quarantine WHERE job = 'ward_load'") == 0
+    assert wards.rows("SELECT job, model_version FROM reporting.models WHERE status = 'production' ORDER BY job") == [
+        (wards.shipped.name, wards.shipped.first_model),
+        ("ward_load", "2025.1"),
+    ]
+
+
+def test_many_batches_and_workers_give_the_same_bits(wards: Any, make_database: Callable[[str], str]) -> None:
+    open_wards(wards, *(f"{ward} {number}" for ward in WARDS for number in range(4)))
+    name = wards.one("SELECT current_database()")
+    wards.close()
+    other = type(wards)(
+        url=make_database(name),
+        settings=Settings(home=wards.settings.home, jobs_dir=wards.settings.jobs_dir, batch_size=3),
+        job=wards.job,
+    )
+    try:
+        assert other.run(workers=2).counts.scored == 4 * len(WARDS)
+        many = other.scores()
+    finally:
+        other.close()
+    wards._connection = None
+    wards.run()
+    assert wards.scores() == many
+
+
+def test_a_multiclass_job_publishes_a_label_and_every_probability(
+    wards: Any, site: Path, make_model: Callable[..., Path]
+) -> None:
+    for kind in ("sql", "expectations"):
+        shutil.copytree(site / kind / "ward_load", site / kind / "ward_mood")
+    path = site / "sql" / "ward_mood" / "job.toml"
+    text = path.read_text().replace('"regression"', '"multiclass"').replace('"nurses"', '"mood"')
+    path.write_text(text[: text.index("[bands]")] + text[text.index("[statements]") :])
+    (site / "sql" / "ward_mood" / "tables.sql").unlink()
+    mood = load_job("ward_mood", jobs_dir=site)
+    names = feature_names(mood.features)
+    rows = np.random.default_rng(2).uniform(0, 40, (300, len(names)))
+    kinds = np.array(["calm", "busy", "wild"])[np.digitize(rows[:, names.index("PATIENTS_last_stay")], [15, 28])]
+    fitted = make_pipeline(SimpleImputer(), LogisticRegression(max_iter=5000)).fit(rows, kinds)
+    wards.put_into_production(mood, make_model(mood, fitted, version="m1"))
+    open_wards(wards, *WARDS)
+    assert wards.run(mood).counts.scored == len(WARDS)
+    found = wards.rows("SELECT label, score, risk_band, outputs FROM reporting.current_scores WHERE job = 'ward_mood'")
+    assert {label for label, *_ in found} == {"calm", "busy", "wild"}
+    for label, score, band, outputs in found:
+        assert set(outputs) == {"calm", "busy", "wild"}
+        assert sum(outputs.values()) == pytest.approx(1)
+        assert score == outputs[label] == max(outputs.values())
+        assert band is None
+
+
+def test_the_engine_names_no_job() -> None:
+    package = Path(job.__file__).parent
+    naming = {
+        (path.name, line.strip())
+        for path in package.glob("*.py")
+        for line in path.read_text().splitlines()
+        if "sepsis" in line.lower()
+    }
+    # The demo's default, and where a reader is sent to see every key of a job with its meaning.
+    assert ("demo.py", 'JOB = "sepsis"') in naming
+    assert naming <= {
+        ("demo.py", 'JOB = "sepsis"'),
+        *((name, line) for name, line in naming if line.startswith(("Its version is", "See sql/", '("reporting.'))),
+    }
+
+
+def test_the_second_jobs_suites_are_plain_files_like_the_first_ones() -> None:
+    for suite in ("observations", "features", "scores"):
+        content = json.loads((JOBS / "expectations" / "ward_load" / f"{suite}.json").read_text())
+        assert all(entry["meta"]["rule"] for entry in content["expectations"])

@@ -1,0 +1,328 @@
+"""Each statement's file and its call belong together, and the database understands each, with the rights of who runs it."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from scorer.job import Job, shipped_root
+from scorer.source import bound
+from scorer.store import statement
+
+ROOT = Path(__file__).parents[2]
+OWN = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))
+SOURCE = sorted(path.stem for path in (ROOT / "sql" / "source").glob("*.sql"))
+JOBS = sorted((ROOT / "sql").glob("*/job.toml"))
+OF_JOBS = sorted(path for definition in JOBS for path in definition.parent.glob("*.sql"))
+ALL = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
+
+# What takes a statement by its name.
+CALLERS = {
+    "store": {"_do", "_one", "_all", "_shown", "_copy", "statement"},
+    "demo": {"statement"},
+    "load": {"_statement"},
+}
+# Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
+RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT / "sql"))
+
+
+def without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
+
+
+# Files and calls
+
+
+def calls(module: str) -> Iterator[tuple[str, str]]:
+    """Name of the function and of the statement, for each statement that a module calls; {table} stands for each table."""
+    for function in ast.walk(ast.parse((ROOT / "scorer" / f"{module}.py").read_text(encoding="utf-8"))):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in CALLERS[module] and node.args:
+                name = node.args[0]
+                if isinstance(name, ast.Constant):
+                    yield function.name, str(name.value)
+                elif isinstance(name, ast.JoinedStr):
+                    yield (
+                        function.name,
+                        "".join(
+                            str(part.value) if isinstance(part, ast.Constant) else "{table}" for part in name.values
+                        ),
+                    )
+
+
+def of_tables(name: str) -> list[str]:
+    """The statements that a name with {table} stands for."""
+    tables = tomllib.loads((ROOT / "sql" / "source" / "tables.toml").read_text(encoding="utf-8"))
+    only_with_key = name.startswith("refuse_taken")
+    return [name.replace("{table}", table) for table, told in tables.items() if told["unique"] or not only_with_key]
+
+
+def test_each_of_our_statements_is_called_once() -> None:
+    called = Counter(name for _, name in calls("store"))
+    assert {name: times for name, times in called.items() if times > 1} == {}
+    assert sorted(called) == OWN
+
+
+def test_each_statement_for_the_source_tables_is_called() -> None:
+    called = {each for _, name in calls("load") for each in (of_tables(name) if "{table}" in name else [name])}
+    called |= {name.removeprefix("source/") for _, name in calls("demo")}
+    assert sorted(called) == SOURCE
+
+
+def test_each_file_of_a_job_is_named_by_its_definition() -> None:
+    for definition in JOBS:
+        statements = tomllib.loads(definition.read_text(encoding="utf-8"))["statements"]
+        assert sorted(statements.values()) == sorted(path.name for path in definition.parent.glob("*.sql"))
+
+
+def test_methods_are_named_like_the_one_statement_that_they_run() -> None:
+    of_method: dict[str, list[str]] = {}
+    for method, name in calls("store"):
+        of_method.setdefault(method, []).append(name)
+    for method, names in of_method.items():
+        if len(names) == 1:
+            assert method in {names[0], "write_rejections", "write_orphans"}, f"{method} runs {names[0]}"
+
+
+# Headers
+
+
+@pytest.mark.parametrize("path", ALL, ids=named)
+def test_each_file_is_headed_by_what_it_does(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = []
+    for line in lines:
+        if not line.startswith("--"):
+            break
+        header.append(line.removeprefix("--").strip())
+    told = " ".join(header)
+    assert re.match(r"[A-Z].{20,}[.]", told), "no sentence at its head"
+    main = without_comments("\n".join(lines)).split("\n\n")[-1]  # after the WITH, if there is one
+    rows = main.startswith("SELECT") or "RETURNING" in main
+    if rows:
+        assert re.search(r"\brows?\b", told), "does not say what one row is"
+
+
+def parameters_told(text: str) -> set[str]:
+    """The names behind `Parameters:` in the header; what stands in parentheses, and what is no name, is explanation."""
+    comments = " ".join(line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--"))
+    match = re.search(r"Parameters: (.*?)[.](?: |$)", re.sub(r" \([^)]*\)", "", comments))
+    return {each for each in match[1].split(", ") if re.fullmatch(r"[a-z_0-9]+", each)} if match else set()
+
+
+@pytest.mark.parametrize("path", ALL, ids=named)
+def test_the_header_names_the_parameters(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    body = without_comments(text)
+    used = set(re.findall(r"(?<![:\w]):([a-z_0-9]+)\b", body)) | set(re.findall(r"%\(([a-z_0-9]+)\)s", body))
+    assert parameters_told(text) == used
+
+
+KEYWORDS = (
+    "SELECT|FROM|WHERE|INSERT|INTO|VALUES|UPDATE|SET|DELETE|JOIN|LEFT|INNER|CROSS|LATERAL|ON|AS|AND|OR|NOT|NULL|IS|IN|EXISTS|ANY|ALL|"
+    "ARRAY|CASE|WHEN|THEN|ELSE|END|GROUP|ORDER|BY|LIMIT|DISTINCT|UNION|WITH|RECURSIVE|RETURNING|CONFLICT|DO|NOTHING|CAST|INTERVAL|"
+    "HAVING|FOR|SKIP|LOCKED|USING|CREATE|TEMPORARY|TABLE|VIEW|REPLACE|GRANT|TO|COPY|STDIN|COMMENT|COLUMN|COMMIT|DROP|DESC|NULLS|"
+    "FIRST|LAST|FILTER|OVER|PARTITION|PRIMARY|KEY|DEFAULT|ORDINALITY|COALESCE|LEAST|GREATEST"
+)
+
+
+@pytest.mark.parametrize("path", ALL, ids=named)
+def test_keywords_are_upper_case(path: Path) -> None:
+    body = re.sub(r"'[^']*'|--[^\n]*|%\(\w+\)s|:\w+|\w+\.\w+", " ", path.read_text(encoding="utf-8"))
+    # Ordinary functions are lower case, and words that also name columns are let be.
+    keywords = {word.lower() for word in KEYWORDS.split("|")} - {"last", "first", "key", "end", "interval", "locked"}
+    assert not set(re.findall(r"\b[a-z]+\b", body)) & keywords
+
+
+@pytest.mark.parametrize("path", ALL, ids=named)
+def test_files_end_as_they_are_run(path: Path) -> None:
+    """Statements that are run alone bear no semicolon, so that they can stand inside another; scripts end with one."""
+    body = without_comments(path.read_text(encoding="utf-8"))
+    script = path.stem in {"views", "grants"} or (
+        path.parent.name == "source" and path.stem in {f"create_{t}" for t in TABLES}
+    )
+    assert body.endswith(";") == script
+
+
+TABLES = ("visits", "patient_observations", "outcomes")
+
+
+# The database's understanding
+
+
+@pytest.fixture(scope="module")
+def url(make_database: Callable[[str], str], template: str) -> str:
+    """One database for all: whatever is tried is rolled back."""
+    return make_database(template)
+
+
+@pytest.fixture
+def cursor(url: str) -> Iterator[Any]:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as open_cursor:
+        yield open_cursor
+        connection.rollback()
+
+
+def numbered(text: str) -> tuple[str, int]:
+    """The statement with $1, $2, ... for its named parameters, as PREPARE wants them, and how many there are."""
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return re.sub(r"(?<![:\w]):([a-z_0-9]+)\b|%\(([a-z_0-9]+)\)s", number, text), len(names)
+
+
+def understand(cursor: Any, text: str) -> None:
+    """Have the statement parsed and planned, which checks names, types and privileges, and not run."""
+    body, parameters = numbered(without_comments(text))
+    cursor.execute(f"PREPARE tried AS {body}")
+    nulls = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+    cursor.execute(f"EXPLAIN EXECUTE tried{nulls}")
+    cursor.execute("DEALLOCATE tried")
+
+
+def run_or_understand(cursor: Any, text: str) -> None:
+    body = without_comments(text)
+    if body.startswith("COPY"):
+        cursor.copy_expert(body, io.StringIO(""))
+    elif body.startswith(RUN_INSTEAD):
+        cursor.execute(body)
+    else:
+        understand(cursor, text)
+
+
+def become_worker(cursor: Any) -> None:
+    """Take on the worker's role, with its temporary tables made."""
+    cursor.execute("SET LOCAL ROLE scorer_worker")
+    for name in OWN:
+        if name.startswith("create_"):
+            cursor.execute(statement(name))
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if name != "enqueue_due"])
+def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
+    become_worker(cursor)
+    if name == "move_model":
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            understand(cursor, statement(name))
+    else:
+        run_or_understand(cursor, statement(name))
+
+
+@pytest.mark.parametrize("name", ["list_models", "move_model"])
+def test_an_approver_may_run_what_a_promotion_needs(cursor: Any, name: str) -> None:
+    cursor.execute("SET LOCAL ROLE scorer_approver")
+    understand(cursor, statement(name))
+
+
+@pytest.mark.parametrize("name", ["one_install_at_a_time", "count_models", "register_model", "move_model"])
+def test_the_owner_may_run_what_an_installation_needs(cursor: Any, name: str) -> None:
+    cursor.execute("SET LOCAL ROLE scorer_owner")
+    understand(cursor, statement(name))
+
+
+def test_a_privilege_that_is_missing_is_noticed(cursor: Any) -> None:
+    become_worker(cursor)
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        understand(cursor, "DELETE FROM scorer.scores WHERE score_id = :score_id")
+
+
+def test_a_worker_may_enqueue_what_is_due(cursor: Any, sepsis: Job) -> None:
+    become_worker(cursor)
+    understand(cursor, statement("enqueue_due").replace("{due}", without_comments(sepsis.statements["due"])))
+
+
+@pytest.mark.parametrize("name", ["observations", "attributes", "orphans", "landmarks"])
+def test_a_worker_may_read_what_a_job_reads(cursor: Any, sepsis: Job, name: str) -> None:
+    become_worker(cursor)
+    cursor.execute("SET LOCAL transaction_read_only = on")
+    for parameter, value in {**sepsis.parameters, "entity_ids": "{1}", "as_ofs": "{2025-06-01T00:00Z}"}.items():
+        cursor.execute("SELECT set_config(%s, %s, true)", (f"scorer.{parameter}", value))
+    understand(cursor, bound(sepsis.statements[name]))
+    cursor.execute(bound(sepsis.statements[name]))
+    assert cursor.fetchall() == []
+
+
+def test_a_worker_may_write_back(cursor: Any, sepsis: Job) -> None:
+    become_worker(cursor)
+    understand(cursor, sepsis.statements["write_back"])
+    cursor.execute(sepsis.statements["write_back"])
+    assert cursor.rowcount == 0
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCE if not name.startswith("create_")])
+def test_the_statements_for_the_source_tables_are_understood(cursor: Any, name: str) -> None:
+    for table in TABLES:
+        cursor.execute(statement(f"source/stage_{table}"))
+    if name.startswith("stage_"):
+        cursor.execute(f"DROP TABLE pg_temp.loading_{name.removeprefix('stage_')}")
+    run_or_understand(cursor, statement(f"source/{name}"))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_source_tables_are_made_as_promised(cursor: Any, table: str) -> None:
+    columns = (
+        "SELECT attname, atttypid::regtype::text, attnotnull, attidentity <> '' FROM pg_attribute "
+        f"WHERE attrelid = 'public.{table}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    )
+    cursor.execute(f"DROP TABLE public.{table} CASCADE")
+    cursor.execute(statement(f"source/create_{table}"))
+    cursor.execute(columns)
+    made = {name: (kind, never_null, identity) for name, kind, never_null, identity in cursor.fetchall()}
+    key = {"visits": "visit_id", "patient_observations": "observation_id", "outcomes": "visit_id"}[table]
+    assert made.pop(key) == ("bigint", True, table == "patient_observations")
+    assert not any(never_null or identity for _, never_null, identity in made.values()), "a hospital's dirt is refused"
+    assert {name: kind for name, (kind, *_) in made.items()} == CONTRACT[table]
+
+
+CONTRACT = {
+    "visits": {
+        "client": "text",
+        "admitted_at": "timestamp with time zone",
+        "discharged_at": "timestamp with time zone",
+        "age_years": "double precision",
+        "sex": "text",
+        "unit": "text",
+        "hours_before_icu": "double precision",
+        "sepsis_score": "double precision",
+        "risk_level": "text",
+        "scored_at": "timestamp with time zone",
+    },
+    "patient_observations": {
+        "visit_id": "bigint",
+        "client": "text",
+        "observation_date": "timestamp with time zone",
+        "observation_type_code": "text",
+        "observation_value": "double precision",
+        "reference_range_min": "double precision",
+        "reference_range_max": "double precision",
+        "recorded_at": "timestamp with time zone",
+    },
+    "outcomes": {"sepsis": "smallint", "onset_at": "timestamp with time zone"},
+}
+
+
+def test_the_statements_found_are_those_installed() -> None:
+    installed = {path.stem for path in (shipped_root() / "sql").glob("*.sql")}
+    assert installed == set(OWN)
+    assert len(OWN) > 30

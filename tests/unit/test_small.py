@@ -1,0 +1,357 @@
+"""The small parts: spans of time, log lines, the clock of the steps, and the database's errors in one sentence."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+from scorer import log
+from scorer.config import Settings
+from scorer.connection import Target, columns_uri, engine, explain, libpq_url, sentences
+from scorer.durations import parse_span
+from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
+from scorer.log import LineFormatter, configure, say
+from scorer.steps import Steps
+from scorer.types import Counts
+
+# Spans of time
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("1 ms", timedelta(milliseconds=1)),
+        ("500ms", timedelta(milliseconds=500)),
+        ("5 s", timedelta(seconds=5)),
+        ("1 second", timedelta(seconds=1)),
+        ("30 seconds", timedelta(seconds=30)),
+        ("10 min", timedelta(minutes=10)),
+        ("2 minutes", timedelta(minutes=2)),
+        ("6 h", timedelta(hours=6)),
+        ("1.5 hours", timedelta(minutes=90)),
+        ("30 days", timedelta(days=30)),
+        ("1 d", timedelta(days=1)),
+        (" 7  day ", timedelta(days=7)),
+    ],
+)
+def test_spans_are_read(text: str, span: timedelta) -> None:
+    assert parse_span(text, where="here") == span
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "6",
+        "h",
+        "6 m",
+        "6 M",
+        "6 H",
+        "-6 h",
+        "+6 h",
+        "6 hs",
+        "6 weeks",
+        "1,5 h",
+        "1e3 s",
+        "6 h 30 min",
+        "\u0666 h",
+        "inf s",
+    ],
+)
+def test_what_is_no_span_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=rf'^here: "{re.escape(text)}" is not a span of time; .*\.$'):
+        parse_span(text, where="here")
+
+
+@pytest.mark.parametrize("text", ["0 s", "0.0 h", "0.5 ms"])
+def test_no_time_at_all_is_refused(text: str) -> None:
+    """PostgreSQL takes a timeout of nothing for none at all."""
+    with pytest.raises(UserError, match="is shorter than a millisecond"):
+        parse_span(text, where="here")
+
+
+def test_a_span_beyond_counting_is_refused() -> None:
+    with pytest.raises(UserError, match="is longer than can be counted"):
+        parse_span("9" * 400 + " days", where="here")
+    with pytest.raises(UserError, match="is longer than can be counted"):
+        parse_span("999999999999 days", where="here")
+
+
+# Log lines
+
+
+@pytest.fixture
+def logged() -> Iterator[tuple[logging.Logger, io.StringIO, logging.Handler]]:
+    """A log of our own, and what it writes."""
+    own, written = logging.getLogger("scorer.test_of_log"), io.StringIO()
+    handler = logging.StreamHandler(written)
+    own.addHandler(handler)
+    own.propagate = False
+    own.setLevel(logging.DEBUG)
+    yield own, written, handler
+    own.removeHandler(handler)
+    own.propagate = True
+
+
+def test_a_line_is_time_level_sentence_and_fields(logged: Any) -> None:
+    own, written, handler = logged
+    handler.setFormatter(LineFormatter(journal=False))
+    say(own, logging.INFO, "Run finished", run_id=7, scored=6500, error=None)
+    line = written.getvalue()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO Run finished run_id=7 scored=6500 error=None\n", line)
+
+
+@pytest.mark.parametrize(
+    ("level", "priority"),
+    [(logging.DEBUG, 7), (logging.INFO, 6), (logging.WARNING, 4), (logging.ERROR, 3), (logging.CRITICAL, 2)],
+)
+def test_the_journal_gets_its_priority(logged: Any, level: int, priority: int) -> None:
+    own, written, handler = logged
+    handler.setFormatter(LineFormatter(journal=True))
+    say(own, level, "Run finished", run_id=7)
+    assert written.getvalue() == f"<{priority}>Run finished run_id=7\n"
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_an_event_is_one_line_whatever_its_fields_hold(logged: Any, journal: bool) -> None:
+    own, written, handler = logged
+    handler.setFormatter(LineFormatter(journal=journal))
+    say(own, logging.INFO, "Claimed", entity_id="a\n<2>Run failed\r\x1b[2J\u2028b\x85c", percent="100%s")
+    line = written.getvalue()
+    assert len(line.splitlines()) == 1
+    assert r"entity_id=a\n<2>Run failed\r\x1b[2J\u2028b\x85c percent=100%s" in line
+
+
+def test_every_line_of_a_traceback_has_its_priority(logged: Any) -> None:
+    own, written, handler = logged
+    handler.setFormatter(LineFormatter(journal=True))
+    try:
+        int("bug")
+    except ValueError:
+        own.exception("It broke")
+    lines = written.getvalue().splitlines()
+    assert lines[0] == "<3>It broke"
+    assert lines[-1] == "<3>ValueError: invalid literal for int() with base 10: 'bug'"
+    assert all(line.startswith("<3>") for line in lines)
+
+
+def test_a_record_names_who_said_it(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="scorer"):
+        say(logging.getLogger("scorer.somewhere"), logging.INFO, "Heard")
+    assert caplog.records[0].funcName == "test_a_record_names_who_said_it"
+
+
+@pytest.mark.parametrize("in_journal", [True, False])
+def test_our_events_and_others_warnings_go_to_stderr(in_journal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, ours = logging.getLogger(), logging.getLogger("scorer")
+    before = list(root.handlers), root.level, ours.level
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1") if in_journal else monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    root.handlers[:] = []
+    try:
+        configure()
+        say(logging.getLogger("scorer.runs"), logging.INFO, "Ours")
+        say(logging.getLogger("scorer.runs"), logging.DEBUG, "Ours in detail")
+        logging.getLogger("alembic").info("Theirs")
+        logging.getLogger("alembic").warning("Their warning")
+        logging.getLogger("great_expectations.validator").warning("What a suite found")
+    finally:
+        root.handlers[:], root.level, ours.level = before
+        root.manager._clear_cache()  # type: ignore[attr-defined]
+    lines = written.getvalue().splitlines()
+    assert [line.split(maxsplit=0 if in_journal else 2)[-1] for line in lines] == (
+        ["<6>Ours", "<4>Their warning"] if in_journal else ["Ours", "Their warning"]
+    )
+
+
+def test_the_module_says_how_it_is_used() -> None:
+    assert "say(log, logging.INFO" in (log.__doc__ or "")
+
+
+# Steps
+
+
+def test_seconds_add_up_by_step_and_the_watcher_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 11.0, 13.0, 13.5, 20.0])
+    monkeypatch.setattr("scorer.steps.time.monotonic", lambda: next(clock))
+    told: list[str] = []
+    steps = Steps(told.append)
+    for step in ("read", "validate", "features", "validate"):
+        steps.end(step)
+    assert steps.seconds == {"read": 1.0, "validate": 2.0 + 6.5, "features": 0.5}
+    assert told == ["read", "validate", "features", "validate"]
+
+
+def test_nobody_need_watch() -> None:
+    steps = Steps()
+    steps.end("read")
+    assert list(steps.seconds) == ["read"]
+    assert steps.seconds["read"] >= 0
+
+
+# Counts
+
+
+@pytest.mark.parametrize("name", [name for name in Counts.__dataclass_fields__ if name != "eligible"])
+def test_each_count_weighs_against_eligible(name: str) -> None:
+    assert Counts(eligible=2, **{name: 2}).balanced
+    assert not Counts(eligible=2, **{name: 1}).balanced
+    assert not Counts(eligible=2, **{name: 3}).balanced
+
+
+# URLs
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("postgresql://u:p@h:1/d?sslmode=require", "postgresql://u:p@h:1/d?sslmode=require"),
+        ("postgres://h/d", "postgresql://h/d"),
+        ("postgresql+psycopg2://h/d", "postgresql://h/d"),
+        ("postgresql+psycopg://h/d", "postgresql://h/d"),
+        ("postgresql://", "postgresql://"),
+        ("postgresql:///d?host=/tmp", "postgresql:///d?host=/tmp"),
+    ],
+)
+def test_urls_of_libpq_and_of_sqlalchemy_are_the_same(url: str, read: str) -> None:
+    assert libpq_url(url) == read
+
+
+@pytest.mark.parametrize(
+    "url", ["", "mysql://u:secret@h/d", "host=h password=secret", "h:5432/secret", "postgresql:/secret"]
+)
+def test_what_is_no_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(UserError) as told:
+        libpq_url(url)
+    assert "secret" not in str(told.value)
+    assert "postgresql://user@host:5432/database" in str(told.value)
+
+
+def target(settings: Settings, url: str, role: str | None = "scorer_worker") -> Target:
+    return Target.of(url, settings, role=role)
+
+
+def test_every_session_has_its_manners(migrated_url: str, settings: Settings) -> None:
+    asked = (
+        "SELECT current_user, current_setting('statement_timeout'), current_setting('lock_timeout'), "
+        "current_setting('idle_in_transaction_session_timeout'), current_setting('TimeZone'), "
+        "current_setting('application_name'), current_setting('default_transaction_read_only')"
+    )
+    with engine(target(settings, migrated_url)).connect() as connection:
+        ours = tuple(connection.execute(sa.text(asked)).one())
+    assert ours == ("scorer_worker", "10min", "5s", "10min", "UTC", "scorer", "off")
+    uri = columns_uri(target(settings, migrated_url))
+    with closing(psycopg2.connect(uri)) as connection, connection.cursor() as cursor:
+        cursor.execute(asked)
+        assert cursor.fetchone() == (*ours[:-1], "on")
+
+
+def test_options_of_the_url_are_kept(migrated_url: str, settings: Settings) -> None:
+    url = f"{migrated_url}&options=-c%20work_mem%3D7MB"
+    with engine(target(settings, url)).connect() as connection:
+        assert connection.execute(sa.text("SELECT current_setting('work_mem'), current_user")).one() == (
+            "7MB",
+            "scorer_worker",
+        )
+
+
+# Errors of the database, made for real
+
+
+def failure(url: str, text: str) -> Exception:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        with pytest.raises(psycopg2.Error) as raised:
+            cursor.execute(text)
+        return raised.value
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "SET ROLE scorer_reader; SELECT * FROM scorer.scores",
+            r"A privilege is missing: permission denied for schema scorer; .*",
+        ),
+        (
+            "SELECT * FROM public.nowhere",
+            r'A statement does not fit the database: relation "public.nowhere" does not exist; .*',
+        ),
+        ("SELECT nothing FROM public.visits", r'.*: column "nothing" does not exist; .*'),
+        ("SELECT * FROM nowhere.visits", r'.*: relation "nowhere.visits" does not exist; .*'),
+        ("SELECT nofunction(1)", r".*: function nofunction\(integer\) does not exist; .*"),
+        ("SET statement_timeout = 1; SELECT pg_sleep(5)", r"A statement took longer than statement_timeout allows: .*"),
+    ],
+)
+def test_what_an_operator_can_mend_is_one_sentence(migrated_url: str, text: str, sentence: str) -> None:
+    told = explain(failure(migrated_url, text))
+    assert type(told) is UserError
+    assert re.fullmatch(sentence, str(told)), told
+    assert "\n" not in str(told)
+    assert str(told).endswith(".")
+
+
+def test_a_lock_that_is_not_had_is_worth_waiting_for(migrated_url: str) -> None:
+    with closing(psycopg2.connect(migrated_url)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE scorer.work")
+        told = explain(failure(migrated_url, "SET lock_timeout = 10; SELECT * FROM scorer.work"))
+    assert isinstance(told, DatabaseUnavailable)
+    assert told.sqlstate == "55P03"
+
+
+def test_a_session_that_is_ended_is_worth_waiting_for(migrated_url: str) -> None:
+    with closing(psycopg2.connect(migrated_url)) as ended, ended.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+        with closing(psycopg2.connect(migrated_url)) as other, other.cursor() as ending:
+            ending.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        with pytest.raises(psycopg2.Error) as raised:
+            cursor.execute("SELECT 1")
+    assert isinstance(explain(raised.value), DatabaseUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("/test_", "/no_test_"), r'The database refuses the connection: database "no_test_\d+" does not exist; .*'),
+        (("scorer@", "noone:x@"), r"The database refuses the connection: .*; .*"),
+        (("host=", "host=/nowhere"), r"The database does not answer: .*; .*"),
+    ],
+)
+def test_a_connection_that_fails_is_one_sentence(migrated_url: str, change: tuple[str, str], sentence: str) -> None:
+    with pytest.raises(psycopg2.OperationalError) as raised:
+        psycopg2.connect(migrated_url.replace(*change))
+    told = explain(raised.value)
+    assert re.fullmatch(sentence, str(told)), told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO public.visits (visit_id, client) VALUES (4711, 'Jane Doe'), (4711, 'Jane Doe')",
+        "SELECT 'Jane Doe'::bigint",
+        "SELECT 1 / 0",
+        "INSERT INTO scorer.requests (job, entity_id, status) VALUES ('Jane Doe', '4711', 'gone')",
+    ],
+)
+def test_a_bug_is_told_without_the_servers_words(migrated_url: str, text: str) -> None:
+    assert explain(failure(migrated_url, text)) is None
+    with pytest.raises(StatementFailed, match=r"^SQLSTATE \w{5}(, constraint \w+)?$") as raised, sentences():
+        raise failure(migrated_url, text)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+def test_what_is_not_the_databases_passes_through() -> None:
+    with pytest.raises(ValueError, match="ours"), sentences():
+        raise ValueError("ours")
