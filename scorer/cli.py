@@ -571,15 +571,12 @@ def _print_standing(settings: Settings, target: str, job: str) -> None:
 
 
 def _print_where_to_look(settings: Settings) -> None:
+    from scorer.demo import WHERE_TO_LOOK
+
     connect = 'psql "$(scorer db url)"'
     click.echo(f"Where to look ({connect}):")
-    for view, says in (
-        ("reporting.sepsis_predictions", "a row per visit: probability, risk level, until when it is valid"),
-        ("reporting.quarantine", "a row per refused observation or visit: rule, what was seen, what was expected"),
-        ("reporting.runs", "a row per run: six counts that add up to eligible"),
-        ("public.visits", "sepsis_score, risk_level and scored_at, written back"),
-    ):
-        click.echo(f"  {view:30} {says}")
+    for relation, says in WHERE_TO_LOOK:
+        click.echo(f"  {relation:30} {says}")
     if settings.database_url is None:
         click.echo("The embedded PostgreSQL goes on running; `scorer db stop` stops it and keeps its data.")
 

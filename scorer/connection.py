@@ -161,6 +161,11 @@ def explain(error: BaseException) -> UserError | None:
         )
     if sqlstate == "42501":
         return UserError(f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.")
+    if sqlstate == "42P01":
+        return UserError(
+            f"A statement names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
+            "mend the job's statement, or run `scorer db upgrade`."
+        )
     if sqlstate.startswith("42") or sqlstate == "3F000":
         return UserError(
             f"A statement does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."

@@ -14,9 +14,15 @@ from scorer.cohort import generate, write
 from scorer.connection import sentences
 from scorer.job import Job, shipped_root
 from scorer.load import LoadReport, load
-from scorer.store import statement
+from scorer.statements import statement
 
 JOB = "sepsis"
+WHERE_TO_LOOK = (
+    (f"reporting.{JOB}_predictions", "a row per visit: probability, risk level, until when it is valid"),
+    ("reporting.quarantine", "a row per refused observation or visit: rule, what was seen, what was expected"),
+    ("reporting.runs", "a row per run: six counts that add up to eligible"),
+    ("public.visits", "score, risk level and time, written back"),
+)
 _SEED = 20190219  # the day that the PhysioNet/CinC Challenge 2019 opened
 _FIRST_VISIT = 900_001
 

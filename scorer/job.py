@@ -4,7 +4,7 @@ A job is a folder of the same shape in either of two places, the site's `jobs_di
 
     sql/<job>/job.toml and its statements    expectations/<job>/*.json    models/<job>/<version>/
 
-Its version is a hash of all that decides what it publishes. See sql/sepsis/job.toml for every key with its meaning.
+Its version is a hash of all that decides what it publishes. The shipped job.toml says what each key means.
 """
 
 from __future__ import annotations
@@ -220,6 +220,8 @@ def _statements(table: _Table, *, folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in (*REQUIRED_STATEMENTS, *OPTIONAL_STATEMENTS):
         file = table.text(name, default="" if name in OPTIONAL_STATEMENTS else None)
+        if not file and name in REQUIRED_STATEMENTS:
+            raise UserError(f'{table.where}: "{name}" must name a file.')
         if file:
             found[name] = _read_text(folder / file)
     table.finish()
@@ -330,7 +332,7 @@ class _Table:
 
     def texts(self, key: str, default: Iterable[str] | None = None) -> tuple[str, ...]:
         value = self._take(key, default)
-        if isinstance(value, str) or not all(isinstance(each, str) for each in value):
+        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
             raise self._wrong(key, "a list of texts", value)
         return tuple(value)
 

@@ -165,7 +165,9 @@ def _failed(item: WorkItem, error: Exception) -> Judgement:
     reason = f"{type(error).__name__} was raised"  # not its text: that may hold a patient's value
     say(_log, logging.ERROR, "Scoring raised for an entity", entity_id=item.entity_id, error=type(error).__name__)
     outcome = Outcome(entity_id=item.entity_id, as_of=item.as_of, status=Status.FAILED, input_hash=b"", reason=reason)
-    return Judgement(counts=Counts(eligible=1, failed=1), new_outcomes=(outcome,), judged=())
+    before = item.previous
+    repeated = before is not None and (before.status, before.reason) == (outcome.status, outcome.reason)
+    return Judgement(counts=Counts(eligible=1, failed=1), new_outcomes=() if repeated else (outcome,))
 
 
 def outcomes_of(

@@ -37,6 +37,7 @@ from psycopg2 import errorcodes
 from scorer.connection import sentences
 from scorer.errors import UserError
 from scorer.job import shipped_root
+from scorer.statements import statement
 
 ROWS_AT_ONCE = 20_000
 
@@ -87,7 +88,7 @@ def load(folder: Path, *, connection: Any, rejects: Path, progress: Progress | N
 
 
 def _statement(name: str) -> str:
-    return (_folder() / f"{name}.sql").read_text(encoding="utf-8")
+    return statement(f"source/{name}")
 
 
 def _folder() -> Path:

@@ -22,6 +22,7 @@ from adbc_driver_manager import dbapi
 from scorer.connection import Target, columns_uri, sentences
 from scorer.errors import UserError
 from scorer.job import Job
+from scorer.statements import statement
 from scorer.types import NO_TIME, Attributes, Floats, Integers, Observations, WorkItem
 
 OBSERVATION_COLUMNS = (
@@ -42,7 +43,7 @@ LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 _FROM_2000 = 946_684_800_000_000
 _ENDLESS = {NO_TIME + _FROM_2000 - 1: 2**62, NO_TIME + _FROM_2000: -(2**62)}
 _TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]"}
-_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)\b")
 _COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -104,7 +105,7 @@ class Source:
             try:
                 with self._session.cursor() as cursor:
                     for name, value in settings.items():
-                        cursor.execute("SELECT set_config($1, $2, false)", (name, value))
+                        cursor.execute(statement("bind_parameter"), (name, value))
                         cursor.fetchall()
                     cursor.execute(query)
                     return cursor.fetch_arrow_table()
@@ -117,7 +118,7 @@ def bound(statement: str) -> str:
     """The statement with each `:name` read from the session's setting scorer.name.
 
     >>> bound("SELECT unnest(:entity_ids) -- ids: one :each")
-    "SELECT unnest(CAST(current_setting('scorer.entity_ids') AS text[])) "
+    "SELECT unnest(CAST(current_setting('scorer.entity_ids') AS text[]))"
     """
     return _PARAMETER.sub(_setting, _COMMENT.sub("", statement)).rstrip().rstrip(";")
 
@@ -148,7 +149,7 @@ def _observations(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observation
     plain = Observations(
         keys=keys,
         position=_integers(table["position"], where="position") - 1,
-        observation_id=_plain(table["observation_id"]),
+        observation_id=_keys(table["observation_id"]),
         time=_times(table["observation_date"], where="observation_date"),
         code=code,
         codes=codes,
@@ -210,14 +211,16 @@ def _spread(values: npt.NDArray[Any], position: Integers, into: npt.NDArray[Any]
 def _floats(column: pa.ChunkedArray, *, where: str) -> Floats:
     try:
         return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
-    except pa.ArrowInvalid as error:
-        raise UserError(f"The column {where} is {column.type}, where a number is expected.") from error
+    except pa.ArrowException as error:
+        raise UserError(
+            f"The column {where} is {column.type}, where a number is expected; CAST it in the job's statement."
+        ) from error
 
 
 def _integers(column: pa.ChunkedArray | pa.Array, *, where: str) -> Integers:
     try:
         array = pc.cast(column, pa.int64())
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise UserError(f"The column {where} is {column.type}, where a whole number is expected.") from error
     return np.asarray(array.to_numpy(**({} if isinstance(array, pa.ChunkedArray) else {"zero_copy_only": False})))
 
@@ -230,6 +233,16 @@ def _times(column: pa.ChunkedArray, *, where: str) -> Integers:
     for wrapped, endless in _ENDLESS.items():
         times = np.where(times == wrapped, endless, times)
     return times
+
+
+def _keys(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Keys that can be told in a rejection: a uuid, say, comes as bytes that nobody could look up."""
+    if not (pa.types.is_integer(column.type) or pa.types.is_string(column.type)):
+        raise UserError(
+            f"The column observation_id is {column.type}, where a whole number or text is expected; CAST it AS text in the "
+            "job's statement."
+        )
+    return _plain(column)
 
 
 def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:

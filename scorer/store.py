@@ -12,22 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from scorer.connection import Target, engine, sentences
 from scorer.copying import copied, document, moment, number, text
-from scorer.job import Job, shipped_root
+from scorer.job import Job
+from scorer.statements import statement
 from scorer.types import Counts, Outcome, Previous, Rejection, RuleResult, Run, Status, Trigger, WorkItem
 from scorer.version import __version__
-
-
-@cache
-def statement(name: str) -> str:
-    """The text of sql/<name>.sql."""
-    return (shipped_root() / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 class Store:

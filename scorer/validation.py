@@ -435,7 +435,8 @@ def _repeats(observations: Observations) -> Integers:
 def _unknown_codes(job: Job, observations: Observations) -> dict[str, int]:
     known = {code.name for code in job.codes}
     times = np.bincount(observations.code[observations.code >= 0], minlength=len(observations.codes))
-    counts = {code: int(times[place]) for place, code in enumerate(observations.codes) if code not in known}
+    codes = zip(observations.codes, times.tolist(), strict=True)
+    counts = {code: count for code, count in codes if count and code not in known}
     none = int((observations.code < 0).sum())
     return counts | ({"(none)": none} if none else {})
 

@@ -110,7 +110,7 @@ def test_a_run_outlives_restarts_at_each_step(
         hospital.start()
     assert child.wait() == 0, child.log()
     assert child.log().count("Waiting for the database") >= len(stops)
-    require_consistent(hospital.server.url, done=True)
+    require_consistent(hospital.server.url, done=True, server_died=True)
     runs = query(hospital.server.url, "SELECT status, eligible, resumed FROM scorer.runs WHERE as_of = %s", as_of)
     assert [(status, resumed) for status, _, resumed in runs] == [("succeeded", 0)]
     assert runs[0][1] >= VISITS * 3 // 4
@@ -144,7 +144,7 @@ def test_a_run_outlives_restarts_at_random_moments(
         hospital.start()
     assert child.wait() == 0, child.log()
     assert "Waiting for the database" in child.log()
-    require_consistent(url, done=True)
+    require_consistent(url, done=True, server_died=True)
 
 
 def test_a_run_outlives_the_death_of_one_of_the_servers_processes(
@@ -166,7 +166,7 @@ def test_a_run_outlives_the_death_of_one_of_the_servers_processes(
     child.go_on()
     assert child.wait() == 0, child.log()
     assert "Waiting for the database" in child.log()
-    require_consistent(hospital.server.url, done=True)
+    require_consistent(hospital.server.url, done=True, server_died=True)
 
 
 def test_a_server_that_stays_away_is_one_sentence_and_the_next_run_goes_on(
@@ -204,9 +204,9 @@ def test_a_server_that_stays_away_is_one_sentence_and_the_next_run_goes_on(
     assert re.fullmatch(r"scorer: The database does not answer: .*\.", told[0])
 
     hospital.start()
-    require_consistent(url)
+    require_consistent(url, server_died=True)
     assert query(url, "SELECT status FROM scorer.runs WHERE as_of = %s", as_of) == [("running",)]
     child = nursery.fork("run", url=url, settings=patient_settings, as_of=next(clock))
     assert child.wait() == 0, child.log()
-    require_consistent(url, done=True)
+    require_consistent(url, done=True, server_died=True)
     assert query(url, "SELECT status, resumed FROM scorer.runs WHERE as_of = %s", as_of) == [("succeeded", 1)]

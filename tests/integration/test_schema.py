@@ -8,7 +8,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -218,23 +220,35 @@ def test_a_schema_of_a_newer_version_is_left_alone(
     assert catalog(migrated_url) == before
 
 
-def test_upgrades_at_once_end_well(make_database: Callable[[str], str], at_head: str) -> None:
-    for _ in range(2):
-        url = make_database("template1")
-        environment = {**os.environ, "SCORER_DATABASE_URL": url}
-        command = [sys.executable, "-c", "from scorer.cli import main; main(['db', 'upgrade'])"]
-        processes = [
-            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for _ in range(3)
-        ]
-        for process in processes:
-            said, complained = process.communicate()
-            assert process.returncode == 0, complained
-            assert "at head" in said
-        assert set(at_head.splitlines()) <= set(catalog(url).splitlines())
-        assert run_sql(url, "SELECT model_version, status FROM scorer.model_versions") == [("2026.11.20", "production")]
-        events = run_sql(url, "SELECT to_status FROM scorer.model_events ORDER BY event_id")
-        assert events == [("candidate",), ("staging",), ("production",)]
+def test_upgrades_at_once_end_well(database_url: str, at_head: str) -> None:
+    environment = {**os.environ, "SCORER_DATABASE_URL": database_url}
+    command = [sys.executable, "-c", "from scorer.cli import main; main(['db', 'upgrade'])"]
+    processes = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in processes:
+        said, complained = process.communicate()
+        assert process.returncode == 0, complained
+        assert "at head" in said
+    assert set(at_head.splitlines()) <= set(catalog(database_url).splitlines())
+    found = run_sql(database_url, "SELECT model_version, status FROM scorer.model_versions")
+    assert found == [("2026.11.20", "production")]
+
+
+def test_installations_at_once_end_well(make_database: Callable[[str], str], settings: Settings) -> None:
+    url = make_database("template1")
+    schema.upgrade(engine_of(url, settings))
+    together = threading.Barrier(4)
+
+    def install(_: int) -> list[str]:
+        together.wait()
+        return admission.install_jobs(url=url, settings=settings)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(install, range(4))) == [["sepsis"]] * 4
+    events = run_sql(url, "SELECT to_status FROM scorer.model_events ORDER BY event_id")
+    assert events == [("candidate",), ("staging",), ("production",)]
 
 
 # Who may make it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Callable
@@ -16,8 +15,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from scorer import admission, job
+from scorer import admission
 from scorer.config import Settings
+from scorer.errors import UserError
 from scorer.features import feature_names
 from scorer.job import Job, load_job
 
@@ -192,23 +192,40 @@ def test_a_multiclass_job_publishes_a_label_and_every_probability(
         assert band is None
 
 
-def test_the_engine_names_no_job() -> None:
-    package = Path(job.__file__).parent
-    naming = {
-        (path.name, line.strip())
-        for path in package.glob("*.py")
-        for line in path.read_text().splitlines()
-        if "sepsis" in line.lower()
-    }
-    # The demo's default, and where a reader is sent to see every key of a job with its meaning.
-    assert ("demo.py", 'JOB = "sepsis"') in naming
-    assert naming <= {
-        ("demo.py", 'JOB = "sepsis"'),
-        *((name, line) for name, line in naming if line.startswith(("Its version is", "See sql/", '("reporting.'))),
-    }
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("observations.sql", "CAST(c.count_id AS text)", "c.count_id", "observation_id is .*uuid.*CAST it AS text"),
+        ("observations.sql", "c.how_many AS", "(c.how_many > 0) AS flag, c.what AS", "observation_value .* number"),
+        ("observations.sql", "c.counted_at AS", "CAST(c.counted_at AS date) AS", "observation_date .* time zone"),
+        ("observations.sql", "c.what AS", "c.counted_at AS", "observation_type_code .* text is expected"),
+        (
+            "observations.sql",
+            "AS reference_range_max",
+            "AS range_max",
+            "does not give the column 'reference_range_max'",
+        ),
+        ("job.toml", "[features]", "[features]\nnumbers = ['beds']", "'beds', which job.toml names"),
+    ],
+)
+def test_a_statement_that_gives_other_columns_is_one_sentence(
+    file: str, old: str, new: str, told: str, wards: Any, site: Path
+) -> None:
+    path = site / "sql" / "ward_load" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    open_wards(wards, "a")
+    if file == "job.toml":
+        told = "trained on other features|" + told
+    with pytest.raises(UserError, match=told) as raised:
+        wards.run(load_job("ward_load", jobs_dir=site))
+    assert "\n" not in str(raised.value)
+    assert wards.statuses() == {}
 
 
-def test_the_second_jobs_suites_are_plain_files_like_the_first_ones() -> None:
-    for suite in ("observations", "features", "scores"):
-        content = json.loads((JOBS / "expectations" / "ward_load" / f"{suite}.json").read_text())
-        assert all(entry["meta"]["rule"] for entry in content["expectations"])
+def test_an_attribute_that_is_no_number_time_or_text_is_one_sentence(hospital: Any) -> None:
+    hospital.admit(1)
+    hospital.execute("ALTER TABLE public.visits ALTER client TYPE uuid USING gen_random_uuid()")
+    hospital.execute("ALTER TABLE public.patient_observations ALTER client TYPE uuid USING gen_random_uuid()")
+    with pytest.raises(UserError, match=r"column client is .*uuid.* CAST it"):
+        hospital.run()

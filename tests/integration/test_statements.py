@@ -17,7 +17,7 @@ import pytest
 
 from scorer.job import Job, shipped_root
 from scorer.source import bound
-from scorer.store import statement
+from scorer.statements import statement
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))
@@ -31,6 +31,7 @@ CALLERS = {
     "store": {"_do", "_one", "_all", "_shown", "_copy", "statement"},
     "demo": {"statement"},
     "load": {"_statement"},
+    "source": {"statement"},
 }
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
 RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE")
@@ -74,7 +75,7 @@ def of_tables(name: str) -> list[str]:
 
 
 def test_each_of_our_statements_is_called_once() -> None:
-    called = Counter(name for _, name in calls("store"))
+    called = Counter(name for module in ("store", "source") for _, name in calls(module))
     assert {name: times for name, times in called.items() if times > 1} == {}
     assert sorted(called) == OWN
 
@@ -189,7 +190,8 @@ def numbered(text: str) -> tuple[str, int]:
             names.append(name)
         return f"${names.index(name) + 1}"
 
-    return re.sub(r"(?<![:\w]):([a-z_0-9]+)\b|%\(([a-z_0-9]+)\)s", number, text), len(names)
+    body = re.sub(r"(?<![:\w]):([a-z_0-9]+)\b|%\(([a-z_0-9]+)\)s", number, text)
+    return body, len(set(re.findall(r"\$\d+", body)))
 
 
 def understand(cursor: Any, text: str) -> None:
@@ -204,7 +206,8 @@ def understand(cursor: Any, text: str) -> None:
 def run_or_understand(cursor: Any, text: str) -> None:
     body = without_comments(text)
     if body.startswith("COPY"):
-        cursor.copy_expert(body, io.StringIO(""))
+        nothing = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff" if "(FORMAT binary)" in body else b""
+        cursor.copy_expert(body, io.BytesIO(nothing))
     elif body.startswith(RUN_INSTEAD):
         cursor.execute(body)
     else:

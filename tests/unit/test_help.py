@@ -37,7 +37,12 @@ def helped(path: tuple[str, ...]) -> str:
     script = Path(sys.executable).with_name("scorer")
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
     done = subprocess.run(
-        [script, *path, "--help"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=environment
+        [script, *path, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

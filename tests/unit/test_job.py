@@ -171,6 +171,17 @@ def test_a_broken_definition_is_one_sentence(site: Path, edit: Edit, change: tup
     assert re.fullmatch(re.escape(f"{site}/sql/sepsis/job.toml") + sentence, told), told
 
 
+@pytest.mark.parametrize("value", ["5", "true", "nan", "1979-05-27"])
+def test_one_value_where_a_list_belongs_is_one_sentence(site: Path, edit: Edit, value: str) -> None:
+    edit('published = ["client"]', f"published = {value}")
+    assert '"published" must be a list of texts' in refusal(site)
+
+
+def test_a_required_statement_without_a_file_is_one_sentence(site: Path, edit: Edit) -> None:
+    edit('due = "due.sql"', 'due = ""')
+    assert '"due"' in refusal(site)
+
+
 def test_a_definition_without_features_is_one_sentence(site: Path) -> None:
     path = site / "sql" / "sepsis" / "job.toml"
     path.write_text(path.read_text(encoding="utf-8").partition("[features]")[0], encoding="utf-8")

@@ -2,7 +2,7 @@
 -- Parameters: entity_ids, as_ofs (arrays, one element per entity).
 SELECT
     k.position,
-    c.count_id AS observation_id,
+    CAST(c.count_id AS text) AS observation_id,
     c.counted_at AS observation_date,
     c.what AS observation_type_code,
     c.how_many AS observation_value,

@@ -1,0 +1,71 @@
+"""The block that the README gives for real data, on the real cohort: it runs, its counts balance, and again it adds nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+SCRIPT = Path(sys.executable).with_name("scorer")
+AS_OF = "2025-06-01T00:00:00Z"
+KINDS = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
+EVERYTHING = (
+    "SELECT (SELECT count(*) FROM visits), (SELECT count(*) FROM patient_observations),"
+    " (SELECT count(*) FROM outcomes), (SELECT count(*) FROM scorer.scores)"
+)
+
+
+@pytest.mark.real_data
+@pytest.mark.long
+def test_real_cohort_is_loaded_scored_and_accounted_for(real_cohort: Path, migrated_url: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "SCORER_DATABASE_URL": migrated_url, "SCORER_HOME": str(tmp_path)}
+
+    def call(*arguments: str) -> Any:
+        done = subprocess.run(
+            [SCRIPT, *arguments, "--json"], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def query(statement: str) -> list[tuple[Any, ...]]:
+        connection = psycopg2.connect(migrated_url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    loaded = {table["table"]: table for table in call("load", str(real_cohort))["tables"]}
+    visits = loaded["visits"]["loaded"]
+    assert visits > 1000
+    assert sum(table["rejected"] for table in loaded.values()) == 0
+
+    first = call("run", "sepsis", "--as-of", AS_OF)
+    assert first["status"] == "succeeded"
+    (begun,) = query(f"SELECT count(*) FROM visits WHERE admitted_at <= '{AS_OF}'")[0]
+    assert 1000 < begun <= visits
+    assert first["eligible"] == begun == sum(first[kind] for kind in KINDS)
+    assert first["scored"] > 0.9 * begun
+    bands = dict(query("SELECT risk_level, count(*) FROM reporting.sepsis_predictions GROUP BY 1"))
+    assert set(bands) == {"HIGH", "MEDIUM", "LOW"}
+    assert sum(bands.values()) == first["scored"]
+    limits = "CASE WHEN sepsis_score > 0.7 THEN 'HIGH' WHEN sepsis_score > 0.4 THEN 'MEDIUM' ELSE 'LOW' END"
+    written_back = f"SELECT risk_level, count(*) FROM visits WHERE risk_level = {limits} GROUP BY 1"
+    assert dict(query(written_back)) == bands
+
+    before = query(EVERYTHING)
+    second = call("run", "sepsis", "--as-of", AS_OF)
+    assert (second["scored"], second["failed"]) == (0, 0)
+    assert second["eligible"] == sum(second[kind] for kind in KINDS)
+    assert query(EVERYTHING) == before
+
+    again = call("load", str(real_cohort))["tables"]
+    assert [(table["loaded"], table["rejected"]) for table in again] == [(0, 0)] * len(again)
+    assert query(EVERYTHING) == before

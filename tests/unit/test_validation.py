@@ -1,0 +1,274 @@
+"""The verdicts: for every rule of the shipped suites, which rows break it, told beside the program by hand."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scorer.errors import RunStopped
+from scorer.features import feature_names
+from scorer.job import Job
+from scorer.types import NO_TIME, Attributes, Features, Observations, WorkItem
+from scorer.validation import Suites, feature_frame, observation_frame
+
+HOUR = 3_600_000_000
+NOON = int(datetime(2025, 6, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
+CODES = ("FIO2", "HR", "WHAT")
+NAN = math.nan
+
+# hours ago, code, value, value is null, low, high, the visit's own client; the rules that the row breaks
+ROWS: list[tuple[tuple[Any, ...], set[str]]] = [
+    ((3.0, "HR", 80.0, False, 60.0, 100.0, True), set()),
+    ((0.0, "HR", 80.0, False, NAN, NAN, True), set()),
+    ((10.0, "HR", 350.0, False, 60.0, NAN, True), set()),
+    ((9.0, "HR", 0.0, False, NAN, 100.0, True), set()),
+    ((8.0, "HR", 80.0, False, 70.0, 70.0, True), set()),
+    ((None, "HR", 81.0, False, 60.0, 100.0, True), {"date_present"}),
+    ((-0.001, "HR", 82.0, False, 60.0, 100.0, True), {"not_in_future"}),
+    ((10.001, "HR", 82.0, False, 60.0, 100.0, True), {"not_before_admission"}),
+    ((1.0, "WHAT", 1e300, False, NAN, NAN, True), {"code_known"}),
+    ((1.0, None, 80.0, False, NAN, NAN, True), {"code_known"}),
+    ((2.0, "HR", NAN, True, 60.0, 100.0, True), {"value_present"}),
+    ((2.5, "HR", NAN, False, 60.0, 100.0, True), {"value_present"}),
+    ((2.6, "HR", math.inf, False, 60.0, 100.0, True), {"value_finite", "value_not_too_high"}),
+    ((2.7, "HR", -math.inf, False, 60.0, 100.0, True), {"value_finite", "value_not_too_low"}),
+    ((2.8, "HR", 350.1, False, 60.0, 100.0, True), {"value_not_too_high"}),
+    ((2.9, "HR", -0.1, False, 60.0, 100.0, True), {"value_not_too_low"}),
+    ((4.0, "FIO2", 40.0, False, NAN, NAN, True), {"value_not_too_high"}),
+    ((4.1, "HR", 80.0, False, 100.0, 60.0, True), {"range_in_order"}),
+    ((4.2, "HR", 80.0, False, math.inf, -math.inf, True), {"range_in_order"}),
+    ((5.0, "HR", 80.0, False, 60.0, 100.0, True), set()),
+    ((5.0, "HR", 80.0, False, 60.0, 100.0, True), {"not_repeated"}),
+    ((5.0, "HR", 80.0, False, 60.0, 100.0, True), {"not_repeated"}),
+    ((5.0, "HR", 80.5, False, 60.0, 100.0, True), set()),
+    ((6.0, "HR", 80.0, False, 60.0, 100.0, False), {"one_client"}),
+    ((None, None, NAN, True, NAN, NAN, True), {"date_present", "code_known", "value_present"}),
+]
+
+
+def observations(rows: list[tuple[Any, ...]], *, entities: int = 1) -> Observations:
+    """The rows as they stand, all of entity 0."""
+    return Observations(
+        keys=tuple(
+            WorkItem(entity_id=f"e{number}", as_of=datetime(2025, 6, 1, 12, tzinfo=UTC)) for number in range(entities)
+        ),
+        position=np.zeros(len(rows), np.int64),
+        observation_id=np.arange(len(rows)) + 100,
+        time=np.array([NO_TIME if row[0] is None else NOON - round(row[0] * HOUR) for row in rows], np.int64),
+        code=np.array([-1 if row[1] is None else CODES.index(row[1]) for row in rows], np.int64),
+        codes=CODES,
+        value=np.array([row[2] for row in rows], np.float64),
+        value_is_null=np.array([row[3] for row in rows], bool),
+        low=np.array([row[4] for row in rows], np.float64),
+        high=np.array([row[5] for row in rows], np.float64),
+        extras={"same_client": np.array([row[6] for row in rows], bool)},
+    )
+
+
+def admitted(*hours_ago: float) -> Attributes:
+    return Attributes(times={"admitted_at": np.array([NOON - round(each * HOUR) for each in hours_ago], np.int64)})
+
+
+def as_of(entities: int = 1) -> Any:
+    return np.full(entities, NOON)
+
+
+@pytest.fixture(scope="module")
+def suites(sepsis: Job) -> Suites:
+    return Suites(sepsis)
+
+
+def broken(suites: Suites, rows: list[tuple[Any, ...]]) -> dict[str, list[int]]:
+    """By rule, the numbers of the rows that broke it."""
+    suite = suites._observations
+    frame = observation_frame(suites._job, observations(rows), admitted(10), as_of=as_of())
+    return {finding.rule.name: sorted(finding.broken.tolist()) for finding in suite.judge(frame)}
+
+
+def test_each_rule_finds_the_rows_that_break_it_and_no_other(suites: Suites) -> None:
+    should: dict[str, list[int]] = {rule.name: [] for rule in suites._observations.rules}
+    for number, (_, rules) in enumerate(ROWS):
+        for rule in rules:
+            should[rule].append(number)
+    assert broken(suites, [row for row, _ in ROWS]) == should
+    assert all(should.values())  # no rule of the suite is left without a row that breaks it
+
+
+@pytest.mark.parametrize("number", range(len(ROWS)))
+def test_a_row_alone_is_judged_as_among_others(number: int, suites: Suites) -> None:
+    row, rules = ROWS[number]
+    found = broken(suites, [row])
+    assert {rule for rule, rows in found.items() if rows} == rules - {"not_repeated"}
+
+
+def test_an_empty_frame_breaks_nothing(suites: Suites) -> None:
+    verdict = suites.judge_observations(observations([], entities=0), admitted(), as_of=as_of(0))
+    assert verdict.usable.shape == (0,)
+    assert (verdict.rejections, dict(verdict.held), dict(verdict.unknown_codes)) == ((), {}, {})
+    assert [(result.judged, result.unexpected, result.success) for result in verdict.results] == [(0, 0, True)] * 11
+
+
+def test_columns_with_nothing_in_them_are_refused_row_by_row(suites: Suites) -> None:
+    verdict = suites.judge_observations(
+        observations([(None, None, NAN, True, NAN, NAN, True)] * 7),
+        Attributes(times={"admitted_at": np.array([NO_TIME])}),
+        as_of=as_of(),
+    )
+    assert not verdict.usable.any()
+    assert {result.rule: result.unexpected for result in verdict.results if result.unexpected} == {
+        "date_present": 7,
+        "code_known": 7,
+        "value_present": 7,
+    }
+    assert verdict.unknown_codes == {"(none)": 7}
+
+
+def test_rejections_say_which_observation_what_was_seen_and_what_was_expected(suites: Suites) -> None:
+    verdict = suites.judge_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
+    told = {(each.observation_id, each.rule): (each.observed, each.column_name) for each in verdict.rejections}
+    value = "observation_type_code, observation_value"
+    assert told["110", "value_present"] == ("HR null", value)
+    assert told["111", "value_present"] == ("HR nan", value)
+    assert told["112", "value_finite"] == ("HR inf", value)
+    assert told["116", "value_not_too_high"] == ("FIO2 40.0", value)
+    assert told["117", "range_in_order"][0] == "HR 100.0 60.0"
+    assert told["106", "not_in_future"][0] == "HR 2025-06-01T12:00:03.600000Z"
+    assert told["WHAT", "code_known"][0] == "WHAT (1 observations)"
+    assert told["(none)", "code_known"][0] == "(none) (2 observations)"
+    assert dict(verdict.held) == {0: "one_client"}
+    dropping = [bool(rules - {"one_client"}) for _, rules in ROWS]
+    assert verdict.usable.tolist() == [not drop for drop in dropping]
+    assert all(each.expected and each.entity_id == "e0" for each in verdict.rejections)
+
+
+def test_limits_are_judged_where_only_one_is_known_and_missing_values_by_their_own_rule(suites: Suites) -> None:
+    """ignore_row_if: a pair with a missing side is no breach, whichever side it is."""
+    rows = [
+        (1.0 + n, "HR", NAN, n % 2 == 0, low, high, True)
+        for n, (low, high) in enumerate([(NAN, 5.0), (5.0, NAN), (NAN, NAN)])
+    ]
+    found = broken(suites, rows)
+    assert {rule: numbers for rule, numbers in found.items() if numbers} == {"value_present": [0, 1, 2]}
+
+
+def entities(suites: Suites, *, read: list[int], used: list[int], hours: list[float], **numbers: list[float]) -> Any:
+    """The verdict on entities of which no more is known than this."""
+    names = feature_names(suites._job.features)
+    values = np.full((len(read), len(names)), NAN)
+    values[:, names.index("hours_since_admitted_at")] = hours
+    attributes = Attributes(
+        numbers={name: np.array(numbers.get(name, [NAN] * len(read))) for name in ("age_years", "hours_before_icu")}
+    )
+    return suites.judge_features(
+        [f"e{number}" for number in range(len(read))],
+        Features(names=names, values=values),
+        attributes,
+        read=np.array(read, np.int64),
+        used=np.array(used, np.int64),
+    )
+
+
+def test_each_rule_on_entities_holds_those_that_break_it(suites: Suites) -> None:
+    verdict = entities(
+        suites,
+        read=[10, 11, 0, 10, 10, 10, 10, 10, 10],
+        used=[5, 5, 0, 10, 10, 10, 10, 10, 10],
+        hours=[1.0, 1.0, 0.0, NAN, -0.1, 1.0, 1.0, 1.0, 1.0],
+        age_years=[0.0, 130.0, NAN, 50.0, 50.0, -0.1, 130.1, math.inf, -math.inf],
+        hours_before_icu=[-1.0, 0.0, NAN, 100_000.0, 1.0, -1.1, math.inf, 1.0, 1.0],
+    )
+    assert dict(verdict.held) == {
+        1: "mostly_usable",
+        3: "admission_known",
+        4: "not_ended_before_admission",
+        5: "age_possible",
+        6: "age_possible",
+        7: "age_possible",
+        8: "age_possible",
+    }
+    assert {
+        (each.entity_id, each.observed) for each in verdict.rejections if each.rule == "hours_before_icu_possible"
+    } == {
+        ("e5", "-1.1"),
+        ("e6", "inf"),
+    }
+    assert {result.rule: result.judged for result in verdict.results} == dict.fromkeys(
+        ("mostly_usable", "admission_known", "not_ended_before_admission", "age_possible", "hours_before_icu_possible"),
+        9,
+    )
+
+
+def test_nobody_to_judge_breaks_nothing(suites: Suites) -> None:
+    verdict = entities(suites, read=[], used=[], hours=[])
+    assert dict(verdict.held) == {}
+    assert all(result.success and result.judged == 0 for result in verdict.results)
+    empty = suites.judge_scores([], score=np.empty(0), training_quantile=np.empty(0))
+    assert all(result.success and result.judged == 0 for result in empty.results)
+
+
+def test_attributes_are_judged_as_they_were_read_and_not_as_the_feature_shows_them(sepsis: Job) -> None:
+    names = ("age_years",)
+    frame = feature_frame(
+        Features(names=names, values=np.array([[NAN]])),
+        Attributes(numbers={"age_years": np.array([math.inf])}),
+        read=np.array([0]),
+        used=np.array([0]),
+    )
+    assert frame["age_years"].tolist() == [math.inf]
+    assert frame["dropped_share"].tolist() == [0.0]
+
+
+SCORES: dict[str, tuple[Any, Any, str | None]] = {
+    "as they should be": (np.linspace(0, 1, 100), np.linspace(0, 1, 100), None),
+    "one score, one NaN": (np.array([NAN]), np.array([NAN]), None),
+    "nineteen of one kind": (np.full(19, 0.5), np.full(19, 1.0), None),
+    "ninety-nine shifted": (np.linspace(0.9, 1, 99), np.full(99, 1.0), None),
+    "half are missing": (np.array([0.1, 0.2, NAN, NAN] * 5), np.full(20, 0.5), None),
+    "most are missing": (np.array([0.1, 0.2, NAN, NAN, NAN] * 4), np.full(20, 0.5), "score_given"),
+    "one below 0": (np.array([0.1, -1e-9]), np.full(2, 0.5), "score_is_probability"),
+    "one above 1": (np.array([1 + 1e-9]), np.full(1, 0.5), "score_is_probability"),
+    "twenty of one kind": (np.full(20, 0.5), np.full(20, 0.5), "scores_differ"),
+    "a hundred shifted up": (np.linspace(0.9, 1, 100), np.full(100, 0.951), "scores_not_shifted"),
+    "a hundred shifted down": (np.linspace(0, 0.1, 100), np.full(100, 0.049), "scores_not_shifted"),
+}
+
+
+@pytest.mark.parametrize("kind", SCORES)
+def test_the_breaker_trips_for_scores_that_cannot_be_right(kind: str, suites: Suites) -> None:
+    score, quantile, rule = SCORES[kind]
+    ids = [str(number) for number in range(len(score))]
+    if rule is None:
+        assert dict(suites.judge_scores(ids, score=score, training_quantile=quantile).held) == {}
+        return
+    with pytest.raises(RunStopped, match=f"rule {rule} stops the run") as raised:
+        suites.judge_scores(ids, score=score, training_quantile=quantile)
+    assert len(raised.value.results) == 4
+
+
+def test_threads_that_judge_at_once_get_their_own_counts(suites: Suites) -> None:
+    def judge(bad: int) -> tuple[int, list[int]]:
+        rows = [(1.0 + number / 1000, "HR", 80.0, False, NAN, NAN, True) for number in range(50)]
+        rows[:bad] = [(*row[:2], math.inf, *row[3:]) for row in rows[:bad]]
+        verdict = suites.judge_observations(observations(rows), admitted(10), as_of=as_of())
+        return bad, [result.unexpected for result in verdict.results if result.rule == "value_finite"]
+
+    with ThreadPoolExecutor(4) as threads:
+        for bad, found in threads.map(judge, range(24)):
+            assert found == [bad]
+
+
+def test_two_versions_of_a_job_are_judged_each_by_its_own_rules(sepsis: Job, suites: Suites) -> None:
+    entries = [
+        dict(entry) for entry in sepsis.suites["scores"]["expectations"] if entry["meta"]["rule"] != "scores_differ"
+    ]
+    looser = Suites(replace(sepsis, version="looser", suites={**sepsis.suites, "scores": {"expectations": entries}}))
+    ids, same = [str(number) for number in range(30)], np.full(30, 0.5)
+    assert len(looser.judge_scores(ids, score=same, training_quantile=same).results) == 3
+    with pytest.raises(RunStopped, match="scores_differ"):
+        suites.judge_scores(ids, score=same, training_quantile=same)
