@@ -126,14 +126,17 @@ def _query_option(url: sa.URL) -> str:
 
 
 @contextmanager
-def sentences(*more: type[Exception]) -> Iterator[None]:
-    """Within it, the driver's errors (and those of types `more`) that an operator can mend become one sentence."""
+def sentences(*more: type[Exception], where: str = "A statement") -> Iterator[None]:
+    """Within it, the driver's errors (and those of types `more`) that an operator can mend become one sentence.
+
+    `where` begins the sentences about a statement: which one it was.
+    """
     try:
         yield
     except (sa.exc.DBAPIError, psycopg2.Error, *more) as error:
-        told = explain(error)
+        told = explain(error, where=where)
         if told is None:
-            raise StatementFailed(_bare(error)) from None
+            raise StatementFailed(f"{where}: {_bare(error)}") from None
         raise told from None
 
 
@@ -147,7 +150,7 @@ def _sqlstate(error: BaseException) -> str | None:
     return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
-def explain(error: BaseException) -> UserError | None:
+def explain(error: BaseException, *, where: str = "A statement") -> UserError | None:
     """The sentence for a driver's error, or None where it is a bug of ours."""
     original = getattr(error, "orig", None) or error
     sqlstate = _sqlstate(original)
@@ -163,18 +166,18 @@ def explain(error: BaseException) -> UserError | None:
         return UserError(f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.")
     if sqlstate == "42P01":
         return UserError(
-            f"A statement names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
+            f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
             "mend the job's statement, or run `scorer db upgrade`."
         )
     if sqlstate.startswith("42") or sqlstate == "3F000":
         return UserError(
-            f"A statement does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."
+            f"{where} does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."
         )
-    if sqlstate in {"28000", "28P01", "3D000", "22023"}:
+    if sqlstate in {"28000", "28P01", "3D000"}:
         return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
     if sqlstate == "57014":
         return UserError(
-            f"A statement took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for."
+            f"{where} took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for."
         )
     return None
 

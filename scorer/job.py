@@ -318,7 +318,7 @@ class _Table:
         if key in self._left:
             return self._left.pop(key)
         if default is None:
-            raise UserError(f'{self.where}: "{key}" is missing.')
+            raise UserError(f'{self.where}: "{key}" is missing; the shipped job.toml says what each key means.')
         return default
 
     def _wrong(self, key: str, expected: str, seen: Any) -> UserError:

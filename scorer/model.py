@@ -90,9 +90,11 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(f"The manifest {path} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"The manifest {path} is not a JSON object; put the right one back.")
     missing = [key for key in _REQUIRED if key not in content]
     if missing:
-        raise UserError(f'The manifest {path} has no "{missing[0]}".')
+        raise UserError(f'The manifest {path} has no "{missing[0]}"; put the right one back.')
     return Manifest(
         job=content["job"],
         model_version=content["model_version"],

@@ -306,8 +306,11 @@ class _Worker:
                     joblib.delayed(_drain_alone)(self.line.job, run, url=self.url, settings=self.settings)
                     for _ in range(self.workers)
                 )
-            except BrokenProcessPool:
-                say(_log, logging.WARNING, "A worker was killed; going on without", run_id=run.run_id, job=run.job)
+            except (BrokenProcessPool, DatabaseUnavailable) as error:
+                why = type(error).__name__
+                say(
+                    _log, logging.WARNING, "Going on without further workers", run_id=run.run_id, job=run.job, error=why
+                )
 
     @contextmanager
     def _shown(self, run: Run, *, total: int) -> Iterator[None]:

@@ -22,7 +22,7 @@ from adbc_driver_manager import dbapi
 from scorer.connection import Target, columns_uri, sentences
 from scorer.errors import UserError
 from scorer.job import Job
-from scorer.statements import statement
+from scorer.statements import statement, without_comments
 from scorer.types import NO_TIME, Attributes, Floats, Integers, Observations, WorkItem
 
 OBSERVATION_COLUMNS = (
@@ -44,7 +44,6 @@ _FROM_2000 = 946_684_800_000_000
 _ENDLESS = {NO_TIME + _FROM_2000 - 1: 2**62, NO_TIME + _FROM_2000: -(2**62)}
 _TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]"}
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)\b")
-_COMMENT = re.compile(r"--[^\n]*")
 
 
 class Source:
@@ -89,7 +88,7 @@ class Source:
         settings = {f"scorer.{key}": value for key, value in job.parameters.items()}
         settings["scorer.entity_ids"] = _array(item.entity_id for item in items)
         settings["scorer.as_ofs"] = _array(item.as_of.isoformat() for item in items)
-        table = self._query(bound(job.statements[name]), settings)
+        table = self._query(bound(job.statements[name]), settings, where=f"The statement {name} of job {job.name}")
         missing = [column for column in columns if column not in table.column_names]
         if missing:
             raise UserError(
@@ -98,8 +97,8 @@ class Source:
             )
         return table
 
-    def _query(self, query: str, settings: dict[str, str]) -> pa.Table:
-        with sentences(adbc_driver_manager.Error):
+    def _query(self, query: str, settings: dict[str, str], *, where: str) -> pa.Table:
+        with sentences(adbc_driver_manager.Error, where=where):
             if self._session is None:
                 self._session = adbc_driver_postgresql.dbapi.connect(columns_uri(self._target), autocommit=True)
             try:
@@ -114,13 +113,13 @@ class Source:
                 raise
 
 
-def bound(statement: str) -> str:
+def bound(query: str) -> str:
     """The statement with each `:name` read from the session's setting scorer.name.
 
     >>> bound("SELECT unnest(:entity_ids) -- ids: one :each")
     "SELECT unnest(CAST(current_setting('scorer.entity_ids') AS text[]))"
     """
-    return _PARAMETER.sub(_setting, _COMMENT.sub("", statement)).rstrip().rstrip(";")
+    return _PARAMETER.sub(_setting, without_comments(query))
 
 
 def _setting(match: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from scorer.job import shipped_root
@@ -11,3 +12,12 @@ from scorer.job import shipped_root
 def statement(name: str) -> str:
     """The text of sql/<name>.sql."""
     return (shipped_root() / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def without_comments(query: str) -> str:
+    """The statement alone, fit to stand within another: what a comment says is not taken for a parameter.
+
+    >>> without_comments("SELECT 1 -- not :this; one row\\n;")
+    'SELECT 1'
+    """
+    return re.sub(r"--[^\n]*", "", query).strip().rstrip(";").rstrip()

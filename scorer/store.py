@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from scorer.connection import Target, engine, sentences
 from scorer.copying import copied, document, moment, number, text
+from scorer.errors import UserError
 from scorer.job import Job
-from scorer.statements import statement
+from scorer.statements import statement, without_comments
 from scorer.types import Counts, Outcome, Previous, Rejection, RuleResult, Run, Status, Trigger, WorkItem
 from scorer.version import __version__
 
@@ -104,7 +105,7 @@ class Store:
 
     def enqueue_due(self, job: Job, run: Run, *, limit: int | None) -> int:
         """How many entities are due, now waiting."""
-        query = statement("enqueue_due").replace("{due}", job.statements["due"].rstrip().rstrip(";"))
+        query = statement("enqueue_due").replace("{due}", without_comments(job.statements["due"]))
         parameters = {
             "run_id": run.run_id,
             "job": job.name,
@@ -113,7 +114,8 @@ class Store:
             "as_of": run.as_of,
             **job.parameters,
         }
-        row = self._execute(query, _only_named(query, parameters)).one()
+        with sentences(where=f"The statement due of job {job.name}"):
+            row = self._execute(query, _only_named(query, parameters, job=job)).one()
         return int(row.eligible)
 
     def count_waiting(self, run_id: int) -> int:
@@ -201,7 +203,8 @@ class Store:
     def write_back(self, job: Job) -> None:
         """Run the job's own statement that updates the hospital's table from pg_temp.staged_outcomes."""
         if "write_back" in job.statements:
-            self._execute(job.statements["write_back"], {})
+            with sentences(where=f"The statement write_back of job {job.name}"):
+                self._execute(job.statements["write_back"], {})
 
     def write_rejections(self, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]) -> None:
         """Record what was refused, and close what was open about `judged` entities and was not found again."""
@@ -347,9 +350,15 @@ class Store:
             cursor.close()
 
 
-def _only_named(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `parameters` that the query names."""
-    return {name: parameters[name] for name in sa.text(query).compile().params}
+def _only_named(query: str, parameters: Mapping[str, Any], *, job: Job) -> dict[str, Any]:
+    """Those of `parameters` that the query names; UserError where it names another."""
+    named = sa.text(query).compile().params
+    for name in named:
+        if name not in parameters:
+            raise UserError(
+                f"The statement due of job {job.name} names :{name}, which [parameters] of its job.toml lacks; add it."
+            )
+    return {name: parameters[name] for name in named}
 
 
 _COPY_BYTES = 1 << 20  # handed to the server at once

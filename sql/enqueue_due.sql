@@ -4,6 +4,7 @@
 -- mended); and, unless settled, whoever may have changed: the batch compares its inputs with those that were judged.
 -- A score is never followed by one as of an earlier moment, and nobody waits twice. (Whoever is held may be judged as of an earlier one:
 -- a discharge that was charted late would otherwise hold him for ever.)
+-- Where there is a limit, whoever has no outcome comes first, and the others by lot, so that nobody is passed over for ever.
 -- Parameters: run_id, job, output, as_of, max_entities (null: all), and those of due.sql.
 WITH due AS (
     {due}
@@ -25,7 +26,8 @@ waiting AS (
        OR (c.status <> 'SCORED' AND c.status_as_of <= :as_of)
        OR (c.status = 'SCORED' AND c.status_as_of <= due.as_of AND NOT due.settled)
     ORDER BY
-        c.status_at NULLS FIRST,
+        c.entity_id IS NOT NULL,
+        CASE WHEN CAST(:max_entities AS bigint) IS NOT NULL THEN random() END,
         due.entity_id
     LIMIT :max_entities
     ON CONFLICT (job, entity_id) DO NOTHING

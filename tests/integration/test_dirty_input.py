@@ -476,7 +476,7 @@ def emptied(hospital: Any) -> Callable[[], None]:
 
 # Not shrunk: each example is two real runs. Derandomized, so that it is the same mixtures on every machine.
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

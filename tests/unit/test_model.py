@@ -173,7 +173,7 @@ def test_other_features_are_refused_with_the_first_difference(make: Make, featur
 )
 def test_a_manifest_that_lacks_a_key_is_refused(make: Make, key: str) -> None:
     folder = make(Tripwire(), **{key: None})
-    assert refusal(folder) == f'The manifest {folder / MANIFEST} has no "{key}".'
+    assert refusal(folder) == f'The manifest {folder / MANIFEST} has no "{key}"; put the right one back.'
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])

@@ -346,7 +346,10 @@ def test_a_connection_that_fails_is_one_sentence(migrated_url: str, change: tupl
 )
 def test_a_bug_is_told_without_the_servers_words(migrated_url: str, text: str) -> None:
     assert explain(failure(migrated_url, text)) is None
-    with pytest.raises(StatementFailed, match=r"^SQLSTATE \w{5}(, constraint \w+)?$") as raised, sentences():
+    with (
+        pytest.raises(StatementFailed, match=r"^A statement: SQLSTATE \w{5}(, constraint \w+)?$") as raised,
+        sentences(),
+    ):
         raise failure(migrated_url, text)
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
