@@ -1,4 +1,4 @@
-"""The command line: parsing, printing and exit codes; one plain function per command, whose docstring is its help.
+"""The command line: parsing and exit codes; one plain function per command, whose docstring is its help.
 
 Exit 0: done. 1: something the operator can mend, in one sentence on stderr. 70: a bug, with its traceback. What a command needs is
 imported inside it, so that `--help` and `status` do not wait for libraries that they do not use.
@@ -6,11 +6,10 @@ imported inside it, so that `--help` and `status` do not wait for libraries that
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ import click
 from scorer import log
 from scorer.config import Settings, load_settings
 from scorer.errors import UserError
+from scorer.printing import print_json, print_load, print_rows, print_run, print_table, progress_bar
 from scorer.version import __version__
 
 EXIT_MENDABLE = 1
@@ -167,7 +167,7 @@ def check_schema(settings: Settings, *, as_json: bool) -> None:
     connected = engine(Target.of(_database_url(settings), settings, role=None))
     state = schema.state(connected)
     if as_json:
-        _print_json({"revision": state.revision, "head": state.head, "at_head": state.at_head})
+        print_json({"revision": state.revision, "head": state.head, "at_head": state.at_head})
     schema.require_head(connected)
     if not as_json:
         click.echo(f"The schema is at head, revision {state.head}.")
@@ -199,9 +199,11 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
     report = _load(settings, target, folder, rejects=rejects)
     grants = admission.grant_source(url=target, settings=settings)
     if as_json:
-        _print_json({"tables": [asdict(table) for table in report.tables], "rejects": _path_text(report.rejects)})
+        print_json(
+            {"tables": [asdict(table) for table in report.tables], "rejects": report.rejects and str(report.rejects)}
+        )
         return
-    _print_load(report)
+    print_load(report)
     for job, why in grants.items():
         if why is not None:
             click.echo(f"The worker was not granted what job {job} needs: {why}", err=True)
@@ -241,7 +243,7 @@ def run(
     from scorer.runs import dry_run as try_run
     from scorer.runs import run_job
 
-    with _progress(f"Scoring {job}") as progress:
+    with progress_bar(f"Scoring {job}") as progress:
         if dry_run:
             ended = try_run(loaded, url=target, settings=settings, as_of=as_of, limit=limit, progress=progress)
         else:
@@ -249,9 +251,9 @@ def run(
                 loaded, url=target, settings=settings, as_of=as_of, limit=limit, workers=workers, progress=progress
             )
     if as_json:
-        _print_json(ended.as_json())
+        print_json(ended.as_json())
     else:
-        _print_run(ended.as_json())
+        print_run(ended.as_json())
 
 
 @cli.command()
@@ -286,13 +288,13 @@ def demo(settings: Settings, *, visits: int) -> None:
     admission.grant_source(url=target, settings=settings)
     if sample.report is not None:
         click.echo(f"A sample cohort of {sample.visits} visits, generated, with dirt planted in it:")
-        _print_table(["planted", "how many"], [[kind.replace("_", " "), times] for kind, times in sample.dirty.items()])
-        _print_load(sample.report)
+        print_table(["planted", "how many"], [[kind.replace("_", " "), times] for kind, times in sample.dirty.items()])
+        print_load(sample.report)
     else:
         click.echo("The sample cohort is there already; only what is new is scored.")
-    with _progress(f"Scoring {JOB}") as progress:
+    with progress_bar(f"Scoring {JOB}") as progress:
         ended = run_job(job, url=target, settings=settings, progress=progress)
-    _print_run(ended.as_json())
+    print_run(ended.as_json())
     _print_standing(settings, target, JOB)
     _print_where_to_look(settings)
 
@@ -323,7 +325,7 @@ def train(settings: Settings, job: str, *, model_version: str | None, into: Path
     target = Target.of(_database_url(settings), settings, role=settings.worker_role)
     source, store = Source(target), Store(target)
     try:
-        with _progress(f"Reading landmarks of {job}") as progress:
+        with progress_bar(f"Reading landmarks of {job}") as progress:
             trained = fit(
                 loaded,
                 source,
@@ -340,10 +342,10 @@ def train(settings: Settings, job: str, *, model_version: str | None, into: Path
         store.close()
     shown = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder)}
     if as_json:
-        _print_json({**shown, "metrics": trained.manifest["metrics"], "training": trained.manifest["training"]})
+        print_json({**shown, "metrics": trained.manifest["metrics"], "training": trained.manifest["training"]})
         return
     click.echo(f"Model {trained.model_version} of {job} is in {trained.folder}, registered as a candidate. Held out:")
-    _print_table(
+    print_table(
         ["metric", "value", "95 % interval"],
         [
             [name.replace("_", " "), f"{each['value']:.3f}", f"{each['low']:.3f} to {each['high']:.3f}"]
@@ -368,9 +370,9 @@ def list_models(settings: Settings, *, as_json: bool) -> None:
     with _store(settings, role=settings.worker_role) as store:
         rows = store.list_models()
     if as_json:
-        _print_json({"models": rows})
+        print_json({"models": rows})
     else:
-        _print_rows(rows, none="No model is registered; `scorer db upgrade` registers the shipped ones.")
+        print_rows(rows, none="No model is registered; `scorer db upgrade` registers the shipped ones.")
 
 
 @models.command()
@@ -405,10 +407,10 @@ def status(settings: Settings, *, as_json: bool) -> None:
     with _store(settings, role=settings.worker_role) as store:
         rows = [{"job": name, **store.job_status(name)} for name in job_names(settings.jobs_dir)]
     if as_json:
-        _print_json({"jobs": rows})
+        print_json({"jobs": rows})
         return
     shown = ("job", "status", "as_of", "finished_at", "eligible", "scored", "backlog", "held", "model_version")
-    _print_rows([{name: row[name] for name in shown} for row in rows], none="There is no job.")
+    print_rows([{name: row[name] for name in shown} for row in rows], none="There is no job.")
 
 
 @cli.command()
@@ -429,7 +431,7 @@ def check(settings: Settings, *, as_json: bool) -> None:
         if not as_json:
             click.echo(f"{'ok' if line.holds else 'NO':3} {line.name}: {line.found}")
     if as_json:
-        _print_json({"holds": all(line.holds for line in lines), "lines": [asdict(line) for line in lines]})
+        print_json({"holds": all(line.holds for line in lines), "lines": [asdict(line) for line in lines]})
     failed = [line for line in lines if not line.holds]
     if failed:
         raise UserError(f"{len(failed)} of {len(lines)} checks failed; the first: {failed[0].name}: {failed[0].found}")
@@ -492,7 +494,7 @@ def _load(settings: Settings, target: str, folder: Path, *, rejects: Path | None
     with sentences():
         connection = psycopg2.connect(libpq_url(target), application_name="scorer load")
     try:
-        with _progress("Loading") as progress:
+        with progress_bar("Loading") as progress:
             return load_folder(
                 folder,
                 connection=connection,
@@ -503,57 +505,7 @@ def _load(settings: Settings, target: str, folder: Path, *, rejects: Path | None
         connection.close()
 
 
-# Printing
-
-
-def _print_json(value: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(value, default=lambda each: each.isoformat() if isinstance(each, datetime) else str(each)))
-
-
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    numbers = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(header))]
-    for name, right in zip(header, numbers, strict=True):
-        table.add_column(name, justify="right" if right else "left")
-    for row in rows:
-        table.add_row(*("" if value is None else _shown(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%SZ}"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _print_rows(rows: Sequence[Mapping[str, Any]], *, none: str) -> None:
-    if not rows:
-        click.echo(none)
-        return
-    _print_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in rows])
-
-
-def _print_load(report: Any) -> None:
-    names = ("table", "read", "loaded", "already_there", "rejected")
-    _print_rows([{name: getattr(table, name) for name in names} for table in report.tables], none="Nothing was read.")
-    for table in report.tables:
-        if table.ignored_columns:
-            click.echo(f"Columns of {table.table} that were not loaded: {', '.join(table.ignored_columns)}.")
-    if report.rejects is not None:
-        click.echo(f"Rejected rows, with line and reason: {report.rejects}")
-
-
-def _print_run(ended: Mapping[str, Any]) -> None:
-    number = f"Run {ended['run_id']}" if ended["run_id"] is not None else "Dry run"
-    click.echo(f"{number} of {ended['job']} as of {ended['as_of']}: {ended['status']} in {ended['seconds']:.1f} s")
-    names = ("eligible", "scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
-    _print_table(names, [[ended[name] for name in names]])
+# What the demo ends with
 
 
 def _print_standing(settings: Settings, target: str, job: str) -> None:
@@ -566,8 +518,8 @@ def _print_standing(settings: Settings, target: str, job: str) -> None:
             bands, findings = store.band_counts(job), store.open_findings(job)
     finally:
         store.close()
-    _print_rows(bands, none="Nobody has an outcome yet.")
-    _print_rows(findings, none="Nothing was refused.")
+    print_rows(bands, none="Nobody has an outcome yet.")
+    print_rows(findings, none="Nothing was refused.")
 
 
 def _print_where_to_look(settings: Settings) -> None:
@@ -579,26 +531,3 @@ def _print_where_to_look(settings: Settings) -> None:
         click.echo(f"  {relation:30} {says}")
     if settings.database_url is None:
         click.echo("The embedded PostgreSQL goes on running; `scorer db stop` stops it and keeps its data.")
-
-
-def _path_text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[..., None] | None]:
-    """A bar on stderr where that is a terminal; nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None)
-
-        def show(done: int, total: int, part: str = "") -> None:
-            bar.update(task, completed=done, total=total, description=f"{what} {part}".strip())
-
-        yield show

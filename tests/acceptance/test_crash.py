@@ -143,9 +143,9 @@ def test_runs_killed_at_random_moments_lose_nothing_and_double_nothing(wards: It
             hits += ward.kill_at_random(rng, between=(first / 2, whole))
             tries += 1
         ward.finish()
-        print(
-            f"lane {number}: a run takes {whole:.2f} s, {first:.2f} of them to its first step; {tries} tries, {ward.killed_after.total()} killed, {hits} at work"
-        )
+        killed = ward.killed_after.total()
+        print(f"lane {number}: a run takes {whole:.2f} s, {first:.2f} to its first step's end")
+        print(f"lane {number}: {tries} tries, {killed} killed, {hits} of them at work")
         print(f"lane {number}: the last step that had ended: {dict(ward.killed_after)}")
         ward.require_same_as_undisturbed()
         return hits

@@ -1,0 +1,86 @@
+"""What people and programs see of a command: tables, JSON, and a bar while it takes long."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import click
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print `value` as one JSON object on stdout."""
+    click.echo(json.dumps(value, default=lambda each: each.isoformat() if isinstance(each, datetime) else str(each)))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table on stdout, columns of numbers to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numbers = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(header))]
+    for name, right in zip(header, numbers, strict=True):
+        table.add_column(name, justify="right" if right else "left")
+    for row in rows:
+        table.add_row(*("" if value is None else _shown(value) for value in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%SZ}"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, none: str) -> None:
+    """Print rows of the database as a table; where there is none, the sentence `none`."""
+    if not rows:
+        click.echo(none)
+        return
+    print_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in rows])
+
+
+def print_load(report: Any) -> None:
+    """Print what became of the files' rows."""
+    names = ("table", "read", "loaded", "already_there", "rejected")
+    print_rows([{name: getattr(table, name) for name in names} for table in report.tables], none="Nothing was read.")
+    for table in report.tables:
+        if table.ignored_columns:
+            click.echo(f"Columns of {table.table} that were not loaded: {', '.join(table.ignored_columns)}.")
+    if report.rejects is not None:
+        click.echo(f"Rejected rows, with line and reason: {report.rejects}")
+
+
+def print_run(ended: Mapping[str, Any]) -> None:
+    """Print how a run ended."""
+    number = f"Run {ended['run_id']}" if ended["run_id"] is not None else "Dry run"
+    click.echo(f"{number} of {ended['job']} as of {ended['as_of']}: {ended['status']} in {ended['seconds']:.1f} s")
+    names = ("eligible", "scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
+    print_table(names, [[ended[name] for name in names]])
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[..., None] | None]:
+    """A bar on stderr where that is a terminal; nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+
+        def show(done: int, total: int, part: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {part}".strip())
+
+        yield show
