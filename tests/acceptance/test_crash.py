@@ -56,6 +56,8 @@ class Ward:
     ledger: Callable[[str], Any]
     as_of: datetime = NOW
     rounds: int = 0
+    first_step: float = 0.0
+    whole: float = 0.0
     killed_after: Counter[str] = field(default_factory=Counter)
 
     def move_on(self) -> None:
@@ -78,25 +80,28 @@ class Ward:
             self.killed_after[(child.trail() or ["nothing"])[-1]] += 1
         return bool(code)
 
-    def kill_at_random(self, rng: random.Random, *, between: tuple[float, float]) -> bool:
+    def kill_at_random(self, rng: random.Random) -> bool:
         """Whether a run, killed at a moment of its length, was at its work by then."""
         self.move_on()
-        child = self.start()
-        time.sleep(rng.uniform(*between))
+        began, child = time.monotonic(), self.start()
+        moment = began + rng.uniform(self.first_step / 2, self.whole)
+        while time.monotonic() < moment and child.ended() is None:
+            time.sleep(0.002)
         if child.ended() is None:
             child.kill()
+        else:  # the machine is less busy than it was
+            self.whole = min(self.whole, time.monotonic() - began)
         return self.killed(child) and bool(child.trail())
 
-    def finish(self) -> tuple[float, float]:
-        """Simply run again, undisturbed; the seconds from its start to its first step's end and to its end."""
+    def finish(self) -> None:
+        """Simply run again, undisturbed, and see how long it takes to its first step's end and to its own."""
         self.move_on()
-        began = time.monotonic()
-        child = self.start()
+        began, child = time.monotonic(), self.start()
         while not child.trail() and child.ended() is None:
-            time.sleep(0.005)
-        first = time.monotonic() - began
+            time.sleep(0.002)
+        self.first_step = time.monotonic() - began
         assert not self.killed(child)
-        return first, time.monotonic() - began
+        self.whole = time.monotonic() - began
 
     def require_same_as_undisturbed(self) -> None:
         """Fail unless the ledger is, to the bit, that of a copy where the same runs went on undisturbed, in batches of another size."""
@@ -137,14 +142,14 @@ def test_runs_killed_at_random_moments_lose_nothing_and_double_nothing(wards: It
     def lane(number: int, ward: Ward) -> int:
         rng = random.Random(seed + number)
         ward.finish()  # everybody's first time takes longer
-        first, whole = ward.finish()
+        ward.finish()
         hits = tries = 0
         while hits < KILLS // LANES:
-            hits += ward.kill_at_random(rng, between=(first / 2, whole))
+            hits += ward.kill_at_random(rng)
             tries += 1
         ward.finish()
         killed = ward.killed_after.total()
-        print(f"lane {number}: a run takes {whole:.2f} s, {first:.2f} to its first step's end")
+        print(f"lane {number}: a run takes {ward.whole:.2f} s, {ward.first_step:.2f} to its first step's end")
         print(f"lane {number}: {tries} tries, {killed} killed, {hits} of them at work")
         print(f"lane {number}: the last step that had ended: {dict(ward.killed_after)}")
         ward.require_same_as_undisturbed()
