@@ -7,6 +7,7 @@ imported inside it, so that `--help` and `status` do not wait for libraries that
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -106,7 +107,7 @@ def start(settings: Settings) -> None:
     """Start the embedded PostgreSQL; made first where it is not there."""
     server = _server(settings)
     server.start()
-    click.echo(f'PostgreSQL is running; its data is in {server.folder}. Connect: psql "$(scorer db url)"')
+    click.echo(f"PostgreSQL is running; its data is in {server.folder}. Connect: {_connect()}")
 
 
 @db.command()
@@ -481,6 +482,15 @@ def _store(settings: Settings, *, role: str | None) -> Iterator[Any]:
         store.close()
 
 
+def _program() -> str:
+    """What to type to run this program: its path, where the shell does not find it by name."""
+    return "scorer" if shutil.which("scorer") else sys.argv[0]
+
+
+def _connect() -> str:
+    return f'psql "$({_program()} db url)"'
+
+
 def _rejects(settings: Settings, folder: Path) -> Path:
     return settings.home_dir / "rejects" / f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
 
@@ -525,9 +535,8 @@ def _print_standing(settings: Settings, target: str, job: str) -> None:
 def _print_where_to_look(settings: Settings) -> None:
     from scorer.demo import WHERE_TO_LOOK
 
-    connect = 'psql "$(scorer db url)"'
-    click.echo(f"Where to look ({connect}):")
+    click.echo(f"Where to look ({_connect()}):")
     for relation, says in WHERE_TO_LOOK:
         click.echo(f"  {relation:30} {says}")
     if settings.database_url is None:
-        click.echo("The embedded PostgreSQL goes on running; `scorer db stop` stops it and keeps its data.")
+        click.echo(f"The embedded PostgreSQL goes on running; `{_program()} db stop` stops it and keeps its data.")

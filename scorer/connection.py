@@ -20,6 +20,11 @@ from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
 # Connection failures, serialization, deadlock, lock not had in time, server shutting down or starting up.
 _WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53300")
+# A server that says why, instead of an SQLSTATE, while it starts, recovers or has no session left to give.
+_NOT_READY = (
+    "starting up|shutting down|recovery mode|not yet accepting connections|terminating connection|"
+    "too many (clients|connections)|remaining connection slots"
+)
 # What stands there instead is never quoted: it may be, or hold, a password.
 _WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
 
@@ -193,7 +198,7 @@ def _explain_connection(error: BaseException, reason: str) -> UserError | None:
         return UserError(f"The database URL{where}; {_WRITE_IT_SO}")
     if re.search(r"could not translate host name", text):
         return UserError(f"The database's host is unknown: {reason}; check SCORER_DATABASE_URL.")
-    if re.search(r"starting up|shutting down|too many (clients|connections)|remaining connection slots", text):
+    if re.search(_NOT_READY, text):
         return DatabaseUnavailable(f"The database is not ready: {reason}; try again in a while.")
     if re.search(r"permission denied to set role", text):
         return UserError(f"A privilege is missing: {reason}; GRANT that role to the user of SCORER_DATABASE_URL.")

@@ -89,6 +89,8 @@ def run_job(
         if watch is not None:
             watch("enqueue")
         counts = worker.carry(run)
+        # Where the database failed just as a run began, it may have begun all the same.
+        worker.finish_what_others_left()
     finally:
         worker.close()
     return Ended(

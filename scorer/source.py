@@ -179,7 +179,9 @@ def _order(rows: Observations) -> Integers:
     order = np.lexsort((rows.time, segment)) if len(rows) else np.empty(0, np.int64)
     same = (np.diff(segment[order]) == 0) & (np.diff(rows.time[order]) == 0)
     if same.any():
-        order = np.lexsort((rows.observation_id, rows.high, rows.low, rows.value, rows.time, segment))
+        further = [column for column in rows.extras.values() if column.dtype.kind in "biuf"]
+        ties = (rows.observation_id, *further, rows.value_is_null, rows.high, rows.low, rows.value, rows.time, segment)
+        order = np.lexsort(ties)
     return order.astype(np.int64)
 
 

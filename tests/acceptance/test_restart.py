@@ -34,9 +34,6 @@ VISITS = 160
 # Its commits are in the log when they return, as a hospital's are; only a crash of the machine could lose them.
 SETTINGS = {"fsync": "off"}
 MANNERS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT, "killed": signal.SIGKILL}
-# scorer/connection.py takes "in recovery mode" and "not yet accepting connections" for a refusal, which is not waited for: to be mended
-# there, and then this mark goes. Not strict, because a server may be out of recovery before it is asked.
-RECOVERY = pytest.mark.xfail(strict=False, reason="connection.py does not wait for a server in recovery")
 # At the ends of these the next thing is, in this order: to claim; to read (over ADBC); to write; to record; to write back; to commit.
 STEPS = ("enqueue", "claim", "score", "write", "record", "write back")
 
@@ -91,9 +88,7 @@ def clock() -> Iterator[datetime]:
     return iter(NOW + timedelta(hours=7 * number) for number in range(1, 1000))
 
 
-@pytest.mark.parametrize(
-    "manner", ["fast", pytest.param("immediate", marks=RECOVERY), pytest.param("killed", marks=RECOVERY)]
-)
+@pytest.mark.parametrize("manner", ["fast", "immediate", "killed"])
 def test_a_run_outlives_restarts_at_each_step(
     manner: str,
     hospital: Hospital,
@@ -121,7 +116,6 @@ def test_a_run_outlives_restarts_at_each_step(
     assert runs[0][1] >= VISITS * 3 // 4
 
 
-@RECOVERY
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_outlives_restarts_at_random_moments(
     workers: int,
@@ -153,7 +147,6 @@ def test_a_run_outlives_restarts_at_random_moments(
     require_consistent(url, done=True, server_died=True)
 
 
-@RECOVERY
 def test_a_run_outlives_the_death_of_one_of_the_servers_processes(
     hospital: Hospital,
     nursery: Any,
