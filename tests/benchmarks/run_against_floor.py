@@ -31,8 +31,7 @@ from scorer.connection import Target, engine
 from scorer.embedded import Server
 from scorer.features import build
 from scorer.job import Job, load_job, shipped_root
-from scorer.model import band_names
-from scorer.pipeline import Line
+from scorer.model import ProductionPipeline, band_names
 from scorer.runs import close_line, open_line, run_job
 from scorer.source import microseconds
 from scorer.types import Features, WorkItem
@@ -117,6 +116,7 @@ def _copy_of(server_url: str, url: str) -> Iterator[str]:
 def _ours(server_url: str, url: str, job: Job, settings: Settings) -> tuple[float, float, dict[str, float]]:
     """Seconds, peak memory in MB, and seconds by step, of one run."""
     with _copy_of(server_url, url) as copy:
+        _ready(copy, job, settings)  # reads all, so that both find the tables in the server's memory
         _execute(copy, "CHECKPOINT")
         _forget_peak()
         began = time.monotonic()
@@ -130,11 +130,7 @@ def _ours(server_url: str, url: str, job: Job, settings: Settings) -> tuple[floa
 
 def _floor(url: str, job: Job, settings: Settings) -> float:
     """Seconds of the bare floor; the features are made ready before the clock starts."""
-    line = open_line(job, url=url, settings=settings)
-    try:
-        visits, matrix = _ready(url, line)
-    finally:
-        close_line(line)
+    model, visits, matrix = _ready(url, job, settings)
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS floor (visit_id bigint, score float8, band text, scored_at timestamptz)"
@@ -143,7 +139,7 @@ def _floor(url: str, job: Job, settings: Settings) -> float:
         connection.commit()
         began = time.monotonic()
         cursor.copy_expert((HERE / "copy_out.sql").read_text(), Nothing())
-        score = line.model.score(matrix).score
+        score = model.score(matrix).score
         bands = band_names(job.bands, score)
         rows = "".join(
             f"{visit}\t{each!r}\t{band}\t2025-06-01T00:00:00Z\n"
@@ -154,13 +150,19 @@ def _floor(url: str, job: Job, settings: Settings) -> float:
         return time.monotonic() - began
 
 
-def _ready(url: str, line: Line) -> tuple[list[str], Features]:
+def _ready(url: str, job: Job, settings: Settings) -> tuple[ProductionPipeline, list[str], Features]:
+    """The model in production, all visits, and their features."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT visit_id::text FROM visits ORDER BY visit_id")
         items = tuple(WorkItem(entity_id=visit, as_of=AS_OF) for (visit,) in cursor.fetchall())
+    line = open_line(job, url=url, settings=settings)
+    try:
+        observations, attributes = line.source.observations(job, items), line.source.attributes(job, items)
+    finally:
+        close_line(line)
     as_of = np.array([microseconds(item.as_of) for item in items], dtype=np.int64)
-    observations, attributes = line.source.observations(line.job, items), line.source.attributes(line.job, items)
-    return [item.entity_id for item in items], build(observations, attributes, as_of=as_of, spec=line.job.features)
+    matrix = build(observations, attributes, as_of=as_of, spec=job.features)
+    return line.model, [item.entity_id for item in items], matrix
 
 
 def _forget_peak() -> None:
