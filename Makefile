@@ -18,7 +18,7 @@ types: .venv/test
 	$(BIN)/mypy
 
 tests: .venv/test
-	$(BIN)/pytest --quiet --durations=10 --cov=scorer --cov-report=term:skip-covered --cov-fail-under=80
+	$(BIN)/pytest --quiet --numprocesses=2 --dist=loadfile --durations=10 --cov=scorer --cov-report=term:skip-covered --cov-fail-under=80
 
 # Prints the ratio of a run to the bare floor, and its peak memory; VISITS=1000 for a quick look.
 bench: .venv/test

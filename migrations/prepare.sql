@@ -7,7 +7,7 @@ DECLARE
     name text;
 BEGIN
     -- One upgrade of a database at a time: the second finds everything made.
-    PERFORM pg_advisory_xact_lock(hashtextextended('scorer upgrade', 0));
+    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('scorer upgrade', 0));
     FOREACH name IN ARRAY ARRAY['scorer_owner', 'scorer_worker', 'scorer_approver', 'scorer_requester', 'scorer_reader'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             BEGIN

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from scorer import schema
 from scorer.config import Settings
 from scorer.connection import Target, engine
-from scorer.errors import UserError
+from scorer.errors import StatementFailed, UserError
 from scorer.job import Job, job_names, load_job
 from scorer.runs import close_line, enqueue, open_line
 from scorer.store import Store
@@ -43,7 +42,7 @@ def check(*, url: str, settings: Settings) -> Iterator[Line]:
 def _line(name: str, look: Callable[[], str]) -> Line:
     try:
         return Line(name=name, holds=True, found=look())
-    except UserError as error:
+    except (UserError, StatementFailed) as error:
         return Line(name=name, holds=False, found=str(error))
 
 
@@ -69,7 +68,7 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
     line = open_line(job, url=url, settings=settings)
     try:
         with line.store.transaction(keep=False):
-            run, _ = enqueue(line, as_of=datetime.now(UTC), limit=_SAMPLE, trigger=Trigger.MANUAL)
+            run, _ = enqueue(line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, kept=False)
             # What a statement gives shows only where it gives rows.
             sample = line.store.claim_work(job, run, size=_SAMPLE)
             line.source.observations(job, sample)
@@ -77,7 +76,7 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
             line.store.write_outcomes(
                 job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
             )
-            line.store.write_back(job)
+            line.store.write_back(job, max_waiting=0)
     finally:
         close_line(line)
     return f"version {job.version}, model {line.model.manifest.model_version}, {_schedule(job)}"

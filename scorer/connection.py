@@ -55,6 +55,12 @@ class Target:
     def options(self, *, read_only: bool) -> str:
         """The server settings of a session, as libpq's `options`."""
         values = {
+            # A function or table that somebody planted in public is not taken for PostgreSQL's own, or for ours.
+            "search_path": "pg_catalog,pg_temp",
+            "client_encoding": "UTF8",
+            # A policy that hides rows makes the server refuse, instead of letting "nothing is due" stand for "nothing to be seen".
+            "row_security": "off",
+            "default_transaction_isolation": r"read\ committed",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
             "statement_timeout": _milliseconds(self.statement_timeout),
@@ -178,6 +184,12 @@ def explain(error: BaseException, *, where: str = "A statement") -> UserError | 
         return UserError(
             f"{where} does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."
         )
+    if sqlstate == "25006":
+        return UserError("The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary.")
+    if sqlstate[:2] in {"P0", "23"} and "write_back" in where:
+        return UserError(
+            f"{where} was refused by the hospital's table (SQLSTATE {sqlstate}): a trigger or constraint there."
+        )
     if sqlstate in {"28000", "28P01", "3D000"}:
         return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
     if sqlstate == "57014":
@@ -198,6 +210,10 @@ def _explain_connection(error: BaseException, reason: str) -> UserError | None:
         return UserError(f"The database URL{where}; {_WRITE_IT_SO}")
     if re.search(r"could not translate host name", text):
         return UserError(f"The database's host is unknown: {reason}; check SCORER_DATABASE_URL.")
+    if "idle-in-transaction timeout" in text:
+        return UserError(
+            "A batch was judged for longer than idle_timeout allows; raise idle_timeout, or lower batch_size."
+        )
     if re.search(_NOT_READY, text):
         return DatabaseUnavailable(f"The database is not ready: {reason}; try again in a while.")
     if re.search(r"permission denied to set role", text):

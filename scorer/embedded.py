@@ -54,7 +54,13 @@ SOCKET_PATH_BYTES = 107  # the kernel's limit
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}  # for tests alone
 
 # Written once into postgresql.conf, where an operator may change them.
-_DEFAULTS = {"shared_buffers": "256MB", "max_connections": "100", "timezone": "UTC", "log_timezone": "UTC"}
+_DEFAULTS = {
+    "search_path": "public",  # "$user" would be our own schema
+    "shared_buffers": "256MB",
+    "max_connections": "100",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
 
 # Given at every start, whatever postgresql.conf says: no TCP, and no value of a statement or a row in the log. A failed
 # statement's message may quote a patient's value, so messages of level ERROR stay out; its client is told.

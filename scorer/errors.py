@@ -20,6 +20,11 @@ class DatabaseUnavailable(UserError):
         super().__init__(sentence)
         self.sqlstate = sqlstate
 
+    @property
+    def answers(self) -> bool:
+        """Whether the database is there, and merely could not do it now: a lock, a deadlock, a serialization failure."""
+        return self.sqlstate in {"40001", "40P01", "55P03"}
+
 
 class RunStopped(UserError):
     """A rule whose action is `fail` was broken: the run stops and the batch in hand publishes nothing.

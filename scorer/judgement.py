@@ -33,6 +33,8 @@ from scorer.types import (
 from scorer.validation import EntityVerdict, ObservationVerdict
 
 _log = logging.getLogger(__name__)
+# Up to here every whole number has a float64 of its own.
+_WHOLE = 2**53
 # So many entities of one batch may raise before it is the job, and not the entities, that is at fault.
 _CULPRITS = 20
 
@@ -247,12 +249,14 @@ def _published(job: Job, attributes: Attributes, place: int) -> dict[str, Any]:
     return {name: _plain(name, attributes, place) for name in job.published}
 
 
-def _plain(name: str, attributes: Attributes, place: int) -> str | float | None:
+def _plain(name: str, attributes: Attributes, place: int) -> str | int | float | None:
     if name in attributes.texts:
         text = attributes.texts[name][place]
         return None if text is None else str(text)
     if name in attributes.numbers:
         number = float(attributes.numbers[name][place])
-        return number if np.isfinite(number) else None
+        if not np.isfinite(number):
+            return None
+        return int(number) if number.is_integer() and abs(number) <= _WHOLE else number
     moment = int(attributes.times[name][place])
     return None if moment == NO_TIME else datetime.fromtimestamp(moment / 1e6, tz=UTC).isoformat()

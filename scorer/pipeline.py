@@ -16,7 +16,7 @@ from scorer.source import Source, microseconds
 from scorer.steps import Steps
 from scorer.store import Store
 from scorer.types import Counts, Run, WorkItem
-from scorer.validation import Suites
+from scorer.validation import Pool, Suites, pool_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +39,26 @@ def carry_batch(line: Line, run: Run, *, watch: Callable[[str], None] | None = N
     """
     steps = Steps(watch)
     with line.store.transaction():
-        counts = carry_in_transaction(line, run, steps=steps, write_back=True)
+        counts = _carry(line, run, steps=steps)
     steps.end("commit")
     return counts
 
 
-def carry_in_transaction(line: Line, run: Run, *, steps: Steps, write_back: bool) -> Counts | None:
-    """One batch inside the transaction that is open, committed by whoever opened it."""
+def _carry(line: Line, run: Run, *, steps: Steps) -> Counts | None:
     store, job = line.store, line.job
     items = store.claim_work(job, run, size=line.batch_size)
     steps.end("claim")
     if not items:
         return None
 
-    judged = halving(lambda part: judge(line, run, part, steps=steps), items)
+    judged = judge_all(line, run, items, steps=steps)
 
     batch_id = store.next_batch()
     store.write_outcomes(
         job, run, batch_id=batch_id, model_version=line.model.manifest.model_version, outcomes=judged.new_outcomes
     )
     store.write_rejections(job, run, rejections=judged.rejections, judged=judged.judged)
+    store.finish_work(items)
     steps.end("write")
     store.record_batch(
         run,
@@ -72,10 +72,14 @@ def carry_in_transaction(line: Line, run: Run, *, steps: Steps, write_back: bool
     )
     store.record_validation(run, batch_id=batch_id, results=judged.results)
     steps.end("record")
-    if write_back:
-        store.write_back(job)
-        steps.end("write back")
+    store.write_back(job)
+    steps.end("write back")
     return judged.counts
+
+
+def judge_all(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) -> Judgement:
+    """What becomes of `items`, each culprit that makes scoring raise having been found and set apart."""
+    return halving(lambda part: judge(line, run, part, steps=steps), items)
 
 
 def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) -> Judgement:
@@ -114,7 +118,9 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
 
     quantile = model.training_quantile(scores.score)
     asked = [entity_id for entity_id, want in zip(fresh.entity_ids, wanted, strict=True) if want]
-    fit_to_publish = line.suites.judge_scores(asked, score=scores.score, training_quantile=quantile)
+    hashes = [each for each, want in zip(fresh.hashes, wanted, strict=True) if want]
+    pool = _pool(line, entity_ids=asked, input_hashes=hashes)
+    fit_to_publish = line.suites.judge_scores(asked, score=scores.score, training_quantile=quantile, pool=pool)
     steps.end("validate")
 
     return outcomes_of(
@@ -127,4 +133,16 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
         verdicts=(seen, fit, fit_to_publish),
         unchanged=sum(unchanged),
         model_version=model.manifest.model_version,
+    )
+
+
+def _pool(line: Line, *, entity_ids: list[str], input_hashes: list[bytes]) -> Pool | None:
+    """What this model published before, where these entities are too few to show whether its scores can be right."""
+    if not 0 < len(entity_ids) < line.suites.pool_rows:
+        return None
+    return pool_of(
+        line.store.recent_scores(line.job, model_version=line.model.manifest.model_version),
+        entity_ids=entity_ids,
+        input_hashes=input_hashes,
+        training_quantile=line.model.training_quantile,
     )

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +31,7 @@ from scorer.job import Job, shipped_root
 from scorer.judgement import add_counts
 from scorer.log import say
 from scorer.model import ProductionPipeline, find_version
-from scorer.pipeline import Line, carry_batch, carry_in_transaction
+from scorer.pipeline import Line, carry_batch, judge_all
 from scorer.source import Source
 from scorer.steps import Steps
 from scorer.store import Store
@@ -112,15 +112,16 @@ def dry_run(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Ended:
-    """All that `run_job` would do but the write-back, in one transaction that is rolled back."""
+    """What `run_job` would find and judge, in one transaction that is rolled back; nothing is written that a run could wait for."""
     began = time.monotonic()
     line = open_line(job, url=url, settings=settings)
     try:
         with line.store.transaction(keep=False):
-            run, eligible = enqueue(line, as_of=as_of, limit=limit, trigger=Trigger.MANUAL)
+            run, eligible = enqueue(line, as_of=as_of, limit=limit, trigger=Trigger.MANUAL, kept=False)
             counts = Counts()
-            while (batch := carry_in_transaction(line, run, steps=Steps(), write_back=False)) is not None:
-                counts = add_counts(counts, batch)
+            while items := line.store.claim_work(job, run, size=line.batch_size):
+                counts = add_counts(counts, judge_all(line, run, items, steps=Steps()).counts)
+                line.store.finish_work(items)
                 if progress is not None:
                     progress(counts.eligible, eligible)
     finally:
@@ -213,18 +214,29 @@ def _begin(line: Line, *, as_of: datetime | None, limit: int | None, trigger: Tr
     return run
 
 
-def enqueue(line: Line, *, as_of: datetime | None, limit: int | None, trigger: Trigger) -> tuple[Run, int]:
-    """A new run and how many entities are due in it, in the transaction that is open."""
+def enqueue(
+    line: Line, *, as_of: datetime | None, limit: int | None, trigger: Trigger, kept: bool = True
+) -> tuple[Run, int]:
+    """A new run and how many entities are due in it, in the transaction that is open.
+
+    Where it will not be `kept`, nothing is written that another run could have to wait for.
+    """
     store, job = line.store, line.job
-    store.register_job_version(job)
+    if kept:
+        store.register_job_version(job)
     run = store.begin_run(
         job,
         model_version=line.model.manifest.model_version,
         trigger=trigger,
-        as_of=as_of or datetime.now(UTC),
+        as_of=as_of,
     )
-    eligible = store.enqueue_due(job, run, limit=limit)
-    if "orphans" in job.statements:
+    if run.as_of > run.started_at:
+        raise UserError(
+            f"The as-of time {run.as_of.isoformat()} lies in the future: the database's clock says "
+            f"{run.started_at.isoformat()}; a score as of then would stand in the way of all until then."
+        )
+    eligible = store.enqueue_due(job, run, limit=limit, kept=kept)
+    if kept and "orphans" in job.statements:
         store.write_orphans(job, run, rejections=[_orphan(*found) for found in line.source.orphans(job)])
     return run, eligible
 
@@ -261,6 +273,7 @@ class _Worker:
 
         def take() -> list[Run]:
             with store.transaction():
+                store.register_job_version(job)  # what is left is judged by the job as it stands now
                 held = [run for run in store.list_unfinished_runs(job) if store.hold_run(run.run_id)]
                 # One that was let go of between the two statements has ended by now.
                 left = [run for run in held if store.read_run(run.run_id).status == "running"]
@@ -338,12 +351,14 @@ class _Worker:
             thread.join()
 
     def _finish(self, run: Run) -> Counts:
-        """Wait for what other workers still hold, and mark the run succeeded."""
+        """Wait for what other workers still hold, mark the run succeeded, and write back once more what somebody held."""
         store = self.line.store
         while True:
             with store.transaction():
                 store.finish_run(run.run_id)
                 found = store.read_run(run.run_id)
+                # Last, as in a batch: the hospital's rows are held for the length of a commit.
+                passed_over = store.write_back(self.line.job) if found.status == "succeeded" else 0
             if found.status != "running":
                 self._release(run)
                 break
@@ -352,11 +367,20 @@ class _Worker:
                 time.sleep(_POLL_SECONDS)
         if found.status != "succeeded":
             raise UserError(f"Run {run.run_id} was ended by another process: {found.status}, {found.error}")
+        if passed_over:
+            say(
+                _log,
+                logging.WARNING,
+                "Rows that others hold are written back later",
+                run_id=run.run_id,
+                job=run.job,
+                rows=passed_over,
+            )
         return found.counts
 
     def _give_up(self, run: Run, error: Exception) -> None:
         """Write into the run's row why it failed; where the database is gone too, the next run goes on with it."""
-        if isinstance(error, DatabaseUnavailable):
+        if isinstance(error, DatabaseUnavailable) and not error.answers:
             say(
                 _log,
                 logging.ERROR,
@@ -370,6 +394,7 @@ class _Worker:
 
         def fail() -> None:
             with self.line.store.transaction():
+                self.line.store.give_up_work(run.run_id)
                 self.line.store.fail_run(run.run_id, error=sentence)
                 self.line.store.record_validation(run, batch_id=None, results=results)
             self._release(run)

@@ -213,6 +213,11 @@ def _floats(column: pa.ChunkedArray, *, where: str) -> Floats:
     try:
         return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
     except pa.ArrowException as error:
+        if pa.types.is_integer(column.type):
+            raise UserError(
+                f"The column {where} holds whole numbers beyond 2^53, which cannot be told apart as numbers; CAST it AS text "
+                "in the job's statement (AS double precision, if it is a measurement)."
+            ) from error
         raise UserError(
             f"The column {where} is {column.type}, where a number is expected; CAST it in the job's statement."
         ) from error

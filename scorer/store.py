@@ -21,8 +21,10 @@ from scorer.copying import copied, document, moment, number, text
 from scorer.errors import UserError
 from scorer.job import Job
 from scorer.statements import statement, without_comments
-from scorer.types import Counts, Outcome, Previous, Rejection, RuleResult, Run, Status, Trigger, WorkItem
+from scorer.types import Counts, Outcome, Previous, Published, Rejection, RuleResult, Run, Status, Trigger, WorkItem
 from scorer.version import __version__
+
+_WAITING_AT_ONCE = 5000  # rows passed over earlier that a batch tries again
 
 
 class Store:
@@ -52,8 +54,8 @@ class Store:
 
     # A run
 
-    def begin_run(self, job: Job, *, model_version: str, trigger: Trigger, as_of: datetime) -> Run:
-        """A new run, as of a time, by what the database knew at that time."""
+    def begin_run(self, job: Job, *, model_version: str, trigger: Trigger, as_of: datetime | None) -> Run:
+        """A new run, as of a time (now by the database's clock, where none is given), by what the database knew at that time."""
         row = self._one(
             "begin_run",
             job=job.name,
@@ -61,7 +63,6 @@ class Store:
             model_version=model_version,
             trigger=trigger.value,
             as_of=as_of,
-            as_known_at=as_of,
             scorer_version=__version__,
         )
         return Run(
@@ -69,7 +70,7 @@ class Store:
             job=job.name,
             trigger=trigger,
             status="running",
-            as_of=as_of,
+            as_of=row.as_of,
             started_at=row.started_at,
             finished_at=None,
             counts=Counts(),
@@ -103,11 +104,12 @@ class Store:
         """Count one more process that goes on with this run."""
         self._do("resume_run", run_id=run_id)
 
-    def enqueue_due(self, job: Job, run: Run, *, limit: int | None) -> int:
-        """How many entities are due, now waiting."""
+    def enqueue_due(self, job: Job, run: Run, *, limit: int | None, kept: bool = True) -> int:
+        """How many entities are due, now waiting; where the run is not `kept`, apart from the work of other runs."""
         query = statement("enqueue_due").replace("{due}", without_comments(job.statements["due"]))
         parameters = {
             "run_id": run.run_id,
+            "queue": job.name if kept else f"{job.name}/{run.run_id}",
             "job": job.name,
             "output": job.output,
             "max_entities": limit,
@@ -126,8 +128,12 @@ class Store:
         """Mark the run succeeded, if nothing of it waits; the database refuses it where the run does not balance."""
         self._do("finish_run", run_id=run_id)
 
+    def give_up_work(self, run_id: int) -> None:
+        """Leave the rest of the run's work to the next run."""
+        self._do("give_up_work", run_id=run_id)
+
     def fail_run(self, run_id: int, *, error: str) -> None:
-        """Mark the run failed and give up the rest of its work."""
+        """Mark the run failed, its work having been given up."""
         self._do("fail_run", run_id=run_id, error=error)
 
     def read_run(self, run_id: int) -> Run:
@@ -150,11 +156,12 @@ class Store:
 
     def claim_work(self, job: Job, run: Run, *, size: int) -> tuple[WorkItem, ...]:
         """Up to `size` due entities, taken by this transaction."""
-        rows = self._all("claim_work", run_id=run.run_id, output=job.output, max_items=size)
+        rows = self._all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
         return tuple(
             WorkItem(
                 entity_id=row.entity_id,
                 as_of=row.as_of,
+                work_id=row.work_id,
                 previous=None
                 if row.status is None
                 else Previous(
@@ -170,15 +177,38 @@ class Store:
             for row in rows
         )
 
+    def finish_work(self, items: Sequence[WorkItem]) -> None:
+        """Remove what was claimed, in the same transaction."""
+        self._do("finish_work", work_ids=[item.work_id for item in items])
+
+    def recent_scores(self, job: Job, *, model_version: str) -> list[Published]:
+        """The newest scores that a model published, newest first, as far as the newest rows of the ledger hold them."""
+        with sentences():
+            rows = self._all(
+                "recent_scores",
+                job=job.name,
+                output=job.output,
+                model_version=model_version,
+                look_back=_LEDGER_ROWS_LOOKED_AT,
+                max_rows=_RECENT_SCORES,
+            )
+        return [
+            Published(entity_id=row.entity_id, input_hash=bytes(row.input_hash), score=float(row.score)) for row in rows
+        ]
+
     def next_batch(self) -> int:
         """The key of the batch about to be written."""
         return int(self._one("next_batch").batch_id)
+
+    def create_staged_outcomes(self) -> None:
+        """Have somewhere to copy a batch's outcomes to."""
+        self._do("create_staged_outcomes")
 
     def write_outcomes(
         self, job: Job, run: Run, *, batch_id: int, model_version: str, outcomes: Sequence[Outcome]
     ) -> None:
         """Append new outcomes to the ledger and make them current."""
-        self._do("create_staged_outcomes")
+        self.create_staged_outcomes()
         self._do("empty_staged_outcomes")
         self._copy("copy_outcomes", map(_outcome_fields, outcomes))
         self._do(
@@ -200,11 +230,30 @@ class Store:
             job_version=job.version,
         )
 
-    def write_back(self, job: Job) -> None:
-        """Run the job's own statement that updates the hospital's table from pg_temp.staged_outcomes."""
-        if "write_back" in job.statements:
-            with sentences(where=f"The statement write_back of job {job.name}"):
-                self._execute(job.statements["write_back"], {})
+    def write_back(self, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
+        """How many rows of the hospital's table were passed over, because somebody holds them; the rest bear their scores now.
+
+        Written are the batch's scores, and up to `max_waiting` of those passed over earlier that are not stale.
+        """
+        if "write_back" not in job.statements:
+            return 0
+        self.create_staged_outcomes()
+        self._do("create_staged_write_back")
+        self._do("empty_staged_write_back")
+        self._do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
+        return int(self._one("keep_write_backs", job=job.name, written=self._write_staged(job)).passed_over)
+
+    def _write_staged(self, job: Job) -> list[str]:
+        """Run the job's own statement, from pg_temp.staged_write_back into the hospital's table; the entities that it wrote."""
+        where = f"The statement write_back of job {job.name}"
+        with sentences(where=where):
+            result = self._execute(job.statements["write_back"], {})
+        if not result.returns_rows or "entity_id" not in result.keys():  # noqa: SIM118 - a result is no mapping
+            raise UserError(
+                f"{where} does not return the column 'entity_id', which tells what was written; "
+                "end it with RETURNING and the entity_id of pg_temp.staged_write_back."
+            )
+        return [row.entity_id for row in result]
 
     def write_rejections(self, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]) -> None:
         """Record what was refused, and close what was open about `judged` entities and was not found again."""
@@ -362,6 +411,9 @@ def _only_named(query: str, parameters: Mapping[str, Any], *, job: Job) -> dict[
 
 
 _COPY_BYTES = 1 << 20  # handed to the server at once
+# Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
+_RECENT_SCORES = 2000
+_LEDGER_ROWS_LOOKED_AT = 10_000
 
 
 def _outcome_fields(outcome: Outcome) -> tuple[bytes | None, ...]:

@@ -65,6 +65,7 @@ class WorkItem:
     entity_id: str
     as_of: datetime
     previous: Previous | None = None
+    work_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,15 @@ class RuleResult:
     unexpected: int
     success: bool
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A score that the ledger holds, and the inputs that it rests on."""
+
+    entity_id: str
+    input_hash: bytes
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

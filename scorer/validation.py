@@ -7,6 +7,7 @@ no patient's value enters a result.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import warnings
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from great_expectations.exceptions import GreatExpectationsError
+from great_expectations.expectations.expectation import ColumnAggregateExpectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 from scorer.errors import RunStopped, UserError
@@ -36,6 +38,7 @@ from scorer.types import (
     Floats,
     Integers,
     Observations,
+    Published,
     Rejection,
     RuleResult,
 )
@@ -54,6 +57,8 @@ _META: Mapping[str, type] = {
 _ALWAYS = ("rule", "action", "expected")
 _KINDS = {str: "text", list: "a list of columns", bool: "true or false", int: "a whole number"}
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
+# So many characters of a text from the database are shown, and stand in a key.
+_SHOWN_CHARACTERS = 200
 # Great Expectations' parts are not safe to share between threads.
 _LOCK = threading.Lock()
 
@@ -70,6 +75,7 @@ class Rule:
     shows: tuple[str, ...]
     once_per_entity: bool
     min_rows: int
+    of_all: bool  # whether it judges the rows together, and none by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,18 @@ class EntityVerdict:
     held: Mapping[int, str]
     rejections: tuple[Rejection, ...]
     results: tuple[RuleResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Frames of scores published before, newest first, to judge a small batch with: one row per inputs, and one per entity.
+
+    Of the same inputs a score is the same, by whatever model; and where few entities are scored again and again, they are no sample
+    of all.
+    """
+
+    by_inputs: pd.DataFrame
+    by_entity: pd.DataFrame
 
 
 class Suites:
@@ -165,10 +183,20 @@ class Suites:
         frame = feature_frame(features, attributes, read=read, used=used)
         return self._judge_entities(self._features, entity_ids, frame)
 
-    def judge_scores(self, entity_ids: Sequence[str], *, score: Floats, training_quantile: Floats) -> EntityVerdict:
-        """The verdict on the scores about to be published. Raises RunStopped where a rule whose action is fail is broken."""
+    @property
+    def pool_rows(self) -> int:
+        """How many scores a batch needs to be judged alone by every rule; one with fewer is judged with a pool."""
+        return max((rule.min_rows for rule in self._scores.rules if rule.of_all), default=0)
+
+    def judge_scores(
+        self, entity_ids: Sequence[str], *, score: Floats, training_quantile: Floats, pool: Pool | None = None
+    ) -> EntityVerdict:
+        """The verdict on the scores about to be published. Raises RunStopped where a rule whose action is fail is broken.
+
+        A rule on all scores together that needs more of them than there are is judged with the newest of the `pool` as well.
+        """
         frame = score_frame(score, training_quantile)
-        return self._judge_entities(self._scores, entity_ids, frame)
+        return self._judge_entities(self._scores, entity_ids, frame, pool=pool)
 
     def check_columns(self, observations: Observations, attributes: Attributes, features: Features) -> None:
         """Raise UserError where a suite names a column that its frame does not have."""
@@ -177,8 +205,10 @@ class Suites:
         self._features.require_columns(feature_frame(features, attributes, read=nobody, used=nobody))
         self._scores.require_columns(score_frame(np.empty(0), np.empty(0)))
 
-    def _judge_entities(self, suite: _Suite, entity_ids: Sequence[str], frame: pd.DataFrame) -> EntityVerdict:
-        findings = suite.judge(frame)
+    def _judge_entities(
+        self, suite: _Suite, entity_ids: Sequence[str], frame: pd.DataFrame, *, pool: Pool | None = None
+    ) -> EntityVerdict:
+        findings = suite.judge(frame, pool=pool)
         held: dict[int, str] = {}
         for finding in findings:
             if finding.rule.action is Action.QUARANTINE:
@@ -243,6 +273,30 @@ def score_frame(score: Floats, training_quantile: Floats) -> pd.DataFrame:
     return pd.DataFrame({"score": score, "training_quantile": training_quantile})
 
 
+def pool_of(
+    published: Sequence[Published],
+    *,
+    entity_ids: Sequence[str],
+    input_hashes: Sequence[bytes],
+    training_quantile: Callable[[Floats], Floats],
+) -> Pool:
+    """What was `published` before (newest first) of other inputs, and of other entities, than those about to be published."""
+    inputs, entities = set(zip(entity_ids, input_hashes, strict=True)), set(entity_ids)
+    by_inputs, by_entity = [], []
+    for each in published:
+        if (each.entity_id, each.input_hash) not in inputs:
+            inputs.add((each.entity_id, each.input_hash))
+            by_inputs.append(each.score)
+        if each.entity_id not in entities:
+            entities.add(each.entity_id)
+            by_entity.append(each.score)
+    frames = []
+    for scores in by_inputs, by_entity:
+        score = np.array(scores, dtype=np.float64)
+        frames.append(score_frame(score, training_quantile(score)))
+    return Pool(*frames)
+
+
 class _Suite:
     """One suite: its rules, and Great Expectations' form of it."""
 
@@ -268,13 +322,18 @@ class _Suite:
                         f"there are: {', '.join(map(str, frame.columns[:20]))}{', ...' if len(frame.columns) > 20 else ''}."  # noqa: PLR2004
                     )
 
-    def judge(self, frame: pd.DataFrame) -> list[Finding]:
-        """A finding per rule, in the suite's order."""
+    def judge(self, frame: pd.DataFrame, *, pool: Pool | None = None) -> list[Finding]:
+        """A finding per rule, in the suite's order; those of rules on all rows together with the pool, where the frame is too small."""
         self.require_columns(frame)
-        asked = [rule for rule in self.rules if len(frame) >= rule.min_rows]
-        named = sorted({column for rule in asked for column in rule.columns})
-        found = self._validate(frame[named], [self._by_name[rule.name][1] for rule in asked]) if asked else {}
-        findings = [found.get(rule.name) or _too_few(rule, len(frame)) for rule in self.rules]
+        frames = {
+            rule.name: _with_pool(rule, frame, pool=pool)
+            for rule in self.rules
+            if pool is not None and rule.of_all and len(frame) < rule.min_rows
+        }
+        found = self._judge_together([rule for rule in self.rules if rule.name not in frames], frame)
+        for name, rows in frames.items():
+            found |= self._judge_together([self._by_name[name][0]], rows)
+        findings = [found[rule.name] for rule in self.rules]
         for finding in findings:
             if finding.rule.action is Action.FAIL and not finding.success:
                 raise RunStopped(
@@ -283,6 +342,13 @@ class _Suite:
                     results=tuple(each.result(self.name) for each in findings),
                 )
         return findings
+
+    def _judge_together(self, rules: Sequence[Rule], frame: pd.DataFrame) -> dict[str, Finding]:
+        """By rule's name, what those of `rules` find that the frame has rows enough for."""
+        asked = [rule for rule in rules if len(frame) >= rule.min_rows]
+        named = sorted({column for rule in asked for column in rule.columns})
+        found = self._validate(frame[named], [self._by_name[rule.name][1] for rule in asked]) if asked else {}
+        return {rule.name: found.get(rule.name) or _too_few(rule, len(frame)) for rule in rules}
 
     def _validate(self, frame: pd.DataFrame, entries: list[dict[str, Any]]) -> dict[str, Finding]:
         suite = _expectation_suite(self.where, entries)
@@ -369,7 +435,15 @@ def _rule(entry: Mapping[str, Any], actions: Mapping[str, Action], *, where: str
         shows=tuple(meta.get("shows", ())),
         once_per_entity=meta.get("once_per_entity", False),
         min_rows=meta.get("min_rows", 0),
+        of_all=isinstance(ExpectationConfiguration(**entry).to_domain_obj(), ColumnAggregateExpectation),
     )
+
+
+def _with_pool(rule: Rule, frame: pd.DataFrame, *, pool: Pool) -> pd.DataFrame:
+    """The scores given in `frame`, and as many of the newest in the pool as the rule then lacks."""
+    given = frame[frame["score"].notna()]
+    before = pool.by_entity if rule.once_per_entity else pool.by_inputs
+    return pd.concat([given, before.head(max(rule.min_rows - len(given), 0))], ignore_index=True)
 
 
 def _too_few(rule: Rule, rows: int) -> Finding:
@@ -436,7 +510,7 @@ def _unknown_codes(job: Job, observations: Observations) -> dict[str, int]:
     known = {code.name for code in job.codes}
     times = np.bincount(observations.code[observations.code >= 0], minlength=len(observations.codes))
     codes = zip(observations.codes, times.tolist(), strict=True)
-    counts = {code: count for code, count in codes if count and code not in known}
+    counts = {_key(code): count for code, count in codes if count and code not in known}
     none = int((observations.code < 0).sum())
     return counts | ({"(none)": none} if none else {})
 
@@ -470,9 +544,9 @@ def _observation_rejections(observations: Observations, finding: Finding) -> Ite
         if rule.once_per_entity:
             entities[entity_id, observed] = entities.get((entity_id, observed), 0) + 1
         else:
-            yield _rejection(rule, entity_id, str(observations.observation_id[row]), observed)
+            yield _rejection(rule, entity_id, str(observations.observation_id[row]), _cut(observed))
     for (entity_id, observed), times in entities.items():
-        yield _rejection(rule, entity_id, observed, f"{observed} ({times} observations)")
+        yield _rejection(rule, entity_id, observed, f"{_cut(observed)} ({times} observations)")
 
 
 def _entity_rejections(entity_ids: Sequence[str], frame: pd.DataFrame, finding: Finding) -> Iterable[Rejection]:
@@ -481,10 +555,22 @@ def _entity_rejections(entity_ids: Sequence[str], frame: pd.DataFrame, finding: 
         yield _rejection(finding.rule, entity_ids[row], None, observed)
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _key(text: str) -> str:
+    """The text, or where it is too long for an index its beginning and a hash: of different texts never the same."""
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{text[: _SHOWN_CHARACTERS - len(digest) - 2]}\N{HORIZONTAL ELLIPSIS} {digest}"
+
+
 def _rejection(rule: Rule, entity_id: str, observation_id: str | None, observed: str) -> Rejection:
     return Rejection(
         entity_id=entity_id,
-        observation_id=observation_id,
+        observation_id=None if observation_id is None else _key(observation_id),
         rule=rule.name,
         action=rule.action,
         column_name=", ".join(rule.shows or rule.columns),

@@ -1,7 +1,16 @@
--- Opens a run; one row, its key and the moment it began.
--- Parameters: job, job_version, model_version, trigger, as_of, as_known_at, scorer_version.
+-- Opens a run, as of a time, or of now by the database's clock where none is given; one row, its key and times.
+-- Parameters: job, job_version, model_version, trigger, as_of (null: now), scorer_version.
 INSERT INTO scorer.runs (job, job_version, model_version, trigger, as_of, as_known_at, scorer_version)
-VALUES (:job, :job_version, :model_version, :trigger, :as_of, :as_known_at, :scorer_version)
+VALUES (
+    :job,
+    :job_version,
+    :model_version,
+    :trigger,
+    COALESCE(CAST(:as_of AS timestamptz), now()),
+    COALESCE(CAST(:as_of AS timestamptz), now()),
+    :scorer_version
+)
 RETURNING
     run_id,
+    as_of,
     started_at

@@ -5,7 +5,7 @@
 -- A score is never followed by one as of an earlier moment, and nobody waits twice. (Whoever is held may be judged as of an earlier one:
 -- a discharge that was charted late would otherwise hold him for ever.)
 -- Where there is a limit, whoever has no outcome comes first, and the others by lot, so that nobody is passed over for ever.
--- Parameters: run_id, job, output, as_of, max_entities (null: all), and those of due.sql.
+-- Parameters: run_id, queue (the job, or for a dry run one of its own, so that nobody waits for it), job, output, as_of, max_entities (null: all), and those of due.sql.
 WITH due AS (
     {due}
 ),
@@ -14,7 +14,7 @@ waiting AS (
     INSERT INTO scorer.work (run_id, job, entity_id, as_of)
     SELECT
         :run_id,
-        :job,
+        :queue,
         due.entity_id,
         due.as_of
     FROM due

@@ -1,11 +1,6 @@
--- Marks a run failed, with why and the sums of what it had committed, and gives up the rest of its work: it is due, so that the next
--- run finds it again.
+-- Marks a run failed, with why and the sums of what it had committed. Its work was given up before, in a statement of its own: a sum that
+-- began before another worker's batch had ended would miss it.
 -- Parameters: run_id, error.
-WITH given_up AS (
-    DELETE FROM scorer.work
-    WHERE run_id = :run_id
-)
-
 UPDATE scorer.runs AS r
 SET
     status = 'failed',

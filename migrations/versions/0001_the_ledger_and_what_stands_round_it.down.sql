@@ -11,6 +11,7 @@ DROP TABLE scorer.requests;
 DROP TABLE scorer.validation_results;
 DROP TABLE scorer.rejections;
 DROP TABLE scorer.recalls;
+DROP TABLE scorer.write_backs;
 DROP TABLE scorer.current_scores;
 DROP TABLE scorer.scores;
 DROP TABLE scorer.work;

@@ -79,7 +79,8 @@ CREATE TABLE scorer.runs (
     resumed integer NOT NULL DEFAULT 0,
     error text,
     scorer_version text NOT NULL,
-    FOREIGN KEY (job, job_version) REFERENCES scorer.job_versions,
+    -- Looked at when the run is kept: a dry run registers nothing, so that nobody has to wait for it.
+    FOREIGN KEY (job, job_version) REFERENCES scorer.job_versions DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT runs_balance CHECK (
         status <> 'succeeded'
         OR eligible = scored + unchanged + quarantined + insufficient + indeterminate + failed
@@ -282,6 +283,17 @@ COMMENT ON COLUMN scorer.current_scores.as_of IS 'Its as-of time.';
 COMMENT ON COLUMN scorer.current_scores.scored_at IS 'When it was written.';
 COMMENT ON COLUMN scorer.current_scores.valid_until IS 'From then on it is stale.';
 COMMENT ON COLUMN scorer.current_scores.model_version IS 'Model that scored.';
+
+CREATE TABLE scorer.write_backs (
+    job text NOT NULL,
+    entity_id text NOT NULL,
+    since timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (job, entity_id)
+);
+COMMENT ON TABLE scorer.write_backs IS 'Scores that wait to be written back, because somebody held the row: one row per entity, gone once it is written, or the score is stale.';
+COMMENT ON COLUMN scorer.write_backs.job IS 'Job that scored.';
+COMMENT ON COLUMN scorer.write_backs.entity_id IS 'Entity whose newest score waits.';
+COMMENT ON COLUMN scorer.write_backs.since IS 'When it was first passed over.';
 
 CREATE TABLE scorer.recalls (
     score_id bigint PRIMARY KEY REFERENCES scorer.scores,
@@ -628,12 +640,14 @@ GRANT INSERT ON
     scorer.work,
     scorer.scores,
     scorer.current_scores,
+    scorer.write_backs,
     scorer.rejections,
     scorer.validation_results
 TO scorer_worker;
 GRANT INSERT (job, model_version, sha256, manifest) ON scorer.model_versions TO scorer_worker;
 GRANT UPDATE ON scorer.runs, scorer.current_scores, scorer.rejections, scorer.requests TO scorer_worker;
 GRANT DELETE, UPDATE ON scorer.work TO scorer_worker;
+GRANT DELETE ON scorer.write_backs TO scorer_worker;
 GRANT USAGE ON SEQUENCE scorer.scores_score_id_seq, scorer.batches_batch_id_seq TO scorer_worker;
 GRANT SELECT ON scorer.alembic_version, scorer.model_versions, scorer.model_events TO scorer_approver;
 GRANT EXECUTE ON FUNCTION scorer.move_model(text, text, text, text) TO scorer_approver;

@@ -1,21 +1,24 @@
--- Copies the batch's scores to the hospital's own table, in the order of visit_id, so that two batches cannot wait for each other; one
--- row per scored visit. The last statement of the batch: its row locks are held for the length of a commit.
+-- Copies the staged scores to the hospital's own table, one row per visit that was written. A visit that somebody holds is passed over
+-- and written later: this statement waits for nobody's row, so that it can neither hold up nor deadlock whoever works there. The last
+-- but one statement of the batch: its row locks are held for the length of a commit.
 WITH locked AS (
     SELECT
         v.visit_id,
-        o.score,
-        o.risk_band
+        s.entity_id,
+        s.score,
+        s.risk_band,
+        s.scored_at
     FROM public.visits AS v
-    JOIN pg_temp.staged_outcomes AS o ON v.visit_id = CAST(o.entity_id AS bigint)
-    WHERE o.status = 'SCORED'
+    JOIN pg_temp.staged_write_back AS s ON v.visit_id = CAST(s.entity_id AS bigint)
     ORDER BY v.visit_id
-    FOR NO KEY UPDATE OF v
+    FOR NO KEY UPDATE OF v SKIP LOCKED
 )
 
 UPDATE public.visits AS v
 SET
     sepsis_score = locked.score,
     risk_level = locked.risk_band,
-    scored_at = now()
+    scored_at = locked.scored_at
 FROM locked
 WHERE v.visit_id = locked.visit_id
+RETURNING locked.entity_id AS entity_id

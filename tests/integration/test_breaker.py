@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +95,104 @@ def test_scores_beyond_a_probability_stop_the_run_even_if_there_is_only_one(hosp
         assert [result.rule for result in raised.value.results if not result.success] == ["score_is_probability"]
 
 
-@pytest.mark.parametrize(("make", "ending"), [(constant, "SCORED"), (nan_for_most, "INDETERMINATE")])
-def test_a_small_batch_says_nothing_of_the_model_and_is_not_refused(
-    make: Callable[[Any], Any], ending: str, hospital: Any, make_model: Callable[..., Path]
+@pytest.mark.parametrize(("make", "ending", "scores"), [(constant, "SCORED", 3), (nan_for_most, "INDETERMINATE", 0)])
+def test_a_few_scores_say_nothing_of_a_new_model_and_are_not_refused(
+    make: Callable[[Any], Any], ending: str, scores: int, hospital: Any, make_model: Callable[..., Path]
 ) -> None:
     hospital.admit(1, 2, 3)
     hospital.put_into_production(hospital.job, make_model(hospital.job, make(hospital.job), version="odd"))
     hospital.run()
     assert set(hospital.statuses().values()) == {ending}
     assert hospital.one("SELECT detail FROM scorer.validation_results WHERE rule = 'scores_differ'") == (
-        "not judged: 3 rows, 20 needed"
+        f"not judged: {scores} rows, 20 needed"
     )
+
+
+def in_batches_of(size: int, hospital: Any) -> None:
+    hospital.settings = replace(hospital.settings, batch_size=size)
+
+
+def published(hospital: Any, *versions: str) -> list[int]:
+    """How many scores each model version has in the ledger."""
+    return [hospital.one("SELECT count(*) FROM scorer.scores WHERE model_version = %s", each) for each in versions]
+
+
+def test_a_constant_model_is_stopped_at_the_second_small_batch_and_its_successor_is_judged_by_its_own(
+    hospital: Any, make_model: Callable[..., Path]
+) -> None:
+    hospital.admit(*range(1, 151))
+    in_batches_of(15, hospital)
+    for version in ("bad", "worse"):
+        hospital.put_into_production(
+            hospital.job, make_model(hospital.job, constant(hospital.job), version=version, score_quantiles=[0.4, 0.6])
+        )
+        with pytest.raises(RunStopped, match=r"rule scores_differ stops the run: .*; all 20 rows together"):
+            hospital.run()
+        with pytest.raises(RunStopped, match="rule scores_differ stops the run"):
+            hospital.run()  # by the scores of the run before, at the first batch
+        assert published(hospital, version) == [15]
+
+    hospital.put_into_production(hospital.job, make_model(hospital.job, pipeline(hospital.job), version="good"))
+    in_batches_of(50, hospital)
+    assert hospital.run().counts.scored == 150
+    assert published(hospital, "bad", "worse", "good") == [15, 15, 150]
+
+
+def test_a_shifted_model_is_stopped_once_its_small_batches_show_it(full: Any, make_model: Callable[..., Path]) -> None:
+    make, rule = BAD["shifted up"]
+    full.put_into_production(full.job, make_model(full.job, make(full.job), version="bad"))
+    in_batches_of(30, full)
+    with pytest.raises(RunStopped, match=f"rule {rule} stops the run: .*; all 100 rows together"):
+        full.run()
+    assert published(full, "bad") == [90]
+
+
+@pytest.mark.parametrize(("size", "visits"), [(1, 60), (3, 105)])
+def test_a_good_model_is_never_stopped_however_small_its_batches(size: int, visits: int, hospital: Any) -> None:
+    hospital.admit(*range(1, visits + 1))
+    in_batches_of(size, hospital)
+    assert hospital.run().counts.scored == visits
+    judged = dict(hospital.rows("SELECT rule, max(judged) FROM scorer.validation_results WHERE success GROUP BY rule"))
+    assert judged["scores_differ"] == 20
+    assert judged["scores_not_shifted"] == (100 if visits > 100 else 0)
+    assert judged["score_given"] == 0  # declined scores are not in the pool: it would say nothing of them
+    assert judged["score_is_probability"] == size
+
+
+def test_one_new_visit_an_hour_shows_a_constant_model_once_there_were_twenty(
+    hospital: Any, make_model: Callable[..., Path]
+) -> None:
+    hospital.put_into_production(hospital.job, make_model(hospital.job, constant(hospital.job), version="bad"))
+    hospital.admit(*range(1, 19))
+    hospital.run()
+    for visit_id, hours in ((19, 1), (20, 2)):
+        hospital.admit(visit_id)
+        if visit_id == 19:
+            ended = hospital.run(as_of=hospital.noon + timedelta(hours=hours))
+            assert (ended.counts.scored, ended.counts.unchanged) == (1, 18)
+    with pytest.raises(RunStopped, match="rule scores_differ stops the run"):
+        hospital.run(as_of=hospital.noon + timedelta(hours=2))
+    assert published(hospital, "bad") == [19]
+
+    # The way out where the model was not at fault: what was recalled is no witness.
+    hospital.execute("INSERT INTO scorer.recalls (score_id, why) SELECT score_id, 'a test' FROM scorer.scores")
+    assert hospital.run(as_of=hospital.noon + timedelta(hours=2)).counts.scored == 1
+
+
+def test_one_visit_whose_inputs_stay_the_same_says_nothing_however_often_it_is_scored(
+    hospital: Any, make_model: Callable[..., Path], changed_job: Callable[..., Any]
+) -> None:
+    job = changed_job(suites={"scores": lambda entries: entries[2]["meta"].update(min_rows=3)})
+    hospital.put_into_production(job, make_model(job, constant(job), version="bad"))
+    hospital.admit(1)
+    for hours in (0, 7, 14, 21):
+        assert hospital.run(job, as_of=hospital.noon + timedelta(hours=hours)).counts.scored == 1
+    for number in (1, 2):  # what is charted meanwhile makes it another input, of which another score could be expected
+        hospital.observe(1, hours_ago=number, observation_type_code="LACTATE", observation_value=number)
+        if number == 1:
+            assert hospital.run(job, as_of=hospital.noon + timedelta(hours=22)).counts.scored == 1
+    with pytest.raises(RunStopped, match="rule scores_differ stops the run"):
+        hospital.run(job, as_of=hospital.noon + timedelta(hours=23))
 
 
 def test_a_warning_is_recorded_and_stops_nothing(

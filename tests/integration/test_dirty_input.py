@@ -118,6 +118,22 @@ def test_odd_codes_are_counted_and_refused_each_under_its_own_name(hospital: Any
     assert hospital.open_findings() == []
 
 
+def test_codes_as_long_as_a_page_are_refused_each_under_its_own_name(hospital: Any) -> None:
+    hospital.admit(1, 2)
+    page = "".join(map(str, range(9000)))[:9000]  # nothing that an index could compress
+    for number, code in enumerate([page, page, page[:-1] + "x"]):
+        hospital.observe(2, observation_type_code=code, hours_ago=4 + number / 10)
+    assert hospital.run().counts.scored == 2
+    assert hospital.run().counts.unchanged == 2
+    found = hospital.open_findings()
+    assert [(entity_id, rule) for entity_id, rule, *_ in found] == [("2", "code_known")] * 2
+    assert sorted(observed for *_, observed in found) == [f"{page[:199]}… ({n} observations)" for n in (1, 2)]
+    assert {key for *_, key, _ in found} == set(hospital.one("SELECT unknown_codes FROM scorer.batches LIMIT 1"))
+    hospital.execute("DELETE FROM public.patient_observations WHERE length(observation_type_code) > 100")
+    assert hospital.run().counts.scored == 1
+    assert hospital.open_findings() == []
+
+
 def test_exact_duplicates_count_once_and_another_value_at_the_same_time_counts_too(hospital: Any) -> None:
     hospital.admit(1, 2)
     hospital.run()
@@ -362,6 +378,7 @@ def test_a_missing_column_is_named_in_one_sentence_before_anything_is_claimed(
         ("ALTER observation_date TYPE timestamp", "observation_date"),
         ("ALTER observation_type_code TYPE integer USING 7", "observation_type_code"),
         ("ALTER observation_value TYPE text USING 'much'", "observation_value"),
+        ("ALTER observation_value TYPE bigint USING 9007199254740993", r"beyond 2\^53.*CAST it AS text"),
     ],
 )
 def test_a_column_of_another_type_is_named_in_one_sentence(change: str, told: str, hospital: Any) -> None:

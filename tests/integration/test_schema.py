@@ -140,7 +140,7 @@ def test_everything_is_explained(migrated_url: str) -> None:
     )
     assert not unexplained
     tables = run_sql(migrated_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'scorer'")
-    assert tables == [(13,)]
+    assert tables == [(14,)]
 
 
 def test_reporting_views_have_the_columns_that_were_promised(migrated_url: str) -> None:

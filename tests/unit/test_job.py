@@ -94,7 +94,7 @@ def test_a_job_that_is_not_there_is_one_sentence(name: str) -> None:
 BROKEN = {
     # what is written instead: what the sentence says after the file's name
     ('entity = "visit"', "entity = visit"): r" is not valid TOML: .*",
-    ('entity = "visit"', ""): r': "entity" is missing\.',
+    ('entity = "visit"', ""): r': "entity" is missing; the shipped job\.toml says what each key means\.',
     ('entity = "visit"', "entity = 5"): r': "entity" must be text, not 5\.',
     (
         'task = "binary"',
@@ -112,17 +112,17 @@ BROKEN = {
     ('valid_for = "6 h"', 'valid_for = "6 m"'): r': valid_for: "6 m" is not a span of time; .*',
     ('valid_for = "6 h"', 'valid_for = "0 h"'): r': valid_for: "0 h" is shorter than a millisecond; .*',
     ('valid_for = "6 h"', "valid_for = 6"): r': "valid_for" must be text, not 6\.',
-    ('valid_for = "6 h"', ""): r': "valid_for" is missing\.',
+    ('valid_for = "6 h"', ""): r': "valid_for" is missing; the shipped job\.toml says what each key means\.',
     ('due_again = "change"', 'due_again = "never"'): r""": "due_again" must be one of 'change', .*, not 'never'\.""",
     ('published = ["client"]', 'published = "client"'): r""": "published" must be a list of texts, not 'client'\.""",
     ('published = ["client"]', "published = [1]"): r': "published" must be a list of texts, not \[1\]\.',
     ("[schedule]", "[timetable]"): r": \[schedule\] is missing\.",
-    ('cron = "5 * * * *"', ""): r': \[schedule\]: "cron" is missing\.',
+    ('cron = "5 * * * *"', ""): r': \[schedule\]: "cron" is missing; the shipped job\.toml says what each key means\.',
     ('timezone = "UTC"', 'zone = "UTC"'): r': \[schedule\]: unknown key "zone"; did you mean "timezone"\?',
-    ('lowest = "LOW"', ""): r': \[bands\]: "lowest" is missing\.',
+    ('lowest = "LOW"', ""): r': \[bands\]: "lowest" is missing; the shipped job\.toml says what each key means\.',
     ("HIGH = 0.7", 'HIGH = "0.7"'): r""": \[bands\]: \[above\]: "HIGH" must be a number, not '0\.7'\.""",
     ("HIGH = 0.7", "HIGH = true"): r': \[bands\]: \[above\]: "HIGH" must be a number, not True\.',
-    ('due = "due.sql"', ""): r': \[statements\]: "due" is missing\.',
+    ('due = "due.sql"', ""): r': \[statements\]: "due" is missing; the shipped job\.toml says what each key means\.',
     ('due = "due.sql"', "due = 1"): r': \[statements\]: "due" must be text, not 1\.',
     (
         'grants = "grants.sql"',
@@ -136,7 +136,10 @@ BROKEN = {
     ),
     ("plausible = [0, 350] }\nSPO2", "plausible = [0] }\nSPO2"): r': \[codes\]: \[HR\]: "plausible" must be .*',
     ("plausible = [0, 350] }\nSPO2", 'plausible = ["a", "b"] }\nSPO2'): r': \[codes\]: \[HR\]: "plausible" must be .*',
-    ('HR = { unit = "beats/min", plausible', "HR = { plausible"): r': \[codes\]: \[HR\]: "unit" is missing\.',
+    (
+        'HR = { unit = "beats/min", plausible',
+        "HR = { plausible",
+    ): r': \[codes\]: \[HR\]: "unit" is missing; the shipped job\.toml says what each key means\.',
     ('HR = { unit = "beats/min", plausible', 'HR = { unit = "beats/min", low = 1, plausible'): (
         r': \[codes\]: \[HR\]: unknown key "low"; known are: .*'
     ),
@@ -149,14 +152,17 @@ BROKEN = {
         'windows = ["12 h"]',
         'windows = ["12 o"]',
     ): r': \[features\]: \[\[groups\]\] 3: windows: "12 o" is not a span of time; .*',
-    ('windows = ["12 h"]', ""): r': \[features\]: \[\[groups\]\] 3: "windows" is missing\.',
+    (
+        'windows = ["12 h"]',
+        "",
+    ): r': \[features\]: \[\[groups\]\] 3: "windows" is missing; the shipped job\.toml says what each key means\.',
     ('statistics = ["outside"]', 'statistics = ["median"]'): (
         r': \[features\]: \[\[groups\]\] 3: "median" is not a statistic; there are: last, first, .*'
     ),
     (
         'statistics = ["outside"]',
         'statistic = ["outside"]',
-    ): r': \[features\]: \[\[groups\]\] 3: "statistics" is missing\.',
+    ): r': \[features\]: \[\[groups\]\] 3: "statistics" is missing; the shipped job\.toml says what each key means\.',
     ('numbers = ["age_years", "hours_before_icu"]', "number = []"): (
         r': \[features\]: unknown key "number"; did you mean "numbers"\?'
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import traceback
 from collections.abc import Callable
@@ -362,6 +363,15 @@ def test_attributes_are_published_as_what_they_are(sepsis: Job) -> None:
         "died": None,
         "weight": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(12345.0, "12345"), (-0.5, "-0.5"), (2.0**53, "9007199254740992"), (1e300, "1e+300")]
+)
+def test_a_whole_number_is_published_as_one(number: float, text: str, sepsis: Job) -> None:
+    these = replace(known(6), attributes=Attributes(numbers={"client": np.array([number])}))
+    (outcome,) = judged(replace(sepsis, published=("client",)), these, score=[0.5], wanted=[True]).new_outcomes
+    assert json.dumps(outcome.attributes) == f'{{"client": {text}}}'
 
 
 def test_who_is_left_out_takes_his_observations_along() -> None:

@@ -14,8 +14,8 @@ import pytest
 from scorer.errors import RunStopped
 from scorer.features import feature_names
 from scorer.job import Job
-from scorer.types import NO_TIME, Attributes, Features, Observations, WorkItem
-from scorer.validation import Suites, feature_frame, observation_frame
+from scorer.types import NO_TIME, Attributes, Features, Observations, Published, WorkItem
+from scorer.validation import Pool, Suites, feature_frame, observation_frame, pool_of
 
 HOUR = 3_600_000_000
 NOON = int(datetime(2025, 6, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
@@ -249,6 +249,79 @@ def test_the_breaker_trips_for_scores_that_cannot_be_right(kind: str, suites: Su
     with pytest.raises(RunStopped, match=f"rule {rule} stops the run") as raised:
         suites.judge_scores(ids, score=score, training_quantile=quantile)
     assert len(raised.value.results) == 4
+
+
+def pool(*scores: float, entities: int | None = None) -> Pool:
+    """Scores published before, newest first, of so many entities (each of its own, if not said), all of other inputs."""
+    published = [
+        Published(entity_id=f"p{number % (entities or len(scores))}", input_hash=bytes([number]), score=score)
+        for number, score in enumerate(scores)
+    ]
+    return pool_of(published, entity_ids=["e"], input_hashes=[b""], training_quantile=lambda score: score)
+
+
+# the batch's scores, what was published before, and the rule that stops the run
+POOLED: dict[str, tuple[list[float], Pool, str | None]] = {
+    "one of a kind with nineteen": ([0.5], pool(*[0.5] * 19), "scores_differ"),
+    "one too few": ([0.5], pool(*[0.5] * 18), None),
+    "two too few with one that is missing": ([0.5, NAN], pool(*[0.5] * 18), None),
+    "what is missing makes no difference": ([0.5, NAN], pool(*[0.5] * 19), "scores_differ"),
+    "another than those before": ([0.6], pool(*[0.5] * 19), None),
+    "turned constant": ([0.5], pool(*[0.5] * 19, 0.6, 0.7), "scores_differ"),
+    "one that differed among the twenty": ([0.5], pool(*[0.5] * 18, 0.6, *[0.5] * 50), None),
+    "constant for one entity": ([0.5], pool(*[0.5] * 19, entities=1), "scores_differ"),
+    "shifted": ([0.99], pool(*np.linspace(0.96, 1, 99)), "scores_not_shifted"),
+    "shifted, but for the newest": ([0.5], pool(*[0.6] * 50, *np.linspace(0.96, 1, 49)), None),
+    "turned shifted": ([0.99], pool(*np.linspace(0.96, 1, 99), *[0.0] * 50), "scores_not_shifted"),
+    "a few high ones scored again and again": ([0.99], pool(*np.linspace(0.96, 1, 200), entities=98), None),
+    "large enough to be judged alone": (np.linspace(0.1, 0.9, 20).tolist(), pool(*[0.5] * 19), None),
+    "what was published is not judged again": ([0.5], pool(*[7.0] * 5), None),
+    "declined ones are not made up for": ([NAN] * 19, pool(*np.linspace(0, 1, 50)), None),
+}
+
+
+@pytest.mark.parametrize("kind", POOLED)
+def test_a_small_batch_is_judged_with_the_newest_that_were_published(kind: str, suites: Suites) -> None:
+    scores, before, rule = POOLED[kind]
+    score = np.array(scores)
+    ids = ["e"] * len(score)
+    if rule is None:
+        verdict = suites.judge_scores(ids, score=score, training_quantile=score, pool=before)
+        assert {each.rule: each.judged for each in verdict.results}["score_is_probability"] == len(score)
+        return
+    with pytest.raises(RunStopped, match=f"rule {rule} stops the run") as raised:
+        suites.judge_scores(ids, score=score, training_quantile=score, pool=before)
+    needed = {"scores_differ": 20, "scores_not_shifted": 100}[rule]
+    assert {each.rule: each.judged for each in raised.value.results}[rule] == needed
+    assert suites.pool_rows == 100
+
+
+def test_the_pool_holds_each_entity_once_and_nothing_that_is_about_to_be_published() -> None:
+    published = [
+        Published("a", b"2", 0.1),  # about to be published anew
+        Published("a", b"1", 0.2),
+        Published("b", b"2", 0.3),
+        Published("b", b"2", 0.3),
+        Published("b", b"3", 0.4),
+        Published("c", b"1", 0.5),
+    ]
+    found = pool_of(published, entity_ids=["a"], input_hashes=[b"2"], training_quantile=lambda score: score / 2)
+    assert found.by_inputs["score"].tolist() == [0.2, 0.3, 0.4, 0.5]
+    assert found.by_entity["score"].tolist() == [0.3, 0.5]
+    assert found.by_entity["training_quantile"].tolist() == [0.15, 0.25]
+
+
+def test_long_texts_of_the_database_are_cut_where_they_are_shown_and_stay_apart_as_keys(suites: Suites) -> None:
+    rows = [(1.0, "HR", 80.0, False, NAN, NAN, True), (1.0, "WHAT", 80.0, False, NAN, NAN, True)]
+    long = "x" * 9000
+    these = replace(observations(rows * 2), codes=("FIO2", long + "1", long + "2"))
+    verdict = suites.judge_observations(these, admitted(10), as_of=as_of())
+    found = [each for each in verdict.rejections if each.rule == "code_known"]
+    keys = {each.observation_id for each in found}
+    assert len(keys) == 2
+    assert dict(verdict.unknown_codes) == dict.fromkeys(keys, 2)
+    assert {each.observed for each in found} == {f"{'x' * 199}… (2 observations)"}
+    assert {len(key) for key in keys if key} == {200}
 
 
 def test_threads_that_judge_at_once_get_their_own_counts(suites: Suites) -> None:

@@ -1,0 +1,26 @@
+-- Keeps what was laid out and not written, because somebody held the row, for a later batch or run; one row: how many those are.
+-- Parameters: job, written (array of entity_id).
+WITH passed_over AS (
+    SELECT
+        s.entity_id,
+        s.since
+    FROM pg_temp.staged_write_back AS s
+    WHERE NOT EXISTS (
+        SELECT
+        FROM unnest(CAST(:written AS text [])) AS t (entity_id)
+        WHERE t.entity_id = s.entity_id
+    )
+),
+
+kept AS (
+    INSERT INTO scorer.write_backs (job, entity_id, since)
+    SELECT
+        :job,
+        p.entity_id,
+        p.since
+    FROM passed_over AS p
+    ON CONFLICT (job, entity_id) DO NOTHING
+)
+
+SELECT count(*) AS passed_over
+FROM passed_over

@@ -1,0 +1,24 @@
+-- The newest published scores of a job's model, newest first; one row per score. Recalled ones are left out.
+-- Only the newest look_back rows of the ledger are looked at, so that the cost does not grow with history.
+-- Parameters: job, output, model_version, look_back, max_rows.
+SELECT
+    s.entity_id,
+    s.input_hash,
+    s.score
+FROM scorer.scores AS s
+WHERE s.score_id > (
+        SELECT max(newest.score_id) - :look_back
+        FROM scorer.scores AS newest
+    )
+    AND s.job = :job
+    AND s.output = :output
+    AND s.model_version = :model_version
+    AND s.status = 'SCORED'
+    AND NOT s.shadow
+    AND NOT EXISTS (
+        SELECT
+        FROM scorer.recalls AS r
+        WHERE r.score_id = s.score_id
+    )
+ORDER BY s.score_id DESC
+LIMIT :max_rows

@@ -1,0 +1,70 @@
+-- Lays out the batch's scores, and up to max_waiting of those that wait from earlier, for the hospital's own table; one row per entity.
+-- What waited is taken out of scorer.write_backs, for keep_write_backs to put back what is passed over again; a stale score is dropped.
+-- The rows of current_scores are locked, passing over what another worker holds: whoever carries an entity, or writes back what waits of
+-- it, has that lock, so that a newer score is never overwritten with an older one, and nobody waits for a row of scorer.write_backs.
+-- By lot, so that rows which are held for long do not keep back the others.
+-- Parameters: job, output, max_waiting.
+WITH waiting AS (
+    SELECT
+        w.entity_id,
+        w.since,
+        c.score,
+        c.risk_band,
+        c.label,
+        c.as_of,
+        c.scored_at,
+        c.valid_until
+    FROM scorer.write_backs AS w
+    JOIN scorer.current_scores AS c
+        ON c.job = w.job
+        AND c.entity_id = w.entity_id
+        AND c.output = :output
+    WHERE w.job = :job
+    ORDER BY random()
+    LIMIT :max_waiting
+    FOR NO KEY UPDATE OF c SKIP LOCKED
+),
+
+taken_out AS (
+    DELETE FROM scorer.write_backs
+    WHERE job = :job
+      AND entity_id IN (SELECT w.entity_id FROM waiting AS w)
+),
+
+fresh AS (
+    SELECT
+        o.entity_id,
+        o.score,
+        o.risk_band,
+        o.label,
+        o.as_of,
+        o.valid_until
+    FROM pg_temp.staged_outcomes AS o
+    WHERE o.status = 'SCORED'
+)
+
+INSERT INTO pg_temp.staged_write_back (entity_id, score, risk_band, label, as_of, scored_at, valid_until, since)
+SELECT
+    f.entity_id,
+    f.score,
+    f.risk_band,
+    f.label,
+    f.as_of,
+    now(),
+    f.valid_until,
+    COALESCE(w.since, now())
+FROM fresh AS f
+LEFT JOIN waiting AS w ON w.entity_id = f.entity_id
+UNION ALL
+SELECT
+    w.entity_id,
+    w.score,
+    w.risk_band,
+    w.label,
+    w.as_of,
+    w.scored_at,
+    w.valid_until,
+    w.since
+FROM waiting AS w
+WHERE w.valid_until > now()
+  AND NOT EXISTS (SELECT FROM fresh AS f WHERE f.entity_id = w.entity_id)
