@@ -179,7 +179,7 @@ def test_one_new_visit_an_hour_shows_a_constant_model_once_there_were_twenty(
     assert hospital.run(as_of=hospital.noon + timedelta(hours=2)).counts.scored == 1
 
 
-def test_one_visit_whose_inputs_stay_the_same_says_nothing_however_often_it_is_scored(
+def test_one_visit_says_nothing_however_often_it_is_scored(
     hospital: Any, make_model: Callable[..., Path], changed_job: Callable[..., Any]
 ) -> None:
     job = changed_job(suites={"scores": lambda entries: entries[2]["meta"].update(min_rows=3)})
@@ -187,12 +187,14 @@ def test_one_visit_whose_inputs_stay_the_same_says_nothing_however_often_it_is_s
     hospital.admit(1)
     for hours in (0, 7, 14, 21):
         assert hospital.run(job, as_of=hospital.noon + timedelta(hours=hours)).counts.scored == 1
-    for number in (1, 2):  # what is charted meanwhile makes it another input, of which another score could be expected
+    for number in (1, 2, 3):  # nor does what is charted meanwhile: a steady patient's score may well stay the same
         hospital.observe(1, hours_ago=number, observation_type_code="LACTATE", observation_value=number)
-        if number == 1:
-            assert hospital.run(job, as_of=hospital.noon + timedelta(hours=22)).counts.scored == 1
+        assert hospital.run(job, as_of=hospital.noon + timedelta(hours=21 + number)).counts.scored == 1
+    hospital.admit(2)
+    assert hospital.run(job, as_of=hospital.noon + timedelta(hours=25)).counts.scored == 1
+    hospital.admit(3)  # but that three patients have one score does
     with pytest.raises(RunStopped, match="rule scores_differ stops the run"):
-        hospital.run(job, as_of=hospital.noon + timedelta(hours=23))
+        hospital.run(job, as_of=hospital.noon + timedelta(hours=26))
 
 
 def test_a_warning_is_recorded_and_stops_nothing(
