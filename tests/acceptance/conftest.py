@@ -314,7 +314,7 @@ def cohort(make_database: Callable[[str], str], template: str, fill: Callable[..
     return give
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def query() -> Query:
     """Rows of a statement in a database, as its owner; a session of its own, so that it leaves nothing behind."""
 

@@ -6,6 +6,7 @@ out.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -82,10 +83,23 @@ def patient_settings(settings: Settings) -> Settings:
     )
 
 
+# What makes each visit in stay due anew; without it, a ward of which nothing is heard for days would rightly trip the circuit breaker.
+CHART = """
+    INSERT INTO patient_observations (visit_id, client, observation_date, observation_type_code, observation_value, recorded_at)
+    SELECT visit_id, client, %s, 'HR', 60 + (visit_id * 7 + %s) %% 60, %s FROM visits WHERE discharged_at IS NULL"""
+
+
 @pytest.fixture(scope="module")
-def clock() -> Iterator[datetime]:
-    """As-of times, each seven hours after the one before: every score has expired by then."""
-    return iter(NOW + timedelta(hours=7 * number) for number in range(1, 1000))
+def clock(hospital: Hospital, query: Callable[..., Any]) -> Iterator[datetime]:
+    """As-of times, each some minutes after the one before, with something charted in between."""
+
+    def ticking() -> Iterator[datetime]:
+        for number in itertools.count(1):
+            as_of = NOW + timedelta(minutes=5 * number)
+            query(hospital.server.url, CHART, as_of - timedelta(seconds=30), number, as_of - timedelta(seconds=30))
+            yield as_of
+
+    return ticking()
 
 
 @pytest.mark.parametrize("manner", ["fast", "immediate", "killed"])
