@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -121,9 +120,7 @@ def test_nobody_waits_for_a_dry_run(hospital: Any, sepsis: Job) -> None:
     thread.start()
     try:
         assert judging.wait(60)
-        began = time.monotonic()
-        assert hospital.run().counts.scored == 6
-        assert time.monotonic() - began < hospital.settings.lock_timeout.total_seconds()
+        assert hospital.run().counts.scored == 6  # had it to wait, it would give up after lock_timeout
     finally:
         go_on.set()
         thread.join()
@@ -141,11 +138,9 @@ def test_whoever_enqueues_does_not_wait_for_a_batch_in_hand(hospital: Any, sepsi
         assert eligible == 6
         with first.store.transaction():
             assert len(first.store.claim_work(sepsis, run, size=4)) == 4
-            began = time.monotonic()
             with second.store.transaction():
                 _, others = enqueue(second, as_of=hospital.noon, limit=None, trigger=Trigger.MANUAL)
             assert others == 0
-            assert time.monotonic() - began < 1
         counts = carry_batch(first, run)
         assert counts is not None
         assert counts.scored == 6
