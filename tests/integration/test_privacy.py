@@ -176,7 +176,7 @@ STATEMENTS: dict[str, tuple[str, str, str, int]] = {
         "write_back.sql",
         "risk_level = locked.risk_band",
         "risk_level = v.client",
-        70,
+        1,
     ),
     "a rule that stops the run": ("job.toml", "[actions] ", '[actions]\nvalue_not_too_high = "fail" ', 1),
 }
