@@ -140,7 +140,7 @@ def test_everything_is_explained(migrated_url: str) -> None:
     )
     assert not unexplained
     tables = run_sql(migrated_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'scorer'")
-    assert tables == [(14,)]
+    assert tables == [(18,)]
 
 
 def test_reporting_views_have_the_columns_that_were_promised(migrated_url: str) -> None:
@@ -183,7 +183,15 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'scorer' ORDER BY 1
         """,
     )
-    assert [name for name, *_ in functions] == ["check_model_step", "move_model", "record_model_event", "refuse_change"]
+    assert [name for name, *_ in functions] == [
+        "announce_requests",
+        "cancel_request",
+        "check_model_step",
+        "move_model",
+        "record_model_event",
+        "refuse_change",
+        "request_score",
+    ]
     for name, as_owner, configuration, open_to_all in functions:
         assert not open_to_all, f"{name} may be called by anybody"
         if as_owner:
