@@ -196,7 +196,8 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         assert not open_to_all, f"{name} may be called by anybody"
         if as_owner:
             assert configuration == ["search_path=pg_catalog, pg_temp"], name
-    assert {name for name, as_owner, *_ in functions if as_owner} == {"move_model", "record_model_event"}
+    as_owner = {name for name, as_owner, *_ in functions if as_owner}
+    assert as_owner == {"announce_requests", "cancel_request", "move_model", "record_model_event", "request_score"}
 
 
 # A schema that is not at head
