@@ -83,4 +83,4 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
 
 
 def _schedule(job: Job) -> str:
-    return f"schedule {job.cron} {job.timezone}"
+    return f"schedule {job.schedule.cron} {job.schedule.timezone}"

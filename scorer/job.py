@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from scorer.durations import parse_span
 from scorer.errors import UserError
+from scorer.schedule import Schedule
 from scorer.types import Action
 
 # Raised when the same definition comes to mean other features or verdicts, so that every job's version changes with it.
@@ -117,8 +118,7 @@ class Job:
     min_observations: int
     valid_for: timedelta
     due_again: DueAgain
-    cron: str
-    timezone: str
+    schedule: Schedule
     codes: tuple[Code, ...]
     features: FeatureSpec
     bands: Bands | None
@@ -186,8 +186,9 @@ def _read(name: str, root: Path, path: Path) -> Job:
         min_observations=table.positive("min_observations", default=1),
         valid_for=table.span("valid_for"),
         due_again=table.choice("due_again", DueAgain),
-        cron=schedule.text("cron"),
-        timezone=schedule.text("timezone", default="UTC"),
+        schedule=Schedule.of(
+            schedule.text("cron"), schedule.text("timezone", default="UTC"), where=f"{path}: [schedule]"
+        ),
         codes=_codes(table.table("codes")),
         features=_features(table.table("features")),
         bands=_bands(table.optional_table("bands")),

@@ -14,6 +14,7 @@ import pytest
 from scorer import job as jobs
 from scorer.errors import UserError
 from scorer.job import Action, Bands, DueAgain, Job, Task, job_names, load_job, shipped_root
+from scorer.schedule import Schedule
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_the_shipped_job_is_read(sepsis: Job) -> None:
         "sepsis_probability",
     )
     assert (sepsis.batch_size, sepsis.min_observations, sepsis.valid_for) == (5000, 5, timedelta(hours=6))
-    assert (sepsis.due_again, sepsis.cron, sepsis.timezone) == (DueAgain.CHANGE, "5 * * * *", "UTC")
+    assert (sepsis.due_again, sepsis.schedule) == (DueAgain.CHANGE, Schedule(cron="5 * * * *", timezone="UTC"))
     assert sepsis.bands == Bands(limits=(("HIGH", 0.7), ("MEDIUM", 0.4)), lowest="LOW")
     assert set(sepsis.statements) == {*jobs.REQUIRED_STATEMENTS, *jobs.OPTIONAL_STATEMENTS}
     assert set(sepsis.suites) == set(jobs.SUITES)
@@ -242,7 +243,7 @@ def test_what_may_be_left_out_may_be_left_out(site: Path) -> None:
         encoding="utf-8",
     )
     job = load_job("sepsis", jobs_dir=site)
-    assert (job.output, job.batch_size, job.min_observations, job.timezone) == ("score", 1000, 1, "UTC")
+    assert (job.output, job.batch_size, job.min_observations, job.schedule.timezone) == ("score", 1000, 1, "UTC")
     assert (job.bands, job.published, job.first_model, job.actions, job.parameters) == (None, (), None, {}, {})
     assert set(job.statements) == {"due", "observations"}
 

@@ -1,0 +1,76 @@
+"""When a job is due to run: a cron expression on the clock of a time zone, right across both daylight-saving changes.
+
+As Debian's cron has it (cronsim): a fixed time that the clock skips in spring fires as soon as the gap is over, one that it repeats in
+autumn fires once; an hour or minute written with * fires in real time. 0 and 7 are Sunday.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from scorer.errors import UserError
+
+_FIELDS = 5
+_NAMED = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A cron expression of five fields, and the time zone whose clock it is read by."""
+
+    cron: str
+    timezone: str
+
+    @classmethod
+    def of(cls, cron: str, timezone: str, *, where: str) -> Schedule:
+        """The schedule; UserError, beginning with `where`, for an expression or a zone that cannot be read, or one that never fires."""
+        made = cls(cron=cron, timezone=timezone)
+        try:
+            made._zone()
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise UserError(f'{where}: "{timezone}" is no time zone; write one such as Europe/Vienna.') from error
+        if len(made._expression().split()) != _FIELDS:
+            raise UserError(f'{where}: "{cron}" is not cron\'s five fields; write it as 5 * * * *, or as @hourly.')
+        try:
+            made.next_tick(after=datetime(2026, 1, 1, tzinfo=UTC))
+        except (CronSimError, StopIteration) as error:
+            why = str(error).lower() or "it never fires"
+            raise UserError(
+                f'{where}: "{cron}" is no schedule ({why}); write it as 5 * * * *, or as @hourly.'
+            ) from error
+        return made
+
+    def next_tick(self, *, after: datetime) -> datetime:
+        """The first tick after a moment, in UTC."""
+        return next(self._ticks(after))
+
+    def ticks(self, *, after: datetime, until: datetime) -> Iterator[datetime]:
+        """The ticks after a moment, up to and with another, oldest first, in UTC."""
+        for tick in self._ticks(after):
+            if tick > until:
+                return
+            yield tick
+
+    def _ticks(self, after: datetime) -> Iterator[datetime]:
+        for local in CronSim(self._expression(), after.astimezone(self._zone())):
+            tick = local.astimezone(UTC)
+            # Asked in the hour that autumn repeats, cronsim begins with that hour's first passage.
+            if tick > after:
+                yield tick
+
+    def _expression(self) -> str:
+        return _NAMED.get(self.cron.strip().lower(), self.cron)
+
+    def _zone(self) -> tzinfo:
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
