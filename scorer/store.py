@@ -6,20 +6,19 @@ schema.
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from scorer.connection import Target, engine, sentences
-from scorer.copying import copied, document, moment, number, text
+from scorer.connection import sentences
+from scorer.copying import document, moment, number, text
 from scorer.errors import UserError
 from scorer.job import Job
+from scorer.session import Session
 from scorer.statements import statement, without_comments
 from scorer.types import Counts, Outcome, Previous, Published, Rejection, RuleResult, Run, Status, Trigger, WorkItem
 from scorer.version import __version__
@@ -27,36 +26,14 @@ from scorer.version import __version__
 _WAITING_AT_ONCE = 5000  # rows passed over earlier that a batch tries again
 
 
-class Store:
-    """One session with the database; opened when first used, opened anew after `close`."""
-
-    def __init__(self, target: Target) -> None:
-        self._engine = engine(target)
-        self._session: sa.Connection | None = None
-
-    def close(self) -> None:
-        """End the session; what was not committed is rolled back."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.invalidate()
-            session.close()
-
-    @contextmanager
-    def transaction(self, *, keep: bool = True) -> Iterator[None]:
-        """One transaction: committed at its end (rolled back if not `keep`), rolled back on any exception."""
-        with sentences():
-            if self._session is None:
-                self._session = self._engine.connect()
-            with self._session.begin() as transaction:
-                yield
-                if not keep:
-                    transaction.rollback()
+class Store(Session):
+    """A session that carries runs."""
 
     # A run
 
     def begin_run(self, job: Job, *, model_version: str, trigger: Trigger, as_of: datetime | None) -> Run:
         """A new run, as of a time (now by the database's clock, where none is given), by what the database knew at that time."""
-        row = self._one(
+        row = self.one(
             "begin_run",
             job=job.name,
             job_version=job.version,
@@ -78,11 +55,11 @@ class Store:
 
     def hold_run(self, run_id: int) -> bool:
         """Whether this session now holds the run: nobody else carries it."""
-        return bool(self._one("hold_run", run_id=run_id).held)
+        return bool(self.one("hold_run", run_id=run_id).held)
 
     def release_run(self, run_id: int) -> None:
         """Give the run back."""
-        self._one("release_run", run_id=run_id)
+        self.one("release_run", run_id=run_id)
 
     def list_unfinished_runs(self, job: Job) -> list[Run]:
         """The runs of a job that are not marked as ended, oldest first."""
@@ -97,12 +74,12 @@ class Store:
                 finished_at=None,
                 counts=Counts(),
             )
-            for row in self._all("list_unfinished_runs", job=job.name)
+            for row in self.all("list_unfinished_runs", job=job.name)
         ]
 
     def resume_run(self, run_id: int) -> None:
         """Count one more process that goes on with this run."""
-        self._do("resume_run", run_id=run_id)
+        self.do("resume_run", run_id=run_id)
 
     def enqueue_due(self, job: Job, run: Run, *, limit: int | None, kept: bool = True) -> int:
         """How many entities are due, now waiting; where the run is not `kept`, apart from the work of other runs."""
@@ -117,28 +94,24 @@ class Store:
             **job.parameters,
         }
         with sentences(where=f"The statement due of job {job.name}"):
-            row = self._execute(query, _only_named(query, parameters, job=job)).one()
+            row = self.execute(query, _only_named(query, parameters, job=job)).one()
         return int(row.eligible)
 
     def count_waiting(self, run_id: int) -> int:
         """How many entities of the run still wait."""
-        return int(self._one("count_waiting", run_id=run_id).waiting)
-
-    def finish_run(self, run_id: int) -> None:
-        """Mark the run succeeded, if nothing of it waits; the database refuses it where the run does not balance."""
-        self._do("finish_run", run_id=run_id)
+        return int(self.one("count_waiting", run_id=run_id).waiting)
 
     def give_up_work(self, run_id: int) -> None:
         """Leave the rest of the run's work to the next run."""
-        self._do("give_up_work", run_id=run_id)
+        self.do("give_up_work", run_id=run_id)
 
-    def fail_run(self, run_id: int, *, error: str) -> None:
-        """Mark the run failed, its work having been given up."""
-        self._do("fail_run", run_id=run_id, error=error)
+    def end_run(self, run_id: int, *, error: str | None = None) -> None:
+        """Mark the run succeeded, or failed with `error`, if nothing of it waits; the database refuses a success that does not balance."""
+        self.do("end_run", run_id=run_id, error=error)
 
     def read_run(self, run_id: int) -> Run:
         """The run as its row stands."""
-        row = self._one("read_run", run_id=run_id)
+        row = self.one("read_run", run_id=run_id)
         counts = {name: getattr(row, name) for name in Counts.__dataclass_fields__}
         return Run(
             run_id=row.run_id,
@@ -156,7 +129,7 @@ class Store:
 
     def claim_work(self, job: Job, run: Run, *, size: int) -> tuple[WorkItem, ...]:
         """Up to `size` due entities, taken by this transaction."""
-        rows = self._all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
+        rows = self.all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
         return tuple(
             WorkItem(
                 entity_id=row.entity_id,
@@ -179,12 +152,12 @@ class Store:
 
     def finish_work(self, items: Sequence[WorkItem]) -> None:
         """Remove what was claimed, in the same transaction."""
-        self._do("finish_work", work_ids=[item.work_id for item in items])
+        self.do("finish_work", work_ids=[item.work_id for item in items])
 
     def recent_scores(self, job: Job, *, model_version: str) -> list[Published]:
         """The newest scores that a model published, newest first, as far as the newest rows of the ledger hold them."""
         with sentences():
-            rows = self._all(
+            rows = self.all(
                 "recent_scores",
                 job=job.name,
                 output=job.output,
@@ -198,20 +171,19 @@ class Store:
 
     def next_batch(self) -> int:
         """The key of the batch about to be written."""
-        return int(self._one("next_batch").batch_id)
+        return int(self.one("next_batch").batch_id)
 
     def create_staged_outcomes(self) -> None:
         """Have somewhere to copy a batch's outcomes to."""
-        self._do("create_staged_outcomes")
+        self.do("create_staged_outcomes")
 
     def write_outcomes(
         self, job: Job, run: Run, *, batch_id: int, model_version: str, outcomes: Sequence[Outcome]
     ) -> None:
         """Append new outcomes to the ledger and make them current."""
         self.create_staged_outcomes()
-        self._do("empty_staged_outcomes")
-        self._copy("copy_outcomes", map(_outcome_fields, outcomes))
-        self._do(
+        self.copy("copy_outcomes", map(_outcome_fields, outcomes))
+        self.do(
             "write_ledger",
             job=job.name,
             output=job.output,
@@ -222,7 +194,7 @@ class Store:
             model_version=model_version,
             job_version=job.version,
         )
-        self._do(
+        self.do(
             "write_current",
             job=job.name,
             output=job.output,
@@ -238,16 +210,15 @@ class Store:
         if "write_back" not in job.statements:
             return 0
         self.create_staged_outcomes()
-        self._do("create_staged_write_back")
-        self._do("empty_staged_write_back")
-        self._do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
-        return int(self._one("keep_write_backs", job=job.name, written=self._write_staged(job)).passed_over)
+        self.do("create_staged_write_back")
+        self.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
+        return int(self.one("keep_write_backs", job=job.name, written=self._write_staged(job)).passed_over)
 
     def _write_staged(self, job: Job) -> list[str]:
         """Run the job's own statement, from pg_temp.staged_write_back into the hospital's table; the entities that it wrote."""
         where = f"The statement write_back of job {job.name}"
         with sentences(where=where):
-            result = self._execute(job.statements["write_back"], {})
+            result = self.execute(job.statements["write_back"], {})
         if not result.returns_rows or "entity_id" not in result.keys():  # noqa: SIM118 - a result is no mapping
             raise UserError(
                 f"{where} does not return the column 'entity_id', which tells what was written; "
@@ -258,18 +229,17 @@ class Store:
     def write_rejections(self, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]) -> None:
         """Record what was refused, and close what was open about `judged` entities and was not found again."""
         self._write_findings(job, run, rejections=rejections)
-        self._do("resolve_rejections", job=job.name, judged=list(judged))
+        self.do("resolve_rejections", job=job.name, judged=list(judged))
 
     def write_orphans(self, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
         """Record observations of entities that do not exist, and close what was open of them and was not found again."""
         self._write_findings(job, run, rejections=rejections)
-        self._do("resolve_orphans", job=job.name)
+        self.do("resolve_orphans", job=job.name)
 
     def _write_findings(self, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
-        self._do("create_staged_rejections")
-        self._do("empty_staged_rejections")
-        self._copy("copy_rejections", map(_rejection_fields, rejections))
-        self._do("write_rejections", job=job.name, run_id=run.run_id)
+        self.do("create_staged_rejections")
+        self.copy("copy_rejections", map(_rejection_fields, rejections))
+        self.do("write_rejections", job=job.name, run_id=run.run_id)
 
     def record_batch(
         self,
@@ -284,7 +254,7 @@ class Store:
         seconds: Mapping[str, float],
     ) -> None:
         """Record the batch: counts, and where the time went."""
-        self._do(
+        self.do(
             "record_batch",
             batch_id=batch_id,
             run_id=run.run_id,
@@ -298,7 +268,7 @@ class Store:
 
     def record_validation(self, run: Run, *, batch_id: int | None, results: Sequence[RuleResult]) -> None:
         """Record what each rule found in a batch."""
-        self._do(
+        self.do(
             "record_validation",
             run_id=run.run_id,
             batch_id=batch_id,
@@ -309,11 +279,11 @@ class Store:
 
     def one_install_at_a_time(self) -> None:
         """Wait until no other process installs jobs; held until the transaction ends."""
-        self._do("one_install_at_a_time")
+        self.do("one_install_at_a_time")
 
     def register_job_version(self, job: Job) -> None:
         """Keep the job as its files stand."""
-        self._do(
+        self.do(
             "register_job_version",
             job=job.name,
             job_version=job.version,
@@ -323,7 +293,7 @@ class Store:
     def register_model(self, job: str, *, model_version: str, sha256: str, manifest: Mapping[str, Any]) -> bool:
         """Whether the version was registered just now, as a candidate; False where it was there before."""
         return bool(
-            self._all(
+            self.all(
                 "register_model",
                 job=job,
                 model_version=model_version,
@@ -334,69 +304,38 @@ class Store:
 
     def move_model(self, job: str, *, model_version: str, status: str, why: str) -> None:
         """Move a model version to a status; the database refuses a step that is not allowed."""
-        self._do("move_model", job=job, model_version=model_version, status=status, why=why)
+        self.do("move_model", job=job, model_version=model_version, status=status, why=why)
 
     def production_model(self, job: str) -> tuple[str, str] | None:
         """Version and SHA-256 of the model in production, if there is one."""
-        rows = self._all("production_model", job=job)
+        rows = self.all("production_model", job=job)
         return (rows[0].model_version, rows[0].sha256) if rows else None
 
     def count_models(self, job: str) -> int:
         """How many versions of a job's model are registered."""
-        return int(self._one("count_models", job=job).registered)
+        return int(self.one("count_models", job=job).registered)
 
     def list_models(self) -> list[Mapping[str, Any]]:
         """The registered models, as rows to show."""
-        return self._shown("list_models")
+        return self.shown("list_models")
 
     # Views for people
 
     def job_status(self, job: str) -> Mapping[str, Any]:
         """Where a job stands, as a row to show."""
-        return self._shown("job_status", job=job)[0]
+        return self.shown("job_status", job=job)[0]
 
     def band_counts(self, job: str) -> list[Mapping[str, Any]]:
         """How many entities stand in each status and band, as rows to show."""
-        return self._shown("band_counts", job=job)
+        return self.shown("band_counts", job=job)
 
     def open_findings(self, job: str) -> list[Mapping[str, Any]]:
         """The open findings by rule, as rows to show."""
-        return self._shown("open_findings", job=job)
+        return self.shown("open_findings", job=job)
 
     def describe_session(self) -> Mapping[str, Any]:
         """Server, login and role of this session, as a row to show."""
-        return self._shown("describe_session")[0]
-
-    # Plumbing
-
-    def run_script(self, script: str) -> None:
-        """Run a job's file of statements that takes no parameters (views, grants)."""
-        assert self._session is not None
-        self._session.exec_driver_sql(script)
-
-    def _execute(self, query: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
-        assert self._session is not None, "outside a transaction"
-        return self._session.execute(sa.text(query), dict(parameters))
-
-    def _do(self, name: str, **parameters: Any) -> None:
-        self._execute(statement(name), parameters)
-
-    def _one(self, name: str, **parameters: Any) -> Any:
-        return self._execute(statement(name), parameters).one()
-
-    def _all(self, name: str, **parameters: Any) -> Sequence[Any]:
-        return self._execute(statement(name), parameters).all()
-
-    def _shown(self, name: str, **parameters: Any) -> list[Mapping[str, Any]]:
-        return [dict(row._mapping) for row in self._all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
-
-    def _copy(self, name: str, rows: Iterable[Sequence[bytes | None]]) -> None:
-        assert self._session is not None
-        cursor = self._session.connection.cursor()
-        try:
-            cursor.copy_expert(statement(name), io.BytesIO(copied(rows)), _COPY_BYTES)
-        finally:
-            cursor.close()
+        return self.shown("describe_session")[0]
 
 
 def _only_named(query: str, parameters: Mapping[str, Any], *, job: Job) -> dict[str, Any]:
@@ -410,7 +349,6 @@ def _only_named(query: str, parameters: Mapping[str, Any], *, job: Job) -> dict[
     return {name: parameters[name] for name in named}
 
 
-_COPY_BYTES = 1 << 20  # handed to the server at once
 # Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
 _RECENT_SCORES = 2000
 _LEDGER_ROWS_LOOKED_AT = 10_000

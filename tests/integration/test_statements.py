@@ -27,12 +27,15 @@ OF_JOBS = sorted(path for definition in JOBS for path in definition.parent.glob(
 ALL = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
 
 # What takes a statement by its name.
+OF_SESSIONS = {"do", "one", "all", "shown", "copy", "statement"}
 CALLERS = {
-    "store": {"_do", "_one", "_all", "_shown", "_copy", "statement"},
+    "store": OF_SESSIONS,
+    "timetable": OF_SESSIONS,
     "demo": {"statement"},
     "load": {"_statement"},
     "source": {"statement"},
 }
+SESSIONS = [module for module, callers in CALLERS.items() if callers is OF_SESSIONS]
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
 RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE")
 
@@ -75,7 +78,7 @@ def of_tables(name: str) -> list[str]:
 
 
 def test_each_of_our_statements_is_called_once() -> None:
-    called = Counter(name for module in ("store", "source") for _, name in calls(module))
+    called = Counter(name for module in (*SESSIONS, "source") for _, name in calls(module))
     assert {name: times for name, times in called.items() if times > 1} == {}
     assert sorted(called) == OWN
 
@@ -94,8 +97,9 @@ def test_each_file_of_a_job_is_named_by_its_definition() -> None:
 
 def test_methods_are_named_like_the_one_statement_that_they_run() -> None:
     of_method: dict[str, list[str]] = {}
-    for method, name in calls("store"):
-        of_method.setdefault(method, []).append(name)
+    for module in SESSIONS:
+        for method, name in calls(module):
+            of_method.setdefault(method, []).append(name)
     for method, names in of_method.items():
         if len(names) == 1:
             assert method in {names[0], "write_rejections", "write_orphans"}, f"{method} runs {names[0]}"

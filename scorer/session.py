@@ -1,0 +1,77 @@
+"""A session with the database: transactions, and the statements of sql/ by their names, in the manners of its target."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from scorer.connection import Target, engine, sentences
+from scorer.copying import copied
+from scorer.statements import statement
+
+_COPY_BYTES = 1 << 20  # handed to the server at once
+
+
+class Session:
+    """One session with the database; opened when first used, opened anew after `close`. All but these two work inside `transaction()`."""
+
+    def __init__(self, target: Target) -> None:
+        self._engine = engine(target)
+        self._session: sa.Connection | None = None
+
+    def close(self) -> None:
+        """End the session; what was not committed is rolled back."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.invalidate()
+            session.close()
+
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """One transaction: committed at its end (rolled back if not `keep`), rolled back on any exception."""
+        with sentences():
+            if self._session is None:
+                self._session = self._engine.connect()
+            with self._session.begin() as transaction:
+                yield
+                if not keep:
+                    transaction.rollback()
+
+    def do(self, name: str, **parameters: Any) -> None:
+        """Run the statement called `name`."""
+        self.execute(statement(name), parameters)
+
+    def one(self, name: str, **parameters: Any) -> Any:
+        """The one row that the statement called `name` gives."""
+        return self.execute(statement(name), parameters).one()
+
+    def all(self, name: str, **parameters: Any) -> Sequence[Any]:
+        """The rows that the statement called `name` gives."""
+        return self.execute(statement(name), parameters).all()
+
+    def shown(self, name: str, **parameters: Any) -> list[Mapping[str, Any]]:
+        """The same, as rows to show."""
+        return [dict(row._mapping) for row in self.all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def copy(self, name: str, rows: Iterable[Sequence[bytes | None]]) -> None:
+        """Copy `rows` of binary fields to where the COPY called `name` says."""
+        assert self._session is not None, "outside a transaction"
+        cursor = self._session.connection.cursor()
+        try:
+            cursor.copy_expert(statement(name), io.BytesIO(copied(rows)), _COPY_BYTES)
+        finally:
+            cursor.close()
+
+    def execute(self, query: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        """What a statement with named parameters gives."""
+        assert self._session is not None, "outside a transaction"
+        return self._session.execute(sa.text(query), dict(parameters))
+
+    def run_script(self, script: str) -> None:
+        """Run a file of statements that takes no parameters (a job's views and grants)."""
+        assert self._session is not None, "outside a transaction"
+        self._session.exec_driver_sql(script)

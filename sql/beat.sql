@@ -1,0 +1,20 @@
+-- Says that a daemon lives, and forgets those that have not been seen for a day; no row.
+-- Parameters: daemon, version, ready, detail.
+WITH forgotten AS (
+    DELETE FROM scorer.daemons
+    WHERE beat_at < now() - INTERVAL '1 day'
+      AND daemon <> :daemon
+)
+
+INSERT INTO scorer.daemons (daemon, version, ready, detail)
+VALUES (
+    :daemon,
+    :version,
+    :ready,
+    :detail
+)
+ON CONFLICT (daemon) DO UPDATE
+SET
+    beat_at = now(),
+    ready = excluded.ready,
+    detail = excluded.detail

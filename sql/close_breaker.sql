@@ -1,0 +1,9 @@
+-- Takes a job's breaker away; one row, as it stood, or none where there was none.
+-- Parameters: job.
+DELETE FROM scorer.breakers
+WHERE job = :job
+RETURNING
+    failures,
+    reason,
+    opened_at,
+    next_try_at
