@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types tests bench clean
+.PHONY: demo test lint types tests bench clean install uninstall test-systemd
 
 demo: .venv/demo
 	$(BIN)/scorer demo
@@ -23,6 +23,14 @@ tests: .venv/test
 # Prints the ratio of a run to the bare floor, and its peak memory; VISITS=1000 for a quick look.
 bench: .venv/test
 	$(BIN)/python tests/benchmarks/run_against_floor.py --visits $(or $(VISITS),20000)
+
+# For root: the wheel in a venv of its own, the command, the units. PREFIX, DESTDIR and PYTHON are honoured; see systemd/install.sh.
+install uninstall:
+	PREFIX='$(or $(PREFIX),/usr/local)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' sh systemd/install.sh $@
+
+# Boots a real systemd in a container and tries the service there. For root, on a machine with debootstrap and systemd-nspawn; minutes.
+test-systemd: .venv/test
+	$(BIN)/pytest tests/systemd --override-ini=testpaths=tests/systemd --durations=10 -v
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 
+from scorer import events
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.errors import UserError
@@ -61,7 +62,7 @@ def _admit_first(job: Job, model_version: str, store: Store) -> None:
     why = f"first model of the job, shipped with scorer {__version__}"
     for status in ("staging", "production"):
         store.move_model(job.name, model_version=model_version, status=status, why=why)
-    say(_log, logging.INFO, "First model put into production", job=job.name, model_version=model_version)
+    say(_log, events.FIRST_MODEL, job=job.name, model_version=model_version)
 
 
 def register(job: Job, model_version: str, store: Store) -> None:

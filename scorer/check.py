@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from scorer import schema
 from scorer.config import Settings
-from scorer.connection import Target, engine
+from scorer.connection import Target
 from scorer.errors import StatementFailed, UserError
 from scorer.job import Job, job_names, load_job
-from scorer.runs import close_line, enqueue, open_line
+from scorer.lines import close_line, open_line
+from scorer.neighbour import Neighbour
+from scorer.runs import enqueue
+from scorer.session import engine
+from scorer.source import Source
 from scorer.store import Store
+from scorer.surroundings import look_around, mark_position
 from scorer.types import Trigger
 
 _OLDEST_SERVER = 14
@@ -35,6 +41,10 @@ def check(*, url: str, settings: Settings) -> Iterator[Line]:
         yield line
         if not line.holds:
             return
+    if settings.read_url is not None:
+        yield _line("standby", lambda: _standby(target, url=url, settings=settings))
+    if Neighbour.of(settings).limited:
+        yield _line("neighbours", lambda: _neighbours(target, settings=settings))
     for name in job_names(settings.jobs_dir):
         yield _line(f"job {name}", lambda name=name: _job(name, url=url, settings=settings))  # type: ignore[misc]
 
@@ -56,6 +66,23 @@ def _database(target: Target) -> str:
     if session["major"] < _OLDEST_SERVER:
         raise UserError(f"The server is PostgreSQL {session['version']}; {_OLDEST_SERVER} or newer is needed.")
     return f"PostgreSQL {session['version']}, as {session['login']}, acting as {session['role']}"
+
+
+def _standby(target: Target, *, url: str, settings: Settings) -> str:
+    with closing(Store(target)) as store, closing(Source.of(url, settings)) as source:
+        with store.transaction():
+            position = mark_position(store)
+        lack = source.standby_lack(position)
+    if lack is not None:
+        raise UserError(f"Observations would be read at the primary: {lack}; mend the standby, or unset read_url.")
+    return "has replayed what the primary had written a moment ago"
+
+
+def _neighbours(target: Target, *, settings: Settings) -> str:
+    with closing(Store(target)) as store, store.transaction():
+        decision = Neighbour.of(settings).consider(look_around(store), size=1)
+    why = decision.why
+    return "the limits can be seen, and are kept" if why is None else f"runs would give way now: {why}"
 
 
 def _schema(target: Target) -> str:

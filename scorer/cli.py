@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
 
-from scorer import log
+from scorer import events, log
+from scorer.cli_daemon import daemon
 from scorer.cli_db import db
-from scorer.cli_look import check, status
+from scorer.cli_look import check, plan, status
 from scorer.cli_models import models, train
+from scorer.cli_request import cancel, request
 from scorer.cli_work import demo, load, run
 from scorer.config import load_settings
 from scorer.errors import UserError
+from scorer.log import say
 from scorer.version import __version__
 
+_log = logging.getLogger(__name__)
 EXIT_MENDABLE = 1
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
@@ -34,22 +37,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
             args=list(arguments) if arguments is not None else None, prog_name="scorer", standalone_mode=False
         )
     except UserError as error:
-        click.echo(f"scorer: {error}", err=True)
+        _refuse(str(error))
         sys.exit(EXIT_MENDABLE)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(EXIT_MENDABLE)
     except click.ClickException as error:
-        click.echo(f"scorer: {_usage_sentence(error)}", err=True)
+        _refuse(_usage_sentence(error))
         sys.exit(EXIT_MENDABLE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("scorer: interrupted; what was not committed is rolled back.", err=True)
         sys.exit(EXIT_INTERRUPTED)
-    except Exception:  # noqa: BLE001 - the edge of the process: whatever is left is a bug
-        traceback.print_exc()
-        click.echo(f"scorer: this is a bug in scorer {__version__}; please report it with the lines above.", err=True)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is left is a bug
+        _report(error)
         sys.exit(EXIT_BUG)
     sys.exit(code or 0)
+
+
+def _refuse(sentence: str) -> None:
+    """One sentence on stderr; in the journal, and for a collector, an event as all others."""
+    if log.read_by_people():
+        click.echo(f"scorer: {sentence}", err=True)
+    else:
+        say(_log, events.REFUSED, error=sentence)
+
+
+def _report(bug: Exception) -> None:
+    if log.read_by_people():
+        click.echo(log.traceback_of(bug), err=True)
+        click.echo(f"scorer: this is a bug in scorer {__version__}; please report it with the lines above.", err=True)
+    else:
+        say(_log, events.BUG, raised=bug, version=__version__)
 
 
 def _usage_sentence(error: click.ClickException) -> str:
@@ -69,9 +87,12 @@ def cli(context: click.Context, *, verbose: bool) -> None:
 
     The database is the one that SCORER_DATABASE_URL names; where that is not set, an embedded PostgreSQL under SCORER_HOME.
     """
-    log.configure(level=logging.DEBUG if verbose else logging.INFO)
-    context.obj = load_settings()
+    level = logging.DEBUG if verbose else logging.INFO
+    log.configure(level=level)  # settings that cannot be read are told too
+    settings = load_settings()
+    log.configure(level=level, log_format=settings.log_format)
+    context.obj = settings
 
 
-for _command in (check, db, demo, load, models, run, status, train):
+for _command in (cancel, check, daemon, db, demo, load, models, plan, request, run, status, train):
     cli.add_command(_command)

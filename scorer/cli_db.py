@@ -52,7 +52,8 @@ def upgrade(settings: Settings) -> None:
     is taken away, and at head nothing is done.
     """
     from scorer import admission, schema
-    from scorer.connection import Target, engine
+    from scorer.connection import Target
+    from scorer.session import engine
 
     target = database_url(settings)
     before = schema.upgrade(engine(Target.of(target, settings, role=None)))
@@ -66,7 +67,8 @@ def upgrade(settings: Settings) -> None:
 def plan(settings: Settings) -> None:
     """Print the SQL that an upgrade would run; run nothing."""
     from scorer import schema
-    from scorer.connection import Target, engine
+    from scorer.connection import Target
+    from scorer.session import engine
 
     sql = schema.plan(engine(Target.of(database_url(settings), settings, role=None)))
     click.echo(sql or "-- The schema is at head: an upgrade would run nothing.")
@@ -78,7 +80,8 @@ def plan(settings: Settings) -> None:
 def check_schema(settings: Settings, *, as_json: bool) -> None:
     """Say whether the schema is at head; exit 1 where it is not."""
     from scorer import schema
-    from scorer.connection import Target, engine
+    from scorer.connection import Target
+    from scorer.session import engine
 
     connected = engine(Target.of(database_url(settings), settings, role=None))
     state = schema.state(connected)

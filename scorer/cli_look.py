@@ -4,26 +4,61 @@ from __future__ import annotations
 
 import click
 
-from scorer.cli_settings import database_url, json_option, opened_store
+from scorer.cli_settings import database_url, json_option
 from scorer.config import Settings
 from scorer.errors import UserError
-from scorer.printing import print_json, print_rows
+from scorer.printing import print_json, screen_width
 
 
 @click.command()
 @json_option
 @click.pass_obj
 def status(settings: Settings, *, as_json: bool) -> None:
-    """Show the jobs: last run, backlog, quarantine, model in production."""
-    from scorer.job import job_names
+    """Show where the jobs stand: last and next runs, what waits, model.
 
-    with opened_store(settings, role=settings.worker_role) as store:
-        rows = [{"job": name, **store.job_status(name)} for name in job_names(settings.jobs_dir)]
+    By job: last and next run, ticks missed, backlog and requests that wait, current scores, quarantine, model in production, breaker;
+    then the daemons at work.
+    """
+    from scorer.connection import Target
+    from scorer.glance import Glance
+    from scorer.standing import as_json as told
+    from scorer.standing import as_text, look
+    from scorer.watch import Watch
+
+    target = Target.of(database_url(settings), settings, role=settings.worker_role)
+    watch = Watch(Glance(target, patience=settings.connect_timeout))
+    try:
+        standing = look(watch, jobs_dir=settings.jobs_dir)
+    finally:
+        watch.close()
     if as_json:
-        print_json({"jobs": rows})
-        return
-    shown = ("job", "status", "as_of", "finished_at", "eligible", "scored", "backlog", "held", "model_version")
-    print_rows([{name: row[name] for name in shown} for row in rows], none="There is no job.")
+        print_json(told(standing))
+    else:
+        click.echo(as_text(standing, width=screen_width()))
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@json_option
+@click.pass_obj
+def plan(settings: Settings, job: str, *, as_json: bool) -> None:
+    """Print the statements of a run of JOB with plans and locks.
+
+    For whoever has to approve the job: each statement, what EXPLAIN says of it, how many rows the planner expects, and which tables it
+    locks how. Nothing is run, written or held.
+    """
+    from dataclasses import asdict
+
+    from scorer.job import load_job
+    from scorer.plan import plan as planned
+    from scorer.printing import print_plan
+
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    found = planned(loaded, url=database_url(settings), settings=settings)
+    if as_json:
+        print_json({"job": loaded.name, "job_version": loaded.version, "statements": [asdict(each) for each in found]})
+    else:
+        print_plan(loaded, found, settings=settings)
 
 
 @click.command()

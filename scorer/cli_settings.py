@@ -62,7 +62,8 @@ def database_url(settings: Settings) -> str:
 def opened_store(settings: Settings, *, role: str | None) -> Iterator[Any]:
     """Within it, a Store in one transaction, as `role`; UserError where the schema is not at head."""
     from scorer import schema
-    from scorer.connection import Target, engine
+    from scorer.connection import Target
+    from scorer.session import engine
     from scorer.store import Store
 
     target = Target.of(database_url(settings), settings, role=role)

@@ -110,13 +110,12 @@ def demo(settings: Settings, *, visits: int) -> None:
     Starts the embedded PostgreSQL, migrates it, loads a generated cohort with dirt planted in it, scores it, and says where to look.
     Again: scores only what is new.
     """
-    import psycopg2
-
     from scorer import admission, schema
-    from scorer.connection import Target, engine, libpq_url, sentences
+    from scorer.connection import Target, plain_session
     from scorer.demo import JOB, load_sample
     from scorer.job import load_job
     from scorer.runs import run_job
+    from scorer.session import engine
 
     if settings.database_url is None:
         embedded_server(settings).start()
@@ -124,8 +123,7 @@ def demo(settings: Settings, *, visits: int) -> None:
     schema.upgrade(engine(Target.of(target, settings, role=None)))
     admission.install_jobs(url=target, settings=settings)
     job = load_job(JOB, jobs_dir=settings.jobs_dir)
-    with sentences():
-        connection = psycopg2.connect(libpq_url(target))
+    connection = plain_session(target, settings, application_name="scorer demo")
     try:
         sample = load_sample(job, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
     finally:
@@ -145,13 +143,10 @@ def demo(settings: Settings, *, visits: int) -> None:
 
 
 def _load(settings: Settings, target: str, folder: Path, *, rejects: Path | None) -> Any:
-    import psycopg2
-
-    from scorer.connection import libpq_url, sentences
+    from scorer.connection import plain_session
     from scorer.load import load as load_folder
 
-    with sentences():
-        connection = psycopg2.connect(libpq_url(target), application_name="scorer load")
+    connection = plain_session(target, settings, application_name="scorer load")
     try:
         with progress_bar("Loading") as progress:
             return load_folder(

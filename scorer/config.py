@@ -21,9 +21,9 @@ from scorer.errors import UserError
 SYSTEM_CONFIG = Path("/etc/scorer/scorer.toml")
 
 
-def option(default: Any, meaning: str) -> Any:
-    """A field of Settings with its default and, for --help and scorer.toml, its meaning."""
-    return field(default=default, metadata={"meaning": meaning})
+def option(default: Any, meaning: str, *, choices: tuple[str, ...] = ()) -> Any:
+    """A field of Settings with its default and, for --help and scorer.toml, its meaning; where it has `choices`, it is one of them."""
+    return field(default=default, metadata={"meaning": meaning, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +41,53 @@ class Settings:
     )
     idle_timeout: timedelta = option(timedelta(minutes=10), "the longest that a transaction may stand idle")
     connect_timeout: timedelta = option(timedelta(seconds=10), "the longest wait for a connection")
+    allow_plaintext: bool = option(False, "whether a connection beyond this machine may go unencrypted")
+    read_url: str | None = option(
+        None, "a standby that observations and attributes are read from; unset, they are read where all else is"
+    )
+    read_lag_limit: timedelta = option(
+        timedelta(seconds=10), "the longest wait for that standby to have replayed what it is read for"
+    )
+    neighbour_active_sessions: int | None = option(
+        None, "sessions of others at work, above which runs give way; unset, no limit"
+    )
+    neighbour_replication_lag: int | None = option(
+        None, "megabytes that a standby has yet to replay, above which runs give way; unset, no limit"
+    )
+    neighbour_lock_waits: int | None = option(
+        None, "sessions of ours that wait for a lock, above which runs give way; unset, no limit"
+    )
+    neighbour_longest_transaction: timedelta | None = option(
+        None, "the age of the oldest transaction of others, above which runs give way; unset, no limit"
+    )
+    neighbour_patience: timedelta = option(
+        timedelta(minutes=10), "how long a run waits in all for others to need less, before it stops"
+    )
+    workers: int = option(1, "processes that carry a scheduled run")
+    late_after: timedelta = option(timedelta(minutes=1), "from when on a scheduled run counts as late")
+    breaker_failures: int = option(3, "failed runs in a row after which a job is no longer tried at every tick")
+    breaker_pause: timedelta = option(timedelta(minutes=10), "how long it is left alone then, before it is tried again")
+    poll: timedelta = option(timedelta(seconds=10), "how often the daemon looks for what no signal told it")
+    run_limit: timedelta = option(
+        timedelta(minutes=30), "the longest that a step of a run may take before the daemon counts as hung"
+    )
+    stop_grace: timedelta = option(
+        timedelta(seconds=20), "how long a batch in hand may take to end when the daemon stops"
+    )
     retry_tries: int = option(3, "how often a batch is tried again when the database fails under it")
     retry_first_wait: timedelta = option(timedelta(seconds=1), "the wait before the first of them")
     retry_last_wait: timedelta = option(timedelta(seconds=10), "the wait before the last of them")
+    health_address: str | None = option(None, "where /live, /ready and /metrics are answered; unset, nowhere")
+    log_format: str = option(
+        "auto",
+        "auto (the journal's own fields under systemd, lines elsewhere), json or text",
+        choices=("auto", "json", "text"),
+    )
+    validation: str = option(
+        "compiled",
+        "compiled (the suites' rules in NumPy, each proved against Great Expectations first) or great_expectations",
+        choices=("compiled", "great_expectations"),
+    )
 
     @property
     def home_dir(self) -> Path:
@@ -53,6 +97,12 @@ class Settings:
         if os.geteuid() == 0:
             return Path("/var/lib/scorer")
         return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "scorer"
+
+    @property
+    def proofs_dir(self) -> Path:
+        """Where it is recorded which compiled rules were proved: under $CACHE_DIRECTORY, as systemd names it, or under home."""
+        cache = os.environ.get("CACHE_DIRECTORY", "").split(":")[0]
+        return (Path(cache) if cache else self.home_dir) / "proofs"
 
     @property
     def retry_waits(self) -> tuple[float, ...]:
@@ -125,8 +175,13 @@ def _parsed(name: str, value: Any, *, where: str) -> Any:
         hint = f'did you mean "{nearest[0]}"?' if nearest else f"the options are {', '.join(sorted(known))}."
         raise UserError(f"{where} is not an option of scorer; {hint}")
     kind = known[name]
-    if kind == "timedelta":
+    choices = next(each.metadata["choices"] for each in fields(Settings) if each.name == name)
+    if choices and value not in choices:
+        raise UserError(f'{where}: "{value}" is not one of {", ".join(choices)}.')
+    if "timedelta" in kind:
         return parse_span(value, where=where)
+    if kind == "bool":
+        return _truth(value, where=where)
     if "int" in kind:
         return _whole_number(value, where=where)
     if not isinstance(value, str) or not value:
@@ -139,6 +194,12 @@ def _path(value: str, *, where: str) -> Path:
         return Path(value).expanduser().absolute()
     except RuntimeError as error:
         raise UserError(f'{where}: there is no home folder for "{value}"; write the whole path.') from error
+
+
+def _truth(value: Any, *, where: str) -> bool:
+    if value not in (True, False, "true", "false"):
+        raise UserError(f'{where}: "{value}" is neither true nor false; write one of them.')
+    return value in (True, "true")
 
 
 def _whole_number(value: Any, *, where: str) -> int:

@@ -1,20 +1,25 @@
-"""How every session with PostgreSQL is opened: time zone, timeouts, role; and what its errors mean in one sentence.
+"""How every session with PostgreSQL is opened: encryption, time zone, timeouts, role; and what its errors mean in one sentence.
 
-Two kinds of session exist: `engine` gives SQLAlchemy over psycopg2, for our own tables; `columns_uri` is what source.py opens
-for the hospital's tables, read-only, to receive rows as Arrow columns.
+`engine` gives SQLAlchemy over psycopg2, for our own tables; `columns_uri` is what source.py opens for the hospital's tables, read-only,
+to receive rows as Arrow columns; `plain_session` is psycopg2 alone. All are read from the URL by libpq itself, and refused alike where
+they would carry patients' values over a network unencrypted.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg2
-import sqlalchemy as sa
+import psycopg2.extensions
 
+from scorer import tls
 from scorer.config import Settings
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
@@ -25,6 +30,11 @@ _NOT_READY = (
     "starting up|shutting down|recovery mode|not yet accepting connections|terminating connection|"
     "too many (clients|connections)|remaining connection slots"
 )
+# What functions of our schema raise for whoever asked, in a sentence that bears no patient's value.
+_TOLD_BY_US = "SC001"
+# TLS that is not there, or that proves somebody else: nothing that waiting would mend.
+_NOT_TRUSTED = "certificate|does not support SSL|sslmode value|no encryption"
+APPLICATION = "scorer"  # what our sessions are called in pg_stat_activity
 # What stands there instead is never quoted: it may be, or hold, a password.
 _WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
 
@@ -42,15 +52,27 @@ class Target:
 
     @classmethod
     def of(cls, url: str, settings: Settings, *, role: str | None) -> Target:
-        """The database at `url`, in the manners of `settings`; `role` is taken on by every session."""
+        """The database at `url`, in the manners of `settings`; `role` is taken on by every session.
+
+        Raises UserError where sessions with it could be plaintext on a network, and `settings` do not allow that.
+        """
         return cls(
-            url=libpq_url(url),
+            url=encrypted_url(url, settings),
             role=role,
             statement_timeout=settings.statement_timeout,
             lock_timeout=settings.lock_timeout,
             idle_timeout=settings.idle_timeout,
             connect_timeout=settings.connect_timeout,
         )
+
+    def parameters(self, *, read_only: bool) -> dict[str, str]:
+        """All that libpq is told of a session, by its names."""
+        of_url = _parsed(self.url)
+        return tls.pinned(of_url, environment=os.environ) | {
+            "options": " ".join(filter(None, [of_url.get("options"), self.options(read_only=read_only)])),
+            "connect_timeout": str(max(1, int(self.connect_timeout.total_seconds()))),
+            "application_name": APPLICATION,
+        }
 
     def options(self, *, read_only: bool) -> str:
         """The server settings of a session, as libpq's `options`."""
@@ -95,45 +117,35 @@ def libpq_url(url: str) -> str:
     return f"postgresql://{match[1]}"
 
 
-def engine(target: Target) -> sa.Engine:
-    """An engine whose one connection is opened when it is first used."""
-    url = _parsed(target.url)
-    options = " ".join(filter(None, [_query_option(url), target.options(read_only=False)]))
-    return sa.create_engine(
-        url.set(drivername="postgresql+psycopg2"),
-        poolclass=sa.NullPool,
-        hide_parameters=True,
-        connect_args={
-            "options": options,
-            "connect_timeout": max(1, int(target.connect_timeout.total_seconds())),
-            "application_name": "scorer",
-        },
-    )
+def encrypted_url(url: str, settings: Settings) -> str:
+    """`url` as libpq reads it. Raises UserError where it leads beyond this machine in plaintext, unless `allow_plaintext` is set."""
+    read = libpq_url(url)
+    place = tls.plaintext_place(_parsed(read), environment=os.environ)
+    if place is not None and not settings.allow_plaintext:
+        raise UserError(
+            f"The connection to {place} could be unencrypted; add sslmode=verify-full to its URL (and sslrootcert=, the file of "
+            "the authority that signed the server's certificate), or set allow_plaintext = true."
+        )
+    return read
 
 
 def columns_uri(target: Target) -> str:
     """The URI of a read-only session in the same manners, for a driver that takes all of them from its URI."""
-    url = _parsed(target.url)
-    options = " ".join(filter(None, [_query_option(url), target.options(read_only=True)]))
-    manners = {
-        "options": options,
-        "connect_timeout": str(max(1, int(target.connect_timeout.total_seconds()))),
-        "application_name": "scorer",
-    }
-    uri = url.update_query_dict(manners).set(drivername="postgresql").render_as_string(hide_password=False)
-    return uri.replace("+", "%20")  # SQLAlchemy writes a blank as "+", which libpq does not read as one
+    return f"postgresql://?{urlencode(target.parameters(read_only=True), quote_via=quote, safe='')}"
 
 
-def _parsed(url: str) -> sa.URL:
+def plain_session(url: str, settings: Settings, *, application_name: str) -> Any:
+    """A psycopg2 connection in the server's own manners, for loading files, in a transaction that whoever asked is to end."""
+    of_url = _parsed(encrypted_url(url, settings))
+    with sentences():
+        return psycopg2.connect(**tls.pinned(of_url, environment=os.environ) | {"application_name": application_name})
+
+
+def _parsed(url: str) -> dict[str, str]:
     try:
-        return sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError) as error:
-        raise UserError(f"The database URL cannot be read; {_WRITE_IT_SO}") from error
-
-
-def _query_option(url: sa.URL) -> str:
-    value = url.query.get("options", "")
-    return value if isinstance(value, str) else " ".join(value)
+        return dict(psycopg2.extensions.parse_dsn(url))
+    except psycopg2.ProgrammingError as error:
+        raise _explain_connection(error, "") or UserError(f"The database URL cannot be read; {_WRITE_IT_SO}") from None
 
 
 @contextmanager
@@ -144,7 +156,9 @@ def sentences(*more: type[Exception], where: str = "A statement") -> Iterator[No
     """
     try:
         yield
-    except (sa.exc.DBAPIError, psycopg2.Error, *more) as error:
+    except Exception as error:
+        if not isinstance(getattr(error, "orig", None) or error, (psycopg2.Error, *more)):
+            raise
         told = explain(error, where=where)
         if told is None:
             raise StatementFailed(f"{where}: {_bare(error)}") from None
@@ -173,29 +187,26 @@ def explain(error: BaseException, *, where: str = "A statement") -> UserError | 
             f"The database gave up on us ({sqlstate}): {reason}; try again, and see the server's log if it goes on.",
             sqlstate=sqlstate,
         )
-    if sqlstate == "42501":
-        return UserError(f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.")
-    if sqlstate == "42P01":
-        return UserError(
-            f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
-            "mend the job's statement, or run `scorer db upgrade`."
-        )
+    by_state = {
+        "42501": f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.",
+        "42P01": f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
+        "mend the job's statement, or run `scorer db upgrade`.",
+        "25006": "The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary.",
+        "57014": f"{where} took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for.",
+        _TOLD_BY_US: f"{reason[:1].upper()}{reason[1:]}.",
+    }
+    if sqlstate in by_state:
+        return UserError(by_state[sqlstate])
     if sqlstate.startswith("42") or sqlstate == "3F000":
         return UserError(
             f"{where} does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."
         )
-    if sqlstate == "25006":
-        return UserError("The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary.")
     if sqlstate[:2] in {"P0", "23"} and "write_back" in where:
         return UserError(
             f"{where} was refused by the hospital's table (SQLSTATE {sqlstate}): a trigger or constraint there."
         )
     if sqlstate in {"28000", "28P01", "3D000"}:
         return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
-    if sqlstate == "57014":
-        return UserError(
-            f"{where} took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for."
-        )
     return None
 
 
@@ -210,6 +221,10 @@ def _explain_connection(error: BaseException, reason: str) -> UserError | None:
         return UserError(f"The database URL{where}; {_WRITE_IT_SO}")
     if re.search(r"could not translate host name", text):
         return UserError(f"The database's host is unknown: {reason}; check SCORER_DATABASE_URL.")
+    if re.search(_NOT_TRUSTED, text):
+        return UserError(
+            f"The database's TLS is refused: {reason}; check sslmode, sslrootcert and the server's certificate."
+        )
     if "idle-in-transaction timeout" in text:
         return UserError(
             "A batch was judged for longer than idle_timeout allows; raise idle_timeout, or lower batch_size."

@@ -40,6 +40,7 @@ from urllib.parse import quote
 
 import psycopg2
 
+from scorer import events
 from scorer.errors import UserError
 from scorer.installs import OLDEST, Account, Install, environment, installs, newest_first
 from scorer.log import say
@@ -141,7 +142,7 @@ class Server:
         with self._alone(account):
             if not self._answers(self._chosen(), over=lambda: not self.running()):
                 _left(self._begin(account, settings=settings or {}, parent=0))
-                say(log, logging.INFO, "Embedded PostgreSQL started", folder=self.folder, user=account.name)
+                say(log, events.EMBEDDED_STARTED, folder=self.folder, user=account.name)
 
     @contextmanager
     def serving(self, *, settings: Mapping[str, str] = THROWAWAY) -> Iterator[Self]:
@@ -175,7 +176,7 @@ class Server:
                 if time.monotonic() > deadline:
                     raise UserError(f"The embedded PostgreSQL is still stopping; see {self._log_file} and try again.")
                 time.sleep(0.02)
-        say(log, logging.INFO, "Embedded PostgreSQL stopped", folder=self.folder)
+        say(log, events.EMBEDDED_STOPPED, folder=self.folder)
 
     @property
     def _log_file(self) -> Path:

@@ -26,6 +26,10 @@ class DatabaseUnavailable(UserError):
         return self.sqlstate in {"40001", "40P01", "55P03"}
 
 
+class DatabaseBusy(UserError):
+    """Others needed the database for longer than a run's patience: it stopped, and nothing is wrong with the job."""
+
+
 class RunStopped(UserError):
     """A rule whose action is `fail` was broken: the run stops and the batch in hand publishes nothing.
 
@@ -35,6 +39,10 @@ class RunStopped(UserError):
     def __init__(self, sentence: str, *, results: tuple[Any, ...] = ()) -> None:
         super().__init__(sentence)
         self.results = results
+
+
+class Stopping(Exception):
+    """We were asked to stop: what is not committed is rolled back, and the run is left to the next process."""
 
 
 class StatementFailed(Exception):

@@ -25,13 +25,22 @@ from typing import Any, TypeVar
 from scorer.durations import parse_span
 from scorer.errors import UserError
 from scorer.schedule import Schedule
-from scorer.types import Action
+from scorer.words import Action
 
 # Raised when the same definition comes to mean other features or verdicts, so that every job's version changes with it.
 MEANING = 1
 
 REQUIRED_STATEMENTS = ("due", "observations")
-OPTIONAL_STATEMENTS = ("attributes", "write_back", "views", "grants", "orphans", "landmarks")
+OPTIONAL_STATEMENTS = (
+    "attributes",
+    "write_back",
+    "views",
+    "grants",
+    "orphans",
+    "landmarks",
+    "requested",
+    "new_observations",
+)
 SUITES = ("observations", "features", "scores")
 STATISTICS = (
     "last",

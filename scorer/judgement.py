@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scorer import events
 from scorer.errors import UserError
 from scorer.job import DueAgain, Job
 from scorer.log import say
@@ -165,10 +166,11 @@ def halving(judge: Callable[[tuple[WorkItem, ...]], Judgement], items: tuple[Wor
 
 def _failed(item: WorkItem, error: Exception) -> Judgement:
     reason = f"{type(error).__name__} was raised"  # not its text: that may hold a patient's value
-    say(_log, logging.ERROR, "Scoring raised for an entity", entity_id=item.entity_id, error=type(error).__name__)
     outcome = Outcome(entity_id=item.entity_id, as_of=item.as_of, status=Status.FAILED, input_hash=b"", reason=reason)
     before = item.previous
     repeated = before is not None and (before.status, before.reason) == (outcome.status, outcome.reason)
+    if not repeated:  # told once, not at every run
+        say(_log, events.ENTITY_FAILED, entity_id=item.entity_id, error=type(error).__name__)
     return Judgement(counts=Counts(eligible=1, failed=1), new_outcomes=() if repeated else (outcome,))
 
 

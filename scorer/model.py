@@ -21,7 +21,7 @@ import numpy as np
 import scipy
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from scorer.errors import UserError
 from scorer.job import MEANING, Bands, Task
@@ -31,8 +31,14 @@ ARTEFACT = "pipeline.joblib"
 MANIFEST = "manifest.json"
 _REQUIRED = ("job", "model_version", "task", "features", "sha256", "libraries", "meaning", "score_quantiles", "metrics")
 # Scoring is done in blocks of this many rows, the last one filled up, on one thread: the last bits of a score depend on the shape of
-# the matrix and on how sums are divided among threads, and must not depend on a patient's neighbours.
-_BLOCK = 1024
+# the matrix and on how sums are divided among threads, and must not depend on a patient's neighbours. Of so many rows, because a
+# patient who is asked for alone pays for all of them, and a large batch pays for each block.
+_BLOCK = 256
+
+
+def keep_to_one_thread() -> None:
+    """Keep the numerical libraries to one thread each, for good: where several threads score, each would set and reset a common limit."""
+    threadpool_limits(limits=1)
 
 
 @dataclass(frozen=True, slots=True)

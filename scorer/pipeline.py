@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from scorer import features
+from scorer import events, features
+from scorer.frames import Pool, pool_of
 from scorer.inputs import input_hashes
 from scorer.job import Job
 from scorer.judgement import Judgement, Known, halving, is_unchanged, outcomes_of
+from scorer.log import about, say
 from scorer.model import ProductionPipeline
 from scorer.source import Source, microseconds
 from scorer.steps import Steps
-from scorer.store import Store
+from scorer.store import RECENT_SCORES, Store
 from scorer.types import Counts, Run, WorkItem
-from scorer.validation import Pool, Suites, pool_of
+from scorer.validation import Suites
+
+_log = logging.getLogger(__name__)
+_A_SHORT_LOOK = 4  # published scores that are looked at for each that is needed, before many are
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +44,19 @@ def carry_batch(line: Line, run: Run, *, watch: Callable[[str], None] | None = N
     `watch` is told the name of each step as it ends.
     """
     steps = Steps(watch)
-    with line.store.transaction():
-        counts = _carry(line, run, steps=steps)
-    steps.end("commit")
-    return counts
+    with about(run_id=run.run_id, job=run.job, model_version=line.model.manifest.model_version):
+        with line.store.transaction():
+            carried = _carry(line, run, steps=steps)
+        steps.end("commit")
+        if carried is None:
+            return None
+        batch, counts = carried
+        say(_log, events.BATCH_COMMITTED, batch=batch, **asdict(counts), seconds=round(sum(steps.seconds.values()), 3))
+        return counts
 
 
-def _carry(line: Line, run: Run, *, steps: Steps) -> Counts | None:
+def _carry(line: Line, run: Run, *, steps: Steps) -> tuple[int, Counts] | None:
+    """The batch's number and counts."""
     store, job = line.store, line.job
     items = store.claim_work(job, run, size=line.batch_size)
     steps.end("claim")
@@ -52,13 +64,21 @@ def _carry(line: Line, run: Run, *, steps: Steps) -> Counts | None:
         return None
 
     judged = judge_all(line, run, items, steps=steps)
+    store.finish_work(items)
+    batch_id = record(line, run, judged, steps=steps)
+    store.write_back(job)
+    steps.end("write back")
+    return batch_id, judged.counts
 
+
+def record(line: Line, run: Run, judged: Judgement, *, steps: Steps) -> int:
+    """The number of a batch, what became of it being written: outcomes, rejections, counts, what each rule found."""
+    store, job = line.store, line.job
     batch_id = store.next_batch()
     store.write_outcomes(
         job, run, batch_id=batch_id, model_version=line.model.manifest.model_version, outcomes=judged.new_outcomes
     )
     store.write_rejections(job, run, rejections=judged.rejections, judged=judged.judged)
-    store.finish_work(items)
     steps.end("write")
     store.record_batch(
         run,
@@ -72,9 +92,7 @@ def _carry(line: Line, run: Run, *, steps: Steps) -> Counts | None:
     )
     store.record_validation(run, batch_id=batch_id, results=judged.results)
     steps.end("record")
-    store.write_back(job)
-    steps.end("write back")
-    return judged.counts
+    return batch_id
 
 
 def judge_all(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) -> Judgement:
@@ -138,11 +156,20 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
 
 def _pool(line: Line, *, entity_ids: list[str], input_hashes: list[bytes]) -> Pool | None:
     """What this model published before, where these entities are too few to show whether its scores can be right."""
-    if not 0 < len(entity_ids) < line.suites.pool_rows:
+    need = line.suites.pool_rows
+    if not 0 < len(entity_ids) < need:
         return None
-    return pool_of(
-        line.store.recent_scores(line.job, model_version=line.model.manifest.model_version),
-        entity_ids=entity_ids,
-        input_hashes=input_hashes,
-        training_quantile=line.model.training_quantile,
-    )
+    # Newest first, so that a short look finds the same rows as a long one, where it finds enough.
+    for max_rows in (need * _A_SHORT_LOOK, RECENT_SCORES):
+        published = line.store.recent_scores(
+            line.job, model_version=line.model.manifest.model_version, max_rows=max_rows
+        )
+        pool = pool_of(
+            published,
+            entity_ids=entity_ids,
+            input_hashes=input_hashes,
+            training_quantile=line.model.training_quantile,
+        )
+        if len(published) < max_rows or len(pool.by_entity) >= need:
+            break
+    return pool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,10 +12,17 @@ from typing import Any
 
 import click
 
+_WIDE = 160
+
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print `value` as one JSON object on stdout."""
     click.echo(json.dumps(value, default=lambda each: each.isoformat() if isinstance(each, datetime) else str(each)))
+
+
+def screen_width() -> int:
+    """Columns of the terminal; many where stdout is none, so that a line stays one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -29,7 +37,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
         table.add_column(name, justify="right" if right else "left")
     for row in rows:
         table.add_row(*("" if value is None else _shown(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def _shown(value: object) -> str:
@@ -65,6 +73,27 @@ def print_run(ended: Mapping[str, Any]) -> None:
     click.echo(f"{number} of {ended['job']} as of {ended['as_of']}: {ended['status']} in {ended['seconds']:.1f} s")
     names = ("eligible", "scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
     print_table(names, [[ended[name] for name in names]])
+
+
+def print_plan(job: Any, planned: Sequence[Any], *, settings: Any) -> None:
+    """Print what a run of a job would do in the database, statement by statement."""
+    size = settings.batch_size or job.batch_size
+    click.echo(
+        f"A run of job {job.name}, on its schedule {job.schedule.cron} ({job.schedule.timezone}), in batches of {size:,}, as "
+        f"{settings.worker_role}.\nstatement_timeout {settings.statement_timeout}, lock_timeout {settings.lock_timeout}. "
+        "Nothing below was run; rows are the planner's estimates."
+    )
+    for number, each in enumerate(planned, start=1):
+        click.echo(f"\n{number}. {each.name}, {each.when}, at {each.where}. {each.does}")
+        click.echo(f"   rows:  {each.rows:,}; in its largest step {each.most_rows:,}")
+        click.echo(f"   locks: {', '.join(f'{lock.relation} {lock.mode}' for lock in each.locks) or 'none'}")
+        for title, lines in (("statement", each.statement.splitlines()), ("plan", each.plan)):
+            click.echo("\n".join([f"   {title}:", *(f"      {line}".rstrip() for line in lines)]))
+    click.echo(
+        "\nACCESS SHARE is what any SELECT takes, and is in the way of ALTER, DROP and TRUNCATE alone. ROW SHARE and ROW EXCLUSIVE are "
+        "what SELECT FOR UPDATE\nand any UPDATE take: they are in each other's way nowhere, and in the way of CREATE INDEX without "
+        "CONCURRENTLY. ROW SHARE here locks rows with\nSKIP LOCKED: a row that somebody holds is passed over, and waited for by nobody."
+    )
 
 
 @contextmanager

@@ -1,47 +1,28 @@
-"""A run: enqueue what is due, drain it with N workers, balance the ledger.
-
-A run whose process died keeps its row and its work. The next run of the job finds it, by the advisory lock that nobody holds, and goes
-on with it before it begins its own: nothing is left to clean up by hand.
-"""
+"""A run: enqueue what is due, drain it with N workers, balance the ledger."""
 
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import joblib
-import numpy as np
-
-from scorer import schema
+from scorer import events
 from scorer.config import Settings
-from scorer.connection import Target, engine
-from scorer.errors import DatabaseUnavailable, RunStopped, UserError
-from scorer.features import build, feature_names
-from scorer.job import Job, shipped_root
+from scorer.errors import UserError
+from scorer.job import Job
 from scorer.judgement import add_counts
+from scorer.lines import close_line, open_line
 from scorer.log import say
-from scorer.model import ProductionPipeline, find_version
-from scorer.pipeline import Line, carry_batch, judge_all
-from scorer.source import Source
+from scorer.pipeline import Line, judge_all
 from scorer.steps import Steps
-from scorer.store import Store
-from scorer.types import Action, Counts, Rejection, Run, Trigger
-from scorer.validation import Suites
+from scorer.timetable import Timetable
+from scorer.types import Action, Counts, Rejection, Run, Tick, Trigger
+from scorer.worker import Progress, Worker
 
 _log = logging.getLogger(__name__)
-_Result = TypeVar("_Result")
-Progress = Callable[[int, int], None]
-_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +63,82 @@ def run_job(
     """Run `job` once, as of a time (now, where none is given). Raises UserError where it stops; its row says why."""
     began = time.monotonic()
     line = open_line(job, url=url, settings=settings)
-    worker = _Worker(line=line, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
+    worker = Worker(line=line, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
     try:
         worker.finish_what_others_left()
         run = worker.persevere(lambda: _begin(line, as_of=as_of, limit=limit, trigger=trigger))
-        if watch is not None:
-            watch("enqueue")
-        counts = worker.carry(run)
-        # Where the database failed just as a run began, it may have begun all the same.
-        worker.finish_what_others_left()
+        return _carried(worker, run, began=began)
     finally:
         worker.close()
+
+
+def run_tick(
+    job: Job,
+    *,
+    url: str,
+    settings: Settings,
+    tick: Tick | None,
+    trigger: Trigger,
+    as_of: datetime | None = None,
+    watch: Callable[[str], None] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    quiet: bool = False,
+) -> Ended | None:
+    """Run `job` as its schedule wants, once among all daemons; `tick` is recorded with the run's beginning.
+
+    None where another process has the job in hand (some of its batches have been carried here, then) or has settled the tick.
+    Raises UserError where it stops, and Stopping where it is asked to. `quiet` leaves a failure to whoever calls to tell.
+    """
+    began = time.monotonic()
+    line = open_line(job, url=url, settings=settings)
+    worker = Worker(
+        line=line,
+        settings=settings,
+        url=url,
+        workers=settings.workers,
+        progress=None,
+        watch=watch,
+        stopping=stopping,
+        quiet=quiet,
+    )
+    try:
+        worker.finish_what_others_left()
+        run = worker.persevere(lambda: _begin_alone(line, tick=tick, trigger=trigger, as_of=as_of))
+        if run is None:
+            worker.help_others()
+            return None
+        return _carried(worker, run, began=began)
+    finally:
+        worker.close()
+
+
+def share_runs(
+    job: Job,
+    *,
+    url: str,
+    settings: Settings,
+    watch: Callable[[str], None] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Go on with the job's runs that have lost their process, and carry batches of those that others have begun by the schedule."""
+    line = open_line(job, url=url, settings=settings)
+    worker = Worker(line=line, settings=settings, url=url, workers=1, progress=None, watch=watch, stopping=stopping)
+    try:
+        worker.finish_what_others_left()
+        worker.help_others()
+    finally:
+        worker.close()
+
+
+def _carried(worker: Worker, run: Run, *, began: float) -> Ended:
+    if worker.watch is not None:
+        worker.watch("enqueue")
+    counts = worker.carry(run)
+    # Where the database failed just as a run began, it may have begun all the same.
+    worker.finish_what_others_left()
     return Ended(
         run_id=run.run_id,
-        job=job.name,
+        job=run.job,
         status="succeeded",
         as_of=run.as_of,
         seconds=time.monotonic() - began,
@@ -136,86 +179,53 @@ def dry_run(
     )
 
 
-def open_line(job: Job, *, url: str, settings: Settings) -> Line:
-    """All that a worker needs, checked: schema at head, model in production and unaltered, suites and statements in agreement."""
-    target = Target.of(url, settings, role=settings.worker_role)
-    schema.require_head(engine(target))
-    line = Line(
-        job=job,
-        store=Store(target),
-        source=Source(target),
-        suites=Suites(job),
-        model=_production_pipeline(job, target, settings=settings),
-        worker=f"{socket.gethostname()}/{os.getpid()}",
-        batch_size=settings.batch_size or job.batch_size,
-    )
-    try:
-        _require_columns(line)
-    except BaseException:
-        close_line(line)
-        raise
-    return line
-
-
-def close_line(line: Line) -> None:
-    """End the line's sessions; it opens new ones when it is used again."""
-    line.store.close()
-    line.source.close()
-
-
-def model_folders(job: Job, settings: Settings) -> tuple[Path, ...]:
-    """Where the folders of model versions are looked for, in order."""
-    return settings.home_dir / "models", job.model_folder.parent, shipped_root() / "models"
-
-
-def _production_pipeline(job: Job, target: Target, *, settings: Settings) -> ProductionPipeline:
-    store = Store(target)
-    try:
-        with store.transaction():
-            found = store.production_model(job.name)
-    finally:
-        store.close()
-    if found is None:
-        raise UserError(
-            f"Job {job.name} has no model in production; see `scorer model list` and `scorer model promote`."
-        )
-    model_version, sha256 = found
-    folder = find_version(job.name, model_version, folders=model_folders(job, settings))
-    return ProductionPipeline.load(folder, sha256=sha256, task=job.task, features=feature_names(job.features))
-
-
-def _require_columns(line: Line) -> None:
-    """Read nobody's observations, to see that statements, definition and suites agree before anything is claimed."""
-    job = line.job
-    observations = line.source.observations(job, ())
-    attributes = line.source.attributes(job, ())
-    have = {*attributes.numbers, *attributes.times, *attributes.texts}
-    named: list[tuple[str, Collection[str]]] = [
-        *((name, attributes.numbers) for name in job.features.numbers),
-        *((name, attributes.times) for name in job.features.hours_since),
-        *((name, attributes.texts) for name, _ in job.features.categories),
-        *((name, have) for name in job.published),
-    ]
-    for name, there in named:
-        if name not in there:
-            kind = "give" if name not in have else "give in the type that job.toml needs"
-            raise UserError(
-                f"The statement attributes of job {job.name} does not {kind} the column {name!r}, which job.toml names."
-            )
-    matrix = build(observations, attributes, as_of=np.empty(0, np.int64), spec=job.features)
-    line.suites.check_columns(observations, attributes, matrix)
-
-
 def _begin(line: Line, *, as_of: datetime | None, limit: int | None, trigger: Trigger) -> Run:
     with line.store.transaction():
         run, eligible = enqueue(line, as_of=as_of, limit=limit, trigger=trigger)
         line.store.hold_run(run.run_id)
-    say(_log, logging.INFO, "Run began", run_id=run.run_id, job=run.job, as_of=run.as_of.isoformat(), eligible=eligible)
+    _say_begun(line, run, eligible=eligible)
     return run
 
 
+def _begin_alone(line: Line, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None) -> Run | None:
+    """A new run and its tick, in one transaction; None where a process is at work on this job, or the tick is settled."""
+    store, job = line.store, line.job
+    timetable = Timetable(store)
+    with store.transaction():
+        if not timetable.hold_schedule(job.name) or store.list_unfinished_runs(job):
+            return None
+        if tick is not None and not timetable.is_open(job.name, tick.scheduled_for):
+            return None
+        scheduled_for = None if tick is None else tick.scheduled_for
+        run, eligible = enqueue(line, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for)
+        store.hold_run(run.run_id)
+        if tick is not None:
+            timetable.record_tick(job.name, tick, run_id=run.run_id)
+            timetable.miss_ticks(job.name, tick.missed, reason=tick.missed_reason, recorded_by=tick.recorded_by)
+    _say_begun(line, run, eligible=eligible)
+    return run
+
+
+def _say_begun(line: Line, run: Run, *, eligible: int) -> None:
+    say(
+        _log,
+        events.RUN_BEGAN,
+        run_id=run.run_id,
+        job=run.job,
+        as_of=run.as_of.isoformat(),
+        model_version=line.model.manifest.model_version,
+        eligible=eligible,
+    )
+
+
 def enqueue(
-    line: Line, *, as_of: datetime | None, limit: int | None, trigger: Trigger, kept: bool = True
+    line: Line,
+    *,
+    as_of: datetime | None,
+    limit: int | None,
+    trigger: Trigger,
+    scheduled_for: datetime | None = None,
+    kept: bool = True,
 ) -> tuple[Run, int]:
     """A new run and how many entities are due in it, in the transaction that is open.
 
@@ -229,6 +239,7 @@ def enqueue(
         model_version=line.model.manifest.model_version,
         trigger=trigger,
         as_of=as_of,
+        scheduled_for=scheduled_for,
     )
     if run.as_of > run.started_at:
         raise UserError(
@@ -238,6 +249,8 @@ def enqueue(
     eligible = store.enqueue_due(job, run, limit=limit, kept=kept)
     if kept and "orphans" in job.statements:
         store.write_orphans(job, run, rejections=[_orphan(*found) for found in line.source.orphans(job)])
+    if kept:
+        store.let_answers_end(job)  # last: no answer begins before the run's work is there to be seen
     return run, eligible
 
 
@@ -251,191 +264,3 @@ def _orphan(entity_id: str, observations: int) -> Rejection:
         observed=f"{observations} observations of an entity that does not exist",
         expected="observations of entities that exist",
     )
-
-
-@dataclass(slots=True)
-class _Worker:
-    """Carries a run to its end, through failures of the database."""
-
-    line: Line
-    settings: Settings
-    url: str
-    workers: int
-    progress: Progress | None
-    watch: Callable[[str], None] | None
-
-    def close(self) -> None:
-        close_line(self.line)
-
-    def finish_what_others_left(self) -> None:
-        """Go on with the runs of this job whose processes have died."""
-        store, job = self.line.store, self.line.job
-
-        def take() -> list[Run]:
-            with store.transaction():
-                store.register_job_version(job)  # what is left is judged by the job as it stands now
-                held = [run for run in store.list_unfinished_runs(job) if store.hold_run(run.run_id)]
-                # One that was let go of between the two statements has ended by now.
-                left = [run for run in held if store.read_run(run.run_id).status == "running"]
-                for run in held:
-                    if run in left:
-                        store.resume_run(run.run_id)
-                    else:
-                        store.release_run(run.run_id)
-                return left
-
-        for run in self.persevere(take):
-            say(_log, logging.WARNING, "Going on with a run whose process died", run_id=run.run_id, job=run.job)
-            self.carry(run)
-
-    def carry(self, run: Run) -> Counts:
-        """Drain the run's work and mark it succeeded, or failed with the reason, which is raised."""
-        try:
-            self._drain(run)
-            counts = self.persevere(lambda: self._finish(run), run=run)
-        except Exception as error:
-            self._give_up(run, error)
-            raise
-        say(_log, logging.INFO, "Run succeeded", run_id=run.run_id, job=run.job, **asdict(counts))
-        return counts
-
-    def _drain(self, run: Run) -> None:
-        total = self.persevere(lambda: self._count_waiting(run), run=run)
-        if self.workers > 1 and total > self.line.batch_size:
-            self._drain_with_others(run, total=total)
-        done = 0
-        while (counts := self.persevere(lambda: carry_batch(self.line, run, watch=self.watch), run=run)) is not None:
-            done += counts.eligible
-            if self.progress is not None:
-                self.progress(done, total)
-
-    def _count_waiting(self, run: Run) -> int:
-        with self.line.store.transaction():
-            return self.line.store.count_waiting(run.run_id)
-
-    def _drain_with_others(self, run: Run, *, total: int) -> None:
-        """Let further processes carry the run's batches; what one that dies leaves behind is for whoever called."""
-        with self._shown(run, total=total):
-            try:
-                joblib.Parallel(n_jobs=self.workers)(
-                    joblib.delayed(_drain_alone)(self.line.job, run, url=self.url, settings=self.settings)
-                    for _ in range(self.workers)
-                )
-            except (BrokenProcessPool, DatabaseUnavailable) as error:
-                why = type(error).__name__
-                say(
-                    _log, logging.WARNING, "Going on without further workers", run_id=run.run_id, job=run.job, error=why
-                )
-
-    @contextmanager
-    def _shown(self, run: Run, *, total: int) -> Iterator[None]:
-        """Within it, progress is told from what the database says that waits; nothing depends on it."""
-        progress, ended = self.progress, threading.Event()
-        if progress is None:
-            yield
-            return
-
-        def show() -> None:
-            store = Store(Target.of(self.url, self.settings, role=self.settings.worker_role))
-            while not ended.wait(_POLL_SECONDS):
-                with suppress(UserError), store.transaction():
-                    progress(total - store.count_waiting(run.run_id), total)
-            store.close()
-
-        thread = threading.Thread(target=show, name="progress", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _finish(self, run: Run) -> Counts:
-        """Wait for what other workers still hold, mark the run succeeded, and write back once more what somebody held."""
-        store = self.line.store
-        while True:
-            with store.transaction():
-                store.finish_run(run.run_id)
-                found = store.read_run(run.run_id)
-                # Last, as in a batch: the hospital's rows are held for the length of a commit.
-                passed_over = store.write_back(self.line.job) if found.status == "succeeded" else 0
-            if found.status != "running":
-                self._release(run)
-                break
-            # What another worker held has come back, if that worker died.
-            if carry_batch(self.line, run, watch=self.watch) is None:
-                time.sleep(_POLL_SECONDS)
-        if found.status != "succeeded":
-            raise UserError(f"Run {run.run_id} was ended by another process: {found.status}, {found.error}")
-        if passed_over:
-            say(
-                _log,
-                logging.WARNING,
-                "Rows that others hold are written back later",
-                run_id=run.run_id,
-                job=run.job,
-                rows=passed_over,
-            )
-        return found.counts
-
-    def _give_up(self, run: Run, error: Exception) -> None:
-        """Write into the run's row why it failed; where the database is gone too, the next run goes on with it."""
-        if isinstance(error, DatabaseUnavailable) and not error.answers:
-            say(
-                _log,
-                logging.ERROR,
-                "Run left to the next one: the database is not there",
-                run_id=run.run_id,
-                job=run.job,
-            )
-            return
-        sentence = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
-        results = error.results if isinstance(error, RunStopped) else ()
-
-        def fail() -> None:
-            with self.line.store.transaction():
-                self.line.store.give_up_work(run.run_id)
-                self.line.store.fail_run(run.run_id, error=sentence)
-                self.line.store.record_validation(run, batch_id=None, results=results)
-            self._release(run)
-
-        self.persevere(fail, run=run)
-        say(_log, logging.ERROR, "Run failed", run_id=run.run_id, job=run.job, error=sentence)
-
-    def _release(self, run: Run) -> None:
-        """Let go of the run, once all can see how it ended: whoever holds a run that still seems to be running goes on with it."""
-        with self.line.store.transaction():
-            self.line.store.release_run(run.run_id)
-
-    def persevere(self, action: Callable[[], _Result], *, run: Run | None = None) -> _Result:
-        """What `action` gives; tried again, in new sessions and after a wait, where the database fails under it."""
-        for wait in self.settings.retry_waits:
-            try:
-                return action()
-            except DatabaseUnavailable as error:
-                say(_log, logging.WARNING, "Waiting for the database", seconds=round(wait, 1), sqlstate=error.sqlstate)
-            self.close()
-            time.sleep(wait)
-            self._hold_again(run)
-        return action()
-
-    def _hold_again(self, run: Run | None) -> None:
-        """Take the run's lock in the new session; the old one lost it."""
-        if run is None:
-            return
-        try:
-            with self.line.store.transaction():
-                self.line.store.hold_run(run.run_id)
-        except DatabaseUnavailable:
-            self.close()
-
-
-def _drain_alone(job: Job, run: Run, *, url: str, settings: Settings) -> None:
-    """What each further process does: carry batches until none is left."""
-    line = open_line(job, url=url, settings=settings)
-    worker = _Worker(line=line, settings=settings, url=url, workers=1, progress=None, watch=None)
-    try:
-        while worker.persevere(lambda: carry_batch(line, run)) is not None:
-            pass
-    finally:
-        worker.close()

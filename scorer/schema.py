@@ -12,8 +12,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from scorer.connection import sentences
-from scorer.errors import UserError
 from scorer.job import shipped_root
+from scorer.revision import refuse_newer, require_newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SchemaState:
 def upgrade(engine: sa.Engine) -> SchemaState:
     """Migrate to head, in one transaction; the state before it."""
     before = state(engine)
-    _refuse_newer(before)
+    refuse_newer(before.revision)
     with sentences(), engine.begin() as connection:
         command.upgrade(_config(connection=connection), "head")
     return before
@@ -47,7 +47,7 @@ def downgrade(engine: sa.Engine, *, revision: str) -> None:
 def plan(engine: sa.Engine) -> str:
     """The SQL that `upgrade` would run; empty where the schema is at head."""
     before = state(engine)
-    _refuse_newer(before)
+    refuse_newer(before.revision)
     if before.at_head:
         return ""
     printed = io.StringIO()
@@ -70,20 +70,7 @@ def state(engine: sa.Engine) -> SchemaState:
 
 def require_head(engine: sa.Engine) -> None:
     """Raise UserError unless the schema is at head."""
-    found = state(engine)
-    _refuse_newer(found)
-    if not found.at_head:
-        standing = f"at revision {found.revision}" if found.revision else "not made yet"
-        raise UserError(f"The schema is {standing} and should be at {found.head}; run `scorer db upgrade`.")
-
-
-def _refuse_newer(found: SchemaState) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found.revision is not None and found.revision not in known:
-        raise UserError(
-            f"The schema is at revision {found.revision}, which this version of scorer does not know (its newest is "
-            f"{found.head}); install the newer scorer that migrated it."
-        )
+    require_newest(state(engine).revision)
 
 
 def _scripts() -> ScriptDirectory:

@@ -7,13 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 import sqlalchemy as sa
 
-from scorer.connection import Target, engine, sentences
+from scorer.connection import Target, sentences
 from scorer.copying import copied
 from scorer.statements import statement
 
 _COPY_BYTES = 1 << 20  # handed to the server at once
+
+
+def engine(target: Target) -> sa.Engine:
+    """An engine whose one connection is opened when it is first used."""
+    return sa.create_engine(
+        "postgresql+psycopg2://",
+        creator=lambda: psycopg2.connect(**target.parameters(read_only=False)),
+        poolclass=sa.NullPool,
+        hide_parameters=True,
+    )
 
 
 class Session:
@@ -22,10 +33,12 @@ class Session:
     def __init__(self, target: Target) -> None:
         self._engine = engine(target)
         self._session: sa.Connection | None = None
+        self._made: set[str] = set()
 
     def close(self) -> None:
         """End the session; what was not committed is rolled back."""
         session, self._session = self._session, None
+        self._made.clear()
         if session is not None:
             session.invalidate()
             session.close()
@@ -36,14 +49,25 @@ class Session:
         with sentences():
             if self._session is None:
                 self._session = self._engine.connect()
-            with self._session.begin() as transaction:
-                yield
-                if not keep:
-                    transaction.rollback()
+            try:
+                with self._session.begin() as transaction:
+                    yield
+                    if not keep:
+                        transaction.rollback()
+                        self._made.clear()
+            except BaseException:
+                self._made.clear()
+                raise
 
     def do(self, name: str, **parameters: Any) -> None:
         """Run the statement called `name`."""
         self.execute(statement(name), parameters)
+
+    def make(self, name: str) -> None:
+        """Run the statement called `name`, which makes something that lasts as long as the session, where it has not been run in it."""
+        if name not in self._made:
+            self.do(name)
+            self._made.add(name)
 
     def one(self, name: str, **parameters: Any) -> Any:
         """The one row that the statement called `name` gives."""

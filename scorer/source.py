@@ -1,15 +1,21 @@
 """The hospital's tables: read without locks, in sets, as columns, as known at each entity's as-of time.
 
+A standby may take the load of it (`read_url`). It is read only for a run that says how far the standby must have come, and only where it
+has; else the primary is read, so that no row is missing that was there.
+
 A job's statements name their parameters `:entity_ids`, `:as_ofs` and the job's own. They are bound as settings of the session, since a
 statement with parameters of its own cannot be sent as a binary COPY, which is what makes this read fast (see README, Reading).
 """
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
@@ -19,11 +25,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import dbapi
 
+from scorer import events
+from scorer.config import Settings
 from scorer.connection import Target, columns_uri, sentences
-from scorer.errors import UserError
+from scorer.errors import DatabaseUnavailable, UserError
 from scorer.job import Job
+from scorer.log import say
 from scorer.statements import statement, without_comments
-from scorer.types import NO_TIME, Attributes, Floats, Integers, Observations, WorkItem
+from scorer.types import NO_TIME, Attributes, Floats, Integers, Observations, Position, WorkItem
+
+_log = logging.getLogger(__name__)
 
 OBSERVATION_COLUMNS = (
     "position",
@@ -43,21 +54,51 @@ LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 _FROM_2000 = 946_684_800_000_000
 _ENDLESS = {NO_TIME + _FROM_2000 - 1: 2**62, NO_TIME + _FROM_2000: -(2**62)}
 _TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]"}
+_POLL_SECONDS = 0.05
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)\b")
 
 
 class Source:
-    """One read-only session with the database that holds the hospital's tables; opened when first used."""
+    """A read-only session with the database that holds the hospital's tables, and one with its standby; opened when first used."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._session: dbapi.Connection | None = None
+    def __init__(self, target: Target, *, standby: Target | None = None, lag_limit: timedelta = timedelta(0)) -> None:
+        self._primary = _Reader(target)
+        self._standby = None if standby is None else _Reader(standby)
+        self._lag_limit = lag_limit.total_seconds()
+        self._position: Position | None = None
+
+    @classmethod
+    def of(cls, url: str, settings: Settings) -> Self:
+        """The tables of the database at `url`, by way of its standby where the settings name one, in the worker's role."""
+        role, read_url = settings.worker_role, settings.read_url
+        standby = None if read_url is None else Target.of(read_url, settings, role=role)
+        return cls(Target.of(url, settings, role=role), standby=standby, lag_limit=settings.read_lag_limit)
 
     def close(self) -> None:
-        """End the session."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
+        """End the sessions."""
+        for reader in (self._primary, self._standby):
+            if reader is not None:
+                reader.close()
+
+    @property
+    def has_standby(self) -> bool:
+        """Whether there is one."""
+        return self._standby is not None
+
+    def follow(self, position: Position) -> None:
+        """Read observations and attributes from the standby from now on, as far as it has come to `position`."""
+        self._position = position
+
+    def standby_lack(self, position: Position) -> str | None:
+        """What the standby lacks to be read at `position`, once it had the lag limit's time for it; None where it may be read.
+
+        Raises UserError where it is another database, DatabaseUnavailable where it does not answer.
+        """
+        assert self._standby is not None
+        until = time.monotonic() + self._lag_limit
+        while (lack := _lack(self._standby, position)) is not None and time.monotonic() < until:
+            time.sleep(_POLL_SECONDS)
+        return lack
 
     def observations(self, job: Job, items: Sequence[WorkItem]) -> Observations:
         """The observations of `items` as known at each one's as-of time, sorted by entity, code, time and value."""
@@ -88,7 +129,8 @@ class Source:
         settings = {f"scorer.{key}": value for key, value in job.parameters.items()}
         settings["scorer.entity_ids"] = _array(item.entity_id for item in items)
         settings["scorer.as_ofs"] = _array(item.as_of.isoformat() for item in items)
-        table = self._query(bound(job.statements[name]), settings, where=f"The statement {name} of job {job.name}")
+        where = f"The statement {name} of job {job.name}"
+        table = self._query(bound(job.statements[name]), settings, where=where, by_entity=bool(items))
         missing = [column for column in columns if column not in table.column_names]
         if missing:
             raise UserError(
@@ -97,20 +139,79 @@ class Source:
             )
         return table
 
-    def _query(self, query: str, settings: dict[str, str], *, where: str) -> pa.Table:
+    def _query(self, query: str, settings: dict[str, str], *, where: str, by_entity: bool) -> pa.Table:
+        if by_entity and self._standby is not None and self._position is not None:
+            try:
+                lack = self.standby_lack(self._position)
+                if lack is None:
+                    return self._standby.query(query, settings, where=where)
+            except DatabaseUnavailable as error:
+                lack = str(error)
+            self._position = None  # until the next run: waiting for it at every batch would be for nothing
+            say(_log, events.STANDBY_LEFT, error=lack)
+        return self._primary.query(query, settings, where=where)
+
+
+class _Reader:
+    """One read-only session, opened when first used."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._session: dbapi.Connection | None = None
+        self._bound: dict[str, str] = {}
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        self._bound.clear()
+        if session is not None:
+            session.close()
+
+    def query(self, query: str, settings: Mapping[str, str], *, where: str) -> pa.Table:
+        """What a statement without parameters gives, after `settings` have been made."""
+        with self._cursor(where) as cursor:
+            for name, value in settings.items():
+                if self._bound.get(name) != value:  # each takes as long as reading an entity
+                    cursor.execute(statement("bind_parameter"), (name, value))
+                    cursor.fetchall()
+                    self._bound[name] = value
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+
+    def replayed(self, position: Position) -> Mapping[str, Any]:
+        """How the server stands to a position, as the columns of sql/replayed_position.sql."""
+        with self._cursor("The standby's position") as cursor:
+            cursor.execute(statement("replayed_position"), (position.written,))
+            (row,) = cursor.fetch_arrow_table().to_pylist()
+            return dict(row)
+
+    @contextmanager
+    def _cursor(self, where: str) -> Iterator[dbapi.Cursor]:
         with sentences(adbc_driver_manager.Error, where=where):
             if self._session is None:
                 self._session = adbc_driver_postgresql.dbapi.connect(columns_uri(self._target), autocommit=True)
             try:
                 with self._session.cursor() as cursor:
-                    for name, value in settings.items():
-                        cursor.execute(statement("bind_parameter"), (name, value))
-                        cursor.fetchall()
-                    cursor.execute(query)
-                    return cursor.fetch_arrow_table()
+                    yield cursor
             except adbc_driver_manager.Error:
                 self.close()
                 raise
+
+
+def _lack(standby: _Reader, position: Position) -> str | None:
+    """What keeps the standby from being read at `position`, just now."""
+    found = standby.replayed(position)
+    if (found["cluster"], found["database"]) != (position.cluster, position.database):
+        raise UserError(
+            "read_url leads to another database than database_url, not to a standby of it; mend it, or unset it to read where all "
+            "else is."
+        )
+    if not found["standby"]:
+        return "the server of read_url is no standby, or is one no more"
+    if found["timeline"] != position.timeline:
+        return "the standby follows another timeline than the primary is on"
+    if found["behind"] is None or found["behind"] > 0:
+        return f"the standby lacks {found['behind'] or 0} bytes that the primary had written when the run began"
+    return None
 
 
 def bound(query: str) -> str:

@@ -23,6 +23,8 @@ from scorer.statements import statement, without_comments
 from scorer.types import Counts, Outcome, Previous, Published, Rejection, RuleResult, Run, Status, Trigger, WorkItem
 from scorer.version import __version__
 
+# Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
+RECENT_SCORES = 2000
 _WAITING_AT_ONCE = 5000  # rows passed over earlier that a batch tries again
 
 
@@ -31,7 +33,15 @@ class Store(Session):
 
     # A run
 
-    def begin_run(self, job: Job, *, model_version: str, trigger: Trigger, as_of: datetime | None) -> Run:
+    def begin_run(
+        self,
+        job: Job,
+        *,
+        model_version: str,
+        trigger: Trigger,
+        as_of: datetime | None,
+        scheduled_for: datetime | None = None,
+    ) -> Run:
         """A new run, as of a time (now by the database's clock, where none is given), by what the database knew at that time."""
         row = self.one(
             "begin_run",
@@ -40,6 +50,7 @@ class Store(Session):
             model_version=model_version,
             trigger=trigger.value,
             as_of=as_of,
+            scheduled_for=scheduled_for,
             scorer_version=__version__,
         )
         return Run(
@@ -93,9 +104,14 @@ class Store(Session):
             "as_of": run.as_of,
             **job.parameters,
         }
-        with sentences(where=f"The statement due of job {job.name}"):
-            row = self.execute(query, _only_named(query, parameters, job=job)).one()
+        where = f"The statement due of job {job.name}"
+        with sentences(where=where):
+            row = self.execute(query, only_named(query, parameters, where=where)).one()
         return int(row.eligible)
+
+    def let_answers_end(self, job: Job) -> None:
+        """Wait until no answer to a request is under way; none begins before this transaction ends."""
+        self.one("let_answers_end", job=job.name)
 
     def count_waiting(self, run_id: int) -> int:
         """How many entities of the run still wait."""
@@ -135,17 +151,7 @@ class Store(Session):
                 entity_id=row.entity_id,
                 as_of=row.as_of,
                 work_id=row.work_id,
-                previous=None
-                if row.status is None
-                else Previous(
-                    status=Status(row.status),
-                    reason=row.reason,
-                    as_of=row.status_as_of,
-                    input_hash=bytes(row.input_hash),
-                    valid_until=row.valid_until,
-                    model_version=row.judged_by_model,
-                    job_version=row.judged_by_job,
-                ),
+                previous=previous_of(row),
             )
             for row in rows
         )
@@ -154,7 +160,7 @@ class Store(Session):
         """Remove what was claimed, in the same transaction."""
         self.do("finish_work", work_ids=[item.work_id for item in items])
 
-    def recent_scores(self, job: Job, *, model_version: str) -> list[Published]:
+    def recent_scores(self, job: Job, *, model_version: str, max_rows: int = RECENT_SCORES) -> list[Published]:
         """The newest scores that a model published, newest first, as far as the newest rows of the ledger hold them."""
         with sentences():
             rows = self.all(
@@ -163,7 +169,7 @@ class Store(Session):
                 output=job.output,
                 model_version=model_version,
                 look_back=_LEDGER_ROWS_LOOKED_AT,
-                max_rows=_RECENT_SCORES,
+                max_rows=max_rows,
             )
         return [
             Published(entity_id=row.entity_id, input_hash=bytes(row.input_hash), score=float(row.score)) for row in rows
@@ -175,7 +181,7 @@ class Store(Session):
 
     def create_staged_outcomes(self) -> None:
         """Have somewhere to copy a batch's outcomes to."""
-        self.do("create_staged_outcomes")
+        self.make("create_staged_outcomes")
 
     def write_outcomes(
         self, job: Job, run: Run, *, batch_id: int, model_version: str, outcomes: Sequence[Outcome]
@@ -210,7 +216,7 @@ class Store(Session):
         if "write_back" not in job.statements:
             return 0
         self.create_staged_outcomes()
-        self.do("create_staged_write_back")
+        self.make("create_staged_write_back")
         self.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
         return int(self.one("keep_write_backs", job=job.name, written=self._write_staged(job)).passed_over)
 
@@ -237,9 +243,10 @@ class Store(Session):
         self.do("resolve_orphans", job=job.name)
 
     def _write_findings(self, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
-        self.do("create_staged_rejections")
-        self.copy("copy_rejections", map(_rejection_fields, rejections))
-        self.do("write_rejections", job=job.name, run_id=run.run_id)
+        self.make("create_staged_rejections")
+        if found := [_rejection_fields(each) for each in rejections]:
+            self.copy("copy_rejections", found)
+            self.do("write_rejections", job=job.name, run_id=run.run_id)
 
     def record_batch(
         self,
@@ -321,10 +328,6 @@ class Store(Session):
 
     # Views for people
 
-    def job_status(self, job: str) -> Mapping[str, Any]:
-        """Where a job stands, as a row to show."""
-        return self.shown("job_status", job=job)[0]
-
     def band_counts(self, job: str) -> list[Mapping[str, Any]]:
         """How many entities stand in each status and band, as rows to show."""
         return self.shown("band_counts", job=job)
@@ -338,19 +341,30 @@ class Store(Session):
         return self.shown("describe_session")[0]
 
 
-def _only_named(query: str, parameters: Mapping[str, Any], *, job: Job) -> dict[str, Any]:
-    """Those of `parameters` that the query names; UserError where it names another."""
+def previous_of(row: Any) -> Previous | None:
+    """The current outcome of the entity in a row, if it has one."""
+    if row.status is None:
+        return None
+    return Previous(
+        status=Status(row.status),
+        reason=row.reason,
+        as_of=row.status_as_of,
+        input_hash=bytes(row.input_hash),
+        valid_until=row.valid_until,
+        model_version=row.judged_by_model,
+        job_version=row.judged_by_job,
+    )
+
+
+def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Those of `parameters` that a job's query names; UserError where it names another."""
     named = sa.text(query).compile().params
     for name in named:
         if name not in parameters:
-            raise UserError(
-                f"The statement due of job {job.name} names :{name}, which [parameters] of its job.toml lacks; add it."
-            )
+            raise UserError(f"{where} names :{name}, which [parameters] of its job.toml lacks; add it.")
     return {name: parameters[name] for name in named}
 
 
-# Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
-_RECENT_SCORES = 2000
 _LEDGER_ROWS_LOOKED_AT = 10_000
 
 

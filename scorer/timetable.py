@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scorer.session import Session
+from scorer.types import Tick
 from scorer.version import __version__
 
 
@@ -18,6 +19,10 @@ class Breaker:
     reason: str
     opened_at: datetime | None
     next_try_at: datetime | None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether the job is to be left alone for now."""
+        return self.next_try_at is not None and self.next_try_at > now
 
 
 class Timetable:
@@ -32,32 +37,28 @@ class Timetable:
         return moment
 
     def last_tick(self, job: str) -> datetime | None:
-        """The newest tick of a job that was settled, if any was."""
+        """The newest tick of a job that was settled and is not in the future, if there is one."""
         moment: datetime | None = self._session.one("last_tick", job=job).scheduled_for
         return moment
 
     def hold_schedule(self, job: str) -> bool:
-        """Whether this session now holds the job's schedule: no other daemon runs its ticks."""
+        """Whether this transaction now holds the job's schedule: nobody else begins a run by it."""
         return bool(self._session.one("hold_schedule", job=job).held)
 
-    def release_schedule(self, job: str) -> None:
-        """Give the schedule back."""
-        self._session.one("release_schedule", job=job)
+    def is_open(self, job: str, tick: datetime) -> bool:
+        """Whether a tick is not settled yet."""
+        return bool(self._session.one("is_open", job=job, scheduled_for=tick).is_open)
 
-    def record_tick(
-        self, job: str, tick: datetime, *, outcome: str, reason: str | None, run_id: int, recorded_by: str
-    ) -> bool:
-        """Whether the tick was recorded just now, as set off by this run; False where it was settled before."""
-        return bool(
-            self._session.all(
-                "record_tick",
-                job=job,
-                scheduled_for=tick,
-                outcome=outcome,
-                reason=reason,
-                run_id=run_id,
-                recorded_by=recorded_by,
-            )
+    def record_tick(self, job: str, tick: Tick, *, run_id: int) -> None:
+        """Record a tick as having set off this run."""
+        self._session.do(
+            "record_tick",
+            job=job,
+            scheduled_for=tick.scheduled_for,
+            outcome=tick.outcome,
+            reason=tick.reason,
+            run_id=run_id,
+            recorded_by=tick.recorded_by,
         )
 
     def miss_ticks(self, job: str, ticks: Sequence[datetime], *, reason: str, recorded_by: str) -> int:
@@ -72,9 +73,9 @@ class Timetable:
         rows = self._session.all("read_breaker", job=job)
         return Breaker(*rows[0]) if rows else None
 
-    def count_failure(self, job: str, *, reason: str, limit: int, pause: timedelta) -> Breaker:
+    def count_failure(self, job: str, *, reason: str, now: datetime, limit: int, pause: timedelta) -> Breaker:
         """The job's breaker, one more run having failed: open from `limit` failures on, until `pause` has passed."""
-        return Breaker(*self._session.one("count_failure", job=job, reason=reason, limit=limit, pause=pause))
+        return Breaker(*self._session.one("count_failure", job=job, reason=reason, now=now, limit=limit, pause=pause))
 
     def close_breaker(self, job: str) -> Breaker | None:
         """The breaker that the job had; it has none now."""

@@ -4,45 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from scorer.words import Action, Status, Trigger
+
+__all__ = ("Action", "Status", "Trigger")  # whoever takes the values takes their words from here too
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
-
-
-class Status(StrEnum):
-    """How a due entity ended (design: every one ends as exactly one of these)."""
-
-    SCORED = "SCORED"  # a new score is in the ledger
-    UNCHANGED = "UNCHANGED"  # inputs the same and the score still valid: only counted
-    QUARANTINED = "QUARANTINED"  # held by a rule until its inputs or the suite change
-    INSUFFICIENT = "INSUFFICIENT"  # fewer observations than the job's minimum
-    INDETERMINATE = "INDETERMINATE"  # the model declines
-    FAILED = "FAILED"  # scoring raised for this entity alone
-
-
-class Action(StrEnum):
-    """What a broken expectation does."""
-
-    WARN = "warn"  # record it
-    DROP = "drop"  # leave the observation out, and record it
-    QUARANTINE = "quarantine"  # hold the entity, and record it
-    FAIL = "fail"  # stop the run; the batch in hand publishes nothing
-
-
-class Trigger(StrEnum):
-    """What set a run off."""
-
-    SCHEDULE = "schedule"
-    MANUAL = "manual"
-    REQUEST = "request"
-    CATCH_UP = "catch-up"
-    BACKFILL = "backfill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +29,16 @@ class Previous:
     valid_until: datetime | None
     model_version: str | None
     job_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a database's log was written at a moment: a standby that has replayed so far shows all that was committed before it."""
+
+    cluster: str
+    timeline: int
+    database: str
+    written: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +211,18 @@ class Counts:
         return self.eligible == (
             self.scored + self.unchanged + self.quarantined + self.insufficient + self.indeterminate + self.failed
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """An expected firing that a run is set off by, and the `missed` ones before it, that no run will be set off by."""
+
+    scheduled_for: datetime
+    outcome: str
+    reason: str | None
+    missed: tuple[datetime, ...]
+    missed_reason: str
+    recorded_by: str
 
 
 @dataclass(frozen=True, slots=True)

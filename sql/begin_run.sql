@@ -1,11 +1,12 @@
 -- Opens a run, as of a time, or of now by the database's clock where none is given; one row, its key and times.
--- Parameters: job, job_version, model_version, trigger, as_of (null: now), scorer_version.
-INSERT INTO scorer.runs (job, job_version, model_version, trigger, as_of, as_known_at, scorer_version)
+-- Parameters: job, job_version, model_version, trigger, scheduled_for (null: by no schedule), as_of (null: now), scorer_version.
+INSERT INTO scorer.runs (job, job_version, model_version, trigger, scheduled_for, as_of, as_known_at, scorer_version)
 VALUES (
     :job,
     :job_version,
     :model_version,
     :trigger,
+    :scheduled_for,
     COALESCE(CAST(:as_of AS timestamptz), now()),
     COALESCE(CAST(:as_of AS timestamptz), now()),
     :scorer_version

@@ -1,4 +1,5 @@
 -- Takes up to max_items of a run's work, passing over what other workers hold; one row per entity, with its current outcome.
+-- An outcome that a clock, put right since, dated in the future is none.
 -- The rows stay, locked, until finish_work removes them in the same transaction: whoever enqueues meanwhile need not wait.
 -- Parameters: run_id, job, output, max_items.
 WITH claimed AS MATERIALIZED (
@@ -31,4 +32,5 @@ LEFT JOIN scorer.current_scores AS c
     ON c.job = :job
     AND c.entity_id = claimed.entity_id
     AND c.output = :output
+    AND c.status_at <= clock_timestamp()
 ORDER BY claimed.work_id

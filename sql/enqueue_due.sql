@@ -4,6 +4,7 @@
 -- mended); and, unless settled, whoever may have changed: the batch compares its inputs with those that were judged.
 -- A score is never followed by one as of an earlier moment, and nobody waits twice. (Whoever is held may be judged as of an earlier one:
 -- a discharge that was charted late would otherwise hold him for ever.)
+-- What a clock that has been put right since judged in the future does not count.
 -- Where there is a limit, whoever has no outcome comes first, and the others by lot, so that nobody is passed over for ever.
 -- Parameters: run_id, queue (the job, or for a dry run one of its own, so that nobody waits for it), job, output, as_of, max_entities (null: all), and those of due.sql.
 WITH due AS (
@@ -25,6 +26,7 @@ waiting AS (
     WHERE c.entity_id IS NULL
        OR (c.status <> 'SCORED' AND c.status_as_of <= :as_of)
        OR (c.status = 'SCORED' AND c.status_as_of <= due.as_of AND NOT due.settled)
+       OR c.status_at > clock_timestamp()
     ORDER BY
         c.entity_id IS NOT NULL,
         CASE WHEN CAST(:max_entities AS bigint) IS NOT NULL THEN random() END,

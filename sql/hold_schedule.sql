@@ -1,4 +1,3 @@
--- Takes the advisory lock that says "this daemon runs the job's ticks"; one row, true if it was free. It belongs to the session, so that
--- a crash gives it back by itself.
+-- Takes, for the transaction, the advisory lock of whoever begins a run by the job's schedule; one row, true if it was free.
 -- Parameters: job.
-SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('scorer.schedule ' || :job, 0)) AS held
+SELECT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('scorer.schedule ' || :job, 0)) AS held

@@ -1,12 +1,20 @@
--- Records ticks as missed, leaving those that were settled before; one row per tick recorded.
+-- Records ticks as missed, leaving those that are settled (but not what a clock that was wrong settled in the future); one row per tick
+-- recorded.
 -- Parameters: job, scheduled_for (array of times), reason, recorded_by.
-INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, recorded_by)
+INSERT INTO scorer.ticks AS t (job, scheduled_for, outcome, reason, recorded_by)
 SELECT
     :job,
-    t.scheduled_for,
+    missed.scheduled_for,
     'missed',
     :reason,
     :recorded_by
-FROM unnest(CAST(:scheduled_for AS timestamptz [])) AS t (scheduled_for)
-ON CONFLICT (job, scheduled_for) DO NOTHING
-RETURNING scheduled_for
+FROM unnest(CAST(:scheduled_for AS timestamptz [])) AS missed (scheduled_for)
+ON CONFLICT (job, scheduled_for) DO UPDATE
+SET
+    outcome = excluded.outcome,
+    reason = excluded.reason,
+    run_id = NULL,
+    recorded_at = excluded.recorded_at,
+    recorded_by = excluded.recorded_by
+WHERE t.recorded_at > clock_timestamp()
+RETURNING t.scheduled_for

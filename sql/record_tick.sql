@@ -1,6 +1,6 @@
--- Records a tick and the run that it set off; one row, or none where the tick was settled before.
+-- Records a tick and the run that it set off; no row. What a clock that was wrong settled in the future gives way.
 -- Parameters: job, scheduled_for, outcome, reason, run_id, recorded_by.
-INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, run_id, recorded_by)
+INSERT INTO scorer.ticks AS t (job, scheduled_for, outcome, reason, run_id, recorded_by)
 VALUES (
     :job,
     :scheduled_for,
@@ -9,5 +9,11 @@ VALUES (
     :run_id,
     :recorded_by
 )
-ON CONFLICT (job, scheduled_for) DO NOTHING
-RETURNING scheduled_for
+ON CONFLICT (job, scheduled_for) DO UPDATE
+SET
+    outcome = excluded.outcome,
+    reason = excluded.reason,
+    run_id = excluded.run_id,
+    recorded_at = excluded.recorded_at,
+    recorded_by = excluded.recorded_by
+WHERE t.recorded_at > clock_timestamp()

@@ -1,12 +1,16 @@
-"""What the tests share: one real PostgreSQL for the session, and a fresh database of it for each test that asks."""
+"""What the tests share: one real PostgreSQL for the session, a fresh database of it for each test that asks, and the installed command."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -14,20 +18,24 @@ import pytest
 
 from scorer import admission, schema
 from scorer.config import Settings
-from scorer.connection import Target, engine
+from scorer.connection import Target
 from scorer.embedded import Server
 from scorer.job import Job, load_job, shipped_root
 from scorer.log import configure
+from scorer.session import engine
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:
-    """Nothing of the developer's own settings reaches the tests."""
+    """Nothing of the developer's own settings reaches the tests; what one process proved of a suite the next need not prove again."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SCORER_")}
     os.environ["SCORER_CONFIG"] = os.devnull
-    yield
+    with tempfile.TemporaryDirectory(prefix="scorer-cache-") as cache:
+        os.environ["CACHE_DIRECTORY"] = cache
+        yield
+        del os.environ["CACHE_DIRECTORY"]
     os.environ.update(kept)
 
 
@@ -105,6 +113,76 @@ def settings(home: Path) -> Settings:
 def sepsis() -> Job:
     """The shipped job."""
     return load_job("sepsis")
+
+
+# A process that has imported what is slow to import and waits for orders: each is the installed command, run in a fork of it. At its end a
+# child does what a program does at its own, but for taking its modules apart.
+WARM = """
+import atexit, gc, json, os, runpy, sys, threading
+import scorer.check, scorer.cli, scorer.demo, scorer.load, scorer.runs
+gc.freeze()
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if not child:
+        for number in (1, 2):
+            os.dup2(os.open(asked["written"][number - 1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.chdir(asked["folder"])
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        sys.argv = [sys.argv[1], *asked["arguments"]]
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+            code = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call of the command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """The installed command, each call a process of its own that need not import anything anew."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def __call__(self, *arguments: str, environment: Mapping[str, str], cwd: Path | str = "/") -> Ended:
+        """Call it with these arguments, in this environment and no other."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        written = [str(self.folder / "out"), str(self.folder / "err")]
+        asked = {"arguments": arguments, "environment": {**environment}, "folder": str(cwd), "written": written}
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        return Ended(code, *(Path(path).read_text() for path in written))
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """Calls the installed command; where it is the start that is tested, call the script instead."""
+    script = Path(sys.executable).with_name("scorer")
+    with subprocess.Popen(
+        [sys.executable, "-c", WARM, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        yield Program(process, tmp_path_factory.mktemp("program"))
+        process.stdin.close()
 
 
 @pytest.fixture(scope="session")

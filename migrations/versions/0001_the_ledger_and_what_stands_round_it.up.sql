@@ -509,13 +509,13 @@ SELECT
     COALESCE(c.as_of, c.status_as_of) AS as_of,
     c.scored_at,
     c.valid_until,
-    COALESCE(c.valid_until <= now(), false) AS stale,
+    COALESCE(c.valid_until <= now() OR c.scored_at > clock_timestamp(), false) AS stale,
     c.model_version,
     c.score_id,
     c.status_as_of,
     c.status_at
 FROM scorer.current_scores AS c;
-COMMENT ON VIEW reporting.current_scores IS 'One row per job, entity and output: newest status and newest score. stale: the score is past valid_until; do not act on it.';
+COMMENT ON VIEW reporting.current_scores IS 'One row per job, entity and output: newest status and newest score. stale: the score is past valid_until, or of a clock that was wrong; do not act on it.';
 
 CREATE VIEW reporting.score_history AS
 SELECT

@@ -5,12 +5,18 @@ DROP VIEW reporting.request_statistics;
 DROP VIEW reporting.requests;
 DROP VIEW reporting.ticks;
 DROP INDEX scorer.runs_scheduled;
+DROP FUNCTION scorer.look_around();
 DROP FUNCTION scorer.cancel_request(bigint);
 DROP FUNCTION scorer.request_score(text, text []);
+DROP TRIGGER requests_answered ON scorer.requests;
+DROP FUNCTION scorer.announce_answers();
 DROP TRIGGER requests_announced ON scorer.requests;
 DROP FUNCTION scorer.announce_requests();
 DROP TABLE scorer.arrivals;
 DROP INDEX scorer.requests_by_time;
+DROP INDEX scorer.requests_waiting;
+CREATE INDEX requests_waiting ON scorer.requests (job, request_id) WHERE status = 'waiting';
+REVOKE SELECT ON scorer.alembic_version FROM scorer_requester;
 REVOKE INSERT (priority) ON scorer.requests FROM scorer_requester;
 REVOKE INSERT (job, entity_id, priority) ON scorer.requests FROM scorer_worker;
 ALTER TABLE scorer.requests

@@ -21,6 +21,7 @@ COMMENT ON COLUMN scorer.ticks.reason IS 'Why it was late or missed.';
 COMMENT ON COLUMN scorer.ticks.run_id IS 'The run it set off; null where it was missed.';
 COMMENT ON COLUMN scorer.ticks.recorded_at IS 'When this was settled.';
 COMMENT ON COLUMN scorer.ticks.recorded_by IS 'Daemon that settled it.';
+CREATE INDEX ticks_missed ON scorer.ticks (job, recorded_at) WHERE outcome = 'missed';
 
 CREATE TABLE scorer.breakers (
     job text PRIMARY KEY,
@@ -66,6 +67,9 @@ ALTER TABLE scorer.requests
     ADD CONSTRAINT requests_done_say_how CHECK ((status = 'done') = (outcome IS NOT NULL)),
     ADD CONSTRAINT requests_refused_say_why CHECK (status <> 'refused' OR reason IS NOT NULL);
 CREATE INDEX requests_by_time ON scorer.requests (requested_at);
+DROP INDEX scorer.requests_waiting;
+CREATE INDEX requests_waiting ON scorer.requests (job, priority DESC, request_id) WHERE status = 'waiting';
+CREATE INDEX requests_by_run ON scorer.requests (run_id) WHERE run_id IS NOT NULL;
 COMMENT ON COLUMN scorer.requests.priority IS 'Higher first.';
 COMMENT ON COLUMN scorer.requests.outcome IS 'How the entity ended: SCORED, UNCHANGED (the current score stands) or why there is no score.';
 COMMENT ON COLUMN scorer.requests.run_id IS 'Run that answered it.';
@@ -95,19 +99,35 @@ DECLARE
 BEGIN
     SELECT min(n.job) INTO unknown
     FROM asked AS n
-    WHERE NOT EXISTS (SELECT FROM scorer.job_versions AS v WHERE v.job = n.job);
+    WHERE NOT EXISTS (SELECT FROM scorer.job_versions AS v WHERE v.job = n.job)
+      AND NOT EXISTS (SELECT FROM scorer.model_versions AS v WHERE v.job = n.job);
     IF unknown IS NOT NULL THEN
         RAISE EXCEPTION USING
-            ERRCODE = 'foreign_key_violation',
-            MESSAGE = 'there is no job ' || quote_literal(left(unknown, 100)) || ' here: see SELECT DISTINCT job FROM reporting.health';
+            ERRCODE = 'SC001',
+            MESSAGE = 'there is no job ' || quote_literal(left(unknown, 100)) || ' in this database; reporting.health has those there are';
     END IF;
-    PERFORM pg_notify('scorer_requests', '');
+    IF EXISTS (SELECT FROM asked) THEN
+        PERFORM pg_notify('scorer_requests', '');
+    END IF;
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION scorer.announce_requests() IS 'Refuses requests of a job that is not there, and wakes the daemons for the others.';
 CREATE TRIGGER requests_announced AFTER INSERT ON scorer.requests REFERENCING NEW TABLE AS asked
 FOR EACH STATEMENT EXECUTE FUNCTION scorer.announce_requests();
+
+CREATE FUNCTION scorer.announce_answers() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM answered) THEN
+        PERFORM pg_catalog.pg_notify('scorer_answers', '');
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION scorer.announce_answers() IS 'Wakes those who wait for the end of their requests: answered, refused or cancelled.';
+CREATE TRIGGER requests_answered AFTER UPDATE ON scorer.requests REFERENCING NEW TABLE AS answered
+FOR EACH STATEMENT EXECUTE FUNCTION scorer.announce_answers();
 
 CREATE FUNCTION scorer.request_score(for_job text, VARIADIC entities text []) RETURNS SETOF bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -135,7 +155,49 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION scorer.cancel_request(bigint) IS 'Cancels a request that waits; false where it is answered already, or is somebody else''s. Only who asked may, and members of scorer_worker.';
-REVOKE ALL ON FUNCTION scorer.announce_requests(), scorer.request_score(text, text []), scorer.cancel_request(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+    scorer.announce_requests(),
+    scorer.announce_answers(),
+    scorer.request_score(text, text []),
+    scorer.cancel_request(bigint)
+FROM PUBLIC;
+
+-- What a good neighbour looks at. Without pg_read_all_stats, which a superuser may grant to scorer_owner, all but the lock waits are null;
+-- with it the worker gets to see these four numbers, and nobody's statements.
+
+CREATE FUNCTION scorer.look_around(
+    OUT active_sessions bigint, OUT replication_lag bigint, OUT lock_waits bigint, OUT longest_transaction interval
+)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT
+        CASE WHEN may.see THEN (
+            SELECT count(*)
+            FROM pg_stat_activity AS a
+            WHERE a.backend_type = 'client backend'
+              AND a.state = 'active'
+              AND a.application_name NOT LIKE 'scorer%'
+        ) END,
+        CASE WHEN may.see THEN (
+            SELECT COALESCE(max(pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)), 0)::bigint
+            FROM pg_stat_replication AS r
+        ) END,
+        (
+            SELECT count(DISTINCT l.pid)
+            FROM pg_locks AS l
+            JOIN pg_stat_activity AS a ON a.pid = l.pid
+            WHERE NOT l.granted
+              AND a.application_name LIKE 'scorer%'
+        ),
+        CASE WHEN may.see THEN (
+            SELECT COALESCE(max(clock_timestamp() - a.xact_start), INTERVAL '0')
+            FROM pg_stat_activity AS a
+            WHERE a.backend_type = 'client backend'
+              AND a.application_name NOT LIKE 'scorer%'
+        ) END
+    FROM (SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS see) AS may
+$$;
+COMMENT ON FUNCTION scorer.look_around() IS 'Sessions of others at work, bytes that the standby farthest behind has yet to replay, sessions of scorer that wait for a lock, age of the longest transaction of others. Null where scorer_owner lacks pg_read_all_stats.';
+REVOKE ALL ON FUNCTION scorer.look_around() FROM PUBLIC;
 
 -- What reporting tools read.
 
@@ -200,20 +262,25 @@ SELECT
     good.finished_at AS last_success_at,
     tick.scheduled_for AS last_tick_at,
     tick.outcome AS last_tick,
-    missed.ticks AS missed_last_day,
+    COALESCE(missed.ticks, 0) AS missed_last_day,
+    missed.recorded_at AS last_missed_at,
     COALESCE(b.failures, 0) AS failures,
     b.opened_at AS breaker_opened_at,
     b.next_try_at AS breaker_next_try_at,
     b.reason AS breaker_reason,
-    work.backlog,
+    COALESCE(work.entities, 0) AS backlog,
     work.oldest_at AS backlog_since,
-    asked.waiting AS requests_waiting,
+    COALESCE(asked.waiting, 0) AS requests_waiting,
     asked.oldest_at AS requests_since,
-    current.scored,
-    current.stale,
-    current.expiring,
-    current.held
-FROM (SELECT DISTINCT v.job FROM scorer.job_versions AS v) AS j
+    COALESCE(current.valid, 0) AS valid,
+    COALESCE(current.expiring, 0) AS expiring,
+    COALESCE(current.stale, 0) AS stale,
+    COALESCE(current.held, 0) AS held
+FROM (
+    SELECT v.job FROM scorer.job_versions AS v
+    UNION
+    SELECT v.job FROM scorer.model_versions AS v
+) AS j
 CROSS JOIN (
     SELECT
         count(*) FILTER (WHERE d.ready AND d.beat_at > now() - INTERVAL '1 minute') AS daemons,
@@ -246,33 +313,35 @@ LEFT JOIN LATERAL (
     ORDER BY t.scheduled_for DESC
     LIMIT 1
 ) AS tick ON true
-CROSS JOIN LATERAL (
-    SELECT count(*) AS ticks
+LEFT JOIN (
+    SELECT t.job, count(*) AS ticks, max(t.recorded_at) AS recorded_at
     FROM scorer.ticks AS t
-    WHERE t.job = j.job
-      AND t.outcome = 'missed'
-      AND t.scheduled_for > now() - INTERVAL '1 day'
-) AS missed
-CROSS JOIN LATERAL (
-    SELECT count(*) AS backlog, min(w.enqueued_at) AS oldest_at
+    WHERE t.outcome = 'missed'
+      AND t.recorded_at > now() - INTERVAL '1 day'
+    GROUP BY t.job
+) AS missed ON missed.job = j.job
+LEFT JOIN (
+    SELECT w.job, count(*) AS entities, min(w.enqueued_at) AS oldest_at
     FROM scorer.work AS w
-    WHERE w.job = j.job
-) AS work
-CROSS JOIN LATERAL (
-    SELECT count(*) AS waiting, min(q.requested_at) AS oldest_at
+    GROUP BY w.job
+) AS work ON work.job = j.job
+LEFT JOIN (
+    SELECT q.job, count(*) AS waiting, min(q.requested_at) AS oldest_at
     FROM scorer.requests AS q
-    WHERE q.job = j.job
-      AND q.status = 'waiting'
-) AS asked
-CROSS JOIN LATERAL (
+    WHERE q.status = 'waiting'
+    GROUP BY q.job
+) AS asked ON asked.job = j.job
+-- Joined from the left, so that whoever leaves these columns out does not pay for the counting.
+LEFT JOIN (
     SELECT
-        count(*) FILTER (WHERE c.valid_until > now()) AS scored,
-        count(*) FILTER (WHERE c.valid_until <= now()) AS stale,
+        c.job,
+        count(*) FILTER (WHERE c.valid_until > now()) AS valid,
         count(*) FILTER (WHERE c.valid_until > now() AND c.valid_until <= now() + INTERVAL '1 hour') AS expiring,
+        count(*) FILTER (WHERE c.valid_until <= now()) AS stale,
         count(*) FILTER (WHERE c.status = 'QUARANTINED') AS held
     FROM scorer.current_scores AS c
-    WHERE c.job = j.job
-) AS current;
+    GROUP BY c.job
+) AS current ON current.job = j.job;
 COMMENT ON VIEW reporting.health IS 'One row per job: whether it can score now, its last run and tick, backlog, requests, and how many current scores are valid, stale, or expire within the hour.';
 
 -- Who may do what.
@@ -281,9 +350,12 @@ CREATE INDEX runs_scheduled ON scorer.runs (job, run_id) WHERE trigger <> 'reque
 GRANT SELECT ON scorer.ticks, scorer.breakers, scorer.daemons, scorer.arrivals TO scorer_worker;
 GRANT INSERT ON scorer.ticks, scorer.breakers, scorer.daemons TO scorer_worker;
 GRANT UPDATE, DELETE ON scorer.breakers, scorer.daemons TO scorer_worker;
+GRANT UPDATE ON scorer.ticks TO scorer_worker;
 GRANT DELETE ON scorer.arrivals TO scorer_worker;
 GRANT INSERT (job, entity_id, priority) ON scorer.requests TO scorer_worker;
 GRANT INSERT (priority) ON scorer.requests TO scorer_requester;
+GRANT SELECT ON scorer.alembic_version TO scorer_requester;
+GRANT EXECUTE ON FUNCTION scorer.look_around() TO scorer_worker;
 GRANT EXECUTE ON FUNCTION scorer.request_score(text, text []), scorer.cancel_request(bigint) TO scorer_requester, scorer_worker;
 GRANT SELECT ON reporting.ticks, reporting.requests, reporting.request_statistics, reporting.health
 TO scorer_worker, scorer_approver, scorer_requester, scorer_reader;

@@ -1,22 +1,25 @@
 """What the acceptance tests share: a cohort to score, what must hold of a database whatever was killed, and children to kill.
 
-Children come from a nursery: a process of its own that has imported the heavy libraries and nothing else, so that a child costs a fork
-and not five seconds. It is this file, run as a program; it has no thread that could hold a lock while it forks, and no session.
+Children come from a nursery: a process of its own that has imported the heavy libraries and proved the suites, and has done nothing else,
+so that a child costs a fork and not five seconds. It is this file, run as a program; it has no thread that could hold a lock while it
+forks, and no session.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import itertools
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,19 +28,23 @@ from pathlib import Path
 from typing import Any
 
 import great_expectations  # noqa: F401 - the nursery is warmed by these
+import numpy as np
 import psycopg2
 import pytest
 import sklearn.ensemble  # noqa: F401
 
-from scorer import log
+from scorer import cli, log
 from scorer.cohort import generate, write
 from scorer.config import Settings
 from scorer.errors import UserError
+from scorer.features import build
 from scorer.job import load_job, shipped_root
+from scorer.lines import close_line, open_line
 from scorer.load import load
 from scorer.pipeline import carry_batch
-from scorer.runs import close_line, enqueue, open_line, run_job
+from scorer.runs import enqueue, run_job
 from scorer.types import Counts, Run, Trigger
+from scorer.validation import Suites
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATIENCE = 60.0  # seconds for what takes one
@@ -78,6 +85,32 @@ def run_once(order: dict[str, Any]) -> None:
     )
 
 
+def replay(order: dict[str, Any]) -> None:
+    """Whole runs, one after the other, as of each of the times `as_ofs`."""
+    for as_of in order["as_ofs"]:
+        run_job(
+            load_job(JOB), url=order["url"], settings=order["settings"], as_of=datetime.fromisoformat(as_of), workers=1
+        )
+
+
+def show_columns(order: dict[str, Any]) -> None:
+    """Writes what is read of nobody, so that the nursery can prove the suites without a session of its own."""
+    job = load_job(JOB)
+    line = open_line(job, url=order["url"], settings=order["settings"])
+    with Path(order["trail"]).open("wb") as file:
+        pickle.dump((line.source.observations(job, ()), line.source.attributes(job, ())), file)
+    close_line(line)
+
+
+def prove_suites(order: dict[str, Any]) -> None:
+    """Have the compiled suites proved here, as every process does that opens a line: its children need not do it again."""
+    job = load_job(JOB)
+    observations, attributes = pickle.loads(Path(order["trail"]).read_bytes())
+    matrix = build(observations, attributes, as_of=np.empty(0, np.int64), spec=job.features)
+    Suites(job).check_columns(observations, attributes, matrix)
+    gc.freeze()  # a child's garbage collector does not touch, and so copy, what is here
+
+
 def carry_alone(order: dict[str, Any]) -> None:
     """Batches of the run `run_id` until none is left to claim: what one worker of several does."""
     line = open_line(load_job(JOB), url=order["url"], settings=order["settings"])
@@ -88,12 +121,24 @@ def carry_alone(order: dict[str, Any]) -> None:
     close_line(line)
 
 
+def keep_schedules(order: dict[str, Any]) -> None:
+    """The daemon, as the command starts it, in the environment `environment` and no other."""
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    cli.main(["daemon"])
+
+
 def in_child(order: dict[str, Any]) -> int:
     """Does what is ordered, with its own log; the exit code, as the command line gives it."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no child outlives its nursery
     for number, target in ((0, os.devnull), (1, order["log"]), (2, order["log"])):
         os.dup2(os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), number)
     log.configure()
+    if order["what"] == "daemon":
+        try:
+            keep_schedules(order)
+        except SystemExit as ended:
+            return int(ended.code or 0)
     order["settings"] = Settings(
         home=Path(order["home"]),
         batch_size=order["batch_size"],
@@ -101,7 +146,7 @@ def in_child(order: dict[str, Any]) -> int:
         retry_last_wait=timedelta(seconds=order["last_wait"]),
     )
     try:
-        {"run": run_once, "carry": carry_alone}[order["what"]](order)
+        {"run": run_once, "replay": replay, "carry": carry_alone, "show columns": show_columns}[order["what"]](order)
     except UserError as error:
         print(f"scorer: {error}", file=sys.stderr)
         return 1
@@ -121,6 +166,8 @@ def serve_orders() -> None:
                 pid, status = os.waitpid(order["pid"], os.WNOHANG)
                 ended |= {pid: os.waitstatus_to_exitcode(status)} if pid else {}
             answer: Any = ended.get(order["pid"])
+        elif order["what"] == "prove suites":
+            answer = prove_suites(order)
         else:
             answer = os.fork()
             if not answer:
@@ -186,6 +233,7 @@ class Nursery:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
+        self._proved = False
         one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
             [sys.executable, __file__],
@@ -210,13 +258,19 @@ class Nursery:
         url: str,
         settings: Settings,
         as_of: datetime = NOW,
+        as_ofs: Sequence[datetime] = (),
         run_id: int | None = None,
         workers: int = 1,
         with_progress: bool = False,
         kill_at: Sequence[tuple[str, int]] = (),
         stop_at: Sequence[tuple[str, int]] = (),
     ) -> Child:
-        """A child that does `what` ("run" or "carry"); it stops or kills itself at the ends of steps, named with how manieth."""
+        """A child that does `what` ("run", "replay" or "carry"); it stops or kills itself at the ends of steps, named with how manieth."""
+        if not self._proved:
+            self._proved = True
+            shown = self.fork("show columns", url=url, settings=settings)
+            assert shown.wait() == 0, shown.log()
+            self.ask({"what": "prove suites", "trail": str(shown.trail_file)})
         name = next(self._numbers)
         order = {
             "what": what,
@@ -226,6 +280,7 @@ class Nursery:
             "first_wait": settings.retry_first_wait.total_seconds(),
             "last_wait": settings.retry_last_wait.total_seconds(),
             "as_of": as_of.isoformat(),
+            "as_ofs": [each.isoformat() for each in as_ofs],
             "run_id": run_id,
             "workers": workers,
             "with_progress": with_progress,
@@ -235,6 +290,13 @@ class Nursery:
             "log": str(self._folder / f"{name}.log"),
         }
         return Child(self.ask(order), self, self._folder / f"{name}.trail", self._folder / f"{name}.log")
+
+    def daemon(self, environment: Mapping[str, str]) -> Child:
+        """A child that is `scorer daemon` in that environment and no other."""
+        name = next(self._numbers)
+        log_file = self._folder / f"{name}.log"
+        pid = self.ask({"what": "daemon", "environment": dict(environment), "log": str(log_file)})
+        return Child(pid, self, self._folder / f"{name}.trail", log_file)
 
     def close(self) -> None:
         """End it; its children, if any live, die with it."""

@@ -7,46 +7,23 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 
 from scorer import schema
 from scorer.config import Settings
-from scorer.connection import Target, engine
+from scorer.connection import Target
 from scorer.embedded import Server
 from scorer.job import shipped_root
+from scorer.session import engine
 
-SCRIPT = Path(sys.executable).with_name("scorer")
 PASSWORD = "Zwetschgen-Datschi-7"
 MODEL = "2026.11.20"
-
-# Runs the installed command in children of one process that has imported what is slow to import.
-WARM = """
-import gc, json, os, runpy, sys
-import scorer.check, scorer.cli, scorer.load, scorer.runs
-gc.freeze()
-for line in sys.stdin:
-    asked = json.loads(line)
-    child = os.fork()
-    if not child:
-        for number in (1, 2):
-            os.dup2(os.open(asked["written"][number - 1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.environ.update(asked["environment"])
-        sys.argv = [sys.argv[1], *asked["arguments"]]
-        try:
-            runpy.run_path(sys.argv[0], run_name="__main__")
-        except SystemExit as ended:
-            sys.stdout.flush()
-            os._exit(ended.code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
 
 SAMPLE = """
     INSERT INTO visits (visit_id, client, admitted_at)
@@ -59,6 +36,8 @@ SAMPLE = """
 
 @dataclass(frozen=True)
 class Ended:
+    """How a call of the command ended, and what it printed."""
+
     code: int
     out: str
     err: str
@@ -75,31 +54,18 @@ class Ended:
         return said[0].removeprefix("scorer: ")
 
 
-@dataclass(frozen=True)
-class Warm:
-    process: subprocess.Popen[str]
-    folder: Path
-
-    def __call__(self, *arguments: str, **environment: str) -> Ended:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        written = [str(self.folder / "out"), str(self.folder / "err")]
-        asked = {"arguments": arguments, "environment": environment, "written": written}
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        code = int(self.process.stdout.readline())
-        return Ended(code, *(Path(path).read_text() for path in written))
+Warm = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")
-def scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+def scorer(program: Any) -> Warm:
     """Calls the installed command; keyword arguments are its environment."""
-    with subprocess.Popen(
-        [sys.executable, "-c", WARM, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        yield Warm(process, tmp_path_factory.mktemp("warm"))
-        process.stdin.close()
+
+    def call(*arguments: str, **environment: str) -> Ended:
+        done = program(*arguments, environment={**os.environ, **environment})
+        return Ended(done.code, done.out, done.err)
+
+    return call
 
 
 @dataclass(frozen=True)
@@ -202,7 +168,7 @@ class TestDatabaseUrl:
             ),
             ("postgresql://u@h:port/d", r"cannot be read; write SCORER_DATABASE_URL as postgresql://"),
             ("postgresql://u@/d?nonsense=1", r"parameter 'nonsense', which PostgreSQL does not know; write"),
-            ("postgresql://u@host.invalid/d", r"host.*host\.invalid.*check SCORER_DATABASE_URL"),
+            ("postgresql://u@host.invalid/d?sslmode=require", r"host.*host\.invalid.*check SCORER_DATABASE_URL"),
             ("postgresql://u@127.0.0.1:9/d", r"does not answer.*port 9.*start the server"),
             ("postgresql://u@/d?host=/nowhere", r"does not answer.*/nowhere.*start the server"),
         ],

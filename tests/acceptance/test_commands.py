@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,27 +36,32 @@ class Place:
 
     home: Path
     cohort: Path
+    program: Any
 
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "SCORER_HOME": str(self.home)}
 
-    def __call__(self, *arguments: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [SCRIPT, *arguments], env=self.environment | more, capture_output=True, text=True, check=False, cwd="/"
-        )
-        assert done.returncode == code, done.stderr
+    def __call__(self, *arguments: str, code: int = 0, **more: str) -> Any:
+        """What the command printed, having ended with `code`."""
+        done = self.program(*arguments, environment=self.environment | more)
+        assert done.code == code, done.err
         return done
 
     def json(self, *arguments: str, **more: str) -> Any:
         """The one JSON object that is printed, and nothing else with it."""
         done = self(*arguments, "--json", **more)
-        assert done.stdout.endswith("}\n")
-        assert done.stdout.count("\n") == 1
-        return json.loads(done.stdout)
+        assert done.out.endswith("}\n")
+        assert done.out.count("\n") == 1
+        return json.loads(done.out)
+
+    @cached_property
+    def url(self) -> str:
+        """Of its server, while that runs."""
+        return str(self("db", "url").out.strip())
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self("db", "url").stdout.strip())
+        connection = psycopg2.connect(self.url)
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement)
@@ -75,18 +81,18 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(home: Path) -> Iterator[Place]:
+def place(home: Path, program: Any) -> Iterator[Place]:
     """Started, migrated and loaded by the commands."""
     folder = home / "commands"
     facts = json.loads((shipped_root() / "sql" / "sepsis" / "cohort.json").read_text())
     write(generate(facts, visits=VISITS, seed=5, first_visit=1, now=datetime.now(UTC)), folder / "cohort")
-    found = Place(folder / "home", folder / "cohort")
-    assert "is running" in found("db", "start").stdout
+    found = Place(folder / "home", folder / "cohort", program)
+    assert "is running" in found("db", "start").out
     try:
-        assert "is now at head (from nothing)" in found("db", "upgrade").stdout
+        assert "is now at head (from nothing)" in found("db", "upgrade").out
         yield found
     finally:
-        assert "is stopped; its data is kept" in found("db", "stop").stdout
+        assert "is stopped; its data is kept" in found("db", "stop").out
         found("db", "url", code=1)
 
 
@@ -109,8 +115,8 @@ def due(place: Place, loaded: dict[str, Any]) -> Place:
 class TestDatabase:
     def test_start_again_and_upgrade_again_change_nothing(self, place: Place) -> None:
         before = place.content()
-        assert "is running" in place("db", "start").stdout
-        assert "was at head" in place("db", "upgrade").stdout
+        assert "is running" in place("db", "start").out
+        assert "was at head" in place("db", "upgrade").out
         assert place.content() == before
 
     def test_url_is_for_psql(self, place: Place) -> None:
@@ -123,18 +129,17 @@ class TestDatabase:
         told = place.json("db", "check")
         assert told["at_head"] is True
         assert told["revision"] == told["head"]
-        assert place("db", "check").stdout == f"The schema is at head, revision {told['head']}.\n"
+        assert place("db", "check").out == f"The schema is at head, revision {told['head']}.\n"
 
     def test_plan_prints_what_an_upgrade_would_run_and_runs_nothing(self, place: Place) -> None:
-        assert place("db", "plan").stdout.startswith("-- The schema is at head")
-        url = place("db", "url").stdout.strip()
-        connection = psycopg2.connect(url)
+        assert place("db", "plan").out.startswith("-- The schema is at head")
+        connection = psycopg2.connect(place.url)
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE planned")
         connection.close()
-        empty = url.replace("/scorer?", "/planned?", 1)
-        planned = place("db", "plan", SCORER_DATABASE_URL=empty).stdout
+        empty = place.url.replace("/scorer?", "/planned?", 1)
+        planned = place("db", "plan", SCORER_DATABASE_URL=empty).out
         assert "CREATE TABLE scorer.scores" in planned
         place("db", "check", code=1, SCORER_DATABASE_URL=empty)
 
@@ -153,7 +158,7 @@ class TestLoad:
     def test_again_adds_nothing(self, place: Place, loaded: dict[str, Any], tmp_path: Path) -> None:
         assert loaded["rejects"]
         shown = place("load", str(place.cohort), "--rejects", str(tmp_path / "here.csv"))
-        assert f"Rejected rows, with line and reason: {tmp_path / 'here.csv'}" in shown.stdout
+        assert f"Rejected rows, with line and reason: {tmp_path / 'here.csv'}" in shown.out
         assert place.query("SELECT count(*) FROM visits") == [(VISITS,)]
 
 
@@ -215,9 +220,9 @@ class TestRun:
 
     def test_shows_no_bar_where_there_is_no_terminal(self, due: Place) -> None:
         done = due("run", "sepsis", "--limit", "5")
-        assert "Scoring" not in done.stderr + done.stdout
-        assert "\x1b" not in done.stderr + done.stdout
-        assert "eligible" in done.stdout
+        assert "Scoring" not in done.err + done.out
+        assert "\x1b" not in done.err + done.out
+        assert "eligible" in done.out
 
     def test_that_is_interrupted_is_rolled_back_and_finished_by_the_next(self, due: Place) -> None:
         with subprocess.Popen(
@@ -256,14 +261,14 @@ class TestWhatStands:
         assert job["job"] == "sepsis"
         assert {name: job[name] for name in COUNTS} == {name: ended[name] for name in COUNTS}
         assert (job["run_id"], job["status"], job["backlog"]) == (ended["run_id"], "succeeded", 0)
-        assert job["model_version"] in due("status").stdout
+        assert job["model_version"] in due("status").out
 
     def test_check(self, due: Place) -> None:
         before = due.content()
         told = due.json("check")
         assert told["holds"] is True
         assert [line["name"] for line in told["lines"]] == ["database", "schema", "job sepsis"]
-        shown = due("check").stdout.splitlines()
+        shown = due("check").out.splitlines()
         assert len(shown) == 3
         assert all(line.startswith("ok  ") for line in shown)
         assert due.content() == before
@@ -275,11 +280,11 @@ class TestWhatStands:
         models = {model["model_version"]: model["status"] for model in due.json("model", "list")["models"]}
         assert models["try.1"] == "candidate"
         again = due("train", "sepsis", "--version", "try.1", code=1)
-        assert "a model version is never written over" in again.stderr
-        assert "in production" in due("model", "promote", "sepsis", "try.1", "--why", "a test").stdout
+        assert "a model version is never written over" in again.err
+        assert "in production" in due("model", "promote", "sepsis", "try.1", "--why", "a test").out
         models = {model["model_version"]: model["status"] for model in due.json("model", "list")["models"]}
         assert [name for name, status in models.items() if status == "production"] == ["try.1"]
-        assert "try.1" in due("model", "list").stdout
+        assert "try.1" in due("model", "list").out
         due("run", "sepsis", "--limit", "60")
         newest = "SELECT model_version FROM scorer.scores WHERE status = 'SCORED' ORDER BY score_id DESC LIMIT 1"
         assert due.query(newest) == [("try.1",)]
@@ -290,7 +295,14 @@ class TestProgram:
         (tmp_path / "sitecustomize.py").write_text(
             "import scorer.job\n\ndef broken(*_, **__):\n    return 1 / 0\n\nscorer.job.load_job = broken\n"
         )
-        done = place("run", "sepsis", "--json", code=70, PYTHONPATH=str(tmp_path))
+        done = subprocess.run(
+            [SCRIPT, "run", "sepsis", "--json"],
+            env=place.environment | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 70
         assert "ZeroDivisionError: division by zero" in done.stderr
         assert "Traceback (most recent call last)" in done.stderr
         assert "this is a bug in scorer" in done.stderr.splitlines()[-1]
@@ -308,7 +320,7 @@ class TestProgram:
         assert (process.returncode, err) == (1, "")
 
     def test_alone_shows_its_help(self, place: Place) -> None:
-        assert place(code=1).stderr == place("--help").stdout
+        assert place(code=1).err == place("--help").out
 
     @pytest.mark.parametrize(
         ("arguments", "heavy"),

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 
-SCRIPT = Path(sys.executable).with_name("scorer")
 COUNTS = "eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed"
 Call = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def call(home: Path) -> Iterator[Call]:
+def call(home: Path, program: Any) -> Iterator[Call]:
     """Calls the installed command at a home of its own; gives its stdout."""
     environment = {**os.environ, "SCORER_HOME": str(home / "demo")}
 
     def scorer(*arguments: str) -> str:
-        done = subprocess.run([SCRIPT, *arguments], env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        done = program(*arguments, environment=environment)
+        assert done.code == 0, done.err
+        return str(done.out)
 
     yield scorer
     scorer("db", "stop")

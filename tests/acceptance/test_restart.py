@@ -26,9 +26,10 @@ import pytest
 
 from scorer import admission, schema
 from scorer.config import Settings
-from scorer.connection import Target, engine
+from scorer.connection import Target
 from scorer.embedded import Server
 from scorer.job import shipped_root
+from scorer.session import engine
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
 VISITS = 160

@@ -27,12 +27,14 @@ import psycopg2
 
 from scorer import admission, schema
 from scorer.config import Settings
-from scorer.connection import Target, engine
+from scorer.connection import Target
 from scorer.embedded import Server
 from scorer.features import build
 from scorer.job import Job, load_job, shipped_root
+from scorer.lines import close_line, open_line
 from scorer.model import ProductionPipeline, band_names
-from scorer.runs import close_line, open_line, run_job
+from scorer.runs import run_job
+from scorer.session import engine
 from scorer.source import microseconds
 from scorer.types import Features, WorkItem
 

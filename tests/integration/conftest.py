@@ -17,6 +17,7 @@ import numpy as np
 import psycopg2
 import pytest
 
+from scorer.answers import Answers
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.features import feature_names
@@ -240,3 +241,33 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+# Scores on demand
+
+
+@pytest.fixture
+def ward(hospital: Any) -> Any:
+    """A hospital whose noon is now, since requests are answered by the database's clock."""
+    hospital.noon = datetime.now(UTC)
+    return hospital
+
+
+@pytest.fixture
+def open_desk(ward: Any) -> Iterator[Callable[..., Answers]]:
+    """Opens a desk for the ward's job, or for others."""
+    opened: list[Answers] = []
+
+    def give(*jobs: Job) -> Answers:
+        opened.append(Answers(url=ward.url, settings=ward.settings, jobs=jobs or [ward.job]))
+        return opened[-1]
+
+    yield give
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def desk(open_desk: Callable[..., Answers]) -> Answers:
+    """One desk."""
+    return open_desk()

@@ -25,9 +25,10 @@ import pytest
 
 from scorer import embedded
 from scorer.config import Settings
-from scorer.connection import Target, columns_uri, engine
+from scorer.connection import Target, columns_uri
 from scorer.embedded import THROWAWAY, Account, Install, Server
 from scorer.errors import UserError
+from scorer.session import engine
 
 INSTALLS = embedded.installs()
 ROOT = os.geteuid() == 0

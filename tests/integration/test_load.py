@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import math
-import os
 import shutil
 import stat
 import tempfile
@@ -591,24 +590,3 @@ def test_any_mixture_of_rows_is_accounted_for_and_every_good_one_arrives(
         )
         assert Counter(map(exact, all_visits(connection))) == Counter(map(exact, visits.rows))
         assert list(map(exact, all_observations(connection))) == list(map(exact, observations.rows))
-
-
-def real_cohort() -> Path:
-    named = os.environ.get("REAL_COHORT")
-    return Path(named) if named else Path(__file__).parents[3] / "shared" / "data" / "physionet2019"
-
-
-@pytest.mark.real_data
-@pytest.mark.skipif(not real_cohort().is_dir(), reason="the real cohort is not here")
-def test_the_real_cohort_is_loaded_whole(connection: Any, rejects: Path) -> None:
-    report = load(real_cohort(), connection=connection, rejects=rejects)
-    assert counts(report) == {
-        "visits": (6_500, 6_500, 0, 0),
-        "patient_observations": (1_596_827, 1_596_827, 0, 0),
-        "outcomes": (6_500, 6_500, 0, 0),
-    }
-    assert report.rejects is None
-    statement = (
-        "SELECT count(*), count(*) FILTER (WHERE recorded_at = observation_date) FROM public.patient_observations"
-    )
-    assert query(connection, statement) == [(1_596_827, 1_596_827)]

@@ -11,11 +11,13 @@ import pytest
 
 from scorer import admission, schema
 from scorer.config import Settings
-from scorer.connection import Target, engine
+from scorer.connection import Target
 from scorer.errors import UserError
 from scorer.job import Job
+from scorer.lines import close_line, open_line
 from scorer.pipeline import carry_batch
-from scorer.runs import close_line, dry_run, enqueue, open_line, run_job
+from scorer.runs import dry_run, enqueue, run_job
+from scorer.session import engine
 from scorer.types import Trigger
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
-SCRIPT = Path(sys.executable).with_name("scorer")
 AS_OF = "2025-06-01T00:00:00Z"
 KINDS = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
+ROWS = {"visits": 6_500, "patient_observations": 1_596_827, "outcomes": 6_500}
 EVERYTHING = (
     "SELECT (SELECT count(*) FROM visits), (SELECT count(*) FROM patient_observations),"
     " (SELECT count(*) FROM outcomes), (SELECT count(*) FROM scorer.scores)"
@@ -23,15 +21,15 @@ EVERYTHING = (
 
 @pytest.mark.real_data
 @pytest.mark.long
-def test_real_cohort_is_loaded_scored_and_accounted_for(real_cohort: Path, migrated_url: str, tmp_path: Path) -> None:
+def test_real_cohort_is_loaded_scored_and_accounted_for(
+    real_cohort: Path, migrated_url: str, program: Any, tmp_path: Path
+) -> None:
     environment = {**os.environ, "SCORER_DATABASE_URL": migrated_url, "SCORER_HOME": str(tmp_path)}
 
     def call(*arguments: str) -> Any:
-        done = subprocess.run(
-            [SCRIPT, *arguments, "--json"], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        done = program(*arguments, "--json", environment=environment)
+        assert done.code == 0, done.err
+        return json.loads(done.out)
 
     def query(statement: str) -> list[tuple[Any, ...]]:
         connection = psycopg2.connect(migrated_url)
@@ -42,10 +40,14 @@ def test_real_cohort_is_loaded_scored_and_accounted_for(real_cohort: Path, migra
         finally:
             connection.close()
 
-    loaded = {table["table"]: table for table in call("load", str(real_cohort))["tables"]}
-    visits = loaded["visits"]["loaded"]
-    assert visits > 1000
-    assert sum(table["rejected"] for table in loaded.values()) == 0
+    loaded = call("load", str(real_cohort))
+    assert {table["table"]: (table["read"], table["loaded"], table["rejected"]) for table in loaded["tables"]} == {
+        table: (rows, rows, 0) for table, rows in ROWS.items()
+    }
+    assert loaded["rejects"] is None
+    known_when_true = "SELECT count(*) FROM patient_observations WHERE recorded_at = observation_date"
+    assert query(known_when_true) == [(ROWS["patient_observations"],)]
+    visits = ROWS["visits"]
 
     first = call("run", "sepsis", "--as-of", AS_OF)
     assert first["status"] == "succeeded"

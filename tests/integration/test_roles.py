@@ -19,12 +19,13 @@ import pytest
 from scorer import cli, schema
 from scorer.cohort import generate, write
 from scorer.config import Settings
-from scorer.connection import Target, engine
+from scorer.connection import Target
 from scorer.embedded import Server
 from scorer.errors import UserError
 from scorer.job import Job, shipped_root
 from scorer.load import load
 from scorer.runs import run_job
+from scorer.session import engine
 
 PASSWORD = "only-for-tests"
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

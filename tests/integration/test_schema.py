@@ -20,10 +20,11 @@ import pytest
 
 from scorer import admission, schema
 from scorer.config import Settings
-from scorer.connection import Target, engine
+from scorer.connection import Target
 from scorer.embedded import Server
 from scorer.errors import UserError
 from scorer.installs import Install, installs
+from scorer.session import engine
 
 PASSWORD = "only-for-tests"
 
@@ -184,9 +185,11 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         """,
     )
     assert [name for name, *_ in functions] == [
+        "announce_answers",
         "announce_requests",
         "cancel_request",
         "check_model_step",
+        "look_around",
         "move_model",
         "record_model_event",
         "refuse_change",
@@ -197,7 +200,14 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         if as_owner:
             assert configuration == ["search_path=pg_catalog, pg_temp"], name
     as_owner = {name for name, as_owner, *_ in functions if as_owner}
-    assert as_owner == {"announce_requests", "cancel_request", "move_model", "record_model_event", "request_score"}
+    assert as_owner == {
+        "announce_requests",
+        "cancel_request",
+        "look_around",
+        "move_model",
+        "record_model_event",
+        "request_score",
+    }
 
 
 # A schema that is not at head

@@ -27,17 +27,24 @@ OF_JOBS = sorted(path for definition in JOBS for path in definition.parent.glob(
 ALL = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
 
 # What takes a statement by its name.
-OF_SESSIONS = {"do", "one", "all", "shown", "copy", "statement"}
+OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "statement"}
 CALLERS = {
     "store": OF_SESSIONS,
     "timetable": OF_SESSIONS,
+    "desk": OF_SESSIONS,
+    "listening": {"statement"},
+    "watch": OF_SESSIONS,
+    "surroundings": OF_SESSIONS,
+    "plan": OF_SESSIONS,
     "demo": {"statement"},
     "load": {"_statement"},
     "source": {"statement"},
 }
 SESSIONS = [module for module, callers in CALLERS.items() if callers is OF_SESSIONS]
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
-RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE")
+RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN")
+# Statements with a place for one of a job's.
+WITH_A_JOBS_OWN = ("enqueue_due", "find_asked")
 
 
 def named(path: Path) -> str:
@@ -159,7 +166,7 @@ def test_keywords_are_upper_case(path: Path) -> None:
 def test_files_end_as_they_are_run(path: Path) -> None:
     """Statements that are run alone bear no semicolon, so that they can stand inside another; scripts end with one."""
     body = without_comments(path.read_text(encoding="utf-8"))
-    script = path.stem in {"views", "grants"} or (
+    script = path.stem in {"views", "grants", "new_observations"} or (
         path.parent.name == "source" and path.stem in {f"create_{t}" for t in TABLES}
     )
     assert body.endswith(";") == script
@@ -226,7 +233,7 @@ def become_worker(cursor: Any) -> None:
             cursor.execute(statement(name))
 
 
-@pytest.mark.parametrize("name", [name for name in OWN if name != "enqueue_due"])
+@pytest.mark.parametrize("name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, "explain"}])
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)
     if name == "move_model":
@@ -257,6 +264,12 @@ def test_a_privilege_that_is_missing_is_noticed(cursor: Any) -> None:
 def test_a_worker_may_enqueue_what_is_due(cursor: Any, sepsis: Job) -> None:
     become_worker(cursor)
     understand(cursor, statement("enqueue_due").replace("{due}", without_comments(sepsis.statements["due"])))
+
+
+@pytest.mark.parametrize("name", ["due", "requested"])
+def test_a_worker_may_find_who_is_asked_for(cursor: Any, sepsis: Job, name: str) -> None:
+    become_worker(cursor)
+    understand(cursor, statement("find_asked").replace("{asked}", without_comments(sepsis.statements[name])))
 
 
 @pytest.mark.parametrize("name", ["observations", "attributes", "orphans", "landmarks"])

@@ -81,9 +81,19 @@ EVERY_KIND = {
     "lock_timeout": ('"500 ms"', timedelta(seconds=0.5)),
     "idle_timeout": ('"2 min"', timedelta(minutes=2)),
     "connect_timeout": ('"3 s"', timedelta(seconds=3)),
+    "allow_plaintext": ("true", True),
+    "read_url": ('"postgresql://u@standby/d"', "postgresql://u@standby/d"),
+    "read_lag_limit": ('"1 s"', timedelta(seconds=1)),
+    "neighbour_active_sessions": ("7", 7),
+    "neighbour_replication_lag": ("64", 64),
+    "neighbour_lock_waits": ("1", 1),
+    "neighbour_longest_transaction": ('"1 h"', timedelta(hours=1)),
+    "neighbour_patience": ('"5 min"', timedelta(minutes=5)),
     "retry_tries": ("5", 5),
     "retry_first_wait": ('"2 s"', timedelta(seconds=2)),
     "retry_last_wait": ('"1 min"', timedelta(minutes=1)),
+    "log_format": ('"json"', "json"),
+    "validation": ('"great_expectations"', "great_expectations"),
 }
 
 
@@ -156,6 +166,8 @@ def test_an_unknown_option_without_a_neighbour_is_told_all() -> None:
         "worker_role = 1",
         'worker_role = ""',
         "database_url = 1",
+        'log_format = "JSON"',
+        "log_format = 1",
     ],
 )
 def test_a_wrong_value_is_refused_where_it_stands(toml: Any, tmp_path: Path, line: str) -> None:

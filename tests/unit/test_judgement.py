@@ -191,7 +191,7 @@ def test_without_a_culprit_the_batch_is_judged_once() -> None:
 
 
 def test_a_failure_tells_its_kind_and_no_value(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.WARNING):
         judged = halving(judging({"1"}, []), (item("1"),))
     assert [outcome.reason for outcome in judged.new_outcomes] == ["ZeroDivisionError was raised"]
     assert len(caplog.records) == 1

@@ -1,26 +1,20 @@
-"""The small parts: spans of time, log lines, the clock of the steps, and the database's errors in one sentence."""
+"""The small parts: spans of time, the clock of the steps, and the database's errors in one sentence."""
 
 from __future__ import annotations
 
-import io
-import logging
 import re
-import sys
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from typing import Any
 
 import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from scorer import log
 from scorer.config import Settings
-from scorer.connection import Target, columns_uri, engine, explain, libpq_url, sentences
+from scorer.connection import Target, columns_uri, explain, libpq_url, sentences
 from scorer.durations import parse_span
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
-from scorer.log import LineFormatter, configure, say
+from scorer.session import engine
 from scorer.steps import Steps
 from scorer.types import Counts
 
@@ -85,98 +79,6 @@ def test_a_span_beyond_counting_is_refused() -> None:
         parse_span("9" * 400 + " days", where="here")
     with pytest.raises(UserError, match="is longer than can be counted"):
         parse_span("999999999999 days", where="here")
-
-
-# Log lines
-
-
-@pytest.fixture
-def logged() -> Iterator[tuple[logging.Logger, io.StringIO, logging.Handler]]:
-    """A log of our own, and what it writes."""
-    own, written = logging.getLogger("scorer.test_of_log"), io.StringIO()
-    handler = logging.StreamHandler(written)
-    own.addHandler(handler)
-    own.propagate = False
-    own.setLevel(logging.DEBUG)
-    yield own, written, handler
-    own.removeHandler(handler)
-    own.propagate = True
-
-
-def test_a_line_is_time_level_sentence_and_fields(logged: Any) -> None:
-    own, written, handler = logged
-    handler.setFormatter(LineFormatter(journal=False))
-    say(own, logging.INFO, "Run finished", run_id=7, scored=6500, error=None)
-    line = written.getvalue()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO Run finished run_id=7 scored=6500 error=None\n", line)
-
-
-@pytest.mark.parametrize(
-    ("level", "priority"),
-    [(logging.DEBUG, 7), (logging.INFO, 6), (logging.WARNING, 4), (logging.ERROR, 3), (logging.CRITICAL, 2)],
-)
-def test_the_journal_gets_its_priority(logged: Any, level: int, priority: int) -> None:
-    own, written, handler = logged
-    handler.setFormatter(LineFormatter(journal=True))
-    say(own, level, "Run finished", run_id=7)
-    assert written.getvalue() == f"<{priority}>Run finished run_id=7\n"
-
-
-@pytest.mark.parametrize("journal", [True, False])
-def test_an_event_is_one_line_whatever_its_fields_hold(logged: Any, journal: bool) -> None:
-    own, written, handler = logged
-    handler.setFormatter(LineFormatter(journal=journal))
-    say(own, logging.INFO, "Claimed", entity_id="a\n<2>Run failed\r\x1b[2J\u2028b\x85c", percent="100%s")
-    line = written.getvalue()
-    assert len(line.splitlines()) == 1
-    assert r"entity_id=a\n<2>Run failed\r\x1b[2J\u2028b\x85c percent=100%s" in line
-
-
-def test_every_line_of_a_traceback_has_its_priority(logged: Any) -> None:
-    own, written, handler = logged
-    handler.setFormatter(LineFormatter(journal=True))
-    try:
-        int("bug")
-    except ValueError:
-        own.exception("It broke")
-    lines = written.getvalue().splitlines()
-    assert lines[0] == "<3>It broke"
-    assert lines[-1] == "<3>ValueError: invalid literal for int() with base 10: 'bug'"
-    assert all(line.startswith("<3>") for line in lines)
-
-
-def test_a_record_names_who_said_it(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="scorer"):
-        say(logging.getLogger("scorer.somewhere"), logging.INFO, "Heard")
-    assert caplog.records[0].funcName == "test_a_record_names_who_said_it"
-
-
-@pytest.mark.parametrize("in_journal", [True, False])
-def test_our_events_and_others_warnings_go_to_stderr(in_journal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    root, ours = logging.getLogger(), logging.getLogger("scorer")
-    before = list(root.handlers), root.level, ours.level
-    written = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", written)
-    monkeypatch.setenv("JOURNAL_STREAM", "8:1") if in_journal else monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    root.handlers[:] = []
-    try:
-        configure()
-        say(logging.getLogger("scorer.runs"), logging.INFO, "Ours")
-        say(logging.getLogger("scorer.runs"), logging.DEBUG, "Ours in detail")
-        logging.getLogger("alembic").info("Theirs")
-        logging.getLogger("alembic").warning("Their warning")
-        logging.getLogger("great_expectations.validator").warning("What a suite found")
-    finally:
-        root.handlers[:], root.level, ours.level = before
-        root.manager._clear_cache()  # type: ignore[attr-defined]
-    lines = written.getvalue().splitlines()
-    assert [line.split(maxsplit=0 if in_journal else 2)[-1] for line in lines] == (
-        ["<6>Ours", "<4>Their warning"] if in_journal else ["Ours", "Their warning"]
-    )
-
-
-def test_the_module_says_how_it_is_used() -> None:
-    assert "say(log, logging.INFO" in (log.__doc__ or "")
 
 
 # Steps

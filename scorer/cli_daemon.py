@@ -1,0 +1,22 @@
+"""The command that runs until it is told to stop."""
+
+from __future__ import annotations
+
+import click
+
+from scorer.cli_settings import database_url
+from scorer.config import Settings, load_settings
+
+
+@click.command()
+@click.pass_obj
+def daemon(settings: Settings) -> None:
+    """Run every job on its schedule, and answer requests, until told to stop.
+
+    It is ready once all that `scorer check` looks at holds. SIGTERM ends it after the batch in hand; SIGHUP reads settings, jobs and models
+    anew. Under systemd, see scorer.service.
+    """
+    url = database_url(settings)
+    from scorer.daemon import Daemon
+
+    raise SystemExit(Daemon(url=url, settings=settings, reload_settings=load_settings).run())

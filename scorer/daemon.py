@@ -1,0 +1,235 @@
+"""The daemon: runs every job on its schedule, answers requests, and tells systemd how it is.
+
+The main thread does no work of its own and never waits for the database: it takes signals, feeds the watchdog as long as every lane
+shows life, and starts and stops the lanes. APScheduler is the metronome: it wakes a job's lane at each tick, and the lane finds out for
+itself, by the database, what is due.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from scorer import events
+from scorer.check import check
+from scorer.config import Settings
+from scorer.errors import UserError
+from scorer.heart import HeartLane
+from scorer.job import Job, job_names, load_job
+from scorer.job_lane import JobLane
+from scorer.lanes import Lane
+from scorer.log import say
+from scorer.model import keep_to_one_thread
+from scorer.notify import ServiceManager
+from scorer.request_lane import RequestLane
+from scorer.schedule import Schedule
+from scorer.version import __version__
+
+_log = logging.getLogger(__name__)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_LOOK = timedelta(seconds=1)
+_STARTING = timedelta(minutes=1)  # asked of systemd at each look, while something must still be mended
+_A_JUMP = timedelta(minutes=1)
+
+
+class Daemon:
+    """All that the main thread does; `run` ends when a signal asks it to."""
+
+    def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
+        self._url, self._settings, self._reload_settings = url, settings, reload_settings
+        self._manager = ServiceManager(os.environ)
+        self._heart = HeartLane(url=url, settings=settings)
+        self._requests: RequestLane | None = None
+        self._lanes: dict[str, JobLane] = {}
+        self._metronome = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        self._why_not: str | None = "starting"
+        self._starved = False
+        self._check_at = 0.0
+        self._clocks = time.time() - time.monotonic()
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; the exit code. SIGHUP reads settings, jobs and models anew."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before any thread: they inherit it, and none is interrupted
+        keep_to_one_thread()
+        say(_log, events.DAEMON_STARTED, version=__version__)
+        self._heart.start()
+        self._metronome.start()
+        while True:
+            taken = signal.sigtimedwait(SIGNALS, self._interval())
+            if taken is not None and taken.si_signo != signal.SIGHUP:
+                return self._stop()
+            if taken is not None:
+                self._reload()
+            self._look()
+
+    def live(self) -> bool:
+        """Whether every lane shows life."""
+        return not any(self._hangs(lane) for lane in self._all_lanes())
+
+    def ready(self) -> str | None:
+        """Why it claims nothing; None where it does."""
+        if self._why_not is not None:
+            return self._why_not
+        if not self.live():
+            return "a part of the service hangs"
+        if self._heart.pulse.hindered is not None:
+            return self._heart.pulse.hindered
+        # One job that cannot run does not keep the others from it: reporting.health tells each job's own.
+        hindered = [lane.pulse.hindered for lane in self._lanes.values()]
+        return hindered[0] if hindered and all(hindered) else None
+
+    def _interval(self) -> float:
+        """Seconds between two looks: three of them, at least, while the watchdog waits once."""
+        watchdog = self._manager.watchdog
+        return min(_LOOK, _LOOK if watchdog is None else watchdog / 3).total_seconds()
+
+    def _all_lanes(self) -> list[Lane]:
+        return [self._heart, *self._lanes.values(), *([self._requests] if self._requests else [])]
+
+    def _look(self) -> None:
+        """See to what has changed since the last look, and feed the watchdog if all is alive."""
+        self._say_jumps()
+        if self._why_not is not None and time.monotonic() >= self._check_at:
+            self._check()
+        hanging = [lane.pulse for lane in self._all_lanes() if self._hangs(lane)]
+        if not hanging:
+            self._manager.alive()
+        elif not self._starved:
+            seconds = round(time.monotonic() - hanging[0].beat_at)
+            say(_log, events.WATCHDOG_STARVED, part=hanging[0].name, seconds=seconds)
+        self._starved = bool(hanging)
+        self._heart.tell(ready=self.ready() is None, detail=self._told())
+        self._manager.status(self._told())
+
+    def _hangs(self, lane: Lane) -> bool:
+        silent = time.monotonic() - lane.pulse.beat_at
+        return not lane.lives or silent > self._settings.run_limit.total_seconds()
+
+    def _say_jumps(self) -> None:
+        """Tell where this machine's clock has moved against the steady one; nothing depends on it."""
+        clocks = time.time() - time.monotonic()
+        if abs(clocks - self._clocks) > _A_JUMP.total_seconds():
+            say(_log, events.CLOCK_JUMPED, seconds=round(clocks - self._clocks))
+            for lane in self._lanes.values():
+                self._beat_time(lane)
+        self._clocks = clocks
+
+    def _told(self) -> str:
+        """What `systemctl status` shows."""
+        if (why := self.ready()) is not None:
+            return f"Not ready: {why}"
+        ticks = [(lane.next_tick, name) for name, lane in self._lanes.items() if lane.next_tick]
+        parts = [f"next {name} {tick:%Y-%m-%d %H:%M} UTC" for tick, name in sorted(ticks)[:1]]
+        busy = [lane.pulse for lane in self._lanes.values() if lane.pulse.doing]
+        parts += [f"{pulse.name}: {pulse.doing}" for pulse in busy[:1]]
+        return "; ".join([*parts, *filter(None, [self._heart.summary])]) or "Ready"
+
+    # Becoming ready
+
+    def _check(self) -> None:
+        """Start the lanes of the jobs that are sound; ready once everything is."""
+        settings = self._settings
+        lines = list(check(url=self._url, settings=settings))
+        broken = [line for line in lines if not line.holds]
+        sound = {line.name.removeprefix("job ") for line in lines if line.holds and line.name.startswith("job ")}
+        if sound:
+            self._keep([load_job(name, jobs_dir=settings.jobs_dir) for name in sorted(sound | set(self._lanes))])
+        if broken:
+            self._not_ready(f"{broken[0].name}: {broken[0].found}")
+            return
+        self._why_not = None
+        say(_log, events.DAEMON_READY, jobs=len(self._lanes))
+        self._manager.ready(self._told())
+
+    def _not_ready(self, reason: str) -> None:
+        if reason != self._why_not:
+            say(_log, events.NOT_READY, reason=reason)
+        self._why_not = reason
+        self._check_at = time.monotonic() + self._settings.poll.total_seconds()
+        self._manager.still_starting(_STARTING)
+
+    def _keep(self, jobs: list[Job]) -> None:
+        """Have a lane for each of `jobs`, and no others."""
+        names = {job.name for job in jobs}
+        for name in set(self._lanes) - names:
+            self._metronome.remove_job(name)
+            self._lanes.pop(name).stop()
+        for job in jobs:
+            if job.name in self._lanes:
+                self._lanes[job.name].reload(job, settings=self._settings)
+            else:
+                self._lanes[job.name] = JobLane(job, url=self._url, settings=self._settings)
+                self._lanes[job.name].start()
+            self._beat_time(self._lanes[job.name])
+        if self._requests is None:
+            self._requests = RequestLane(jobs, url=self._url, settings=self._settings)
+            self._requests.start()
+        else:
+            self._requests.reload(jobs, settings=self._settings)
+
+    def _beat_time(self, lane: JobLane) -> None:
+        """Have the metronome wake a lane at each tick of its schedule."""
+        self._metronome.add_job(lane.wake, _Ticks(lane.job.schedule), id=lane.job.name, replace_existing=True)
+
+    # Changing, and ending
+
+    def _reload(self) -> None:
+        """Read settings and jobs anew, and keep to them if all of them hold; to those that are in force, if not."""
+        self._manager.reloading()
+        try:
+            settings = self._checked_settings()
+            jobs = [load_job(name, jobs_dir=settings.jobs_dir) for name in job_names(settings.jobs_dir)]
+        except UserError as error:
+            say(_log, events.RELOAD_REFUSED, reason=str(error))
+        else:
+            self._settings = settings
+            self._keep(jobs)
+            say(_log, events.DAEMON_RELOADED, jobs=len(jobs))
+        self._manager.ready(self._told())
+
+    def _checked_settings(self) -> Settings:
+        """The settings as they stand now; UserError where they cannot be taken on, or something does not hold by them."""
+        settings = self._reload_settings()
+        if (settings.database_url, settings.home) != (self._settings.database_url, self._settings.home):
+            raise UserError("database_url or home has changed; restart the service to use another database.")
+        for line in check(url=self._url, settings=settings):
+            if not line.holds:
+                raise UserError(f"{line.name}: {line.found}")
+        return settings
+
+    def _stop(self) -> int:
+        """End every lane after its batch, or, where that takes too long, by letting the server roll it back; the exit code."""
+        say(_log, events.DAEMON_STOPPING)
+        self._manager.stopping()
+        self._metronome.shutdown(wait=False)
+        lanes = self._all_lanes()
+        for lane in lanes:
+            lane.stop()
+        until = time.monotonic() + self._settings.stop_grace.total_seconds()
+        ended = [lane.join(until - time.monotonic()) for lane in lanes]
+        say(_log, events.DAEMON_STOPPED, rolled_back=ended.count(False))
+        if not all(ended):
+            sys.stderr.flush()
+            os._exit(0)  # no interpreter's end waits for a thread that waits for the server
+        return 0
+
+
+class _Ticks(BaseTrigger):  # type: ignore[misc]
+    """The ticks of a schedule, as APScheduler asks for them."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The tick after the last one, or after now."""
+        return self._schedule.next_tick(after=max(filter(None, (previous_fire_time, now))))

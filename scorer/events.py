@@ -1,0 +1,378 @@
+"""Every event that the log can tell: a stable id, its level, its sentence, what it means and what to type.
+
+Levels: DEBUG each step, INFO (where none is named) once a run, WARNING look this week, ERROR look now. A quiet night has no warning: what
+mends itself is INFO, and every warning and error says what to do. The meaning and the action may name a field of the event as
+@RUN_ID@; journalctl fills it in. An id is made once (`python -c 'import uuid; print(uuid.uuid4().hex)'`) and never changed or used again.
+
+systemd/scorer.catalog is made from here: `SCORER_WRITE_CATALOG=1 pytest tests/unit/test_events.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One kind of thing that happens; a line of `meaning` or `action` that is indented is a command, to be typed as it stands."""
+
+    name: str
+    message_id: str
+    sentence: str
+    meaning: str
+    level: int = logging.INFO
+    action: str | None = None
+
+
+# The command line and the process
+
+REFUSED = Event(
+    name="REFUSED",
+    level=logging.ERROR,
+    message_id="0fa975919c4243728b40a4ac5a40d773",
+    sentence="Stopped: something must be mended first",
+    meaning="A command of scorer found something that an operator can mend, and did nothing further. The field ERROR says in one "
+    "sentence what is wrong, where, and what to do.",
+    action="Do what the sentence says, then see whether all holds that must:\n    scorer check",
+)
+BUG = Event(
+    name="BUG",
+    level=logging.CRITICAL,
+    message_id="4baf4617ae254e0d99b2d699415fc718",
+    sentence="This is a bug in scorer",
+    meaning="Something happened that scorer was not written for. What was not committed is rolled back. The lines of the message say "
+    "where it happened; texts that could quote a patient's values are left out of them.",
+    action="Keep the whole message and report it with its version:\n    journalctl -u 'scorer*' -o verbose MESSAGE_ID=@MESSAGE_ID@\n"
+    "If the service does not come back by itself:\n    systemctl status scorer",
+)
+EMBEDDED_STARTED = Event(
+    name="EMBEDDED_STARTED",
+    message_id="2c9e13e82a274ca68d07246179a194c0",
+    sentence="Embedded PostgreSQL started",
+    meaning="The PostgreSQL server that scorer brings along was started; its data are in @FOLDER@. It is for trying out, not for a "
+    "hospital's data.",
+)
+EMBEDDED_STOPPED = Event(
+    name="EMBEDDED_STOPPED",
+    message_id="b84bf5b1cfe94a4085e775c768deabb6",
+    sentence="Embedded PostgreSQL stopped",
+    meaning="The PostgreSQL server that scorer brings along was stopped; its data in @FOLDER@ are kept.",
+)
+FIRST_MODEL = Event(
+    name="FIRST_MODEL",
+    message_id="a459918f29dd4201b6c568e4afc7d435",
+    sentence="First model put into production",
+    meaning="Job @JOB@ had no model in production, so the one shipped with it, @MODEL_VERSION@, now is.",
+)
+
+# Runs
+
+RUN_BEGAN = Event(
+    name="RUN_BEGAN",
+    message_id="0380e0e68d9941d99d40e826f04b19df",
+    sentence="Run began",
+    meaning="Run @RUN_ID@ of job @JOB@ found @ELIGIBLE@ entities due, as of @AS_OF@, and scores them now.",
+)
+RUN_SUCCEEDED = Event(
+    name="RUN_SUCCEEDED",
+    message_id="9859ce630e644bf2bbe93c6ad0217a34",
+    sentence="Run succeeded",
+    meaning="Run @RUN_ID@ of job @JOB@ accounted for each of the @ELIGIBLE@ entities that were due: scored @SCORED@, unchanged "
+    "@UNCHANGED@, quarantined @QUARANTINED@, insufficient @INSUFFICIENT@, indeterminate @INDETERMINATE@, failed @FAILED@.",
+)
+RUN_FAILED = Event(
+    name="RUN_FAILED",
+    level=logging.ERROR,
+    message_id="5c2064fdbba94feb8c2d3049371885bf",
+    sentence="Run failed",
+    meaning="Run @RUN_ID@ of job @JOB@ stopped; the field ERROR says why. Batches that it had committed stay, the one in hand was "
+    "rolled back, and what was not scored is due again at the next run. Scores that stood before stay until they expire.",
+    action="Mend what the sentence names. See all that must hold, and all that this run said:\n    scorer check\n"
+    "    journalctl -x RUN_ID=@RUN_ID@ JOB=@JOB@\nThen run the job by hand rather than wait for the next tick:\n"
+    "    scorer run @JOB@",
+)
+RUN_RESUMED = Event(
+    name="RUN_RESUMED",
+    message_id="d497f36f129449d9a5a442700696daec",
+    sentence="Going on with a run whose process died",
+    meaning="The process that carried run @RUN_ID@ of job @JOB@ ended before the run did: it was stopped, or killed, or its machine "
+    "went down. Nothing of the run is lost or doubled; this process carries what is left of it.",
+    action="Nothing, after a restart or an update. Where nobody restarted it, see what ended it:\n"
+    "    journalctl -u 'scorer*' -p warning --since -1d",
+)
+RUN_LEFT = Event(
+    name="RUN_LEFT",
+    level=logging.WARNING,
+    message_id="3ef11a8d4b8a42dea9a73e14c82652bd",
+    sentence="Run left to the next one: the database is not there",
+    meaning="Run @RUN_ID@ of job @JOB@ could not reach the database, not even to write down that it stops. Its row still says "
+    "running; the next run of the job that reaches the database goes on with it.",
+    action="Bring the database back; nothing else is needed. To see whether it answers:\n    scorer check",
+)
+BATCH_COMMITTED = Event(
+    name="BATCH_COMMITTED",
+    level=logging.DEBUG,
+    message_id="edb579baad844409b4ab03644c74f976",
+    sentence="Batch committed",
+    meaning="Batch @BATCH@ of run @RUN_ID@ committed its scores, its quarantine and its counts together.",
+)
+WRITE_BACK_HELD = Event(
+    name="WRITE_BACK_HELD",
+    message_id="99eee616e41242758b4b175899d9a70b",
+    sentence="Rows that others hold are written back later",
+    meaning="@ROWS@ rows of the hospital's own table were held by other sessions, so job @JOB@ did not wait for them. Their scores "
+    "stand in reporting.current_scores; the rows are written back by a later run, once they are free.",
+)
+ENTITY_FAILED = Event(
+    name="ENTITY_FAILED",
+    level=logging.WARNING,
+    message_id="af1d14f8abbf43fe972add307c47b3c6",
+    sentence="Scoring raised for an entity",
+    meaning="Scoring entity @ENTITY_ID@ of job @JOB@ raised @ERROR@. The entity has the status FAILED and no new score; all others "
+    "of its batch are scored. It is tried again at each run, and not told again while the reason stays the same.",
+    action="See the row, and its observations, and report what is special about them:\n"
+    '    psql "$(scorer db url)" -c "SELECT * FROM reporting.current_scores WHERE status = \'FAILED\'"',
+)
+WORKERS_LOST = Event(
+    name="WORKERS_LOST",
+    level=logging.WARNING,
+    message_id="a19a4070402943e9ac792639d692ec09",
+    sentence="Going on without further workers",
+    meaning="A process that helped with run @RUN_ID@ of job @JOB@ ended early (@ERROR@). The run goes on in one process, slower; "
+    "nothing is lost or doubled.",
+    action="Most often memory ran out. See whether the kernel or MemoryMax= ended it, and give the job fewer workers or a smaller "
+    "batch_size:\n    journalctl -k --since -1h -g 'out of memory|oom'\n    systemctl show scorer -p MemoryMax -p NRestarts",
+)
+DATABASE_RETRIED = Event(
+    name="DATABASE_RETRIED",
+    message_id="e16e7ae6bf0445469bb3118d01749e67",
+    sentence="Waiting for the database",
+    meaning="The database refused or broke off a transaction (SQLSTATE @SQLSTATE@; none where it did not answer). It was rolled back "
+    "and is tried again in a new session after @SECONDS@ s.",
+)
+
+# The service
+
+DAEMON_STARTED = Event(
+    name="DAEMON_STARTED",
+    message_id="4f0a9a99a68d434789b3221a32b32bef",
+    sentence="Service started",
+    meaning="The service, version @VERSION@, began. It is ready once all holds that must hold.",
+)
+DAEMON_READY = Event(
+    name="DAEMON_READY",
+    message_id="2fe14462ba3546458e718a6f3c31fadb",
+    sentence="Service ready",
+    meaning="All that must hold holds: the service keeps the schedules of its jobs and answers requests from now on.",
+)
+DAEMON_STOPPING = Event(
+    name="DAEMON_STOPPING",
+    message_id="fecf227917b040a298c3a4a61803fdf6",
+    sentence="Service stopping",
+    meaning="The service was asked to stop. The batches in hand are finished or rolled back; nothing new is claimed.",
+)
+DAEMON_STOPPED = Event(
+    name="DAEMON_STOPPED",
+    message_id="d3e61b46a5d44c8aad8ebe9b663ea891",
+    sentence="Service stopped",
+    meaning="The service ended in order. What is due waits in the database for the next start.",
+)
+DAEMON_RELOADED = Event(
+    name="DAEMON_RELOADED",
+    message_id="f3079ffe83ba44efb218031480863e9a",
+    sentence="Service reloaded",
+    meaning="Settings, jobs and models were read anew. Schedules, bands and models that changed are in force from the next batch on.",
+)
+RELOAD_REFUSED = Event(
+    name="RELOAD_REFUSED",
+    level=logging.WARNING,
+    message_id="06a3680cb2854d999e3bb62dc1f0d7e5",
+    sentence="Reload refused: the service goes on as it was",
+    meaning="What was to be read anew is not right, as the field ERROR says. Nothing of it is in force; the service goes on with what "
+    "it had.",
+    action="Mend what the sentence names, see that all holds, and reload again:\n    scorer check\n    systemctl reload scorer",
+)
+NOT_READY = Event(
+    name="NOT_READY",
+    level=logging.ERROR,
+    message_id="6ebff3dfa21a487ab4b57398c02838c1",
+    sentence="Service not ready: it claims nothing",
+    meaning="The service lives, but something that must hold does not; the field REASON says what. It claims no work and looks again "
+    "by itself. Scores that stand stay until they expire, and are then shown as stale.",
+    action="See what does not hold, and mend it; no restart is needed:\n    scorer check",
+)
+READY_AGAIN = Event(
+    name="READY_AGAIN",
+    message_id="84ded98815e24417aa5ba5db1e75f59e",
+    sentence="Service ready again",
+    meaning="What kept the service from being ready is mended. Ticks that passed meanwhile are caught up with one run per job.",
+)
+DATABASE_LOST = Event(
+    name="DATABASE_LOST",
+    level=logging.ERROR,
+    message_id="0db5df5d1842492db7c566825308893f",
+    sentence="Database lost",
+    meaning="The database does not answer (SQLSTATE @SQLSTATE@; none where nothing was heard). The service waits, not ready, and tries "
+    "again by itself; the batch in hand was rolled back by the server.",
+    action="See whether PostgreSQL runs and lets scorer in; no restart of scorer is needed once it does:\n    scorer check",
+)
+DATABASE_BACK = Event(
+    name="DATABASE_BACK",
+    message_id="ef7a775b3bae4229b8c1c5fb7f07cfa7",
+    sentence="Database back",
+    meaning="The database answers again, after @SECONDS@ s. Runs that were broken off are gone on with.",
+)
+TICK_LATE = Event(
+    name="TICK_LATE",
+    message_id="ac3c687155034153af275eb6683e781b",
+    sentence="Tick ran late",
+    meaning="Job @JOB@ was due at @SCHEDULED_FOR@ and ran @SECONDS@ s later; the field REASON says why. The row is in reporting.ticks.",
+)
+TICKS_MISSED = Event(
+    name="TICKS_MISSED",
+    level=logging.WARNING,
+    message_id="027f2ff5fc324427ac4da0aafc08bc4d",
+    sentence="Ticks missed",
+    meaning="@TICKS@ ticks of job @JOB@, from @FIRST@ to @LAST@, had no run of their own; the field REASON says why. One run catches "
+    "up with what was due; the gap is recorded in reporting.ticks.",
+    action="Where nobody stopped the service or the database on purpose, see what was said in that time:\n"
+    "    journalctl -u 'scorer*' -p warning --since '@FIRST@'",
+)
+CLOCK_JUMPED = Event(
+    name="CLOCK_JUMPED",
+    level=logging.WARNING,
+    message_id="b27255e840eb4f97adf3872f81962535",
+    sentence="Clock jumped",
+    meaning="This machine's clock moved by @SECONDS@ s against the steady one. The database's clock says which tick is due, so no tick "
+    "is lost or doubled.",
+    action="See whether this machine and the database's keep their time:\n    timedatectl timesync-status",
+)
+WATCHDOG_STARVED = Event(
+    name="WATCHDOG_STARVED",
+    level=logging.ERROR,
+    message_id="d4cb80d5382a493ea9408353e04e2bdd",
+    sentence="Watchdog not fed: a part of the service hangs",
+    meaning="A thread of the service (@PART@) has shown no sign of life for @SECONDS@ s. If it stays so, systemd ends the service and "
+    "starts it anew; the batch in hand is rolled back.",
+    action="See what the database makes it wait for, then whether the service came back:\n"
+    '    psql "$(scorer db url)" -c "SELECT pid, state, wait_event, query_start FROM pg_stat_activity WHERE application_name '
+    "LIKE 'scorer%'\"\n    systemctl status scorer",
+)
+HEALTH_SERVED = Event(
+    name="HEALTH_SERVED",
+    message_id="03a5069118344ea39f057e0b93147a3c",
+    sentence="Health served",
+    meaning="/live, /ready and /metrics are answered at @ADDRESS@.",
+)
+HEALTH_FAILED = Event(
+    name="HEALTH_FAILED",
+    level=logging.WARNING,
+    message_id="8aac57c06a5f4ae4a42851abadf547cb",
+    sentence="Health could not be told",
+    meaning="/metrics was asked for, and scorer's own query or program failed; the field ERROR says how. Scoring goes on.",
+    action="Look whether the schema is the program's, and report it if it is:\n    scorer db check",
+)
+
+# Breakers and neighbours
+
+BREAKER_OPENED = Event(
+    name="BREAKER_OPENED",
+    level=logging.ERROR,
+    message_id="c927af7282d248eeb641d8e0da90f056",
+    sentence="Breaker opened: the job is left alone for a while",
+    meaning="Job @JOB@ failed @FAILURES@ times one after the other; the field ERROR says why the last time. It claims nothing until "
+    "@RETRY_AT@, when one run tries whether it is well again. The other jobs go on.",
+    action="Mend what the sentence names, then try the job at once; a run that succeeds closes the breaker:\n    scorer check\n"
+    "    scorer run @JOB@",
+)
+BREAKER_HALF_OPEN = Event(
+    name="BREAKER_HALF_OPEN",
+    message_id="932fa99fd79042749b74488ae834e09e",
+    sentence="Breaker half open: one run tries the job",
+    meaning="The breaker of job @JOB@ has been open long enough: one run tries whether the job is well. If it fails, the breaker stays "
+    "open for longer.",
+)
+BREAKER_CLOSED = Event(
+    name="BREAKER_CLOSED",
+    message_id="496f07cbf8d44b6ba62c0123c7722d11",
+    sentence="Breaker closed",
+    meaning="A run of job @JOB@ succeeded; the job is back on its schedule.",
+)
+NEIGHBOUR_SHRINKS = Event(
+    name="NEIGHBOUR_SHRINKS",
+    message_id="ba17eb6e6a3d4997afec64146fe8e2ed",
+    sentence="Database busy: batches made smaller",
+    meaning="The database is busier than the settings allow (@LIMIT@: @FOUND@), so run @RUN_ID@ of job @JOB@ goes on with smaller "
+    "batches.",
+)
+NEIGHBOUR_WAITS = Event(
+    name="NEIGHBOUR_WAITS",
+    message_id="768955dda767498ba36564995e3a732a",
+    sentence="Database busy: waiting before the next batch",
+    meaning="The database is busier than the settings allow (@LIMIT@: @FOUND@), so run @RUN_ID@ of job @JOB@ waits before its next "
+    "batch.",
+)
+NEIGHBOUR_STOPS = Event(
+    name="NEIGHBOUR_STOPS",
+    level=logging.WARNING,
+    message_id="2b270e22bfbb4c14b2b142df167b24c6",
+    sentence="Database busy for too long: run stopped",
+    meaning="The database stayed busier than the settings allow (@LIMIT@: @FOUND@), so run @RUN_ID@ of job @JOB@ stopped between two "
+    "batches. What it did not score is due again.",
+    action="See what keeps the database busy. Where that is its ordinary load, raise the limit in scorer.toml and reload:\n"
+    '    psql "$(scorer db url)" -c "SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start"\n'
+    "    systemctl reload scorer",
+)
+STANDBY_LEFT = Event(
+    name="STANDBY_LEFT",
+    level=logging.WARNING,
+    message_id="9cb51c27d6ab4a9d9da41ffa2cf3e230",
+    sentence="Standby not read: the rest of the run is read at the primary",
+    meaning="The standby that read_url names cannot be read for run @RUN_ID@ of job @JOB@; the field ERROR says why. Nothing is missing: "
+    "what it would have been read for is read at the primary, which bears the load of it.",
+    action="See whether the standby is up and how far it is behind. Where it is always behind for a while, raise read_lag_limit:\n"
+    '    psql "$(scorer db url)" -c "SELECT application_name, state, replay_lag FROM pg_stat_replication"\n'
+    "    scorer check",
+)
+
+# Requests
+
+REQUESTS_ANSWERED = Event(
+    name="REQUESTS_ANSWERED",
+    level=logging.DEBUG,
+    message_id="97f55bd5b0e64b17aeed7c1b210448c9",
+    sentence="Requests answered",
+    meaning="@REQUESTS@ requests of job @JOB@ were answered in one transaction with their scores.",
+)
+REQUEST_REFUSED = Event(
+    name="REQUEST_REFUSED",
+    message_id="3fb92dc29e5d4df4b306a9756734bf7f",
+    sentence="Request refused",
+    meaning="Request @REQUEST_ID@ of job @JOB@ cannot be answered; the field REASON says why. Whoever asked sees it in "
+    "reporting.requests.",
+)
+REQUESTS_FAILED = Event(
+    name="REQUESTS_FAILED",
+    level=logging.ERROR,
+    message_id="b0ca56c8c0044d9687c47c88c1349170",
+    sentence="Requests refused: their job cannot answer",
+    meaning="@REQUESTS@ requests of job @JOB@ were refused, since none of them could be answered; the field ERROR says why, and so "
+    "does each request's row in reporting.requests. Nothing of them was published. Whoever asked must ask again.",
+    action="Mend what the sentence names, and see whether all holds that must:\n    scorer check",
+)
+
+# Suites
+
+RULE_LEFT = Event(
+    name="RULE_LEFT",
+    level=logging.WARNING,
+    message_id="7a6b70b6079e45b68b884e08fbf7970e",
+    sentence="Rule left to Great Expectations: its compiled form tells something else",
+    meaning="On values at its own limits, the compiled form of rule @RULE@ (@SUITE@) and Great Expectations gave different verdicts. The "
+    "rule is judged by Great Expectations alone, whose verdict counts: no score is wrong, but each batch takes longer. It may come of "
+    "another version of Great Expectations, pandas or NumPy.",
+    action="Install the versions that this release of scorer was tested with, or tell its maintainers which rule it is. To leave every "
+    'rule to Great Expectations, and see this no more, set validation = "great_expectations" in scorer.toml, then:\n'
+    "    systemctl reload scorer",
+)

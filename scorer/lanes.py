@@ -1,0 +1,119 @@
+"""Threads of the daemon: each takes a turn whenever it is woken or some time has passed, and never ends by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+
+from scorer import events
+from scorer.config import Settings
+from scorer.errors import DatabaseUnavailable, Stopping, UserError
+from scorer.log import say
+
+_log = logging.getLogger(__name__)
+
+
+def daemon_name() -> str:
+    """This daemon, as its rows name it: host and process."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+@dataclass(slots=True)
+class Pulse:
+    """A lane's signs of life, and why it cannot do its work, if it cannot; read by other threads."""
+
+    name: str
+    beat_at: float = field(default_factory=time.monotonic)
+    hindered: str | None = None
+    doing: str = ""
+
+    def beat(self, doing: str = "") -> None:
+        """Say that the lane lives, and what it does."""
+        self.beat_at = time.monotonic()
+        self.doing = doing
+
+
+class Lane:
+    """A thread that takes its turn whenever it is woken, or some time has passed, until the daemon stops."""
+
+    def __init__(self, name: str, *, settings: Settings) -> None:
+        self.pulse = Pulse(name)
+        self.settings = settings
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to take turns."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Take a turn now, or once more after the one in hand."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Take no further turn; the one in hand ends after its batch."""
+        self._stop.set()
+        self._wake.set()
+
+    def stopping(self) -> bool:
+        """Whether the lane was told to stop."""
+        return self._stop.is_set()
+
+    @property
+    def lives(self) -> bool:
+        """Whether its thread runs, as it does until it is told to stop."""
+        return self._thread.is_alive() or self.stopping()
+
+    def join(self, seconds: float) -> bool:
+        """Whether the lane has ended, within so many seconds."""
+        self._thread.join(max(seconds, 0.0))
+        return not self._thread.is_alive()
+
+    def turn(self) -> float:
+        """Do what is to be done now; seconds until the next turn, if nobody wakes the lane before."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End the lane's sessions; the next turn opens new ones."""
+        raise NotImplementedError
+
+    def _live(self) -> None:
+        while not self.stopping():
+            seconds = self._guarded_turn()
+            self.pulse.beat()
+            self._wait(seconds)
+        self.close()
+
+    def _guarded_turn(self) -> float:
+        """One turn; whatever it raises is told and tried again at the next, so that a lane never ends by itself."""
+        try:
+            self.pulse.beat()
+            return self.turn()
+        except Stopping:
+            pass
+        except DatabaseUnavailable:
+            # Told once, by whoever watches over the database.
+            self.close()
+        except UserError as error:
+            self._told(str(error))
+        except Exception as error:  # noqa: BLE001 - a thread's edge
+            say(_log, events.BUG, raised=error, job=self.pulse.name)
+            self.close()
+        return min(self.settings.retry_last_wait, self.settings.poll).total_seconds()
+
+    def _told(self, reason: str | None) -> None:
+        """Say why the lane cannot do its work, once."""
+        if reason is not None and reason != self.pulse.hindered:
+            say(_log, events.NOT_READY, job=self.pulse.name, reason=reason)
+        if reason is None and self.pulse.hindered is not None:
+            say(_log, events.READY_AGAIN, job=self.pulse.name)
+        self.pulse.hindered = reason
+
+    def _wait(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()

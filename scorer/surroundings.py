@@ -1,0 +1,18 @@
+"""What a session sees of the server round it: the load of others, and how far its log is written. Both within a transaction."""
+
+from __future__ import annotations
+
+from scorer.neighbour import Load
+from scorer.session import Session
+from scorer.types import Position
+
+
+def look_around(session: Session) -> Load:
+    """What others, and we, do in the database just now."""
+    return Load(**session.shown("look_around")[0])
+
+
+def mark_position(session: Session) -> Position:
+    """How far the log is written, once this transaction, which is to be one of its own, is committed."""
+    row = session.one("mark_position")
+    return Position(cluster=str(row.cluster), timeline=row.timeline, database=row.database, written=row.written)

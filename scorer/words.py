@@ -1,0 +1,35 @@
+"""The words that the database, the jobs and the program share: one enum per concept, a comment per member."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a due entity ended (design: every one ends as exactly one of these)."""
+
+    SCORED = "SCORED"  # a new score is in the ledger
+    UNCHANGED = "UNCHANGED"  # inputs the same and the score still valid: only counted
+    QUARANTINED = "QUARANTINED"  # held by a rule until its inputs or the suite change
+    INSUFFICIENT = "INSUFFICIENT"  # fewer observations than the job's minimum
+    INDETERMINATE = "INDETERMINATE"  # the model declines
+    FAILED = "FAILED"  # scoring raised for this entity alone
+
+
+class Action(StrEnum):
+    """What a broken expectation does."""
+
+    WARN = "warn"  # record it
+    DROP = "drop"  # leave the observation out, and record it
+    QUARANTINE = "quarantine"  # hold the entity, and record it
+    FAIL = "fail"  # stop the run; the batch in hand publishes nothing
+
+
+class Trigger(StrEnum):
+    """What set a run off."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    REQUEST = "request"
+    CATCH_UP = "catch-up"
+    BACKFILL = "backfill"

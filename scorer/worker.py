@@ -1,0 +1,271 @@
+"""Carries a run to its end: alone or with further processes, through failures of the database.
+
+A run whose process died keeps its row and its work. The next run of the job finds it, by the advisory lock that nobody holds, and goes
+on with it: nothing is left to clean up by hand.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import TypeVar
+
+import joblib
+
+from scorer import events
+from scorer.config import Settings
+from scorer.connection import Target
+from scorer.errors import DatabaseUnavailable, RunStopped, Stopping, UserError
+from scorer.job import Job
+from scorer.lines import close_line, open_line
+from scorer.log import configure, say
+from scorer.neighbour import Courtesy, Load, Neighbour
+from scorer.pipeline import Line, carry_batch
+from scorer.store import Store
+from scorer.surroundings import look_around, mark_position
+from scorer.timetable import Timetable
+from scorer.types import Counts, Run, Trigger
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+Progress = Callable[[int, int], None]
+_POLL_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class Worker:
+    """Carries a run to its end, through failures of the database."""
+
+    line: Line
+    settings: Settings
+    url: str
+    workers: int
+    progress: Progress | None
+    watch: Callable[[str], None] | None
+    stopping: Callable[[], bool] = lambda: False
+    quiet: bool = False
+    courtesy: Courtesy = field(init=False)
+    _followed: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Begin at full pace."""
+        self.courtesy = Courtesy(Neighbour.of(self.settings), look=self._look_around, pause=self._rest)
+
+    def close(self) -> None:
+        """End the line's sessions."""
+        close_line(self.line)
+
+    def help_others(self) -> None:
+        """Carry batches of the scheduled runs that other processes have begun, until none is left to claim."""
+        store = self.line.store
+        with store.transaction():
+            unfinished = store.list_unfinished_runs(self.line.job)
+        for run in unfinished:
+            if run.trigger in {Trigger.SCHEDULE, Trigger.CATCH_UP}:
+                while not self.stopping() and self.carry_one(run) is not None:
+                    pass
+
+    def finish_what_others_left(self) -> None:
+        """Go on with the runs of this job whose processes have died."""
+        store, job = self.line.store, self.line.job
+
+        def take() -> list[Run]:
+            with store.transaction():
+                store.register_job_version(job)  # what is left is judged by the job as it stands now
+                held = [run for run in store.list_unfinished_runs(job) if store.hold_run(run.run_id)]
+                # One that was let go of between the two statements has ended by now.
+                left = [run for run in held if store.read_run(run.run_id).status == "running"]
+                for run in held:
+                    if run in left:
+                        store.resume_run(run.run_id)
+                    else:
+                        store.release_run(run.run_id)
+                return left
+
+        for run in self.persevere(take):
+            say(_log, events.RUN_RESUMED, run_id=run.run_id, job=run.job)
+            self.carry(run)
+
+    def carry(self, run: Run) -> Counts:
+        """Drain the run's work and mark it succeeded, or failed with the reason, which is raised."""
+        try:
+            self._drain(run)
+            counts = self.persevere(lambda: self._finish(run), run=run)
+        except Stopping:
+            say(_log, events.RUN_LEFT, run_id=run.run_id, job=run.job)
+            raise
+        except Exception as error:
+            self._give_up(run, error)
+            raise
+        say(_log, events.RUN_SUCCEEDED, run_id=run.run_id, job=run.job, **asdict(counts))
+        return counts
+
+    def _drain(self, run: Run) -> None:
+        total = self.persevere(lambda: self._count_waiting(run), run=run)
+        if self.workers > 1 and total > self.line.batch_size:
+            self._drain_with_others(run, total=total)
+        done = 0
+        self._stop_if_asked()
+        while (counts := self.persevere(lambda: self.carry_one(run), run=run)) is not None:
+            done += counts.eligible
+            if self.progress is not None:
+                self.progress(done, total)
+            self._stop_if_asked()
+
+    def carry_one(self, run: Run) -> Counts | None:
+        """Carry one batch, no larger than the database's other users let it be; None where nothing was left to claim."""
+        self._follow(run)
+        size = self.line.batch_size
+        if self.courtesy.needed and self._count_waiting(run):
+            size = self.courtesy.batch_size(run, full=size)
+        return carry_batch(replace(self.line, batch_size=size), run, watch=self.watch)
+
+    def _follow(self, run: Run) -> None:
+        """Have the standby, where one is read, come as far as the primary is by now, before the first batch of a run."""
+        if self.line.source.has_standby and self._followed != run.run_id:
+            with self.line.store.transaction():
+                position = mark_position(self.line.store)
+            self.line.source.follow(position)
+            self._followed = run.run_id
+
+    def _look_around(self) -> Load:
+        with self.line.store.transaction():
+            return look_around(self.line.store)
+
+    def _rest(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._stop_if_asked()
+            time.sleep(min(left, _POLL_SECONDS))
+
+    def _stop_if_asked(self) -> None:
+        if self.stopping():
+            raise Stopping
+
+    def _count_waiting(self, run: Run) -> int:
+        with self.line.store.transaction():
+            return self.line.store.count_waiting(run.run_id)
+
+    def _drain_with_others(self, run: Run, *, total: int) -> None:
+        """Let further processes carry the run's batches; what one that dies leaves behind is for whoever called."""
+        with self._shown(run, total=total):
+            try:
+                joblib.Parallel(n_jobs=self.workers)(
+                    joblib.delayed(_drain_alone)(
+                        self.line.job, run, url=self.url, settings=self.settings, level=_log.getEffectiveLevel()
+                    )
+                    for _ in range(self.workers)
+                )
+            except (BrokenProcessPool, DatabaseUnavailable) as error:
+                why = type(error).__name__
+                say(_log, events.WORKERS_LOST, run_id=run.run_id, job=run.job, error=why)
+
+    @contextmanager
+    def _shown(self, run: Run, *, total: int) -> Iterator[None]:
+        """Within it, progress is told from what the database says that waits; nothing depends on it."""
+        progress, ended = self.progress, threading.Event()
+        if progress is None:
+            yield
+            return
+
+        def show() -> None:
+            store = Store(Target.of(self.url, self.settings, role=self.settings.worker_role))
+            while not ended.wait(_POLL_SECONDS):
+                with suppress(UserError), store.transaction():
+                    progress(total - store.count_waiting(run.run_id), total)
+            store.close()
+
+        thread = threading.Thread(target=show, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _finish(self, run: Run) -> Counts:
+        """Wait for what other workers still hold, mark the run succeeded, and write back once more what somebody held."""
+        store = self.line.store
+        while True:
+            with store.transaction():
+                store.end_run(run.run_id)
+                found = store.read_run(run.run_id)
+                # Last, as in a batch: the hospital's rows are held for the length of a commit.
+                passed_over = store.write_back(self.line.job) if found.status == "succeeded" else 0
+                breaker = Timetable(store).close_breaker(run.job) if found.status == "succeeded" else None
+            if found.status != "running":
+                self._release(run)
+                break
+            # What another worker held has come back, if that worker died.
+            if carry_batch(self.line, run, watch=self.watch) is None:
+                time.sleep(_POLL_SECONDS)
+        if found.status != "succeeded":
+            raise UserError(f"Run {run.run_id} was ended by another process: {found.status}, {found.error}")
+        if breaker is not None and breaker.opened_at is not None:
+            say(_log, events.BREAKER_CLOSED, job=run.job, run_id=run.run_id)
+        if passed_over:
+            say(_log, events.WRITE_BACK_HELD, run_id=run.run_id, job=run.job, rows=passed_over)
+        return found.counts
+
+    def _give_up(self, run: Run, error: Exception) -> None:
+        """Write into the run's row why it failed; where the database is gone too, the next run goes on with it."""
+        if isinstance(error, DatabaseUnavailable) and not error.answers:
+            say(_log, events.RUN_LEFT, run_id=run.run_id, job=run.job)
+            return
+        sentence = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
+        results = error.results if isinstance(error, RunStopped) else ()
+
+        def fail() -> None:
+            with self.line.store.transaction():
+                self.line.store.give_up_work(run.run_id)
+                self.line.store.end_run(run.run_id, error=sentence)
+                self.line.store.record_validation(run, batch_id=None, results=results)
+            self._release(run)
+
+        self.persevere(fail, run=run)
+        if not self.quiet:
+            say(_log, events.RUN_FAILED, run_id=run.run_id, job=run.job, error=sentence)
+
+    def _release(self, run: Run) -> None:
+        """Let go of the run, once all can see how it ended: whoever holds a run that still seems to be running goes on with it."""
+        with self.line.store.transaction():
+            self.line.store.release_run(run.run_id)
+
+    def persevere(self, action: Callable[[], _Result], *, run: Run | None = None) -> _Result:
+        """What `action` gives; tried again, in new sessions and after a wait, where the database fails under it."""
+        for wait in self.settings.retry_waits:
+            try:
+                return action()
+            except DatabaseUnavailable as error:
+                say(_log, events.DATABASE_RETRIED, seconds=round(wait, 1), sqlstate=error.sqlstate)
+            self.close()
+            time.sleep(wait)
+            self._hold_again(run)
+        return action()
+
+    def _hold_again(self, run: Run | None) -> None:
+        """Take the run's lock in the new session; the old one lost it."""
+        if run is None:
+            return
+        try:
+            with self.line.store.transaction():
+                self.line.store.hold_run(run.run_id)
+        except DatabaseUnavailable:
+            self.close()
+
+
+def _drain_alone(job: Job, run: Run, *, url: str, settings: Settings, level: int) -> None:
+    """What each further process does: carry batches until none is left."""
+    configure(level=level, log_format=settings.log_format)  # a new process has no log of its own
+    line = open_line(job, url=url, settings=settings)
+    worker = Worker(line=line, settings=settings, url=url, workers=1, progress=None, watch=None)
+    try:
+        while worker.persevere(lambda: worker.carry_one(run)) is not None:
+            pass
+    finally:
+        worker.close()

@@ -1,0 +1,38 @@
+-- Asks for the entities of which at least min_observations new observations have arrived, and takes those arrivals away; one row per
+-- entity asked for. Arrivals older than forget_after are taken away too: a scheduled run has seen them since. One desk at a time does
+-- this for a job, and the others go on; behind what people asked for.
+-- Parameters: job, min_observations, forget_after (interval).
+WITH turn AS MATERIALIZED (
+    SELECT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('scorer.arrivals ' || :job, 0)) AS ours
+),
+
+enough AS (
+    SELECT a.entity_id
+    FROM scorer.arrivals AS a
+    WHERE a.job = :job
+    GROUP BY a.entity_id
+    HAVING sum(a.observations) >= :min_observations
+),
+
+taken AS (
+    DELETE FROM scorer.arrivals AS a
+    WHERE a.job = :job
+      AND (SELECT turn.ours FROM turn)
+      AND (
+          a.entity_id IN (SELECT e.entity_id FROM enough AS e)
+          OR a.arrived_at < now() - CAST(:forget_after AS interval)
+      )
+    RETURNING
+        a.entity_id,
+        a.observations
+)
+
+INSERT INTO scorer.requests (job, entity_id, priority)
+SELECT
+    :job,
+    t.entity_id,
+    -1
+FROM taken AS t
+GROUP BY t.entity_id
+HAVING sum(t.observations) >= :min_observations
+RETURNING request_id

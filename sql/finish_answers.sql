@@ -1,0 +1,14 @@
+-- Marks a run that answered requests succeeded, with its counts; the table's CHECK refuses it where they do not add up.
+-- Parameters: run_id, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed.
+UPDATE scorer.runs
+SET
+    status = 'succeeded',
+    finished_at = clock_timestamp(),
+    eligible = :eligible,
+    scored = :scored,
+    unchanged = :unchanged,
+    quarantined = :quarantined,
+    insufficient = :insufficient,
+    indeterminate = :indeterminate,
+    failed = :failed
+WHERE run_id = :run_id

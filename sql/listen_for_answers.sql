@@ -1,0 +1,2 @@
+-- Lets this session hear that requests were answered; no row. A hint: what was missed is found by looking.
+LISTEN scorer_answers

@@ -1,0 +1,43 @@
+-- Takes up to max_requests of a job's waiting requests, the most urgent and oldest first, passing over what others hold; one row per
+-- request, with the moment as of which it is to be answered. That is read within this statement, so that it lies after the commit of
+-- every request that the statement sees, and of what was recorded before.
+-- Waits for nobody. The gate is closed for the moment in which a run's work becomes visible (see let_answers_end.sql); and an entity
+-- that another desk answers for is left out, since that desk's score is not to be seen yet.
+-- Parameters: job, max_requests.
+WITH gate AS MATERIALIZED (
+    SELECT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended('scorer.answers ' || :job, 0)) AS stands_open
+),
+
+waiting AS MATERIALIZED (
+    SELECT
+        q.request_id,
+        q.entity_id
+    FROM scorer.requests AS q
+    WHERE q.job = :job
+      AND q.status = 'waiting'
+      AND (SELECT gate.stands_open FROM gate)
+    ORDER BY
+        q.priority DESC,
+        q.request_id
+    LIMIT :max_requests
+    FOR UPDATE SKIP LOCKED
+),
+
+entities AS MATERIALIZED (
+    SELECT
+        e.entity_id,
+        pg_catalog.pg_try_advisory_xact_lock(
+            pg_catalog.hashtextextended('scorer.answers ' || :job || ' ' || e.entity_id, 1)
+        ) AS ours
+    FROM (SELECT DISTINCT w.entity_id FROM waiting AS w) AS e
+)
+
+SELECT
+    w.request_id,
+    w.entity_id,
+    moment.as_of
+FROM waiting AS w
+JOIN entities AS e ON e.entity_id = w.entity_id
+CROSS JOIN (SELECT clock_timestamp() AS as_of OFFSET 0) AS moment
+WHERE e.ours
+ORDER BY w.request_id

@@ -1,0 +1,264 @@
+"""A job's schedule kept by lanes, on a clock that the test drives: which ticks ran, were late or missed, and why."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from scorer.errors import UserError
+from scorer.job import Job
+from scorer.job_lane import JobLane
+from scorer.schedule import Schedule
+
+HOUR = timedelta(hours=1)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock(hospital: Any) -> Clock:
+    """It says noon."""
+    return Clock(hospital.noon)
+
+
+@pytest.fixture
+def lane_of(hospital: Any, clock: Clock) -> Iterator[Callable[..., JobLane]]:
+    """Makes lanes that are turned by hand."""
+    made: list[JobLane] = []
+
+    def make(job: Job | None = None, **settings: Any) -> JobLane:
+        lane = JobLane(
+            job or hospital.job, url=hospital.url, settings=replace(hospital.settings, **settings), clock=clock
+        )
+        made.append(lane)
+        return lane
+
+    yield make
+    for lane in made:
+        lane.close()
+
+
+def scheduled(job: Job, cron: str, timezone: str = "UTC") -> Job:
+    return replace(job, schedule=Schedule.of(cron, timezone, where="a test"))
+
+
+def ticks(hospital: Any) -> list[tuple[Any, ...]]:
+    """(scheduled_for, outcome, reason) of every tick, oldest first."""
+    return list(hospital.rows("SELECT scheduled_for, outcome, reason FROM reporting.ticks ORDER BY scheduled_for"))
+
+
+def runs(hospital: Any) -> list[tuple[Any, ...]]:
+    """(trigger, status) of every run, oldest first."""
+    return list(hospital.rows("SELECT trigger, status FROM reporting.runs ORDER BY run_id"))
+
+
+def test_a_tick_runs_once_and_a_new_job_begins_with_the_next(hospital: Any, clock: Clock, lane_of: Any) -> None:
+    hospital.admit(1, 2)
+    lane = lane_of()
+    assert 0 < lane.turn() <= hospital.settings.poll.total_seconds()
+    assert ticks(hospital) == runs(hospital) == []
+    assert lane.next_tick == hospital.noon + timedelta(minutes=5)
+    clock.now += timedelta(minutes=5)
+    lane.turn()
+    lane.turn()
+    assert ticks(hospital) == [(clock.now, "ran", None)]
+    assert runs(hospital) == [("schedule", "succeeded")]
+    assert hospital.rows("SELECT scheduled_for, as_of, eligible FROM reporting.runs") == [(clock.now, clock.now, 2)]
+
+
+@pytest.mark.parametrize(
+    ("day", "cron", "expected"),
+    [
+        (datetime(2025, 3, 30, tzinfo=UTC), "5 * * * *", 5),
+        (datetime(2025, 3, 30, tzinfo=UTC), "30 2 * * *", 1),
+        (datetime(2024, 10, 27, tzinfo=UTC), "5 * * * *", 7),
+        (datetime(2024, 10, 27, tzinfo=UTC), "30 2 * * *", 1),
+    ],
+)
+def test_each_tick_of_a_night_in_which_the_clock_changes_runs_once(
+    hospital: Any, clock: Clock, lane_of: Any, day: datetime, cron: str, expected: int
+) -> None:
+    vienna = ZoneInfo("Europe/Vienna")
+    clock.now = day.replace(tzinfo=vienna).astimezone(UTC)
+    until = (day + 6 * HOUR).replace(tzinfo=vienna).astimezone(UTC)
+    lane = lane_of(scheduled(hospital.job, cron, "Europe/Vienna"))
+    lane.turn()
+    while clock.now < until:
+        clock.now += timedelta(minutes=5)
+        lane.turn()
+    found = ticks(hospital)
+    assert [outcome for _, outcome, _ in found] == ["ran"] * expected
+    assert len(runs(hospital)) == expected
+
+
+def test_what_passed_while_no_daemon_ran_is_caught_up_with_by_one_run(
+    hospital: Any, clock: Clock, lane_of: Any
+) -> None:
+    hospital.admit(1)
+    before = lane_of()
+    before.turn()
+    clock.now = first = hospital.noon + timedelta(minutes=5)
+    before.turn()
+    clock.now = first + 3 * HOUR + timedelta(minutes=20)
+    after = lane_of()
+    after.turn()
+    after.turn()
+    reason = "no daemon was running"
+    assert ticks(hospital) == [
+        (first, "ran", None),
+        (first + HOUR, "missed", reason),
+        (first + 2 * HOUR, "missed", reason),
+        (first + 3 * HOUR, "late", reason),
+    ]
+    assert runs(hospital) == [("schedule", "succeeded"), ("catch-up", "succeeded")]
+
+
+def test_two_daemons_record_a_tick_once_and_share_its_work(hospital: Any, clock: Clock, lane_of: Any) -> None:
+    hospital.admit(*range(1, 41))
+    lanes = [lane_of(batch_size=2) for _ in range(2)]
+    for lane in lanes:
+        lane.turn()
+    for hour in range(3):
+        clock.now = hospital.noon + timedelta(minutes=5) + hour * HOUR
+        threads = [threading.Thread(target=lane.turn) for lane in lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(ticks(hospital)) == len(runs(hospital)) == hour + 1
+    assert {outcome for _, outcome, _ in ticks(hospital)} == {"ran"}
+    assert hospital.one("SELECT count(*) FROM scorer.work") == 0
+    assert len(hospital.scores()) == 40
+
+
+def test_work_of_a_run_that_another_daemon_carries_is_shared(hospital: Any, clock: Clock, lane_of: Any) -> None:
+    hospital.admit(1, 2, 3)
+    hospital.run()
+    # A daemon that holds its run, and does not come to its work.
+    with hospital.connect() as other, other.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version, eligible)"
+            " SELECT job, job_version, 'schedule', as_of + interval '1 hour', as_of + interval '1 hour', '0', 3"
+            " FROM scorer.runs RETURNING run_id"
+        )
+        ((run_id,),) = cursor.fetchall()
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended('scorer.run', %s))", (run_id,))
+        cursor.execute(
+            "INSERT INTO scorer.work (run_id, job, entity_id, as_of)"
+            " SELECT r.run_id, r.job, g::text, r.as_of FROM scorer.runs AS r, generate_series(1, 3) AS g WHERE r.run_id = %s",
+            (run_id,),
+        )
+        other.commit()
+        clock.now += timedelta(minutes=2)
+        lane_of().turn()
+        assert hospital.rows("SELECT eligible FROM scorer.batches WHERE run_id = %s", run_id) == [(3,)]
+        assert hospital.one("SELECT status FROM scorer.runs WHERE run_id = %s", run_id) == "running"
+    other.close()
+    # Its process has died: the next look ends it.
+    lane_of().turn()
+    assert hospital.rows("SELECT status, resumed FROM reporting.runs WHERE run_id = %s", run_id) == [("succeeded", 1)]
+
+
+def test_a_tick_waits_for_the_run_in_hand_and_says_so(hospital: Any, clock: Clock, lane_of: Any) -> None:
+    hospital.admit(1)
+    hospital.run()
+    lane = lane_of()
+    lane.turn()
+    first = hospital.noon + timedelta(minutes=5)
+    with hospital.connect() as other, other.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version)"
+            " SELECT job, job_version, 'manual', as_of, as_of, '0' FROM scorer.runs RETURNING run_id"
+        )
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended('scorer.run', %s))", cursor.fetchone())
+        other.commit()
+        for clock.now in (first, first + timedelta(minutes=30), first + HOUR, first + HOUR + timedelta(minutes=30)):
+            lane.turn()
+            assert ticks(hospital) == []
+    other.close()
+    lane.turn()
+    reason = "another run of the job was still going"
+    assert ticks(hospital) == [(first, "missed", reason), (first + HOUR, "late", reason)]
+    assert sorted(runs(hospital)) == [("catch-up", "succeeded"), ("manual", "succeeded"), ("manual", "succeeded")]
+
+
+def test_a_changed_schedule_holds_from_then_on(hospital: Any, clock: Clock, lane_of: Any) -> None:
+    lane = lane_of()
+    lane.turn()
+    clock.now = hospital.noon + timedelta(minutes=50)
+    lane.turn()
+    lane.reload(scheduled(hospital.job, "*/15 * * * *"), settings=lane.settings)
+    lane.turn()
+    clock.now = hospital.noon + HOUR
+    lane.turn()
+    assert [(tick, outcome) for tick, outcome, _ in ticks(hospital)] == [
+        (hospital.noon + timedelta(minutes=5), "late"),
+        (hospital.noon + HOUR, "ran"),
+    ]
+
+
+def test_a_job_that_keeps_failing_is_left_alone_and_tried_again(
+    hospital: Any, clock: Clock, lane_of: Any, changed_job: Callable[..., Job], caplog: pytest.LogCaptureFixture
+) -> None:
+    hospital.admit(1)
+    broken = changed_job(("observations.sql", "    o.observation_value,", "    o.observation_worth,"))
+    lane = lane_of(broken, breaker_failures=2, breaker_pause=timedelta(hours=3))
+    lane.turn()
+    first = hospital.noon + timedelta(minutes=5)
+
+    def told() -> list[str]:
+        events = [record.event.name for record in caplog.records if hasattr(record, "event") and record.levelno > 20]
+        caplog.clear()
+        return events
+
+    def turn_and_fail() -> None:
+        with pytest.raises(UserError, match="observation_worth"):
+            lane.turn()
+
+    for clock.now in (first, first + HOUR):
+        turn_and_fail()
+    assert told() == ["BREAKER_OPENED"]
+    for hours in (2, 3):
+        clock.now = first + hours * HOUR
+        lane.turn()
+    assert told() == []
+    assert [outcome for _, outcome, _ in ticks(hospital)] == ["missed"] * 4
+    assert all("observation_worth" in reason for _, _, reason in ticks(hospital))
+
+    clock.now = first + 4 * HOUR  # three hours after it was opened: one try, which fails; left alone for twice as long
+    turn_and_fail()
+    clock.now = first + 9 * HOUR
+    lane.turn()
+    assert told() == []
+
+    lane.reload(hospital.job, settings=lane.settings)
+    clock.now = first + 10 * HOUR
+    lane.turn()
+    assert runs(hospital) == [("schedule", "succeeded")]
+    assert hospital.rows("SELECT * FROM scorer.breakers") == []
+    assert ticks(hospital)[-1][:2] == (clock.now, "ran")
+    assert len(ticks(hospital)) == 11
+
+
+def test_a_run_that_succeeds_by_hand_closes_the_breaker(hospital: Any, clock: Clock, lane_of: Any) -> None:
+    hospital.admit(1)
+    hospital.execute(
+        "INSERT INTO scorer.breakers VALUES ('sepsis', 3, 'a test', now(), now(), now() + interval '1 hour')"
+    )
+    assert hospital.one("SELECT ready FROM reporting.health") is False
+    hospital.run()
+    assert hospital.rows("SELECT * FROM scorer.breakers") == []

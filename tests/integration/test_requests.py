@@ -1,0 +1,629 @@
+"""Scores on demand: each request is answered once, in the transaction of its score, whatever else goes on; and new observations ask."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from sklearn.dummy import DummyClassifier
+
+from scorer.answers import Answers
+from scorer.connection import Target
+from scorer.desk import Desk
+from scorer.errors import DatabaseUnavailable
+from scorer.features import feature_names
+from scorer.job import Job
+from scorer.lines import close_line, open_line
+from scorer.pipeline import carry_batch
+from scorer.runs import enqueue, run_job
+from scorer.store import Store
+from scorer.types import Trigger
+
+PASSWORD = "only-for-tests"
+
+
+@pytest.fixture
+def session(ward: Any) -> Iterator[Callable[[], Store]]:
+    """Opens a session of the worker's, for what must stand open beside the desk."""
+    opened: list[Store] = []
+
+    def give() -> Store:
+        opened.append(Store(Target.of(ward.url, ward.settings, role=ward.settings.worker_role)))
+        return opened[-1]
+
+    yield give
+    for each in opened:
+        each.close()
+
+
+def ask(ward: Any, *entities: object, job: str = "sepsis", priority: int = 0) -> list[int]:
+    """The keys of requests, one for each entity, in order."""
+    return [
+        ward.one(
+            "INSERT INTO scorer.requests (job, entity_id, priority) VALUES (%s, %s, %s) RETURNING request_id",
+            job,
+            str(entity),
+            priority,
+        )
+        for entity in entities
+    ]
+
+
+def answers(ward: Any, *requests: int) -> list[tuple[Any, ...]]:
+    """(status, outcome) of each request, in order."""
+    found = {
+        request_id: (status, outcome)
+        for request_id, status, outcome in ward.rows("SELECT request_id, status, outcome FROM reporting.requests")
+    }
+    return [found[each] for each in requests]
+
+
+def why(ward: Any, request: int) -> str:
+    return str(ward.one("SELECT reason FROM scorer.requests WHERE request_id = %s", request))
+
+
+def drain(desk: Answers) -> int:
+    """How many requests are answered until none is left that can be."""
+    total = 0
+    while answered := desk.answer_waiting():
+        total += answered
+    return total
+
+
+def rows_of(url: str, text: str) -> list[tuple[Any, ...]]:
+    """The rows of a query in another database."""
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(text)
+        return list(cursor.fetchall())
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    """Return once it holds."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+DONE = ("done", "SCORED")
+WAITING = ("waiting", None)
+# Every request that was answered has its ledger row, of the same entity and outcome, in the batch of its run or from before.
+UNFOUNDED = """
+    SELECT q.request_id FROM scorer.requests AS q LEFT JOIN scorer.scores AS s USING (score_id)
+    WHERE q.status = 'done' AND (
+        (s.job, s.entity_id) IS DISTINCT FROM (q.job, q.entity_id)
+        OR s.status IS DISTINCT FROM CASE q.outcome WHEN 'UNCHANGED' THEN 'SCORED' ELSE q.outcome END)"""
+
+
+# One request
+
+
+def test_a_request_is_answered_with_its_score(ward: Any, desk: Answers) -> None:
+    ward.admit(1, 2)
+    (request,) = ask(ward, 1)
+    assert desk.answer_waiting() == 1
+    assert desk.answer_waiting() == 0
+    ((status, outcome, score_id, run_id, in_time),) = ward.rows(
+        "SELECT status, outcome, score_id, run_id, finished_at >= requested_at FROM scorer.requests"
+    )
+    assert (status, outcome, in_time) == ("done", "SCORED", True)
+    ((current, entity, as_of_after),) = ward.rows(
+        "SELECT c.score_id, c.entity_id, c.as_of > q.requested_at FROM scorer.current_scores AS c "
+        "JOIN scorer.requests AS q USING (score_id) WHERE q.request_id = %s",
+        request,
+    )
+    assert (current, entity, as_of_after) == (score_id, "1", True)
+    run = ward.rows(
+        "SELECT run_id, trigger, status, eligible, scored, finished_at IS NOT NULL FROM scorer.runs ORDER BY run_id"
+    )
+    assert run == [(run_id, "request", "succeeded", 1, 1, True)]
+    assert ward.rows("SELECT run_id, eligible, scored FROM scorer.batches") == [(run_id, 1, 1)]
+    assert ward.one("SELECT count(DISTINCT suite) FROM scorer.validation_results WHERE run_id = %s", run_id) == 3
+    assert ward.one("SELECT sepsis_score = score FROM public.visits, scorer.current_scores WHERE visit_id = 1")
+    assert ward.one("SELECT sepsis_score IS NULL FROM public.visits WHERE visit_id = 2")
+
+
+def test_what_was_recorded_before_the_request_is_known(ward: Any, desk: Answers) -> None:
+    """A row that is recorded in the request's own transaction counts, however late the desk's began."""
+    ward.admit(1, observations=7)
+    with closing(ward.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO public.patient_observations (visit_id, client, observation_date, observation_type_code, "
+            "observation_value, reference_range_min, reference_range_max) VALUES (1, 'C1', now(), 'HR', 99, 60, 100)"
+        )
+        cursor.execute("SELECT * FROM scorer.request_score('sepsis', '1')")
+        connection.commit()
+    drain(desk)
+    assert ward.one("SELECT observations_read FROM scorer.batches") == 8
+
+
+def test_asked_again_the_score_stands_until_something_changes(ward: Any, desk: Answers) -> None:
+    ward.admit(1)
+    first, second = ask(ward, 1), (drain(desk), ask(ward, 1))[1]
+    drain(desk)
+    assert answers(ward, *first, *second) == [DONE, ("done", "UNCHANGED")]
+    assert ward.one("SELECT count(DISTINCT score_id) FROM scorer.requests") == 1
+    ward.observe(1, hours_ago=0)
+    third = ask(ward, 1)
+    drain(desk)
+    assert answers(ward, *third) == [DONE]
+    assert ward.ledger(1) == ["SCORED", "SCORED"]
+    assert not ward.rows(UNFOUNDED)
+    assert ward.rows("SELECT eligible, scored, unchanged FROM scorer.runs ORDER BY run_id") == [
+        (1, 1, 0),
+        (1, 0, 1),
+        (1, 1, 0),
+    ]
+
+
+def test_whoever_has_no_score_is_answered_too(ward: Any, desk: Answers) -> None:
+    ward.admit(1, observations=2)
+    ward.admit(2, admitted_at=None)
+    for _ in range(2):
+        requests = ask(ward, 1, 2)
+        drain(desk)
+        assert answers(ward, *requests) == [("done", "INSUFFICIENT"), ("done", "QUARANTINED")]
+    assert ward.ledger(1) == ["INSUFFICIENT"]
+    assert ward.ledger(2) == ["QUARANTINED"]
+    assert ward.open_findings(2)
+    assert not ward.rows(UNFOUNDED)
+
+
+def test_who_is_not_there_is_refused(ward: Any, desk: Answers) -> None:
+    ward.admit(1)
+    strange = [
+        "7",
+        "abc",
+        "01",
+        "",
+        "9" * 19,
+        "9" * 30,
+        "1; DROP",
+        "-1",
+        "1.0",
+        " 1",
+        "1\n",
+        "№",
+        "{}",
+        "NULL",
+        "1,2",
+        '"',
+    ]
+    requests = ask(ward, *strange, 1)
+    assert desk.answer_waiting() == len(requests)
+    assert answers(ward, *requests) == [("refused", None)] * len(strange) + [DONE]
+    assert why(ward, requests[0]) == "there is no such visit to score at this time"
+
+
+def test_who_has_not_come_yet_is_refused(ward: Any, desk: Answers) -> None:
+    ward.admit(1, admitted_at=ward.noon + timedelta(days=1))
+    (request,) = ask(ward, 1)
+    drain(desk)
+    assert answers(ward, request) == [("refused", None)]
+    assert ward.one("SELECT count(*) FROM scorer.runs") == 0
+
+
+def test_requests_of_one_entity_are_answered_by_one_score(ward: Any, desk: Answers) -> None:
+    ward.admit(1, 2)
+    requests = ask(ward, 1, 2, 1, 1)
+    assert desk.answer_waiting() == 4
+    assert answers(ward, *requests) == [DONE] * 4
+    assert ward.ledger(1) == ["SCORED"]
+    assert ward.one("SELECT count(DISTINCT score_id) FROM scorer.requests WHERE entity_id = '1'") == 1
+    assert ward.one("SELECT eligible FROM scorer.runs") == 2
+
+
+def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
+    ward: Any, desk: Answers, make_database: Callable[[str], str]
+) -> None:
+    ward.admit(*range(1, 9))
+    ward.admit(9, discharged_at=ward.noon - timedelta(minutes=30))
+    ward.admit(10, observations=3)
+    ward.close()
+    ward._connection = None
+    copy = make_database(psycopg2.extensions.parse_dsn(ward.url)["dbname"])
+    ask(ward, 3, 9, 10, 1)
+    drain(desk)
+    as_of = ward.one("SELECT max(as_of) FROM scorer.scores")
+    run_job(ward.job, url=copy, settings=ward.settings, as_of=as_of)
+    scores = """
+        SELECT entity_id, as_of, as_known_at, status, reason, encode(float8send(score), 'hex'), risk_band,
+            encode(input_hash, 'hex'), encode(features, 'hex'), valid_until, attributes, model_version, job_version
+        FROM scorer.scores WHERE entity_id IN ('1', '3', '9', '10') ORDER BY entity_id"""
+    on_demand = ward.rows(scores)
+    assert on_demand == rows_of(copy, scores)
+    assert {row[3] for row in on_demand} == {"SCORED", "INSUFFICIENT"}
+    assert on_demand[3][1] == ward.noon - timedelta(minutes=30)
+
+
+# Beside the schedule
+
+
+def test_a_request_overtakes_the_schedules_backlog(ward: Any, desk: Answers) -> None:
+    ward.admit(*range(1, 7))
+    ward.settings = ward.settings.__class__(home=ward.settings.home, batch_size=2)
+    seen: list[Any] = []
+
+    def between_batches(step: str) -> None:
+        if step == "commit" and not seen:
+            waiting = {row[0] for row in ward.rows("SELECT entity_id FROM scorer.work")}
+            (asked,) = ask(ward, max(waiting))
+            assert drain(desk) == 1
+            seen.append((asked, ward.one("SELECT count(*) FROM scorer.work"), len(waiting)))
+
+    ended = ward.run(watch=between_batches, as_of=datetime.now(UTC) - timedelta(milliseconds=50))
+    ((asked, left, before),) = seen
+    assert left == before == 4, "the work of the run stays for the run"
+    assert answers(ward, asked) == [DONE]
+    assert (ended.counts.scored, ended.counts.unchanged) == (5, 1)
+    assert ward.rows("SELECT entity_id FROM scorer.scores GROUP BY 1 HAVING count(*) > 1") == []
+
+
+def test_an_entity_that_is_being_scored_this_moment_waits(ward: Any, desk: Answers) -> None:
+    ward.admit(*range(1, 5))
+    ward.settings = ward.settings.__class__(home=ward.settings.home, batch_size=2)
+    seen: list[Any] = []
+
+    def within_a_batch(step: str) -> None:
+        if step == "score" and not seen:
+            requests = ask(ward, 1, 2, 3, 4)
+            assert desk.answer_waiting() == 2
+            assert desk.answer_waiting() == 0
+            seen.append(requests)
+
+    ward.run(watch=within_a_batch, as_of=datetime.now(UTC) - timedelta(milliseconds=50))
+    (requests,) = seen
+    assert sorted(answers(ward, *requests)) == [DONE, DONE, WAITING, WAITING]
+    assert drain(desk) == 2
+    assert sorted(answers(ward, *requests)) == [DONE, DONE, ("done", "UNCHANGED"), ("done", "UNCHANGED")]
+    assert not ward.rows(UNFOUNDED)
+    assert ward.rows("SELECT entity_id FROM scorer.scores GROUP BY 1 HAVING count(*) > 1") == []
+
+
+def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Answers) -> None:
+    """Else the answer would not see the work, nor its worker the answer's score."""
+    ward.admit(1)
+    desk.warm()
+    ask(ward, 1)
+    line = open_line(ward.job, url=ward.url, settings=ward.settings)
+    try:
+        with line.store.transaction():
+            run, eligible = enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
+            assert eligible == 1
+            assert desk.answer_waiting() == 0
+        with line.store.transaction():
+            assert line.store.claim_work(ward.job, run, size=1)
+            assert desk.answer_waiting() == 0
+        assert carry_batch(line, run) is not None
+    finally:
+        close_line(line)
+    assert drain(desk) == 1
+    assert ward.one("SELECT outcome FROM scorer.requests") == "UNCHANGED"
+    assert ward.ledger(1) == ["SCORED"]
+
+
+def test_a_run_waits_for_the_answers_that_cannot_see_its_work(ward: Any, session: Callable[[], Store]) -> None:
+    ward.admit(1)
+    ask(ward, 1)
+    answering = session()
+    ended: list[Any] = []
+    with answering.transaction():
+        assert Desk(answering).take_requests(ward.job, max_requests=10)
+        running = threading.Thread(target=lambda: ended.append(ward_run(ward)))
+        running.start()
+        eventually(
+            lambda: (
+                ward.one(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND mode = 'ExclusiveLock'"
+                )
+                or ended
+            )
+        )
+        assert not ended
+        assert ward.one("SELECT count(*) FROM scorer.work") == 0
+    running.join()
+    assert ended == ["succeeded"]
+
+
+def ward_run(ward: Any) -> str:
+    return run_job(ward.job, url=ward.url, settings=ward.settings).status
+
+
+def test_a_row_that_the_hospital_holds_keeps_no_answer_back(ward: Any, desk: Answers) -> None:
+    ward.admit(1)
+    with closing(ward.connect()) as held, held.cursor() as cursor:
+        cursor.execute("SELECT FROM public.visits WHERE visit_id = 1 FOR UPDATE")
+        (request,) = ask(ward, 1)
+        assert drain(desk) == 1
+        assert answers(ward, request) == [DONE]
+        assert ward.rows("SELECT entity_id FROM scorer.write_backs") == [("1",)]
+    ward.run(as_of=datetime.now(UTC) - timedelta(milliseconds=10))
+    assert ward.one("SELECT sepsis_score = score FROM public.visits, scorer.current_scores")
+
+
+# Several who ask, several who answer
+
+
+def test_the_most_urgent_come_first_and_then_the_oldest(ward: Any, session: Callable[[], Store]) -> None:
+    ward.admit(1)
+    first, second = ask(ward, 1, 2)
+    (urgent,) = ask(ward, 3, priority=5)
+    ask(ward, 4, priority=-1)
+    store = session()
+    with store.transaction():
+        taken = Desk(store).take_requests(ward.job, max_requests=2)
+        assert [each.request_id for each in taken] == [first, urgent]
+        other = session()
+        with other.transaction():
+            left = Desk(other).take_requests(ward.job, max_requests=1)
+            assert [each.request_id for each in left] == [second]
+
+
+def test_an_entity_that_another_desk_answers_for_waits(ward: Any, desk: Answers, session: Callable[[], Store]) -> None:
+    ward.admit(1, 2)
+    ask(ward, 1)
+    other = session()
+    with other.transaction():
+        assert len(Desk(other).take_requests(ward.job, max_requests=10)) == 1
+        later = ask(ward, 1, 2)
+        assert drain(desk) == 1
+        assert answers(ward, *later) == [WAITING, DONE]
+    assert drain(desk) == 2
+    assert ward.ledger(1) == ["SCORED"]
+
+
+def test_two_desks_at_once_answer_each_request_once(ward: Any, open_desk: Callable[..., Answers]) -> None:
+    ward.admit(1)
+    ward.execute(
+        "INSERT INTO public.visits SELECT 1000 + n, client, admitted_at, NULL, age_years, sex, unit, hours_before_icu "
+        "FROM public.visits, generate_series(1, 100) AS n"
+    )
+    ward.execute(
+        "INSERT INTO public.patient_observations (visit_id, client, observation_date, observation_type_code, "
+        "observation_value, reference_range_min, reference_range_max, recorded_at) "
+        "SELECT 1000 + n, client, observation_date, observation_type_code, observation_value + n / 50.0, "
+        "reference_range_min, reference_range_max, recorded_at FROM public.patient_observations, generate_series(1, 100) AS n"
+    )
+    desks = [open_desk() for _ in range(2)]
+    for each in desks:
+        each.warm()
+    counted = [0, 0]
+    ended = threading.Event()
+
+    def work(number: int) -> None:
+        while not ended.is_set():
+            counted[number] += desks[number].answer_waiting()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(10):
+            ward.execute(
+                "INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', (1001 + n)::text FROM generate_series(0, 99, 5) AS n"
+            )
+        deadline = time.monotonic() + 60
+        while ward.one("SELECT count(*) FROM scorer.requests WHERE status = 'waiting'") and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert sum(counted) == 200
+    assert ward.rows("SELECT status, count(*) FROM scorer.requests GROUP BY 1") == [("done", 200)]
+    assert not ward.rows(UNFOUNDED)
+    # Asked for ten times with nothing new, each has one score.
+    assert ward.rows("SELECT entity_id FROM scorer.scores GROUP BY 1 HAVING count(*) > 1") == []
+    assert ward.one("SELECT count(DISTINCT entity_id) FROM scorer.scores") == 20
+    assert ward.one("SELECT sum(eligible) FROM scorer.runs") <= 200
+
+
+# Cancelled
+
+
+def test_a_cancelled_request_is_not_answered(ward: Any, desk: Answers) -> None:
+    ward.admit(1)
+    (request,) = ask(ward, 1)
+    assert ward.one("SELECT scorer.cancel_request(%s)", request)
+    assert drain(desk) == 0
+    assert answers(ward, request) == [("cancelled", None)]
+    assert "cancelled by" in why(ward, request)
+    assert not ward.one("SELECT scorer.cancel_request(%s)", request)
+
+
+def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, session: Callable[[], Store]) -> None:
+    ward.admit(1)
+    (request,) = ask(ward, 1)
+    answering = session()
+    said: list[bool] = []
+
+    def cancel() -> None:
+        with closing(ward.connect()) as connection, connection, connection.cursor() as cursor:
+            cursor.execute("SELECT scorer.cancel_request(%s)", (request,))
+            said.append(cursor.fetchone()[0])
+
+    with answering.transaction():
+        taken = Desk(answering).take_requests(ward.job, max_requests=1)
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        eventually(lambda: ward.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        assert not said
+        Desk(answering).refuse_requests([each.request_id for each in taken], reason="a test")
+    thread.join()
+    assert said == [False]
+    assert answers(ward, request) == [("refused", None)]
+
+
+# What goes wrong
+
+
+def test_a_rule_that_stops_runs_refuses_the_requests_and_says_so(
+    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
+) -> None:
+    def stop(expectations: list[dict[str, Any]]) -> None:
+        for each in expectations:
+            each["meta"]["action"] = "fail"
+
+    strict = changed_job(suites={"features": stop})
+    ward.admit(1, age_years=-4.0)
+    ward.admit(2)
+    desk = open_desk(strict)
+    requests = ask(ward, 1, 2)
+    assert desk.answer_waiting() == 2
+    assert desk.answer_waiting() == 0
+    assert answers(ward, *requests) == [("refused", None)] * 2
+    assert "stops the run" in why(ward, requests[1])
+    assert ward.last_run() == ("failed", why(ward, requests[0]), 0, 0)
+    assert ward.one("SELECT count(*) FROM scorer.validation_results WHERE batch_id IS NULL AND NOT success") > 0
+    assert ward.ledger(1) == ward.ledger(2) == []
+    again = ask(ward, 2)
+    assert drain(desk) == 1
+    assert answers(ward, *again) == [DONE]
+
+
+def test_without_a_model_in_production_requests_are_refused_and_it_is_taken_up_when_there_is_one(
+    ward: Any, desk: Answers, make_model: Callable[..., Path]
+) -> None:
+    ward.admit(1)
+    ward.execute("SELECT scorer.move_model('sepsis', model_version, 'archived', 'a test') FROM scorer.model_versions")
+    (request,) = ask(ward, 1)
+    assert desk.answer_waiting() == 1
+    assert answers(ward, request) == [("refused", None)]
+    assert why(ward, request).startswith("Job sepsis has no model in production")
+    assert desk.answer_waiting() == 0
+    put_dummy(ward, make_model, version="first")
+    (request,) = ask(ward, 1)
+    drain(desk)
+    assert answers(ward, request) == [DONE]
+    assert ward.one("SELECT model_version FROM scorer.current_scores") == "first"
+
+
+def put_dummy(ward: Any, make_model: Callable[..., Path], *, version: str) -> None:
+    width = len(feature_names(ward.job.features))
+    fitted = DummyClassifier(strategy="prior").fit([[0.0] * width] * 4, [0, 0, 0, 1])
+    ward.put_into_production(ward.job, make_model(ward.job, fitted, version=version))
+
+
+def test_a_model_promoted_meanwhile_answers_the_next_request(
+    ward: Any, desk: Answers, make_model: Callable[..., Path]
+) -> None:
+    ward.admit(1, 2)
+    ask(ward, 1)
+    drain(desk)
+    put_dummy(ward, make_model, version="newer")
+    ask(ward, 1, 2)
+    drain(desk)
+    assert ward.rows("SELECT model_version, score FROM scorer.current_scores") == [("newer", 0.25)] * 2
+    assert ward.rows("SELECT entity_id, count(*) FROM scorer.scores GROUP BY 1 ORDER BY 1") == [("1", 2), ("2", 1)]
+
+
+def test_a_changed_job_is_taken_up_at_a_reload(ward: Any, desk: Answers, changed_job: Callable[..., Job]) -> None:
+    ward.admit(1)
+    ask(ward, 1)
+    drain(desk)
+    banded = changed_job(("job.toml", "HIGH = 0.7, MEDIUM = 0.4", "HIGH = 0.00002, MEDIUM = 0.00001"))
+    desk.reload([banded])
+    (request,) = ask(ward, 1)
+    drain(desk)
+    assert answers(ward, request) == [DONE]
+    assert ward.rows("SELECT risk_band, judged_by_job FROM scorer.current_scores") == [("HIGH", banded.version)]
+
+
+def test_an_entity_that_makes_scoring_raise_fails_alone(
+    ward: Any, desk: Answers, make_model: Callable[..., Path]
+) -> None:
+    ward.admit(1, 2, 3)
+    desk.warm()
+    desk._lines["sepsis"].model._estimator = Choosy(desk._lines["sepsis"].model._estimator)
+    ward.execute("UPDATE public.visits SET age_years = 66 WHERE visit_id = 2")
+    requests = ask(ward, 1, 2, 3)
+    assert drain(desk) == 3
+    assert answers(ward, *requests) == [DONE, ("done", "FAILED"), DONE]
+    assert not ward.rows(UNFOUNDED)
+
+
+class Choosy:
+    """A model that cannot bear one age."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def predict_proba(self, rows: Any) -> Any:
+        if (rows == 66).any():
+            raise ZeroDivisionError
+        return self._model.predict_proba(rows)
+
+
+def test_a_statement_that_fails_refuses_the_requests_and_is_raised_as_the_bug_it_is(
+    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
+) -> None:
+    ward.admit(1)
+    ward.execute("CREATE FUNCTION public.never(text) RETURNS text LANGUAGE sql AS $$ SELECT (1 / 0)::text $$")
+    broken = changed_job(("requested.sql", "CAST(v.visit_id AS text)", "public.never(CAST(v.visit_id AS text))"))
+    desk = open_desk(broken)
+    (request,) = ask(ward, 1)
+    with pytest.raises(Exception, match="SQLSTATE 22012"):
+        desk.answer_waiting()
+    assert answers(ward, request) == [("refused", None)]
+    assert why(ward, request) == "a bug: StatementFailed"
+    assert desk.answer_waiting() == 0
+
+
+def test_requests_wait_where_the_database_breaks_off(ward: Any, desk: Answers) -> None:
+    ward.admit(1)
+    desk.warm()
+    (request,) = ask(ward, 1)
+    ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'scorer'")
+    with pytest.raises(DatabaseUnavailable):
+        desk.answer_waiting()
+    assert answers(ward, request) == [WAITING]
+    assert drain(desk) == 1
+    assert answers(ward, request) == [DONE]
+
+
+def test_a_desk_that_stands_still_in_the_middle_lets_go(ward: Any, open_desk: Callable[..., Answers]) -> None:
+    ward.admit(1)
+    ward.settings = ward.settings.__class__(home=ward.settings.home, idle_timeout=timedelta(milliseconds=200))
+    still = open_desk()
+    (request,) = ask(ward, 1)
+    with still._store.transaction():
+        assert still._desk.take_requests(ward.job, max_requests=1)
+        eventually(lambda: not ward.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"))
+        still._store.close()
+    assert drain(open_desk()) == 1
+    assert answers(ward, request) == [DONE]
+
+
+def test_requests_of_a_job_that_nobody_knows_are_refused_in_time(ward: Any, desk: Answers) -> None:
+    ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
+    ward.admit(1)
+    young, old = ask(ward, 1, 1, job="other")
+    ward.execute(
+        "UPDATE scorer.requests SET requested_at = requested_at - INTERVAL '61 seconds' WHERE request_id = %s", old
+    )
+    assert drain(desk) == 0
+    assert desk.refuse_strangers() == 1
+    assert answers(ward, young, old) == [WAITING, ("refused", None)]
+    assert "no daemon answers for job 'other'" in why(ward, old)
+
+
+def test_jobs_are_answered_in_turn(
+    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
+) -> None:
+    """A second job, here the same under another name, whose model is missing, keeps the first from nothing."""
+    from dataclasses import replace
+
+    ward.admit(1)
+    ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
+    desk = open_desk(ward.job, replace(ward.job, name="other"))
+    refused, done = ask(ward, 1, job="other"), ask(ward, 1)
+    assert desk.answer_waiting() == 1
+    assert desk.answer_waiting() == 1
+    assert answers(ward, *refused, *done) == [("refused", None), DONE]

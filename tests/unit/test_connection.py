@@ -1,0 +1,212 @@
+"""Which connections are refused for want of encryption: decided from what libpq is told, by URL, variable or service file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
+
+import psycopg2
+import pytest
+from psycopg2.extensions import parse_dsn
+
+from scorer.config import Settings
+from scorer.connection import Target, columns_uri, encrypted_url, explain, plain_session
+from scorer.errors import DatabaseUnavailable, UserError
+
+VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSSLMODE", "PGSERVICE")
+ELSEWHERE = [
+    "postgresql://u@db.hospital.example/d",
+    "postgresql://u@db.hospital.example/d?sslmode=disable",
+    "postgresql://u@db.hospital.example/d?sslmode=allow",
+    "postgresql://u@db.hospital.example/d?sslmode=prefer",
+    "postgresql://u@db.hospital.example/d?sslmode=",
+    "postgresql+psycopg2://u@db.hospital.example/d",
+    "postgresql://u@10.0.0.5/d",
+    "postgresql://u@[2001:db8::1]/d",
+    "postgresql://u@/d?host=db.hospital.example",
+    "postgresql://u@localhost/d?host=db.hospital.example",
+    # Only one of several, whichever it is.
+    "postgresql://u@127.0.0.1:5432,db.hospital.example:5432/d",
+    "postgresql://u@/d?host=/run/postgresql,db.hospital.example",
+    "postgresql://u@localhost,db.hospital.example/d",
+    # The address is where it leads, whatever the host is called.
+    "postgresql://u@localhost/d?hostaddr=10.0.0.5",
+    "postgresql://u@127.0.0.1/d?hostaddr=10.0.0.5",
+    "postgresql://u@/d?host=/run/postgresql&hostaddr=10.0.0.5",
+    "postgresql://u@127.0.0.1,127.0.0.1/d?hostaddr=127.0.0.1,10.0.0.5",
+    # Names that look like this machine, or lead there today.
+    "postgresql://u@localhost.hospital.example/d",
+    "postgresql://u@localhost./d",
+    "postgresql://u@ip6-localhost/d",
+    "postgresql://u@127.0.0.1.hospital.example/d",
+    "postgresql://u@127.1/d",
+    "postgresql://u@2130706433/d",
+    "postgresql://u@0.0.0.0/d",
+    "postgresql://u@[::ffff:10.0.0.5]/d",
+    # Nobody here knows where a service leads.
+    "postgresql://u@/d?service=hospital",
+    "postgresql://u@localhost/d?service=hospital",
+    "postgresql://u@/d?host=/run/postgresql&service=hospital",
+]
+HERE = [
+    "postgresql://",
+    "postgresql:///d",
+    "postgresql://u@/d?host=/run/postgresql",
+    "postgresql://u@%2Frun%2Fpostgresql/d",
+    "postgresql://u@/d?host=@abstract",
+    "postgresql://u@localhost/d",
+    "postgresql://u@LOCALHOST:5433/d",
+    "postgresql://u@127.0.0.1/d",
+    "postgresql://u@127.8.9.10/d",
+    "postgresql://u@[::1]:5432/d",
+    "postgresql://u@/d?host=/run/a,/run/b",
+    "postgresql://u@db.hospital.example/d?hostaddr=127.0.0.1",
+    "postgresql://u@a,b/d?hostaddr=127.0.0.1,::1",
+    "postgresql://u@/d?service=hospital&hostaddr=127.0.0.1",
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def refused(url: str, **settings: bool) -> str:
+    with pytest.raises(UserError) as told:
+        Target.of(url, Settings(**settings), role=None)  # type: ignore[arg-type]
+    return str(told.value)
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_plaintext_beyond_this_machine_is_refused_in_one_sentence(url: str) -> None:
+    sentence = refused(url)
+    assert sentence.startswith("The connection to ")
+    assert "could be unencrypted; add sslmode=verify-full" in sentence
+    assert sentence.endswith("or set allow_plaintext = true.")
+    with pytest.raises(UserError, match="could be unencrypted"):
+        plain_session(url, Settings(), application_name="test")
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_it_is_let_pass_where_the_settings_say_so(url: str) -> None:
+    assert Target.of(url, Settings(allow_plaintext=True), role=None).url.startswith("postgresql://")
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+@pytest.mark.parametrize("url", [url for url in ELSEWHERE if "sslmode" not in url])
+def test_what_encrypts_is_let_pass(url: str, mode: str) -> None:
+    encrypted = f"{url}{'&' if '?' in url else '?'}sslmode={mode}"
+    assert parse_dsn(encrypted_url(encrypted, Settings()))["sslmode"] == mode
+
+
+@pytest.mark.parametrize("url", HERE)
+def test_on_this_machine_nothing_need_be_encrypted(url: str) -> None:
+    assert encrypted_url(url, Settings())
+
+
+def test_the_sentence_says_where_it_leads() -> None:
+    assert "to db.hospital.example could" in refused("postgresql://u:secret@127.0.0.1,db.hospital.example/d")
+    assert "to the service hospital could" in refused("postgresql://u:secret@/d?service=hospital")
+    assert "secret" not in refused("postgresql://u:secret@db.hospital.example/d")
+
+
+# What libpq takes from elsewhere
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "let_pass"),
+    [
+        ({"PGHOST": "db.hospital.example"}, "postgresql:///d", False),
+        ({"PGHOST": "db.hospital.example"}, "postgresql://u@127.0.0.1/d", True),
+        ({"PGHOST": "db.hospital.example", "PGSSLMODE": "verify-full"}, "postgresql:///d", True),
+        ({"PGSSLMODE": "verify-full"}, "postgresql://u@db.hospital.example/d", True),
+        ({"PGSSLMODE": "verify-full"}, "postgresql://u@db.hospital.example/d?sslmode=prefer", False),
+        ({"PGSSLMODE": "disable"}, "postgresql://u@db.hospital.example/d?sslmode=verify-full", True),
+        ({"PGHOSTADDR": "10.0.0.5"}, "postgresql://u@localhost/d", False),
+        ({"PGHOSTADDR": "10.0.0.5"}, "postgresql:///d", False),
+        ({"PGHOSTADDR": "127.0.0.1"}, "postgresql://u@db.hospital.example/d", True),
+        ({"PGSERVICE": "hospital"}, "postgresql://u@localhost/d", False),
+        # A service file goes before the environment: what stands there counts for nothing.
+        ({"PGSERVICE": "hospital", "PGSSLMODE": "verify-full"}, "postgresql:///d", False),
+        ({"PGSERVICE": "hospital", "PGHOSTADDR": "127.0.0.1"}, "postgresql:///d", False),
+        ({"PGSERVICE": "hospital"}, "postgresql:///d?sslmode=verify-full", True),
+    ],
+)
+def test_variables_count_as_libpq_counts_them(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], url: str, let_pass: bool
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    if let_pass:
+        assert encrypted_url(url, Settings())
+    else:
+        assert "could be unencrypted" in refused(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "variables"),
+    [("postgresql://u@localhost:5433/d", {}), ("postgresql://u@/d", {"PGHOST": "localhost"})],
+)
+def test_localhost_is_bound_to_the_loopback_addresses_in_both_kinds_of_session(
+    monkeypatch: pytest.MonkeyPatch, url: str, variables: dict[str, str]
+) -> None:
+    """So that no name server is asked."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    target = Target.of(url, Settings(), role=None)
+    ours = target.parameters(read_only=False)
+    theirs = parse_dsn(columns_uri(target))
+    for parameters in (ours, theirs):
+        assert (parameters["host"], parameters["hostaddr"]) == ("localhost,localhost", "127.0.0.1,::1")
+
+
+# Both kinds of session are told the same
+
+
+def test_whatever_a_url_holds_reaches_both_kinds_of_session_alike() -> None:
+    url = (
+        "postgresql://%C3%BC%26us%2Ber:p%40s%2Fs%25+w%20%C3%A4@127.0.0.1:5433/d%26b%3Fx"
+        "?sslmode=require&passfile=/a%20b&options=-c%20work_mem%3D7MB"
+    )
+    target = Target.of(url, Settings(connect_timeout=timedelta(seconds=3)), role="r")
+    ours, theirs = target.parameters(read_only=True), parse_dsn(columns_uri(target))
+    assert ours == theirs
+    assert (ours["user"], ours["password"], ours["dbname"]) == ("ü&us+er", "p@s/s%+w ä", "d&b?x")
+    assert (ours["host"], ours["port"], ours["sslmode"]) == ("127.0.0.1", "5433", "require")
+    assert (ours["passfile"], ours["connect_timeout"]) == ("/a b", "3")
+    assert ours["options"].startswith("-c work_mem=7MB -c search_path=")
+    assert dict(parse_qsl(urlsplit(columns_uri(target)).query, keep_blank_values=True)) == ours
+
+
+def test_several_hosts_with_ports_are_read_as_libpq_reads_them() -> None:
+    target = Target.of("postgresql://u@127.0.0.1:5433,[::1]:5434/d", Settings(), role=None)
+    parameters = target.parameters(read_only=False)
+    assert (parameters["host"], parameters["port"]) == ("127.0.0.1,::1", "5433,5434")
+
+
+# What is said of TLS that fails, in libpq's own words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'connection to server at "h" (10.0.0.5), port 5432 failed: SSL error: certificate verify failed',
+        'connection to server at "h" (10.0.0.5), port 5432 failed: server does not support SSL, but SSL was required',
+        'connection to server at "h", port 5432 failed: server certificate for "a" does not match host name "h"',
+        'connection to server failed: root certificate file "/root.crt" does not exist',
+        'connection to server failed: FATAL:  no pg_hba.conf entry for host "h", user "u", database "d", no encryption',
+    ],
+)
+def test_tls_that_is_refused_is_for_the_operator_and_not_waited_for(words: str) -> None:
+    told = explain(psycopg2.OperationalError(words))
+    assert isinstance(told, UserError)
+    assert not isinstance(told, DatabaseUnavailable)
+    assert str(told).startswith("The database's TLS is refused: ")
+    assert "check sslmode, sslrootcert and the server's certificate." in str(told)
+    assert "\n" not in str(told)
+
+
+def test_tls_that_breaks_off_is_waited_for() -> None:
+    told = explain(psycopg2.OperationalError("SSL connection has been closed unexpectedly"))
+    assert isinstance(told, DatabaseUnavailable)
