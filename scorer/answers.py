@@ -51,6 +51,7 @@ class Answers:
         self._desk = Desk(self._store)
         self._lines: dict[str, Line] = {}
         self._jobs: dict[str, Job] = {}
+        self._told: dict[str, str] = {}
         self.reload(jobs)
 
     def close(self) -> None:
@@ -117,8 +118,8 @@ class Answers:
             raise
 
     def _asked_jobs(self) -> list[Job]:
-        """The jobs of which requests wait; where there is but one, whether or not."""
-        if len(self._jobs) == 1:
+        """The jobs of which requests wait; the only one that there is, where it is ready to answer, whether or not."""
+        if len(self._jobs) == 1 and self._lines:
             return list(self._jobs.values())
         with self._store.transaction():
             return [self._jobs[name] for name in self._desk.list_asked_jobs(self._jobs)]
@@ -140,6 +141,7 @@ class Answers:
                 raised = error
             else:
                 if answered is not None:
+                    self._told.pop(job.name, None)
                     return answered
             self._lines.pop(job.name, None)
             self.close()
@@ -180,7 +182,7 @@ class Answers:
             )
             store.end_run(run.run_id, error=str(stopped))
             store.record_validation(run, batch_id=None, results=stopped.results)
-        say(_log, events.REQUESTS_FAILED, job=job.name, run_id=run.run_id, requests=refused, error=str(stopped))
+        self._tell(job, refused, why=str(stopped))
         return refused
 
     def _give_up(self, job: Job, taken: Sequence[Asked], error: Exception) -> int:
@@ -188,10 +190,16 @@ class Answers:
         sentence = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
         with self._store.transaction():
             refused = self._refuse(taken or self._desk.take_requests(job, max_requests=_AT_ONCE), why=sentence)
-        say(_log, events.REQUESTS_FAILED, job=job.name, requests=refused, error=sentence)
+        self._tell(job, refused, why=sentence)
         if not isinstance(error, UserError):
             raise error
         return refused
+
+    def _tell(self, job: Job, refused: int, *, why: str) -> None:
+        """Log that requests were refused; once, until the job answers again or there is another reason."""
+        if refused and self._told.get(job.name) != why:
+            say(_log, events.REQUESTS_FAILED, job=job.name, requests=refused, error=why)
+            self._told[job.name] = why
 
     def _refuse(self, asked: Sequence[Asked], *, why: str) -> int:
         return self._desk.refuse_requests([each.request_id for each in asked], reason=why)

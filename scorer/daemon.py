@@ -21,7 +21,10 @@ from apscheduler.triggers.base import BaseTrigger
 from scorer import events
 from scorer.check import check
 from scorer.config import Settings
+from scorer.connection import Target
 from scorer.errors import UserError
+from scorer.glance import Glance
+from scorer.health import Address, Health
 from scorer.heart import HeartLane
 from scorer.job import Job, job_names, load_job
 from scorer.job_lane import JobLane
@@ -32,11 +35,13 @@ from scorer.notify import ServiceManager
 from scorer.request_lane import RequestLane
 from scorer.schedule import Schedule
 from scorer.version import __version__
+from scorer.watch import Watch
 
 _log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK = timedelta(seconds=1)
 _STARTING = timedelta(minutes=1)  # asked of systemd at each look, while something must still be mended
+_PATIENCE = timedelta(seconds=10)  # that a scrape of the metrics has with the database
 _A_JUMP = timedelta(minutes=1)
 
 
@@ -47,6 +52,9 @@ class Daemon:
         self._url, self._settings, self._reload_settings = url, settings, reload_settings
         self._manager = ServiceManager(os.environ)
         self._heart = HeartLane(url=url, settings=settings)
+        self._health = Health(
+            Watch(Glance(Target.of(url, settings, role=settings.worker_role), patience=_PATIENCE)), state=self
+        )
         self._requests: RequestLane | None = None
         self._lanes: dict[str, JobLane] = {}
         self._metronome = BackgroundScheduler(
@@ -62,6 +70,8 @@ class Daemon:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before any thread: they inherit it, and none is interrupted
         keep_to_one_thread()
         say(_log, events.DAEMON_STARTED, version=__version__)
+        if self._settings.health_address is not None:
+            self._health.serve(Address.of(self._settings.health_address))
         self._heart.start()
         self._metronome.start()
         while True:
@@ -87,6 +97,10 @@ class Daemon:
         # One job that cannot run does not keep the others from it: reporting.health tells each job's own.
         hindered = [lane.pulse.hindered for lane in self._lanes.values()]
         return hindered[0] if hindered and all(hindered) else None
+
+    def schedules(self) -> dict[str, Schedule]:
+        """By job, when it is due."""
+        return {name: lane.job.schedule for name, lane in list(self._lanes.items())}
 
     def _interval(self) -> float:
         """Seconds between two looks: three of them, at least, while the watchdog waits once."""
@@ -212,6 +226,7 @@ class Daemon:
         say(_log, events.DAEMON_STOPPING)
         self._manager.stopping()
         self._metronome.shutdown(wait=False)
+        self._health.close()
         lanes = self._all_lanes()
         for lane in lanes:
             lane.stop()

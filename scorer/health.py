@@ -37,7 +37,7 @@ from scorer.watch import Watch
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = 16  # connections; another is closed as it comes
+_AT_ONCE = 16  # connections; where one more comes, the oldest is cut
 _SILENCE = 5.0  # seconds that a client may say nothing
 _LONGEST = 15.0  # seconds that a connection may last
 _SOCKET_PATH_BYTES = 107  # the kernel's limit
@@ -187,15 +187,16 @@ class _Server(TCPServer):
             self.address.path.unlink(missing_ok=True)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a new thread; where too many are open, close it."""
+        """Answer in a new thread; where many are open, the oldest is cut: whoever comes is answered."""
         with self._lock:
             crowded = len(self._began) >= _AT_ONCE
-            if not crowded:
-                self._began[request] = time.monotonic()
-        if crowded:
-            self.shutdown_request(request)
-        else:
-            threading.Thread(target=self._answer, args=(request, client_address), name="health", daemon=True).start()
+            oldest = min(self._began, key=self._began.__getitem__) if crowded else None
+            if oldest is not None:
+                del self._began[oldest]
+            self._began[request] = time.monotonic()
+        if oldest is not None:
+            _cut(oldest)
+        threading.Thread(target=self._answer, args=(request, client_address), name="health", daemon=True).start()
 
     def _answer(self, request: Any, client_address: Any) -> None:
         try:
@@ -216,14 +217,19 @@ class _Server(TCPServer):
         with self._lock:
             overdue = [request for request, began in self._began.items() if time.monotonic() - began > _LONGEST]
         for request in overdue:
-            with suppress(OSError):
-                request.shutdown(socket.SHUT_RDWR)
+            _cut(request)
 
     def handle_error(self, *_: Any) -> None:
         """Tell of what is not the client's doing."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             say(_log, events.HEALTH_FAILED, error=type(error).__name__)
+
+
+def _cut(connection: socket.socket) -> None:
+    """End a connection under the thread that answers it, which then ends too."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

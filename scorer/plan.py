@@ -113,7 +113,7 @@ def _planned(job: Job, name: str, *, when: str, session: Session, settings: Sett
     text = job.statements[name] if name in _OF_JOBS else statement(name)
     query = _query(name, text)
     parameters = {**_examples(job, settings), **job.parameters}
-    with sentences(where=f"The statement {name} of job {job.name}"), session.transaction(keep=False):
+    with session.transaction(keep=False), sentences(where=f"The statement {name} of job {job.name}"):
         _prepare(session, job, query=query, size=settings.batch_size or job.batch_size)
         ((found,),) = _explained(session, query, parameters, form="JSON")
         lines = _explained(session, query, parameters, form="TEXT")

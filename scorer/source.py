@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -96,9 +97,9 @@ class Source:
         """
         assert self._standby is not None
         until = time.monotonic() + self._lag_limit
-        while (lack := _lack(self._standby, position)) is not None and time.monotonic() < until:
+        while (lack := _lack(self._standby, position)) is not None and lack.may_pass and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
-        return lack
+        return None if lack is None else lack.why
 
     def observations(self, job: Job, items: Sequence[WorkItem]) -> Observations:
         """The observations of `items` as known at each one's as-of time, sorted by entity, code, time and value."""
@@ -197,7 +198,15 @@ class _Reader:
                 raise
 
 
-def _lack(standby: _Reader, position: Position) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    """Why a standby may not be read, and whether waiting could change it."""
+
+    why: str
+    may_pass: bool = True
+
+
+def _lack(standby: _Reader, position: Position) -> _Lack | None:
     """What keeps the standby from being read at `position`, just now."""
     found = standby.replayed(position)
     if (found["cluster"], found["database"]) != (position.cluster, position.database):
@@ -206,11 +215,11 @@ def _lack(standby: _Reader, position: Position) -> str | None:
             "else is."
         )
     if not found["standby"]:
-        return "the server of read_url is no standby, or is one no more"
+        return _Lack("the server of read_url is no standby, or is one no more", may_pass=False)
     if found["timeline"] != position.timeline:
-        return "the standby follows another timeline than the primary is on"
+        return _Lack("the standby follows another timeline than the primary is on", may_pass=False)
     if found["behind"] is None or found["behind"] > 0:
-        return f"the standby lacks {found['behind'] or 0} bytes that the primary had written when the run began"
+        return _Lack(f"the standby lacks {found['behind'] or 0} bytes that the primary had written when the run began")
     return None
 
 

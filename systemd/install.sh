@@ -136,7 +136,7 @@ install_all() {
         journalctl --update-catalog
         systemctl daemon-reload
         say "installed below $PREFIX. Next: the database's URL into /etc/scorer/database_url, and systemctl enable --now scorer;"
-        say "where it runs already, systemctl restart scorer."
+        say "where it runs already, systemctl restart scorer-migrate scorer."
     else
         say "installed below $DESTDIR$PREFIX. On the host itself: systemd-sysusers && systemd-tmpfiles --create && journalctl --update-catalog."
     fi

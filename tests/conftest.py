@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,9 @@ def server(home: Path) -> Iterator[Server]:
     """A PostgreSQL that dies with the tests, however they end."""
     with Server.at(home).serving() as running:
         yield running
+        # At once: nobody will ask again for what it would otherwise write down first.
+        (pid_file,) = running.folder.glob("[0-9]*/postmaster.pid")
+        os.kill(int(pid_file.read_text().split("\n")[0]), signal.SIGQUIT)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ import pytest
 import sklearn.ensemble  # noqa: F401
 
 from scorer import cli, log
+from scorer.answers import Answers
 from scorer.cohort import generate, write
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -121,6 +122,16 @@ def carry_alone(order: dict[str, Any]) -> None:
     close_line(line)
 
 
+def answer_requests(order: dict[str, Any]) -> None:
+    """A desk that answers requests until it is killed; its trail says when it begins."""
+    desk = Answers(url=order["url"], settings=order["settings"], jobs=[load_job(JOB)])
+    desk.warm()
+    Watch(order)("warm")
+    while True:
+        if not desk.answer_waiting():
+            time.sleep(0.001)
+
+
 def keep_schedules(order: dict[str, Any]) -> None:
     """The daemon, as the command starts it, in the environment `environment` and no other."""
     os.environ.clear()
@@ -146,7 +157,13 @@ def in_child(order: dict[str, Any]) -> int:
         retry_last_wait=timedelta(seconds=order["last_wait"]),
     )
     try:
-        {"run": run_once, "replay": replay, "carry": carry_alone, "show columns": show_columns}[order["what"]](order)
+        {
+            "run": run_once,
+            "replay": replay,
+            "carry": carry_alone,
+            "answer": answer_requests,
+            "show columns": show_columns,
+        }[order["what"]](order)
     except UserError as error:
         print(f"scorer: {error}", file=sys.stderr)
         return 1

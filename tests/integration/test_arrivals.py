@@ -6,7 +6,7 @@ import io
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -23,11 +23,11 @@ NEW = (
 
 
 @pytest.fixture
-def stream(ward: Any) -> Iterator[Any]:
+def stream(ward: Any) -> Any:
     """A ward with three visits, whose new observations are counted."""
     ward.admit(1, 2, 3)
     ward.execute(ward.job.statements["new_observations"])
-    yield ward
+    return ward
 
 
 def arrive(ward: Any, visit: object, rows: int = 1) -> None:
@@ -111,7 +111,9 @@ def test_nobody_is_woken_for_nothing(stream: Any, desk: Answers) -> None:
         arrive(stream, 1, rows=3)
         assert desk.ask_for_arrivals() == 1
         assert desk.answer_waiting() == 1
-        listening.poll()
+        deadline = time.monotonic() + 60
+        while len(listening.notifies) < 2 and time.monotonic() < deadline:
+            listening.poll()
         assert [each.channel for each in listening.notifies] == ["scorer_requests", "scorer_answers"]
 
 

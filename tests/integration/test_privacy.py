@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,34 +38,50 @@ sys.addaudithook(_guard)
 
 
 @pytest.fixture
-def scorer(hospital: Any, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the program in a process of its own, against the hospital, with all that it can say on stderr."""
+def environment(hospital: Any, tmp_path: Path) -> dict[str, str]:
+    """Where the program finds the hospital, and nothing of whoever runs the tests."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
+    return plain | {
+        "SCORER_CONFIG": os.devnull,
+        "SCORER_DATABASE_URL": hospital.url,
+        "SCORER_HOME": str(tmp_path / "home"),
+    }
+
+
+@pytest.fixture
+def started(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
+    """Runs a program of Python's in a process started anew, with all that it can say on stderr."""
 
     def run(
         *arguments: str, before: tuple[str, ...] = (), program: str = "from scorer.cli import main; main()", **more: str
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
-        environment |= {
-            "SCORER_CONFIG": os.devnull,
-            "SCORER_DATABASE_URL": hospital.url,
-            "SCORER_HOME": str(tmp_path / "home"),
-        } | more
-        return subprocess.run(
+    ) -> Any:
+        done = subprocess.run(
             [*before, sys.executable, "-c", program, "--verbose", *arguments],
-            env=environment,
+            env=environment | more,
             cwd=tmp_path,
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
+        return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
 
     return run
 
 
-def counts(done: subprocess.CompletedProcess[str]) -> Mapping[str, int]:
-    assert done.returncode == 0, done.stderr
-    found: Mapping[str, int] = json.loads(done.stdout)
+@pytest.fixture
+def scorer(program: Any, environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
+    """Calls the command against the hospital, with all that it can say on stderr."""
+
+    def call(*arguments: str, **more: str) -> Any:
+        return program("--verbose", *arguments, environment=environment | more, cwd=tmp_path)
+
+    return call
+
+
+def counts(done: Any) -> Mapping[str, int]:
+    assert done.code == 0, done.err
+    found: Mapping[str, int] = json.loads(done.out)
     return found
 
 
@@ -74,7 +91,7 @@ def socket_folder(hospital: Any) -> str:
     return str(folder)
 
 
-def test_a_run_needs_no_socket_but_the_databases(hospital: Any, scorer: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_run_needs_no_socket_but_the_databases(hospital: Any, started: Callable[..., Any], tmp_path: Path) -> None:
     hospital.admit(1, 2)
     hospital.observe(2, observation_value=None)
     (tmp_path / "sitecustomize.py").write_text(GUARD)
@@ -85,24 +102,24 @@ def test_a_run_needs_no_socket_but_the_databases(hospital: Any, scorer: Callable
         "import socket; socket.socket(socket.AF_UNIX).connect('/nowhere')",
         "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
     ):
-        refused = scorer(program=attempt, **guarded)
-        assert refused.returncode == 1
-        assert "FORBIDDEN" in refused.stderr  # the guard is at work
+        refused = started(program=attempt, **guarded)
+        assert refused.code == 1
+        assert "FORBIDDEN" in refused.err  # the guard is at work
 
-    done = scorer("run", hospital.job.name, "--as-of", hospital.noon.isoformat(), "--json", **guarded)
+    done = started("run", hospital.job.name, "--as-of", hospital.noon.isoformat(), "--json", **guarded)
     assert counts(done)["scored"] == 2
-    assert "FORBIDDEN" not in done.stderr
+    assert "FORBIDDEN" not in done.err
 
 
-def test_a_run_needs_no_network_at_all(hospital: Any, scorer: Callable[..., Any]) -> None:
+def test_a_run_needs_no_network_at_all(hospital: Any, started: Callable[..., Any]) -> None:
     """The same below Python, where libraries open sockets of their own: in a network namespace that has none, not even a loopback."""
     alone = ("unshare", "--net", "--map-root-user") if os.geteuid() else ("unshare", "--net")
     if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         pytest.skip("needs the right to make a network namespace; the test above looks at the same from within Python")
     hospital.admit(1, 2)
-    refused = scorer(program="import socket; socket.create_connection(('127.0.0.1', 9), timeout=1)", before=alone)
-    assert "unreachable" in refused.stderr
-    done = scorer("run", hospital.job.name, "--as-of", hospital.noon.isoformat(), "--json", before=alone)
+    refused = started(program="import socket; socket.create_connection(('127.0.0.1', 9), timeout=1)", before=alone)
+    assert "unreachable" in refused.err
+    done = started("run", hospital.job.name, "--as-of", hospital.noon.isoformat(), "--json", before=alone)
     assert counts(done)["scored"] == 2
 
 
@@ -125,10 +142,10 @@ def spoiled(hospital: Any) -> None:
     hospital.execute("UPDATE public.visits SET age_years = 123.456789 WHERE visit_id = 8")
 
 
-def assert_discreet(done: subprocess.CompletedProcess[str]) -> None:
+def assert_discreet(done: Any) -> None:
     for telltale in TELLTALES:
-        assert telltale not in done.stderr
-        assert telltale not in done.stdout
+        assert telltale not in done.err
+        assert telltale not in done.out
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -137,12 +154,12 @@ def test_the_log_of_a_dirty_run_holds_no_value(workers: str, hospital: Any, scor
     done = scorer(
         "run", hospital.job.name, "--as-of", hospital.noon.isoformat(), "--workers", workers, SCORER_BATCH_SIZE="10"
     )
-    assert done.returncode == 0, done.stderr
-    assert "Run succeeded" in done.stderr
+    assert done.code == 0, done.err
+    assert "Run succeeded" in done.err
     assert_discreet(done)
     assert hospital.one("SELECT count(*) FROM reporting.quarantine WHERE observed LIKE '%%987.65%%'") == 3
     shown = scorer("status")
-    assert shown.returncode == 0
+    assert shown.code == 0
     assert_discreet(shown)
 
 
@@ -195,9 +212,9 @@ def test_the_log_of_a_failing_run_holds_no_value(
     done = scorer(
         "run", hospital.job.name, "--as-of", hospital.noon.isoformat(), SCORER_JOBS_DIR=str(tmp_path / "site")
     )
-    assert done.returncode == code, done.stderr
+    assert done.code == code, done.err
     assert_discreet(done)
-    assert ("Traceback" in done.stderr) == (code == 70)
+    assert ("Traceback" in done.err) == (code == 70)
     status, error, _, scored = hospital.last_run()
     assert (status, scored) == ("failed", 0)
     assert not [telltale for telltale in TELLTALES if telltale in error]
@@ -216,8 +233,8 @@ def test_a_rule_on_a_whole_column_does_not_tell_its_largest_value(
     done = scorer(
         "run", hospital.job.name, "--as-of", hospital.noon.isoformat(), SCORER_JOBS_DIR=str(tmp_path / "site")
     )
-    assert done.returncode == 1
-    assert "rule largest stops the run" in done.stderr
+    assert done.code == 1
+    assert "rule largest stops the run" in done.err
     assert_discreet(done)
 
 
@@ -240,14 +257,14 @@ def test_a_model_that_raises_quotes_nobody(
     hospital.execute("UPDATE public.visits SET age_years = CASE WHEN visit_id = 9 THEN 123.456789 ELSE 0 END")
     done = scorer("run", hospital.job.name, "--as-of", hospital.noon.isoformat(), "--json", **site)
     assert (counts(done)["failed"], counts(done)["scored"]) == (1, 28)
-    assert "Scoring raised for an entity" in done.stderr
+    assert "Scoring raised for an entity" in done.err
     assert_discreet(done)
     assert hospital.status(9) == ("FAILED", "ValueError was raised")
 
     hospital.execute("UPDATE public.visits SET age_years = 123.456789")
     done = scorer("run", hospital.job.name, "--as-of", hospital.noon.isoformat(), **site)
-    assert done.returncode == 70
-    assert "ValueError was raised for more than 20 entities" in done.stderr
+    assert done.code == 70
+    assert "ValueError was raised for more than 20 entities" in done.err
     assert_discreet(done)
 
 
@@ -263,14 +280,14 @@ def test_a_model_that_raises_quotes_nobody(
 )
 def test_no_password_is_ever_told(url: str, scorer: Callable[..., Any]) -> None:
     done = scorer("status", SCORER_DATABASE_URL=url)
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.startswith("scorer: ")
-    assert done.stderr.count("\n") == 1
+    assert done.code == 1, done.err
+    assert done.err.startswith("scorer: ")
+    assert done.err.count("\n") == 1
     assert_discreet(done)
 
 
 def test_a_wrong_password_is_not_told(hospital: Any, scorer: Callable[..., Any]) -> None:
     where = f"host={socket_folder(hospital)}"
     done = scorer("run", hospital.job.name, SCORER_DATABASE_URL=f"postgresql://nobody_here:hunter2@/postgres?{where}")
-    assert done.returncode == 1
+    assert done.code == 1
     assert_discreet(done)

@@ -489,7 +489,7 @@ def test_a_rule_that_stops_runs_refuses_the_requests_and_says_so(
 
 
 def test_without_a_model_in_production_requests_are_refused_and_it_is_taken_up_when_there_is_one(
-    ward: Any, desk: Answers, make_model: Callable[..., Path]
+    ward: Any, desk: Answers, make_model: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     ward.admit(1)
     ward.execute("SELECT scorer.move_model('sepsis', model_version, 'archived', 'a test') FROM scorer.model_versions")
@@ -497,7 +497,10 @@ def test_without_a_model_in_production_requests_are_refused_and_it_is_taken_up_w
     assert desk.answer_waiting() == 1
     assert answers(ward, request) == [("refused", None)]
     assert why(ward, request).startswith("Job sepsis has no model in production")
+    ask(ward, 1)
+    assert drain(desk) == 1
     assert desk.answer_waiting() == 0
+    assert caplog.text.count("Requests refused") == 1, "told once, and not for each"
     put_dummy(ward, make_model, version="first")
     (request,) = ask(ward, 1)
     drain(desk)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,7 +28,7 @@ from scorer.rules import Rule, Verdict, is_of_all, read_rules
 FLOATS = ("a", "b", "c")
 WHOLE = ("i", "j")
 # Few values, so that rows repeat, sides are equal and limits are met; and the values at the ends of what a double can be.
-FEW = st.sampled_from([math.nan, -math.inf, -1.0, -0.0, 0.0, 0.1, 0.2, 0.3, 1.0, 1.5, 2.0, 3.0, math.inf])
+FEW = st.sampled_from([math.nan, -math.inf, -1.0, -0.0, 0.0, 1e-9, 0.1, 0.2, 0.3, 1.0, 1.5, 2.0, 3.0, math.inf])
 EXTREMES = st.sampled_from([sys.float_info.max, -sys.float_info.max, 5e-324, 2.0**53, 1 + 2**-52, 1e16, -1e16])
 ANY_FLOAT = st.one_of(FEW, FEW, FEW, EXTREMES, st.floats(allow_nan=True, allow_infinity=True))
 FINITE = st.floats(-1e6, 1e6) | st.sampled_from([0.1, 0.2, 0.3, 1.0])
@@ -185,6 +184,25 @@ def test_rules_on_a_whole_column_are_told_by_their_names() -> None:
 )
 def test_both_forms_give_the_same_verdicts(frame: Frame, asked: tuple[tuple[str, dict[str, Any]], ...]) -> None:
     assert_same(rules_of(*asked), frame)
+
+
+def test_a_quantile_is_about_within_its_range() -> None:
+    rows = [1e-9, -1e-9, 2e-8, 1.00005, 1.0002]
+    ranges = [[None, 0.0], [0.0, None], [0.0, 0.0], [0.5, 1.0], [1.0003, 2.0]]
+    asked = [
+        {"column": name, "quantile_ranges": {"quantiles": [0.5], "value_ranges": [limits]}}
+        for name in rows_by_name(rows)
+        for limits in ranges
+    ]
+    rules = rules_of(*(("expect_column_quantile_values_to_be_between", kwargs) for kwargs in asked))
+    frame = Frame(rows_by_name(rows), rows=1)
+    assert_same(rules, frame)
+    assert len({verdict.success for verdict in by_numpy(rules, frame).values()}) == 2
+
+
+def rows_by_name(values: list[float]) -> dict[str, Any]:
+    """A column of one row for each value."""
+    return {f"column {place}": np.array([value]) for place, value in enumerate(values)}
 
 
 BETWEEN = "expect_column_values_to_be_between"

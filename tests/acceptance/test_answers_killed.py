@@ -1,0 +1,113 @@
+"""Desks killed at random moments: a request waits or is answered, with its row in the ledger, and never anything between."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scorer.answers import Answers
+from scorer.config import Settings
+from scorer.job import Job
+
+VISITS = 40
+KILLS = 30
+DESKS = 3
+
+# Each asks for visits that have had a new observation, one in ten of which is not there.
+ASK = """
+    WITH asked AS (
+        SELECT CASE WHEN n %% 10 = 0 THEN 900000 + n ELSE (SELECT min(visit_id) FROM visits) + (%s + n) %% %s END AS visit_id
+        FROM generate_series(0, 19) AS n
+    ), seen AS (
+        INSERT INTO patient_observations (visit_id, client, observation_date, observation_type_code, observation_value)
+        SELECT v.visit_id, v.client, now(), 'HR', 60 + 60 * random() FROM asked JOIN visits AS v USING (visit_id)
+    )
+    INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', visit_id::text FROM asked"""
+
+# One statement each; every row is a fault.
+FAULTS = {
+    "answered without its row in the ledger": """
+        SELECT q.request_id FROM scorer.requests AS q LEFT JOIN scorer.scores AS s USING (score_id)
+        WHERE q.status = 'done' AND (
+            (s.job, s.entity_id) IS DISTINCT FROM (q.job, q.entity_id)
+            OR s.status IS DISTINCT FROM CASE q.outcome WHEN 'UNCHANGED' THEN 'SCORED' ELSE q.outcome END)""",
+    "a row in the ledger that answers nobody": """
+        SELECT s.score_id FROM scorer.scores AS s LEFT JOIN scorer.requests AS q USING (score_id) WHERE q.request_id IS NULL""",
+    "a new row that is not its own run's": """
+        SELECT q.request_id FROM scorer.requests AS q JOIN scorer.scores AS s USING (score_id)
+        WHERE q.outcome = 'SCORED' AND q.run_id <> s.run_id""",
+    "two rows of an entity in one run": """
+        SELECT entity_id FROM scorer.scores GROUP BY entity_id, run_id HAVING count(*) > 1""",
+    "a score that is followed by one as of an earlier moment": """
+        SELECT a.score_id FROM scorer.scores AS a JOIN scorer.scores AS b USING (job, entity_id)
+        WHERE a.score_id < b.score_id AND a.as_of > b.as_of""",
+    "a run that did not end well": "SELECT run_id FROM scorer.runs WHERE status <> 'succeeded'",
+    "a visit refused that is there, or answered that is not": """
+        SELECT q.request_id FROM scorer.requests AS q
+        WHERE (q.status = 'refused') <> (q.entity_id::bigint > 900000) AND q.status <> 'waiting'""",
+}
+
+
+@pytest.mark.timeout(900)
+def test_desks_killed_at_random_moments_lose_nothing_and_double_nothing(
+    cohort: Callable[[int], str],
+    make_database: Callable[[str], str],
+    nursery: Any,
+    settings: Settings,
+    sepsis: Job,
+    query: Callable[..., Any],
+    require_consistent: Callable[..., None],
+    eventually: Callable[..., None],
+) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    rng = random.Random(seed)
+    url = make_database(cohort(VISITS))
+    quick = replace(settings, batch_size=None)
+
+    def start() -> Any:
+        return nursery.fork("answer", url=url, settings=quick)
+
+    desks, kills, in_hand = [start() for _ in range(DESKS)], 0, 0
+    try:
+        while kills < KILLS:
+            victim = desks.pop(rng.randrange(DESKS))
+            eventually(victim.trail, what=victim.log)
+            query(url, ASK, rng.randrange(VISITS), VISITS)
+            time.sleep(rng.uniform(0, 0.08))
+            victim.kill()
+            desks.append(start())
+            assert victim.wait() == -signal.SIGKILL, victim.log()
+            kills += 1
+            in_hand += query(url, "SELECT count(*) FROM scorer.requests WHERE status = 'waiting'")[0][0] > 0
+            assert not faults(url, query)
+    finally:
+        for each in desks:
+            each.kill()
+            each.wait()
+    last = Answers(url=url, settings=settings, jobs=[sepsis])
+    try:
+
+        def drained() -> bool:
+            last.answer_waiting()
+            return query(url, "SELECT count(*) FROM scorer.requests WHERE status = 'waiting'") == [(0,)]
+
+        eventually(drained, what=lambda: "the last desk to answer what the dead left")
+    finally:
+        last.close()
+    assert not faults(url, query)
+    require_consistent(url, done=True)
+    told = dict(query(url, "SELECT status, count(*) FROM scorer.requests GROUP BY 1"))
+    print(f"\nseed {seed}: {kills} kills, {in_hand} of them while requests waited; {told}")
+    assert in_hand
+    assert told == {"done": KILLS * 18, "refused": KILLS * 2}
+
+
+def faults(url: str, query: Callable[..., Any]) -> dict[str, Any]:
+    """By what it is, the rows of each fault that there is."""
+    return {what: rows for what, sql in FAULTS.items() if (rows := query(url, sql))}

@@ -1,0 +1,257 @@
+"""The commands that ask for scores and cancel, by the login of one who may ask and nothing else; and what hears of the answers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+
+from scorer import cli
+from scorer.answers import Answers
+from scorer.connection import Target
+from scorer.listening import Listener
+
+PASSWORD = "only-for-tests"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def login(ward: Any) -> Iterator[Callable[[str], str]]:
+    """Makes a login that has one of the roles and nothing else; the ward's URL for it."""
+    made: list[str] = []
+
+    def make(role: str) -> str:
+        made.append(f"requests_{role}_{next(_numbers)}")
+        ward.execute(f"CREATE ROLE {made[-1]} LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_{role}")
+        return re.sub(r"//\w+@", f"//{made[-1]}:{PASSWORD}@", ward.url)
+
+    yield make
+    for name in made:
+        ward.execute(f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def requester(login: Callable[[str], str]) -> str:
+    """The ward's URL for one who may ask."""
+    return login("requester")
+
+
+@pytest.fixture
+def command(
+    ward: Any, requester: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """Runs `scorer` by the requester's login; its exit code, and what it said on stdout and stderr."""
+    handlers = list(logging.getLogger().handlers)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("SCORER_DATABASE_URL", requester)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(list(arguments))
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, said.out, said.err
+
+    yield run
+    logging.getLogger().handlers[:] = handlers
+
+
+@contextmanager
+def answering(desk: Answers) -> Iterator[None]:
+    """Within it, the desk answers in a thread of its own."""
+    ended = threading.Event()
+    desk.warm()
+
+    def work() -> None:
+        while not ended.wait(0.01):
+            desk.answer_waiting()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_request_waits_for_its_answer(ward: Any, desk: Answers, command: Any) -> None:
+    ward.admit(1)
+    ward.admit(2, observations=1)
+    with answering(desk):
+        code, out, err = command("request", "sepsis", "1", "2", "--wait", "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)["requests"]
+    assert [(each["entity_id"], each["status"], each["outcome"]) for each in told] == [
+        ("1", "done", "SCORED"),
+        ("2", "done", "INSUFFICIENT"),
+    ]
+    assert all(each["score_id"] and each["latency_ms"] > 0 for each in told)
+
+
+def test_who_is_not_there_ends_with_one(ward: Any, desk: Answers, command: Any) -> None:
+    ward.admit(1)
+    with answering(desk):
+        code, out, err = command("request", "sepsis", "1", "2", "--wait")
+    assert code == 1
+    assert "SCORED" in out
+    assert "refused" in out
+    assert re.fullmatch(
+        r"scorer: 1 of 2 requests were not answered; the first: request 2 of 2 is refused: there is no such visit to score at "
+        r"this time\.\n",
+        err,
+    )
+
+
+def test_without_a_daemon_requests_wait(ward: Any, desk: Answers, command: Any) -> None:
+    ward.admit(1)
+    code, out, err = command("request", "sepsis", "1", "--wait", "--timeout", "0.1")
+    assert code == 1
+    assert "waiting" in out
+    assert "no daemon has answered yet" in err
+    code, out, err = command("request", "sepsis", "1", "--json")
+    assert (code, err) == (0, "")
+    (asked,) = json.loads(out)["requests"]
+    assert (asked["request_id"], asked["status"]) == (2, "waiting")
+    assert desk.answer_waiting() == 2
+
+
+def test_a_job_that_is_not_there_is_one_sentence(command: Any) -> None:
+    code, out, err = command("request", "sepsys", "1")
+    assert (code, out) == (1, "")
+    assert err == "scorer: There is no job 'sepsys' in this database; reporting.health has those there are.\n"
+
+
+def test_requests_are_cancelled_by_who_made_them(ward: Any, desk: Answers, command: Any, login: Any) -> None:
+    ward.admit(1)
+    command("request", "sepsis", "1", "1")
+    other = sql(login("requester"), "SELECT * FROM scorer.request_score('sepsis', '1')")
+    assert other == [(3,)]
+    assert command("cancel", "1")[:2] == (0, "Request 1: cancelled.\n")
+    code, out, err = command("cancel", "2", "3", "1", "99")
+    assert code == 1
+    assert out.splitlines()[0] == "Request 2: cancelled."
+    assert err == "scorer: Not cancelled, being answered already or somebody else's: 3, 1, 99.\n"
+    assert desk.answer_waiting() == 1
+    assert ward.rows("SELECT status FROM reporting.requests ORDER BY request_id") == [
+        ("cancelled",),
+        ("cancelled",),
+        ("done",),
+    ]
+
+
+# Who may do what
+
+
+def sql(url: str, text: str) -> list[tuple[Any, ...]]:
+    """What a statement gives, committed."""
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(text)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+def test_a_requester_asks_in_each_of_the_ways(ward: Any, desk: Answers, requester: str) -> None:
+    ward.admit(1)
+    sql(requester, "INSERT INTO scorer.requests (job, entity_id, priority) VALUES ('sepsis', '1', 3)")
+    sql(requester, "SELECT scorer.request_score('sepsis', '1', '2')")
+    sql(requester, "SELECT scorer.request_score('sepsis', VARIADIC ARRAY['1'])")
+    assert desk.answer_waiting() == 4
+    ((who,),) = sql(requester, "SELECT DISTINCT requested_by FROM reporting.requests")
+    assert who in requester
+    ((waiting, done, refused, p50),) = sql(
+        requester, "SELECT waiting, done, refused, p50_ms FROM reporting.request_statistics WHERE job = 'sepsis'"
+    )
+    assert (waiting, done, refused) == (0, 3, 1)
+    assert p50 > 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO scorer.requests (job, entity_id, outcome) VALUES ('sepsis', '1', 'SCORED')",
+        "INSERT INTO scorer.requests (job, entity_id, run_id) VALUES ('sepsis', '1', 1)",
+        "INSERT INTO scorer.requests (job, entity_id, requested_by) VALUES ('sepsis', '1', 'another')",
+        "UPDATE scorer.requests SET status = 'cancelled'",
+        "UPDATE scorer.requests SET priority = 9",
+        "DELETE FROM scorer.requests",
+        "SELECT FROM scorer.requests FOR UPDATE",
+        "SELECT scorer.announce_requests()",
+        "SELECT scorer.announce_answers()",
+        "SELECT * FROM scorer.arrivals",
+        "INSERT INTO scorer.arrivals (job, entity_id, observations) VALUES ('sepsis', '1', 9)",
+        "INSERT INTO scorer.work (run_id, job, entity_id, as_of) VALUES (1, 'sepsis', '1', now())",
+        "SELECT * FROM scorer.scores",
+        "SELECT * FROM scorer.current_scores",
+        "SELECT * FROM public.visits",
+        "UPDATE scorer.alembic_version SET version_num = '0'",
+        "SET ROLE scorer_worker",
+    ],
+)
+def test_a_requester_does_no_more(requester: str, text: str) -> None:
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        sql(requester, text)
+
+
+@pytest.mark.parametrize("role", ["reader", "approver"])
+def test_others_do_not_ask(login: Callable[[str], str], role: str) -> None:
+    for text in ("SELECT scorer.request_score('sepsis', '1')", "SELECT scorer.cancel_request(1)"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            sql(login(role), text)
+
+
+def test_a_worker_may_cancel_what_another_asked_for(requester: str, login: Callable[[str], str]) -> None:
+    ((request,),) = sql(requester, "SELECT scorer.request_score('sepsis', '1')")
+    assert sql(login("worker"), f"SELECT scorer.cancel_request({request})") == [(True,)]
+
+
+# Notifications
+
+
+def test_what_is_committed_is_heard(ward: Any, requester: str, desk: Answers) -> None:
+    ward.admit(1)
+    target = Target.of(ward.url, ward.settings, role=ward.settings.worker_role)
+    requests, answers = Listener.for_requests(target), Listener.for_answers(target)
+    try:
+        assert not requests.hear(0)
+        answers.open()
+        sql(requester, "SELECT scorer.request_score('sepsis', '1')")
+        assert requests.hear(60)
+        assert not requests.hear(0)
+        assert not answers.hear(0)
+        desk.answer_waiting()
+        assert answers.hear(60)
+        sql(requester, "SELECT scorer.cancel_request(scorer.request_score('sepsis', '1'))")
+        assert requests.hear(60)
+        assert answers.hear(60)
+    finally:
+        requests.close()
+        answers.close()
+
+
+def test_a_listener_whose_session_ended_says_so_and_listens_again(ward: Any, requester: str) -> None:
+    from scorer.errors import DatabaseUnavailable
+
+    listener = Listener.for_requests(Target.of(ward.url, ward.settings, role=ward.settings.worker_role))
+    try:
+        listener.open()
+        ward.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%%LISTEN%%' AND pid <> pg_backend_pid()"
+        )
+        with pytest.raises(DatabaseUnavailable):
+            listener.hear(60)
+        assert not listener.hear(0)
+        sql(requester, "SELECT scorer.request_score('sepsis', '1')")
+        assert listener.hear(60)
+    finally:
+        listener.close()

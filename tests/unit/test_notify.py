@@ -1,0 +1,73 @@
+"""What systemd is told, over a real socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from scorer.notify import ServiceManager
+
+
+@pytest.fixture(params=["a path", "abstract"])
+def heard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """The address of a service manager, and what it was told since it was last asked."""
+    address = str(tmp_path / "notify") if request.param == "a path" else f"@scorer-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(address.replace("@", "\0", 1))
+        receiver.setblocking(False)
+
+        def told() -> list[str]:
+            found = []
+            while True:
+                try:
+                    found.append(receiver.recv(4096).decode())
+                except BlockingIOError:
+                    return found
+
+        yield address, told
+
+
+def test_each_sign_as_sd_notify_has_it(heard: tuple[str, Callable[[], list[str]]]) -> None:
+    address, told = heard
+    manager = ServiceManager({"NOTIFY_SOCKET": address})
+    manager.status("looking")
+    manager.status("looking")
+    assert told() == ["STATUS=looking"]
+    manager.ready("two jobs\nREADY=0")
+    assert told() == ["READY=1\nSTATUS=two jobs READY=0"]
+    manager.alive()
+    manager.still_starting(timedelta(minutes=1))
+    manager.stopping()
+    assert told() == ["WATCHDOG=1", "EXTEND_TIMEOUT_USEC=60000000", "STOPPING=1\nSTATUS=Stopping"]
+    manager.reloading()
+    (reloading,) = told()
+    first, second = reloading.split("\n")
+    assert first == "RELOADING=1"
+    assert int(second.removeprefix("MONOTONIC_USEC=")) > 0
+
+
+def test_where_nobody_listens_nothing_is_said(tmp_path: Path) -> None:
+    for environment in ({}, {"NOTIFY_SOCKET": str(tmp_path / "gone")}):
+        manager = ServiceManager(environment)
+        manager.ready("ready")
+        manager.alive()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "30000000"}, timedelta(seconds=30)),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}, timedelta(seconds=30)),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+    ],
+)
+def test_the_watchdog_is_ours_if_it_names_us(environment: dict[str, str], expected: timedelta | None) -> None:
+    assert ServiceManager(environment).watchdog == expected
