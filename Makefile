@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types tests bench clean install uninstall test-systemd
+.PHONY: demo test lint types tests bench soak clean install uninstall test-systemd
 
 demo: .venv/demo
 	$(BIN)/scorer demo
@@ -23,6 +23,10 @@ tests: .venv/test
 # Prints the ratio of a run to the bare floor, and its peak memory; VISITS=1000 for a quick look.
 bench: .venv/test
 	$(BIN)/python tests/benchmarks/run_against_floor.py --visits $(or $(VISITS),20000)
+
+# Thirty days of hourly runs of two jobs on a compressed clock; prints memory day by day. DAYS=2 for a quick look.
+soak: .venv/test
+	$(BIN)/python tests/soak/soak.py --days $(or $(DAYS),30)
 
 # For root: the wheel in a venv of its own, the command, the units. PREFIX, DESTDIR and PYTHON are honoured; see systemd/install.sh.
 install uninstall:

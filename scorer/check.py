@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from scorer import schema
 from scorer.config import Settings
@@ -21,6 +22,7 @@ from scorer.surroundings import look_around, mark_position
 from scorer.types import Trigger
 
 _OLDEST_SERVER = 14
+_TICKS_SHOWN = 3
 _SAMPLE = 20  # entities that are read of each job
 
 
@@ -110,4 +112,8 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
 
 
 def _schedule(job: Job) -> str:
-    return f"schedule {job.schedule.cron} {job.schedule.timezone}"
+    ticks = [datetime.now(UTC)]
+    for _ in range(_TICKS_SHOWN):
+        ticks.append(job.schedule.next_tick(after=ticks[-1]))
+    shown = ", ".join(f"{tick:%Y-%m-%d %H:%M}" for tick in ticks[1:])
+    return f"schedule {job.schedule.cron} {job.schedule.timezone}: next {shown} UTC"

@@ -63,7 +63,7 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many entities.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that score.")
-@click.option("--dry-run", is_flag=True, help="Do all of it but the write-back, and keep nothing.")
+@click.option("--dry-run", is_flag=True, help="Find and judge what is due, and write nothing.")
 @json_option
 @click.pass_obj
 def run(

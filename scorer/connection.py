@@ -23,8 +23,9 @@ from scorer import tls
 from scorer.config import Settings
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
-# Connection failures, serialization, deadlock, lock not had in time, server shutting down or starting up.
-_WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53300")
+# Connection failures, serialization, deadlock, lock not had in time, server shutting down or starting up, disk full, memory or sessions
+# used up, session ended for having stood idle in a transaction.
+_WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00|25P03")
 # A server that says why, instead of an SQLSTATE, while it starts, recovers or has no session left to give.
 _NOT_READY = (
     "starting up|shutting down|recovery mode|not yet accepting connections|terminating connection|"
@@ -34,6 +35,16 @@ _NOT_READY = (
 _TOLD_BY_US = "SC001"
 # TLS that is not there, or that proves somebody else: nothing that waiting would mend.
 _NOT_TRUSTED = "certificate|does not support SSL|sslmode value|no encryption"
+# How soon either side finds out that the other is gone without a word (a cut network, a host without power), instead of after minutes or
+# hours: whatever is not acknowledged within _DEAF ms, or does not answer _PROBES probes. A server that lost us lets go of what it held.
+_IDLE, _INTERVAL, _PROBES, _DEAF = "10", "3", "3", "15000"
+_WATCHED = {
+    "keepalives": "1",
+    "keepalives_idle": _IDLE,
+    "keepalives_interval": _INTERVAL,
+    "keepalives_count": _PROBES,
+    "tcp_user_timeout": _DEAF,
+}
 APPLICATION = "scorer"  # what our sessions are called in pg_stat_activity
 # What stands there instead is never quoted: it may be, or hold, a password.
 _WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
@@ -68,7 +79,7 @@ class Target:
     def parameters(self, *, read_only: bool) -> dict[str, str]:
         """All that libpq is told of a session, by its names."""
         of_url = _parsed(self.url)
-        return tls.pinned(of_url, environment=os.environ) | {
+        return _WATCHED | tls.pinned(of_url, environment=os.environ) | {
             "options": " ".join(filter(None, [of_url.get("options"), self.options(read_only=read_only)])),
             "connect_timeout": str(max(1, int(self.connect_timeout.total_seconds()))),
             "application_name": APPLICATION,
@@ -88,6 +99,10 @@ class Target:
             "statement_timeout": _milliseconds(self.statement_timeout),
             "lock_timeout": _milliseconds(self.lock_timeout),
             "idle_in_transaction_session_timeout": _milliseconds(self.idle_timeout),
+            "tcp_keepalives_idle": _IDLE,
+            "tcp_keepalives_interval": _INTERVAL,
+            "tcp_keepalives_count": _PROBES,
+            "tcp_user_timeout": _DEAF,
         }
         if read_only:
             values["default_transaction_read_only"] = "on"

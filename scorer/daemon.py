@@ -29,9 +29,10 @@ from scorer.heart import HeartLane
 from scorer.job import Job, job_names, load_job
 from scorer.job_lane import JobLane
 from scorer.lanes import Lane
-from scorer.log import say
+from scorer.log import hear_threads, say
 from scorer.model import keep_to_one_thread
 from scorer.notify import ServiceManager
+from scorer.outage import Outage
 from scorer.request_lane import RequestLane
 from scorer.schedule import Schedule
 from scorer.version import __version__
@@ -51,7 +52,8 @@ class Daemon:
     def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
         self._url, self._settings, self._reload_settings = url, settings, reload_settings
         self._manager = ServiceManager(os.environ)
-        self._heart = HeartLane(url=url, settings=settings)
+        self._outage = Outage()
+        self._heart = HeartLane(url=url, settings=settings, outage=self._outage)
         self._health = Health(
             Watch(Glance(Target.of(url, settings, role=settings.worker_role), patience=_PATIENCE)), state=self
         )
@@ -68,6 +70,7 @@ class Daemon:
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; the exit code. SIGHUP reads settings, jobs and models anew."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before any thread: they inherit it, and none is interrupted
+        hear_threads()
         keep_to_one_thread()
         say(_log, events.DAEMON_STARTED, version=__version__)
         if self._settings.health_address is not None:
@@ -92,6 +95,8 @@ class Daemon:
             return self._why_not
         if not self.live():
             return "a part of the service hangs"
+        if self._outage.lasts:
+            return "the database cannot be worked with"
         if self._heart.pulse.hindered is not None:
             return self._heart.pulse.hindered
         # One job that cannot run does not keep the others from it: reporting.health tells each job's own.
@@ -182,11 +187,11 @@ class Daemon:
             if job.name in self._lanes:
                 self._lanes[job.name].reload(job, settings=self._settings)
             else:
-                self._lanes[job.name] = JobLane(job, url=self._url, settings=self._settings)
+                self._lanes[job.name] = JobLane(job, url=self._url, settings=self._settings, outage=self._outage)
                 self._lanes[job.name].start()
             self._beat_time(self._lanes[job.name])
         if self._requests is None:
-            self._requests = RequestLane(jobs, url=self._url, settings=self._settings)
+            self._requests = RequestLane(jobs, url=self._url, settings=self._settings, outage=self._outage)
             self._requests.start()
         else:
             self._requests.reload(jobs, settings=self._settings)

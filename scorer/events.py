@@ -103,12 +103,11 @@ RUN_RESUMED = Event(
 )
 RUN_LEFT = Event(
     name="RUN_LEFT",
-    level=logging.WARNING,
+    level=logging.INFO,
     message_id="3ef11a8d4b8a42dea9a73e14c82652bd",
-    sentence="Run left to the next one: the database is not there",
-    meaning="Run @RUN_ID@ of job @JOB@ could not reach the database, not even to write down that it stops. Its row still says "
-    "running; the next run of the job that reaches the database goes on with it.",
-    action="Bring the database back; nothing else is needed. To see whether it answers:\n    scorer check",
+    sentence="Run left to be gone on with",
+    meaning="Run @RUN_ID@ of job @JOB@ stopped between two batches: its process was asked to stop, or the database cannot be worked "
+    "with, as another line says then. Its row still says running; the next process that keeps the job goes on with it.",
 )
 BATCH_COMMITTED = Event(
     name="BATCH_COMMITTED",
@@ -213,9 +212,11 @@ DATABASE_LOST = Event(
     level=logging.ERROR,
     message_id="0db5df5d1842492db7c566825308893f",
     sentence="Database lost",
-    meaning="The database does not answer (SQLSTATE @SQLSTATE@; none where nothing was heard). The service waits, not ready, and tries "
-    "again by itself; the batch in hand was rolled back by the server.",
-    action="See whether PostgreSQL runs and lets scorer in; no restart of scorer is needed once it does:\n    scorer check",
+    meaning="The database does not answer, or cannot do what is asked: its disk is full, say, or it has no session left to give. The "
+    "field ERROR says how it put that (SQLSTATE @SQLSTATE@; none where nothing was heard). The service waits, not ready, and tries again "
+    "by itself; the batch in hand was rolled back by the server.",
+    action="See whether PostgreSQL runs, lets scorer in, and has room on its disks; no restart of scorer is needed once it does:\n"
+    "    scorer check",
 )
 DATABASE_BACK = Event(
     name="DATABASE_BACK",

@@ -22,6 +22,8 @@ from scorer.connection import Target, sentences
 from scorer.errors import DatabaseUnavailable
 from scorer.statements import statement
 
+_LONGEST = 60.0  # seconds of one wait: the kernel's own count ends after some weeks
+
 
 class Glance:
     """One read-only session in the manners of `target`; opened when first used, and anew after `close` or a failure."""
@@ -68,7 +70,8 @@ class Glance:
         while (state := self._connection.poll()) != psycopg2.extensions.POLL_OK:
             poller = select.poll()
             poller.register(self._connection.fileno(), events[state])
-            if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            poller.poll(max(0.0, min(deadline - time.monotonic(), _LONGEST)) * 1000)
+            if time.monotonic() >= deadline:
                 raise DatabaseUnavailable(
                     f"The database did not answer within {self._patience.total_seconds():g} s; see what the server does, "
                     "or check SCORER_DATABASE_URL."

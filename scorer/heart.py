@@ -1,39 +1,34 @@
-"""A lane that writes down that the daemon lives, and tells when the database goes and comes back."""
+"""A lane that writes down that the daemon lives."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from scorer import events
 from scorer.config import Settings
 from scorer.connection import Target
-from scorer.errors import DatabaseUnavailable, UserError
+from scorer.errors import UserError
 from scorer.glance import Glance
 from scorer.lanes import Lane, daemon_name
-from scorer.log import say
+from scorer.outage import Outage
 from scorer.session import Session
 from scorer.timetable import Timetable
 from scorer.watch import JobHealth, Watch
 
-_log = logging.getLogger(__name__)
 _BEAT = timedelta(seconds=5)
 
 
 class HeartLane(Lane):
-    """Writes down every few seconds that this daemon lives, and tells when the database goes and comes back."""
+    """Writes down every few seconds that this daemon lives, and so finds out when the database goes."""
 
-    def __init__(self, *, url: str, settings: Settings) -> None:
-        super().__init__("heart", settings=settings)
+    def __init__(self, *, url: str, settings: Settings, outage: Outage | None = None) -> None:
+        super().__init__("heart", settings=settings, outage=outage)
         target = Target.of(url, settings, role=settings.worker_role)
         self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
         self._watch = Watch(Glance(target, patience=_BEAT))
         self._ready, self._detail = False, "starting"
-        self._lost_at: float | None = None
         self.summary = ""
 
     def tell(self, *, ready: bool, detail: str) -> None:
@@ -41,28 +36,21 @@ class HeartLane(Lane):
         self._ready, self._detail = ready, detail
 
     def close(self) -> None:
-        """Take this daemon's row away, if it can be done, and end the sessions."""
-        with suppress(UserError), self._session.transaction():
-            Timetable(self._session).leave(daemon_name())
+        """End the sessions."""
         self._session.close()
         self._watch.close()
 
+    def end(self) -> None:
+        """Take this daemon's row away, if it can be done."""
+        with suppress(UserError), self._session.transaction():
+            Timetable(self._session).leave(daemon_name())
+        self.close()
+
     def turn(self) -> float:
         """One beat."""
-        try:
-            with self._session.transaction():
-                Timetable(self._session).beat(daemon_name(), ready=self._ready, detail=self._detail)
-            self.summary = _summary(self._watch.list_health())
-        except DatabaseUnavailable as error:
-            self._session.close()
-            if self._lost_at is None:
-                self._lost_at = time.monotonic()
-                say(_log, events.DATABASE_LOST, sqlstate=error.sqlstate)
-            self.pulse.hindered = "the database does not answer"
-        else:
-            if self._lost_at is not None:
-                say(_log, events.DATABASE_BACK, seconds=round(time.monotonic() - self._lost_at))
-            self._lost_at = self.pulse.hindered = None
+        self.summary = _summary(self._watch.list_health())  # first: it alone waits no longer than its patience for an answer
+        with self._session.transaction():
+            Timetable(self._session).beat(daemon_name(), ready=self._ready, detail=self._detail)
         return _BEAT.total_seconds()
 
 

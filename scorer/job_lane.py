@@ -18,6 +18,7 @@ from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.job import Job
 from scorer.lanes import Lane, daemon_name
 from scorer.log import say
+from scorer.outage import Outage
 from scorer.runs import run_tick, share_runs
 from scorer.store import Store
 from scorer.timetable import Breaker, Timetable
@@ -31,9 +32,17 @@ _FROM_NOW = datetime.max.replace(tzinfo=UTC)  # the floor of a schedule that has
 class JobLane(Lane):
     """Keeps one job's schedule: settles its ticks, and runs it once for those that are due."""
 
-    def __init__(self, job: Job, *, url: str, settings: Settings, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        url: str,
+        settings: Settings,
+        outage: Outage | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
         """`clock` stands for the database's clock and for the runs' as-of time, where it is given."""
-        super().__init__(job.name, settings=settings)
+        super().__init__(job.name, settings=settings, outage=outage)
         self.job = job
         self.next_tick: datetime | None = None
         self._url = url

@@ -13,6 +13,7 @@ from scorer import events
 from scorer.config import Settings
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.log import say
+from scorer.outage import Outage
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +41,12 @@ class Pulse:
 class Lane:
     """A thread that takes its turn whenever it is woken, or some time has passed, until the daemon stops."""
 
-    def __init__(self, name: str, *, settings: Settings) -> None:
+    def __init__(self, name: str, *, settings: Settings, outage: Outage | None = None) -> None:
+        """`outage` is what it knows together with other lanes, if there are any."""
         self.pulse = Pulse(name)
         self.settings = settings
+        self._outage = outage or Outage()
+        self._sound_at = time.monotonic()  # its sessions were sound, or new
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
@@ -82,29 +86,44 @@ class Lane:
         """End the lane's sessions; the next turn opens new ones."""
         raise NotImplementedError
 
+    def end(self) -> None:
+        """What is done once, at the end."""
+        self.close()
+
     def _live(self) -> None:
         while not self.stopping():
             seconds = self._guarded_turn()
             self.pulse.beat()
             self._wait(seconds)
-        self.close()
+        self.end()
+        self._outage.lets_go(self.pulse.name)
 
     def _guarded_turn(self) -> float:
         """One turn; whatever it raises is told and tried again at the next, so that a lane never ends by itself."""
         try:
             self.pulse.beat()
-            return self.turn()
+            seconds = self.turn()
         except Stopping:
-            pass
-        except DatabaseUnavailable:
-            # Told once, by whoever watches over the database.
-            self.close()
+            return 0.0
+        except DatabaseUnavailable as error:
+            self._outage.keeps(self.pulse.name, error, sound_at=self._sound_at)
+            self._renew()
         except UserError as error:
             self._told(str(error))
+            self._outage.lets_go(self.pulse.name)
         except Exception as error:  # noqa: BLE001 - a thread's edge
             say(_log, events.BUG, raised=error, job=self.pulse.name)
-            self.close()
+            self._renew()
+        else:
+            self._sound_at = time.monotonic()
+            self._outage.lets_go(self.pulse.name)
+            return seconds
         return min(self.settings.retry_last_wait, self.settings.poll).total_seconds()
+
+    def _renew(self) -> None:
+        """Have the next turn open new sessions."""
+        self.close()
+        self._sound_at = time.monotonic()
 
     def _told(self, reason: str | None) -> None:
         """Say why the lane cannot do its work, once."""

@@ -12,6 +12,7 @@ from scorer.errors import DatabaseUnavailable, UserError
 from scorer.job import Job
 from scorer.lanes import Lane
 from scorer.listening import Listener
+from scorer.outage import Outage
 
 _SLICE = 0.5  # seconds that it listens, before it sees whether it was woken
 
@@ -19,8 +20,8 @@ _SLICE = 0.5  # seconds that it listens, before it sees whether it was woken
 class RequestLane(Lane):
     """Answers requests as they come: woken by notifications, and by a look every so often for what none told."""
 
-    def __init__(self, jobs: Iterable[Job], *, url: str, settings: Settings) -> None:
-        super().__init__("requests", settings=settings)
+    def __init__(self, jobs: Iterable[Job], *, url: str, settings: Settings, outage: Outage | None = None) -> None:
+        super().__init__("requests", settings=settings, outage=outage)
         self._answers = Answers(url=url, settings=settings, jobs=jobs)
         self._listener = Listener.for_requests(Target.of(url, settings, role=settings.worker_role))
         self._jobs: tuple[Job, ...] | None = None

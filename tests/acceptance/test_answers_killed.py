@@ -50,7 +50,7 @@ FAULTS = {
     "a run that did not end well": "SELECT run_id FROM scorer.runs WHERE status <> 'succeeded'",
     "a visit refused that is there, or answered that is not": """
         SELECT q.request_id FROM scorer.requests AS q
-        WHERE (q.status = 'refused') <> (q.entity_id::bigint > 900000) AND q.status <> 'waiting'""",
+        WHERE (q.status = 'refused') <> (q.entity_id::bigint >= 900000) AND q.status <> 'waiting'""",
 }
 
 

@@ -15,6 +15,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from scorer.answers import Answers
+from scorer.config import Settings
 from scorer.connection import Target
 from scorer.desk import Desk
 from scorer.errors import DatabaseUnavailable
@@ -248,7 +249,7 @@ def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
 
 def test_a_request_overtakes_the_schedules_backlog(ward: Any, desk: Answers) -> None:
     ward.admit(*range(1, 7))
-    ward.settings = ward.settings.__class__(home=ward.settings.home, batch_size=2)
+    ward.settings = Settings(home=ward.settings.home, batch_size=2)
     seen: list[Any] = []
 
     def between_batches(step: str) -> None:
@@ -268,7 +269,7 @@ def test_a_request_overtakes_the_schedules_backlog(ward: Any, desk: Answers) -> 
 
 def test_an_entity_that_is_being_scored_this_moment_waits(ward: Any, desk: Answers) -> None:
     ward.admit(*range(1, 5))
-    ward.settings = ward.settings.__class__(home=ward.settings.home, batch_size=2)
+    ward.settings = Settings(home=ward.settings.home, batch_size=2)
     seen: list[Any] = []
 
     def within_a_batch(step: str) -> None:
@@ -379,18 +380,75 @@ def test_an_entity_that_another_desk_answers_for_waits(ward: Any, desk: Answers,
     assert ward.ledger(1) == ["SCORED"]
 
 
-def test_two_desks_at_once_answer_each_request_once(ward: Any, open_desk: Callable[..., Answers]) -> None:
+def fill(ward: Any, *, visits: int) -> None:
+    """A clean visit, and so many that differ from it in their values, from 1001 on."""
     ward.admit(1)
     ward.execute(
-        "INSERT INTO public.visits SELECT 1000 + n, client, admitted_at, NULL, age_years, sex, unit, hours_before_icu "
-        "FROM public.visits, generate_series(1, 100) AS n"
+        "INSERT INTO public.visits SELECT 1000 + n, 'C', admitted_at, NULL, age_years, sex, unit, hours_before_icu "
+        "FROM public.visits, generate_series(1, %s) AS n",
+        visits,
     )
     ward.execute(
         "INSERT INTO public.patient_observations (visit_id, client, observation_date, observation_type_code, "
         "observation_value, reference_range_min, reference_range_max, recorded_at) "
-        "SELECT 1000 + n, client, observation_date, observation_type_code, observation_value + n / 50.0, "
-        "reference_range_min, reference_range_max, recorded_at FROM public.patient_observations, generate_series(1, 100) AS n"
+        "SELECT 1000 + n, 'C', observation_date, observation_type_code, observation_value + n * 2.5, "
+        "reference_range_min, reference_range_max, recorded_at FROM public.patient_observations, generate_series(1, %s) AS n",
+        visits,
     )
+
+
+def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
+    ward: Any, open_desk: Callable[..., Answers]
+) -> None:
+    """Runs, a desk, and new observations of whoever is asked for, all at once."""
+    fill(ward, visits=20)
+    ward.settings = Settings(home=ward.settings.home, batch_size=7)
+    desk = open_desk()
+    desk.warm()
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            for _ in range(12):
+                run_job(ward.job, url=ward.url, settings=ward.settings)
+        finally:
+            ended.set()
+
+    running = threading.Thread(target=run)
+    running.start()
+    number = 0
+    while not ended.is_set():
+        number += 1
+        ward.execute(
+            "INSERT INTO public.patient_observations (visit_id, client, observation_date, observation_type_code, observation_value) "
+            "SELECT visit_id, client, now(), 'HR', 60 + random() * 60 FROM public.visits WHERE visit_id %% 3 = %s %% 3",
+            number,
+        )
+        ward.execute(
+            "INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', visit_id::text FROM public.visits WHERE visit_id %% 3 = %s %% 3",
+            number,
+        )
+        desk.answer_waiting()
+    running.join()
+    drain(desk)
+    assert ward.rows("SELECT status, count(*) FROM scorer.requests GROUP BY 1") == [("done", number * 7)]
+    assert ward.rows("SELECT DISTINCT status, trigger FROM scorer.runs ORDER BY 2") == [
+        ("succeeded", "manual"),
+        ("succeeded", "request"),
+    ]
+    assert not ward.rows(UNFOUNDED)
+    assert not ward.rows(
+        "SELECT a.entity_id, a.as_of, b.as_of FROM scorer.scores AS a JOIN scorer.scores AS b USING (job, entity_id) "
+        "WHERE a.score_id < b.score_id AND a.as_of >= b.as_of"
+    )
+    assert not ward.rows(
+        "SELECT c.entity_id FROM scorer.current_scores AS c WHERE c.score_id <> "
+        "(SELECT max(s.score_id) FROM scorer.scores AS s WHERE s.entity_id = c.entity_id)"
+    )
+
+
+def test_two_desks_at_once_answer_each_request_once(ward: Any, open_desk: Callable[..., Answers]) -> None:
+    fill(ward, visits=20)
     desks = [open_desk() for _ in range(2)]
     for each in desks:
         each.warm()
@@ -407,7 +465,7 @@ def test_two_desks_at_once_answer_each_request_once(ward: Any, open_desk: Callab
     try:
         for _ in range(10):
             ward.execute(
-                "INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', (1001 + n)::text FROM generate_series(0, 99, 5) AS n"
+                "INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', visit_id::text FROM public.visits WHERE visit_id > 1"
             )
         deadline = time.monotonic() + 60
         while ward.one("SELECT count(*) FROM scorer.requests WHERE status = 'waiting'") and time.monotonic() < deadline:
@@ -593,7 +651,7 @@ def test_requests_wait_where_the_database_breaks_off(ward: Any, desk: Answers) -
 
 def test_a_desk_that_stands_still_in_the_middle_lets_go(ward: Any, open_desk: Callable[..., Answers]) -> None:
     ward.admit(1)
-    ward.settings = ward.settings.__class__(home=ward.settings.home, idle_timeout=timedelta(milliseconds=200))
+    ward.settings = Settings(home=ward.settings.home, idle_timeout=timedelta(milliseconds=200))
     still = open_desk()
     (request,) = ask(ward, 1)
     with still._store.transaction():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from scorer import admission
+from scorer.answers import Answers
 from scorer.config import Settings
 from scorer.errors import UserError
 from scorer.features import feature_names
@@ -229,3 +230,25 @@ def test_an_attribute_that_is_no_number_time_or_text_is_one_sentence(hospital: A
     hospital.execute("ALTER TABLE public.patient_observations ALTER client TYPE uuid USING gen_random_uuid()")
     with pytest.raises(UserError, match=r"column client is .*uuid.* CAST it"):
         hospital.run()
+
+
+# On demand
+
+
+def test_wards_are_scored_on_demand_by_what_their_job_calls_due(wards: Any) -> None:
+    """A job without a statement of its own for this; names of every kind reach it as they were asked for."""
+    wards.noon = datetime.now(UTC)
+    open_wards(wards, *WARDS)
+    asked = [*WARDS, "ward Z"]
+    wards.execute(
+        "INSERT INTO scorer.requests (job, entity_id) SELECT 'ward_load', e FROM unnest(%s::text[]) AS e", asked
+    )
+    desk = Answers(url=wards.url, settings=wards.settings, jobs=[wards.shipped, wards.job])
+    try:
+        assert desk.answer_waiting() == len(asked)
+        assert desk.answer_waiting() == 0
+    finally:
+        desk.close()
+    found = wards.rows("SELECT entity_id, status, outcome FROM scorer.requests ORDER BY request_id")
+    assert found == [*((ward, "done", "SCORED") for ward in WARDS), ("ward Z", "refused", None)]
+    assert set(wards.scores()) == set(WARDS)

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from scorer import health as module
 from scorer.config import Settings
 from scorer.connection import Target
-from scorer.errors import UserError
+from scorer.errors import DatabaseUnavailable, UserError
 from scorer.glance import Glance
 from scorer.health import Address, Health
 from scorer.schedule import Schedule
@@ -105,14 +105,20 @@ def nowhere() -> Watch:
     return Watch(Glance(target, patience=timedelta(seconds=5)))
 
 
+DAEMON = Daemonlike()
+
+
 @pytest.fixture
 def state() -> Daemonlike:
-    return Daemonlike()
+    """The daemon that is served, all well with it."""
+    DAEMON.lives, DAEMON.why_not, DAEMON.jobs = True, None, {}
+    return DAEMON
 
 
-@pytest.fixture
-def served(state: Daemonlike) -> Iterator[Address]:
-    health = Health(nowhere(), state=state)
+@pytest.fixture(scope="module")
+def served() -> Iterator[Address]:
+    """One server for all: a server takes half a second to close."""
+    health = Health(nowhere(), state=DAEMON)
     yield health.serve(Address.of("127.0.0.1:0"))
     health.close()
 
@@ -155,7 +161,7 @@ def test_without_a_database_the_process_is_still_told(served: Address, state: Da
     assert not any(line.startswith(("scorer_scores_valid", "scorer_runs_total{")) for line in lines)
 
 
-def test_there_is_nothing_else(served: Address) -> None:
+def test_there_is_nothing_else(served: Address, state: Daemonlike) -> None:
     assert ask(served, "/") == (404, "There are /live, /ready, /metrics.\n")
     assert ask(served, "/live?probe=1") == (200, "live\n")
     assert ask(served, "/live", method="HEAD") == (200, "")
@@ -163,7 +169,7 @@ def test_there_is_nothing_else(served: Address) -> None:
 
 
 def test_a_broken_line_harms_nobody(
-    served: Address, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    served: Address, state: Daemonlike, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for sent in (
         b"\r\n",
@@ -186,7 +192,7 @@ def test_a_broken_line_harms_nobody(
     assert caplog.records == []
 
 
-def test_a_hundred_silent_clients_keep_nobody_out(served: Address) -> None:
+def test_a_hundred_silent_clients_keep_nobody_out(served: Address, state: Daemonlike) -> None:
     with ExitStack() as open_ones:
         for number in range(100):
             connection = open_ones.enter_context(socket.create_connection((served.host, served.port), timeout=PATIENCE))
@@ -206,15 +212,16 @@ def test_whoever_lasts_too_long_is_cut(served: Address, monkeypatch: pytest.Monk
 
 
 def test_closing_waits_for_no_client(state: Daemonlike) -> None:
+    others = threads()
     health = Health(nowhere(), state=state)
     address = health.serve(Address.of("127.0.0.1:0"))
     with closing(socket.create_connection((address.host, address.port), timeout=PATIENCE)) as connection:
         connection.sendall(b"GET ")
-        wait_until(lambda: threads() == 2)
+        wait_until(lambda: threads() == others + 2)
         health.close()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address.host, address.port), timeout=PATIENCE)
-    wait_until(lambda: threads() == 0)
+    wait_until(lambda: threads() == others)
 
 
 def test_a_port_that_is_taken_is_named(served: Address, state: Daemonlike) -> None:
@@ -306,6 +313,18 @@ def test_what_never_comes_is_forgotten_and_what_lasts_is_not() -> None:
 
 def test_a_leap_of_the_sequence_is_not_waited_for() -> None:
     assert len(Tail(newest=0).after([10_000_000], now=0.0).open) < 10_001
+
+
+# Looks that end in time
+
+
+def test_a_server_that_says_nothing_is_given_up() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"
+        glance = Glance(Target.of(url, Settings(), role=None), patience=timedelta(milliseconds=100))
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable, match=r"did not answer within 0\.1 s"):
+                glance.all("list_health")
 
 
 # Alerts

@@ -46,6 +46,7 @@ LAYERS = (
         "statements",
         "schedule",
         "session",
+        "outage",
         "glance",
         "revision",
         "tls",
