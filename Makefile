@@ -18,7 +18,7 @@ types: .venv/test
 	$(BIN)/mypy
 
 tests: .venv/test
-	$(BIN)/pytest --quiet --numprocesses=2 --dist=loadfile --durations=10 --cov=scorer --cov-report=term:skip-covered --cov-fail-under=80
+	$(BIN)/pytest --quiet --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10 --cov=scorer --cov-report=term:skip-covered --cov-fail-under=80
 
 # Prints the ratio of a run to the bare floor, and its peak memory; VISITS=1000 for a quick look.
 bench: .venv/test
@@ -27,6 +27,11 @@ bench: .venv/test
 # Thirty days of hourly runs of two jobs on a compressed clock; prints memory day by day. DAYS=2 for a quick look.
 soak: .venv/test
 	$(BIN)/python tests/soak/soak.py --days $(or $(DAYS),30)
+
+# Prints the time from the commit of a request to that of its score, ten sessions at once, judged by compiled rules and by Great Expectations.
+bench-requests: .venv/test
+	$(BIN)/python tests/benchmarks/request_latency.py --visits $(or $(VISITS),6500)
+	$(BIN)/python tests/benchmarks/request_latency.py --visits $(or $(VISITS),6500) --validation great_expectations
 
 # For root: the wheel in a venv of its own, the command, the units. PREFIX, DESTDIR and PYTHON are honoured; see systemd/install.sh.
 install uninstall:

@@ -11,10 +11,10 @@ from scorer.config import Settings, load_settings
 @click.command()
 @click.pass_obj
 def daemon(settings: Settings) -> None:
-    """Run every job on its schedule, and answer requests, until told to stop.
+    """Run every job on its schedule, and answer requests.
 
-    It is ready once all that `scorer check` looks at holds. SIGTERM ends it after the batch in hand; SIGHUP reads settings, jobs and models
-    anew. Under systemd, see scorer.service.
+    It is ready once all that `scorer check` looks at holds, and runs until it is told to stop. SIGTERM ends it after the batch in hand;
+    SIGHUP reads settings, jobs and models anew. Under systemd, see scorer.service.
     """
     url = database_url(settings)
     from scorer.daemon import Daemon

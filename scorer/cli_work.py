@@ -31,9 +31,9 @@ from scorer.printing import print_json, print_load, print_rows, print_run, print
 @json_option
 @click.pass_obj
 def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: bool) -> None:
-    """Load the files in DIR into the source tables.
+    """Load a folder into the source tables.
 
-    These are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz. Tables that are missing are made.
+    Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz. Tables that are missing are made.
     Rows that are already there are passed over; rows that cannot be loaded go to the reject file, with line and reason.
     """
     from dataclasses import asdict

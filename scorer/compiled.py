@@ -7,7 +7,6 @@ number of threads may judge at once.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,46 +14,38 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scorer.arguments import (
+    is_columns,
+    is_flag,
+    is_limit,
+    is_number,
+    is_one_of,
+    is_quantile_ranges,
+    is_set,
+    is_share,
+    is_text,
+    is_whole_limit,
+)
+from scorer.columns import (
+    Columns,
+    distinct,
+    greatest,
+    least,
+    mean,
+    median,
+    share_distinct,
+    share_given,
+    stdev,
+    total,
+)
 from scorer.frames import Frame
 from scorer.rules import Rule, Verdict
-from scorer.types import Booleans, Floats, Integers
+from scorer.types import Booleans, Integers
 
 _NUMBERS = (np.dtype(np.int64), np.dtype(np.float64))
-# Beyond it a double no longer holds every whole number, and which of two is meant depends on who compares them.
-_EXACT = 2**53
 _NONE: Integers = np.empty(0, np.int64)
 
 Judge = Callable[["Columns"], Verdict]
-
-
-class Columns:
-    """A frame's columns and, for the rules that share them, which of their values are given."""
-
-    def __init__(self, frame: Frame) -> None:
-        self.rows = frame.rows
-        self._frame = frame
-        self._given: dict[str, Booleans] = {}
-
-    def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        return self._frame[name]
-
-    def given(self, name: str) -> Booleans:
-        """Which values of the column are not missing, (rows,)."""
-        if name not in self._given:
-            values = self._frame[name]
-            floats = values.dtype.kind == "f"
-            self._given[name] = ~np.isnan(values) if floats else np.ones(self.rows, dtype=bool)
-        return self._given[name]
-
-    def present(self, name: str) -> npt.NDArray[Any]:
-        """The values of the column that are not missing."""
-        values: npt.NDArray[Any] = self._frame[name][self.given(name)]
-        return values
-
-    def filled(self, name: str, value: float) -> npt.NDArray[Any]:
-        """The column, with `value` where it is missing."""
-        values = self._frame[name]
-        return np.where(self.given(name), values, value) if values.dtype.kind == "f" else values
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +240,12 @@ def _compound_unique(
 def _sum_equal(
     *, column_list: list[str], sum_total: float, ignore_row_if: str = "all_values_are_missing", mostly: float = 1.0
 ) -> Judge:
-    total = float(sum_total)
+    should = float(sum_total)
 
     def judge(columns: Columns) -> Verdict:
         considered = _considered(columns, column_list, ignore=ignore_row_if)
         sums = np.stack([columns[name] for name in column_list]).sum(axis=0)
-        return _by_row(considered & (sums != total), considered=lambda: int(considered.sum()), mostly=mostly)
+        return _by_row(considered & (sums != should), considered=lambda: int(considered.sum()), mostly=mostly)
 
     return judge
 
@@ -287,52 +278,6 @@ def _row_count(**limits: Any) -> Judge | None:
     return None if outside is None else lambda columns: _observed(columns.rows, outside)
 
 
-def _min(columns: Columns, column: str) -> Any:
-    return columns.filled(column, np.inf).min() if columns.given(column).any() else np.nan
-
-
-def _max(columns: Columns, column: str) -> Any:
-    return columns.filled(column, -np.inf).max() if columns.given(column).any() else np.nan
-
-
-def _sum(columns: Columns, column: str) -> Any:
-    return columns.filled(column, 0.0).sum()
-
-
-def _mean(columns: Columns, column: str) -> Any:
-    count = columns.given(column).sum()
-    return columns.filled(column, 0.0).sum(dtype=np.float64) / np.float64(count) if count else np.nan
-
-
-def _median(columns: Columns, column: str) -> Any:
-    given = columns.present(column)
-    return np.median(given.astype(np.float64)) if len(given) else np.nan
-
-
-def _stdev(columns: Columns, column: str) -> Any:
-    given = columns.given(column)
-    count = given.sum()
-    if count <= 1:
-        return np.nan
-    values: Floats = columns.filled(column, 0.0).astype(np.float64)
-    squares = (values.sum() / np.float64(count) - values) ** 2
-    squares[~given] = 0.0
-    return np.sqrt(squares.sum() / np.float64(count - 1))
-
-
-def _distinct(columns: Columns, column: str) -> int:
-    return len(np.unique(columns.present(column)))
-
-
-def _share_distinct(columns: Columns, column: str) -> float:
-    count = int(columns.given(column).sum())
-    return _distinct(columns, column) / count if count else 0
-
-
-def _share_given(columns: Columns, column: str) -> float:
-    return int(columns.given(column).sum()) / columns.rows if columns.rows else 0
-
-
 def _quantiles(
     *, column: str, quantile_ranges: Mapping[str, list[Any]], allow_relative_error: str | bool = False
 ) -> Judge:
@@ -362,75 +307,25 @@ def _about_within(value: float, low: float, high: float) -> bool:
     return bool(near.any()) or low <= value <= high
 
 
-# What an argument may be
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a number that a double holds exactly; JSON's own are no others, but for infinities and NaN."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= (_EXACT if isinstance(value, int) else sys.float_info.max)
-
-
-def _is_limit(value: Any) -> bool:
-    return value is None or _is_number(value)
-
-
-def _is_whole_limit(value: Any) -> bool:
-    return value is None or (_is_number(value) and isinstance(value, int))
-
-
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _is_set(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(map(_is_number, value))
-
-
-def _is_columns(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value) > 1
-
-
-def _is_one_of(*values: Any) -> Callable[[Any], bool]:
-    return lambda value: any(value is each or (isinstance(each, str) and value == each) for each in values)
-
-
-def _is_quantile_ranges(value: Any) -> bool:
-    if not isinstance(value, dict) or set(value) != {"quantiles", "value_ranges"}:
-        return False
-    quantiles, ranges = value["quantiles"], value["value_ranges"]
-    return (
-        isinstance(quantiles, list)
-        and isinstance(ranges, list)
-        and len(quantiles) == len(ranges) > 0
-        and all(map(_is_share, quantiles))
-        and all(isinstance(each, list) and len(each) == 2 and all(map(_is_limit, each)) for each in ranges)  # noqa: PLR2004
-    )
-
-
-_COLUMN = {"column": _is_text}
-_ROWS = {"mostly": _is_share}
-_LIMITS = {"min_value": _is_limit, "max_value": _is_limit, "strict_min": _is_flag, "strict_max": _is_flag}
-_WHOLE_LIMITS = {**_LIMITS, "min_value": _is_whole_limit, "max_value": _is_whole_limit}
+_COLUMN = {"column": is_text}
+_ROWS = {"mostly": is_share}
+_LIMITS = {
+    "min_value": is_limit,
+    "max_value": is_limit,
+    "strict_min": is_flag,
+    "strict_max": is_flag,
+}
+_WHOLE_LIMITS = {**_LIMITS, "min_value": is_whole_limit, "max_value": is_whole_limit}
 _PAIR = {
-    "column_A": _is_text,
-    "column_B": _is_text,
-    "ignore_row_if": _is_one_of("both_values_are_missing", "either_value_is_missing", "neither"),
+    "column_A": is_text,
+    "column_B": is_text,
+    "ignore_row_if": is_one_of("both_values_are_missing", "either_value_is_missing", "neither"),
 }
 _LIST = {
-    "column_list": _is_columns,
-    "ignore_row_if": _is_one_of("all_values_are_missing", "any_value_is_missing", "never"),
+    "column_list": is_columns,
+    "ignore_row_if": is_one_of("all_values_are_missing", "any_value_is_missing", "never"),
 }
-_INTERPOLATIONS = _is_one_of(False, "linear", "lower", "higher", "midpoint", "nearest")
+_INTERPOLATIONS = is_one_of(False, "linear", "lower", "higher", "midpoint", "nearest")
 
 
 def _row_form(make: Callable[..., Judge | None], **takes: Callable[[Any], bool]) -> _Form:
@@ -449,29 +344,29 @@ _FORMS: Mapping[str, _Form] = {
     "expect_column_values_to_not_be_null": _row_form(_not_null),
     "expect_column_values_to_be_null": _row_form(_null),
     "expect_column_values_to_be_between": _row_form(_between, **_LIMITS),
-    "expect_column_values_to_be_in_set": _row_form(_in_set, value_set=_is_set),
-    "expect_column_values_to_not_be_in_set": _row_form(_not_in_set, value_set=_is_set),
+    "expect_column_values_to_be_in_set": _row_form(_in_set, value_set=is_set),
+    "expect_column_values_to_not_be_in_set": _row_form(_not_in_set, value_set=is_set),
     "expect_column_values_to_be_unique": _row_form(_unique),
     "expect_column_pair_values_a_to_be_greater_than_b": _Form(
-        _a_greater_than_b, takes=_PAIR | _ROWS | {"or_equal": _is_flag}, needs=("column_A", "column_B")
+        _a_greater_than_b, takes=_PAIR | _ROWS | {"or_equal": is_flag}, needs=("column_A", "column_B")
     ),
     "expect_column_pair_values_to_be_equal": _Form(_equal, takes=_PAIR | _ROWS, needs=("column_A", "column_B")),
     "expect_compound_columns_to_be_unique": _Form(_compound_unique, takes=_LIST | _ROWS, needs=("column_list",)),
     "expect_multicolumn_sum_to_equal": _Form(
-        _sum_equal, takes=_LIST | _ROWS | {"sum_total": _is_number}, needs=("column_list", "sum_total")
+        _sum_equal, takes=_LIST | _ROWS | {"sum_total": is_number}, needs=("column_list", "sum_total")
     ),
-    "expect_column_min_to_be_between": _column_form(_min),
-    "expect_column_max_to_be_between": _column_form(_max),
-    "expect_column_sum_to_be_between": _column_form(_sum),
-    "expect_column_mean_to_be_between": _column_form(_mean),
-    "expect_column_median_to_be_between": _column_form(_median),
-    "expect_column_stdev_to_be_between": _column_form(_stdev),
-    "expect_column_unique_value_count_to_be_between": _column_form(_distinct, _WHOLE_LIMITS),
-    "expect_column_proportion_of_unique_values_to_be_between": _column_form(_share_distinct),
-    "expect_column_proportion_of_non_null_values_to_be_between": _column_form(_share_given),
+    "expect_column_min_to_be_between": _column_form(least),
+    "expect_column_max_to_be_between": _column_form(greatest),
+    "expect_column_sum_to_be_between": _column_form(total),
+    "expect_column_mean_to_be_between": _column_form(mean),
+    "expect_column_median_to_be_between": _column_form(median),
+    "expect_column_stdev_to_be_between": _column_form(stdev),
+    "expect_column_unique_value_count_to_be_between": _column_form(distinct, _WHOLE_LIMITS),
+    "expect_column_proportion_of_unique_values_to_be_between": _column_form(share_distinct),
+    "expect_column_proportion_of_non_null_values_to_be_between": _column_form(share_given),
     "expect_column_quantile_values_to_be_between": _Form(
         _quantiles,
-        takes=_COLUMN | {"quantile_ranges": _is_quantile_ranges, "allow_relative_error": _INTERPOLATIONS},
+        takes=_COLUMN | {"quantile_ranges": is_quantile_ranges, "allow_relative_error": _INTERPOLATIONS},
         needs=("column", "quantile_ranges"),
     ),
     "expect_table_row_count_to_be_between": _Form(_row_count, takes=_WHOLE_LIMITS, needs=()),

@@ -19,6 +19,7 @@ from scorer.durations import parse_span
 from scorer.errors import UserError
 
 SYSTEM_CONFIG = Path("/etc/scorer/scorer.toml")
+_MAY_BE_SECRET = ("database_url", "read_url")  # read from credentials too, for the passwords in them
 
 
 def option(default: Any, meaning: str, *, choices: tuple[str, ...] = ()) -> Any:
@@ -148,16 +149,19 @@ def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def _from_credentials(environment: Mapping[str, str]) -> dict[str, Any]:
     directory = environment.get("CREDENTIALS_DIRECTORY")
-    if not directory:
-        return {}
-    credential = Path(directory) / "database_url"
+    found = {name: _credential(Path(directory) / name) for name in _MAY_BE_SECRET} if directory else {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _credential(path: Path) -> Any:
+    """The option that the file of this name holds; None where there is no such file."""
     try:
-        content = credential.read_text(encoding="utf-8").strip()
+        content = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        return {}
+        return None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The credential {credential} cannot be read; see LoadCredential= in the unit.") from error
-    return {"database_url": _parsed("database_url", content, where=f"The credential {credential}")}
+        raise UserError(f"The credential {path} cannot be read; see LoadCredential= in the unit.") from error
+    return _parsed(path.name, content, where=f"The credential {path}")
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -197,7 +201,7 @@ def _path(value: str, *, where: str) -> Path:
 
 
 def _truth(value: Any, *, where: str) -> bool:
-    if value not in (True, False, "true", "false"):
+    if not isinstance(value, bool) and value not in ("true", "false"):
         raise UserError(f'{where}: "{value}" is neither true nor false; write one of them.')
     return value in (True, "true")
 

@@ -24,8 +24,8 @@ from scorer.config import Settings
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
 # Connection failures, serialization, deadlock, lock not had in time, server shutting down or starting up, disk full, memory or sessions
-# used up, session ended for having stood idle in a transaction.
-_WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00|25P03")
+# used up.
+_WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00")
 # A server that says why, instead of an SQLSTATE, while it starts, recovers or has no session left to give.
 _NOT_READY = (
     "starting up|shutting down|recovery mode|not yet accepting connections|terminating connection|"
@@ -45,6 +45,7 @@ _WATCHED = {
     "keepalives_count": _PROBES,
     "tcp_user_timeout": _DEAF,
 }
+_IDLE_TOO_LONG = "25P03"
 APPLICATION = "scorer"  # what our sessions are called in pg_stat_activity
 # What stands there instead is never quoted: it may be, or hold, a password.
 _WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
@@ -195,7 +196,7 @@ def explain(error: BaseException, *, where: str = "A statement") -> UserError | 
     original = getattr(error, "orig", None) or error
     sqlstate = _sqlstate(original)
     reason = _first_line(original)
-    if sqlstate is None:
+    if sqlstate is None or sqlstate == _IDLE_TOO_LONG:
         return _explain_connection(original, reason)
     if _WORTH_WAITING.fullmatch(sqlstate):
         return DatabaseUnavailable(
@@ -207,6 +208,7 @@ def explain(error: BaseException, *, where: str = "A statement") -> UserError | 
         "42P01": f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
         "mend the job's statement, or run `scorer db upgrade`.",
         "25006": "The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary.",
+        "54000": f"{where} gives a text too long to be a key: {reason}; mend the data, or the job's statement.",
         "57014": f"{where} took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for.",
         _TOLD_BY_US: f"{reason[:1].upper()}{reason[1:]}.",
     }
@@ -241,8 +243,10 @@ def _explain_connection(error: BaseException, reason: str) -> UserError | None:
             f"The database's TLS is refused: {reason}; check sslmode, sslrootcert and the server's certificate."
         )
     if "idle-in-transaction timeout" in text:
-        return UserError(
-            "A batch was judged for longer than idle_timeout allows; raise idle_timeout, or lower batch_size."
+        # Of a process that was stopped for a while, too: the batch is worth another try.
+        return DatabaseUnavailable(
+            "A batch was judged for longer than idle_timeout allows; raise idle_timeout, or lower batch_size.",
+            sqlstate=_IDLE_TOO_LONG,
         )
     if re.search(_NOT_READY, text):
         return DatabaseUnavailable(f"The database is not ready: {reason}; try again in a while.")

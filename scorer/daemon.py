@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -44,6 +45,7 @@ _LOOK = timedelta(seconds=1)
 _STARTING = timedelta(minutes=1)  # asked of systemd at each look, while something must still be mended
 _PATIENCE = timedelta(seconds=10)  # that a scrape of the metrics has with the database
 _A_JUMP = timedelta(minutes=1)
+_STILL = timedelta(seconds=5)  # for a wait of a second
 
 
 class Daemon:
@@ -78,12 +80,21 @@ class Daemon:
         self._heart.start()
         self._metronome.start()
         while True:
-            taken = signal.sigtimedwait(SIGNALS, self._interval())
+            taken = self._awaited()
             if taken is not None and taken.si_signo != signal.SIGHUP:
                 return self._stop()
             if taken is not None:
                 self._reload()
             self._look()
+
+    def _awaited(self) -> Any:
+        """The signal that came within the time between two looks, if one did; tell where it was far longer than that."""
+        began = time.monotonic()
+        taken = signal.sigtimedwait(SIGNALS, self._interval())
+        seconds = time.monotonic() - began
+        if seconds > _STILL.total_seconds():
+            say(_log, events.STOOD_STILL, seconds=round(seconds))
+        return taken
 
     def live(self) -> bool:
         """Whether every lane shows life."""
@@ -138,7 +149,7 @@ class Daemon:
         """Tell where this machine's clock has moved against the steady one; nothing depends on it."""
         clocks = time.time() - time.monotonic()
         if abs(clocks - self._clocks) > _A_JUMP.total_seconds():
-            say(_log, events.CLOCK_JUMPED, seconds=round(clocks - self._clocks))
+            say(_log, events.CLOCK_JUMPED, of="this machine", seconds=round(clocks - self._clocks))
             for lane in self._lanes.values():
                 self._beat_time(lane)
         self._clocks = clocks

@@ -1,6 +1,4 @@
-"""The desk's side of the database: what is asked for on demand, and how it is answered. Each method works inside the transaction of its
-session.
-"""
+"""The desk's side of the database: what is asked for on demand, and what is answered. Each method works inside a transaction."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ class DatabaseUnavailable(UserError):
 
     @property
     def answers(self) -> bool:
-        """Whether the database is there, and merely could not do it now: a lock, a deadlock, a serialization failure."""
-        return self.sqlstate in {"40001", "40P01", "55P03"}
+        """Whether the database is there, and merely could not do it now: a lock, a deadlock, a serialization failure, a wait too long."""
+        return self.sqlstate in {"40001", "40P01", "55P03", "25P03"}
 
 
 class DatabaseBusy(UserError):

@@ -245,8 +245,8 @@ CLOCK_JUMPED = Event(
     level=logging.WARNING,
     message_id="b27255e840eb4f97adf3872f81962535",
     sentence="Clock jumped",
-    meaning="This machine's clock moved by @SECONDS@ s against the steady one. The database's clock says which tick is due, so no tick "
-    "is lost or doubled.",
+    meaning="The clock of @OF@ moved by @SECONDS@ s against the steady one. The database's clock says which tick is due. Where that one "
+    "was ahead and was put right, what it dated in the future does not count: such scores are stale, and made anew when next due.",
     action="See whether this machine and the database's keep their time:\n    timedatectl timesync-status",
 )
 WATCHDOG_STARVED = Event(
@@ -259,6 +259,16 @@ WATCHDOG_STARVED = Event(
     action="See what the database makes it wait for, then whether the service came back:\n"
     '    psql "$(scorer db url)" -c "SELECT pid, state, wait_event, query_start FROM pg_stat_activity WHERE application_name '
     "LIKE 'scorer%'\"\n    systemctl status scorer",
+)
+STOOD_STILL = Event(
+    name="STOOD_STILL",
+    level=logging.WARNING,
+    message_id="7ea328018c654263bdbda2c8ac6066e0",
+    sentence="Service stood still",
+    meaning="For @SECONDS@ s the service's process was not run at all: it was stopped, or its machine was suspended or starved. What it "
+    "had in hand was rolled back by the server if that took too long, and is done again by this service or another.",
+    action="Nothing, after a suspended machine. Otherwise see whether memory or processors ran short then:\n"
+    "    journalctl -k --since -1h\n    systemctl status scorer",
 )
 HEALTH_SERVED = Event(
     name="HEALTH_SERVED",

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from scorer import events
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.errors import UserError
 from scorer.glance import Glance
 from scorer.lanes import Lane, daemon_name
+from scorer.log import say
 from scorer.outage import Outage
 from scorer.session import Session
 from scorer.timetable import Timetable
 from scorer.watch import JobHealth, Watch
 
+_log = logging.getLogger(__name__)
 _BEAT = timedelta(seconds=5)
+_A_JUMP = timedelta(minutes=1)
 
 
 class HeartLane(Lane):
@@ -30,6 +36,7 @@ class HeartLane(Lane):
         self._watch = Watch(Glance(target, patience=_BEAT))
         self._ready, self._detail = False, "starting"
         self.summary = ""
+        self._clocks: float | None = None
 
     def tell(self, *, ready: bool, detail: str) -> None:
         """Write this down at the next beat."""
@@ -48,10 +55,21 @@ class HeartLane(Lane):
 
     def turn(self) -> float:
         """One beat."""
-        self.summary = _summary(self._watch.list_health())  # first: it alone waits no longer than its patience for an answer
+        jobs = self._watch.list_health()  # first: it alone waits no longer than its patience for an answer
+        self.summary = _summary(jobs)
+        self._say_jumps(jobs)
         with self._session.transaction():
             Timetable(self._session).beat(daemon_name(), ready=self._ready, detail=self._detail)
         return _BEAT.total_seconds()
+
+    def _say_jumps(self, jobs: Iterable[JobHealth]) -> None:
+        """Tell where the database's clock has moved against the steady one."""
+        for job in jobs:
+            clocks = job.read_at.timestamp() - time.monotonic()
+            if self._clocks is not None and abs(clocks - self._clocks) > _A_JUMP.total_seconds():
+                say(_log, events.CLOCK_JUMPED, of="the database", seconds=round(clocks - self._clocks))
+            self._clocks = clocks
+            return
 
 
 def _summary(jobs: Iterable[JobHealth]) -> str:

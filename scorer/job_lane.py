@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from scorer import events
 from scorer.config import Settings
 from scorer.connection import Target
-from scorer.errors import DatabaseUnavailable, Stopping, UserError
+from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
 from scorer.job import Job
 from scorer.lanes import Lane, daemon_name
 from scorer.log import say
@@ -116,6 +116,8 @@ class JobLane(Lane):
             share_runs(self.job, url=self._url, settings=self.settings, watch=self.pulse.beat, stopping=self.stopping)
         except (DatabaseUnavailable, Stopping):
             raise
+        except DatabaseBusy:
+            pass  # the run was ended, with the reason; the next tick tries again
         except Exception as error:  # noqa: BLE001 - the edge of a run
             self._fail(error, due=[])
 
@@ -141,6 +143,8 @@ class JobLane(Lane):
             raise
         except Stopping:
             raise
+        except DatabaseBusy:
+            return  # the run was ended, with the reason; the next tick tries again
         except Exception as error:  # noqa: BLE001 - the edge of a run
             self._fail(error, due=due)
             return

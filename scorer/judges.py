@@ -18,7 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from scorer import events
-from scorer.compiled import Columns, Judge, compile_rule, holds_numbers
+from scorer.columns import Columns
+from scorer.compiled import Judge, compile_rule, holds_numbers
 from scorer.frames import Frame
 from scorer.log import say
 from scorer.rules import Rule, Verdict
@@ -26,7 +27,7 @@ from scorer.rules import Rule, Verdict
 _log = logging.getLogger(__name__)
 _LOCK = threading.Lock()
 # A proof holds for these modules of ours and these libraries alone.
-_MODULES = ("compiled", "frames", "gx", "proof", "rules")
+_MODULES = ("arguments", "columns", "compiled", "frames", "gx", "proof", "rules")
 _LIBRARIES = ("great-expectations", "numpy", "pandas")
 _UNDERSTOOD = ("understood",)
 _proved: dict[str, tuple[str, ...]] = {}

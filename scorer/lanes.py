@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
 
 from scorer import events
 from scorer.config import Settings
@@ -23,14 +22,14 @@ def daemon_name() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
-@dataclass(slots=True)
 class Pulse:
     """A lane's signs of life, and why it cannot do its work, if it cannot; read by other threads."""
 
-    name: str
-    beat_at: float = field(default_factory=time.monotonic)
-    hindered: str | None = None
-    doing: str = ""
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.beat_at = time.monotonic()
+        self.hindered: str | None = None
+        self.doing = ""
 
     def beat(self, doing: str = "") -> None:
         """Say that the lane lives, and what it does."""

@@ -1,5 +1,6 @@
-"""Notifications, as hints: a session that hears them. Nothing depends on one, since any may be lost with its session: whoever listens
-looks by himself now and then.
+"""Notifications, as hints: a session that hears them.
+
+Nothing depends on one, since any may be lost with its session: whoever listens looks by himself now and then.
 """
 
 from __future__ import annotations

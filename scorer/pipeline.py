@@ -17,12 +17,14 @@ from scorer.log import about, say
 from scorer.model import ProductionPipeline
 from scorer.source import Source, microseconds
 from scorer.steps import Steps
-from scorer.store import RECENT_SCORES, Store
+from scorer.store import Store
 from scorer.types import Counts, Run, WorkItem
 from scorer.validation import Suites
 
 _log = logging.getLogger(__name__)
-_A_SHORT_LOOK = 4  # published scores that are looked at for each that is needed, before many are
+# Rows of the ledger that are looked at for published scores: for each that is needed, and where those are too few.
+_A_SHORT_LOOK = 4
+_A_LONG_LOOK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +161,14 @@ def _pool(line: Line, *, entity_ids: list[str], input_hashes: list[bytes]) -> Po
     need = line.suites.pool_rows
     if not 0 < len(entity_ids) < need:
         return None
-    # Newest first, so that a short look finds the same rows as a long one, where it finds enough.
-    for max_rows in (need * _A_SHORT_LOOK, RECENT_SCORES):
-        published = line.store.recent_scores(
-            line.job, model_version=line.model.manifest.model_version, max_rows=max_rows
-        )
+    # Newest first: where a short look finds enough, a long one finds the same before all else.
+    for look_back in (need * _A_SHORT_LOOK, _A_LONG_LOOK):
         pool = pool_of(
-            published,
+            line.store.recent_scores(line.job, model_version=line.model.manifest.model_version, look_back=look_back),
             entity_ids=entity_ids,
             input_hashes=input_hashes,
             training_quantile=line.model.training_quantile,
         )
-        if len(published) < max_rows or len(pool.by_entity) >= need:
+        if len(pool.by_entity) >= need:
             break
     return pool

@@ -44,6 +44,7 @@ _OF_JOBS = frozenset({"due", "orphans", "observations", "attributes", "write_bac
 _READ_AS_COLUMNS = frozenset({"orphans", "observations", "attributes"})
 _AT_STANDBY = frozenset({"observations", "attributes"})
 _FOR_WRITE_BACK = frozenset({"stage_write_back", "write_back", "keep_write_backs"})
+_WITHIN = {"due": "enqueue_due"}  # a statement of the job's that runs as a part of one of ours
 _STAGED = ("create_staged_outcomes", "create_staged_rejections", "create_staged_write_back")
 
 
@@ -115,8 +116,8 @@ def _planned(job: Job, name: str, *, when: str, session: Session, settings: Sett
     parameters = {**_examples(job, settings), **job.parameters}
     with session.transaction(keep=False), sentences(where=f"The statement {name} of job {job.name}"):
         _prepare(session, job, query=query, size=settings.batch_size or job.batch_size)
-        ((found,),) = _explained(session, query, parameters, form="JSON")
-        lines = _explained(session, query, parameters, form="TEXT")
+        ((found,),) = explain(session, query, parameters, form="JSON")
+        lines = explain(session, query, parameters, form="TEXT")
         locks = list_table_locks(session)
     return Planned(
         name=name,
@@ -134,8 +135,8 @@ def _planned(job: Job, name: str, *, when: str, session: Session, settings: Sett
 
 def _query(name: str, text: str) -> str:
     """The statement as a run sends it."""
-    if name == "due":
-        return statement("enqueue_due").replace("{due}", without_comments(text))
+    if name in _WITHIN:
+        return statement(_WITHIN[name]).replace(f"{{{name}}}", without_comments(text))
     if name in _READ_AS_COLUMNS:
         return bound(text).replace(":", r"\:")  # what is left of colons names no parameter
     return without_comments(text)
@@ -174,7 +175,8 @@ def _in_words(mode: str) -> str:
     return re.sub("(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
 
 
-def _explained(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
+def explain(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
+    """The plan of a statement: its lines as TEXT, or one document as JSON."""
     text = statement("explain").replace("{format}", form).replace("{query}", query)
     named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
     return [row[0] for row in session.execute(text, named)]

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scorer import gx
-from scorer.compiled import Columns, compile_rule
+from scorer.columns import Columns
+from scorer.compiled import compile_rule
 from scorer.errors import UserError
 from scorer.frames import Frame
 from scorer.rules import Rule, Verdict

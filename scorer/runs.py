@@ -63,7 +63,7 @@ def run_job(
     """Run `job` once, as of a time (now, where none is given). Raises UserError where it stops; its row says why."""
     began = time.monotonic()
     line = open_line(job, url=url, settings=settings)
-    worker = Worker(line=line, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
+    worker = Worker(line, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
     try:
         worker.finish_what_others_left()
         run = worker.persevere(lambda: _begin(line, as_of=as_of, limit=limit, trigger=trigger))
@@ -92,11 +92,10 @@ def run_tick(
     began = time.monotonic()
     line = open_line(job, url=url, settings=settings)
     worker = Worker(
-        line=line,
+        line,
         settings=settings,
         url=url,
         workers=settings.workers,
-        progress=None,
         watch=watch,
         stopping=stopping,
         quiet=quiet,
@@ -122,7 +121,7 @@ def share_runs(
 ) -> None:
     """Go on with the job's runs that have lost their process, and carry batches of those that others have begun by the schedule."""
     line = open_line(job, url=url, settings=settings)
-    worker = Worker(line=line, settings=settings, url=url, workers=1, progress=None, watch=watch, stopping=stopping)
+    worker = Worker(line, settings=settings, url=url, watch=watch, stopping=stopping)
     try:
         worker.finish_what_others_left()
         worker.help_others()

@@ -9,6 +9,7 @@ statement with parameters of its own cannot be sent as a binary COPY, which is w
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -170,11 +171,10 @@ class _Reader:
     def query(self, query: str, settings: Mapping[str, str], *, where: str) -> pa.Table:
         """What a statement without parameters gives, after `settings` have been made."""
         with self._cursor(where) as cursor:
-            for name, value in settings.items():
-                if self._bound.get(name) != value:  # each takes as long as reading an entity
-                    cursor.execute(statement("bind_parameter"), (name, value))
-                    cursor.fetchall()
-                    self._bound[name] = value
+            if new := {name: value for name, value in settings.items() if self._bound.get(name) != value}:
+                cursor.execute(statement("bind_parameters"), (json.dumps(new),))
+                cursor.fetchall()
+                self._bound |= new
             cursor.execute(query)
             return cursor.fetch_arrow_table()
 

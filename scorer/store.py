@@ -24,7 +24,7 @@ from scorer.types import Counts, Outcome, Previous, Published, Rejection, RuleRe
 from scorer.version import __version__
 
 # Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
-RECENT_SCORES = 2000
+_RECENT_SCORES = 2000
 _WAITING_AT_ONCE = 5000  # rows passed over earlier that a batch tries again
 
 
@@ -160,16 +160,16 @@ class Store(Session):
         """Remove what was claimed, in the same transaction."""
         self.do("finish_work", work_ids=[item.work_id for item in items])
 
-    def recent_scores(self, job: Job, *, model_version: str, max_rows: int = RECENT_SCORES) -> list[Published]:
-        """The newest scores that a model published, newest first, as far as the newest rows of the ledger hold them."""
+    def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:
+        """The newest scores that a model published, newest first, as far as the newest `look_back` rows of the ledger hold them."""
         with sentences():
             rows = self.all(
                 "recent_scores",
                 job=job.name,
                 output=job.output,
                 model_version=model_version,
-                look_back=_LEDGER_ROWS_LOOKED_AT,
-                max_rows=max_rows,
+                look_back=look_back,
+                max_rows=_RECENT_SCORES,
             )
         return [
             Published(entity_id=row.entity_id, input_hash=bytes(row.input_hash), score=float(row.score)) for row in rows
@@ -363,9 +363,6 @@ def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict
         if name not in parameters:
             raise UserError(f"{where} names :{name}, which [parameters] of its job.toml lacks; add it.")
     return {name: parameters[name] for name in named}
-
-
-_LEDGER_ROWS_LOOKED_AT = 10_000
 
 
 def _outcome_fields(outcome: Outcome) -> tuple[bytes | None, ...]:

@@ -17,12 +17,13 @@ class Breaker:
 
     failures: int
     reason: str
+    last_failed_at: datetime
     opened_at: datetime | None
     next_try_at: datetime | None
 
     def is_open(self, now: datetime) -> bool:
-        """Whether the job is to be left alone for now."""
-        return self.next_try_at is not None and self.next_try_at > now
+        """Whether the job is to be left alone for now; not by what a clock, put right since, dated in the future."""
+        return self.next_try_at is not None and self.last_failed_at <= now < self.next_try_at
 
 
 class Timetable:

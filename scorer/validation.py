@@ -8,6 +8,7 @@ result. Rules are judged by their compiled form where it is proved, and else by 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ _ENDLESS = 2**62
 # So many characters of a text from the database are shown, and stand in a key.
 _SHOWN_CHARACTERS = 200
 _SHOWN_COLUMNS = 20
+# So many findings of one rule about one entity are recorded one by one: whoever mends them need not see more of a kind at once.
+_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,17 +248,30 @@ _SHOWN: dict[str, Callable[[Observations, int], str]] = {
 
 
 def _observation_rejections(observations: Observations, finding: Finding) -> Iterable[Rejection]:
+    """Of each entity the first _LISTED, and one more that says how many there are beside them."""
     rule = finding.rule
-    entities: dict[tuple[str, str], int] = {}
+    found: Counter[str] = Counter()
+    alike: Counter[tuple[str, str]] = Counter()
     for row in finding.broken.tolist():
         entity_id = observations.keys[int(observations.position[row])].entity_id
-        observed = " ".join(_SHOWN[show](observations, row) if show in _SHOWN else show for show in rule.shows)
         if rule.once_per_entity:
-            entities[entity_id, observed] = entities.get((entity_id, observed), 0) + 1
-        else:
+            alike[entity_id, _observed(rule, observations, row)] += 1
+            continue
+        found[entity_id] += 1
+        if found[entity_id] <= _LISTED:
+            observed = _observed(rule, observations, row)
             yield _rejection(rule, entity_id, str(observations.observation_id[row]), _cut(observed))
-    for (entity_id, observed), times in entities.items():
-        yield _rejection(rule, entity_id, observed, f"{_cut(observed)} ({times} observations)")
+    for (entity_id, observed), times in alike.items():
+        found[entity_id] += 1
+        if found[entity_id] <= _LISTED:
+            yield _rejection(rule, entity_id, observed, f"{_cut(observed)} ({times} observations)")
+    for entity_id, times in found.items():
+        if times > _LISTED:
+            yield _rejection(rule, entity_id, None, f"{times - _LISTED} more findings, which are not listed")
+
+
+def _observed(rule: Rule, observations: Observations, row: int) -> str:
+    return " ".join(_SHOWN[show](observations, row) if show in _SHOWN else show for show in rule.shows)
 
 
 def _entity_rejections(entity_ids: Sequence[str], frame: Frame, finding: Finding) -> Iterable[Rejection]:

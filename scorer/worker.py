@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import TypeVar
 
 import joblib
@@ -20,7 +20,7 @@ import joblib
 from scorer import events
 from scorer.config import Settings
 from scorer.connection import Target
-from scorer.errors import DatabaseUnavailable, RunStopped, Stopping, UserError
+from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stopping, UserError
 from scorer.job import Job
 from scorer.lines import close_line, open_line
 from scorer.log import configure, say
@@ -37,24 +37,26 @@ Progress = Callable[[int, int], None]
 _POLL_SECONDS = 0.2
 
 
-@dataclass(slots=True)
 class Worker:
     """Carries a run to its end, through failures of the database."""
 
-    line: Line
-    settings: Settings
-    url: str
-    workers: int
-    progress: Progress | None
-    watch: Callable[[str], None] | None
-    stopping: Callable[[], bool] = lambda: False
-    quiet: bool = False
-    courtesy: Courtesy = field(init=False)
-    _followed: int | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        """Begin at full pace."""
-        self.courtesy = Courtesy(Neighbour.of(self.settings), look=self._look_around, pause=self._rest)
+    def __init__(
+        self,
+        line: Line,
+        *,
+        settings: Settings,
+        url: str,
+        workers: int = 1,
+        progress: Progress | None = None,
+        watch: Callable[[str], None] | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+        quiet: bool = False,
+    ) -> None:
+        """`watch` is told the name of each step as it ends; `quiet` leaves a failure to whoever calls to tell."""
+        self.line, self.settings, self.url, self.workers = line, settings, url, workers
+        self.progress, self.watch, self.stopping, self.quiet = progress, watch, stopping, quiet
+        self.courtesy = Courtesy(Neighbour.of(settings), look=self._look_around, pause=self._rest)
+        self._followed: int | None = None
 
     def close(self) -> None:
         """End the line's sessions."""
@@ -228,7 +230,7 @@ class Worker:
             self._release(run)
 
         self.persevere(fail, run=run)
-        if not self.quiet:
+        if not self.quiet and not isinstance(error, DatabaseBusy):  # that was told when it gave way
             say(_log, events.RUN_FAILED, run_id=run.run_id, job=run.job, error=sentence)
 
     def _release(self, run: Run) -> None:
@@ -263,7 +265,7 @@ def _drain_alone(job: Job, run: Run, *, url: str, settings: Settings, level: int
     """What each further process does: carry batches until none is left."""
     configure(level=level, log_format=settings.log_format)  # a new process has no log of its own
     line = open_line(job, url=url, settings=settings)
-    worker = Worker(line=line, settings=settings, url=url, workers=1, progress=None, watch=None)
+    worker = Worker(line, settings=settings, url=url)
     try:
         while worker.persevere(lambda: worker.carry_one(run)) is not None:
             pass

@@ -5,5 +5,6 @@ WHERE job = :job
 RETURNING
     failures,
     reason,
+    last_failed_at,
     opened_at,
     next_try_at

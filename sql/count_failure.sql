@@ -19,5 +19,6 @@ SET
 RETURNING
     failures,
     reason,
+    last_failed_at,
     opened_at,
     next_try_at

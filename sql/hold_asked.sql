@@ -1,6 +1,6 @@
 -- Takes asked entities for an answer, passing over those that a worker is scoring this moment; one row per entity, with its current
 -- outcome. The work of an entity that waits for a run is locked and left in place: a batch passes it over meanwhile, and finds the entity
--- unchanged afterwards.
+-- unchanged afterwards. An outcome that a clock, put right since, dated in the future is none.
 -- Parameters: job, output, entity_ids, as_ofs (arrays, one element per entity).
 WITH held AS MATERIALIZED (
     SELECT w.entity_id
@@ -25,6 +25,7 @@ LEFT JOIN scorer.current_scores AS c
     ON c.job = :job
     AND c.entity_id = asked.entity_id
     AND c.output = :output
+    AND c.status_at <= clock_timestamp()
 WHERE asked.entity_id IN (SELECT h.entity_id FROM held AS h)
    OR NOT EXISTS (
        SELECT

@@ -5,7 +5,7 @@ SELECT
     started_at,
     beat_at,
     ready,
-    beat_at > now() - INTERVAL '1 minute' AS alive,
+    abs(EXTRACT(EPOCH FROM now() - beat_at)) < 60 AS alive,
     detail
 FROM scorer.daemons
 WHERE beat_at > now() - INTERVAL '1 day'

@@ -3,6 +3,7 @@
 SELECT
     failures,
     reason,
+    last_failed_at,
     opened_at,
     next_try_at
 FROM scorer.breakers

@@ -1,16 +1,27 @@
 -- The newest published scores of a job's model, newest first; one row per score. Recalled ones are left out.
--- Only the newest look_back rows of the ledger are looked at, so that the cost does not grow with history.
+-- Only the newest look_back rows of the ledger are looked at, so that the cost does not grow with history: they are walked by their key,
+-- whatever the planner believes of the table.
 -- Parameters: job, output, model_version, look_back, max_rows.
 SELECT
     s.entity_id,
     s.input_hash,
     s.score
-FROM scorer.scores AS s
-WHERE s.score_id > (
-        SELECT max(newest.score_id) - :look_back
-        FROM scorer.scores AS newest
-    )
-    AND s.job = :job
+FROM (
+    SELECT
+        newest.score_id,
+        newest.job,
+        newest.entity_id,
+        newest.output,
+        newest.status,
+        newest.score,
+        newest.input_hash,
+        newest.model_version,
+        newest.shadow
+    FROM scorer.scores AS newest
+    ORDER BY newest.score_id DESC
+    LIMIT :look_back
+) AS s
+WHERE s.job = :job
     AND s.output = :output
     AND s.model_version = :model_version
     AND s.status = 'SCORED'

@@ -28,6 +28,12 @@ from scorer.session import engine
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a long test come first, so that what runs beside them ends no sooner than they do."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:
     """Nothing of the developer's own settings reaches the tests; what one process proved of a suite the next need not prove again."""

@@ -175,7 +175,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
             FROM pg_stat_activity AS a
             WHERE a.backend_type = 'client backend'
               AND a.state = 'active'
-              AND a.application_name NOT LIKE 'scorer%'
+              AND NOT starts_with(a.application_name, 'scorer')
         ) END,
         CASE WHEN may.see THEN (
             SELECT COALESCE(max(pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)), 0)::bigint
@@ -186,13 +186,13 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
             FROM pg_locks AS l
             JOIN pg_stat_activity AS a ON a.pid = l.pid
             WHERE NOT l.granted
-              AND a.application_name LIKE 'scorer%'
+              AND starts_with(a.application_name, 'scorer')
         ),
         CASE WHEN may.see THEN (
             SELECT COALESCE(max(clock_timestamp() - a.xact_start), INTERVAL '0')
             FROM pg_stat_activity AS a
             WHERE a.backend_type = 'client backend'
-              AND a.application_name NOT LIKE 'scorer%'
+              AND NOT starts_with(a.application_name, 'scorer')
         ) END
     FROM (SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS see) AS may
 $$;
@@ -283,7 +283,7 @@ FROM (
 ) AS j
 CROSS JOIN (
     SELECT
-        count(*) FILTER (WHERE d.ready AND d.beat_at > now() - INTERVAL '1 minute') AS daemons,
+        count(*) FILTER (WHERE d.ready AND abs(EXTRACT(EPOCH FROM now() - d.beat_at)) < 60) AS daemons,
         max(d.beat_at) AS beat_at
     FROM scorer.daemons AS d
 ) AS alive

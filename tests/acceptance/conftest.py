@@ -133,7 +133,10 @@ def answer_requests(order: dict[str, Any]) -> None:
 
 
 def keep_schedules(order: dict[str, Any]) -> None:
-    """The daemon, as the command starts it, in the environment `environment` and no other."""
+    """The daemon, as the command starts it, in the environment `environment` and no other, and where one is named, in another network."""
+    if order["network"]:
+        with Path(order["network"]).open() as network:
+            assert ctypes.CDLL(None).setns(network.fileno(), 0) == 0
     os.environ.clear()
     os.environ.update(order["environment"])
     cli.main(["daemon"])
@@ -153,6 +156,7 @@ def in_child(order: dict[str, Any]) -> int:
     order["settings"] = Settings(
         home=Path(order["home"]),
         batch_size=order["batch_size"],
+        retry_tries=order["tries"],
         retry_first_wait=timedelta(seconds=order["first_wait"]),
         retry_last_wait=timedelta(seconds=order["last_wait"]),
     )
@@ -294,6 +298,7 @@ class Nursery:
             "url": url,
             "home": str(settings.home),
             "batch_size": settings.batch_size,
+            "tries": settings.retry_tries,
             "first_wait": settings.retry_first_wait.total_seconds(),
             "last_wait": settings.retry_last_wait.total_seconds(),
             "as_of": as_of.isoformat(),
@@ -308,11 +313,12 @@ class Nursery:
         }
         return Child(self.ask(order), self, self._folder / f"{name}.trail", self._folder / f"{name}.log")
 
-    def daemon(self, environment: Mapping[str, str]) -> Child:
-        """A child that is `scorer daemon` in that environment and no other."""
+    def daemon(self, environment: Mapping[str, str], *, network: Path | None = None) -> Child:
+        """A child that is `scorer daemon` in that environment and no other; in a network namespace of its own, if one is named."""
         name = next(self._numbers)
         log_file = self._folder / f"{name}.log"
-        pid = self.ask({"what": "daemon", "environment": dict(environment), "log": str(log_file)})
+        place = None if network is None else str(network)
+        pid = self.ask({"what": "daemon", "environment": dict(environment), "network": place, "log": str(log_file)})
         return Child(pid, self, self._folder / f"{name}.trail", log_file)
 
     def close(self) -> None:
@@ -500,20 +506,26 @@ _SESSIONS = """
 
 
 @pytest.fixture
-def require_consistent(query: Query) -> Callable[..., None]:
+def require_consistent() -> Callable[..., None]:
     """Fails where the database shows what nobody may ever see, or (`done`) what may not be left once all is done."""
 
     def require(url: str, *, done: bool = False, server_died: bool = False) -> None:
-        eventually(lambda: query(url, _SESSIONS) == [(0,)], what=lambda: "the sessions of the dead to end")
         # A server that dies leaves temporary tables to its next sessions of the same number, which remove them.
         forgiven = {"a temporary table"} if server_died else set()
-        for checks in (FAULTS, LEFTOVERS) if done else (FAULTS,):
-            text = " UNION ALL ".join(
-                f"SELECT '{what.replace(chr(39), chr(39) * 2)}', x::text FROM ({sql}) AS x"
-                for what, sql in checks.items()
-                if what not in forgiven
-            )
-            assert not query(url, text)
+        text = " UNION ALL ".join(
+            f"SELECT '{what.replace(chr(39), chr(39) * 2)}', x::text FROM ({sql}) AS x"
+            for what, sql in (FAULTS | LEFTOVERS if done else FAULTS).items()
+            if what not in forgiven
+        )
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+
+            def rows(statement: str) -> list[tuple[Any, ...]]:
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+
+            eventually(lambda: rows(_SESSIONS) == [(0,)], what=lambda: "the sessions of the dead to end")
+            assert not rows(text)
 
     return require
 

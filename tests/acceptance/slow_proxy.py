@@ -9,14 +9,14 @@ It prints its port, and then each order once it is carried out.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 import sys
-import threading
 from contextlib import suppress
 
 BYTES = 1 << 16
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER, not at all
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER, not at all: closing resets
 
 
 class Way:
@@ -24,72 +24,56 @@ class Way:
 
     def __init__(self, target: str) -> None:
         self._target = target
-        self._passes = threading.Event()
+        self._passes = asyncio.Event()
         self._resets = False
-        self._ends: set[socket.socket] = set()
-        self._lock = threading.Lock()
+        self._ends: set[asyncio.StreamWriter] = set()
 
     def order(self, word: str) -> None:
         """Do as told from now on."""
-        with self._lock:
-            self._resets = word == "cut"
-            if self._resets:
-                for end in self._ends:
-                    _reset(end)
-                self._ends.clear()
+        self._resets = word == "cut"
         (self._passes.clear if word == "hold" else self._passes.set)()
+        for end in self._ends if self._resets else ():
+            _reset(end)
 
-    def serve(self, listener: socket.socket) -> None:
-        """Take in whoever connects."""
-        while True:
-            client, _ = listener.accept()
-            threading.Thread(target=self._join, args=[client], daemon=True).start()
-
-    def _join(self, client: socket.socket) -> None:
-        self._passes.wait()
-        server = socket.socket(socket.AF_UNIX)
+    async def join(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        """Carry what comes from one side to the other, until either ends."""
+        await self._passes.wait()
+        if self._resets:
+            _reset(client)
+            return
         with suppress(OSError):
-            server.connect(self._target)
-        with self._lock:
-            if self._resets:
-                _reset(client)
-                _reset(server)
-                return
-            self._ends |= {client, server}
-        threading.Thread(target=self._pump, args=[server, client], daemon=True).start()
-        self._pump(client, server)
+            answers, server = await asyncio.open_unix_connection(self._target)
+            ends = {client, server}
+            self._ends |= ends
+            await asyncio.gather(self._pump(reader, server), self._pump(answers, client))
+            self._ends -= ends
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            while data := source.recv(BYTES):
-                self._passes.wait()
-                target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        with self._lock:
-            self._ends -= {source}
-        source.close()
+            while data := await reader.read(BYTES):
+                await self._passes.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
 
 
-def _reset(end: socket.socket) -> None:
-    with suppress(OSError):
-        if end.family == socket.AF_INET:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        end.close()
+def _reset(end: asyncio.StreamWriter) -> None:
+    found = end.get_extra_info("socket")
+    if found.family == socket.AF_INET:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    end.transport.abort()
 
 
-def main(address: str, target: str) -> None:
+async def main(address: str, target: str) -> None:
     """Serve at `address`, on any port, until stdin ends."""
-    with socket.create_server((address, 0)) as listener:
-        way = Way(target)
-        way.order("pass")
-        threading.Thread(target=way.serve, args=[listener], daemon=True).start()
-        print(listener.getsockname()[1], flush=True)
-        for line in sys.stdin:
-            way.order(line.strip())
-            print(line.strip(), flush=True)
+    way = Way(target)
+    way.order("pass")
+    server = await asyncio.start_server(way.join, address, 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    while word := (await asyncio.to_thread(sys.stdin.readline)).strip():
+        way.order(word)
+        print(word, flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    asyncio.run(main(*sys.argv[1:]))

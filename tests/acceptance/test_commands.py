@@ -227,7 +227,7 @@ class TestRun:
     def test_that_is_interrupted_is_rolled_back_and_finished_by_the_next(self, due: Place) -> None:
         with subprocess.Popen(
             [SCRIPT, "run", "sepsis"],
-            env=due.environment | {"SCORER_BATCH_SIZE": "5"},
+            env=due.environment | {"SCORER_BATCH_SIZE": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -89,10 +89,10 @@ class Ward:
             moment = began + rng.uniform(0, self.first_step)
         else:  # told from where its work begins: how long it takes until then depends on what else the machine does
             while not child.trail() and child.ended() is None:
-                time.sleep(0.002)
+                time.sleep(0.004)
             moment = time.monotonic() + rng.uniform(0, self.rest)
         while time.monotonic() < moment and child.ended() is None:
-            time.sleep(0.002)
+            time.sleep(0.004)
         if child.ended() is None:
             child.kill()
         return self.killed(child) and bool(child.trail())
@@ -102,10 +102,10 @@ class Ward:
         self.move_on()
         began, child = time.monotonic(), self.start()
         while not child.trail() and child.ended() is None:
-            time.sleep(0.002)
+            time.sleep(0.004)
         self.first_step = time.monotonic() - began
         while child.ended() is None:
-            time.sleep(0.002)
+            time.sleep(0.004)
         self.rest = time.monotonic() - began - self.first_step
         assert not self.killed(child)
 

@@ -23,11 +23,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg2
 import pytest
 
-from scorer import admission, schema
+from scorer import admission, embedded, schema
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.embedded import Server
@@ -37,7 +38,6 @@ from scorer.session import engine
 VISITS = 120
 BATCH = 4
 RECOVERY = 30.0  # seconds from the end of a cause until work goes on
-MANNERS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT, "killed": signal.SIGKILL}
 # Its commits are in the log when they return, as a hospital's are; only a crash of the machine could lose them.
 SETTINGS = {"fsync": "off", "max_connections": "30"}
 CHART = """
@@ -63,15 +63,22 @@ class Hospital:
     server: Server
     lives: ExitStack = field(default_factory=ExitStack)
 
-    def start(self) -> None:
-        """Start it."""
-        self.lives.enter_context(self.server.serving(settings=SETTINGS))
+    def start(self, *, address: str = "", environment: Mapping[str, str] | None = None, **settings: str) -> None:
+        """Start it; at a TCP address too, in an environment and with settings of its own, where such are given."""
+        always = {**embedded._ALWAYS, "listen_addresses": address}
+        more = {**embedded.environment(), **(environment or {})}
+        with patch.object(embedded, "_ALWAYS", always), patch.object(embedded, "environment", lambda: more):
+            self.lives.enter_context(self.server.serving(settings=SETTINGS | settings))
 
     def stop(self, manner: int) -> None:
         """Stop it in the manner of a signal, and wait until nothing of it lives."""
-        data = next(self.server.folder.glob("[0-9]*"))
-        os.kill(int((data / "postmaster.pid").read_text().split("\n")[0]), manner)
+        os.kill(int((self.data / "postmaster.pid").read_text().split("\n")[0]), manner)
         self.lives.close()
+
+    @property
+    def data(self) -> Path:
+        """The folder of its data."""
+        return next(self.server.folder.glob("[0-9]*"))
 
     def url(self, database: str) -> str:
         """That of a database."""
@@ -136,6 +143,7 @@ class Nurses:
 class Night:
     """One daemon or more at work on a ward of their own, and what may be asked of them."""
 
+    name: str
     hospital: Hospital
     url: str
     environment: dict[str, str]
@@ -146,12 +154,21 @@ class Night:
     nurses: Nurses
     daemons: list[Any] = field(default_factory=list)
 
-    def begin(self, *, daemons: int = 1, **settings: str) -> Any:
+    def begin(self, *, daemons: int = 1, network: Path | None = None, **settings: str) -> Any:
         """Start daemons; return the first once a scheduled run is in the middle, and requests have been answered."""
         for _ in range(daemons):
-            self.daemons.append(self.nursery.daemon(self.environment | settings))
+            self.add(network=network, **settings)
         self.eventually(self.in_the_middle, what=self.log)
         return self.daemons[0]
+
+    def add(self, *, network: Path | None = None, **settings: str) -> Any:
+        """One more daemon."""
+        self.daemons.append(self.nursery.daemon(self.environment | settings, network=network))
+        return self.daemons[-1]
+
+    def fetch(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of a statement, as the database's owner."""
+        return list(self.query(self.url, text, *parameters))
 
     def in_the_middle(self) -> bool:
         """Whether the scheduled run has carried some batches, and requests were answered."""
@@ -159,7 +176,9 @@ class Night:
 
     def batches(self) -> int:
         """How many batches of scheduled runs are committed."""
-        return int(self._count(f"SELECT count(*) FROM scorer.batches WHERE run_id IN (SELECT run_id FROM {OF_THE_SCHEDULE})"))
+        return int(
+            self._count(f"SELECT count(*) FROM scorer.batches WHERE run_id IN (SELECT run_id FROM {OF_THE_SCHEDULE})")
+        )
 
     def answered(self) -> int:
         """How many requests are done."""
@@ -172,29 +191,47 @@ class Night:
         """What the daemons said."""
         return "\n".join(daemon.log() for daemon in self.daemons)
 
-    def told(self, *, daemons: list[Any] | None = None) -> Counter[str]:
-        """The events at WARNING and above, with how often each was told."""
-        lines = [json.loads(line) for daemon in daemons or self.daemons for line in daemon.log().splitlines()]
-        return Counter(line["event"] for line in lines if line["level"] in {"warning", "error", "critical"})
+    def told(self, *, level: str = "warning") -> Counter[str]:
+        """The events of a level and above, with how often each was told."""
+        levels = ("info", "warning", "error", "critical")
+        lines = [json.loads(line) for line in self.log().splitlines()]
+        return Counter(line["event"] for line in lines if line["level"] in levels[levels.index(level) :])
+
+    def told_once(self, *names: str, times: int = 1) -> None:
+        """Fail unless these are the events at WARNING and above, each told so many times, as soon as all that will be told is."""
+        wanted = dict.fromkeys(names, times)
+        self.eventually(
+            lambda: self.told() == wanted, what=lambda: f"{self.told()} was told, not {wanted}: {self.log()}"
+        )
+
+    def heard(self, name: str, *, times: int = 1) -> None:
+        """Return once an event was told so many times."""
+        self.eventually(lambda: self.told(level="info")[name] == times, what=self.log)
 
     def recover(self) -> float:
-        """Seconds from now, the cause being gone, until a request that is made now is answered and the scheduled run goes on, or is done."""
+        """Seconds from now, the cause being gone, until a request made now is answered and the scheduled run goes on, or is done."""
         began = time.monotonic()
         before = self.batches()
-        asked = self.query(self.url, "SELECT scorer.request_score('sepsis', '1')")[0][0]
+        asked = self.fetch("SELECT scorer.request_score('sepsis', '1')")[0][0]
         self.eventually(
-            lambda: self.query(self.url, "SELECT status FROM scorer.requests WHERE request_id = %s", asked) == [("done",)]
-            and (self.batches() > before or self.is_done()),
+            lambda: (
+                self.fetch("SELECT status FROM scorer.requests WHERE request_id = %s", asked) == [("done",)]
+                and (self.batches() > before or self.is_done())
+            ),
             what=self.log,
         )
         seconds = time.monotonic() - began
-        print(f"\nrecovered after {seconds:.1f} s", flush=True)
+        print(f"\n{self.name}: recovered after {seconds:.1f} s", flush=True)
         assert seconds < RECOVERY, self.log()
         return seconds
 
     def is_done(self) -> bool:
-        """Whether the scheduled run is ended."""
-        return self.query(self.url, f"SELECT status FROM {OF_THE_SCHEDULE}") == [("succeeded",)]
+        """Whether the scheduled runs are ended."""
+        return self.fetch(f"SELECT DISTINCT status FROM {OF_THE_SCHEDULE}") == [("succeeded",)]
+
+    def make_due(self) -> None:
+        """Have the tick that was settled be open again, and so the job due."""
+        self.fetch("DELETE FROM scorer.ticks WHERE recorded_by <> 'test'")
 
     def end(self, *, server_died: bool = False, codes: Mapping[int, int] | None = None) -> None:
         """Let all be done, stop the daemons, and look whether anything is lost or doubled."""
@@ -207,7 +244,9 @@ class Night:
         self.require_consistent(self.url, done=True, server_died=server_died)
         ids = {request_id for (request_id,) in self.query(self.url, "SELECT request_id FROM scorer.requests")}
         assert ids >= set(self.nurses.asked)
-        assert self.query(self.url, "SELECT outcome, recorded_by <> 'test' FROM scorer.ticks ORDER BY scheduled_for") == [
+        assert self.query(
+            self.url, "SELECT outcome, recorded_by <> 'test' FROM scorer.ticks ORDER BY scheduled_for"
+        ) == [
             ("missed", False),
             ("ran", True),
         ]
@@ -266,7 +305,7 @@ def night(
         "SCORER_BREAKER_PAUSE": "2 s",
     }
     nurses = Nurses(url)
-    found = Night(hospital, url, environment, nursery, query, eventually, require_consistent, nurses)
+    found = Night(request.node.name, hospital, url, environment, nursery, query, eventually, require_consistent, nurses)
     yield found
     nurses.send_home()
     for daemon in found.daemons:
@@ -277,21 +316,459 @@ def night(
 _numbers = itertools.count(1)
 
 
-@pytest.mark.parametrize("manner", MANNERS)
-def test_a_server_that_is_stopped_and_started(manner: str, night: Night) -> None:
+def test_a_server_that_is_stopped_and_started_in_every_manner(night: Night) -> None:
     night.begin()
-    night.hospital.stop(MANNERS[manner])
-    night.hospital.start()
-    night.recover()
+    for times, manner in enumerate((signal.SIGINT, signal.SIGQUIT, signal.SIGKILL), start=1):
+        night.hospital.stop(manner)
+        night.hospital.start()
+        night.recover()
+        night.told_once("DATABASE_LOST", times=times)
+        night.heard("DATABASE_BACK", times=times)
     night.end(server_died=True)
-    assert night.told() == {"DATABASE_LOST": 1}
 
 
 def test_a_server_that_stays_away_for_longer_than_a_run_waits(night: Night) -> None:
     night.begin()
     night.hospital.stop(signal.SIGQUIT)
-    time.sleep(6)
+    time.sleep(5)
     night.hospital.start()
     night.recover()
     night.end(server_died=True)
-    assert night.told() == {"DATABASE_LOST": 1}
+    night.told_once("DATABASE_LOST")
+
+
+def test_a_server_without_a_session_left_to_give(night: Night) -> None:
+    night.begin()
+    with ExitStack() as crowd:
+
+        def come() -> Any:
+            return crowd.enter_context(closing(psycopg2.connect(night.hospital.server.url)))
+
+        first = come()
+        first.autocommit = True
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            with suppress(psycopg2.OperationalError):
+                while True:
+                    come()
+            with first.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'scorer'"
+                )
+    night.recover()
+    night.end()
+    night.told_once("DATABASE_LOST")
+
+
+class Proxy:
+    """A way to the server over TCP that can be cut; see slow_proxy.py."""
+
+    def __init__(self, target: Path) -> None:
+        command = [sys.executable, Path(__file__).with_name("slow_proxy.py"), "127.0.0.1", target]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = self._hear()
+
+    def order(self, word: str) -> None:
+        """Have it do so from now on."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+        assert self._hear() == word
+
+    def _hear(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        """End it."""
+        with self._process as process:
+            process.kill()
+
+
+def test_a_network_that_holds_everything_back_and_then_resets_it(night: Night) -> None:
+    socket_folder = psycopg2.extensions.parse_dsn(night.url)["host"]
+    with closing(Proxy(Path(socket_folder) / embedded.SOCKET)) as proxy:
+        database = psycopg2.extensions.parse_dsn(night.url)["dbname"]
+        night.begin(SCORER_DATABASE_URL=f"postgresql://scorer@127.0.0.1:{proxy.port}/{database}")
+        proxy.order("hold")
+        time.sleep(3)
+        proxy.order("pass")
+        night.recover()
+        night.told_once()
+        proxy.order("hold")
+        time.sleep(3)
+        proxy.order("cut")
+        time.sleep(2)
+        proxy.order("pass")
+        night.recover()
+        night.end()
+    night.told_once("DATABASE_LOST")
+
+
+@dataclass
+class Cable:
+    """Between this machine's network and one that has nothing else; what is sent while it is pulled is gone without a word."""
+
+    name: str
+
+    @property
+    def network(self) -> Path:
+        """The other network, as a file."""
+        return Path("/run/netns") / self.name
+
+    @property
+    def address(self) -> str:
+        """This machine's, as seen from there."""
+        return f"10.213.{os.getpid() % 256}.1"
+
+    def lay(self) -> None:
+        """Lay it."""
+        there = f"{self.address[:-1]}2"
+        _ip(f"netns add {self.name}")
+        _ip(f"link add {self.name} type veth peer name far netns {self.name}")
+        _ip(f"addr add {self.address}/30 dev {self.name}")
+        _ip(f"link set {self.name} up")
+        _ip(f"-n {self.name} addr add {there}/30 dev far")
+        self.plug()
+
+    def pull(self) -> None:
+        """Pull it."""
+        _ip(f"-n {self.name} link set far down")
+
+    def plug(self) -> None:
+        """Plug it in."""
+        _ip(f"-n {self.name} link set far up")
+
+    def remove(self) -> None:
+        """Take all of it away."""
+        _ip(f"link del {self.name}")
+        _ip(f"netns del {self.name}")
+
+
+def _ip(words: str) -> None:
+    subprocess.run(["ip", *words.split()], check=True, capture_output=True)
+
+
+@pytest.fixture
+def cable(request: pytest.FixtureRequest) -> Iterator[Cable]:
+    """A network of its own, one cable away."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("needs root and iproute2, to lay a cable that can be pulled")
+    found = Cable(f"f{os.getpid() % 100_000}")
+    found.lay()
+    yield found
+    found.remove()
+
+
+@pytest.mark.parametrize("seconds", [10])
+def test_a_network_that_is_cut_without_a_word(seconds: float, night: Night, cable: Cable) -> None:
+    hospital = night.hospital
+    access = hospital.data / "pg_hba.conf"
+    before = access.read_text()
+    access.write_text(f"{before}host all scorer {cable.address}/30 trust\n")
+    hospital.stop(signal.SIGINT)
+    hospital.start(address=cable.address)
+    try:
+        database = psycopg2.extensions.parse_dsn(night.url)["dbname"]
+        night.begin(
+            network=cable.network,
+            SCORER_DATABASE_URL=f"postgresql://scorer@{cable.address}:5432/{database}",
+            SCORER_ALLOW_PLAINTEXT="true",
+        )
+        cable.pull()
+        time.sleep(seconds)
+        cable.plug()
+        night.recover()
+        night.end()
+    finally:
+        access.write_text(before)
+        hospital.stop(signal.SIGINT)
+        hospital.start()
+    night.told_once("DATABASE_LOST")
+
+
+# Disks
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A small one."""
+
+    folder: Path
+
+    def fill(self) -> None:
+        """Leave no byte."""
+        with suppress(OSError), (self.folder / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+
+    def clear(self) -> None:
+        """Take away what filled it."""
+        (self.folder / "ballast").unlink()
+
+
+@pytest.fixture
+def small_disk(hospital: Hospital, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
+    """A disk of its own, of 48 MB, that belongs to the server's user."""
+    folder = hospital.server.home / "small"
+    folder.mkdir()
+    owner = hospital.data.stat()
+    options = f"size=48m,uid={owner.st_uid},gid={owner.st_gid},mode=0700"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False)
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip("needs root, to mount a disk small enough to be filled")
+    yield Disk(folder)
+    subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
+
+
+def test_a_full_disk_under_the_ledger_and_under_home(night: Night, small_disk: Disk) -> None:
+    place = small_disk.folder / "tables"
+    place.mkdir(mode=0o700)
+    shutil.chown(place, *(getattr(small_disk.folder.stat(), each) for each in ("st_uid", "st_gid")))
+    with closing(psycopg2.connect(night.url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+            cursor.execute("ALTER TABLE scorer.scores SET TABLESPACE small")
+            try:
+                night.begin(SCORER_HOME=str(small_disk.folder))
+                small_disk.fill()
+                night.heard("DATABASE_LOST")
+                time.sleep(2)
+                small_disk.clear()
+                night.recover()
+                night.end()
+            finally:
+                cursor.execute("ALTER TABLE scorer.scores SET TABLESPACE pg_default")
+                cursor.execute("DROP TABLESPACE small")
+    night.told_once("DATABASE_LOST")
+    assert "No space left" in night.log()
+
+
+def test_a_full_disk_under_the_servers_log_of_writes(night: Night, small_disk: Disk) -> None:
+    hospital, log = night.hospital, night.hospital.data / "pg_wal"
+    hospital.stop(signal.SIGINT)
+    moved = small_disk.folder / "pg_wal"
+    shutil.copytree(log, moved, copy_function=shutil.copy2)
+    for path in (moved, *moved.rglob("*")):
+        shutil.chown(path, small_disk.folder.stat().st_uid, small_disk.folder.stat().st_gid)
+    log.rename(log.with_name("kept_wal"))
+    log.symlink_to(moved)
+    hospital.start(max_wal_size="32MB", min_wal_size="32MB")
+    try:
+        night.begin()
+        small_disk.fill()
+        with suppress(psycopg2.Error):
+            while True:
+                night.fetch("SELECT pg_switch_wal()")
+                night.fetch("CREATE TABLE IF NOT EXISTS ballast AS SELECT 1; DROP TABLE ballast")
+        night.heard("DATABASE_LOST")
+        small_disk.clear()
+        hospital.lives.close()  # it may have given up
+        hospital.start(max_wal_size="32MB", min_wal_size="32MB")
+        night.recover()
+        night.end(server_died=True)
+    finally:
+        hospital.stop(signal.SIGINT)
+        log.unlink()
+        shutil.copytree(moved, log)
+        for path in (log, *log.rglob("*")):
+            shutil.chown(path, hospital.data.stat().st_uid, hospital.data.stat().st_gid)
+        hospital.start()
+    night.told_once("DATABASE_LOST")
+
+
+# Clocks
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A process's own idea of the time, by libfaketime."""
+
+    library: Path
+    file: Path
+
+    def set(self, offset: str) -> None:
+        """Put it forward, or right with +0."""
+        draft = self.file.with_suffix(".new")
+        draft.write_text(f"{offset}\n")
+        draft.chmod(0o644)
+        draft.replace(self.file)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to live by it."""
+        return {
+            "LD_PRELOAD": str(self.library),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+
+@pytest.fixture
+def clock(home: Path) -> Clock:
+    """One that is right as yet."""
+    libraries = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
+    if not libraries:
+        pytest.skip("needs libfaketime (Debian's package faketime)")
+    found = Clock(libraries[0], home / "faked")
+    found.set("+0")
+    return found
+
+
+def test_the_servers_clock_jumps_ahead_and_back(night: Night, clock: Clock) -> None:
+    hospital = night.hospital
+    hospital.stop(signal.SIGINT)
+    hospital.start(environment=clock.environment)
+    try:
+        night.begin()
+        clock.set("+70m")
+        night.recover()
+        night.eventually(
+            lambda: night.is_done() and night.fetch(f"SELECT count(*) FROM {OF_THE_SCHEDULE}") == [(2,)], what=night.log
+        )
+        night.heard("CLOCK_JUMPED")
+        clock.set("+0")
+        of_the_future = "SELECT count(*) FROM reporting.current_scores WHERE status_at > clock_timestamp()"
+        assert night.fetch(of_the_future)[0][0] > VISITS // 2
+        assert night.fetch(
+            "SELECT DISTINCT stale FROM reporting.current_scores WHERE scored_at > clock_timestamp()"
+        ) == [(True,)]
+        night.recover()
+        night.heard("CLOCK_JUMPED", times=2)
+        night.make_due()
+        night.eventually(lambda: night.fetch(of_the_future) == [(0,)], what=night.log)
+        night.end()
+        assert night.fetch("SELECT count(*) FROM reporting.current_scores WHERE scored_at > clock_timestamp()") == [
+            (0,)
+        ]
+    finally:
+        hospital.stop(signal.SIGINT)
+        hospital.start()
+    night.told_once("CLOCK_JUMPED", times=2)
+
+
+@dataclass(frozen=True)
+class Process:
+    """`scorer daemon`, started as a command."""
+
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        return self.process.pid
+
+    def log(self) -> str:
+        """What it said."""
+        return self.log_file.read_text()
+
+    def wait(self) -> int:
+        """Its exit code."""
+        return self.process.wait(60)
+
+    def kill(self) -> None:
+        """SIGKILL, now."""
+        self.process.kill()
+        self.process.wait()
+
+
+def test_the_daemons_own_clock_jumps_both_ways(night: Night, clock: Clock, tmp_path: Path) -> None:
+    with (tmp_path / "said").open("wb") as said:
+        command = [Path(sys.executable).with_name("scorer"), "daemon"]
+        process = subprocess.Popen(command, env=night.environment | clock.environment, stderr=said)
+    night.daemons.append(Process(process, tmp_path / "said"))
+    night.eventually(night.in_the_middle, what=night.log)
+    clock.set("+1d")
+    night.heard("CLOCK_JUMPED")
+    night.recover()
+    clock.set("-1d")
+    night.heard("CLOCK_JUMPED", times=2)
+    night.recover()
+    night.end()
+    night.told_once("CLOCK_JUMPED", times=2)
+
+
+# The model
+
+
+def test_a_model_file_that_is_replaced(night: Night, jobs_dir: Path) -> None:
+    (model,) = jobs_dir.glob("models/sepsis/*/pipeline.joblib")
+    right = model.read_bytes()
+    night.begin()
+    replace_file(model, right)
+    night.recover()
+    night.eventually(night.is_done, what=night.log)
+    replace_file(model, right[:-1] + bytes([right[-1] ^ 1]))
+    night.make_due()
+    night.heard("NOT_READY")
+    asked = night.fetch("SELECT scorer.request_score('sepsis', '7')")[0][0]
+    night.eventually(
+        lambda: (
+            night.fetch("SELECT outcome IS NOT NULL FROM scorer.requests WHERE request_id = %s", asked) == [(True,)]
+        ),
+        what=night.log,
+    )
+    before = night.batches()
+    replace_file(model, right)
+    night.recover()
+    night.eventually(lambda: night.batches() > before and night.is_done(), what=night.log)
+    night.end()
+    night.told_once("NOT_READY")
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put another in its place, at once."""
+    draft = path.with_suffix(".new")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+# Processes
+
+
+HOLDER = """
+    SELECT a.state, a.xact_start FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.mode = 'ExclusiveLock' AND a.datname = current_database()
+    AND a.query_start > a.backend_start AND a.state LIKE 'idle in transaction%'"""
+
+
+def test_a_daemon_that_stood_still_for_longer_than_every_timeout(night: Night) -> None:
+    short = {"SCORER_STATEMENT_TIMEOUT": "2 s", "SCORER_IDLE_TIMEOUT": "2 s"}
+    first = night.begin(**short)
+
+    def stopped_in_a_batch() -> bool:
+        os.kill(first.pid, signal.SIGSTOP)
+        time.sleep(0.05)
+        if night.fetch(HOLDER):
+            return True
+        os.kill(first.pid, signal.SIGCONT)
+        time.sleep(0.02)
+        return False
+
+    night.eventually(stopped_in_a_batch, what=night.log)
+    began = time.monotonic()
+    assert not night.is_done()
+    night.add(**short)
+    night.eventually(night.is_done, what=night.log)  # the second went on with what the first held
+    time.sleep(max(0.0, 8 - (time.monotonic() - began)))
+    os.kill(first.pid, signal.SIGCONT)
+    night.recover()
+    night.end()
+    assert night.told(level="info")["RUN_RESUMED"] == 1
+    night.told_once("STOOD_STILL")
+
+
+def test_one_of_two_daemons_is_killed_in_the_middle_of_a_run(night: Night) -> None:
+    night.begin(daemons=2)
+    (number,) = (number for number, daemon in enumerate(night.daemons) if "RUN_BEGAN" in daemon.log())
+    assert not night.is_done()
+    night.daemons[number].kill()
+    night.recover()
+    night.end(codes={number: -signal.SIGKILL})
+    assert night.told(level="info")["RUN_RESUMED"] == 1
+    night.told_once()

@@ -58,6 +58,12 @@ LATENCIES = """
     JOIN scorer.requests AS q USING (request_id)
     WHERE q.status = 'done'"""
 
+# Medians by step; what comes after the record, which is where the batch's row is written, is told as the rest.
+STEPS = """
+    SELECT key, round((percentile_cont(0.5) WITHIN GROUP (ORDER BY value::float8) * 1000)::numeric, 1)::float8
+    FROM scorer.batches JOIN scorer.runs USING (run_id), jsonb_each_text(seconds)
+    WHERE trigger = 'request' GROUP BY key ORDER BY 2 DESC"""
+
 
 def main() -> None:
     """Measure and print."""
@@ -190,6 +196,7 @@ def _measure(url: str, settings: Settings, asked: argparse.Namespace) -> dict[st
         "answers_per_second": round(len(told) / seconds, 1),
         "requests_per_transaction": round(len(told) / runs, 2),
         "processor_ms_of_the_desk_per_transaction": round(1000 * of_desk / runs, 1),
+        "ms_by_step": dict(_execute(url, STEPS)),
         "outcomes": {outcome: sum(1 for row in rows if row[1] == outcome) for outcome in {row[1] for row in rows}},
         "load_average": round(os.getloadavg()[0], 1),
     }

@@ -193,6 +193,17 @@ def test_a_multiclass_job_publishes_a_label_and_every_probability(
         assert band is None
 
 
+def test_a_name_too_long_to_be_a_key_is_one_sentence(wards: Any) -> None:
+    open_wards(wards, "a")
+    page = "".join(map(str, range(9000)))  # nothing that an index could compress
+    wards.execute("ALTER TABLE wards.wards DROP CONSTRAINT wards_pkey")
+    wards.execute("INSERT INTO wards.wards VALUES (%s, %s)", page, wards.noon - timedelta(days=1))
+    with pytest.raises(UserError, match=r"^The statement due of job ward_load gives a text too long .*\.$") as raised:
+        wards.run()
+    assert page[:100] not in str(raised.value)
+    assert wards.one("SELECT count(*) FROM scorer.runs") == 0
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [

@@ -89,9 +89,17 @@ EVERY_KIND = {
     "neighbour_lock_waits": ("1", 1),
     "neighbour_longest_transaction": ('"1 h"', timedelta(hours=1)),
     "neighbour_patience": ('"5 min"', timedelta(minutes=5)),
+    "workers": ("2", 2),
+    "late_after": ('"2 min"', timedelta(minutes=2)),
+    "breaker_failures": ("4", 4),
+    "breaker_pause": ('"1 h"', timedelta(hours=1)),
+    "poll": ('"5 s"', timedelta(seconds=5)),
+    "run_limit": ('"1 h"', timedelta(hours=1)),
+    "stop_grace": ('"30 s"', timedelta(seconds=30)),
     "retry_tries": ("5", 5),
     "retry_first_wait": ('"2 s"', timedelta(seconds=2)),
     "retry_last_wait": ('"1 min"', timedelta(minutes=1)),
+    "health_address": ('"127.0.0.1:9187"', "127.0.0.1:9187"),
     "log_format": ('"json"', "json"),
     "validation": ('"great_expectations"', "great_expectations"),
 }
@@ -166,6 +174,13 @@ def test_an_unknown_option_without_a_neighbour_is_told_all() -> None:
         "worker_role = 1",
         'worker_role = ""',
         "database_url = 1",
+        "read_url = 1",
+        'allow_plaintext = "yes"',
+        'allow_plaintext = "True"',
+        "allow_plaintext = 1",
+        "allow_plaintext = []",
+        "neighbour_active_sessions = 0",
+        'neighbour_longest_transaction = "long"',
         'log_format = "JSON"',
         "log_format = 1",
     ],
@@ -213,11 +228,18 @@ def test_credentials_without_a_database_url_say_nothing(tmp_path: Path) -> None:
     )
 
 
+def test_the_standbys_url_may_be_a_credential_as_well(tmp_path: Path) -> None:
+    (tmp_path / "read_url").write_text("postgresql://u:secret@standby/d\n")
+    environment = {"SCORER_CONFIG": os.devnull, "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    assert load_settings(environment=environment) == Settings(read_url="postgresql://u:secret@standby/d")
+
+
+@pytest.mark.parametrize("name", ["database_url", "read_url"])
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
-def test_a_broken_credential_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "database_url").write_bytes(content)
+def test_a_broken_credential_is_named(tmp_path: Path, content: bytes, name: str) -> None:
+    (tmp_path / name).write_bytes(content)
     sentence = refusal({"SCORER_CONFIG": os.devnull, "CREDENTIALS_DIRECTORY": str(tmp_path)})
-    assert sentence.startswith(f"The credential {tmp_path}/database_url")
+    assert sentence.startswith(f"The credential {tmp_path}/{name}")
 
 
 def test_a_credential_that_cannot_be_read_is_named(tmp_path: Path) -> None:

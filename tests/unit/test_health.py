@@ -192,6 +192,13 @@ def test_a_broken_line_harms_nobody(
     assert caplog.records == []
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence alone ends no connection for as long as a test lasts."""
+    monkeypatch.setattr(module._Handler, "timeout", 10 * PATIENCE)
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_hundred_silent_clients_keep_nobody_out(served: Address, state: Daemonlike) -> None:
     with ExitStack() as open_ones:
         for number in range(100):
@@ -203,6 +210,7 @@ def test_a_hundred_silent_clients_keep_nobody_out(served: Address, state: Daemon
     wait_until(lambda: threads() == 1)
 
 
+@pytest.mark.usefixtures("patient")
 def test_whoever_lasts_too_long_is_cut(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LONGEST", 0.1)
     with closing(socket.create_connection((served.host, served.port), timeout=PATIENCE)) as connection:

@@ -36,6 +36,8 @@ LAYERS = (
         "gx",
         "proof",
         "judges",
+        "arguments",
+        "columns",
         "events",
         "journal",
         "log",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -45,6 +47,14 @@ def test_every_file_of_the_map_is_there() -> None:
     map_ = README.split("## Map")[1].split("## Words")[0]
     for name in re.findall(r"\b([a-z]+\.py)\b", map_):
         assert (ROOT / "scorer" / name).exists(), name
+
+
+def test_the_grants_are_where_it_says() -> None:
+    """For whoever installed by pip, and has no checkout."""
+    told = re.search(r"grants=\$\(python3 -c '([^']+)'\)(\S+)", README)
+    assert told is not None
+    folder = subprocess.run([sys.executable, "-c", told[1]], capture_output=True, text=True, check=True).stdout.strip()
+    assert "GRANT" in Path(folder + told[2]).read_text()
 
 
 def test_no_placeholder_is_left() -> None:
