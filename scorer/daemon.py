@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK = timedelta(seconds=1)
 _STARTING = timedelta(minutes=1)  # asked of systemd at each look, while something must still be mended
-_PATIENCE = timedelta(seconds=10)  # that a scrape of the metrics has with the database
+_PATIENCE = timedelta(seconds=3)  # that a scrape of the metrics has with the database
 _A_JUMP = timedelta(minutes=1)
 _STILL = timedelta(seconds=5)  # for a wait of a second
 
