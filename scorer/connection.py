@@ -80,11 +80,15 @@ class Target:
     def parameters(self, *, read_only: bool) -> dict[str, str]:
         """All that libpq is told of a session, by its names."""
         of_url = _parsed(self.url)
-        return _WATCHED | tls.pinned(of_url, environment=os.environ) | {
-            "options": " ".join(filter(None, [of_url.get("options"), self.options(read_only=read_only)])),
-            "connect_timeout": str(max(1, int(self.connect_timeout.total_seconds()))),
-            "application_name": APPLICATION,
-        }
+        return (
+            _WATCHED
+            | tls.pinned(of_url, environment=os.environ)
+            | {
+                "options": " ".join(filter(None, [of_url.get("options"), self.options(read_only=read_only)])),
+                "connect_timeout": str(max(1, int(self.connect_timeout.total_seconds()))),
+                "application_name": APPLICATION,
+            }
+        )
 
     def options(self, *, read_only: bool) -> str:
         """The server settings of a session, as libpq's `options`."""

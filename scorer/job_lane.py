@@ -17,6 +17,7 @@ from scorer.connection import Target
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
 from scorer.job import Job
 from scorer.lanes import Lane, daemon_name
+from scorer.lines import close_line, open_line
 from scorer.log import say
 from scorer.outage import Outage
 from scorer.runs import run_tick, share_runs
@@ -52,6 +53,7 @@ class JobLane(Lane):
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
+        self._lacks = False  # something that a run needs to begin: the model's file, say
 
     def close(self) -> None:
         """End the lane's session."""
@@ -67,7 +69,11 @@ class JobLane(Lane):
     def turn(self) -> float:
         """Settle the ticks that are due by the database's clock; seconds until the next one, or the next look."""
         now, due, breaker = self._look()
-        if breaker is not None and breaker.is_open(now):
+        self._lacks = self._lacks and breaker is not None
+        if self._lacks and self._can_begin():
+            self._lacks = False
+            self._fire(now, due, half_open=False)
+        elif breaker is not None and breaker.is_open(now):
             self._pass_over(due, reason=f"its breaker is open: {breaker.reason}")
         elif due or (breaker is not None and breaker.opened_at is not None):
             self._fire(now, due, half_open=breaker is not None and breaker.opened_at is not None)
@@ -206,9 +212,20 @@ class JobLane(Lane):
         reason = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
         begun = self._pass_over(due, reason=reason) < max(len(due), 1)
         self._count_failure(reason)
+        self._lacks = not begun and not self._can_begin()
         if not begun or not isinstance(error, UserError):
             raise error
         self.pulse.hindered = reason
+
+    def _can_begin(self) -> bool:
+        """Whether all is there that a run needs; looked for at every turn, so that a job is not left alone for longer than it must be."""
+        try:
+            close_line(open_line(self.job, url=self._url, settings=self.settings))
+        except DatabaseUnavailable:
+            raise
+        except UserError:
+            return False
+        return True
 
     def _count_failure(self, reason: str) -> None:
         """Count one more failure in a row, and say so where that opens the breaker."""

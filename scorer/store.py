@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -356,9 +357,15 @@ def previous_of(row: Any) -> Previous | None:
     )
 
 
+@lru_cache(maxsize=64)
+def _names_in(query: str) -> tuple[str, ...]:
+    """The parameters that a query names."""
+    return tuple(sa.text(query).compile().params)
+
+
 def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     """Those of `parameters` that a job's query names; UserError where it names another."""
-    named = sa.text(query).compile().params
+    named = _names_in(query)
     for name in named:
         if name not in parameters:
             raise UserError(f"{where} names :{name}, which [parameters] of its job.toml lacks; add it.")

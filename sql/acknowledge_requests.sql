@@ -9,7 +9,13 @@ SET
     outcome = a.outcome,
     score_id = CASE
         WHEN s.score_id IS NOT NULL THEN s.score_id
-        WHEN a.outcome = 'UNCHANGED' THEN c.score_id
+        WHEN a.outcome = 'UNCHANGED' THEN (
+            SELECT c.score_id
+            FROM scorer.current_scores AS c
+            WHERE c.job = :job
+              AND c.entity_id = a.entity_id
+              AND c.output = :output
+        )
         ELSE (
             SELECT max(l.score_id)
             FROM scorer.scores AS l
@@ -22,9 +28,5 @@ SET
     END
 FROM unnest(CAST(:request_ids AS bigint []), CAST(:entity_ids AS text []), CAST(:outcomes AS text [])) AS a (request_id, entity_id, outcome)
 LEFT JOIN pg_temp.staged_outcomes AS s ON s.entity_id = a.entity_id
-LEFT JOIN scorer.current_scores AS c
-    ON c.job = :job
-    AND c.entity_id = a.entity_id
-    AND c.output = :output
 WHERE q.request_id = a.request_id
 RETURNING q.request_id

@@ -1,8 +1,16 @@
 -- Takes asked entities for an answer, passing over those that a worker is scoring this moment; one row per entity, with its current
 -- outcome. The work of an entity that waits for a run is locked and left in place: a batch passes it over meanwhile, and finds the entity
 -- unchanged afterwards. An outcome that a clock, put right since, dated in the future is none.
+-- OFFSET 0 has each entity looked up by its key, however long the backlog is and whatever the planner believes of it.
 -- Parameters: job, output, entity_ids, as_ofs (arrays, one element per entity).
-WITH held AS MATERIALIZED (
+WITH asked AS MATERIALIZED (
+    SELECT
+        a.entity_id,
+        a.as_of
+    FROM unnest(CAST(:entity_ids AS text []), CAST(:as_ofs AS timestamptz [])) AS a (entity_id, as_of)
+),
+
+held AS MATERIALIZED (
     SELECT w.entity_id
     FROM scorer.work AS w
     WHERE w.job = :job
@@ -20,16 +28,23 @@ SELECT
     c.valid_until,
     c.judged_by_model,
     c.judged_by_job
-FROM unnest(CAST(:entity_ids AS text []), CAST(:as_ofs AS timestamptz [])) AS asked (entity_id, as_of)
-LEFT JOIN scorer.current_scores AS c
-    ON c.job = :job
-    AND c.entity_id = asked.entity_id
-    AND c.output = :output
-    AND c.status_at <= clock_timestamp()
-WHERE asked.entity_id IN (SELECT h.entity_id FROM held AS h)
-   OR NOT EXISTS (
-       SELECT
-       FROM scorer.work AS w
-       WHERE w.job = :job
-         AND w.entity_id = asked.entity_id
-   )
+FROM asked
+LEFT JOIN held ON held.entity_id = asked.entity_id
+LEFT JOIN LATERAL (
+    SELECT w.entity_id
+    FROM scorer.work AS w
+    WHERE w.job = :job
+      AND w.entity_id = asked.entity_id
+    OFFSET 0
+) AS waiting ON true
+LEFT JOIN LATERAL (
+    SELECT *
+    FROM scorer.current_scores AS s
+    WHERE s.job = :job
+      AND s.entity_id = asked.entity_id
+      AND s.output = :output
+      AND s.status_at <= clock_timestamp()
+    OFFSET 0
+) AS c ON true
+WHERE held.entity_id IS NOT NULL
+   OR waiting.entity_id IS NULL

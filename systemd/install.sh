@@ -67,7 +67,7 @@ check_python() {
         fail "$PYTHON is not Python 3.11 or newer with venv; set PYTHON= (Debian: apt install python3-venv)."
     real=$("$PYTHON" -c 'import os, sys; print(os.path.realpath(sys.executable))')
     case $real in
-        /root/* | /home/*) fail "$real lies in a home folder, which the service cannot see; set PYTHON=/usr/bin/python3." ;;
+        ~root/* | /home/*) fail "$real lies in a home folder, which the service cannot see; set PYTHON=/usr/bin/python3." ;;
     esac
 }
 

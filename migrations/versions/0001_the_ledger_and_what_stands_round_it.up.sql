@@ -532,7 +532,7 @@ SELECT
     s.as_of,
     s.scored_at,
     s.valid_until,
-    COALESCE(s.valid_until <= now(), false) AS stale,
+    COALESCE(s.valid_until <= now() OR s.scored_at > clock_timestamp(), false) AS stale,
     s.model_version,
     s.score_id,
     s.run_id,

@@ -8,6 +8,7 @@ A container has no say over its control groups where the host keeps them from it
 from __future__ import annotations
 
 import configparser
+import fnmatch
 import hashlib
 import json
 import os
@@ -75,12 +76,24 @@ class Machine:
         )
         return self.out(*AS_POSTGRES, *psql, "--command", statement)
 
-    def journal(self, *arguments: str) -> list[dict[str, Any]]:
-        """Entries of the journal, oldest first."""
-        return [json.loads(line) for line in self.out("journalctl", "--output=json", *arguments).splitlines()]
+    def journal(self, *, after: str = "", unit: str = "*", event: str = "") -> list[dict[str, Any]]:
+        """Entries of the journal, oldest first: those after a place, of units by a pattern, with a MESSAGE_ID.
+
+        They are chosen here, because journalctl 252 passes over the first match after a place that does not match itself.
+        """
+        entries = map(
+            json.loads,
+            self.out("journalctl", "--output=json", *([f"--after-cursor={after}"] if after else [])).splitlines(),
+        )
+        return [
+            entry
+            for entry in entries
+            if any(fnmatch.fnmatch(entry.get(name, ""), unit) for name in ("_SYSTEMD_UNIT", "UNIT"))
+            and entry.get("MESSAGE_ID", "").startswith(event)
+        ]
 
     def cursor(self) -> str:
-        """A place in the journal: `journal(f"--after-cursor={cursor}")` gives what came later."""
+        """A place in the journal: `journal(after=...)` gives what came later."""
         self.call("journalctl", "--sync")
         return (
             self.out("journalctl", "--lines=1", "--output=json")
