@@ -101,6 +101,8 @@ class Target:
             "default_transaction_isolation": r"read\ committed",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
+            # What the hospital's functions and triggers tell may quote a patient, and libpq would print it.
+            "client_min_messages": "error",
             "statement_timeout": _milliseconds(self.statement_timeout),
             "lock_timeout": _milliseconds(self.lock_timeout),
             "idle_in_transaction_session_timeout": _milliseconds(self.idle_timeout),

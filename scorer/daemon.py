@@ -182,7 +182,7 @@ class Daemon:
         self._manager.ready(self._told())
 
     def _not_ready(self, reason: str) -> None:
-        if reason != self._why_not:
+        if not _is_same(reason, self._why_not):
             say(_log, events.NOT_READY, reason=reason)
         self._why_not = reason
         self._check_at = time.monotonic() + self._settings.poll.total_seconds()
@@ -253,6 +253,12 @@ class Daemon:
             sys.stderr.flush()
             os._exit(0)  # no interpreter's end waits for a thread that waits for the server
         return 0
+
+
+def _is_same(reason: str, before: str | None) -> bool:
+    """Whether that was told already: what a database that is not there says at each try may differ."""
+    database = "database: "
+    return reason == before or (reason.startswith(database) and before is not None and before.startswith(database))
 
 
 class _Ticks(BaseTrigger):  # type: ignore[misc]

@@ -45,7 +45,7 @@ class Lane:
         self.pulse = Pulse(name)
         self.settings = settings
         self._outage = outage or Outage()
-        self._sound_at = time.monotonic()  # its sessions were sound, or new
+        self._new = False  # its sessions are, since the database broke off its last turn
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
@@ -95,7 +95,7 @@ class Lane:
             self.pulse.beat()
             self._wait(seconds)
         self.end()
-        self._outage.lets_go(self.pulse.name)
+        self._outage.forget(self.pulse.name)
 
     def _guarded_turn(self) -> float:
         """One turn; whatever it raises is told and tried again at the next, so that a lane never ends by itself."""
@@ -105,24 +105,23 @@ class Lane:
         except Stopping:
             return 0.0
         except DatabaseUnavailable as error:
-            self._outage.keeps(self.pulse.name, error, sound_at=self._sound_at)
-            self._renew()
+            self.close()
+            if not self._new:
+                # Broken sessions alone are no outage: the server may be back, or may have ended those that stood still.
+                self._new = True
+                return 0.0
+            self._outage.keeps(self.pulse.name, error)
         except UserError as error:
             self._told(str(error))
             self._outage.lets_go(self.pulse.name)
         except Exception as error:  # noqa: BLE001 - a thread's edge
             say(_log, events.BUG, raised=error, job=self.pulse.name)
-            self._renew()
+            self.close()
         else:
-            self._sound_at = time.monotonic()
+            self._new = False
             self._outage.lets_go(self.pulse.name)
             return seconds
         return min(self.settings.retry_last_wait, self.settings.poll).total_seconds()
-
-    def _renew(self) -> None:
-        """Have the next turn open new sessions."""
-        self.close()
-        self._sound_at = time.monotonic()
 
     def _told(self, reason: str | None) -> None:
         """Say why the lane cannot do its work, once."""

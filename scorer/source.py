@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,17 @@ from scorer.statements import statement, without_comments
 from scorer.types import NO_TIME, Attributes, Floats, Integers, Observations, Position, WorkItem
 
 _log = logging.getLogger(__name__)
+
+
+def _uninterrupted(function: Callable[..., Any], args: Any, kwargs: Any, _: object) -> Any:
+    """What the function gives. An interrupt meanwhile is heard at its end, which statement_timeout brings at the latest."""
+    return function(*args, **kwargs)
+
+
+# The driver takes the main thread's SIGINT for itself while it waits, and forgets it where the answer comes all the same: the run that an
+# operator interrupts would go on.
+if hasattr(dbapi, "_blocking_call"):
+    setattr(dbapi, "_blocking_call", _uninterrupted)  # noqa: B010 - the driver's types do not name it
 
 OBSERVATION_COLUMNS = (
     "position",

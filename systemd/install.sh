@@ -5,7 +5,7 @@
 #
 #     PREFIX/lib/scorer                    a virtual environment with the wheel and all it needs
 #     PREFIX/bin/scorer                    the command
-#     PREFIX/share/scorer                  scorer.toml as shipped, rules for Prometheus
+#     PREFIX/share/scorer                  scorer.toml as shipped, alerts for Prometheus, and sql, a link to the jobs' statements
 #     PREFIX/share/doc/scorer              README, licence
 #     PREFIX/lib/systemd, sysusers.d ...   units, catalog, user, folders; below /etc where systemd does not look into PREFIX
 #     /etc/scorer/scorer.toml              unless there is one that was changed
@@ -45,8 +45,8 @@ files() {
     done
     echo "$here/scorer.sysusers $vendor/sysusers.d/scorer.conf"
     echo "$here/scorer.tmpfiles $vendor/tmpfiles.d/scorer.conf"
-    for path in "$here"/*.toml "$here"/*.yml "$here"/*.yaml; do
-        [ ! -e "$path" ] || echo "$path $share/$(basename "$path")"
+    for path in scorer.toml scorer.rules.yml; do
+        echo "$here/$path $share/$path"
     done
     echo "$checkout/README.md $doc/README.md"
     echo "$checkout/LICENSE $doc/LICENSE"
@@ -97,6 +97,10 @@ place_environment() {
     rm -rf "$DESTDIR$venv.old"
     mkdir -p "$DESTDIR$PREFIX/bin"
     ln -sf ../lib/scorer/bin/scorer "$DESTDIR$PREFIX/bin/scorer"
+    # A place that does not change with Python's version, for whoever runs grants.sql and its like by hand.
+    package=$(cd "$DESTDIR$venv" && echo lib/python3*/site-packages/scorer)
+    mkdir -p "$DESTDIR$share"
+    ln -sfn "../../lib/scorer/$package/sql" "$DESTDIR$share/sql"
 }
 
 # What was shipped with the version before stands in `share`, and tells whether the site has changed its copy.
@@ -154,7 +158,7 @@ uninstall_all() {
     if cmp -s "$DESTDIR$settings" "$DESTDIR$share/scorer.toml"; then
         rm -f "$DESTDIR$settings"
     fi
-    rm -f "$DESTDIR$settings.new" "$DESTDIR$PREFIX/bin/scorer"
+    rm -f "$DESTDIR$settings.new" "$DESTDIR$PREFIX/bin/scorer" "$DESTDIR$share/sql"
     files | while read -r _ to; do
         rm -f "$DESTDIR$to"
     done

@@ -231,10 +231,16 @@ class Child:
         answer: int | None = self.nursery.ask({"what": "ended", "pid": self.pid})
         return answer
 
-    def wait(self) -> int:
-        """Its exit code, once it has ended."""
+    def wait(self, *, runs: int = 1) -> int:
+        """Its exit code, once it has ended, having been told to do so many runs."""
         found: list[int] = []
-        eventually(lambda: found.append(code) is None if (code := self.ended()) is not None else False, what=self.log)
+
+        def ended() -> bool:
+            if (code := self.ended()) is not None:
+                found.append(code)
+            return bool(found)
+
+        eventually(ended, what=self.log, patience=PATIENCE + 3 * runs)
         return found[0]
 
     def wait_until_stopped(self) -> None:
@@ -349,9 +355,9 @@ def nursery(nurseries: Callable[[int], Nursery]) -> Nursery:
     return nurseries(0)
 
 
-def eventually(holds: Callable[[], object], *, what: Callable[[], object]) -> None:
+def eventually(holds: Callable[[], object], *, what: Callable[[], object], patience: float = PATIENCE) -> None:
     """Return once it holds; fail with `what` is to be said after a time in which it should have."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not holds():
         if time.monotonic() > deadline:
             pytest.fail(f"waited in vain: {what()}")

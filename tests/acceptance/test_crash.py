@@ -114,7 +114,7 @@ class Ward:
         as_ofs = [as_of for (as_of,) in self.query(self.url, "SELECT DISTINCT as_of FROM scorer.runs ORDER BY 1")]
         settings = replace(self.settings, batch_size=3 * BATCH)
         child = self.nursery.fork("replay", url=self.copy, settings=settings, as_ofs=as_ofs)
-        assert child.wait() == 0, child.log()
+        assert child.wait(runs=len(as_ofs)) == 0, child.log()
         assert self.ledger(self.url) == self.ledger(self.copy)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +25,21 @@ from scorer.types import Trigger
 
 def name_of(url: str) -> str:
     return url.split("?", maxsplit=1)[0].rsplit("/", maxsplit=1)[-1]
+
+
+def test_an_interrupt_while_observations_are_read_is_heard(hospital: Any, changed_job: Any) -> None:
+    job = changed_job(("observations.sql", "FROM unnest", "FROM pg_catalog.pg_sleep(0.3) AS slept, unnest"))
+    hospital.admit(1, 2)
+
+    def interrupt_soon(step: str) -> None:
+        if step == "claim":
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        hospital.run(job, watch=interrupt_soon)
+    assert hospital.rows("SELECT status, eligible FROM scorer.runs") == [("running", 2)]
+    assert hospital.run(job).counts.eligible == 2
+    assert hospital.rows("SELECT DISTINCT status FROM scorer.runs") == [("succeeded",)]
 
 
 def test_a_function_planted_in_public_is_never_run(database_url: str, settings: Settings) -> None:

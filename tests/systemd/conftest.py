@@ -182,6 +182,8 @@ def wheels(cache: Path) -> Path:
         take = [*pip, "download", "--quiet", "--only-binary=:all:", f"--python-version={PYTHON}", f"--dest={fresh}"]
         _run(*take, f"--constraint={constraints}", *wanted)
         _run(*take, "setuptools>=77", "wheel")
+        for outdated in cache.glob("wheels-*[0-9a-f]"):
+            shutil.rmtree(outdated)
         fresh.rename(ready)
     return ready
 

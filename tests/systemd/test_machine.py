@@ -12,6 +12,11 @@ def test_systemd_knows_the_units(machine: Any) -> None:
         assert machine.show(unit, "User") == "scorer"
 
 
+def test_what_others_run_by_hand_is_found_without_knowing_pythons_version(machine: Any) -> None:
+    assert "GRANT" in machine.out("cat", "/usr/local/share/scorer/sql/sepsis/grants.sql")
+    assert "ScorerGone" in machine.out("cat", "/usr/local/share/scorer/scorer.rules.yml")
+
+
 def test_the_service_owns_its_folder_and_cannot_read_the_credentials(machine: Any) -> None:
     assert machine.out("stat", "--format=%U:%G %a", "/var/lib/scorer") == "scorer:scorer 750"
     machine.call("chmod", "0644", "/etc/scorer/owner_database_url")

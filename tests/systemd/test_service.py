@@ -25,7 +25,9 @@ def schedule(machine: Any) -> Callable[[str], None]:
     for part in ("sql", "expectations"):
         machine.call("mkdir", "--parents", f"/etc/scorer/jobs/{part}")
         machine.call("cp", "--recursive", f"{SHIPPED}/{part}/sepsis", f"/etc/scorer/jobs/{part}/")
-    machine.write("/etc/scorer/scorer.toml", 'jobs_dir = "/etc/scorer/jobs"\npoll = "2 s"\n')
+    machine.write(
+        "/etc/scorer/scorer.toml", 'jobs_dir = "/etc/scorer/jobs"\npoll = "2 s"\nhealth_address = "127.0.0.1:9187"\n'
+    )
     job = machine.out("cat", f"{SHIPPED}/sql/sepsis/job.toml")
 
     def write(cron: str) -> None:
@@ -114,6 +116,11 @@ def test_no_password_is_anywhere_but_in_the_credentials(service: Any, passwords:
             assert secret not in text
 
 
+def test_it_answers_for_its_health(service: Any) -> None:
+    ask = "import urllib.request as ask; print(ask.urlopen('http://127.0.0.1:9187/ready').status)"
+    assert service.out("python3", "-c", ask) == "200"
+
+
 def test_it_runs_as_nobody_much(service: Any) -> None:
     status = service.out("cat", f"/proc/{main_process(service)}/status")
     assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
@@ -127,6 +134,7 @@ def test_a_further_worker_shares_the_work(service: Any) -> None:
     service.systemctl("start", "scorer@2.service")
     daemons = "SELECT count(*) FROM scorer.daemons WHERE ready"
     service.wait("two daemons", lambda: service.sql(daemons) == "2")
+    service.call("test", "-S", "/run/scorer-2/health.sock")
     service.wait("one more run", lambda: int(service.sql(RUNS)) > before)
     service.systemctl("stop", "scorer@2.service")
     assert service.show("scorer@2.service", "Result") == "success"
@@ -223,9 +231,11 @@ def test_it_stops_in_time_and_leaves_nothing_behind(service: Any, place: str) ->
 
 @pytest.fixture
 def stopped(service: Any) -> Iterator[Any]:
+    """The machine with the service stopped, and as many starts left to it as on a quiet day."""
     service.systemctl("stop", UNIT)
+    service.systemctl("reset-failed", UNIT)
     yield service
-    service.call("systemctl", "reset-failed", "scorer*", check=False)
+    service.call("systemctl", "reset-failed", UNIT)
     service.systemctl("start", UNIT)
 
 
@@ -262,3 +272,19 @@ def test_what_a_person_must_mend_is_tried_once_and_somebody_is_told(stopped: Any
         assert any("jobs_dir" in message for message in messages(stopped, place, UNIT))
     finally:
         stopped.write("/etc/scorer/scorer.toml", settings + "\n")
+
+
+def test_a_fault_that_starting_does_not_mend_ends_and_somebody_is_told(stopped: Any, pager: str, place: str) -> None:
+    folder = f"/etc/systemd/system/{UNIT}.d"
+    stopped.write(f"{folder}/fault.conf", "[Service]\nExecStart=\nExecStart=/bin/sh -c 'exit 70'\nRestartSec=100ms\n")
+    stopped.systemctl("daemon-reload")
+    try:
+        stopped.call("systemctl", "start", UNIT, check=False)
+        stopped.wait("the pager", lambda: pager in messages(stopped, place, "scorer-alert@*"))
+        assert stopped.show(UNIT, "ActiveState") == "failed"
+        tries = [text for text in messages(stopped, place, UNIT) if "status=70" in text]
+        assert len(tries) == int(stopped.show(UNIT, "StartLimitBurst"))
+        assert sum(text.startswith("paged:") for text in messages(stopped, place, "scorer-alert@*")) == 1
+    finally:
+        stopped.call("rm", "--recursive", folder)
+        stopped.systemctl("daemon-reload")

@@ -101,6 +101,7 @@ PAIRS = {
     "StartLimitBurst": "StartLimitIntervalSec",
     "StateDirectoryMode": "StateDirectory",
     "LogExtraFields": "SyslogIdentifier",
+    "Environment": "RuntimeDirectory",
     "LimitCORE": "MemoryMax",
 }
 
@@ -137,7 +138,7 @@ def test_the_daemon_never_holds_what_changes_tables() -> None:
 def test_a_further_worker_is_the_daemon_again() -> None:
     first, further = directives(FOLDER / "scorer.service"), directives(FOLDER / "scorer@.service")
     differ = {name for name in first | further if first.get(name) != further.get(name)}
-    assert differ == {"Description", "RuntimeDirectory"}
+    assert differ == {"Description", "RuntimeDirectory", "Environment"}
 
 
 @each_service
