@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types tests bench soak clean install uninstall test-systemd
+.PHONY: demo test lint types tests bench faults soak clean install uninstall test-systemd
 
 demo: .venv/demo
 	$(BIN)/scorer demo
@@ -23,6 +23,10 @@ tests: .venv/test
 # Prints the ratio of a run to the bare floor, and its peak memory; VISITS=1000 for a quick look.
 bench: .venv/test
 	$(BIN)/python tests/benchmarks/run_against_floor.py --visits $(or $(VISITS),20000)
+
+# tests/acceptance/test_faults.py in its long form: each cause lasts a minute, by the settings as shipped. For root, for the network and disks.
+faults: .venv/test
+	FAULT_SECONDS=60 $(BIN)/pytest -s tests/acceptance/test_faults.py
 
 # Thirty days of hourly runs of two jobs on a compressed clock; prints memory day by day. DAYS=2 for a quick look.
 soak: .venv/test

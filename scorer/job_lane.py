@@ -17,7 +17,6 @@ from scorer.connection import Target
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
 from scorer.job import Job
 from scorer.lanes import Lane, daemon_name
-from scorer.lines import close_line, open_line
 from scorer.log import say
 from scorer.outage import Outage
 from scorer.runs import run_tick, share_runs
@@ -53,7 +52,7 @@ class JobLane(Lane):
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
-        self._lacks = False  # something that a run needs to begin: the model's file, say
+        self._try_now = False  # whoever reloads has mended something, perhaps
 
     def close(self) -> None:
         """End the lane's session."""
@@ -63,28 +62,39 @@ class JobLane(Lane):
         """Keep this schedule, by these settings, from the next turn on; ticks that would have been before are none."""
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
-        self.job, self.settings = job, settings
+        self.job, self.settings, self._try_now = job, settings, True
         self.wake()
 
     def turn(self) -> float:
         """Settle the ticks that are due by the database's clock; seconds until the next one, or the next look."""
+        try:
+            self._settle()
+        except DatabaseUnavailable as error:
+            self._hindrance = (
+                f"the database could not do it just then (SQLSTATE {error.sqlstate})"
+                if error.answers
+                else "the database was not there"
+            )
+            raise
+        now = self._now()
+        self.next_tick = self.job.schedule.next_tick(after=now)
+        return min(self.settings.poll.total_seconds(), (self.next_tick - now).total_seconds())
+
+    def _settle(self) -> None:
+        """Do what the ticks that are due, the job's breaker, and runs that others left or share, ask for."""
         now, due, breaker = self._look()
-        self._lacks = self._lacks and breaker is not None
-        if self._lacks and self._can_begin():
-            self._lacks = False
-            self._fire(now, due, half_open=False)
-        elif breaker is not None and breaker.is_open(now):
+        opened = breaker is not None and breaker.opened_at is not None
+        if breaker is not None and breaker.is_open(now) and not self._try_now:
             self._pass_over(due, reason=f"its breaker is open: {breaker.reason}")
-        elif due or (breaker is not None and breaker.opened_at is not None):
-            self._fire(now, due, half_open=breaker is not None and breaker.opened_at is not None)
+        elif due or opened:
+            self._try_now = False
+            self._fire(now, due, half_open=opened)
         else:
             if self._is_left():
                 self._help()
             if breaker is None:
                 self._told(None)
-        now = self._now()
-        self.next_tick = self.job.schedule.next_tick(after=now)
-        return min(self.settings.poll.total_seconds(), (self.next_tick - now).total_seconds())
+            self._hindrance = "the service stood still"
 
     def _now(self) -> datetime:
         if self._clock is not None:
@@ -96,12 +106,13 @@ class JobLane(Lane):
         """Now, the ticks that are due and not settled, and the job's breaker."""
         now = self._now()
         with self._store.transaction():
-            last = self._timetable.last_tick(self.job.name)
+            last, kept = self._timetable.last_tick(self.job.name)
             breaker = self._timetable.read_breaker(self.job.name)
         self._began = min(self._began or now, now)
-        if self._floor is _FROM_NOW or (self._floor is None and last is None):
-            # A job that has never run begins with the first tick that comes.
+        if self._floor is None and kept != str(self.job.schedule):
+            # A job that has never run by this schedule begins with the first tick that comes.
             self._floor = now
+        self._floor = None if self._floor is None else min(self._floor, now)
         after = max(filter(None, (last, self._floor)))
         return now, list(self.job.schedule.ticks(after=min(after, now), until=now)), breaker
 
@@ -125,11 +136,18 @@ class JobLane(Lane):
         except DatabaseBusy:
             pass  # the run was ended, with the reason; the next tick tries again
         except Exception as error:  # noqa: BLE001 - the edge of a run
-            self._fail(error, due=[])
+            self._fail(error, begun=True)
 
     def _fire(self, now: datetime, due: list[datetime], *, half_open: bool) -> None:
         """Run the job once for all that is due; where it fails, count that."""
         tick = self._tick(now, due) if due else None
+        begun = False
+
+        def watch(step: str) -> None:
+            nonlocal begun
+            begun = True
+            self.pulse.beat(step)
+
         if half_open:
             say(_log, events.BREAKER_HALF_OPEN, job=self.job.name)
         try:
@@ -140,19 +158,16 @@ class JobLane(Lane):
                 tick=tick,
                 trigger=Trigger.SCHEDULE if tick and (tick.outcome, tick.missed) == ("ran", ()) else Trigger.CATCH_UP,
                 as_of=None if self._clock is None else now,
-                watch=self.pulse.beat,
+                watch=watch,
                 stopping=self.stopping,
                 quiet=half_open,
             )
-        except DatabaseUnavailable:
-            self._hindrance = "the database was not there"
-            raise
-        except Stopping:
+        except (DatabaseUnavailable, Stopping):
             raise
         except DatabaseBusy:
             return  # the run was ended, with the reason; the next tick tries again
         except Exception as error:  # noqa: BLE001 - the edge of a run
-            self._fail(error, due=due)
+            self._fail(error, begun=begun)
             return
         if ended is not None:
             self._told(None)
@@ -166,6 +181,7 @@ class JobLane(Lane):
             scheduled_for=newest,
             outcome="late" if late else "ran",
             reason=self._why(newest) if late else None,
+            schedule=str(self.job.schedule),
             missed=tuple(missed),
             missed_reason=self._why(missed[-1]) if missed else "",
             recorded_by=daemon_name(),
@@ -200,32 +216,24 @@ class JobLane(Lane):
                 reason=tick.reason,
             )
 
-    def _pass_over(self, due: list[datetime], *, reason: str) -> int:
-        """Record ticks as missed, without a word: what keeps the job from running was told when it began. How many were not settled."""
-        if not due:
-            return 0
-        with self._store.transaction():
-            return self._timetable.miss_ticks(self.job.name, due, reason=reason, recorded_by=daemon_name())
+    def _pass_over(self, due: list[datetime], *, reason: str) -> None:
+        """Record ticks as missed, without a word: what keeps the job from running was told when it began."""
+        if due:
+            with self._store.transaction():
+                self._timetable.miss_ticks(
+                    self.job.name, due, reason=reason, schedule=str(self.job.schedule), recorded_by=daemon_name()
+                )
 
-    def _fail(self, error: Exception, *, due: list[datetime]) -> None:
-        """Count the failure; raise it, unless it was told when its run was marked as failed."""
+    def _fail(self, error: Exception, *, begun: bool) -> None:
+        """Count the failure of a run; where none could begin here, raise it: another daemon may be able to, so the ticks stay open."""
         reason = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
-        begun = self._pass_over(due, reason=reason) < max(len(due), 1)
-        self._count_failure(reason)
-        self._lacks = not begun and not self._can_begin()
-        if not begun or not isinstance(error, UserError):
+        if not begun:
+            self._hindrance = reason
             raise error
+        self._count_failure(reason)
         self.pulse.hindered = reason
-
-    def _can_begin(self) -> bool:
-        """Whether all is there that a run needs; looked for at every turn, so that a job is not left alone for longer than it must be."""
-        try:
-            close_line(open_line(self.job, url=self._url, settings=self.settings))
-        except DatabaseUnavailable:
-            raise
-        except UserError:
-            return False
-        return True
+        if not isinstance(error, UserError):
+            raise error
 
     def _count_failure(self, reason: str) -> None:
         """Count one more failure in a row, and say so where that opens the breaker."""
@@ -251,6 +259,6 @@ class JobLane(Lane):
 
 
 def _pause(settings: Settings, *, failures: int) -> timedelta:
-    """How long a job that failed so often is left alone: twice as long each time, and a day at most."""
+    """How long a job that failed so often is left alone: twice as long each time, and an hour at most."""
     doublings = min(max(failures - settings.breaker_failures, 0), 16)
-    return min(settings.breaker_pause * (1 << doublings), timedelta(days=1))
+    return min(settings.breaker_pause * (1 << doublings), max(settings.breaker_pause, timedelta(hours=1)))

@@ -64,12 +64,13 @@ class RequestLane(Lane):
 
     def _wait(self, seconds: float) -> None:
         """Until a notification, or the lane is woken, or the time has passed."""
-        until = time.monotonic() + seconds
+        until, listened = time.monotonic() + seconds, self._listener.listens
         try:
             while not self._wake.is_set() and time.monotonic() < until:
                 if self._listener.hear(min(_SLICE, seconds)):
                     break
         except DatabaseUnavailable:
             self._listener.close()
-            super()._wait(min(seconds, self.settings.retry_first_wait.total_seconds()))
+            if not listened:  # a session that breaks is looked into at once; one that cannot be had, after a while
+                super()._wait(min(seconds, self.settings.retry_first_wait.total_seconds()))
         self._wake.clear()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from scorer import events
 from scorer.config import Settings
-from scorer.errors import UserError
+from scorer.errors import DatabaseBusy, RunStopped, UserError
 from scorer.job import Job
 from scorer.judgement import add_counts
 from scorer.lines import close_line, open_line
@@ -104,11 +105,17 @@ def run_tick(
         worker.finish_what_others_left()
         run = worker.persevere(lambda: _begin_alone(line, tick=tick, trigger=trigger, as_of=as_of))
         if run is None:
-            worker.help_others()
+            _help(worker)
             return None
         return _carried(worker, run, began=began)
     finally:
         worker.close()
+
+
+def _help(worker: Worker) -> None:
+    """Carry batches of others' runs; what stops such a run is for its own process to meet, and to tell."""
+    with suppress(RunStopped, DatabaseBusy):
+        worker.help_others()
 
 
 def share_runs(
@@ -124,7 +131,7 @@ def share_runs(
     worker = Worker(line, settings=settings, url=url, watch=watch, stopping=stopping)
     try:
         worker.finish_what_others_left()
-        worker.help_others()
+        _help(worker)
     finally:
         worker.close()
 
@@ -200,7 +207,13 @@ def _begin_alone(line: Line, *, tick: Tick | None, trigger: Trigger, as_of: date
         store.hold_run(run.run_id)
         if tick is not None:
             timetable.record_tick(job.name, tick, run_id=run.run_id)
-            timetable.miss_ticks(job.name, tick.missed, reason=tick.missed_reason, recorded_by=tick.recorded_by)
+            timetable.miss_ticks(
+                job.name,
+                tick.missed,
+                reason=tick.missed_reason,
+                schedule=tick.schedule,
+                recorded_by=tick.recorded_by,
+            )
     _say_begun(line, run, eligible=eligible)
     return run
 

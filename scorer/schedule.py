@@ -32,6 +32,9 @@ class Schedule:
     cron: str
     timezone: str
 
+    def __str__(self) -> str:
+        return f"{self.cron} {self.timezone}"
+
     @classmethod
     def of(cls, cron: str, timezone: str, *, where: str) -> Schedule:
         """The schedule; UserError, beginning with `where`, for an expression or a zone that cannot be read, or one that never fires."""

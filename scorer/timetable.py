@@ -37,10 +37,10 @@ class Timetable:
         moment: datetime = self._session.one("read_clock").now
         return moment
 
-    def last_tick(self, job: str) -> datetime | None:
-        """The newest tick of a job that was settled and is not in the future, if there is one."""
-        moment: datetime | None = self._session.one("last_tick", job=job).scheduled_for
-        return moment
+    def last_tick(self, job: str) -> tuple[datetime | None, str | None]:
+        """The newest tick of a job that was settled and is not in the future, if there is one, and the schedule that it was of."""
+        rows = self._session.all("last_tick", job=job)
+        return (rows[0].scheduled_for, rows[0].schedule) if rows else (None, None)
 
     def hold_schedule(self, job: str) -> bool:
         """Whether this transaction now holds the job's schedule: nobody else begins a run by it."""
@@ -58,14 +58,15 @@ class Timetable:
             scheduled_for=tick.scheduled_for,
             outcome=tick.outcome,
             reason=tick.reason,
+            schedule=tick.schedule,
             run_id=run_id,
             recorded_by=tick.recorded_by,
         )
 
-    def miss_ticks(self, job: str, ticks: Sequence[datetime], *, reason: str, recorded_by: str) -> int:
+    def miss_ticks(self, job: str, ticks: Sequence[datetime], *, reason: str, schedule: str, recorded_by: str) -> int:
         """How many of `ticks` are recorded just now as missed."""
         rows = self._session.all(
-            "miss_ticks", job=job, scheduled_for=list(ticks), reason=reason, recorded_by=recorded_by
+            "miss_ticks", job=job, scheduled_for=list(ticks), reason=reason, schedule=schedule, recorded_by=recorded_by
         )
         return len(rows)
 

@@ -220,6 +220,7 @@ class Tick:
     scheduled_for: datetime
     outcome: str
     reason: str | None
+    schedule: str
     missed: tuple[datetime, ...]
     missed_reason: str
     recorded_by: str

@@ -1,8 +1,12 @@
--- The newest tick of a job that was settled; one row, null where none was. What a clock that was wrong settled in the future does not
--- count.
+-- The newest tick of a job that was settled, and the schedule that it was of; one row, or none. What a clock that was wrong settled in the
+-- future does not count.
 -- Parameters: job.
-SELECT max(scheduled_for) AS scheduled_for
+SELECT
+    scheduled_for,
+    schedule
 FROM scorer.ticks
 WHERE job = :job
   AND scheduled_for <= clock_timestamp()
   AND recorded_at <= clock_timestamp()
+ORDER BY scheduled_for DESC
+LIMIT 1

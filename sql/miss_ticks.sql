@@ -1,18 +1,20 @@
 -- Records ticks as missed, leaving those that are settled (but not what a clock that was wrong settled in the future); one row per tick
 -- recorded.
--- Parameters: job, scheduled_for (array of times), reason, recorded_by.
-INSERT INTO scorer.ticks AS t (job, scheduled_for, outcome, reason, recorded_by)
+-- Parameters: job, scheduled_for (array of times), reason, schedule, recorded_by.
+INSERT INTO scorer.ticks AS t (job, scheduled_for, outcome, reason, schedule, recorded_by)
 SELECT
     :job,
     missed.scheduled_for,
     'missed',
     :reason,
+    :schedule,
     :recorded_by
 FROM unnest(CAST(:scheduled_for AS timestamptz [])) AS missed (scheduled_for)
 ON CONFLICT (job, scheduled_for) DO UPDATE
 SET
     outcome = excluded.outcome,
     reason = excluded.reason,
+    schedule = excluded.schedule,
     run_id = NULL,
     recorded_at = excluded.recorded_at,
     recorded_by = excluded.recorded_by

@@ -1,11 +1,12 @@
 -- Records a tick and the run that it set off; no row. What a clock that was wrong settled in the future gives way.
--- Parameters: job, scheduled_for, outcome, reason, run_id, recorded_by.
-INSERT INTO scorer.ticks AS t (job, scheduled_for, outcome, reason, run_id, recorded_by)
+-- Parameters: job, scheduled_for, outcome, reason, schedule, run_id, recorded_by.
+INSERT INTO scorer.ticks AS t (job, scheduled_for, outcome, reason, schedule, run_id, recorded_by)
 VALUES (
     :job,
     :scheduled_for,
     :outcome,
     :reason,
+    :schedule,
     :run_id,
     :recorded_by
 )
@@ -13,6 +14,7 @@ ON CONFLICT (job, scheduled_for) DO UPDATE
 SET
     outcome = excluded.outcome,
     reason = excluded.reason,
+    schedule = excluded.schedule,
     run_id = excluded.run_id,
     recorded_at = excluded.recorded_at,
     recorded_by = excluded.recorded_by

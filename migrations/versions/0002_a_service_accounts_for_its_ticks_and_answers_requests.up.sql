@@ -6,6 +6,7 @@ CREATE TABLE scorer.ticks (
     scheduled_for timestamptz NOT NULL,
     outcome text NOT NULL CHECK (outcome IN ('ran', 'late', 'missed')),
     reason text,
+    schedule text NOT NULL,
     run_id bigint REFERENCES scorer.runs,
     recorded_at timestamptz NOT NULL DEFAULT now(),
     recorded_by text NOT NULL,
@@ -18,6 +19,7 @@ COMMENT ON COLUMN scorer.ticks.job IS 'Job.';
 COMMENT ON COLUMN scorer.ticks.scheduled_for IS 'When the schedule wanted it.';
 COMMENT ON COLUMN scorer.ticks.outcome IS 'ran, late or missed.';
 COMMENT ON COLUMN scorer.ticks.reason IS 'Why it was late or missed.';
+COMMENT ON COLUMN scorer.ticks.schedule IS 'Schedule of the job by which it was expected: cron expression and time zone.';
 COMMENT ON COLUMN scorer.ticks.run_id IS 'The run it set off; null where it was missed.';
 COMMENT ON COLUMN scorer.ticks.recorded_at IS 'When this was settled.';
 COMMENT ON COLUMN scorer.ticks.recorded_by IS 'Daemon that settled it.';

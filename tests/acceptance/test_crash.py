@@ -188,15 +188,19 @@ def ward(wards: Iterator[Ward]) -> Ward:
 
 @pytest.fixture
 def carriers(ward: Ward, begin_run: Callable[..., Any]) -> Callable[..., list[Any]]:
-    """Begins a run and sets four workers on it, with what each is told more."""
+    """Begins a run and sets workers on it, with what each is told more; they are let go once each has claimed its second batch."""
 
     def start(*told: dict[str, Any]) -> list[Any]:
         run = begin_run(ward.url, as_of=ward.as_of)
-        small = replace(ward.settings, batch_size=8)
-        return [
-            ward.nursery.fork("carry", url=ward.url, settings=small, as_of=ward.as_of, run_id=run.run_id, **more)
-            for more in told
+        common = {"url": ward.url, "settings": replace(ward.settings, batch_size=8), "as_of": ward.as_of}
+        children = [
+            ward.nursery.fork("carry", run_id=run.run_id, stop_at=[("claim", 2)], **common, **more) for more in told
         ]
+        for child in children:
+            child.wait_until_stopped()
+        for child in children:
+            child.go_on()
+        return children
 
     return start
 
@@ -265,7 +269,7 @@ def test_a_run_goes_on_when_one_of_its_own_workers_is_killed(
             victims.append(found.pop())
             os.kill(victims[0], signal.SIGKILL)
 
-    tiny = replace(ward.settings, batch_size=4)
+    tiny = replace(ward.settings, batch_size=1)
     ended = run_job(sepsis, url=ward.url, settings=tiny, as_of=ward.as_of, workers=4, progress=kill_one)
     assert victims
     assert "Going on without further workers" in caplog.text

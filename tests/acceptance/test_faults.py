@@ -661,13 +661,23 @@ def test_the_servers_clock_jumps_ahead_and_back(night: Night, clock: Clock) -> N
         )
         night.heard("CLOCK_JUMPED")
         clock.set("+0")
+        night.nurses.send_home()
         of_the_future = "SELECT count(*) FROM reporting.current_scores WHERE status_at > clock_timestamp()"
         assert night.fetch(of_the_future)[0][0] > VISITS // 5
         assert night.fetch(
             "SELECT DISTINCT stale FROM reporting.current_scores WHERE scored_at > clock_timestamp()"
         ) == [(True,)]
         night.recover()
+        (visit,) = night.fetch(
+            "SELECT entity_id FROM reporting.current_scores WHERE scored_at > clock_timestamp() AND status = 'SCORED' LIMIT 1"
+        )
+        answer = """
+            SELECT s.scored_at <= clock_timestamp() FROM scorer.requests q LEFT JOIN scorer.scores s USING (score_id)
+            WHERE q.request_id = %s AND q.status = 'done'"""
+        asked = night.fetch("SELECT scorer.request_score('sepsis', %s)", *visit)[0][0]
+        night.eventually(lambda: night.fetch(answer, asked) == [(True,)], what=night.log)
         night.heard("CLOCK_JUMPED", times=2)
+        assert night.fetch(of_the_future)[0][0] > 0
         night.make_due()
         night.eventually(lambda: night.fetch(of_the_future) == [(0,)], what=night.log)
         night.end()

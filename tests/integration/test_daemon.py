@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -211,47 +212,114 @@ def test_a_changed_schedule_holds_from_then_on(hospital: Any, clock: Clock, lane
     ]
 
 
-def test_a_job_that_keeps_failing_is_left_alone_and_tried_again(
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The events that on-call would see, since they were last asked for."""
+    events = [
+        record.event.name for record in caplog.records if hasattr(record, "event") and record.levelno > logging.INFO
+    ]
+    caplog.clear()
+    return events
+
+
+def test_a_job_whose_runs_keep_failing_is_left_alone_and_tried_again(
     hospital: Any, clock: Clock, lane_of: Any, changed_job: Callable[..., Job], caplog: pytest.LogCaptureFixture
 ) -> None:
     hospital.admit(1)
-    broken = changed_job(("observations.sql", "    o.observation_value,", "    o.observation_worth,"))
-    lane = lane_of(broken, breaker_failures=2, breaker_pause=timedelta(hours=3))
+    impossible = hospital.observe(1, observation_value=9999.0)
+    strict = changed_job(("job.toml", "[actions] ", '[actions]\nvalue_not_too_high = "fail" '))
+    lane = lane_of(strict, breaker_failures=2, breaker_pause=timedelta(hours=3))
     lane.turn()
     first = hospital.noon + timedelta(minutes=5)
-
-    def told() -> list[str]:
-        events = [record.event.name for record in caplog.records if hasattr(record, "event") and record.levelno > 20]
-        caplog.clear()
-        return events
-
-    def turn_and_fail() -> None:
-        with pytest.raises(UserError, match="observation_worth"):
-            lane.turn()
-
     for clock.now in (first, first + HOUR):
-        turn_and_fail()
-    assert told() == ["BREAKER_OPENED"]
+        lane.turn()
+    assert told(caplog) == ["RUN_FAILED", "RUN_FAILED", "BREAKER_OPENED"]
     for hours in (2, 3):
         clock.now = first + hours * HOUR
         lane.turn()
-    assert told() == []
-    assert [outcome for _, outcome, _ in ticks(hospital)] == ["missed"] * 4
-    assert all("observation_worth" in reason for _, _, reason in ticks(hospital))
-
-    clock.now = first + 4 * HOUR  # three hours after it was opened: one try, which fails; left alone for twice as long
-    turn_and_fail()
-    clock.now = first + 9 * HOUR
+    assert [outcome for _, outcome, _ in ticks(hospital)] == ["ran", "ran", "missed", "missed"]
+    assert ticks(hospital)[-1][2].startswith(
+        "its breaker is open: Suite observations of job sepsis: rule value_not_too_high"
+    )
+    clock.now = first + 4 * HOUR  # three hours after it was opened: one try, which fails, and says no more than it said
     lane.turn()
-    assert told() == []
-
-    lane.reload(hospital.job, settings=lane.settings)
-    clock.now = first + 10 * HOUR
+    clock.now = first + 5 * HOUR
     lane.turn()
-    assert runs(hospital) == [("schedule", "succeeded")]
+    assert told(caplog) == []
+    assert [status for _, status in runs(hospital)] == ["failed"] * 3
+
+    hospital.execute("DELETE FROM public.patient_observations WHERE observation_id = %s", impossible)
+    lane.reload(strict, settings=lane.settings)  # whoever reloads need not wait for the pause to end
+    clock.now = first + 6 * HOUR
+    lane.turn()
+    assert runs(hospital)[-1] == ("schedule", "succeeded")
     assert hospital.rows("SELECT * FROM scorer.breakers") == []
-    assert ticks(hospital)[-1][:2] == (clock.now, "ran")
-    assert len(ticks(hospital)) == 11
+    assert [outcome for _, outcome, _ in ticks(hospital)] == ["ran", "ran", "missed", "missed", "ran", "missed", "ran"]
+
+
+def test_where_a_run_cannot_even_begin_the_ticks_are_left_to_another_daemon(
+    hospital: Any, clock: Clock, lane_of: Any, changed_job: Callable[..., Job]
+) -> None:
+    hospital.admit(1)
+    broken = changed_job(("observations.sql", "    o.observation_value,", "    o.observation_worth,"))
+    lame, sound = lane_of(broken), lane_of()
+    for lane in (lame, sound):
+        lane.turn()
+    clock.now = first = hospital.noon + timedelta(minutes=5)
+    with pytest.raises(UserError, match="observation_worth"):
+        lame.turn()
+    assert ticks(hospital) == hospital.rows("SELECT * FROM scorer.breakers") == []
+    sound.turn()
+    assert ticks(hospital) == [(first, "ran", None)]
+    sound.close()
+
+    for hours in (1, 2):
+        clock.now = first + hours * HOUR
+        with pytest.raises(UserError, match="observation_worth"):
+            lame.turn()
+    lame.reload(hospital.job, settings=lame.settings)
+    lame.turn()
+    (_, missed, reason), (_, ran, _) = ticks(hospital)[1:]
+    assert (missed, ran) == ("missed", "ran")
+    assert "observation_worth" in reason
+
+
+def test_ticks_of_a_schedule_that_changed_while_no_daemon_ran_are_not_invented(
+    hospital: Any, clock: Clock, lane_of: Any
+) -> None:
+    daily = lane_of(scheduled(hospital.job, "5 12 * * *"))
+    daily.turn()
+    clock.now = first = hospital.noon + timedelta(minutes=5)
+    daily.turn()
+    clock.now += 20 * HOUR
+    often = lane_of(scheduled(hospital.job, "*/5 * * * *"))
+    often.turn()
+    clock.now += timedelta(minutes=5)
+    often.turn()
+    assert ticks(hospital) == [(first, "ran", None), (clock.now, "ran", None)]
+
+
+def test_a_clock_that_was_ahead_when_the_daemon_began_does_not_keep_it_from_its_ticks(
+    hospital: Any, clock: Clock, lane_of: Any
+) -> None:
+    clock.now += timedelta(days=30)
+    lane = lane_of()
+    lane.turn()
+    clock.now = hospital.noon
+    lane.turn()
+    clock.now += timedelta(minutes=5)
+    lane.turn()
+    assert ticks(hospital) == [(clock.now, "ran", None)]
+
+
+def test_a_pause_of_the_whole_service_is_told_as_such(hospital: Any, clock: Clock, lane_of: Any) -> None:
+    lane = lane_of()
+    lane.turn()
+    clock.now += timedelta(minutes=5)
+    lane.turn()
+    lane.turn()
+    clock.now += 2 * HOUR + timedelta(minutes=10)
+    lane.turn()
+    assert [reason for _, _, reason in ticks(hospital)] == [None, "the service stood still", "the service stood still"]
 
 
 def test_a_run_that_succeeds_by_hand_closes_the_breaker(hospital: Any, clock: Clock, lane_of: Any) -> None:
