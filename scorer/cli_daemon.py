@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from scorer.cli_settings import database_url
 from scorer.config import Settings, load_settings
+from scorer.notify import SIGNALS
 
 
 @click.command()
@@ -16,6 +19,7 @@ def daemon(settings: Settings) -> None:
     It is ready once all that `scorer check` looks at holds, and runs until it is told to stop. SIGTERM ends it after the batch in hand;
     SIGHUP reads settings, jobs and models anew. Under systemd, see scorer.service.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     url = database_url(settings)
     from scorer.daemon import Daemon
 

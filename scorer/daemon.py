@@ -7,12 +7,13 @@ itself, by the database, what is due.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,19 +21,19 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from scorer import events
-from scorer.check import check
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.errors import UserError
+from scorer.gate import GateLane, Verdict
 from scorer.glance import Glance
 from scorer.health import Address, Health
 from scorer.heart import HeartLane
-from scorer.job import Job, job_names, load_job
+from scorer.job import Job
 from scorer.job_lane import JobLane
 from scorer.lanes import Lane
 from scorer.log import hear_threads, say
 from scorer.model import keep_to_one_thread
-from scorer.notify import ServiceManager
+from scorer.notify import SIGNALS, ServiceManager
 from scorer.outage import Outage
 from scorer.request_lane import RequestLane
 from scorer.schedule import Schedule
@@ -40,7 +41,6 @@ from scorer.version import __version__
 from scorer.watch import Watch
 
 _log = logging.getLogger(__name__)
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK = timedelta(seconds=1)
 _STARTING = timedelta(minutes=1)  # asked of systemd at each look, while something must still be mended
 _PATIENCE = timedelta(seconds=3)  # that a scrape of the metrics has with the database
@@ -52,7 +52,8 @@ class Daemon:
     """All that the main thread does; `run` ends when a signal asks it to."""
 
     def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
-        self._url, self._settings, self._reload_settings = url, settings, reload_settings
+        self._url, self._settings = url, settings
+        self._gate = GateLane(url=url, settings=settings, reload_settings=reload_settings)
         self._manager = ServiceManager(os.environ)
         self._outage = Outage()
         self._heart = HeartLane(url=url, settings=settings, outage=self._outage)
@@ -66,26 +67,39 @@ class Daemon:
         )
         self._why_not: str | None = "starting"
         self._starved = False
-        self._check_at = 0.0
         self._clocks = time.time() - time.monotonic()
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT; the exit code. SIGHUP reads settings, jobs and models anew."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before any thread: they inherit it, and none is interrupted
+        """Run until SIGTERM or SIGINT; the exit code. SIGHUP reads settings, jobs and models anew.
+
+        These must be blocked in every thread that there is: whoever imports the numerical libraries starts some.
+        """
+        faulthandler.enable()  # where the watchdog ends us, the journal says which thread hung
         hear_threads()
         keep_to_one_thread()
         say(_log, events.DAEMON_STARTED, version=__version__)
-        if self._settings.health_address is not None:
-            self._health.serve(Address.of(self._settings.health_address))
+        self._serve_health()
         self._heart.start()
+        self._gate.start()
         self._metronome.start()
         while True:
             taken = self._awaited()
             if taken is not None and taken.si_signo != signal.SIGHUP:
                 return self._stop()
             if taken is not None:
-                self._reload()
+                if self._why_not is None:
+                    self._manager.reloading()
+                self._gate.ask()
             self._look()
+
+    def _serve_health(self) -> None:
+        """Serve it where it is asked for; where another daemon has the address, scoring goes on without. UserError where it is none."""
+        if self._settings.health_address is not None:
+            address = Address.of(self._settings.health_address)
+            try:
+                self._health.serve(address)
+            except UserError as error:
+                say(_log, events.HEALTH_FAILED, error=str(error))
 
     def _awaited(self) -> Any:
         """The signal that came within the time between two looks, if one did; tell where it was far longer than that."""
@@ -124,16 +138,18 @@ class Daemon:
         return min(_LOOK, _LOOK if watchdog is None else watchdog / 3).total_seconds()
 
     def _all_lanes(self) -> list[Lane]:
-        return [self._heart, *self._lanes.values(), *([self._requests] if self._requests else [])]
+        return [self._heart, self._gate, *self._lanes.values(), *([self._requests] if self._requests else [])]
 
     def _look(self) -> None:
         """See to what has changed since the last look, and feed the watchdog if all is alive."""
         self._say_jumps()
-        if self._why_not is not None and time.monotonic() >= self._check_at:
-            self._check()
+        if (verdict := self._gate.take()) is not None:
+            self._take_on(verdict)
         hanging = [lane.pulse for lane in self._all_lanes() if self._hangs(lane)]
         if not hanging:
             self._manager.alive()
+            if self._why_not is not None:
+                self._manager.still_starting(_STARTING)
         elif not self._starved:
             seconds = round(time.monotonic() - hanging[0].beat_at)
             say(_log, events.WATCHDOG_STARVED, part=hanging[0].name, seconds=seconds)
@@ -164,34 +180,33 @@ class Daemon:
         parts += [f"{pulse.name}: {pulse.doing}" for pulse in busy[:1]]
         return "; ".join([*parts, *filter(None, [self._heart.summary])]) or "Ready"
 
-    # Becoming ready
+    # Becoming ready, and changing
 
-    def _check(self) -> None:
-        """Start the lanes of the jobs that are sound; ready once everything is."""
-        settings = self._settings
-        lines = list(check(url=self._url, settings=settings))
-        broken = [line for line in lines if not line.holds]
-        sound = {line.name.removeprefix("job ") for line in lines if line.holds and line.name.startswith("job ")}
-        if sound:
-            self._keep([load_job(name, jobs_dir=settings.jobs_dir) for name in sorted(sound | set(self._lanes))])
-        if broken:
-            self._not_ready(f"{broken[0].name}: {broken[0].found}")
-            return
-        self._why_not = None
-        say(_log, events.DAEMON_READY, jobs=len(self._lanes))
-        self._manager.ready(self._told())
+    def _take_on(self, verdict: Verdict) -> None:
+        """Act on what the gate found: start the lanes of the jobs that are sound, and be ready once everything holds."""
+        ready = self._why_not is None
+        if verdict.of_reload and verdict.broken is not None:
+            say(_log, events.RELOAD_REFUSED, reason=verdict.broken)
+        elif verdict.broken is not None:
+            self._keep(verdict.jobs, others=True)
+            self._not_ready(verdict.broken)
+        else:
+            self._settings, self._why_not = verdict.settings, None
+            self._keep(verdict.jobs, others=False)
+            event = events.DAEMON_RELOADED if ready and verdict.of_reload else events.DAEMON_READY
+            say(_log, event, jobs=len(verdict.jobs))
+        if self._why_not is None:
+            self._manager.ready(self._told())
 
     def _not_ready(self, reason: str) -> None:
         if not _is_same(reason, self._why_not):
             say(_log, events.NOT_READY, reason=reason)
         self._why_not = reason
-        self._check_at = time.monotonic() + self._settings.poll.total_seconds()
-        self._manager.still_starting(_STARTING)
 
-    def _keep(self, jobs: list[Job]) -> None:
-        """Have a lane for each of `jobs`, and no others."""
+    def _keep(self, jobs: Sequence[Job], *, others: bool) -> None:
+        """Have a lane for each of `jobs`; those of others go on as they are, or end."""
         names = {job.name for job in jobs}
-        for name in set(self._lanes) - names:
+        for name in set() if others else set(self._lanes) - names:
             self._metronome.remove_job(name)
             self._lanes.pop(name).stop()
         for job in jobs:
@@ -201,41 +216,18 @@ class Daemon:
                 self._lanes[job.name] = JobLane(job, url=self._url, settings=self._settings, outage=self._outage)
                 self._lanes[job.name].start()
             self._beat_time(self._lanes[job.name])
+        if not self._lanes:
+            return
+        known = [lane.job for lane in self._lanes.values()]
         if self._requests is None:
-            self._requests = RequestLane(jobs, url=self._url, settings=self._settings, outage=self._outage)
+            self._requests = RequestLane(known, url=self._url, settings=self._settings, outage=self._outage)
             self._requests.start()
         else:
-            self._requests.reload(jobs, settings=self._settings)
+            self._requests.reload(known, settings=self._settings)
 
     def _beat_time(self, lane: JobLane) -> None:
         """Have the metronome wake a lane at each tick of its schedule."""
         self._metronome.add_job(lane.wake, _Ticks(lane.job.schedule), id=lane.job.name, replace_existing=True)
-
-    # Changing, and ending
-
-    def _reload(self) -> None:
-        """Read settings and jobs anew, and keep to them if all of them hold; to those that are in force, if not."""
-        self._manager.reloading()
-        try:
-            settings = self._checked_settings()
-            jobs = [load_job(name, jobs_dir=settings.jobs_dir) for name in job_names(settings.jobs_dir)]
-        except UserError as error:
-            say(_log, events.RELOAD_REFUSED, reason=str(error))
-        else:
-            self._settings = settings
-            self._keep(jobs)
-            say(_log, events.DAEMON_RELOADED, jobs=len(jobs))
-        self._manager.ready(self._told())
-
-    def _checked_settings(self) -> Settings:
-        """The settings as they stand now; UserError where they cannot be taken on, or something does not hold by them."""
-        settings = self._reload_settings()
-        if (settings.database_url, settings.home) != (self._settings.database_url, self._settings.home):
-            raise UserError("database_url or home has changed; restart the service to use another database.")
-        for line in check(url=self._url, settings=settings):
-            if not line.holds:
-                raise UserError(f"{line.name}: {line.found}")
-        return settings
 
     def _stop(self) -> int:
         """End every lane after its batch, or, where that takes too long, by letting the server roll it back; the exit code."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Mapping
 from datetime import timedelta
 
+# What the daemon waits for. Blocked before any thread is started: a thread that does not block one would be ended by it, and all of us.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _MICROSECONDS = 1_000_000
 
 

@@ -31,7 +31,7 @@ from scorer import admission, embedded, schema
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.embedded import Server
-from scorer.job import shipped_root
+from scorer.job import load_job, shipped_root
 from scorer.session import engine
 
 VISITS = 120
@@ -248,7 +248,7 @@ class Night:
         """Have the tick that was settled be open again, and so the job due."""
         self.fetch("DELETE FROM scorer.ticks WHERE recorded_by <> 'test'")
 
-    def end(self, *, server_died: bool = False, codes: Mapping[int, int] | None = None, tick: str = "ran") -> None:
+    def end(self, *, server_died: bool = False, codes: Mapping[int, int] | None = None) -> None:
         """Let all be done, stop the daemons, and look whether anything is lost or doubled."""
         self.nurses.send_home()
         self.eventually(lambda: self.is_done() and not self.query(self.url, LOST_REQUESTS), what=self.log)
@@ -263,7 +263,7 @@ class Night:
             self.url, "SELECT outcome, recorded_by <> 'test' FROM scorer.ticks ORDER BY scheduled_for"
         ) == [
             ("missed", False),
-            (tick, True),
+            ("ran", True),
         ]
 
 
@@ -299,8 +299,8 @@ def night(
     before = datetime.now(UTC) - timedelta(hours=1, minutes=2)
     query(
         url,
-        """INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, recorded_at, recorded_by)
-        VALUES ('sepsis', %s, 'missed', 'before', %s, 'test')""",
+        """INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, schedule, recorded_at, recorded_by)
+        VALUES ('sepsis', %s, 'missed', 'before', '* * * * * UTC', %s, 'test')""",
         before,
         before,
     )
@@ -758,7 +758,7 @@ def test_a_model_file_that_is_replaced(night: Night, jobs_dir: Path) -> None:
     replace_file(model, right)
     night.recover()
     night.eventually(lambda: night.batches() > before and night.is_done(), what=night.log)
-    night.end(tick="missed")
+    night.end()
     night.told_once("NOT_READY")
 
 

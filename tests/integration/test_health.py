@@ -228,7 +228,7 @@ def test_where_things_stand(hospital: Any, scraper: Scraper) -> None:
     )
     hospital.execute(
         "INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, schedule, recorded_by, run_id) SELECT 'sepsis', now() - n * INTERVAL '1 h', "
-        "CASE WHEN n = 1 THEN 'ran' ELSE 'missed' END, 'why', 'a/1', CASE WHEN n = 1 THEN 1 END FROM generate_series(1, 4) AS n"
+        "CASE WHEN n = 1 THEN 'ran' ELSE 'missed' END, 'why', '', 'a/1', CASE WHEN n = 1 THEN 1 END FROM generate_series(1, 4) AS n"
     )
     told = scraper.scrape()
     assert {

@@ -87,7 +87,7 @@ LAYERS = (
         "plan",
         "printing",
     },
-    {"notify", "lanes", "heart", "job_lane", "request_lane", "daemon"},
+    {"notify", "gate", "lanes", "heart", "job_lane", "request_lane", "daemon"},
     {"cli_settings"},
     {"cli_daemon", "cli_db", "cli_look", "cli_models", "cli_request", "cli_work"},
     {"cli"},
