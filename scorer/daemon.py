@@ -193,8 +193,10 @@ class Daemon:
         else:
             self._settings, self._why_not = verdict.settings, None
             self._keep(verdict.jobs, others=False)
-            event = events.DAEMON_RELOADED if ready and verdict.of_reload else events.DAEMON_READY
-            say(_log, event, jobs=len(verdict.jobs))
+            if ready:
+                say(_log, events.DAEMON_RELOADED, jobs=len(verdict.jobs))
+            else:
+                say(_log, events.DAEMON_READY, jobs=len(verdict.jobs))
         if self._why_not is None:
             self._manager.ready(self._told())
 
