@@ -23,6 +23,7 @@ class ServiceManager:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._watchdog = _watchdog(environment)
         self._status = ""
+        self._owes_ready = False
 
     @property
     def watchdog(self) -> timedelta | None:
@@ -32,16 +33,17 @@ class ServiceManager:
     def ready(self, status: str) -> None:
         """Started, or done with a reload."""
         self._status = status
-        self._tell("READY=1", f"STATUS={status}")
+        self._owes_ready = not self._tell("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
         """What is going on, for `systemctl status`; said only where it is new."""
-        if status != self._status:
+        if status != self._status and self._tell(f"STATUS={status}"):
             self._status = status
-            self._tell(f"STATUS={status}")
 
     def alive(self) -> None:
         """Feed the watchdog."""
+        if self._owes_ready:
+            self.ready(self._status)
         self._tell("WATCHDOG=1")
 
     def still_starting(self, span: timedelta) -> None:
@@ -56,16 +58,19 @@ class ServiceManager:
         """The end begins."""
         self._tell("STOPPING=1", "STATUS=Stopping")
 
-    def _tell(self, *lines: str) -> None:
+    def _tell(self, *lines: str) -> bool:
+        """Whether it was said, to whoever listens; never waits for a service manager that does not read."""
         if not self._address:
-            return
+            return True
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
             try:
                 sender.connect(self._address)
-                sender.sendall("\n".join(line.replace("\n", " ") for line in lines).encode())
+                text = "\n".join(line.replace("\n", " ") for line in lines)
+                sender.sendall(text.encode(), socket.MSG_DONTWAIT)
             except OSError:
-                # systemd is being restarted itself; a watchdog that goes unfed is its to judge.
-                return
+                # systemd is busy, or being restarted itself; a watchdog that goes unfed is its to judge.
+                return False
+        return True
 
 
 def _watchdog(environment: Mapping[str, str]) -> timedelta | None:

@@ -7,26 +7,20 @@ on with it: nothing is left to clean up by hand.
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TypeVar
 
-import joblib
-
 from scorer import events
 from scorer.config import Settings
-from scorer.connection import Target
+from scorer.crew import Crew, MemberLost
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stopping, UserError
 from scorer.job import Job
 from scorer.lines import close_line, open_line
 from scorer.log import configure, say
 from scorer.neighbour import Courtesy, Load, Neighbour
 from scorer.pipeline import Line, carry_batch
-from scorer.store import Store
 from scorer.surroundings import look_around, mark_position
 from scorer.timetable import Timetable
 from scorer.types import Counts, Run, Trigger
@@ -143,6 +137,7 @@ class Worker:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._stop_if_asked()
+            self._told("wait")  # whoever waits in good order is alive
             time.sleep(min(left, _POLL_SECONDS))
 
     def _stop_if_asked(self) -> None:
@@ -155,40 +150,31 @@ class Worker:
 
     def _drain_with_others(self, run: Run, *, total: int) -> None:
         """Let further processes carry the run's batches; what one that dies leaves behind is for whoever called."""
-        with self._shown(run, total=total):
-            try:
-                joblib.Parallel(n_jobs=self.workers)(
-                    joblib.delayed(_drain_alone)(
-                        self.line.job, run, url=self.url, settings=self.settings, level=_log.getEffectiveLevel()
-                    )
-                    for _ in range(self.workers)
-                )
-            except (BrokenProcessPool, DatabaseUnavailable) as error:
-                why = type(error).__name__
-                say(_log, events.WORKERS_LOST, run_id=run.run_id, job=run.job, error=why)
+        count = min(self.workers, -(-total // self.line.batch_size))
+        told = (self.line.job, run, self.url, self.settings, _log.getEffectiveLevel())
+        with Crew(count, _drain_alone, *told) as crew:
+            while crew.working:
+                self._hear(crew, run)
+                if self.progress is not None:
+                    self.progress(total - self.persevere(lambda: self._count_waiting(run), run=run), total)
+                if self.stopping():
+                    crew.dismiss()
 
-    @contextmanager
-    def _shown(self, run: Run, *, total: int) -> Iterator[None]:
-        """Within it, progress is told from what the database says that waits; nothing depends on it."""
-        progress, ended = self.progress, threading.Event()
-        if progress is None:
-            yield
-            return
-
-        def show() -> None:
-            store = Store(Target.of(self.url, self.settings, role=self.settings.worker_role))
-            while not ended.wait(_POLL_SECONDS):
-                with suppress(UserError), store.transaction():
-                    progress(total - store.count_waiting(run.run_id), total)
-            store.close()
-
-        thread = threading.Thread(target=show, name="progress", daemon=True)
-        thread.start()
+    def _hear(self, crew: Crew, run: Run) -> None:
+        """Pass on the steps that the crew takes; where it has lost a member, dismiss it."""
+        until = time.monotonic() + _POLL_SECONDS
         try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+            while crew.working and (left := until - time.monotonic()) > 0:
+                for step in crew.hear(left):
+                    self._told(step)
+        except (MemberLost, DatabaseUnavailable) as error:
+            if not crew.dismissed:
+                say(_log, events.WORKERS_LOST, run_id=run.run_id, job=run.job, error=type(error).__name__)
+            crew.dismiss()
+
+    def _told(self, step: str) -> None:
+        if self.watch is not None:
+            self.watch(step)
 
     def _finish(self, run: Run) -> Counts:
         """Wait for what other workers still hold, mark the run succeeded, and write back once more what somebody held."""
@@ -205,7 +191,7 @@ class Worker:
                 break
             # What another worker held has come back, if that worker died.
             if carry_batch(self.line, run, watch=self.watch) is None:
-                time.sleep(_POLL_SECONDS)
+                self._rest(_POLL_SECONDS)
         if found.status != "succeeded":
             raise UserError(f"Run {run.run_id} was ended by another process: {found.status}, {found.error}")
         if breaker is not None and breaker.opened_at is not None:
@@ -246,7 +232,7 @@ class Worker:
             except DatabaseUnavailable as error:
                 say(_log, events.DATABASE_RETRIED, seconds=round(wait, 1), sqlstate=error.sqlstate)
             self.close()
-            time.sleep(wait)
+            self._rest(wait)
             self._hold_again(run)
         return action()
 
@@ -261,13 +247,22 @@ class Worker:
             self.close()
 
 
-def _drain_alone(job: Job, run: Run, *, url: str, settings: Settings, level: int) -> None:
-    """What each further process does: carry batches until none is left."""
+def _drain_alone(
+    job: Job,
+    run: Run,
+    url: str,
+    settings: Settings,
+    level: int,
+    tell: Callable[[str], None],
+    stopping: Callable[[], bool],
+    /,
+) -> None:
+    """What each further process does: carry batches until none is left, or it is to stop."""
     configure(level=level, log_format=settings.log_format)  # a new process has no log of its own
     line = open_line(job, url=url, settings=settings)
-    worker = Worker(line, settings=settings, url=url)
+    worker = Worker(line, settings=settings, url=url, watch=tell, stopping=stopping)
     try:
-        while worker.persevere(lambda: worker.carry_one(run)) is not None:
+        while not stopping() and worker.persevere(lambda: worker.carry_one(run)) is not None:
             pass
     finally:
         worker.close()

@@ -4,7 +4,6 @@ Revision ID: 0001
 """
 
 from alembic import op
-
 from scorer.migrations import statements
 
 revision = "0001"

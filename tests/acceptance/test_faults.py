@@ -31,7 +31,7 @@ from scorer import admission, embedded, schema
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.embedded import Server
-from scorer.job import load_job, shipped_root
+from scorer.job import shipped_root
 from scorer.session import engine
 
 VISITS = 120

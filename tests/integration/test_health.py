@@ -227,7 +227,8 @@ def test_where_things_stand(hospital: Any, scraper: Scraper) -> None:
         "('b/2', '1', now(), false, ''), ('c/3', '1', now() - INTERVAL '2 h', true, '')"
     )
     hospital.execute(
-        "INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, schedule, recorded_by, run_id) SELECT 'sepsis', now() - n * INTERVAL '1 h', "
+        "INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, schedule, recorded_by, run_id) "
+        "SELECT 'sepsis', now() - n * INTERVAL '1 h', "
         "CASE WHEN n = 1 THEN 'ran' ELSE 'missed' END, 'why', '', 'a/1', CASE WHEN n = 1 THEN 1 END FROM generate_series(1, 4) AS n"
     )
     told = scraper.scrape()
@@ -314,7 +315,8 @@ def test_alerts_name_only_what_is_told(hospital: Any, scraper: Scraper) -> None:
     scraper.text()
     hospital.run()
     hospital.execute(
-        "INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, schedule, recorded_by) VALUES ('sepsis', now(), 'missed', 'why', '', 'a')"
+        "INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, schedule, recorded_by) "
+        "VALUES ('sepsis', now(), 'missed', 'why', '', 'a')"
     )
     told = {name.partition("{")[0] for name in scraper.scrape()}
     rules = (ROOT / "systemd" / "scorer.rules.yml").read_text()

@@ -71,6 +71,7 @@ LAYERS = (
     {"desk", "judgement", "pipeline"},
     {
         "lines",
+        "crew",
         "worker",
         "answers",
         "listening",
@@ -107,7 +108,7 @@ DOORS = {
     "sklearn": {"model", "training"},
     "scipy": {"model"},  # its version alone
     "threadpoolctl": {"model"},
-    "joblib": {"model", "training", "worker"},  # worker: further processes
+    "joblib": {"model", "training"},
     "adbc_driver_manager": {"source"},
     "adbc_driver_postgresql": {"source"},
     "pyarrow": {"source", "training"},
