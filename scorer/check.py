@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from scorer import schema
 from scorer.config import Settings
 from scorer.connection import Target
+from scorer.desk import Desk
 from scorer.errors import StatementFailed, UserError
 from scorer.job import Job, job_names, load_job
 from scorer.lines import close_line, open_line
@@ -102,6 +103,7 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
             sample = line.store.claim_work(job, run, size=_SAMPLE)
             line.source.observations(job, sample)
             line.source.attributes(job, sample)
+            Desk(line.store).find_asked(job, [item.entity_id for item in sample], as_of=run.as_of)
             line.store.write_outcomes(
                 job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
             )

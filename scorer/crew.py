@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from scorer import events
 from scorer.errors import Stopping, UserError
-from scorer.log import say
+from scorer.log import configure, say
 
 _log = logging.getLogger(__name__)
 _PROGRAM = "import sys; from scorer.crew import take_part; take_part(int(sys.argv[1]))"
@@ -122,6 +122,7 @@ def take_part(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _end_with_parent()
+    configure()  # until the task knows better: nothing is to be told in a library's own manner
     with Connection(descriptor) as connection, suppress(EOFError, OSError):
         task, arguments, parent = connection.recv()
 

@@ -218,6 +218,7 @@ class Daemon:
                 self._lanes[job.name] = JobLane(job, url=self._url, settings=self._settings, outage=self._outage)
                 self._lanes[job.name].start()
             self._beat_time(self._lanes[job.name])
+        self._heart.reload(settings=self._settings)
         if not self._lanes:
             return
         known = [lane.job for lane in self._lanes.values()]

@@ -24,6 +24,18 @@ class Asked:
     as_of: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a look at the waiting requests of a job gave: those taken, and the keys of those whose entity another desk answers for.
+
+    Where the gate was closed, by a run that begins this moment, neither is known.
+    """
+
+    asked: tuple[Asked, ...]
+    held: tuple[int, ...] = ()
+    gate_closed: bool = False
+
+
 class Desk:
     """What is written down of requests, in a session that others may share."""
 
@@ -36,10 +48,18 @@ class Desk:
         """Those of `jobs` of which requests wait, the most urgent and oldest first."""
         return [row.job for row in self._session.all("list_asked_jobs", jobs=list(jobs))]
 
-    def take_requests(self, job: Job, *, max_requests: int) -> list[Asked]:
-        """Waiting requests of a job, taken by this transaction, none of which another desk holds."""
-        rows = self._session.all("take_requests", job=job.name, max_requests=max_requests)
-        return [Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of) for row in rows]
+    def take_requests(self, job: Job, *, max_requests: int, passed_over: Collection[int] = ()) -> Taken:
+        """Waiting requests of a job, but for those passed over, taken by this transaction; none of them is another desk's."""
+        rows = self._session.all(
+            "take_requests", job=job.name, passed_over=list(passed_over), max_requests=max_requests
+        )
+        return Taken(
+            asked=tuple(
+                Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of) for row in rows if row.ours
+            ),
+            held=tuple(row.request_id for row in rows if not row.ours and row.request_id is not None),
+            gate_closed=any(row.request_id is None for row in rows),
+        )
 
     def find_asked(self, job: Job, entity_ids: Sequence[str], *, as_of: datetime) -> dict[str, datetime]:
         """Those of the entities that are there, with the moment as of which each is to be judged."""
@@ -86,6 +106,11 @@ class Desk:
         """The requests, with their jobs, of others than `jobs`, that nobody answered for so long: refused now."""
         rows = self._session.all("refuse_strangers", jobs=list(jobs), patience=patience)
         return [(row.request_id, row.job) for row in rows]
+
+    def list_strange_jobs(self, jobs: Collection[str], *, patience: timedelta) -> dict[str, int]:
+        """The jobs, other than `jobs`, of which requests have waited for so long, with how many those are."""
+        rows = self._session.all("list_strange_jobs", jobs=list(jobs), patience=patience)
+        return {row.job: row.requests for row in rows}
 
     def ask_for_arrivals(self, job: Job) -> int:
         """How many entities have new observations enough, and are asked for now."""

@@ -224,6 +224,25 @@ DATABASE_BACK = Event(
     sentence="Database back",
     meaning="The database answers again, after @SECONDS@ s. Runs that were broken off are gone on with.",
 )
+WORK_BLOCKED = Event(
+    name="WORK_BLOCKED",
+    level=logging.ERROR,
+    message_id="39674cad9df648b08701465ed993f5b1",
+    sentence="Work blocked: the database answers, but does not let it be done",
+    meaning="For @SECONDS@ s each try of a part of the service (@PART@) has ended in the same way, as the field ERROR says (SQLSTATE "
+    "@SQLSTATE@): most often a session of somebody else holds a lock on a table that scorer has to write or read. What was tried was "
+    "rolled back; it is tried again and again, and nothing is lost. Told once, and once more when it is over.",
+    action="See who holds locks, the oldest first, and have that session commit or end (SELECT pg_terminate_backend of its pid):\n"
+    '    psql "$(scorer db url)" -c "SELECT a.pid, a.usename, a.application_name, a.state, a.xact_start, l.relation::regclass, l.mode '
+    "FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE l.granted AND l.relation IS NOT NULL AND a.datname = "
+    "current_database() AND a.application_name NOT LIKE 'scorer%' ORDER BY a.xact_start\"",
+)
+WORK_FLOWS_AGAIN = Event(
+    name="WORK_FLOWS_AGAIN",
+    message_id="b18401f66ac2474db84aa954c36f4c30",
+    sentence="Work no longer blocked",
+    meaning="What the database did not let be done for @SECONDS@ s (the last to wait: @PART@) is done again.",
+)
 TICK_LATE = Event(
     name="TICK_LATE",
     message_id="ac3c687155034153af275eb6683e781b",
@@ -362,6 +381,16 @@ REQUEST_REFUSED = Event(
     sentence="Request refused",
     meaning="Request @REQUEST_ID@ of job @JOB@ cannot be answered; the field REASON says why. Whoever asked sees it in "
     "reporting.requests.",
+)
+REQUESTS_STRANGE = Event(
+    name="REQUESTS_STRANGE",
+    level=logging.WARNING,
+    message_id="3ef44ae7cd5d48f7a0946f4cee47d13a",
+    sentence="Requests wait for a job that this service does not know",
+    meaning="@REQUESTS@ requests of job @JOB@ have waited for minutes, and this service has no such job: another one that has it may be "
+    "stopped, or its folder may be missing here. Those that have waited for an hour are refused. Told once, until none waits.",
+    action="Start the service that has the job, or put the job's folder into jobs_dir here, then:\n    scorer check\n"
+    "    systemctl reload scorer",
 )
 REQUESTS_FAILED = Event(
     name="REQUESTS_FAILED",

@@ -31,12 +31,21 @@ class HeartLane(Lane):
 
     def __init__(self, *, url: str, settings: Settings, outage: Outage | None = None) -> None:
         super().__init__("heart", settings=settings, outage=outage)
-        target = Target.of(url, settings, role=settings.worker_role)
-        self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
-        self._watch = Watch(Glance(target, patience=_BEAT))
+        self._url, self._changed = url, settings
+        self._open(settings)
         self._ready, self._detail = False, "starting"
         self.summary = ""
         self._clocks: float | None = None
+
+    def _open(self, settings: Settings) -> None:
+        """Have sessions in the manners of `settings`."""
+        target = Target.of(self._url, settings, role=settings.worker_role)
+        self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
+        self._watch = Watch(Glance(target, patience=_BEAT))
+
+    def reload(self, *, settings: Settings) -> None:
+        """Keep to these settings from the next beat on."""
+        self._changed = settings
 
     def tell(self, *, ready: bool, detail: str) -> None:
         """Write this down at the next beat."""
@@ -55,11 +64,16 @@ class HeartLane(Lane):
 
     def turn(self) -> float:
         """One beat."""
+        if self._changed != self.settings:
+            self.close()
+            self._open(self._changed)
+            self.settings = self._changed
         jobs = self._watch.list_health()  # first: it alone waits no longer than its patience for an answer
         self.summary = _summary(jobs)
         self._say_jumps(jobs)
         with self._session.transaction():
             Timetable(self._session).beat(daemon_name(), ready=self._ready, detail=self._detail)
+        self._told(None)
         return _BEAT.total_seconds()
 
     def _say_jumps(self, jobs: Iterable[JobHealth]) -> None:

@@ -231,7 +231,7 @@ class JobLane(Lane):
             self._hindrance = reason
             raise error
         self._count_failure(reason)
-        self.pulse.hindered = reason
+        self.pulse.reason = reason
         if not isinstance(error, UserError):
             raise error
 

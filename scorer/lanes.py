@@ -9,6 +9,7 @@ import threading
 import time
 
 from scorer import events
+from scorer.bugs import Bugs
 from scorer.config import Settings
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.log import say
@@ -28,8 +29,14 @@ class Pulse:
     def __init__(self, name: str) -> None:
         self.name = name
         self.beat_at = time.monotonic()
-        self.hindered: str | None = None
+        self.reason: str | None = None
+        self.blocked: str | None = None
         self.doing = ""
+
+    @property
+    def hindered(self) -> str | None:
+        """Why the lane cannot do its work: what it found itself, or that the database has kept it from it for long."""
+        return self.reason or self.blocked
 
     def beat(self, doing: str = "") -> None:
         """Say that the lane lives, and what it does."""
@@ -45,6 +52,7 @@ class Lane:
         self.pulse = Pulse(name)
         self.settings = settings
         self._outage = outage or Outage()
+        self._bugs = Bugs()
         self._new = False  # its sessions are, since the database broke off its last turn
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -93,9 +101,13 @@ class Lane:
         while not self.stopping():
             seconds = self._guarded_turn()
             self.pulse.beat()
-            self._wait(seconds)
-        self.end()
-        self._outage.forget(self.pulse.name)
+            self._guarded_wait(seconds)
+        try:
+            self.end()
+        except Exception as error:  # noqa: BLE001 - a thread's edge
+            self._bugs.tell(error, job=self.pulse.name)
+        finally:
+            self._outage.forget(self.pulse.name)
 
     def _guarded_turn(self) -> float:
         """One turn; whatever it raises is told and tried again at the next, so that a lane never ends by itself."""
@@ -110,26 +122,46 @@ class Lane:
                 # Broken sessions alone are no outage: the server may be back, or may have ended those that stood still.
                 self._new = True
                 return 0.0
-            self._outage.keeps(self.pulse.name, error)
+            self.pulse.blocked = str(error) if self._outage.keeps(self.pulse.name, error) else None
         except UserError as error:
             self._told(str(error))
-            self._outage.lets_go(self.pulse.name)
+            self._let_go()
         except Exception as error:  # noqa: BLE001 - a thread's edge
-            say(_log, events.BUG, raised=error, job=self.pulse.name)
-            self.close()
+            self._stumbles(error)
         else:
             self._new = False
-            self._outage.lets_go(self.pulse.name)
+            self._let_go()
             return seconds
+        return self._rest()
+
+    def _guarded_wait(self, seconds: float) -> None:
+        """The wait between two turns; what it raises is told like what a turn raises, and the wait goes on without it."""
+        try:
+            self._wait(seconds)
+        except Exception as error:  # noqa: BLE001 - a thread's edge
+            self._stumbles(error)
+            Lane._wait(self, self._rest())
+
+    def _stumbles(self, error: Exception) -> None:
+        self._bugs.tell(error, job=self.pulse.name)
+        self.close()
+
+    def _let_go(self) -> None:
+        """The database let the lane do what it wanted."""
+        self.pulse.blocked = None
+        self._outage.lets_go(self.pulse.name)
+
+    def _rest(self) -> float:
+        """Seconds until the next try of what has failed."""
         return min(self.settings.retry_last_wait, self.settings.poll).total_seconds()
 
     def _told(self, reason: str | None) -> None:
         """Say why the lane cannot do its work, once."""
-        if reason is not None and reason != self.pulse.hindered:
+        if reason is not None and reason != self.pulse.reason:
             say(_log, events.NOT_READY, job=self.pulse.name, reason=reason)
-        if reason is None and self.pulse.hindered is not None:
+        if reason is None and self.pulse.reason is not None:
             say(_log, events.READY_AGAIN, job=self.pulse.name)
-        self.pulse.hindered = reason
+        self.pulse.reason = reason
 
     def _wait(self, seconds: float) -> None:
         self._wake.wait(seconds)

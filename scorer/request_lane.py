@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from scorer.answers import Answers
 from scorer.config import Settings
@@ -15,6 +16,7 @@ from scorer.listening import Listener
 from scorer.outage import Outage
 
 _SLICE = 0.5  # seconds that it listens, before it sees whether it was woken
+_SOON, _LATER = 0.05, 0.2  # seconds until it looks again, at first and at the most, where a request could not be taken
 
 
 class RequestLane(Lane):
@@ -22,10 +24,18 @@ class RequestLane(Lane):
 
     def __init__(self, jobs: Iterable[Job], *, url: str, settings: Settings, outage: Outage | None = None) -> None:
         super().__init__("requests", settings=settings, outage=outage)
-        self._answers = Answers(url=url, settings=settings, jobs=jobs)
-        self._listener = Listener.for_requests(Target.of(url, settings, role=settings.worker_role))
-        self._jobs: tuple[Job, ...] | None = None
-        self._looked_at = 0.0
+        self._url = url
+        self._changed: tuple[tuple[Job, ...], Settings] | None = None
+        self._soon = _SOON
+        self._lame: str | None = None  # why a job cannot answer
+        self._deaf: str | None = None  # why notifications cannot be heard
+        self._open(tuple(jobs), settings)
+
+    def _open(self, jobs: tuple[Job, ...], settings: Settings) -> None:
+        """Have sessions in the manners of `settings`."""
+        self._answers = Answers(url=self._url, settings=settings, jobs=jobs)
+        self._listener = Listener.for_requests(Target.of(self._url, settings, role=settings.worker_role))
+        self._looked_at = -math.inf
 
     def close(self) -> None:
         """End the lane's sessions."""
@@ -33,44 +43,71 @@ class RequestLane(Lane):
         self._listener.close()
 
     def reload(self, jobs: Iterable[Job], *, settings: Settings) -> None:
-        """Know these jobs from the next turn on."""
-        self.settings = settings
-        self._jobs = tuple(jobs)
+        """Know these jobs, and keep to these settings, from the next turn on."""
+        self._changed = tuple(jobs), settings
         self.wake()
 
     def turn(self) -> float:
         """Answer all that waits; now and then, ask for what has new observations, and refuse what no daemon knows."""
-        jobs, self._jobs = self._jobs, None
-        if jobs is not None:
-            self._answers.reload(jobs)
+        self._take_up()
         if time.monotonic() - self._looked_at >= self.settings.poll.total_seconds():
-            self._warm()
-            self._answers.ask_for_arrivals()
-            self._answers.refuse_strangers()
-            self._looked_at = time.monotonic()
+            self._look_round()
         while not self.stopping() and self._answers.answer_waiting():
             self.pulse.beat("answering")
-        return self.settings.poll.total_seconds()
+        self._told(self._lame or self._deaf)
+        return self._until_next()
 
-    def _warm(self) -> None:
-        try:
-            self._answers.warm()
-        except DatabaseUnavailable:
-            raise
-        except UserError as error:
-            self._told(str(error))  # the other jobs are answered all the same
+    def _take_up(self) -> None:
+        """Take up what a reload has changed; other settings are the manners of new sessions."""
+        changed, self._changed = self._changed, None
+        if changed is None:
+            return
+        jobs, settings = changed
+        if settings == self.settings:
+            self._answers.reload(jobs)
         else:
-            self._told(None)
+            self.close()
+            self._open(jobs, settings)
+            self.settings = settings
+
+    def _look_round(self) -> None:
+        self._looked_at = (
+            time.monotonic()
+        )  # first: where this raises, requests are answered at the next turn all the same
+        reasons = [_why_not(self._answers.warm), _why_not(self._answers.ask_for_arrivals)]
+        self._lame = next(filter(None, reasons), None)
+        self._answers.refuse_strangers()
+
+    def _until_next(self) -> float:
+        """Seconds until the next turn: soon, and then less so, where requests wait that could not be taken this moment."""
+        if not self._answers.holds_back:
+            self._soon = _SOON
+            return self.settings.poll.total_seconds()
+        soon, self._soon = self._soon, min(self._soon * 2, _LATER)
+        return soon
 
     def _wait(self, seconds: float) -> None:
         """Until a notification, or the lane is woken, or the time has passed."""
-        until, listened = time.monotonic() + seconds, self._listener.listens
+        until = time.monotonic() + seconds
         try:
-            while not self._wake.is_set() and time.monotonic() < until:
-                if self._listener.hear(min(_SLICE, seconds)):
+            while not self._wake.is_set() and (left := until - time.monotonic()) > 0:
+                if self._listener.hear(min(_SLICE, left)):
                     break
-        except DatabaseUnavailable:
+            self._deaf = None
+        except UserError as error:
             self._listener.close()
-            if not listened:  # a session that breaks is looked into at once; one that cannot be had, after a while
-                super()._wait(min(seconds, self.settings.retry_first_wait.total_seconds()))
+            # A server that is gone is an outage, which the next turn finds out.
+            self._deaf = None if isinstance(error, DatabaseUnavailable) else str(error)
+            super()._wait(min(seconds, self.settings.retry_first_wait.total_seconds()))
         self._wake.clear()
+
+
+def _why_not(do: Callable[[], object]) -> str | None:
+    """Why it could not be done for a job, as a sentence; None where it was done."""
+    try:
+        do()
+    except DatabaseUnavailable:
+        raise
+    except UserError as error:
+        return str(error)
+    return None

@@ -1,9 +1,9 @@
--- Takes up to max_requests of a job's waiting requests, the most urgent and oldest first, passing over what others hold; one row per
--- request, with the moment as of which it is to be answered. That is read within this statement, so that it lies after the commit of
--- every request that the statement sees, and of what was recorded before.
--- Waits for nobody. The gate is closed for the moment in which a run's work becomes visible (see let_answers_end.sql); and an entity
--- that another desk answers for is left out, since that desk's score is not to be seen yet.
--- Parameters: job, max_requests.
+-- Takes up to max_requests of a job's waiting requests, the most urgent and oldest first, passing over what others hold and those named;
+-- one row per request, with the moment as of which it is to be answered, and whether it is taken (ours). The moment is read within this
+-- statement, so that it lies after the commit of every request that the statement sees, and of what was recorded before.
+-- Waits for nobody. The gate is closed for the moment in which a run's work becomes visible (see let_answers_end.sql): then there is one
+-- row, without a request. An entity that another desk answers for is not ours, since that desk's score is not to be seen yet.
+-- Parameters: job, passed_over (array of keys), max_requests.
 WITH gate AS MATERIALIZED (
     SELECT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended('scorer.answers ' || :job, 0)) AS stands_open
 ),
@@ -15,6 +15,7 @@ waiting AS MATERIALIZED (
     FROM scorer.requests AS q
     WHERE q.job = :job
       AND q.status = 'waiting'
+      AND q.request_id <> ALL (CAST(:passed_over AS bigint []))
       AND (SELECT gate.stands_open FROM gate)
     ORDER BY
         q.priority DESC,
@@ -35,9 +36,17 @@ entities AS MATERIALIZED (
 SELECT
     w.request_id,
     w.entity_id,
-    moment.as_of
+    moment.as_of,
+    e.ours
 FROM waiting AS w
 JOIN entities AS e ON e.entity_id = w.entity_id
 CROSS JOIN (SELECT clock_timestamp() AS as_of OFFSET 0) AS moment
-WHERE e.ours
-ORDER BY w.request_id
+UNION ALL
+SELECT
+    NULL,
+    NULL,
+    NULL,
+    false
+FROM gate
+WHERE NOT gate.stands_open
+ORDER BY request_id

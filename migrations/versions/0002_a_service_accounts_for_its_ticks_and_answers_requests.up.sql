@@ -66,16 +66,19 @@ ALTER TABLE scorer.requests
         outcome IN ('SCORED', 'UNCHANGED', 'QUARANTINED', 'INSUFFICIENT', 'INDETERMINATE', 'FAILED')
     ),
     ADD COLUMN run_id bigint,
+    ADD CONSTRAINT requests_entity_id_is_short CHECK (length(entity_id) <= 1000),
+    ADD CONSTRAINT requests_priority_is_modest CHECK (priority BETWEEN -100 AND 100),
     ADD CONSTRAINT requests_done_say_how CHECK ((status = 'done') = (outcome IS NOT NULL)),
     ADD CONSTRAINT requests_refused_say_why CHECK (status <> 'refused' OR reason IS NOT NULL);
 CREATE INDEX requests_by_time ON scorer.requests (requested_at);
 DROP INDEX scorer.requests_waiting;
 CREATE INDEX requests_waiting ON scorer.requests (job, priority DESC, request_id) WHERE status = 'waiting';
 CREATE INDEX requests_by_run ON scorer.requests (run_id) WHERE run_id IS NOT NULL;
-COMMENT ON COLUMN scorer.requests.priority IS 'Higher first.';
+COMMENT ON COLUMN scorer.requests.priority IS 'Higher first, from -100 to 100.';
 COMMENT ON COLUMN scorer.requests.outcome IS 'How the entity ended: SCORED, UNCHANGED (the current score stands) or why there is no score.';
 COMMENT ON COLUMN scorer.requests.run_id IS 'Run that answered it.';
 COMMENT ON COLUMN scorer.requests.score_id IS 'Ledger row that answers it: the new one, or the one that stands.';
+COMMENT ON TABLE scorer.validation_results IS 'What each rule of each suite found: one row per batch and rule; counts, no patient''s value. Of runs that answer requests, only the rules that found something.';
 
 CREATE TABLE scorer.arrivals (
     arrival_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -132,16 +135,33 @@ CREATE TRIGGER requests_answered AFTER UPDATE ON scorer.requests REFERENCING NEW
 FOR EACH STATEMENT EXECUTE FUNCTION scorer.announce_answers();
 
 CREATE FUNCTION scorer.request_score(for_job text, VARIADIC entities text []) RETURNS SETOF bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF cardinality(entities) > 10000 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SC001',
+            MESSAGE = 'scores of ' || cardinality(entities) || ' entities are asked for at once; ask for at most 10000';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(entities) AS asked (entity_id) WHERE length(asked.entity_id) > 1000) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SC001',
+            MESSAGE = 'an entity asked for has an id of more than 1000 characters; give the id by which the job knows it';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(entities) AS asked (entity_id) WHERE asked.entity_id IS NULL) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SC001',
+            MESSAGE = 'an entity asked for is null; give the id by which the job knows it';
+    END IF;
+    RETURN QUERY
     INSERT INTO scorer.requests (job, entity_id)
     SELECT
         for_job,
         asked.entity_id
     FROM unnest(entities) AS asked (entity_id)
     RETURNING request_id;
-END;
-COMMENT ON FUNCTION scorer.request_score(text, text []) IS 'Asks for scores of entities, as known when they are answered; gives the keys of the requests. SELECT scorer.request_score(''job'', ''entity'').';
+END
+$$;
+COMMENT ON FUNCTION scorer.request_score(text, text []) IS 'Asks for scores of entities, as known when they are answered, 10000 at the most; gives the keys of the requests. SELECT scorer.request_score(''job'', ''entity'').';
 
 CREATE FUNCTION scorer.cancel_request(asked bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -230,8 +250,16 @@ SELECT
     q.requested_at,
     q.finished_at,
     EXTRACT(EPOCH FROM q.finished_at - q.requested_at)::double precision * 1000 AS latency_ms
-FROM scorer.requests AS q;
-COMMENT ON VIEW reporting.requests IS 'One row per request: what became of it, and how long that took.';
+FROM scorer.requests AS q
+WHERE q.requested_by = session_user
+   OR (
+       SELECT
+           pg_has_role(session_user, 'scorer_owner', 'MEMBER')
+           OR pg_has_role(session_user, 'scorer_worker', 'MEMBER')
+           OR pg_has_role(session_user, 'scorer_approver', 'MEMBER')
+           OR pg_has_role(session_user, 'scorer_reader', 'MEMBER')
+   );
+COMMENT ON VIEW reporting.requests IS 'One row per request: what became of it, and how long that took. Who may only ask (scorer_requester alone) sees his own.';
 
 CREATE VIEW reporting.request_statistics AS
 SELECT
@@ -244,7 +272,14 @@ SELECT
     percentile_cont(0.5) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p50_ms,
     percentile_cont(0.95) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p95_ms,
     percentile_cont(0.99) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p99_ms
-FROM reporting.requests AS q
+FROM (
+    SELECT
+        r.job,
+        r.status,
+        r.requested_at,
+        EXTRACT(EPOCH FROM r.finished_at - r.requested_at)::double precision * 1000 AS latency_ms
+    FROM scorer.requests AS r
+) AS q
 WHERE q.requested_at > now() - INTERVAL '1 day'
    OR q.status = 'waiting'
 GROUP BY q.job;
@@ -356,6 +391,9 @@ GRANT UPDATE ON scorer.ticks TO scorer_worker;
 GRANT DELETE ON scorer.arrivals TO scorer_worker;
 GRANT INSERT (job, entity_id, priority) ON scorer.requests TO scorer_worker;
 GRANT INSERT (priority) ON scorer.requests TO scorer_requester;
+-- Whose score was asked for, and by whom, is for reporting.requests to tell; RETURNING request_id goes on.
+REVOKE SELECT ON scorer.requests FROM scorer_requester;
+GRANT SELECT (request_id, job, status, priority, requested_at, finished_at) ON scorer.requests TO scorer_requester;
 GRANT SELECT ON scorer.alembic_version TO scorer_requester;
 GRANT EXECUTE ON FUNCTION scorer.look_around() TO scorer_worker;
 GRANT EXECUTE ON FUNCTION scorer.request_score(text, text []), scorer.cancel_request(bigint) TO scorer_requester, scorer_worker;

@@ -439,7 +439,8 @@ FAULTS = {
            OR b.quarantined < COALESCE(s.quarantined, 0) OR b.insufficient < COALESCE(s.insufficient, 0)
            OR b.indeterminate < COALESCE(s.indeterminate, 0) OR b.eligible = 0""",
     "a batch without what its rules found": """
-        SELECT batch_id FROM scorer.batches EXCEPT SELECT batch_id FROM scorer.validation_results""",
+        SELECT batch_id FROM scorer.batches JOIN scorer.runs USING (run_id) WHERE trigger <> 'request'
+        EXCEPT SELECT batch_id FROM scorer.validation_results""",
     "what rules found in a batch that is not there": """
         SELECT result_id FROM scorer.validation_results WHERE batch_id IS NULL""",
     "an entity with two outcomes in a run": """

@@ -258,7 +258,6 @@ def workers_of(ward: Ward) -> set[int]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:A worker stopped while some jobs were given:UserWarning")
 def test_a_run_goes_on_when_one_of_its_own_workers_is_killed(
     ward: Ward, sepsis: Job, eventually: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:

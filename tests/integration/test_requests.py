@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +18,18 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from scorer.answers import Answers
+from scorer.check import check
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.desk import Desk
 from scorer.errors import DatabaseUnavailable
 from scorer.features import feature_names
-from scorer.job import Job
+from scorer.heart import HeartLane
+from scorer.job import Job, shipped_root
 from scorer.lines import close_line, open_line
+from scorer.outage import Outage
 from scorer.pipeline import carry_batch
+from scorer.request_lane import RequestLane
 from scorer.runs import enqueue, run_job
 from scorer.store import Store
 from scorer.types import Trigger
@@ -126,7 +133,9 @@ def test_a_request_is_answered_with_its_score(ward: Any, desk: Answers) -> None:
     )
     assert run == [(run_id, "request", "succeeded", 1, 1, True)]
     assert ward.rows("SELECT run_id, eligible, scored FROM scorer.batches") == [(run_id, 1, 1)]
-    assert ward.one("SELECT count(DISTINCT suite) FROM scorer.validation_results WHERE run_id = %s", run_id) == 3
+    assert ward.one("SELECT count(*) FROM scorer.validation_results WHERE run_id = %s", run_id) == 0, (
+        "nothing was found"
+    )
     assert ward.one("SELECT sepsis_score = score FROM public.visits, scorer.current_scores WHERE visit_id = 1")
     assert ward.one("SELECT sepsis_score IS NULL FROM public.visits WHERE visit_id = 2")
 
@@ -174,6 +183,7 @@ def test_whoever_has_no_score_is_answered_too(ward: Any, desk: Answers) -> None:
     assert ward.ledger(1) == ["INSUFFICIENT"]
     assert ward.ledger(2) == ["QUARANTINED"]
     assert ward.open_findings(2)
+    assert ward.rows("SELECT DISTINCT unexpected > 0 OR NOT success FROM scorer.validation_results") == [(True,)]
     assert not ward.rows(UNFOUNDED)
 
 
@@ -277,12 +287,14 @@ def test_an_entity_that_is_being_scored_this_moment_waits(ward: Any, desk: Answe
             requests = ask(ward, 1, 2, 3, 4)
             assert desk.answer_waiting() == 2
             assert desk.answer_waiting() == 0
+            assert desk.holds_back
             seen.append(requests)
 
     ward.run(watch=within_a_batch, as_of=datetime.now(UTC) - timedelta(milliseconds=50))
     (requests,) = seen
     assert sorted(answers(ward, *requests)) == [DONE, DONE, WAITING, WAITING]
     assert drain(desk) == 2
+    assert not desk.holds_back
     assert sorted(answers(ward, *requests)) == [DONE, DONE, ("done", "UNCHANGED"), ("done", "UNCHANGED")]
     assert not ward.rows(UNFOUNDED)
     assert ward.rows("SELECT entity_id FROM scorer.scores GROUP BY 1 HAVING count(*) > 1") == []
@@ -299,6 +311,7 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
             run, eligible = enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
             assert eligible == 1
             assert desk.answer_waiting() == 0
+            assert desk.holds_back, "to be asked again in a moment"
         with line.store.transaction():
             assert line.store.claim_work(ward.job, run, size=1)
             assert desk.answer_waiting() == 0
@@ -316,7 +329,7 @@ def test_a_run_waits_for_the_answers_that_cannot_see_its_work(ward: Any, session
     answering = session()
     ended: list[Any] = []
     with answering.transaction():
-        assert Desk(answering).take_requests(ward.job, max_requests=10)
+        assert Desk(answering).take_requests(ward.job, max_requests=10).asked
         running = threading.Thread(target=lambda: ended.append(ward_run(ward)))
         running.start()
         eventually(
@@ -360,11 +373,11 @@ def test_the_most_urgent_come_first_and_then_the_oldest(ward: Any, session: Call
     store = session()
     with store.transaction():
         taken = Desk(store).take_requests(ward.job, max_requests=2)
-        assert [each.request_id for each in taken] == [first, urgent]
+        assert [each.request_id for each in taken.asked] == [first, urgent]
         other = session()
         with other.transaction():
             left = Desk(other).take_requests(ward.job, max_requests=1)
-            assert [each.request_id for each in left] == [second]
+            assert [each.request_id for each in left.asked] == [second]
 
 
 def test_an_entity_that_another_desk_answers_for_waits(ward: Any, desk: Answers, session: Callable[[], Store]) -> None:
@@ -372,9 +385,10 @@ def test_an_entity_that_another_desk_answers_for_waits(ward: Any, desk: Answers,
     ask(ward, 1)
     other = session()
     with other.transaction():
-        assert len(Desk(other).take_requests(ward.job, max_requests=10)) == 1
+        assert len(Desk(other).take_requests(ward.job, max_requests=10).asked) == 1
         later = ask(ward, 1, 2)
         assert drain(desk) == 1
+        assert desk.holds_back
         assert answers(ward, *later) == [WAITING, DONE]
     assert drain(desk) == 2
     assert ward.ledger(1) == ["SCORED"]
@@ -513,7 +527,7 @@ def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, 
         thread.start()
         eventually(lambda: ward.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
         assert not said
-        Desk(answering).refuse_requests([each.request_id for each in taken], reason="a test")
+        Desk(answering).refuse_requests([each.request_id for each in taken.asked], reason="a test")
     thread.join()
     assert said == [False]
     assert answers(ward, request) == [("refused", None)]
@@ -622,19 +636,50 @@ class Choosy:
         return self._model.predict_proba(rows)
 
 
-def test_a_statement_that_fails_refuses_the_requests_and_is_raised_as_the_bug_it_is(
-    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
+def test_a_statement_that_fails_refuses_the_requests_and_keeps_other_jobs_from_nothing(
+    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job], caplog: pytest.LogCaptureFixture
 ) -> None:
     ward.admit(1)
     ward.execute("CREATE FUNCTION public.never(text) RETURNS text LANGUAGE sql AS $$ SELECT (1 / 0)::text $$")
     broken = changed_job(("requested.sql", "CAST(v.visit_id AS text)", "public.never(CAST(v.visit_id AS text))"))
-    desk = open_desk(broken)
-    (request,) = ask(ward, 1)
-    with pytest.raises(Exception, match="SQLSTATE 22012"):
-        desk.answer_waiting()
-    assert answers(ward, request) == [("refused", None)]
-    assert why(ward, request) == "a bug: StatementFailed"
-    assert desk.answer_waiting() == 0
+    desk = open_desk(ward.job, other_job(ward, broken))
+    for _ in range(2):
+        refused, done = ask(ward, 1, job="other"), ask(ward, 1)
+        assert drain(desk) == 2
+        assert answers(ward, *refused, *done)[0] == ("refused", None)
+        assert answers(ward, *done)[0][0] == "done"
+        assert "SQLSTATE 22012" in why(ward, *refused)
+    assert [event for event in told(caplog) if event != "REQUESTS_ANSWERED"] == ["REQUESTS_FAILED"]
+
+
+def test_check_finds_a_statement_that_fails_only_where_it_gives_rows(
+    ward: Any, changed_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    ward.admit(1)
+    ward.execute("CREATE FUNCTION public.never(text) RETURNS text LANGUAGE sql AS $$ SELECT (1 / 0)::text $$")
+    changed_job(("requested.sql", "CAST(v.visit_id AS text)", "public.never(CAST(v.visit_id AS text))"))
+    settings = replace(ward.settings, jobs_dir=tmp_path / "site")
+    (line,) = (line for line in check(url=ward.url, settings=settings) if line.name == "job sepsis")
+    assert not line.holds
+    assert "The statement requested of job sepsis" in line.found
+    assert "22012" in line.found
+
+
+def other_job(ward: Any, job: Job) -> Job:
+    """The same job under another name, with the same model in production."""
+    other = replace(job, name="other")
+    (shipped,) = (shipped_root() / "models" / job.name).glob("*/manifest.json")
+    folder = ward.settings.home / "models" / "other" / shipped.parent.name
+    shutil.copytree(shipped.parent, folder)
+    manifest = json.loads(shipped.read_text(encoding="utf-8")) | {"job": "other"}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    ward.put_into_production(other, folder)
+    return other
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The names of all events that were told."""
+    return [record.event.name for record in caplog.records if hasattr(record, "event")]
 
 
 def test_requests_wait_where_the_database_breaks_off(ward: Any, desk: Answers) -> None:
@@ -655,32 +700,192 @@ def test_a_desk_that_stands_still_in_the_middle_lets_go(ward: Any, open_desk: Ca
     still = open_desk()
     (request,) = ask(ward, 1)
     with still._store.transaction():
-        assert still._desk.take_requests(ward.job, max_requests=1)
+        assert still._desk.take_requests(ward.job, max_requests=1).asked
         eventually(lambda: not ward.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"))
         still._store.close()
     assert drain(open_desk()) == 1
     assert answers(ward, request) == [DONE]
 
 
-def test_requests_of_a_job_that_nobody_knows_are_refused_in_time(ward: Any, desk: Answers) -> None:
+def test_requests_of_a_job_that_nobody_knows_wait_for_an_hour_and_it_is_told_once(
+    ward: Any, desk: Answers, caplog: pytest.LogCaptureFixture
+) -> None:
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
     ward.admit(1)
-    young, old = ask(ward, 1, 1, job="other")
-    ward.execute(
-        "UPDATE scorer.requests SET requested_at = requested_at - INTERVAL '61 seconds' WHERE request_id = %s", old
-    )
+    young, old, older = ask(ward, 1, 1, 1, job="other")
+    assert desk.refuse_strangers() == 0
+    assert "REQUESTS_STRANGE" not in told(caplog)
+    for request, minutes in ((old, 59), (older, 61)):
+        ward.execute(
+            "UPDATE scorer.requests SET requested_at = now() - %s * INTERVAL '1 minute' WHERE request_id = %s",
+            minutes,
+            request,
+        )
     assert drain(desk) == 0
-    assert desk.refuse_strangers() == 1
-    assert answers(ward, young, old) == [WAITING, ("refused", None)]
-    assert "no daemon answers for job 'other'" in why(ward, old)
+    assert [desk.refuse_strangers(), desk.refuse_strangers()] == [1, 0]
+    assert answers(ward, young, old, older) == [WAITING, WAITING, ("refused", None)]
+    assert "no daemon answers for job 'other'" in why(ward, older)
+    assert told(caplog).count("REQUESTS_STRANGE") == 1
+
+
+def test_requests_that_cannot_be_taken_do_not_stand_in_the_way_of_others(
+    ward: Any, desk: Answers, session: Callable[[], Store]
+) -> None:
+    """More of them than are taken at once, of an entity that another desk answers for; and the one behind them."""
+    ward.admit(1, 2)
+    ask(ward, 1)
+    other = session()
+    with other.transaction():
+        assert Desk(other).take_requests(ward.job, max_requests=1).asked
+        ward.execute("INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', '1' FROM generate_series(1, 1100)")
+        (behind,) = ask(ward, 2)
+        assert drain(desk) == 1
+        assert answers(ward, behind) == [DONE]
+        assert desk.holds_back
+    assert drain(desk) == 1101
+    assert not desk.holds_back
+
+
+def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
+    ward: Any, session: Callable[[], Store]
+) -> None:
+    """However long the poll is; and less often while it stays so."""
+    ward.admit(1)
+    ward.settings = replace(ward.settings, poll=timedelta(hours=1))
+    lane = RequestLane([ward.job], url=ward.url, settings=ward.settings)
+    try:
+        assert lane.turn() == 3600
+        (request,) = ask(ward, 1)
+        line = open_line(ward.job, url=ward.url, settings=ward.settings)
+        with line.store.transaction():
+            enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
+            assert [lane.turn() for _ in range(4)] == [0.05, 0.1, 0.2, 0.2]
+        close_line(line)
+        assert lane.turn() == 3600
+        assert answers(ward, request) == [DONE]
+    finally:
+        lane.close()
+
+
+def test_a_bug_in_one_job_keeps_no_other_from_being_answered_and_is_told_once(
+    ward: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    ward.admit(1)
+    broken = replace(other_job(ward, ward.job), features=None)
+    settings = replace(ward.settings, poll=timedelta(milliseconds=1))
+    lane = RequestLane([broken, ward.job], url=ward.url, settings=settings)
+    try:
+        for _ in range(3):
+            assert lane._guarded_turn() == 0.001
+        (request,) = ask(ward, 1)
+        lane._guarded_turn()
+        assert answers(ward, request) == [DONE]
+    finally:
+        lane.close()
+    assert told(caplog).count("BUG") == 1
+
+
+def test_a_lane_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
+    ward: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither its turns nor its waits end its thread, whatever they raise."""
+    ward.admit(1)
+    ward.execute(f"CREATE ROLE barred LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_worker")
+    settings = replace(ward.settings, poll=timedelta(milliseconds=50))
+    url = ward.url.replace("//scorer@", f"//barred:{PASSWORD}@", 1)
+    lane = RequestLane([ward.job], url=url, settings=settings)
+    lane.start()
+    try:
+        (request,) = ask(ward, 1)
+        eventually(lambda: answers(ward, request) == [DONE])
+        ward.execute("ALTER ROLE barred NOLOGIN")
+        ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'barred'")
+        eventually(lambda: lane._deaf is not None and lane.pulse.hindered is not None)
+        assert lane._thread.is_alive()
+        (request,) = ask(ward, 1)
+        ward.execute("ALTER ROLE barred LOGIN")
+        eventually(lambda: answers(ward, request) == [("done", "UNCHANGED")])
+        eventually(lambda: lane.pulse.hindered is None)
+    finally:
+        lane.stop()
+        lane.join(60)
+        ward.execute("DROP ROLE barred")
+    assert told(caplog).count("NOT_READY") == told(caplog).count("READY_AGAIN") == 1
+    assert "BUG" not in told(caplog)
+
+
+def test_a_lock_that_somebody_keeps_is_told_once_it_has_lasted_and_once_it_is_gone(
+    ward: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    ward.admit(1)
+    settings = replace(ward.settings, lock_timeout=timedelta(milliseconds=50))
+    outage = Outage(patience=timedelta(milliseconds=1))
+    lane = RequestLane([ward.job], url=ward.url, settings=settings, outage=outage)
+    try:
+        lane._guarded_turn()
+        ask(ward, 1)
+        with closing(ward.connect()) as holder, holder.cursor() as cursor:
+            cursor.execute("LOCK TABLE scorer.requests IN ACCESS EXCLUSIVE MODE")
+            for _ in range(5):
+                lane._guarded_turn()
+        assert "lock" in str(lane.pulse.hindered)
+        assert told(caplog).count("WORK_BLOCKED") == 1
+        assert "WORK_FLOWS_AGAIN" not in told(caplog)
+        lane._guarded_turn()
+        assert lane.pulse.hindered is None
+    finally:
+        lane.close()
+    assert told(caplog).count("WORK_FLOWS_AGAIN") == 1
+    assert not {"DATABASE_LOST", "DATABASE_BACK", "BUG"} & {*told(caplog)}
+
+
+def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
+    lane = RequestLane([ward.job], url=ward.url, settings=ward.settings)
+    try:
+        lane.turn()
+        other = replace(ward.settings, lock_timeout=timedelta(seconds=7))
+        lane.reload([ward.job], settings=other)
+        lane.turn()
+        with lane._answers._store.transaction():
+            said = lane._answers._store.execute("SHOW lock_timeout", {}).scalar_one()
+        assert (said, lane.settings) == ("7s", other)
+    finally:
+        lane.close()
+
+
+def test_a_heart_takes_up_other_settings_and_is_well_again_after_what_it_lacked(ward: Any) -> None:
+    heart = HeartLane(url=ward.url, settings=replace(ward.settings, worker_role="nobody_at_all"))
+    try:
+        heart._guarded_turn()
+        assert "nobody_at_all" in str(heart.pulse.hindered)
+        heart.reload(settings=ward.settings)
+        heart._guarded_turn()
+        assert heart.pulse.hindered is None
+    finally:
+        heart.end()
+
+
+def test_what_is_asked_for_has_its_measure(ward: Any) -> None:
+    with pytest.raises(psycopg2.Error, match="more than 1000 characters") as refused:
+        ward.one("SELECT scorer.request_score('sepsis', %s)", "x" * 1001)
+    assert refused.value.pgcode == "SC001"
+    ward._connection.rollback()
+    with pytest.raises(psycopg2.Error, match="at most 10000") as refused:
+        ward.one("SELECT scorer.request_score('sepsis', VARIADIC array_fill('1'::text, ARRAY[10001]))")
+    assert refused.value.pgcode == "SC001"
+    ward._connection.rollback()
+    for columns, constraint in (({"entity": "x" * 1001}, "is_short"), ({"entity": 1, "priority": 101}, "is_modest")):
+        entity, priority = columns["entity"], columns.get("priority", 0)
+        with pytest.raises(psycopg2.errors.CheckViolation, match=constraint):
+            ask(ward, entity, priority=priority)
+        ward._connection.rollback()
+    assert len(ask(ward, "x" * 1000, priority=-100)) == 1
 
 
 def test_jobs_are_answered_in_turn(
     ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
 ) -> None:
     """A second job, here the same under another name, whose model is missing, keeps the first from nothing."""
-    from dataclasses import replace
-
     ward.admit(1)
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
     desk = open_desk(ward.job, replace(ward.job, name="other"))

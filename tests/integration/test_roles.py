@@ -359,8 +359,27 @@ def test_the_command_promotes_as_nobody_else(url: str, logins: dict[str, str], r
 def test_a_requester_asks_and_sees_what_was_asked(url: str, logins: dict[str, str]) -> None:
     as_requester = as_login(url, logins["requester"])
     run_sql(as_requester, "INSERT INTO scorer.requests (job, entity_id) VALUES ('j', '1')")
-    found = run_sql(as_requester, "SELECT job, entity_id, status, requested_by, score_id FROM scorer.requests")
+    found = run_sql(as_requester, "SELECT job, entity_id, status, requested_by, score_id FROM reporting.requests")
     assert found == [("j", "1", "waiting", logins["requester"], None)]
+
+
+def test_a_requester_sees_no_request_of_another_and_the_readers_see_all(
+    server: Server, url: str, logins: dict[str, str]
+) -> None:
+    other = f"roles_other_{next(_numbers)}"
+    run_sql(server.url, f"CREATE ROLE {other} LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_requester")
+    ((asked,),) = run_sql(as_login(url, other), "SELECT scorer.request_score('j', '1')")
+    mine = f"SELECT requested_by FROM reporting.requests WHERE request_id = {asked}"
+    assert run_sql(as_login(url, other), mine) == [(other,)]
+    assert run_sql(as_login(url, logins["requester"]), mine) == []
+    for role in ("worker", "approver", "reader"):
+        assert run_sql(as_login(url, logins[role]), mine) == [(other,)]
+    everybodys = "SELECT sum(waiting) FROM reporting.request_statistics"
+    assert run_sql(as_login(url, logins["requester"]), everybodys) == run_sql(url, everybodys)
+    assert run_sql(as_login(url, other), f"SELECT status FROM scorer.requests WHERE request_id = {asked}")
+    for column in ("entity_id", "requested_by", "score_id", "reason", "*"):
+        with pytest.raises(Denied):
+            run_sql(as_login(url, other), f"SELECT {column} FROM scorer.requests")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ LAYERS = (
         "schedule",
         "session",
         "outage",
+        "bugs",
         "glance",
         "revision",
         "tls",

@@ -51,6 +51,20 @@ def test_each_sign_as_sd_notify_has_it(heard: tuple[str, Callable[[], list[str]]
     assert int(second.removeprefix("MONOTONIC_USEC=")) > 0
 
 
+@pytest.mark.timeout(30)
+def test_a_service_manager_that_does_not_read_holds_nobody_up(heard: tuple[str, Callable[[], list[str]]]) -> None:
+    address, told = heard
+    manager = ServiceManager({"NOTIFY_SOCKET": address})
+    for _ in range(2000):  # far more than its queue holds
+        manager.alive()
+    manager.ready("two jobs")
+    manager.status("late")
+    told()
+    manager.alive()
+    manager.status("late")
+    assert told() == ["READY=1\nSTATUS=two jobs", "WATCHDOG=1", "STATUS=late"], "what was not heard is said again"
+
+
 def test_where_nobody_listens_nothing_is_said(tmp_path: Path) -> None:
     for environment in ({}, {"NOTIFY_SOCKET": str(tmp_path / "gone")}):
         manager = ServiceManager(environment)

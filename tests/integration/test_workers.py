@@ -1,0 +1,177 @@
+"""Runs that further processes carry: they hold up no other run, show life, end when asked to, and give way to others."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from scorer.errors import DatabaseBusy, Stopping
+from scorer.job import Job
+from scorer.runs import run_job, run_tick
+from scorer.types import Trigger
+
+PATIENCE = 60.0
+GATE = 4713
+WAITING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {GATE} AND NOT granted"
+
+
+def members() -> set[int]:
+    """The further processes of this one."""
+    children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return {int(pid) for pid in children if b"take_part" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Until it holds, or fail."""
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@contextmanager
+def closed_gate(hospital: Any) -> Iterator[Callable[[], None]]:
+    """Within it, whoever asks for the gate waits, until what is given here is called."""
+    with closing(hospital.connect()) as keeper:
+        keeper.cursor().execute("SELECT pg_advisory_lock(%s)", (GATE,))
+        keeper.commit()
+        yield keeper.close
+
+
+@pytest.fixture
+def gated_job(changed_job: Callable[..., Job], sepsis: Job) -> Job:
+    """The shipped job, whose batches pass a gate when they read."""
+    text = sepsis.statements["observations"]
+    asked = "CASE WHEN pg_catalog.current_setting('scorer.entity_ids') <> '{}' "
+    gate = f"{asked} THEN pg_catalog.pg_advisory_xact_lock_shared({GATE})::text END"
+    gated = (
+        f"SELECT gated.* FROM (\n{text.rstrip().rstrip(';')}\n) AS gated CROSS JOIN (SELECT {gate} OFFSET 0) AS gate"
+    )
+    return changed_job(("observations.sql", text, gated))
+
+
+def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> None:
+    hospital.admit(*range(1, 13))
+    hospital.settings = replace(hospital.settings, batch_size=2, lock_timeout=timedelta(minutes=1))
+    steps: list[str] = []
+    ended: list[Any] = []
+
+    def hang() -> None:
+        told = {"as_of": hospital.noon, "limit": 8, "workers": 2, "watch": steps.append}
+        ended.append(run_job(gated_job, url=hospital.url, settings=hospital.settings, **told))
+
+    with closed_gate(hospital) as open_gate:
+        slow = threading.Thread(target=hang)
+        slow.start()
+        try:
+            wait_until(lambda: hospital.one(WAITING) == 2)
+            assert steps == ["enqueue", "claim", "claim"]
+            quick = run_job(hospital.job, url=hospital.url, settings=hospital.settings, as_of=hospital.noon, workers=2)
+            assert (quick.counts.scored, quick.counts.eligible) == (4, 4)
+            assert steps == ["enqueue", "claim", "claim"], "it showed life, and did nothing"
+        finally:
+            open_gate()
+            slow.join()
+    assert ended[0].counts.scored == 8
+    assert steps.count("commit") >= 4
+    assert not members()
+    carriers = "SELECT count(DISTINCT worker) FROM scorer.batches WHERE run_id = %s"
+    assert hospital.one(carriers, ended[0].run_id) == 2
+
+
+def test_a_run_that_is_asked_to_stop_ends_its_processes_after_their_batches(hospital: Any) -> None:
+    hospital.admit(*range(1, 41))
+    hospital.settings = replace(hospital.settings, batch_size=1, workers=2)
+    asked = threading.Event()
+
+    def tick(watch: Callable[[str], None] | None = None) -> Any:
+        return run_tick(
+            hospital.job,
+            url=hospital.url,
+            settings=hospital.settings,
+            tick=None,
+            trigger=Trigger.SCHEDULE,
+            as_of=hospital.noon,
+            watch=watch,
+            stopping=asked.is_set,
+        )
+
+    with pytest.raises(Stopping):
+        tick(lambda step: asked.set() if step == "commit" else None)
+    assert not members()
+    batches = hospital.one("SELECT count(*) FROM scorer.batches")
+    assert 0 < batches < 40
+    assert hospital.one("SELECT count(*) FROM scorer.work") == 40 - batches
+    assert hospital.last_run()[:1] == ("running",)
+    asked.clear()
+    hospital.settings = replace(hospital.settings, batch_size=None, workers=1)
+    tick()
+    assert hospital.rows("SELECT DISTINCT status FROM reporting.runs") == [("succeeded",)]
+    assert len(hospital.scores()) == 40
+
+
+def test_a_run_that_is_asked_to_stop_does_not_wait_for_what_others_hold(hospital: Any) -> None:
+    hospital.admit(1, 2)
+    hospital.settings = replace(hospital.settings, batch_size=1)
+    asked = threading.Event()
+    with closing(hospital.connect()) as other:
+
+        def watch(step: str) -> None:
+            if step == "enqueue":
+                other.cursor().execute("SELECT 1 FROM scorer.work WHERE entity_id = '2' FOR UPDATE")
+            elif step == "wait":
+                asked.set()
+
+        with pytest.raises(Stopping):
+            run_tick(
+                hospital.job,
+                url=hospital.url,
+                settings=hospital.settings,
+                tick=None,
+                trigger=Trigger.SCHEDULE,
+                as_of=hospital.noon,
+                watch=watch,
+                stopping=asked.is_set,
+            )
+    assert list(hospital.scores()) == ["1"]
+
+
+@contextmanager
+def a_lock_wait_of_ours(hospital: Any) -> Iterator[None]:
+    """Within it, one of our sessions waits for a lock."""
+    waiting = psycopg2.connect(hospital.url, application_name="scorer")
+    with closing(waiting), closing(hospital.connect()) as holder:
+        holder.cursor().execute("LOCK TABLE public.outcomes")
+        thread = threading.Thread(target=lambda: waiting.cursor().execute("LOCK TABLE public.outcomes"))
+        thread.start()
+        try:
+            wait_until(lambda: bool(hospital.one("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+            yield
+        finally:
+            holder.rollback()
+            thread.join()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whoever_waits_for_others_shows_life(workers: int, hospital: Any) -> None:
+    hospital.admit(*range(1, 17))
+    patience = timedelta(milliseconds=300)
+    hospital.settings = replace(hospital.settings, batch_size=4, neighbour_lock_waits=0, neighbour_patience=patience)
+    steps: list[str] = []
+    with a_lock_wait_of_ours(hospital), pytest.raises(DatabaseBusy, match="neighbour_lock_waits: 1, limit 0"):
+        hospital.run(workers=workers, watch=steps.append)
+    assert "wait" in steps
+    status, error, eligible, scored = hospital.last_run()
+    assert (status, eligible) == ("failed", 16)
+    assert "Stopped to spare the database" in error
+    assert 0 < scored < 16
+    assert not members()
