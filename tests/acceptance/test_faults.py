@@ -53,6 +53,7 @@ LOST_REQUESTS = """
     WHERE r.status IS DISTINCT FROM 'succeeded'
     UNION ALL
     SELECT 'without a ledger row', request_id FROM scorer.requests WHERE score_id IS NULL"""
+LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%LISTEN%' AND pid <> pg_backend_pid()"
 OF_THE_SCHEDULE = "scorer.runs WHERE trigger <> 'request'"
 
 
@@ -345,6 +346,7 @@ def test_a_server_that_is_stopped_and_started_in_every_manner(night: Night) -> N
         night.recover()
         night.told_once("DATABASE_LOST", times=times)
         night.heard("DATABASE_BACK", times=times)
+        night.eventually(lambda: night.fetch(LISTENING) != [(0,)], what=night.log)  # whole again
     night.end(server_died=True)
 
 
@@ -632,14 +634,17 @@ class Clock:
 
 
 @pytest.fixture
-def clock(home: Path) -> Clock:
+def clock(home: Path) -> Iterator[Clock]:
     """One that is right as yet."""
     libraries = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
     if not libraries:
         pytest.skip("needs libfaketime (Debian's package faketime)")
     found = Clock(libraries[0], home / "faked")
     found.set("+0")
-    return found
+    there = {*Path("/dev/shm").glob("*faketime*")}
+    yield found
+    for left in {*Path("/dev/shm").glob("*faketime*")} - there:
+        left.unlink()
 
 
 def test_the_servers_clock_jumps_ahead_and_back(night: Night, clock: Clock) -> None:

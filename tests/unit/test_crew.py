@@ -16,7 +16,7 @@ import pytest
 from scorer.crew import Crew, MemberLost
 from scorer.errors import DatabaseUnavailable, RunStopped, UserError
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 
 # Members are processes of their own: what they do is found by its name, in a module.
 TASKS = """
@@ -111,7 +111,9 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def drained(crew: Crew) -> list[str]:
     """All that is told until every member has ended."""
     told: list[str] = []
+    until = time.monotonic() + PATIENCE
     while crew.working:
+        assert time.monotonic() < until, told
         told += crew.hear(0.1)
     return told
 
