@@ -43,6 +43,11 @@ class Pulse:
         self.beat_at = time.monotonic()
         self.doing = doing
 
+    def rest(self, seconds: float) -> None:
+        """Say that the lane waits for so long, and is expected to show no life before."""
+        self.beat_at = time.monotonic() + seconds
+        self.doing = ""
+
 
 class Lane:
     """A thread that takes its turn whenever it is woken, or some time has passed, until the daemon stops."""
@@ -100,7 +105,7 @@ class Lane:
     def _live(self) -> None:
         while not self.stopping():
             seconds = self._guarded_turn()
-            self.pulse.beat()
+            self.pulse.rest(seconds)
             self._guarded_wait(seconds)
         try:
             self.end()
