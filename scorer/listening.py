@@ -38,11 +38,6 @@ class Listener:
         if session is not None:
             session.close()
 
-    @property
-    def listens(self) -> bool:
-        """Whether it has a session."""
-        return self._session is not None
-
     def open(self) -> None:
         """Listen from now on: what is committed after this is heard."""
         if self._session is None:

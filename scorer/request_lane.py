@@ -88,8 +88,10 @@ class RequestLane(Lane):
 
     def _wait(self, seconds: float) -> None:
         """Until a notification, or the lane is woken, or the time has passed."""
-        until = time.monotonic() + seconds
+        until, listened = time.monotonic() + seconds, False
         try:
+            self._listener.open()
+            listened = True
             while not self._wake.is_set() and (left := until - time.monotonic()) > 0:
                 if self._listener.hear(min(_SLICE, left)):
                     break
@@ -98,7 +100,8 @@ class RequestLane(Lane):
             self._listener.close()
             # A server that is gone is an outage, which the next turn finds out.
             self._deaf = None if isinstance(error, DatabaseUnavailable) else str(error)
-            super()._wait(min(seconds, self.settings.retry_first_wait.total_seconds()))
+            if not listened:  # a session that breaks is looked into at once; one that cannot be had, after a while
+                super()._wait(min(seconds, self.settings.retry_first_wait.total_seconds()))
         self._wake.clear()
 
 

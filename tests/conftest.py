@@ -35,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _interrupts_are_heard() -> None:
+    """A shell that starts the tests in the background has them, and the programs that they start, ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:
     """Nothing of the developer's own settings reaches the tests; what one process proved of a suite the next need not prove again."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SCORER_")}
