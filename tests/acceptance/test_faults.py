@@ -789,7 +789,7 @@ def test_a_daemon_that_stood_still_for_longer_than_every_timeout(night: Night) -
 
     def stopped_in_a_batch() -> bool:
         os.kill(first.pid, signal.SIGSTOP)
-        time.sleep(0.05)
+        time.sleep(0.3)  # a commit that is on its way has come to its end by then
         if night.fetch(HOLDER):
             return True
         os.kill(first.pid, signal.SIGCONT)

@@ -444,7 +444,10 @@ def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
         )
         desk.answer_waiting()
     running.join()
-    drain(desk)
+    while (
+        drain(desk) or desk.holds_back
+    ):  # what a batch held a moment ago is looked at again, as the daemon's lane does
+        time.sleep(0.05)
     assert ward.rows("SELECT status, count(*) FROM scorer.requests GROUP BY 1") == [("done", number * 7)]
     assert ward.rows("SELECT DISTINCT status, trigger FROM scorer.runs ORDER BY 2") == [
         ("succeeded", "manual"),
