@@ -41,9 +41,8 @@ _IDLE = timedelta(seconds=30)
 # For so long a request of a job that this desk does not know is left to another daemon, which may know it; when that is told; and when
 # such a request is refused: after a restart, however long it takes, of the daemon that knows the job.
 _STRANGE, _PATIENCE = timedelta(minutes=5), timedelta(hours=1)
-_PASSED_OVER = (
-    0.2  # seconds until a request that could not be taken is looked at again, where others keep the desk busy
-)
+# Seconds until a request that could not be taken is looked at again, where others keep the desk busy.
+_PASSED_OVER = 0.2
 
 
 class Answers:
@@ -226,10 +225,9 @@ class Answers:
             close_line(opened)
             # One session of each kind for all jobs: there is one thread.
             line = replace(opened, store=self._store, source=self._source)
+            # Not while answering: that could wait for a run that waits for the answer.
             with self._store.transaction():
-                self._store.register_job_version(
-                    job
-                )  # not while answering: that could wait for a run that waits for the answer
+                self._store.register_job_version(job)
             self._lines[job.name] = line
         return self._lines[job.name]
 

@@ -71,9 +71,8 @@ class RequestLane(Lane):
             self.settings = settings
 
     def _look_round(self) -> None:
-        self._looked_at = (
-            time.monotonic()
-        )  # first: where this raises, requests are answered at the next turn all the same
+        # First: where this raises, requests are answered at the next turn all the same.
+        self._looked_at = time.monotonic()
         reasons = [_why_not(self._answers.warm), _why_not(self._answers.ask_for_arrivals)]
         self._lame = next(filter(None, reasons), None)
         self._answers.refuse_strangers()

@@ -33,3 +33,8 @@ class Trigger(StrEnum):
     REQUEST = "request"
     CATCH_UP = "catch-up"
     BACKFILL = "backfill"
+
+    @property
+    def by_schedule(self) -> bool:
+        """Whether a schedule set it off, at its tick or after it: such a run's work is shared by all daemons."""
+        return self in {Trigger.SCHEDULE, Trigger.CATCH_UP}

@@ -23,7 +23,7 @@ from scorer.neighbour import Courtesy, Load, Neighbour
 from scorer.pipeline import Line, carry_batch
 from scorer.surroundings import look_around, mark_position
 from scorer.timetable import Timetable
-from scorer.types import Counts, Run, Trigger
+from scorer.types import Counts, Run
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -62,7 +62,7 @@ class Worker:
         with store.transaction():
             unfinished = store.list_unfinished_runs(self.line.job)
         for run in unfinished:
-            if run.trigger in {Trigger.SCHEDULE, Trigger.CATCH_UP}:
+            if run.trigger.by_schedule:
                 while not self.stopping() and self.carry_one(run) is not None:
                     pass
 
