@@ -80,10 +80,13 @@ class Machine:
         """Entries of the journal, oldest first: those after a place, of units by a pattern, with a MESSAGE_ID.
 
         They are chosen here, because journalctl 252 passes over the first match after a place that does not match itself.
+        Whole, a long message too, for which JSON would have null.
         """
         entries = map(
             json.loads,
-            self.out("journalctl", "--output=json", *([f"--after-cursor={after}"] if after else [])).splitlines(),
+            self.out(
+                "journalctl", "--all", "--output=json", *([f"--after-cursor={after}"] if after else [])
+            ).splitlines(),
         )
         return [
             entry
