@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types tests bench faults soak clean install uninstall test-systemd
+.PHONY: demo test lint types tests bench figures faults soak clean install uninstall test-systemd
 
 demo: .venv/demo
 	$(BIN)/scorer demo
@@ -36,6 +36,10 @@ soak: .venv/test
 bench-requests: .venv/test
 	$(BIN)/python tests/benchmarks/request_latency.py --visits $(or $(VISITS),6500)
 	$(BIN)/python tests/benchmarks/request_latency.py --visits $(or $(VISITS),6500) --validation great_expectations
+
+# The shipped model's figures again, from a cohort's files: DATA=DIR; writes report.html. The same seeds and libraries, the same numbers.
+figures: .venv/test
+	$(BIN)/python tests/benchmarks/figures_again.py --data '$(DATA)' --report report.html
 
 # For root: the wheel in a venv of its own, the command, the units. PREFIX, DESTDIR and PYTHON are honoured; see systemd/install.sh.
 install uninstall:

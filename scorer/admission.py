@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from pathlib import Path
 
 from scorer import events
 from scorer.config import Settings
@@ -11,7 +12,9 @@ from scorer.connection import Target
 from scorer.errors import UserError
 from scorer.job import Job, job_names, load_job, shipped_root
 from scorer.log import say
-from scorer.model import ARTEFACT, find_version, read_manifest
+from scorer.model import ARTEFACT, Manifest, find_version, read_manifest
+from scorer.registry.artefacts import store_bytes
+from scorer.registry.shelf import Shelf
 from scorer.store import Store
 from scorer.version import __version__
 
@@ -58,20 +61,47 @@ def grant_source(*, url: str, settings: Settings) -> dict[str, str | None]:
 
 
 def _admit_first(job: Job, model_version: str, store: Store) -> None:
-    register(job, model_version, store)
+    register(job, model_folder(job, model_version), store)
     why = f"first model of the job, shipped with scorer {__version__}"
-    for status in ("staging", "production"):
-        store.move_model(job.name, model_version=model_version, status=status, why=why)
+    Shelf(store).admit_first_model(job.name, model_version, why=why)
     say(_log, events.FIRST_MODEL, job=job.name, model_version=model_version)
 
 
-def register(job: Job, model_version: str, store: Store) -> None:
-    """Register the version in the job's model folder as a candidate, if its artefact is the one that its manifest names."""
-    folder = find_version(job.name, model_version, folders=(job.model_folder.parent, shipped_root() / "models"))
+def model_folder(job: Job, model_version: str) -> Path:
+    """The folder of a version that is shipped with a job, or with the site's own."""
+    return find_version(job.name, model_version, folders=(job.model_folder.parent, shipped_root() / "models"))
+
+
+def register(job: Job, folder: Path, store: Store, *, stored: bool = False) -> Manifest:
+    """Register the version in `folder` as a candidate, if it is one that the job could score with; its manifest.
+
+    Nothing of it is unpickled. Where it is to be `stored`, the database keeps its bytes too, also where it was registered before. Raises
+    UserError where the folder is not that of a version of this job, or another is registered under its name.
+    """
     manifest = read_manifest(folder)
-    found = hashlib.sha256((folder / ARTEFACT).read_bytes()).hexdigest()
+    artefact = folder / ARTEFACT
+    try:
+        found = hashlib.sha256(artefact.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"The model file {artefact} cannot be read: {error.strerror}.") from error
     if found != manifest.sha256:
         raise UserError(f"The model file in {folder} is not the one that its manifest names; put the right one back.")
-    store.register_model(
-        job.name, model_version=manifest.model_version, sha256=manifest.sha256, manifest=manifest.content
-    )
+    if manifest.job != job.name:
+        raise UserError(f"The model in {folder} is one of job {manifest.job}, not of {job.name}.")
+    if manifest.model_version != folder.name:
+        raise UserError(
+            f"The model in {folder} is version {manifest.model_version}; name its folder so, for that is how it is found."
+        )
+    version = manifest.model_version
+    is_new = store.register_model(job.name, model_version=version, sha256=found, manifest=manifest.content)
+    shelf = Shelf(store)
+    registered = shelf.read_model(job.name, version)
+    if (registered.sha256, registered.manifest) != (found, manifest.content):
+        raise UserError(f"Another model {version} of {job.name} is registered already; train it under another name.")
+    if not is_new and (registered.stored or not stored):
+        raise UserError(
+            f"Model {version} of {job.name} is registered already; see `scorer model show {job.name} {version}`."
+        )
+    if stored:
+        store_bytes(folder, registered, shelf)
+    return manifest

@@ -18,6 +18,7 @@ from datetime import timedelta
 
 from scorer import events
 from scorer.bugs import Bugs
+from scorer.challenges import read_challenge
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.desk import Asked, Desk
@@ -26,7 +27,7 @@ from scorer.job import Job
 from scorer.judgement import Judgement
 from scorer.lines import close_line, open_line
 from scorer.log import say
-from scorer.pipeline import Line, judge_all, record
+from scorer.pipeline import Line, has_production_model, judge_all, record
 from scorer.source import Source
 from scorer.steps import Steps
 from scorer.store import Store
@@ -130,6 +131,18 @@ class Answers:
         self._for_each_job(ask)
         return sum(asked)
 
+    def take_back(self) -> None:
+        """Have recalled scores that still stand in the hospital's own tables taken out of them, without waiting for a run.
+
+        Raises UserError where that cannot be done for a job, once it is done for the others; bugs are told.
+        """
+
+        def take(job: Job) -> None:
+            with self._store.transaction():
+                self._store.take_back(job)
+
+        self._for_each_job(take)
+
     def _for_each_job(self, do: Callable[[Job], None]) -> None:
         """Do it for every job, whatever becomes of the others."""
         refused: UserError | None = None
@@ -204,9 +217,10 @@ class Answers:
         job = line.job
         held: set[int] = set()
         with line.store.transaction():
+            line.store.share_with_recalls(job, model_version=line.model.manifest.model_version, run=None)
             took = self._desk.take_requests(job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
             taken += took.asked
-            if taken and not _has_production_model(line):
+            if taken and not has_production_model(line):
                 return None
             answered, left = _carry(line, self._desk, taken) if taken else (0, [])
             held.update(took.held, left)
@@ -234,7 +248,7 @@ class Answers:
     def _refresh(self, job: Job) -> None:
         line = self._line(job)
         with self._store.transaction():
-            current = _has_production_model(line)
+            current = has_production_model(line) and read_challenge(line.store, job.name) == line.challenge
         if not current:
             del self._lines[job.name]
             self._line(job)
@@ -275,12 +289,6 @@ class Answers:
 
     def _refuse(self, asked: Sequence[Asked], *, why: str) -> int:
         return self._desk.refuse_requests([each.request_id for each in asked], reason=why)
-
-
-def _has_production_model(line: Line) -> bool:
-    """Whether the line's model is the one that is in production, in the transaction that is open."""
-    manifest = line.model.manifest
-    return line.store.production_model(line.job.name) == (manifest.model_version, manifest.sha256)
 
 
 def _carry(line: Line, desk: Desk, taken: Sequence[Asked]) -> tuple[int, list[int]]:

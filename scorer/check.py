@@ -15,6 +15,7 @@ from scorer.errors import StatementFailed, UserError
 from scorer.job import Job, job_names, load_job
 from scorer.lines import close_line, open_line
 from scorer.neighbour import Neighbour
+from scorer.nights import nightly
 from scorer.runs import enqueue
 from scorer.session import engine
 from scorer.source import Source
@@ -48,6 +49,9 @@ def check(*, url: str, settings: Settings) -> Iterator[Line]:
         yield _line("standby", lambda: _standby(target, url=url, settings=settings))
     if Neighbour.of(settings).limited:
         yield _line("neighbours", lambda: _neighbours(target, settings=settings))
+    nights = _line("nightly", lambda: str(nightly(settings)))
+    if not nights.holds:
+        yield nights
     for name in job_names(settings.jobs_dir):
         yield _line(f"job {name}", lambda name=name: _job(name, url=url, settings=settings))  # type: ignore[misc]
 
@@ -108,6 +112,7 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
                 job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
             )
             line.store.write_back(job, max_waiting=0)
+            line.store.take_back(job, max_waiting=0)
     finally:
         close_line(line)
     return f"version {job.version}, model {line.model.manifest.model_version}, {_schedule(job)}"

@@ -13,11 +13,18 @@ from collections.abc import Sequence
 import click
 
 from scorer import events, log
+from scorer.cli_challenge import challenge
+from scorer.cli_comparison import compare, shadow
 from scorer.cli_daemon import daemon
 from scorer.cli_db import db
+from scorer.cli_evaluate import evaluate
+from scorer.cli_explain import explain
 from scorer.cli_look import check, plan, status
-from scorer.cli_models import models, train
+from scorer.cli_models import models
+from scorer.cli_monitor import monitor
+from scorer.cli_replay import recall, replay
 from scorer.cli_request import cancel, request
+from scorer.cli_training import optimize, train
 from scorer.cli_work import demo, load, run
 from scorer.config import load_settings
 from scorer.errors import UserError
@@ -94,5 +101,26 @@ def cli(context: click.Context, *, verbose: bool) -> None:
     context.obj = settings
 
 
-for _command in (cancel, check, daemon, db, demo, load, models, plan, request, run, status, train):
+for _command in (
+    cancel,
+    check,
+    daemon,
+    db,
+    demo,
+    evaluate,
+    explain,
+    load,
+    models,
+    optimize,
+    monitor,
+    plan,
+    recall,
+    replay,
+    request,
+    run,
+    status,
+    train,
+):
     cli.add_command(_command)
+for _command in (challenge, compare, shadow):
+    models.add_command(_command)

@@ -14,7 +14,7 @@ from scorer.printing import print_json, screen_width
 @json_option
 @click.pass_obj
 def status(settings: Settings, *, as_json: bool) -> None:
-    """Show where the jobs stand: last and next runs, what waits, model.
+    """Show where the jobs stand, and what waits.
 
     By job: last and next run, ticks missed, backlog and requests that wait, current scores, quarantine, model in production, breaker;
     then the daemons at work.

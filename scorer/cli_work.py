@@ -61,6 +61,11 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
     type=Moment(),
     help="The moment whose knowledge is used, such as 2025-06-01T00:00:00Z; now, where not given.",
 )
+@click.option(
+    "--as-known-at",
+    type=Moment(),
+    help="Use what was recorded up to this moment, of what happened up to the as-of time; the as-of time, where not given.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many entities.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that score.")
 @click.option("--dry-run", is_flag=True, help="Find and judge what is due, and write nothing.")
@@ -71,6 +76,7 @@ def run(
     job: str,
     *,
     as_of: datetime | None,
+    as_known_at: datetime | None,
     limit: int | None,
     workers: int,
     dry_run: bool,
@@ -90,10 +96,25 @@ def run(
 
     with progress_bar(f"Scoring {job}") as progress:
         if dry_run:
-            ended = try_run(loaded, url=target, settings=settings, as_of=as_of, limit=limit, progress=progress)
+            ended = try_run(
+                loaded,
+                url=target,
+                settings=settings,
+                as_of=as_of,
+                as_known_at=as_known_at,
+                limit=limit,
+                progress=progress,
+            )
         else:
             ended = run_job(
-                loaded, url=target, settings=settings, as_of=as_of, limit=limit, workers=workers, progress=progress
+                loaded,
+                url=target,
+                settings=settings,
+                as_of=as_of,
+                as_known_at=as_known_at,
+                limit=limit,
+                workers=workers,
+                progress=progress,
             )
     if as_json:
         print_json(ended.as_json())

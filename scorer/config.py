@@ -22,9 +22,12 @@ SYSTEM_CONFIG = Path("/etc/scorer/scorer.toml")
 _MAY_BE_SECRET = ("database_url", "read_url")  # read from credentials too, for the passwords in them
 
 
-def option(default: Any, meaning: str, *, choices: tuple[str, ...] = ()) -> Any:
-    """A field of Settings with its default and, for --help and scorer.toml, its meaning; where it has `choices`, it is one of them."""
-    return field(default=default, metadata={"meaning": meaning, "choices": choices})
+def option(default: Any, meaning: str, *, choices: tuple[str, ...] = (), least: int = 1) -> Any:
+    """A field of Settings with its default and, for --help and scorer.toml, its meaning; where it has `choices`, it is one of them.
+
+    A whole number is at least `least`.
+    """
+    return field(default=default, metadata={"meaning": meaning, "choices": choices, "least": least})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,8 @@ class Settings:
     late_after: timedelta = option(timedelta(minutes=1), "from when on a scheduled run counts as late")
     breaker_failures: int = option(3, "failed runs in a row after which a job is no longer tried at every tick")
     breaker_pause: timedelta = option(timedelta(minutes=10), "how long it is left alone then, before it is tried again")
+    nightly: str = option("17 3 * * *", "when, as cron has it and in UTC, the chores of a night are done")
+    replay_sample: int = option(20, "past scores of each job that are made again every night; 0: none", least=0)
     poll: timedelta = option(timedelta(seconds=10), "how often the daemon looks for what no signal told it")
     run_limit: timedelta = option(
         timedelta(minutes=30), "the longest that a step of a run may take before the daemon counts as hung"
@@ -88,6 +93,12 @@ class Settings:
         "compiled",
         "compiled (the suites' rules in NumPy, each proved against Great Expectations first) or great_expectations",
         choices=("compiled", "great_expectations"),
+    )
+
+    model_store: str = option(
+        "files",
+        "files (a model is kept in its folder) or database (its bytes in the database too, for hosts that lack the folder)",
+        choices=("files", "database"),
     )
 
     @property
@@ -179,7 +190,8 @@ def _parsed(name: str, value: Any, *, where: str) -> Any:
         hint = f'did you mean "{nearest[0]}"?' if nearest else f"the options are {', '.join(sorted(known))}."
         raise UserError(f"{where} is not an option of scorer; {hint}")
     kind = known[name]
-    choices = next(each.metadata["choices"] for each in fields(Settings) if each.name == name)
+    told = next(each.metadata for each in fields(Settings) if each.name == name)
+    choices = told["choices"]
     if choices and value not in choices:
         raise UserError(f'{where}: "{value}" is not one of {", ".join(choices)}.')
     if "timedelta" in kind:
@@ -187,7 +199,7 @@ def _parsed(name: str, value: Any, *, where: str) -> Any:
     if kind == "bool":
         return _truth(value, where=where)
     if "int" in kind:
-        return _whole_number(value, where=where)
+        return _whole_number(value, where=where, least=told["least"])
     if not isinstance(value, str) or not value:
         raise UserError(f"{where} must be text in quotes, and not empty.")  # the value may be a password
     return _path(value, where=where) if "Path" in kind else value
@@ -206,8 +218,9 @@ def _truth(value: Any, *, where: str) -> bool:
     return value in (True, "true")
 
 
-def _whole_number(value: Any, *, where: str) -> int:
+def _whole_number(value: Any, *, where: str, least: int) -> int:
     text = str(value)
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
-        raise UserError(f'{where}: "{value}" is not a whole number above 0; write one, such as 3.')
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < least:
+        kind = "a whole number above 0" if least else "a whole number, or 0"
+        raise UserError(f'{where}: "{value}" is not {kind}; write one, such as 3.')
     return int(text)

@@ -224,7 +224,7 @@ def explain(error: BaseException, *, where: str = "A statement") -> UserError | 
         return UserError(
             f"{where} does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."
         )
-    if sqlstate[:2] in {"P0", "23"} and "write_back" in where:
+    if sqlstate[:2] in {"P0", "23"} and re.search("write_back|take_back", where):
         return UserError(
             f"{where} was refused by the hospital's table (SQLSTATE {sqlstate}): a trigger or constraint there."
         )

@@ -40,6 +40,16 @@ def number(value: float | None) -> bytes | None:
     return None if value is None else struct.pack("!d", value)
 
 
+def whole(value: int) -> bytes:
+    """For smallint."""
+    return struct.pack("!h", value)
+
+
+def flag(value: object) -> bytes:
+    """For boolean: whether it is true."""
+    return b"\x01" if value else b"\x00"
+
+
 def moment(value: datetime | None) -> bytes | None:
     """For timestamptz: microseconds since 2000-01-01 UTC.
 

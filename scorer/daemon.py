@@ -33,6 +33,7 @@ from scorer.job_lane import JobLane
 from scorer.lanes import Lane
 from scorer.log import hear_threads, say
 from scorer.model import keep_to_one_thread
+from scorer.night_lane import NightLane
 from scorer.notify import SIGNALS, ServiceManager
 from scorer.outage import Outage
 from scorer.request_lane import RequestLane
@@ -61,6 +62,7 @@ class Daemon:
             Watch(Glance(Target.of(url, settings, role=settings.worker_role), patience=_PATIENCE)), state=self
         )
         self._requests: RequestLane | None = None
+        self._nights: NightLane | None = None
         self._lanes: dict[str, JobLane] = {}
         self._metronome = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -138,7 +140,8 @@ class Daemon:
         return min(_LOOK, _LOOK if watchdog is None else watchdog / 3).total_seconds()
 
     def _all_lanes(self) -> list[Lane]:
-        return [self._heart, self._gate, *self._lanes.values(), *([self._requests] if self._requests else [])]
+        of_all = [lane for lane in (self._requests, self._nights) if lane is not None]
+        return [self._heart, self._gate, *self._lanes.values(), *of_all]
 
     def _look(self) -> None:
         """See to what has changed since the last look, and feed the watchdog if all is alive."""
@@ -227,6 +230,11 @@ class Daemon:
             self._requests.start()
         else:
             self._requests.reload(known, settings=self._settings)
+        if self._nights is None:
+            self._nights = NightLane(known, url=self._url, settings=self._settings, outage=self._outage)
+            self._nights.start()
+        else:
+            self._nights.reload(known, settings=self._settings)
 
     def _beat_time(self, lane: JobLane) -> None:
         """Have the metronome wake a lane at each tick of its schedule."""

@@ -65,6 +65,14 @@ FIRST_MODEL = Event(
     sentence="First model put into production",
     meaning="Job @JOB@ had no model in production, so the one shipped with it, @MODEL_VERSION@, now is.",
 )
+MODEL_ADOPTED = Event(
+    name="MODEL_ADOPTED",
+    message_id="90ba0c457cc84ab18dd09abbc0657f9d",
+    sentence="Model in production has changed: scoring with it from this batch on",
+    meaning="While run @RUN_ID@ of job @JOB@ was under way, somebody put model @MODEL_VERSION@ into production. The batches before were "
+    "scored with the one that was there, the batches from here on with this one; each row of the ledger says which.",
+    action="See who did it, when and why:\n    scorer model show @JOB@ @MODEL_VERSION@",
+)
 
 # Runs
 
@@ -149,6 +157,25 @@ DATABASE_RETRIED = Event(
     sentence="Waiting for the database",
     meaning="The database refused or broke off a transaction (SQLSTATE @SQLSTATE@; none where it did not answer). It was rolled back "
     "and is tried again in a new session after @SECONDS@ s.",
+)
+
+REPLAYED = Event(
+    name="REPLAYED",
+    message_id="6229b050b10c47db9e3428e3374b0d62",
+    sentence="A sample of past scores was made again",
+    meaning="@SCORES@ scores of job @JOB@ by lot were made again, and the same inputs gave the same to the last bit. @CORRECTED@ differ "
+    "because the source's rows were corrected since, and @NOT_REPLAYABLE@ could not be made again in part: reporting.replays says why.",
+)
+REPLAY_DIFFERED = Event(
+    name="REPLAY_DIFFERED",
+    level=logging.WARNING,
+    message_id="4aafd603d17d41efb235663e0d0d8329",
+    sentence="Past scores cannot be made again: the same inputs give something else",
+    meaning="Of @SCORES@ scores of job @JOB@ by lot, @ALARMING@ came out otherwise although their inputs are the same, score @SCORE_ID@ "
+    "among them; the field REASON says in what. Corrections in the source are not counted here. Told once a night.",
+    action="See whether a library, the machine or the program was changed since, and what the replays say:\n"
+    "    scorer check\n    scorer replay @SCORE_ID@\n"
+    '    psql "$(scorer db url)" -c "SELECT * FROM reporting.replays WHERE alarming ORDER BY replay_id DESC"',
 )
 
 # The service
@@ -415,4 +442,92 @@ RULE_LEFT = Event(
     action="Install the versions that this release of scorer was tested with, or tell its maintainers which rule it is. To leave every "
     'rule to Great Expectations, and see this no more, set validation = "great_expectations" in scorer.toml, then:\n'
     "    systemctl reload scorer",
+)
+
+# Models beside the line
+
+CHALLENGER_LEFT_OUT = Event(
+    name="CHALLENGER_LEFT_OUT",
+    level=logging.WARNING,
+    message_id="99c23ab276344e3c9260e40ec988590a",
+    sentence="Challenger left out: production scores without it",
+    meaning="Model @CHALLENGER@ was to score job @JOB@ beside the one in production, and cannot; the field ERROR says why. Every score of "
+    "production is made and published as ever. Told once a process.",
+    action="Mend what the sentence names, or stop the challenge:\n    scorer model list\n"
+    "    scorer model challenge @JOB@ --stop --why 'it cannot score'",
+)
+REASONS_LEFT_OUT = Event(
+    name="REASONS_LEFT_OUT",
+    level=logging.WARNING,
+    message_id="de9d7d041f694b47938a01b70c6ec3d8",
+    sentence="Scores stored without their reasons",
+    meaning="Scores of job @JOB@ by model @MODEL_VERSION@ that should be stored with their reasons were stored without: the field ERROR "
+    "says why. The scores are right, and published as ever. Told once a process.",
+    action="Report it with the model's version; a model whose parts do not add up to its scores should not stay in production:\n"
+    "    scorer model list",
+)
+
+# Nights
+
+CHORE_FAILED = Event(
+    name="CHORE_FAILED",
+    level=logging.WARNING,
+    message_id="ea3f101c0d5d43288dc8bd24f488e69f",
+    sentence="Nightly chore failed",
+    meaning="What is done for job @JOB@ once a night, @CHORE@, could not be done; the field ERROR says why. Scoring goes on without it. It "
+    "is tried again the next night.",
+    action="Mend what the sentence names, and see whether all holds that must:\n    scorer check",
+)
+DRIFT_FOUND = Event(
+    name="DRIFT_FOUND",
+    level=logging.WARNING,
+    message_id="135bb79b668e42bb9a4a1506e7df0819",
+    sentence="Model's inputs or scores have drifted from its training data",
+    meaning="What model @MODEL_VERSION@ of job @JOB@ is given, or what it says, lies otherwise than the rows that it was trained on: "
+    "@DETAIL@. A unit may have changed, a feed may have gone silent, or the patients are others. Told once, until it has ended.",
+    action="See which features moved, and since which run; mend the feed where it is one, else train the model again:\n"
+    "    scorer monitor @JOB@",
+)
+PERFORMANCE_LOST = Event(
+    name="PERFORMANCE_LOST",
+    level=logging.WARNING,
+    message_id="a87952451af7449095e3720c963c5b2e",
+    sentence="Model foretells worse than when it was trained",
+    meaning="By the outcomes that are known by now, the scores of model @MODEL_VERSION@ of job @JOB@ are worse than its cross-validated "
+    "figures, by more than chance: @DETAIL@. Told once, until it has ended.",
+    action="See the live figures beside its own, look for drift first, and train the model again:\n    scorer monitor @JOB@",
+)
+NEW_CODES = Event(
+    name="NEW_CODES",
+    level=logging.WARNING,
+    message_id="9484f8a05d3f4987a1992f271c5a61b3",
+    sentence="New observation types appear that the job does not know",
+    meaning="Observations of job @JOB@ bear types that were not there when model @MODEL_VERSION@ went into production: @DETAIL@. They are "
+    "left out of its features. A new assay may stand beside an old one, or have taken its place. Told once, until it has ended.",
+    action="See which they are, and name in job.toml those that the model should know, before it is trained again:\n"
+    "    scorer monitor @JOB@",
+)
+MODEL_OLD = Event(
+    name="MODEL_OLD",
+    level=logging.WARNING,
+    message_id="e9de72a4d1924204a5a2fd0361a1c258",
+    sentence="Model is due for training: it has become old",
+    meaning="Model @MODEL_VERSION@ of job @JOB@ is older than its job allows: @DETAIL@. Told once.",
+    action="Train it again, and compare before it is promoted:\n    scorer monitor @JOB@\n    scorer train @JOB@ --help",
+)
+CONSTANT_SCORE = Event(
+    name="CONSTANT_SCORE",
+    level=logging.ERROR,
+    message_id="513f5389febf4b31924e10a94e8155fa",
+    sentence="Model gives nearly all entities the same score",
+    meaning="The newest scores of model @MODEL_VERSION@ of job @JOB@ are of no use: @DETAIL@. Inputs may be missing, or the model broken. "
+    "Told once, until it has ended.",
+    action="See what became of its inputs; where they are in order, put the version before into production again, recall these scores:\n"
+    "    scorer monitor @JOB@\n    scorer model rollback --help\n    scorer recall --help",
+)
+ALERT_ENDED = Event(
+    name="ALERT_ENDED",
+    message_id="6dbcb9a8d6b64475a9176c7b12edf777",
+    sentence="Alert on a model has ended",
+    meaning="What was told of model @MODEL_VERSION@ of job @JOB@ (@KIND@) is so no more, or another model is in production by now.",
 )

@@ -28,7 +28,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -38,6 +38,7 @@ import numpy as np
 
 from scorer.errors import UserError
 from scorer.job import WHOLE_STAY, FeatureGroup, FeatureSpec
+from scorer.recipes import ATTRIBUTES
 from scorer.types import Attributes, Booleans, Features, Floats, Integers, Observations
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -67,6 +68,39 @@ def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
         if times > 1:
             raise UserError(f'The feature "{name}" stands {times} times in [features] of job.toml; name it once.')
     return tuple(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a feature of observations is made of."""
+
+    code: str
+    statistic: str
+    window: timedelta | None
+
+
+def columns(spec: FeatureSpec) -> dict[str, Column]:
+    """By its name, what each feature of observations is made of; those of attributes are not among them."""
+    return {
+        f"{code}_{statistic}_{_window_text(window)}": Column(code=code, statistic=statistic, window=window)
+        for group in spec.groups
+        for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows)
+    }
+
+
+def group_columns(spec: FeatureSpec, groups: Sequence[str]) -> Integers:
+    """The places among the matrix's columns of the features of `groups`, by their names; of all features where none is named."""
+    owners = [
+        group.name for group in spec.groups for _ in itertools.product(group.codes, group.statistics, group.windows)
+    ]
+    owners += [ATTRIBUTES] * (len(feature_names(spec)) - len(owners))
+    return np.array([place for place, owner in enumerate(owners) if not groups or owner in groups], dtype=np.int64)
+
+
+def series_within(observations: Observations, *, as_of: Integers, codes: Set[str], window: timedelta | None) -> Series:
+    """The series of `codes` that features over a trailing window (None: the whole stay) are made of."""
+    rows = _rows(observations, slice(0, len(observations)), as_of=as_of, codes=codes)
+    return _series(observations, rows.within(window))
 
 
 def _window_text(window: timedelta | None) -> str:
@@ -222,7 +256,7 @@ def _is_sorted(rows: _Rows, columns: tuple[Integers | Floats, ...]) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class _Series:
+class Series:
     """All series of one group in one window, none of them empty."""
 
     observations: Observations
@@ -283,36 +317,36 @@ class _Series:
         return np.isfinite(low) | np.isfinite(high)
 
 
-def _series(observations: Observations, rows: _Rows) -> _Series:
+def _series(observations: Observations, rows: _Rows) -> Series:
     """`rows` cut into series."""
     begins = np.ones(len(rows.key), dtype=bool)
     np.not_equal(rows.key[1:], rows.key[:-1], out=begins[1:])
     first = np.flatnonzero(begins)
     count = np.diff(first, append=len(begins))
-    return _Series(observations=observations, row=rows.row, age=rows.age, first=first, count=count)
+    return Series(observations=observations, row=rows.row, age=rows.age, first=first, count=count)
 
 
-def _mean(series: _Series) -> Floats:
+def _mean(series: Series) -> Floats:
     return series.value[series.first] + series.sums(series.value_from_first) / series.count
 
 
-def _std(series: _Series) -> Floats:
+def _std(series: Series) -> Floats:
     # Of one observation, 0 / 0: NaN.
     return np.sqrt(series.sums(np.square(series.value_from_mean)) / (series.count - 1))
 
 
-def _slope(series: _Series) -> Floats:
+def _slope(series: Series) -> Floats:
     hours = series.from_mean((series.age[series.first][series.of_row] - series.age) / _HOUR)
     # At one time, 0 / 0: NaN.
     return series.sums(hours * series.value_from_mean) / series.sums(np.square(hours))
 
 
-def _outside(series: _Series) -> Floats:
+def _outside(series: Series) -> Floats:
     low, high = series.limits
     return series.sums((series.value < low) | (series.value > high)) / series.sums(series.has_range)
 
 
-def _distance(series: _Series) -> Floats:
+def _distance(series: Series) -> Floats:
     last = np.maximum.reduceat(np.where(series.has_range, np.arange(len(series.row)), -1), series.first)
     value, low, high = series.value[last], series.limits[0][last], series.limits[1][last]
     beyond = np.maximum(value - high, 0.0) - np.maximum(low - value, 0.0)
@@ -322,7 +356,7 @@ def _distance(series: _Series) -> Floats:
     return np.where(last >= 0, beyond / width, np.nan)
 
 
-_STATISTICS: Mapping[str, Callable[[_Series], Floats]] = {
+_STATISTICS: Mapping[str, Callable[[Series], Floats]] = {
     "last": lambda series: series.value[series.last],
     "first": lambda series: series.value[series.first],
     "min": lambda series: np.minimum.reduceat(series.value, series.first),

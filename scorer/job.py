@@ -14,17 +14,22 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from scorer.durations import parse_span
 from scorer.errors import UserError
+from scorer.limits import Limits
+from scorer.measures import Measures, read_measures
+from scorer.publishing import Declining, Reasoning, Split
+from scorer.recipes import ATTRIBUTES, Recipe, Search, require_groups
 from scorer.schedule import Schedule
+from scorer.table import Table
 from scorer.words import Action
 
 # Raised when the same definition comes to mean other features or verdicts, so that every job's version changes with it.
@@ -34,12 +39,15 @@ REQUIRED_STATEMENTS = ("due", "observations")
 OPTIONAL_STATEMENTS = (
     "attributes",
     "write_back",
+    "take_back",
     "views",
     "grants",
     "orphans",
     "landmarks",
     "requested",
     "new_observations",
+    "outcome_faults",
+    "outcomes_known",
 )
 SUITES = ("observations", "features", "scores")
 STATISTICS = (
@@ -56,9 +64,6 @@ STATISTICS = (
     "distance",
 )
 WHOLE_STAY = "stay"
-
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Task(StrEnum):
@@ -89,11 +94,12 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class FeatureGroup:
-    """Every code x every statistic x every window; a window is a trailing span, or None for the whole stay."""
+    """Every code x every statistic x every window; a window is a trailing span, or None for the whole stay. By `name` a search takes it."""
 
     codes: tuple[str, ...]
     statistics: tuple[str, ...]
     windows: tuple[timedelta | None, ...]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,11 @@ class FeatureSpec:
     hours_since: tuple[str, ...]
     categories: tuple[tuple[str, tuple[str, ...]], ...]
 
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The groups that have a name, each once, and that of the attributes' features."""
+        return (*dict.fromkeys(group.name for group in self.groups if group.name), ATTRIBUTES)
+
 
 @dataclass(frozen=True, slots=True)
 class Bands:
@@ -112,6 +123,11 @@ class Bands:
 
     limits: tuple[tuple[str, float], ...]
     lowest: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The bands, highest first."""
+        return *(name for name, _ in self.limits), self.lowest
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +155,13 @@ class Job:
     text: str
     model_folder: Path
     first_model: str | None
+    reasons: Reasoning = Reasoning()
+    declining: Declining = Declining()
+    split: Split = Split()
+    training: Recipe = Recipe()
+    search: Search = Search()
+    measures: Measures = Measures()
+    limits: Limits = Limits()
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -175,16 +198,59 @@ def load_job(name: str, *, jobs_dir: Path | None = None) -> Job:
     )
 
 
+def job_of(name: str, version: str, definition: Mapping[str, Any], *, model_folder: Path) -> Job:
+    """The job as it stood at a version, from the definition that the database keeps of it.
+
+    Raises UserError where this program cannot understand the definition, or gives it another meaning than the one that kept it.
+    """
+    where = f"Version {version} of job {name}"
+    statements, suites = definition.get("statements"), definition.get("suites")
+    if not isinstance(statements, dict) or not isinstance(suites, dict) or not set(SUITES) <= set(suites):
+        raise UserError(f"{where} was kept without its statements or suites.")
+    text = str(definition.get("job.toml", ""))
+    table = _table(text, where=where)
+    table.table("statements").take_all()
+    job = _made(name, text, table, statements=statements, suites=suites, model_folder=model_folder, where=where)
+    if job.version != version:
+        raise UserError(f"{where} means something else to this program than to the one that scored by it.")
+    return job
+
+
 def _read(name: str, root: Path, path: Path) -> Job:
     text = _read_text(path)
+    table = _table(text, where=str(path))
+    return _made(
+        name,
+        text,
+        table,
+        statements=_statements(table.table("statements"), folder=path.parent),
+        suites={suite: _suite(root / "expectations" / name / f"{suite}.json") for suite in SUITES},
+        model_folder=root / "models" / name,
+        where=str(path),
+    )
+
+
+def _table(text: str, *, where: str) -> Table:
     try:
-        table = _Table(tomllib.loads(text), where=str(path))
+        return Table(tomllib.loads(text), where=where)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}.") from error
-    statements = _statements(table.table("statements"), folder=path.parent)
-    suites = {suite: _suite(root / "expectations" / name / f"{suite}.json") for suite in SUITES}
+        raise UserError(f"{where} is not valid TOML: {error}.") from error
+
+
+def _made(
+    name: str,
+    text: str,
+    table: Table,
+    *,
+    statements: Mapping[str, str],
+    suites: Mapping[str, dict[str, Any]],
+    model_folder: Path,
+    where: str,
+) -> Job:
+    """The job that a definition's `table` tells; its statements were taken out of it before."""
     schedule = table.table("schedule")
     actions = table.table("actions", required=False)
+    bands = _bands(table.optional_table("bands"))
     job = Job(
         name=name,
         version=_version(text, statements, suites),
@@ -196,26 +262,35 @@ def _read(name: str, root: Path, path: Path) -> Job:
         valid_for=table.span("valid_for"),
         due_again=table.choice("due_again", DueAgain),
         schedule=Schedule.of(
-            schedule.text("cron"), schedule.text("timezone", default="UTC"), where=f"{path}: [schedule]"
+            schedule.text("cron"), schedule.text("timezone", default="UTC"), where=f"{where}: [schedule]"
         ),
         codes=_codes(table.table("codes")),
         features=_features(table.table("features")),
-        bands=_bands(table.optional_table("bands")),
+        bands=bands,
         published=table.texts("published", default=()),
         actions={rule: actions.choice(rule, Action) for rule in actions.names()},
         parameters={key: str(value) for key, value in table.table("parameters", required=False).take_all().items()},
         statements=statements,
         suites=suites,
         text=text,
-        model_folder=root / "models" / name,
+        model_folder=model_folder,
         first_model=table.text("first_model", default="") or None,
+        reasons=Reasoning.read(table.table("reasons", required=False), bands=() if bands is None else bands.names),
+        declining=Declining.read(table.table("declining", required=False)),
+        split=Split.read(table.table("challenger", required=False)),
+        training=Recipe.read(table.table("training", required=False)),
+        search=Search.read(table.table("search", required=False)),
+        limits=Limits.read(table.table("monitoring", required=False)),
+        measures=read_measures(table, bands=() if bands is None else bands.names),
     )
     schedule.finish()
     actions.finish()
     table.finish()
     unknown = {code for group in job.features.groups for code in group.codes} - {code.name for code in job.codes}
     if unknown:
-        raise UserError(f"{path}: [features] names codes that [codes] does not have: {', '.join(sorted(unknown))}.")
+        raise UserError(f"{where}: [features] names codes that [codes] does not have: {', '.join(sorted(unknown))}.")
+    for groups in (job.training.groups, *job.search.combinations.values()):
+        require_groups(groups, job.features.group_names, where=where)
     return job
 
 
@@ -226,7 +301,7 @@ def _read_text(path: Path) -> str:
         raise UserError(f"{path} cannot be read: {error}.") from error
 
 
-def _statements(table: _Table, *, folder: Path) -> dict[str, str]:
+def _statements(table: Table, *, folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in (*REQUIRED_STATEMENTS, *OPTIONAL_STATEMENTS):
         file = table.text(name, default="" if name in OPTIONAL_STATEMENTS else None)
@@ -253,7 +328,7 @@ def _version(definition: str, statements: Mapping[str, str], suites: Mapping[str
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _codes(table: _Table) -> tuple[Code, ...]:
+def _codes(table: Table) -> tuple[Code, ...]:
     codes = []
     for name in table.names():
         code = table.table(name)
@@ -263,7 +338,7 @@ def _codes(table: _Table) -> tuple[Code, ...]:
     return tuple(codes)
 
 
-def _features(table: _Table) -> FeatureSpec:
+def _features(table: Table) -> FeatureSpec:
     categories = table.table("categories", required=False)
     spec = FeatureSpec(
         groups=tuple(_group(group) for group in table.tables("groups")),
@@ -276,7 +351,7 @@ def _features(table: _Table) -> FeatureSpec:
     return spec
 
 
-def _group(table: _Table) -> FeatureGroup:
+def _group(table: Table) -> FeatureGroup:
     statistics = table.texts("statistics")
     for statistic in statistics:
         if statistic not in STATISTICS:
@@ -285,12 +360,18 @@ def _group(table: _Table) -> FeatureGroup:
         None if window == WHOLE_STAY else parse_span(window, where=f"{table.where}: windows")
         for window in table.texts("windows")
     )
-    group = FeatureGroup(codes=table.texts("codes"), statistics=statistics, windows=windows)
+    group = FeatureGroup(
+        codes=table.texts("codes"), statistics=statistics, windows=windows, name=table.text("name", default="")
+    )
+    if group.name == ATTRIBUTES:
+        raise UserError(
+            f'{table.where}: "{ATTRIBUTES}" is the name of the attributes\' features; name the group otherwise.'
+        )
     table.finish()
     return group
 
 
-def _bands(table: _Table | None) -> Bands | None:
+def _bands(table: Table | None) -> Bands | None:
     if table is None:
         return None
     lowest = table.text("lowest")
@@ -299,105 +380,3 @@ def _bands(table: _Table | None) -> Bands | None:
     above.finish()
     table.finish()
     return Bands(limits=tuple(limits), lowest=lowest)
-
-
-class _Table:
-    """A TOML table whose keys are taken one by one; `finish` refuses those that nobody asked for."""
-
-    def __init__(self, content: dict[str, Any], *, where: str) -> None:
-        self._left = dict(content)
-        self._taken: list[str] = []
-        self.where = where
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._left)
-
-    def take_all(self) -> dict[str, Any]:
-        left, self._left = self._left, {}
-        return left
-
-    def finish(self) -> None:
-        if self._left:
-            unknown = next(iter(self._left))
-            nearest = difflib.get_close_matches(unknown, self._taken, n=1)
-            hint = f'did you mean "{nearest[0]}"?' if nearest else f"known are: {', '.join(self._taken)}."
-            raise UserError(f'{self.where}: unknown key "{unknown}"; {hint}')
-
-    def _take(self, key: str, default: Any = None) -> Any:
-        self._taken.append(key)
-        if key in self._left:
-            return self._left.pop(key)
-        if default is None:
-            raise UserError(f'{self.where}: "{key}" is missing; the shipped job.toml says what each key means.')
-        return default
-
-    def _wrong(self, key: str, expected: str, seen: Any) -> UserError:
-        return UserError(f'{self.where}: "{key}" must be {expected}, not {seen!r}.')
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._take(key, default)
-        if not isinstance(value, str):
-            raise self._wrong(key, "text", value)
-        return value
-
-    def texts(self, key: str, default: Iterable[str] | None = None) -> tuple[str, ...]:
-        value = self._take(key, default)
-        if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-            raise self._wrong(key, "a list of texts", value)
-        return tuple(value)
-
-    def number(self, key: str) -> float:
-        value = self._take(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._wrong(key, "a number", value)
-        return float(value)
-
-    def positive(self, key: str, *, default: int) -> int:
-        value = self._take(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self._wrong(key, "a whole number above 0", value)
-        return value
-
-    def pair(self, key: str) -> tuple[float, float]:
-        value = self._take(key)
-        if not (
-            isinstance(value, list)
-            and len(value) == len(("lower", "upper"))
-            and all(isinstance(each, int | float) for each in value)
-            and value[0] < value[1]
-        ):
-            raise self._wrong(key, "a list of two numbers, the lower first", value)
-        return float(value[0]), float(value[1])
-
-    def span(self, key: str) -> timedelta:
-        return parse_span(self.text(key), where=f"{self.where}: {key}")
-
-    def choice(self, key: str, choices: type[_Choice]) -> _Choice:
-        value = self.text(key)
-        try:
-            return choices(value)
-        except ValueError as error:
-            raise self._wrong(key, f"one of {', '.join(repr(str(each)) for each in choices)}", value) from error
-
-    def table(self, key: str, *, required: bool = True) -> _Table:
-        found = self.optional_table(key)
-        if found is None:
-            if required:
-                raise UserError(f"{self.where}: [{key}] is missing.")
-            return _Table({}, where=f"{self.where}: [{key}]")
-        return found
-
-    def optional_table(self, key: str) -> _Table | None:
-        self._taken.append(key)
-        value = self._left.pop(key, None)
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            raise self._wrong(key, "a table", value)
-        return _Table(value, where=f"{self.where}: [{key}]")
-
-    def tables(self, key: str) -> list[_Table]:
-        value = self._take(key, [])
-        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-            raise self._wrong(key, "a list of tables", value)
-        return [_Table(each, where=f"{self.where}: [[{key}]] {number}") for number, each in enumerate(value, start=1)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,8 @@ from scorer import events
 from scorer.errors import UserError
 from scorer.job import DueAgain, Job
 from scorer.log import say
-from scorer.model import Scores, band_names
+from scorer.model import band_names
+from scorer.opinion import Opinion
 from scorer.types import (
     NO_TIME,
     Attributes,
@@ -25,6 +28,7 @@ from scorer.types import (
     Integers,
     Observations,
     Outcome,
+    Reason,
     Rejection,
     RuleResult,
     Run,
@@ -76,10 +80,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of some of a batch's items; parts are added up."""
+    """What became of some of a batch's items, and, apart from that, what a challenger says of them; parts are added up."""
 
     counts: Counts
     new_outcomes: tuple[Outcome, ...] = ()
+    shadows: tuple[Outcome, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     judged: tuple[str, ...] = ()
     results: tuple[RuleResult, ...] = ()
@@ -92,6 +97,7 @@ class Judgement:
         return Judgement(
             counts=add_counts(self.counts, other.counts),
             new_outcomes=self.new_outcomes + other.new_outcomes,
+            shadows=self.shadows + other.shadows,
             rejections=self.rejections + other.rejections,
             judged=self.judged + other.judged,
             results=self.results + other.results,
@@ -111,12 +117,12 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
 
     A score of an entity whose record has ended (its as-of time is before the run's) is made once, as of that end, and stands whatever
     becomes of model and job; so does a score as of the same moment by the same model and job. A score as of a later moment, made by another
-    run while this one waited for it, is never followed by one as of an earlier.
+    run while this one waited for it, is never followed by one as of an earlier; nor is one as of the same moment by one that knew less.
     """
     previous = item.previous
     if previous is None or previous.status is not Status.SCORED:
         return False
-    if previous.as_of > item.as_of:
+    if (previous.as_of, previous.known_at) > (item.as_of, item.known_at):
         return True
     same_inputs = previous.input_hash == input_hash
     if item.as_of < run.as_of:
@@ -166,7 +172,14 @@ def halving(judge: Callable[[tuple[WorkItem, ...]], Judgement], items: tuple[Wor
 
 def _failed(item: WorkItem, error: Exception) -> Judgement:
     reason = f"{type(error).__name__} was raised"  # not its text: that may hold a patient's value
-    outcome = Outcome(entity_id=item.entity_id, as_of=item.as_of, status=Status.FAILED, input_hash=b"", reason=reason)
+    outcome = Outcome(
+        entity_id=item.entity_id,
+        as_of=item.as_of,
+        as_known_at=item.as_known_at,
+        status=Status.FAILED,
+        input_hash=b"",
+        reason=reason,
+    )
     before = item.previous
     repeated = before is not None and (before.status, before.reason) == (outcome.status, outcome.reason)
     if not repeated:  # told once, not at every run
@@ -181,17 +194,23 @@ def outcomes_of(
     matrix: Features,
     held: Mapping[int, str],
     wanted: Booleans,
-    scores: Scores,
+    said: Opinion,
     verdicts: tuple[ObservationVerdict, EntityVerdict, EntityVerdict],
     unchanged: int,
     model_version: str,
+    reasons: Mapping[int, tuple[Reason, ...]] = MappingProxyType({}),
+    shadow: Opinion | None = None,
 ) -> Judgement:
-    """One outcome for each of `known`; `scores` are those of the `wanted`, in order."""
+    """One outcome for each of `known`; what is `said` is of the `wanted`, in order, and so are `reasons` and what a `shadow` says beside.
+
+    `model_version` judged those of whom nothing is said.
+    """
     seen, _, published = verdicts
     used = known.count(known.observations.only(seen.usable)).tolist()
     place_of_score = (np.cumsum(wanted) - 1).tolist()
-    values = scores.score.tolist()
-    bands = band_names(job.bands, scores.score)
+    values = said.scores.score.tolist()
+    bands = band_names(job.bands, said.scores.score)
+    labels = said.scores.labels
     vectors = matrix.values.astype("<f8", copy=False)
     outcomes = []
     for place, (item, input_hash) in enumerate(zip(known.items, known.hashes, strict=True)):
@@ -201,6 +220,7 @@ def outcomes_of(
             "input_hash": input_hash,
             "attributes": _published(job, known.attributes, place),
             "features": vectors[place].tobytes(),
+            "as_known_at": item.as_known_at,
         }
         score_place = place_of_score[place]
         if place in held:
@@ -209,21 +229,31 @@ def outcomes_of(
             reason = f"{used[place]} usable observations, {job.min_observations} needed"
             outcome = Outcome(**plain, status=Status.INSUFFICIENT, reason=reason)
         elif score_place in published.held:
-            outcome = Outcome(**plain, status=Status.QUARANTINED, reason=published.held[score_place])
+            by = said.by[score_place]
+            outcome = Outcome(**plain, status=Status.QUARANTINED, reason=published.held[score_place], model_version=by)
         elif values[score_place] != values[score_place]:
-            outcome = Outcome(**plain, status=Status.INDETERMINATE, reason="the model gives no score")
+            outcome = Outcome(**plain, **said.silence(score_place))
         else:
             outcome = Outcome(
                 **plain,
                 status=Status.SCORED,
+                outputs=said.outputs(score_place),
+                model_version=said.by[score_place],
                 score=values[score_place],
                 risk_band=bands[score_place],
-                label=scores.labels[score_place] if scores.labels else None,
-                outputs=scores.outputs[score_place] if scores.outputs else {},
+                label=labels[score_place] if labels else None,
                 valid_until=item.as_of + job.valid_for,
+                reasons=reasons.get(score_place, ()),
             )
         outcomes.append(outcome)
     statuses = Counter(outcome.status for outcome in outcomes)
+    is_new = [
+        not outcome.repeats(
+            item.previous, model_version=outcome.model_version or model_version, job_version=job.version
+        )
+        for item, outcome in zip(known.items, outcomes, strict=True)
+    ]
+    new = tuple(itertools.compress(outcomes, is_new))
     return Judgement(
         counts=Counts(
             eligible=len(outcomes) + unchanged,
@@ -233,11 +263,8 @@ def outcomes_of(
             insufficient=statuses[Status.INSUFFICIENT],
             indeterminate=statuses[Status.INDETERMINATE],
         ),
-        new_outcomes=tuple(
-            outcome
-            for item, outcome in zip(known.items, outcomes, strict=True)
-            if not outcome.repeats(item.previous, model_version=model_version, job_version=job.version)
-        ),
+        new_outcomes=new,
+        shadows=() if shadow is None else _shadows(new, shadow, known, job=job, wanted=wanted),
         rejections=tuple(each for verdict in verdicts for each in verdict.rejections),
         judged=tuple(known.entity_ids),
         results=tuple(each for verdict in verdicts for each in verdict.results),
@@ -245,6 +272,48 @@ def outcomes_of(
         observations_dropped=int((~seen.usable).sum()),
         unknown_codes=seen.unknown_codes,
     )
+
+
+def _shadows(
+    published: Sequence[Outcome], shadow: Opinion, known: Known, *, job: Job, wanted: Booleans
+) -> tuple[Outcome, ...]:
+    """What the `shadow` says of those of the `wanted` whose outcome is `published` now."""
+    new = {outcome.entity_id: outcome for outcome in published}
+    values = shadow.scores.score.tolist()
+    bands = band_names(job.bands, shadow.scores.score)
+    labels = shadow.scores.labels
+    outcomes = []
+    for place, item in enumerate(itertools.compress(known.items, wanted.tolist())):
+        beside = new.get(item.entity_id)
+        if beside is None:
+            continue
+        plain = replace(
+            beside,
+            status=Status.INDETERMINATE,
+            score=None,
+            risk_band=None,
+            label=None,
+            valid_until=None,
+            reasons=(),
+            shadow=True,
+        )
+        if values[place] != values[place]:
+            outcomes.append(replace(plain, **shadow.silence(place)))
+        else:
+            outcomes.append(
+                replace(
+                    plain,
+                    status=Status.SCORED,
+                    reason=None,
+                    score=values[place],
+                    risk_band=bands[place],
+                    label=labels[place] if labels else None,
+                    outputs=shadow.outputs(place),
+                    valid_until=item.as_of + job.valid_for,
+                    model_version=shadow.by[place],
+                )
+            )
+    return tuple(outcomes)
 
 
 def _published(job: Job, attributes: Attributes, place: int) -> dict[str, Any]:

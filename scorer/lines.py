@@ -5,36 +5,48 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection
-from pathlib import Path
 
 import numpy as np
 
 from scorer import schema
+from scorer.challenger import Challenger, leave_out
+from scorer.challenges import Challenge, read_challenge
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.errors import UserError
-from scorer.features import build, feature_names
-from scorer.job import Job, shipped_root
-from scorer.model import ProductionPipeline, find_version
+from scorer.features import build
+from scorer.job import Job
+from scorer.model import ProductionPipeline
+from scorer.monitoring.drift import tally_of
 from scorer.pipeline import Line
+from scorer.registry.artefacts import open_version, production_pipeline
+from scorer.registry.shelf import Shelf
 from scorer.session import engine
 from scorer.source import Source
 from scorer.store import Store
 from scorer.validation import Suites
 
 
-def open_line(job: Job, *, url: str, settings: Settings) -> Line:
-    """All that a worker needs, checked: schema at head, model in production and unaltered, suites and statements in agreement."""
+def open_line(job: Job, *, url: str, settings: Settings, model: ProductionPipeline | None = None) -> Line:
+    """All that a worker needs, checked: schema at head, model in production and unaltered, suites and statements in agreement.
+
+    Where a `model` is given, the line has that one instead, and no challenger.
+    """
     target = Target.of(url, settings, role=settings.worker_role)
     schema.require_head(engine(target))
+    challenge = _challenge(job, target) if model is None else None
+    model = model or _production_pipeline(job, target, settings=settings)
     line = Line(
         job=job,
         store=Store(target),
         source=Source.of(url, settings),
         suites=Suites(job, compiled=settings.validation == "compiled", records=settings.proofs_dir),
-        model=_production_pipeline(job, target, settings=settings),
+        model=model,
         worker=f"{socket.gethostname()}/{os.getpid()}",
         batch_size=settings.batch_size or job.batch_size,
+        challenge=challenge,
+        challenger=None if challenge is None else _challenger(job, challenge, target, settings=settings),
+        tally=tally_of(model.manifest.content),
     )
     try:
         _require_columns(line)
@@ -50,25 +62,37 @@ def close_line(line: Line) -> None:
     line.source.close()
 
 
-def model_folders(job: Job, settings: Settings) -> tuple[Path, ...]:
-    """Where the folders of model versions are looked for, in order."""
-    return settings.home_dir / "models", job.model_folder.parent, shipped_root() / "models"
-
-
 def _production_pipeline(job: Job, target: Target, *, settings: Settings) -> ProductionPipeline:
     store = Store(target)
     try:
         with store.transaction():
-            found = store.production_model(job.name)
+            return production_pipeline(job, store, settings=settings)
     finally:
         store.close()
-    if found is None:
-        raise UserError(
-            f"Job {job.name} has no model in production; see `scorer model list` and `scorer model promote`."
-        )
-    model_version, sha256 = found
-    folder = find_version(job.name, model_version, folders=model_folders(job, settings))
-    return ProductionPipeline.load(folder, sha256=sha256, task=job.task, features=feature_names(job.features))
+
+
+def _challenge(job: Job, target: Target) -> Challenge | None:
+    store = Store(target)
+    try:
+        with store.transaction():
+            return read_challenge(store, job.name)
+    finally:
+        store.close()
+
+
+def _challenger(job: Job, challenge: Challenge, target: Target, *, settings: Settings) -> Challenger | None:
+    """The version that challenges the one in production, where it can be loaded."""
+    store = Store(target)
+    try:
+        with store.transaction():
+            registered = Shelf(store).read_model(job.name, challenge.model_version)
+            return Challenger(open_version(job, registered, store, settings=settings), job=job.name)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, production goes on
+        why = str(error) if isinstance(error, UserError) else f"{type(error).__name__} was raised as it was loaded"
+        leave_out(job.name, challenge.model_version, why)
+        return None
+    finally:
+        store.close()
 
 
 def _require_columns(line: Line) -> None:

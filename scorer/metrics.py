@@ -33,11 +33,11 @@ from scorer.log import say
 from scorer.schedule import Schedule
 from scorer.tail import Tail
 from scorer.version import __version__
-from scorer.watch import Answered, BatchSeen, Daemon, JobHealth, RuleFailures, RunSeen, ScoreCounts, Watch
-from scorer.words import Status, Trigger
+from scorer.watch import Answered, BatchSeen, Daemon, JobHealth, ModelCheck, RuleFailures, RunSeen, ScoreCounts, Watch
+from scorer.words import OUTCOMES, Trigger
 
 _log = logging.getLogger(__name__)
-_Row = TypeVar("_Row", JobHealth, ScoreCounts)
+_Row = TypeVar("_Row", JobHealth, ScoreCounts, ModelCheck)
 
 _EVERY = 10.0  # seconds between looks at the database, however often we are scraped
 _COUNT_EVERY = 60.0  # seconds between counts of the current scores, whose cost grows with them
@@ -73,6 +73,7 @@ class _Look:
     jobs: tuple[JobHealth, ...]
     scores: tuple[ScoreCounts, ...]
     daemons: tuple[Daemon, ...]
+    models: tuple[ModelCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class Metrics:
         began = self._clock()
         try:
             jobs, daemons, done = self._watch.list_health(), self._watch.list_daemons(), self._done(began)
+            models = tuple(self._watch.list_checkups())
             self._count(began)
         except UserError:
             self._look = None
@@ -150,7 +152,12 @@ class Metrics:
             self._counters.count(done)
             ended = self._clock()
             self._look = _Look(
-                at=ended, seconds=ended - began, jobs=tuple(jobs), scores=self._scores, daemons=tuple(daemons)
+                at=ended,
+                seconds=ended - began,
+                jobs=tuple(jobs),
+                scores=self._scores,
+                daemons=tuple(daemons),
+                models=models,
             )
         ended = self._clock()
         self._next_look = ended + max(_EVERY, _SHARE * (ended - began))
@@ -223,7 +230,7 @@ class _Counters:
         for job in jobs:
             for trigger, status in itertools.product(Trigger, _ENDED):
                 self._runs.labels(job, trigger.value, status)
-            for outcome in Status:
+            for outcome in OUTCOMES:
                 self._entities.labels(job, outcome.value.lower())
             for each in (self._read, self._dropped, self._requests):
                 each.labels(job)
@@ -233,7 +240,7 @@ class _Counters:
         for run in done.runs:
             self._runs.labels(run.job, run.trigger, run.status).inc()
         for batch in done.batches:
-            for outcome in Status:
+            for outcome in OUTCOMES:
                 name = outcome.value.lower()
                 self._entities.labels(batch.job, name).inc(getattr(batch, name))
             self._read.labels(batch.job).inc(batch.observations_read)
@@ -283,6 +290,17 @@ _COUNTS: tuple[tuple[str, str, Callable[[ScoreCounts], float | None]], ...] = (
     ("entities_held", "Entities held in quarantine.", lambda s: s.held),
 )
 
+_MODELS: tuple[tuple[str, str, Callable[[ModelCheck], float | None]], ...] = (
+    (
+        "feature_psi_max",
+        "The largest population stability index of a feature, at the newest checkup of the model in production.",
+        lambda m: m.worst_psi,
+    ),
+    ("score_psi", "The population stability index of its scores.", lambda m: m.score_psi),
+    ("live_auroc", "The AUROC of its scores whose outcome is known.", lambda m: m.auroc),
+    ("retrain_due", "1 where reporting.retrain_due has a reason to train it again.", lambda m: m.due),
+)
+
 
 class _Standing(Collector):
     """How things stand now: this process, and what it last saw of the database."""
@@ -308,6 +326,7 @@ class _Standing(Collector):
             yield _daemons(look.daemons)
             yield from _gauges(_GAUGES, look.jobs)
             yield from _gauges(_COUNTS, look.scores)
+            yield from _gauges(_MODELS, look.models)
             yield from _infos(look.jobs)
             yield from self._of_schedules(look.jobs)
 

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from scorer import events, features
+from scorer.challenger import Challenger
+from scorer.challenges import Challenge
 from scorer.frames import Pool, pool_of
 from scorer.inputs import input_hashes
 from scorer.job import Job
 from scorer.judgement import Judgement, Known, halving, is_unchanged, outcomes_of
 from scorer.log import about, say
 from scorer.model import ProductionPipeline
+from scorer.opinion import Opinion, exchanged, opine
+from scorer.reasoning import reasons_for
 from scorer.source import Source, microseconds
 from scorer.steps import Steps
 from scorer.store import Store
-from scorer.types import Counts, Run, WorkItem
+from scorer.types import Counts, Features, Outcome, Run, Trigger, WorkItem
 from scorer.validation import Suites
 
 _log = logging.getLogger(__name__)
 # Rows of the ledger that are looked at for published scores: for each that is needed, and where those are too few.
 _A_SHORT_LOOK = 4
 _A_LONG_LOOK = 10_000
+_COUNTED_REQUESTS = 16  # of so many batches of requests, which are small and many, the rows of one are counted
+
+# Counts scored rows by the bins of the model's baseline: how many were counted, and the counts; None where there are none.
+Tally = Callable[[Sequence[Outcome]], tuple[int, list[int]] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a worker carries batches with."""
+    """What a worker carries batches with; where a `challenge` stands and can be loaded, a `challenger` scores beside the model.
+
+    `tally` counts what the model publishes, where its manifest has a baseline.
+    """
 
     job: Job
     store: Store
@@ -38,12 +49,25 @@ class Line:
     model: ProductionPipeline
     worker: str
     batch_size: int
+    challenge: Challenge | None = None
+    challenger: Challenger | None = None
+    tally: Tally | None = None
+
+    def publisher_of(self, entity_id: str) -> str:
+        """The model version whose score of an entity is published."""
+        if self.challenger is not None and self.job.split.takes(self.job.name, entity_id):
+            return self.challenger.model_version
+        return self.model.manifest.model_version
+
+
+class ModelChanged(Exception):
+    """Another model is in production than the line has, or none: the batch is rolled back, for whoever carries it to open the line anew."""
 
 
 def carry_batch(line: Line, run: Run, *, watch: Callable[[str], None] | None = None) -> Counts | None:
     """Carry one batch down the line in one transaction; its counts, or None where nothing was left to claim.
 
-    `watch` is told the name of each step as it ends.
+    `watch` is told the name of each step as it ends. Raises ModelChanged where the line's model is no longer the one in production.
     """
     steps = Steps(watch)
     with about(run_id=run.run_id, job=run.job, model_version=line.model.manifest.model_version):
@@ -60,10 +84,13 @@ def carry_batch(line: Line, run: Run, *, watch: Callable[[str], None] | None = N
 def _carry(line: Line, run: Run, *, steps: Steps) -> tuple[int, Counts] | None:
     """The batch's number and counts."""
     store, job = line.store, line.job
+    store.share_with_recalls(job, model_version=line.model.manifest.model_version, run=run)
     items = store.claim_work(job, run, size=line.batch_size)
     steps.end("claim")
     if not items:
         return None
+    if not has_production_model(line):
+        raise ModelChanged
 
     judged = judge_all(line, run, items, steps=steps)
     store.finish_work(items)
@@ -73,12 +100,22 @@ def _carry(line: Line, run: Run, *, steps: Steps) -> tuple[int, Counts] | None:
     return batch_id, judged.counts
 
 
+def has_production_model(line: Line) -> bool:
+    """Whether the line's model is the one that is in production, in the transaction that is open."""
+    manifest = line.model.manifest
+    return line.store.production_model(line.job.name) == (manifest.model_version, manifest.sha256)
+
+
 def record(line: Line, run: Run, judged: Judgement, *, steps: Steps) -> int:
     """The number of a batch, what became of it being written: outcomes, rejections, counts, what each rule found."""
     store, job = line.store, line.job
     batch_id = store.next_batch()
     store.write_outcomes(
-        job, run, batch_id=batch_id, model_version=line.model.manifest.model_version, outcomes=judged.new_outcomes
+        job,
+        run,
+        batch_id=batch_id,
+        model_version=line.model.manifest.model_version,
+        outcomes=judged.new_outcomes + judged.shadows,
     )
     store.write_rejections(job, run, rejections=judged.rejections, judged=judged.judged)
     steps.end("write")
@@ -91,10 +128,26 @@ def record(line: Line, run: Run, judged: Judgement, *, steps: Steps) -> int:
         observations_dropped=judged.observations_dropped,
         unknown_codes=judged.unknown_codes,
         seconds=steps.seconds,
+        shadows=len(judged.shadows),
     )
     store.record_validation(run, batch_id=batch_id, results=judged.results)
+    _record_counts(line, run, judged, batch_id=batch_id)
     steps.end("record")
     return batch_id
+
+
+def _record_counts(line: Line, run: Run, judged: Judgement, *, batch_id: int) -> None:
+    """Record where the scored rows lie among those of training, for whoever looks for drift; a backfill's are of another time."""
+    passed_over = run.trigger is Trigger.REQUEST and batch_id % _COUNTED_REQUESTS
+    if line.tally is None or run.trigger is Trigger.BACKFILL or passed_over:
+        return
+    counted = line.tally(judged.new_outcomes)
+    if counted is not None:
+        scores, counts = counted
+        model_version = line.model.manifest.model_version
+        line.store.record_feature_counts(
+            run, batch_id=batch_id, model_version=model_version, scores=scores, counts=counts
+        )
 
 
 def judge_all(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) -> Judgement:
@@ -111,7 +164,7 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
         items=items, hashes=input_hashes(observations, attributes), observations=observations, attributes=attributes
     )
     unchanged = [
-        is_unchanged(item, known.hashes[place], run=run, job=job, model_version=model.manifest.model_version)
+        is_unchanged(item, known.hashes[place], run=run, job=job, model_version=line.publisher_of(item.entity_id))
         for place, item in enumerate(items)
     ]
     fresh = known.without(unchanged)
@@ -133,15 +186,21 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
     wanted = np.array(
         [place not in held and used[place] >= job.min_observations for place in range(len(fresh.items))], dtype=bool
     )
-    scores = model.score(matrix.only(wanted))
+    asked = [entity_id for entity_id, want in zip(fresh.entity_ids, wanted, strict=True) if want]
+    scored = matrix.only(wanted)
+    said, shadow = _opinions(line, scored, entity_ids=asked)
     steps.end("score")
 
-    quantile = model.training_quantile(scores.score)
-    asked = [entity_id for entity_id, want in zip(fresh.entity_ids, wanted, strict=True) if want]
     hashes = [each for each, want in zip(fresh.hashes, wanted, strict=True) if want]
     pool = _pool(line, entity_ids=asked, input_hashes=hashes)
-    fit_to_publish = line.suites.judge_scores(asked, score=scores.score, training_quantile=quantile, pool=pool)
+    fit_to_publish = line.suites.judge_scores(
+        asked, score=said.scores.score, training_quantile=said.quantile, pool=pool
+    )
     steps.end("validate")
+
+    models = [model] if line.challenger is None else [model, line.challenger.model]
+    reasons = reasons_for(said, models, scored, usable, as_of=as_of, wanted=wanted, held=fit_to_publish.held, job=job)
+    steps.end("score")
 
     return outcomes_of(
         fresh,
@@ -149,11 +208,24 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
         matrix=matrix,
         held=held,
         wanted=wanted,
-        scores=scores,
+        said=said,
         verdicts=(seen, fit, fit_to_publish),
         unchanged=sum(unchanged),
         model_version=model.manifest.model_version,
+        reasons=reasons,
+        shadow=shadow,
     )
+
+
+def _opinions(line: Line, scored: Features, *, entity_ids: list[str]) -> tuple[Opinion, Opinion | None]:
+    """What is published of the rows of `scored`, and what is said in the shadow, where a challenger can say something."""
+    job = line.job
+    said = opine(line.model, scored, spec=job.declining)
+    beside = None if line.challenger is None else line.challenger.opine(scored, spec=job.declining)
+    if beside is None:
+        return said, None
+    taken = [job.split.takes(job.name, entity_id) for entity_id in entity_ids]
+    return exchanged(said, beside, np.array(taken, dtype=bool))
 
 
 def _pool(line: Line, *, entity_ids: list[str], input_hashes: list[bytes]) -> Pool | None:

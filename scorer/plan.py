@@ -24,12 +24,14 @@ from scorer.statements import statement, without_comments
 # In the order of a run; those of the job's own are named in its definition, all others are files of sql/.
 _ONCE_A_RUN = ("begin_run", "due", "orphans", "write_rejections", "resolve_orphans")
 _ONCE_A_BATCH = (
+    "share_with_recalls",
     "claim_work",
     "observations",
     "attributes",
     "recent_scores",
     "write_ledger",
     "write_current",
+    "write_reasons",
     "write_rejections",
     "resolve_rejections",
     "finish_work",
@@ -39,13 +41,20 @@ _ONCE_A_BATCH = (
     "write_back",
     "keep_write_backs",
 )
-_AT_THE_END = ("end_run",)
-_OF_JOBS = frozenset({"due", "orphans", "observations", "attributes", "write_back"})
+_AT_THE_END = ("end_run", "stage_take_back", "take_back", "keep_take_backs")
+_OF_JOBS = frozenset({"due", "orphans", "observations", "attributes", "write_back", "take_back"})
 _READ_AS_COLUMNS = frozenset({"orphans", "observations", "attributes"})
 _AT_STANDBY = frozenset({"observations", "attributes"})
 _FOR_WRITE_BACK = frozenset({"stage_write_back", "write_back", "keep_write_backs"})
+_FOR_TAKE_BACK = frozenset({"stage_take_back", "take_back", "keep_take_backs"})
 _WITHIN = {"due": "enqueue_due"}  # a statement of the job's that runs as a part of one of ours
-_STAGED = ("create_staged_outcomes", "create_staged_rejections", "create_staged_write_back")
+_STAGED = (
+    "create_staged_outcomes",
+    "create_staged_reasons",
+    "create_staged_rejections",
+    "create_staged_write_back",
+    "create_staged_take_back",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,7 @@ def _statements(job: Job) -> Iterator[tuple[str, str]]:
                 name in seen
                 or (name in _OF_JOBS and name not in job.statements)
                 or (name in _FOR_WRITE_BACK and "write_back" not in job.statements)
+                or (name in _FOR_TAKE_BACK and "take_back" not in job.statements)
                 or (
                     names is _ONCE_A_RUN
                     and name in {"write_rejections", "resolve_orphans"}
@@ -144,9 +154,11 @@ def _query(name: str, text: str) -> str:
 
 def _prepare(session: Session, job: Job, *, query: str, size: int) -> None:
     """Make what the statement reads and a session makes for itself, then let nothing be written any more."""
+    moments = f"{{{','.join([f'{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}'] * size)}}}"
     entities = {
         "entity_ids": f"{{{','.join(map(str, range(size)))}}}",
-        "as_ofs": f"{{{','.join([f'{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}'] * size)}}}",
+        "as_ofs": moments,
+        "known_ats": moments,
     }
     if "pg_temp." in query:
         for name in _STAGED:
@@ -196,7 +208,7 @@ def _examples(job: Job, settings: Settings) -> dict[str, Any]:
     numbers = dict.fromkeys(
         (
             *("run_id", "batch_id", "eligible", "scored", "unchanged", "quarantined", "insufficient", "indeterminate"),
-            *("failed", "observations_read", "observations_dropped"),
+            *("failed", "shadows", "observations_read", "observations_dropped"),
         ),
         0,
     )
@@ -204,7 +216,7 @@ def _examples(job: Job, settings: Settings) -> dict[str, Any]:
     documents = {"unknown_codes": "{}", "seconds": "{}", "results": "[]"}
     limits = {"max_items": size, "max_waiting": size, "look_back": size, "max_rows": size}
     times = dict.fromkeys(("as_of", "as_known_at"), datetime.now(UTC))
-    unset = {"max_entities": None, "scheduled_for": None, "error": None}
+    unset = {"max_entities": None, "scheduled_for": None, "error": None, "begun_at": None}
     arrays = {"work_ids": list(range(size)), "judged": nobody, "written": nobody}
     return {**names, **numbers, **texts, **documents, **limits, **times, **unset, **arrays}
 

@@ -56,6 +56,19 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, none: str) -> None:
     print_table([name.replace("_", " ") for name in rows[0]], [list(row.values()) for row in rows])
 
 
+def print_migration(moved: Any, *, one: str | None, other: str, bands: Sequence[str]) -> None:
+    """Print who stands in which band by two models; one row per band of the first."""
+    if one is None:
+        click.echo(f"Production is empty: {moved.entities:,} entities were scored by {other} alone.")
+    print_table([f"{one or other} \\ {other}", *moved.order, "in all"], moved.table())
+    if one is not None:
+        rest = moved.moved - moved.up - moved.down
+        directions = (
+            f": {moved.up:,} to a higher band, {moved.down:,} to a lower one, {rest:,} to or from none" if bands else ""
+        )
+        click.echo(f"{moved.moved:,} of {moved.entities:,} entities would stand elsewhere{directions}.")
+
+
 def print_load(report: Any) -> None:
     """Print what became of the files' rows."""
     names = ("table", "read", "loaded", "already_there", "rejected")
@@ -70,7 +83,10 @@ def print_load(report: Any) -> None:
 def print_run(ended: Mapping[str, Any]) -> None:
     """Print how a run ended."""
     number = f"Run {ended['run_id']}" if ended["run_id"] is not None else "Dry run"
-    click.echo(f"{number} of {ended['job']} as of {ended['as_of']}: {ended['status']} in {ended['seconds']:.1f} s")
+    known = f" as known at {ended['as_known_at']}" if "as_known_at" in ended else ""
+    click.echo(
+        f"{number} of {ended['job']} as of {ended['as_of']}{known}: {ended['status']} in {ended['seconds']:.1f} s"
+    )
     names = ("eligible", "scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
     print_table(names, [[ended[name] for name in names]])
 

@@ -73,7 +73,11 @@ class RequestLane(Lane):
     def _look_round(self) -> None:
         # First: where this raises, requests are answered at the next turn all the same.
         self._looked_at = time.monotonic()
-        reasons = [_why_not(self._answers.warm), _why_not(self._answers.ask_for_arrivals)]
+        reasons = [
+            _why_not(self._answers.warm),
+            _why_not(self._answers.ask_for_arrivals),
+            _why_not(self._answers.take_back),
+        ]
         self._lame = next(filter(None, reasons), None)
         self._answers.refuse_strangers()
 

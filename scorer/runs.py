@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from scorer.judgement import add_counts
 from scorer.lines import close_line, open_line
 from scorer.log import say
 from scorer.pipeline import Line, judge_all
+from scorer.source import names_parameter
 from scorer.steps import Steps
 from scorer.timetable import Timetable
 from scorer.types import Action, Counts, Rejection, Run, Tick, Trigger
@@ -36,6 +37,7 @@ class Ended:
     as_of: datetime
     seconds: float
     counts: Counts
+    as_known_at: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The run as the command line prints it."""
@@ -44,6 +46,7 @@ class Ended:
             "job": self.job,
             "status": self.status,
             "as_of": self.as_of.isoformat(),
+            **({} if self.as_known_at is None else {"as_known_at": self.as_known_at.isoformat()}),
             "seconds": round(self.seconds, 3),
             **asdict(self.counts),
         }
@@ -55,20 +58,24 @@ def run_job(
     url: str,
     settings: Settings,
     as_of: datetime | None = None,
+    as_known_at: datetime | None = None,
     limit: int | None = None,
     workers: int = 1,
     trigger: Trigger = Trigger.MANUAL,
     progress: Progress | None = None,
     watch: Callable[[str], None] | None = None,
 ) -> Ended:
-    """Run `job` once, as of a time (now, where none is given). Raises UserError where it stops; its row says why."""
+    """Run `job` once, as of a time (now, where none is given), by what was recorded up to then, or up to `as_known_at`.
+
+    Raises UserError where it stops; its row says why.
+    """
     began = time.monotonic()
     line = open_line(job, url=url, settings=settings)
     worker = Worker(line, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
     try:
         worker.finish_what_others_left()
-        run = worker.persevere(lambda: _begin(line, as_of=as_of, limit=limit, trigger=trigger))
-        return _carried(worker, run, began=began)
+        run = worker.persevere(lambda: _begin(line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger))
+        return replace(_carried(worker, run, began=began), as_known_at=as_known_at)
     finally:
         worker.close()
 
@@ -158,6 +165,7 @@ def dry_run(
     url: str,
     settings: Settings,
     as_of: datetime | None = None,
+    as_known_at: datetime | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Ended:
@@ -166,7 +174,9 @@ def dry_run(
     line = open_line(job, url=url, settings=settings)
     try:
         with line.store.transaction(keep=False):
-            run, eligible = enqueue(line, as_of=as_of, limit=limit, trigger=Trigger.MANUAL, kept=False)
+            run, eligible = enqueue(
+                line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=Trigger.MANUAL, kept=False
+            )
             counts = Counts()
             while items := line.store.claim_work(job, run, size=line.batch_size):
                 counts = add_counts(counts, judge_all(line, run, items, steps=Steps()).counts)
@@ -182,12 +192,15 @@ def dry_run(
         as_of=run.as_of,
         seconds=time.monotonic() - began,
         counts=counts,
+        as_known_at=as_known_at,
     )
 
 
-def _begin(line: Line, *, as_of: datetime | None, limit: int | None, trigger: Trigger) -> Run:
+def _begin(
+    line: Line, *, as_of: datetime | None, as_known_at: datetime | None, limit: int | None, trigger: Trigger
+) -> Run:
     with line.store.transaction():
-        run, eligible = enqueue(line, as_of=as_of, limit=limit, trigger=trigger)
+        run, eligible = enqueue(line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger)
         line.store.hold_run(run.run_id)
     _say_begun(line, run, eligible=eligible)
     return run
@@ -236,6 +249,7 @@ def enqueue(
     as_of: datetime | None,
     limit: int | None,
     trigger: Trigger,
+    as_known_at: datetime | None = None,
     scheduled_for: datetime | None = None,
     kept: bool = True,
 ) -> tuple[Run, int]:
@@ -244,6 +258,11 @@ def enqueue(
     Where it will not be `kept`, nothing is written that another run could have to wait for.
     """
     store, job = line.store, line.job
+    if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
+        raise UserError(
+            f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
+            "than the as-of time; see the shipped observations.sql for how it is used."
+        )
     if kept:
         store.register_job_version(job)
     run = store.begin_run(
@@ -251,6 +270,7 @@ def enqueue(
         model_version=line.model.manifest.model_version,
         trigger=trigger,
         as_of=as_of,
+        as_known_at=as_known_at,
         scheduled_for=scheduled_for,
     )
     if run.as_of > run.started_at:
@@ -258,7 +278,12 @@ def enqueue(
             f"The as-of time {run.as_of.isoformat()} lies in the future: the database's clock says "
             f"{run.started_at.isoformat()}; a score as of then would stand in the way of all until then."
         )
-    eligible = store.enqueue_due(job, run, limit=limit, kept=kept)
+    if as_known_at is not None and as_known_at > run.started_at:
+        raise UserError(
+            f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
+            f"{run.started_at.isoformat()}; what will be recorded by then is not known."
+        )
+    eligible = store.enqueue_due(job, run, limit=limit, kept=kept, as_known_at=as_known_at)
     if kept and "orphans" in job.statements:
         store.write_orphans(job, run, rejections=[_orphan(*found) for found in line.source.orphans(job)])
     if kept:

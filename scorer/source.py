@@ -3,8 +3,9 @@
 A standby may take the load of it (`read_url`). It is read only for a run that says how far the standby must have come, and only where it
 has; else the primary is read, so that no row is missing that was there.
 
-A job's statements name their parameters `:entity_ids`, `:as_ofs` and the job's own. They are bound as settings of the session, since a
-statement with parameters of its own cannot be sent as a binary COPY, which is what makes this read fast (see README, Reading).
+A job's statements name their parameters `:entity_ids`, `:as_ofs`, `:known_ats` and the job's own. They are bound as settings of the
+session, since a statement with parameters of its own cannot be sent as a binary COPY, which is what makes this read fast (see README,
+Reading).
 """
 
 from __future__ import annotations
@@ -58,15 +59,18 @@ OBSERVATION_COLUMNS = (
     "reference_range_min",
     "reference_range_max",
 )
+KNOWN_FROM = "known_from"  # an observation's column that is no input: it enters neither hashes nor frames
 ATTRIBUTE_COLUMNS = ("position",)
 ORPHAN_COLUMNS = ("entity_id", "observations")
+FAULT_COLUMNS = ("fault", "outcomes")
+KNOWN_COLUMNS = ("position", "label")
 LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 
 # The database's infinities as the driver gives them, wrapped round in counting from 1970 instead of 2000, and as they are
 # told here: so far away that no date lies beyond, and near enough for differences.
 _FROM_2000 = 946_684_800_000_000
 _ENDLESS = {NO_TIME + _FROM_2000 - 1: 2**62, NO_TIME + _FROM_2000: -(2**62)}
-_TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]"}
+_TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]", "known_ats": "timestamptz[]"}
 _POLL_SECONDS = 0.05
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)\b")
 
@@ -138,10 +142,26 @@ class Source:
             raise UserError(f"Job {job.name} cannot be trained: its job.toml names no landmarks statement.")
         return self._read(job, "landmarks", LANDMARK_COLUMNS, ())
 
+    def outcome_faults(self, job: Job) -> list[tuple[str, int]]:
+        """What is wrong with the outcomes, each fault with how many have it."""
+        if "outcome_faults" not in job.statements:
+            return []
+        table = self._read(job, "outcome_faults", FAULT_COLUMNS, ())
+        return list(zip(table["fault"].to_pylist(), table["outcomes"].to_pylist(), strict=True))
+
+    def outcomes_known(self, job: Job, items: Sequence[WorkItem]) -> Floats:
+        """The label of each of `items` as of its time, (n,); NaN where it is not known yet, or the job has no such statement."""
+        labels = np.full(len(items), np.nan)
+        if "outcomes_known" in job.statements and items:
+            table = self._read(job, "outcomes_known", KNOWN_COLUMNS, items)
+            labels[_integers(table["position"], where="position") - 1] = _floats(table["label"], where="label")
+        return labels
+
     def _read(self, job: Job, name: str, columns: Iterable[str], items: Sequence[WorkItem]) -> pa.Table:
         settings = {f"scorer.{key}": value for key, value in job.parameters.items()}
         settings["scorer.entity_ids"] = _array(item.entity_id for item in items)
         settings["scorer.as_ofs"] = _array(item.as_of.isoformat() for item in items)
+        settings["scorer.known_ats"] = _array(item.known_at.isoformat() for item in items)
         where = f"The statement {name} of job {job.name}"
         table = self._query(bound(job.statements[name]), settings, where=where, by_entity=bool(items))
         missing = [column for column in columns if column not in table.column_names]
@@ -243,6 +263,15 @@ def bound(query: str) -> str:
     return _PARAMETER.sub(_setting, without_comments(query))
 
 
+def names_parameter(query: str, name: str) -> bool:
+    """Whether the statement names the parameter.
+
+    >>> names_parameter("SELECT :as_ofs -- not :known_ats", "known_ats")
+    False
+    """
+    return name in _PARAMETER.findall(without_comments(query))
+
+
 def _setting(match: re.Match[str]) -> str:
     name = match[1]
     setting = f"current_setting('scorer.{name}')"
@@ -277,7 +306,10 @@ def _observations(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observation
         value_is_null=value.is_null().to_numpy(),
         low=_floats(table["reference_range_min"], where="reference_range_min"),
         high=_floats(table["reference_range_max"], where="reference_range_max"),
-        extras={name: _plain(table[name]) for name in table.column_names if name not in OBSERVATION_COLUMNS},
+        extras={
+            name: _plain(table[name]) for name in table.column_names if name not in {*OBSERVATION_COLUMNS, KNOWN_FROM}
+        },
+        known_from=_times(table[KNOWN_FROM], where=KNOWN_FROM) if KNOWN_FROM in table.column_names else None,
     )
     return plain.only(_order(plain))
 

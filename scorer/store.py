@@ -16,12 +16,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from scorer.connection import sentences
-from scorer.copying import document, moment, number, text
+from scorer.copying import document, flag, moment, number, text, whole
 from scorer.errors import UserError
 from scorer.job import Job
 from scorer.session import Session
 from scorer.statements import statement, without_comments
-from scorer.types import Counts, Outcome, Previous, Published, Rejection, RuleResult, Run, Status, Trigger, WorkItem
+from scorer.types import (
+    Counts,
+    Outcome,
+    Previous,
+    Published,
+    Reason,
+    Rejection,
+    RuleResult,
+    Run,
+    Status,
+    Trigger,
+    WorkItem,
+)
 from scorer.version import __version__
 
 # Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
@@ -41,9 +53,10 @@ class Store(Session):
         model_version: str,
         trigger: Trigger,
         as_of: datetime | None,
+        as_known_at: datetime | None = None,
         scheduled_for: datetime | None = None,
     ) -> Run:
-        """A new run, as of a time (now by the database's clock, where none is given), by what the database knew at that time."""
+        """A new run, as of a time (now by the database's clock, where none is given), by what the database knew then, or `as_known_at`."""
         row = self.one(
             "begin_run",
             job=job.name,
@@ -51,6 +64,7 @@ class Store(Session):
             model_version=model_version,
             trigger=trigger.value,
             as_of=as_of,
+            as_known_at=as_known_at,
             scheduled_for=scheduled_for,
             scorer_version=__version__,
         )
@@ -93,8 +107,13 @@ class Store(Session):
         """Count one more process that goes on with this run."""
         self.do("resume_run", run_id=run_id)
 
-    def enqueue_due(self, job: Job, run: Run, *, limit: int | None, kept: bool = True) -> int:
-        """How many entities are due, now waiting; where the run is not `kept`, apart from the work of other runs."""
+    def enqueue_due(
+        self, job: Job, run: Run, *, limit: int | None, kept: bool = True, as_known_at: datetime | None = None
+    ) -> int:
+        """How many entities are due, now waiting; where the run is not `kept`, apart from the work of other runs.
+
+        Each is judged by what was recorded up to `as_known_at`; up to its own as-of time, where that is None.
+        """
         query = statement("enqueue_due").replace("{due}", without_comments(job.statements["due"]))
         parameters = {
             "run_id": run.run_id,
@@ -103,6 +122,7 @@ class Store(Session):
             "output": job.output,
             "max_entities": limit,
             "as_of": run.as_of,
+            "as_known_at": as_known_at,
             **job.parameters,
         }
         where = f"The statement due of job {job.name}"
@@ -144,6 +164,19 @@ class Store(Session):
 
     # A batch
 
+    def share_with_recalls(self, job: Job, *, model_version: str, run: Run | None) -> None:
+        """Keep recalls of the job's scores out until the transaction ends; the first statement of whatever scores.
+
+        Raises UserError where the job version was recalled since `run` (None: one that is still to begin) began.
+        """
+        self.do(
+            "share_with_recalls",
+            job=job.name,
+            model_version=model_version,
+            job_version=job.version,
+            begun_at=None if run is None else run.started_at,
+        )
+
     def claim_work(self, job: Job, run: Run, *, size: int) -> tuple[WorkItem, ...]:
         """Up to `size` due entities, taken by this transaction."""
         rows = self.all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
@@ -153,6 +186,7 @@ class Store(Session):
                 as_of=row.as_of,
                 work_id=row.work_id,
                 previous=previous_of(row),
+                as_known_at=row.as_known_at,
             )
             for row in rows
         )
@@ -197,7 +231,6 @@ class Store(Session):
             task=job.task.value,
             run_id=run.run_id,
             batch_id=batch_id,
-            as_known_at=run.as_of,
             model_version=model_version,
             job_version=job.version,
         )
@@ -208,6 +241,19 @@ class Store(Session):
             model_version=model_version,
             job_version=job.version,
         )
+        self._write_reasons(outcomes)
+
+    def _write_reasons(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep the reasons of the scores that have some."""
+        fields = [
+            _reason_fields(outcome.entity_id, rank, reason)
+            for outcome in outcomes
+            for rank, reason in enumerate(outcome.reasons, start=1)
+        ]
+        if fields:
+            self.make("create_staged_reasons")
+            self.copy("copy_reasons", fields)
+            self.do("write_reasons")
 
     def write_back(self, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
         """How many rows of the hospital's table were passed over, because somebody holds them; the rest bear their scores now.
@@ -219,17 +265,27 @@ class Store(Session):
         self.create_staged_outcomes()
         self.make("create_staged_write_back")
         self.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
-        return int(self.one("keep_write_backs", job=job.name, written=self._write_staged(job)).passed_over)
+        return int(
+            self.one("keep_write_backs", job=job.name, written=self._write_staged(job, "write_back")).passed_over
+        )
 
-    def _write_staged(self, job: Job) -> list[str]:
-        """Run the job's own statement, from pg_temp.staged_write_back into the hospital's table; the entities that it wrote."""
-        where = f"The statement write_back of job {job.name}"
+    def take_back(self, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
+        """How many rows of the hospital's table still bear a recalled score, because somebody holds them; of the others it is gone."""
+        if "take_back" not in job.statements:
+            return 0
+        self.make("create_staged_take_back")
+        self.do("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
+        return int(self.one("keep_take_backs", job=job.name, written=self._write_staged(job, "take_back")).passed_over)
+
+    def _write_staged(self, job: Job, name: str) -> list[str]:
+        """Run the job's own statement, from pg_temp.staged_<name> into the hospital's table; the entities that it wrote."""
+        where = f"The statement {name} of job {job.name}"
         with sentences(where=where):
-            result = self.execute(job.statements["write_back"], {})
+            result = self.execute(job.statements[name], {})
         if not result.returns_rows or "entity_id" not in result.keys():  # noqa: SIM118 - a result is no mapping
             raise UserError(
                 f"{where} does not return the column 'entity_id', which tells what was written; "
-                "end it with RETURNING and the entity_id of pg_temp.staged_write_back."
+                f"end it with RETURNING and the entity_id of pg_temp.staged_{name}."
             )
         return [row.entity_id for row in result]
 
@@ -260,18 +316,34 @@ class Store(Session):
         observations_dropped: int,
         unknown_codes: Mapping[str, int],
         seconds: Mapping[str, float],
+        shadows: int = 0,
     ) -> None:
-        """Record the batch: counts, and where the time went."""
+        """Record the batch: counts, how many rows of the ledger a challenger made beside, and where the time went."""
         self.do(
             "record_batch",
             batch_id=batch_id,
             run_id=run.run_id,
             worker=worker,
+            shadows=shadows,
             observations_read=observations_read,
             observations_dropped=observations_dropped,
             unknown_codes=json.dumps(unknown_codes),
             seconds=json.dumps({step: round(value, 6) for step, value in seconds.items()}),
             **asdict(counts),
+        )
+
+    def record_feature_counts(
+        self, run: Run, *, batch_id: int, model_version: str, scores: int, counts: Sequence[int]
+    ) -> None:
+        """Record how many of the batch's scored rows lie in each bin of the model's baseline."""
+        self.do(
+            "record_feature_counts",
+            batch_id=batch_id,
+            run_id=run.run_id,
+            job=run.job,
+            model_version=model_version,
+            scores=scores,
+            counts="{" + ",".join(map(str, counts)) + "}",
         )
 
     def record_validation(self, run: Run, *, batch_id: int | None, results: Sequence[RuleResult]) -> None:
@@ -354,6 +426,7 @@ def previous_of(row: Any) -> Previous | None:
         valid_until=row.valid_until,
         model_version=row.judged_by_model,
         job_version=row.judged_by_job,
+        as_known_at=row.status_known_at,
     )
 
 
@@ -387,6 +460,27 @@ def _outcome_fields(outcome: Outcome) -> tuple[bytes | None, ...]:
         document(outcome.attributes),
         moment(outcome.valid_until),
         outcome.features,
+        moment(outcome.as_known_at),
+        text(outcome.model_version),
+        flag(outcome.shadow),
+    )
+
+
+def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes | None, ...]:
+    """In the order of sql/copy_reasons.sql."""
+    return (
+        text(entity_id),
+        whole(rank),
+        text(reason.kind.value),
+        text(reason.feature),
+        number(reason.value),
+        number(reason.contribution),
+        text(reason.code),
+        text(reason.attribute),
+        text(reason.source),
+        text(reason.observation_id),
+        moment(reason.observation_date),
+        number(reason.observation_value),
     )
 
 

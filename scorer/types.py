@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scorer.words import Action, Status, Trigger
+from scorer.words import Action, ReasonKind, Status, Trigger
 
-__all__ = ("Action", "Status", "Trigger")  # whoever takes the values takes their words from here too
+__all__ = ("Action", "ReasonKind", "Status", "Trigger")  # whoever takes the values takes their words from here too
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -29,6 +29,12 @@ class Previous:
     valid_until: datetime | None
     model_version: str | None
     job_version: str
+    as_known_at: datetime | None = None  # None: known as of `as_of`
+
+    @property
+    def known_at(self) -> datetime:
+        """The moment whose recorded knowledge was judged."""
+        return self.as_of if self.as_known_at is None else self.as_known_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +49,21 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A due entity, taken; `previous` is its current outcome, if it has one."""
+    """A due entity, taken; `previous` is its current outcome, if it has one.
+
+    Used is what happened up to `as_of` and was recorded up to `known_at`, which is the same moment unless `as_known_at` says another.
+    """
 
     entity_id: str
     as_of: datetime
     previous: Previous | None = None
     work_id: int | None = None
+    as_known_at: datetime | None = None
+
+    @property
+    def known_at(self) -> datetime:
+        """The moment whose recorded knowledge is used."""
+        return self.as_of if self.as_known_at is None else self.as_known_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,8 @@ class Observations:
 
     `position` (n,) is the index into `keys` of the entity that each row belongs to. Times are microseconds since
     1970-01-01 UTC, `NO_TIME` where unknown. `code` indexes `codes`; -1 where the database has none. `extras` are the columns
-    that the job's statement adds for its suites.
+    that the job's statement adds for its suites. `known_from` (n,) is since when each row is known, where the statement tells it: for
+    training and evaluation alone, which read an entity once for many as-of times; it is no input.
     """
 
     keys: tuple[WorkItem, ...]
@@ -71,6 +87,7 @@ class Observations:
     low: Floats
     high: Floats
     extras: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    known_from: Integers | None = None
 
     def __len__(self) -> int:
         """Rows."""
@@ -90,6 +107,7 @@ class Observations:
             low=self.low[kept],
             high=self.high[kept],
             extras={name: column[kept] for name, column in self.extras.items()},
+            known_from=None if self.known_from is None else self.known_from[kept],
         )
 
 
@@ -163,8 +181,30 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """What one feature, all others together, or the model before any feature adds to the log-odds of a score.
+
+    Of a feature: its value, what it is made of, and the observation that it comes from, where there is one.
+    """
+
+    kind: ReasonKind
+    contribution: float
+    feature: str | None = None
+    value: float | None = None
+    code: str | None = None
+    attribute: str | None = None
+    source: str | None = None
+    observation_id: str | None = None
+    observation_date: datetime | None = None
+    observation_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one entity ended, with all that a ledger row holds of it."""
+    """How one entity ended, with all that a ledger row holds of it, and the score's reasons.
+
+    `model_version` is None where it is that of the batch. A `shadow` is what a challenger says beside what is published.
+    """
 
     entity_id: str
     as_of: datetime
@@ -178,6 +218,10 @@ class Outcome:
     attributes: dict[str, Any] = field(default_factory=dict)
     valid_until: datetime | None = None
     features: bytes | None = None
+    as_known_at: datetime | None = None  # None: known as of `as_of`
+    model_version: str | None = None
+    shadow: bool = False
+    reasons: tuple[Reason, ...] = ()
 
     def repeats(self, previous: Previous | None, *, model_version: str, job_version: str) -> bool:
         """Whether it says again why there is no score, by the same inputs, model and job: nothing new to write."""

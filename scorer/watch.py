@@ -57,6 +57,17 @@ class ScoreCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCheck:
+    """What the newest checkup found of a job's model in production, None where it found too little; whether it is due for training."""
+
+    job: str
+    worst_psi: float | None
+    score_psi: float | None
+    auroc: float | None
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Daemon:
     """A daemon's row, and whether it was seen within the last minute."""
 
@@ -149,6 +160,10 @@ class Watch:
     def count_scores(self) -> list[ScoreCounts]:
         """The current scores of each job, counted: the one look whose cost grows with them, some 0.3 s for a million."""
         return [ScoreCounts(*row) for row in self._session.all("count_scores")]
+
+    def list_checkups(self) -> list[ModelCheck]:
+        """What was last found of each job's model in production, by name."""
+        return [ModelCheck(*row) for row in self._session.all("list_checkups")]
 
     def list_daemons(self) -> list[Daemon]:
         """The daemons seen within the last day, by name."""

@@ -14,6 +14,11 @@ class Status(StrEnum):
     INSUFFICIENT = "INSUFFICIENT"  # fewer observations than the job's minimum
     INDETERMINATE = "INDETERMINATE"  # the model declines
     FAILED = "FAILED"  # scoring raised for this entity alone
+    RECALLED = "RECALLED"  # of what is current alone: the score was recalled, and the next run makes another
+
+
+# How an entity ends in a run: what the counts of a run and of a batch are named for.
+OUTCOMES = tuple(status for status in Status if status is not Status.RECALLED)
 
 
 class Action(StrEnum):
@@ -23,6 +28,14 @@ class Action(StrEnum):
     DROP = "drop"  # leave the observation out, and record it
     QUARANTINE = "quarantine"  # hold the entity, and record it
     FAIL = "fail"  # stop the run; the batch in hand publishes nothing
+
+
+class ReasonKind(StrEnum):
+    """What a reason of a score is about."""
+
+    FEATURE = "feature"  # one feature
+    OTHERS = "others"  # all other features together
+    BIAS = "bias"  # what the model says before any feature
 
 
 class Trigger(StrEnum):

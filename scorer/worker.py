@@ -20,7 +20,8 @@ from scorer.job import Job
 from scorer.lines import close_line, open_line
 from scorer.log import configure, say
 from scorer.neighbour import Courtesy, Load, Neighbour
-from scorer.pipeline import Line, carry_batch
+from scorer.pipeline import Line, ModelChanged, carry_batch
+from scorer.store import Store
 from scorer.surroundings import look_around, mark_position
 from scorer.timetable import Timetable
 from scorer.types import Counts, Run
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 Progress = Callable[[int, int], None]
 _POLL_SECONDS = 0.2
+_PROMOTIONS = 5  # within one batch, before that is somebody's mistake
 
 
 class Worker:
@@ -119,7 +121,29 @@ class Worker:
         size = self.line.batch_size
         if self.courtesy.needed and self._count_waiting(run):
             size = self.courtesy.batch_size(run, full=size)
-        return carry_batch(replace(self.line, batch_size=size), run, watch=self.watch)
+        return self._carry_by_production(run, size=size)
+
+    def _carry_by_production(self, run: Run, *, size: int) -> Counts | None:
+        """Carry one batch by the model that is in production, whichever that has become since the batch before."""
+        for _ in range(_PROMOTIONS):
+            try:
+                return carry_batch(replace(self.line, batch_size=size), run, watch=self.watch)
+            except ModelChanged:
+                self._adopt(run)
+        raise UserError(f"Other models of {run.job} went into production as fast as they were loaded; run it again.")
+
+    def _adopt(self, run: Run) -> None:
+        """Open the line anew, with the model now in production, in the sessions that hold the run."""
+        opened = open_line(self.line.job, url=self.url, settings=self.settings)
+        close_line(opened)
+        self.line = replace(opened, store=self.line.store, source=self.line.source)
+        say(
+            _log,
+            events.MODEL_ADOPTED,
+            run_id=run.run_id,
+            job=run.job,
+            model_version=self.line.model.manifest.model_version,
+        )
 
     def _follow(self, run: Run) -> None:
         """Have the standby, where one is read, come as far as the primary is by now, before the first batch of a run."""
@@ -184,13 +208,13 @@ class Worker:
                 store.end_run(run.run_id)
                 found = store.read_run(run.run_id)
                 # Last, as in a batch: the hospital's rows are held for the length of a commit.
-                passed_over = store.write_back(self.line.job) if found.status == "succeeded" else 0
+                passed_over = _write_back(store, self.line.job) if found.status == "succeeded" else 0
                 breaker = Timetable(store).close_breaker(run.job) if found.status == "succeeded" else None
             if found.status != "running":
                 self._release(run)
                 break
             # What another worker held has come back, if that worker died.
-            if carry_batch(self.line, run, watch=self.watch) is None:
+            if self._carry_by_production(run, size=self.line.batch_size) is None:
                 self._rest(_POLL_SECONDS)
         if found.status != "succeeded":
             raise UserError(f"Run {run.run_id} was ended by another process: {found.status}, {found.error}")
@@ -245,6 +269,11 @@ class Worker:
                 self.line.store.hold_run(run.run_id)
         except DatabaseUnavailable:
             self.close()
+
+
+def _write_back(store: Store, job: Job) -> int:
+    """How many rows of the hospital's table were passed over: to be written, or to have a recalled score taken out of them."""
+    return store.write_back(job) + store.take_back(job)
 
 
 def _drain_alone(

@@ -27,6 +27,6 @@ SET
         )
     END
 FROM unnest(CAST(:request_ids AS bigint []), CAST(:entity_ids AS text []), CAST(:outcomes AS text [])) AS a (request_id, entity_id, outcome)
-LEFT JOIN pg_temp.staged_outcomes AS s ON s.entity_id = a.entity_id
+LEFT JOIN pg_temp.staged_outcomes AS s ON s.entity_id = a.entity_id AND NOT s.shadow
 WHERE q.request_id = a.request_id
 RETURNING q.request_id

@@ -1,5 +1,6 @@
 -- Opens a run, as of a time, or of now by the database's clock where none is given; one row, its key and times.
--- Parameters: job, job_version, model_version, trigger, scheduled_for (null: by no schedule), as_of (null: now), scorer_version.
+-- Parameters: job, job_version, model_version, trigger, scheduled_for (null: by no schedule), as_of (null: now), as_known_at (null: known
+-- as of each entity's own as-of time), scorer_version.
 INSERT INTO scorer.runs (job, job_version, model_version, trigger, scheduled_for, as_of, as_known_at, scorer_version)
 VALUES (
     :job,
@@ -8,7 +9,7 @@ VALUES (
     :trigger,
     :scheduled_for,
     COALESCE(CAST(:as_of AS timestamptz), now()),
-    COALESCE(CAST(:as_of AS timestamptz), now()),
+    COALESCE(CAST(:as_known_at AS timestamptz), CAST(:as_of AS timestamptz), now()),
     :scorer_version
 )
 RETURNING

@@ -6,7 +6,8 @@ WITH claimed AS MATERIALIZED (
     SELECT
         w.work_id,
         w.entity_id,
-        w.as_of
+        w.as_of,
+        w.as_known_at
     FROM scorer.work AS w
     WHERE w.run_id = :run_id
     ORDER BY
@@ -20,8 +21,10 @@ SELECT
     claimed.work_id,
     claimed.entity_id,
     claimed.as_of,
+    claimed.as_known_at,
     c.status,
     c.status_as_of,
+    c.status_known_at,
     c.reason,
     c.input_hash,
     c.valid_until,

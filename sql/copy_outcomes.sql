@@ -1,4 +1,4 @@
--- Receives a batch's outcomes, one row per entity whose outcome is new.
+-- Receives a batch's outcomes, one row per entity whose outcome is new, and another one for what a challenger says of it.
 COPY pg_temp.staged_outcomes (
     entity_id,
     as_of,
@@ -11,5 +11,8 @@ COPY pg_temp.staged_outcomes (
     outputs,
     attributes,
     valid_until,
-    features
+    features,
+    as_known_at,
+    model_version,
+    shadow
 ) FROM STDIN WITH (FORMAT binary)

@@ -13,5 +13,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_outcomes (
     outputs jsonb NOT NULL,
     attributes jsonb NOT NULL,
     valid_until timestamptz,
-    features bytea
+    features bytea,
+    as_known_at timestamptz,
+    model_version text,
+    shadow boolean NOT NULL
 ) ON COMMIT DELETE ROWS

@@ -6,18 +6,20 @@
 -- a discharge that was charted late would otherwise hold him for ever.)
 -- What a clock that has been put right since judged in the future does not count.
 -- Where there is a limit, whoever has no outcome comes first, and the others by lot, so that nobody is passed over for ever.
--- Parameters: run_id, queue (the job, or for a dry run one of its own, so that nobody waits for it), job, output, as_of, max_entities (null: all), and those of due.sql.
+-- Parameters: run_id, queue (the job, or for a dry run one of its own, so that nobody waits for it), job, output, as_of, as_known_at (null:
+-- known as of each entity's as-of time), max_entities (null: all), and those of due.sql.
 WITH due AS (
     {due}
 ),
 
 waiting AS (
-    INSERT INTO scorer.work (run_id, job, entity_id, as_of)
+    INSERT INTO scorer.work (run_id, job, entity_id, as_of, as_known_at)
     SELECT
         :run_id,
         :queue,
         due.entity_id,
-        due.as_of
+        due.as_of,
+        CAST(:as_known_at AS timestamptz)
     FROM due
     LEFT JOIN scorer.current_scores AS c
         ON c.job = :job

@@ -23,6 +23,7 @@ SELECT
     asked.as_of,
     c.status,
     c.status_as_of,
+    c.status_known_at,
     c.reason,
     c.input_hash,
     c.valid_until,

@@ -1,5 +1,5 @@
 -- Records a batch: how its entities ended and where the time went.
--- Parameters: batch_id, run_id, worker, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed,
+-- Parameters: batch_id, run_id, worker, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed, shadows,
 -- observations_read, observations_dropped, unknown_codes (JSON), seconds (JSON).
 INSERT INTO scorer.batches (
     batch_id,
@@ -12,6 +12,7 @@ INSERT INTO scorer.batches (
     insufficient,
     indeterminate,
     failed,
+    shadows,
     observations_read,
     observations_dropped,
     unknown_codes,
@@ -29,6 +30,7 @@ VALUES (
     :insufficient,
     :indeterminate,
     :failed,
+    :shadows,
     :observations_read,
     :observations_dropped,
     CAST(:unknown_codes AS jsonb),

@@ -1,4 +1,5 @@
--- Lays out the batch's scores, and up to max_waiting of those that wait from earlier, for the hospital's own table; one row per entity.
+-- Lays out the batch's scores, and up to max_waiting of those that wait from earlier, for the hospital's own table; one row per entity. (What
+-- waits to be taken out of it is for stage_take_back.)
 -- What waited is taken out of scorer.write_backs, for keep_write_backs to put back what is passed over again; a stale score is dropped.
 -- The rows of current_scores are locked, passing over what another worker holds: whoever carries an entity, or writes back what waits of
 -- it, has that lock, so that a newer score is never overwritten with an older one, and nobody waits for a row of scorer.write_backs.
@@ -20,6 +21,7 @@ WITH waiting AS (
         AND c.entity_id = w.entity_id
         AND c.output = :output
     WHERE w.job = :job
+      AND c.score IS NOT NULL
     ORDER BY random()
     LIMIT :max_waiting
     FOR NO KEY UPDATE OF c SKIP LOCKED
@@ -41,6 +43,7 @@ fresh AS (
         o.valid_until
     FROM pg_temp.staged_outcomes AS o
     WHERE o.status = 'SCORED'
+      AND NOT o.shadow
 )
 
 INSERT INTO pg_temp.staged_write_back (entity_id, score, risk_band, label, as_of, scored_at, valid_until, since)

@@ -1,4 +1,4 @@
--- Makes the staged outcomes current; one row per entity. An outcome without a score renews the status and leaves the earlier
+-- Makes the staged outcomes current, but for those in the shadow; one row per entity. An outcome without a score renews the status and leaves the earlier
 -- score standing until it expires.
 -- Parameters: job, output, model_version, job_version.
 INSERT INTO scorer.current_scores AS c (
@@ -7,6 +7,7 @@ INSERT INTO scorer.current_scores AS c (
     output,
     status,
     status_as_of,
+    status_known_at,
     status_at,
     reason,
     input_hash,
@@ -29,26 +30,29 @@ SELECT
     :output,
     o.status,
     o.as_of,
+    o.as_known_at,
     now(),
     o.reason,
     o.input_hash,
-    :model_version,
+    COALESCE(o.model_version, :model_version),
     :job_version,
     o.attributes,
     CASE WHEN o.status = 'SCORED' THEN o.score_id END,
     o.score,
     o.risk_band,
     o.label,
-    o.outputs,
+    CASE WHEN o.status = 'SCORED' THEN o.outputs ELSE '{}' END,
     CASE WHEN o.status = 'SCORED' THEN o.as_of END,
     CASE WHEN o.status = 'SCORED' THEN now() END,
     o.valid_until,
-    CASE WHEN o.status = 'SCORED' THEN CAST(:model_version AS text) END
+    CASE WHEN o.status = 'SCORED' THEN COALESCE(o.model_version, :model_version) END
 FROM pg_temp.staged_outcomes AS o
+WHERE NOT o.shadow
 ON CONFLICT (job, entity_id, output) DO UPDATE
 SET
     status = excluded.status,
     status_as_of = excluded.status_as_of,
+    status_known_at = excluded.status_known_at,
     status_at = excluded.status_at,
     reason = excluded.reason,
     input_hash = excluded.input_hash,

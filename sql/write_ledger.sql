@@ -1,5 +1,5 @@
--- Appends the staged outcomes to the ledger; one row per entity.
--- Parameters: job, output, task, run_id, batch_id, as_known_at, model_version, job_version.
+-- Appends the staged outcomes to the ledger; one row per entity, and another one for what a challenger says in the shadow.
+-- Parameters: job, output, task, run_id, batch_id, model_version, job_version.
 INSERT INTO scorer.scores (
     score_id,
     job,
@@ -21,7 +21,8 @@ INSERT INTO scorer.scores (
     input_hash,
     features,
     model_version,
-    job_version
+    job_version,
+    shadow
 )
 OVERRIDING SYSTEM VALUE
 SELECT
@@ -40,10 +41,11 @@ SELECT
     o.outputs,
     o.attributes,
     o.as_of,
-    LEAST(o.as_of, :as_known_at),
+    COALESCE(o.as_known_at, o.as_of),
     o.valid_until,
     o.input_hash,
     o.features,
-    :model_version,
-    :job_version
+    COALESCE(o.model_version, :model_version),
+    :job_version,
+    o.shadow
 FROM pg_temp.staged_outcomes AS o

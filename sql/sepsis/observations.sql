@@ -1,6 +1,9 @@
 -- What was known of each entity as of its time: one row per observation, in no order. Rows without a date, or dated in the future, are
 -- known too: the suite refuses them, with a reason. `same_client` is false where the observation names another client than its visit.
--- Parameters: entity_ids, as_ofs (arrays, one element per entity).
+-- `known_from` is when the row came to be known: training reads a visit once, and takes for each as-of time the rows known by then. No
+-- other column may depend on the as-of time, therefore.
+-- What was recorded after the as-of time and is known all the same (known_ats later than as_ofs) counts where its date lies before.
+-- Parameters: entity_ids, as_ofs, known_ats (arrays, one element per entity).
 SELECT
     k.position,
     o.observation_id,
@@ -9,8 +12,10 @@ SELECT
     o.observation_value,
     o.reference_range_min,
     o.reference_range_max,
-    (o.client <> v.client) IS NOT TRUE AS same_client
-FROM unnest(:entity_ids, :as_ofs) WITH ORDINALITY AS k (entity_id, as_of, position)
+    (o.client <> v.client) IS NOT TRUE AS same_client,
+    COALESCE(o.recorded_at, o.observation_date) AS known_from
+FROM unnest(:entity_ids, :as_ofs, :known_ats) WITH ORDINALITY AS k (entity_id, as_of, known_at, position)
 JOIN public.visits AS v ON v.visit_id = CAST(k.entity_id AS bigint)
 JOIN public.patient_observations AS o ON o.visit_id = v.visit_id
-WHERE (COALESCE(o.recorded_at, o.observation_date) > k.as_of) IS NOT TRUE
+WHERE (COALESCE(o.recorded_at, o.observation_date) > k.known_at) IS NOT TRUE
+  AND (LEAST(o.observation_date, o.recorded_at) > k.as_of) IS NOT TRUE

@@ -370,10 +370,10 @@ def _eventually() -> Callable[..., None]:
     return eventually
 
 
-def load_cohort(url: str, folder: Path, *, visits: int, seed: int) -> None:
-    """Load a cohort with dirt in it, three quarters of which are still in stay, so that they are due again hour by hour."""
+def load_cohort(url: str, folder: Path, *, visits: int, seed: int, now: datetime = NOW) -> None:
+    """Load a cohort of the week before `now`, with dirt in it; three quarters are still in stay, and so due again hour by hour."""
     facts = json.loads((shipped_root() / "sql" / JOB / "cohort.json").read_text(encoding="utf-8"))
-    write(generate(facts, visits=visits, seed=seed, first_visit=1, now=NOW), folder)
+    write(generate(facts, visits=visits, seed=seed, first_visit=1, now=now), folder)
     with closing(psycopg2.connect(url)) as connection:
         load(folder, connection=connection, rejects=folder / "rejects.csv")
         with connection, connection.cursor() as cursor:
@@ -384,8 +384,8 @@ def load_cohort(url: str, folder: Path, *, visits: int, seed: int) -> None:
 def fill(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
     """Loads a cohort of so many visits into a database that has everything else."""
 
-    def load_into(url: str, *, visits: int) -> None:
-        load_cohort(url, tmp_path_factory.mktemp("cohort"), visits=visits, seed=visits)
+    def load_into(url: str, *, visits: int, now: datetime = NOW) -> None:
+        load_cohort(url, tmp_path_factory.mktemp("cohort"), visits=visits, seed=visits, now=now)
 
     return load_into
 

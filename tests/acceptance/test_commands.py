@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -254,6 +255,12 @@ class TestRun:
         assert due.query(twice) == []
 
 
+def approver(place: Place) -> str:
+    """The URL of another person, who may promote."""
+    place.query("CREATE ROLE approver LOGIN PASSWORD 'approver' IN ROLE scorer_worker, scorer_approver")
+    return re.sub(r"//\w+@", "//approver:approver@", place.url)
+
+
 class TestWhatStands:
     def test_status(self, due: Place) -> None:
         ended = due.json("run", "sepsis")
@@ -273,15 +280,21 @@ class TestWhatStands:
         assert all(line.startswith("ok  ") for line in shown)
         assert due.content() == before
 
-    def test_a_model_is_trained_listed_and_promoted(self, due: Place) -> None:
+    def test_a_model_is_trained_listed_and_promoted(self, due: Place, tmp_path: Path) -> None:
         trained = due.json("train", "sepsis", "--version", "try.1")
-        assert set(trained["metrics"]) == {"auroc", "average_precision", "brier"}
+        assert {"auroc", "average_precision", "brier", "calibration_slope", "utility"} <= set(trained["metrics"])
         assert Path(trained["folder"]) == due.home / "models" / "sepsis" / "try.1"
         models = {model["model_version"]: model["status"] for model in due.json("model", "list")["models"]}
         assert models["try.1"] == "candidate"
         again = due("train", "sepsis", "--version", "try.1", code=1)
         assert "a model version is never written over" in again.err
-        assert "in production" in due("model", "promote", "sepsis", "try.1", "--why", "a test").out
+        card = tmp_path / "card.toml"
+        due("model", "card", "sepsis", "try.1", "--write", str(card))
+        card.write_text(re.sub(r'^(\w+) = "".*$', r'\1 = "said"', card.read_text(), flags=re.MULTILINE))
+        due("model", "card", "sepsis", "try.1", "--set", str(card))
+        promote = ("model", "promote", "sepsis", "try.1", "--why", "a test")
+        assert "whoever registered a model may not promote it" in due(*promote, code=1).err
+        assert "in production" in due(*promote, SCORER_DATABASE_URL=approver(due)).out
         models = {model["model_version"]: model["status"] for model in due.json("model", "list")["models"]}
         assert [name for name, status in models.items() if status == "production"] == ["try.1"]
         assert "try.1" in due("model", "list").out

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,19 +169,25 @@ class Hospital:
         return row
 
     def put_into_production(self, job: Job, model: Path) -> None:
-        """Register the model in a folder, and promote it step by step, as an approver would."""
+        """Register the model in a folder, and have it in production, past all that the registry asks for (see test_registry.py)."""
         manifest = json.loads((model / MANIFEST).read_text())
+        version = manifest["model_version"]
         store = Store(Target.of(self.url, self.settings, role=None))
         try:
             with store.transaction():
-                version = manifest["model_version"]
                 assert store.register_model(
                     job.name, model_version=version, sha256=manifest["sha256"], manifest=manifest
                 )
-                for status in ("staging", "production"):
-                    store.move_model(job.name, model_version=version, status=status, why="a test")
         finally:
             store.close()
+        with closing(self.connect()) as connection, connection, connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE scorer.model_versions DISABLE TRIGGER model_versions_step")
+            cursor.execute("SELECT set_config('scorer.why', 'a test', true)")
+            step = "UPDATE scorer.model_versions SET status = %s, promoted_at = %s WHERE job = %s AND "
+            cursor.execute(f"{step} status = 'production'", ("archived", datetime.now(UTC), job.name))
+            for status in ("staging", "production"):
+                cursor.execute(f"{step} model_version = %s", (status, datetime.now(UTC), job.name, version))
+            cursor.execute("ALTER TABLE scorer.model_versions ENABLE TRIGGER model_versions_step")
 
 
 @pytest.fixture
@@ -189,6 +196,60 @@ def hospital(migrated_url: str, tmp_path: Path, sepsis: Job) -> Iterator[Hospita
     made = Hospital(url=migrated_url, settings=Settings(home=tmp_path / "home"), job=sepsis)
     yield made
     made.close()
+
+
+# What a card says whose every field is filled.
+CARD = dict.fromkeys(
+    (
+        "intended_use",
+        "out_of_scope",
+        "training_data",
+        "performance",
+        "subgroups",
+        "limits",
+        "ethical_considerations",
+        "owner",
+        "contact",
+    ),
+    "for tests alone",
+)
+
+
+@pytest.fixture
+def approve() -> Callable[..., None]:
+    """Gives (cursor, job, version): put a registered version into production, by what an approver with a login of his own would record."""
+
+    def act(cursor: Any, job: str, version: str) -> None:
+        cursor.execute(
+            "DO $$ BEGIN CREATE ROLE test_approver LOGIN IN ROLE scorer_approver, scorer_worker; "
+            "EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        )
+        cursor.execute(
+            "SELECT model_version FROM scorer.model_versions WHERE job = %s AND status = 'production'", (job,)
+        )
+        present = cursor.fetchone()
+        cursor.execute(
+            "SELECT sha256, manifest FROM scorer.model_versions WHERE job = %s AND model_version = %s", (job, version)
+        )
+        sha256, manifest = cursor.fetchone()
+        shadow = {"production": present and present[0], "entities": 1}
+        golden = {"rows": len(manifest["golden"]["scores"]), "max_difference": 0.0}
+        cursor.execute("SET SESSION AUTHORIZATION test_approver")
+        cursor.execute(
+            "INSERT INTO scorer.model_cards (job, model_version, card) VALUES (%s, %s, %s)",
+            (job, version, json.dumps(CARD)),
+        )
+        for kind, result in (("golden", golden), ("shadow", shadow)):
+            cursor.execute(
+                "INSERT INTO scorer.model_evidence (job, model_version, sha256, kind, fingerprint, host, result) "
+                "VALUES (%s, %s, %s, %s, %s, 'here', %s)",
+                (job, version, sha256, kind, json.dumps(manifest["libraries"]), json.dumps(result)),
+            )
+        for status in ("staging", "production"):
+            cursor.execute("SELECT scorer.move_model(%s, %s, %s, 'a test')", (job, version, status))
+        cursor.execute("RESET SESSION AUTHORIZATION")
+
+    return act
 
 
 @pytest.fixture

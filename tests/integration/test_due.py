@@ -200,7 +200,7 @@ def test_another_model_scores_the_living_again_and_lets_the_discharged_stand(
     assert dict(hospital.rows("SELECT entity_id, model_version FROM reporting.current_scores")) == {
         "1": "flat",
         "2": "flat",
-        "3": "2026.11.20",
+        "3": "2026.11.21",
     }
     assert hospital.scores()["1"] == hospital.scores()["2"] == 0.25
 
@@ -209,7 +209,7 @@ def test_another_job_version_scores_the_living_again(hospital: Any, changed_job:
     hospital.admit(1)
     hospital.admit(2, discharged_at=hospital.noon - HOUR)
     hospital.run()
-    job = changed_job(("job.toml", "HIGH = 0.7, MEDIUM = 0.4", "HIGH = 0.0000002, MEDIUM = 0.0000001"))
+    job = changed_job(("job.toml", "HIGH = 0.08, MEDIUM = 0.025", "HIGH = 0.0000002, MEDIUM = 0.0000001"))
     assert outcome(hospital.run(job)) == {"scored": 1, "unchanged": 1}
     assert dict(hospital.rows("SELECT entity_id, risk_band FROM reporting.current_scores")) == {"1": "HIGH", "2": "LOW"}
     assert hospital.one("SELECT count(*) FROM scorer.job_versions") == 2

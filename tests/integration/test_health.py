@@ -243,7 +243,7 @@ def test_where_things_stand(hospital: Any, scraper: Scraper) -> None:
     assert states == {"ready": 1, "not ready": 1, "silent": 1}
     assert told[series("scorer_ticks_since_success")] == 3
     assert told[series("scorer_ticks_missed_last_day")] == 3
-    assert told[series("scorer_model_info", model_version="2026.11.20")] == 1
+    assert told[series("scorer_model_info", model_version="2026.11.21")] == 1
     assert told[series("scorer_last_tick_info", outcome="ran")] == 1
     assert told[series("scorer_job_ready")] == 1
     assert told[series("scorer_next_tick_timestamp_seconds")] % 3600 == 300

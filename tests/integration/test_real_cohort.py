@@ -10,6 +10,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from scorer.job import load_job
+
 AS_OF = "2025-06-01T00:00:00Z"
 KINDS = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
 ROWS = {"visits": 6_500, "patient_observations": 1_596_827, "outcomes": 6_500}
@@ -58,7 +60,10 @@ def test_real_cohort_is_loaded_scored_and_accounted_for(
     bands = dict(query("SELECT risk_level, count(*) FROM reporting.sepsis_predictions GROUP BY 1"))
     assert set(bands) == {"HIGH", "MEDIUM", "LOW"}
     assert sum(bands.values()) == first["scored"]
-    limits = "CASE WHEN sepsis_score > 0.7 THEN 'HIGH' WHEN sepsis_score > 0.4 THEN 'MEDIUM' ELSE 'LOW' END"
+    shipped = load_job("sepsis").bands
+    assert shipped is not None
+    (_, high), (_, medium) = shipped.limits
+    limits = f"CASE WHEN sepsis_score > {high} THEN 'HIGH' WHEN sepsis_score > {medium} THEN 'MEDIUM' ELSE 'LOW' END"
     written_back = f"SELECT risk_level, count(*) FROM visits WHERE risk_level = {limits} GROUP BY 1"
     assert dict(query(written_back)) == bands
 
@@ -71,3 +76,11 @@ def test_real_cohort_is_loaded_scored_and_accounted_for(
     again = call("load", str(real_cohort))["tables"]
     assert [(table["loaded"], table["rejected"]) for table in again] == [(0, 0)] * len(again)
     assert query(EVERYTHING) == before
+
+    # Of January alone, to be quick. The model was trained on these clients.
+    told = call("evaluate", "sepsis", "--as-of-every", "1h", "--outcomes", "--to", "2025-02-01T00:00:00Z")
+    steps, everyone = told["attrition"], told["groups"][0]
+    assert steps["landmarks"] == steps["held"] + steps["insufficient"] + steps["declined"] + steps["scored"] > 20_000
+    assert steps["scored_without_outcome"] == 0
+    assert everyone["figures"]["auroc"]["low"] > 0.8
+    assert everyone["events"] > 20

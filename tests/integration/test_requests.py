@@ -606,7 +606,7 @@ def test_a_changed_job_is_taken_up_at_a_reload(ward: Any, desk: Answers, changed
     ward.admit(1)
     ask(ward, 1)
     drain(desk)
-    banded = changed_job(("job.toml", "HIGH = 0.7, MEDIUM = 0.4", "HIGH = 0.00002, MEDIUM = 0.00001"))
+    banded = changed_job(("job.toml", "HIGH = 0.08, MEDIUM = 0.025", "HIGH = 0.00002, MEDIUM = 0.00001"))
     desk.reload([banded])
     (request,) = ask(ward, 1)
     drain(desk)

@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -29,10 +30,14 @@ from scorer.session import engine
 
 PASSWORD = "only-for-tests"
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
-REPORTS = ("current_scores", "score_history", "runs", "quarantine", "validation", "models", "sepsis_predictions")
+REPORTS = (
+    *("current_scores", "score_history", "runs", "quarantine", "validation", "models", "sepsis_predictions"),
+    *("replays", "recalls", "recall_events"),
+)
 ROLES = ("owner", "worker", "approver", "requester", "reader")
 
 Denied = psycopg2.errors.InsufficientPrivilege
+Refused = psycopg2.DatabaseError  # by a function of ours, in a sentence
 _numbers = itertools.count(1)
 
 
@@ -54,22 +59,27 @@ def logins(server: Server, template: str) -> dict[str, str]:
     return made
 
 
+def fill(url: str) -> None:
+    """A visit, its score in the ledger, and a candidate."""
+    run_sql(url, "INSERT INTO public.visits (visit_id, client, admitted_at) VALUES (1, 'a', '2025-05-31')")
+    run_sql(url, "INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('j', 'v', '{}')")
+    run_sql(
+        url,
+        "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version) "
+        "VALUES ('j', 'v', 'manual', now(), now(), '0')",
+    )
+    run_sql(url, LEDGER_ROW.format(run_id=1))
+    run_sql(
+        url,
+        "INSERT INTO scorer.model_versions (job, model_version, sha256, manifest) VALUES ('j', 'one', repeat('0', 64), '{}')",
+    )
+
+
 @pytest.fixture(scope="module")
 def url(make_database: Callable[[str], str], template: str) -> str:
     """A database with a visit, its score in the ledger, and a candidate; shared, since what is refused leaves no trace."""
     made = make_database(template)
-    run_sql(made, "INSERT INTO public.visits (visit_id, client, admitted_at) VALUES (1, 'a', '2025-05-31')")
-    run_sql(made, "INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('j', 'v', '{}')")
-    run_sql(
-        made,
-        "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version) "
-        "VALUES ('j', 'v', 'manual', now(), now(), '0')",
-    )
-    run_sql(made, LEDGER_ROW.format(run_id=1))
-    run_sql(
-        made,
-        "INSERT INTO scorer.model_versions (job, model_version, sha256, manifest) VALUES ('j', 'one', repeat('0', 64), '{}')",
-    )
+    fill(made)
     return made
 
 
@@ -285,25 +295,305 @@ def test_a_worker_defines_nothing_and_removes_no_record(tries: Any, text: str) -
 # The approver
 
 
-def test_an_approver_moves_a_model_and_is_named(url: str, logins: dict[str, str]) -> None:
-    as_approver = as_login(url, logins["approver"])
-    run_sql(
-        url,
-        "INSERT INTO scorer.model_versions (job, model_version, sha256, manifest) VALUES ('p', 'a', repeat('0', 64), '{}')",
-    )
-    with pytest.raises(psycopg2.errors.CheckViolation, match="cannot go from candidate to production"):
-        run_sql(as_approver, "SELECT scorer.move_model('p', 'a', 'production', 'in haste')")
-    with pytest.raises(psycopg2.errors.CheckViolation, match="a reason is needed"):
-        run_sql(as_approver, "SELECT scorer.move_model('p', 'a', 'staging', ' ')")
-    run_sql(as_approver, "SELECT scorer.move_model('p', 'a', 'staging', 'looks well')")
-    run_sql(as_approver, "SET ROLE scorer_approver; SELECT scorer.move_model('p', 'a', 'production', 'is well')")
-    told = run_sql(
-        as_approver, "SELECT to_status, done_by, why FROM scorer.model_events WHERE job = 'p' ORDER BY event_id"
-    )
+CANDIDATE = (
+    "INSERT INTO scorer.model_versions (job, model_version, sha256, manifest) VALUES ('{job}', '{version}', repeat('0', 64), "
+    '\'{{"golden": {{"inputs": [[1]], "scores": [0.5]}}, "libraries": {{"python": "3.11.2", "numpy": "2.0"}}}}\')'
+)
+CARD = (
+    "INSERT INTO scorer.model_cards (job, model_version, card) SELECT '{job}', '{version}', jsonb_object_agg(field, {said}) FROM unnest("
+    "'{{intended_use,out_of_scope,training_data,performance,subgroups,limits,ethical_considerations,owner,contact}}'::text[]) AS field"
+)
+EVIDENCE = (
+    "INSERT INTO scorer.model_evidence (job, model_version, sha256, kind, fingerprint, host, result) VALUES "
+    "('{job}', '{version}', repeat('0', 64), '{kind}', '{fingerprint}', 'here', '{result}')"
+)
+HERE = '{"python": "3.11.9", "numpy": "2.0", "more": "1"}'
+PASSED = '{"rows": 1, "max_difference": 0.9e-7}'
+ALONE = '{"production": null, "entities": 3}'
+
+
+def register(url: str, logins: dict[str, str], job: str, version: str = "a", *, role: str = "worker") -> None:
+    run_sql(as_login(url, logins[role]), CANDIDATE.format(job=job, version=version))
+
+
+def set_card(url: str, logins: dict[str, str], job: str, version: str = "a", *, said: str = "'said'") -> None:
+    run_sql(as_login(url, logins["worker"]), CARD.format(job=job, version=version, said=said))
+
+
+def record(
+    url: str,
+    logins: dict[str, str],
+    job: str,
+    kind: str,
+    result: str,
+    *,
+    version: str = "a",
+    fingerprint: str = HERE,
+) -> None:
+    text = EVIDENCE.format(job=job, version=version, kind=kind, result=result, fingerprint=fingerprint)
+    run_sql(as_login(url, logins["approver"]), text)
+
+
+def move(url: str, logins: dict[str, str], job: str, status: str, *, version: str = "a") -> None:
+    run_sql(as_login(url, logins["approver"]), f"SELECT scorer.move_model('{job}', '{version}', '{status}', 'is well')")
+
+
+def test_an_approver_promotes_what_another_registered_with_card_and_evidence(url: str, logins: dict[str, str]) -> None:
+    register(url, logins, "p")
+    with pytest.raises(Refused, match="cannot go from candidate to production"):
+        move(url, logins, "p", "production")
+    with pytest.raises(Refused, match="a reason is needed"):
+        run_sql(as_login(url, logins["approver"]), "SELECT scorer.move_model('p', 'a', 'staging', ' ')")
+    move(url, logins, "p", "staging")
+    with pytest.raises(Refused, match="model a of p has no card: write one with `scorer model card p a --write"):
+        move(url, logins, "p", "production")
+    set_card(url, logins, "p", said="CASE WHEN field IN ('owner', 'limits') THEN E' \\n' ELSE 'said' END")
+    with pytest.raises(Refused, match="the card of model a of p is not filled: limits, owner missing"):
+        move(url, logins, "p", "production")
+    set_card(url, logins, "p")
+    with pytest.raises(Refused, match="model a of p has no golden vectors that passed today"):
+        move(url, logins, "p", "production")
+    record(url, logins, "p", "golden", PASSED)
+    with pytest.raises(Refused, match=r"model a of p has no shadow run of today, by .* beside an empty production"):
+        move(url, logins, "p", "production")
+    record(url, logins, "p", "shadow", ALONE)
+    move(url, logins, "p", "production")
+    told = run_sql(url, "SELECT to_status, done_by, why FROM reporting.model_events WHERE job = 'p' ORDER BY event_id")
     assert told[1:] == [
-        ("staging", logins["approver"], "looks well"),
+        ("staging", logins["approver"], "is well"),
         ("production", logins["approver"], "is well"),
     ]
+    shown = run_sql(url, "SELECT promoted_by, card_filled, evidence, stored FROM reporting.models WHERE job = 'p'")
+    assert shown[0][:2] == (logins["approver"], True)
+    assert set(shown[0][2]) == {"golden", "shadow"}
+    assert shown[0][3] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "result", "fingerprint"),
+    [
+        ("golden", '{"rows": 1, "max_difference": 1e-6}', HERE),
+        ("golden", '{"rows": 1, "max_difference": "NaN"}', HERE),
+        ("golden", '{"rows": 1, "max_difference": null}', HERE),
+        ("golden", '{"rows": 0, "max_difference": 0}', HERE),
+        ("golden", '{"rows": 2, "max_difference": 0}', HERE),
+        ("golden", PASSED, '{"python": "3.12.9", "numpy": "2.0"}'),
+        ("golden", PASSED, '{"python": "3.11.9", "numpy": "2.0.1"}'),
+        ("golden", PASSED, '{"python": "3.11.9"}'),
+        ("shadow", '{"production": "other", "entities": 3}', HERE),
+        ("shadow", '{"production": null, "entities": 0}', HERE),
+        ("shadow", ALONE, '{"python": "3.11.9", "numpy": "1.9"}'),
+    ],
+)
+def test_evidence_that_does_not_suffice_is_none(
+    url: str, logins: dict[str, str], kind: str, result: str, fingerprint: str
+) -> None:
+    job = f"e{next(_numbers)}"
+    register(url, logins, job)
+    set_card(url, logins, job)
+    move(url, logins, job, "staging")
+    record(url, logins, job, kind, result, fingerprint=fingerprint)
+    other = ("shadow", ALONE) if kind == "golden" else ("golden", PASSED)
+    record(url, logins, job, *other)
+    with pytest.raises(Refused, match={"golden": "no golden vectors that passed", "shadow": "no shadow run"}[kind]):
+        move(url, logins, job, "production")
+    record(url, logins, job, kind, PASSED if kind == "golden" else ALONE)
+    move(url, logins, job, "production")
+
+
+def test_whoever_registered_a_model_may_not_promote_it_in_whatever_role(url: str, logins: dict[str, str]) -> None:
+    both = f"roles_both_{next(_numbers)}"
+    run_sql(url, f"CREATE ROLE {both} LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_worker, scorer_approver")
+    names = logins | {"approver": both, "worker": both}
+    register(url, names, "own")
+    set_card(url, names, "own")
+    move(url, names, "own", "staging")
+    for kind, result in (("golden", PASSED), ("shadow", ALONE)):
+        record(url, names, "own", kind, result)
+    for role in ("scorer_approver", "scorer_worker", "none"):
+        with pytest.raises(psycopg2.Error, match=r"may not promote it|permission denied"):
+            run_sql(as_login(url, both), f"SET ROLE {role}; SELECT scorer.move_model('own', 'a', 'production', 'mine')")
+    # Another approver, who has looked at nothing himself, does not promote it on the word of the first.
+    with pytest.raises(Refused, match="no golden vectors that passed today, by"):
+        move(url, logins, "own", "production")
+
+
+def test_evidence_bears_the_login_that_is_connected(url: str, logins: dict[str, str]) -> None:
+    register(url, logins, "signed")
+    run_sql(
+        url,
+        "INSERT INTO scorer.model_evidence (job, model_version, sha256, kind, fingerprint, host, result, recorded_by, recorded_at) "
+        f"VALUES ('signed', 'a', repeat('0', 64), 'golden', '{{}}', 'x', '{{}}', '{logins['approver']}', '2099-01-01')",
+    )
+    assert run_sql(
+        url, "SELECT recorded_by = session_user, recorded_at <= now() FROM scorer.model_evidence WHERE job = 'signed'"
+    ) == [(True, True)]
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        run_sql(
+            url,
+            EVIDENCE.format(job="signed", version="a", kind="golden", result="{}", fingerprint="{}").replace(
+                "'0', 64", "'1', 64"
+            ),
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        EVIDENCE.format(job="j", version="one", kind="golden", result=PASSED, fingerprint=HERE),
+        "SELECT scorer.roll_back_model('j', 'one', 'why')",
+        "SELECT scorer.admit_first_model('j', 'one', 'why')",
+        "SELECT scorer.step_model('j', 'one', 'production', 'why', 'first')",
+        "INSERT INTO scorer.model_cards (job, model_version, card, written_by) VALUES ('j', 'one', '{}', 'x')",
+        "UPDATE scorer.model_cards SET card = '{}'",
+        "DELETE FROM scorer.model_evidence",
+        "UPDATE scorer.model_artefacts SET content = ''",
+        "ALTER TABLE scorer.model_versions DISABLE TRIGGER model_versions_step",
+        "SET SESSION AUTHORIZATION scorer_owner",
+    ],
+)
+@pytest.mark.parametrize("role", ["worker", "reader", "requester"])
+def test_nobody_else_makes_evidence_or_moves_a_model(tries: Any, role: str, text: str) -> None:
+    with pytest.raises(Denied):
+        tries(role, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT scorer.admit_first_model('j', 'one', 'why')",
+        "SELECT scorer.step_model('j', 'one', 'production', 'why', 'first')",
+        "UPDATE scorer.model_evidence SET recorded_by = 'another'",
+        "DELETE FROM scorer.model_cards",
+        "INSERT INTO scorer.model_artefacts (job, model_version, sha256, content) VALUES ('j', 'one', repeat('0', 64), '')",
+        (
+            "INSERT INTO scorer.model_evidence (job, model_version, sha256, kind, fingerprint, host, result, recorded_by) "
+            "VALUES ('j', 'one', repeat('0', 64), 'golden', '{}', 'x', '{}', 'another')"
+        ),
+    ],
+)
+def test_an_approver_goes_no_other_way(tries: Any, text: str) -> None:
+    with pytest.raises(Denied):
+        tries("approver", text)
+
+
+@pytest.mark.parametrize("path", ["first", "back", "on"])
+def test_saying_another_path_gains_nothing(url: str, logins: dict[str, str], path: str) -> None:
+    """An approver's own setting is not believed; nor is an owner's UPDATE past the functions, as far as the rows speak against it."""
+    job = f"path_{path}"
+    register(url, logins, job)
+    say = f"SELECT set_config('scorer.path', '{path}', false), set_config('scorer.why', 'because', false)"
+    move(url, logins, job, "staging")
+    with pytest.raises(Refused, match="has no card"):
+        run_sql(
+            as_login(url, logins["approver"]), f"{say}; SELECT scorer.move_model('{job}', 'a', 'production', 'why')"
+        )
+    straight = f"UPDATE scorer.model_versions SET status = 'production' WHERE job = '{job}'"
+    with pytest.raises(Denied):
+        run_sql(as_login(url, logins["approver"]), f"{say}; {straight}")
+    as_owner = as_login(url, logins["owner"])
+    if path == "first":
+        run_sql(as_owner, f"{say}; {straight}")  # the exception: no model of the job was ever in production
+        register(url, logins, job, "b")
+        with pytest.raises(Refused, match="cannot go from candidate to production"):
+            run_sql(as_owner, f"{say}; {straight} AND model_version = 'b'")
+        with pytest.raises(Refused, match="may not promote"):
+            run_sql(as_owner, f"SELECT scorer.admit_first_model('{job}', 'b', 'why')")
+        return
+    with pytest.raises(Refused, match="may not promote"):
+        run_sql(as_owner, f"{say}; {straight}")
+    with pytest.raises(Refused, match=r"was registered by|has no card"):
+        run_sql(url, f"{say}; {straight}")  # a superuser, unless he takes the trigger away
+    with pytest.raises(Refused, match="a reason is needed"):
+        run_sql(url, straight.replace("production", "archived"))
+
+
+def test_a_rollback_brings_back_what_was_there_before_and_nothing_else(url: str, logins: dict[str, str]) -> None:
+    names = {"a": None, "b": "a", "c": "b"}
+    for version, present in names.items():
+        register(url, logins, "back", version)
+        set_card(url, logins, "back", version)
+        record(url, logins, "back", "golden", PASSED, version=version)
+        record(url, logins, "back", "shadow", json.dumps({"production": present, "entities": 1}), version=version)
+        move(url, logins, "back", "staging", version=version)
+        move(url, logins, "back", "production", version=version)
+
+    def back(role: str, version: str) -> None:
+        run_sql(as_login(url, logins[role]), f"SELECT scorer.roll_back_model('back', '{version}', 'alarms doubled')")
+
+    def standing() -> dict[str, str]:
+        return dict(run_sql(url, "SELECT model_version, status FROM scorer.model_versions WHERE job = 'back'"))
+
+    for version in ("a", "c", "none"):
+        with pytest.raises(Refused, match="is not the one that was in production before"):
+            back("approver", version)
+    with pytest.raises(Denied):
+        back("worker", "b")
+    with pytest.raises(Refused, match="cannot go from archived to production"):
+        move(url, logins, "back", "production", version="b")
+    back("approver", "b")
+    assert standing() == {"a": "archived", "b": "production", "c": "archived"}
+    assert run_sql(
+        url,
+        "SELECT model_version, to_status, done_by, why FROM scorer.model_events WHERE job = 'back' ORDER BY event_id DESC LIMIT 2",
+    ) == [
+        ("b", "production", logins["approver"], "alarms doubled"),
+        ("c", "archived", logins["approver"], "alarms doubled"),
+    ]
+    back("approver", "a")
+    assert standing() == {"a": "production", "b": "archived", "c": "archived"}
+    with pytest.raises(Refused, match="is not the one that was in production before"):
+        back("approver", "b")
+    # What was archived comes back by no other way than the first time.
+    move(url, logins, "back", "staging", version="c")
+    with pytest.raises(Refused, match=r"no shadow run of today, by .* beside model a, which is in production"):
+        move(url, logins, "back", "production", version="c")
+    move(url, logins, "back", "archived", version="a")
+    back("approver", "a")  # production was emptied: what was there last comes back
+    assert standing()["a"] == "production"
+
+
+def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(url: str, logins: dict[str, str]) -> None:
+    for version in ("a", "b"):
+        register(url, logins, "race", version)
+        set_card(url, logins, "race", version)
+        record(url, logins, "race", "golden", PASSED, version=version)
+        record(url, logins, "race", "shadow", ALONE, version=version)
+        move(url, logins, "race", "staging", version=version)
+    said: list[str] = []
+
+    def second() -> None:
+        try:
+            move(url, logins, "race", "production", version="b")
+        except psycopg2.Error as error:
+            said.append(str(error))
+
+    with closing(psycopg2.connect(as_login(url, logins["approver"]))) as first, first.cursor() as cursor:
+        cursor.execute("SELECT scorer.move_model('race', 'a', 'production', 'is well')")
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive(), "the second did not wait for the first"
+        first.commit()
+        thread.join(10)
+    assert "model b of race has no shadow run of today" in said[0]
+    assert "beside model a, which is in production" in said[0]
+    assert run_sql(url, "SELECT model_version, status FROM scorer.model_versions WHERE job = 'race' ORDER BY 1") == [
+        ("a", "production"),
+        ("b", "staging"),
+    ]
+
+
+def test_bytes_that_were_not_registered_are_not_stored(url: str, logins: dict[str, str]) -> None:
+    register(url, logins, "bytes")
+    insert = (
+        "INSERT INTO scorer.model_artefacts (job, model_version, sha256, content) VALUES ('bytes', 'a', {sha}, 'x')"
+    )
+    as_worker = as_login(url, logins["worker"])
+    with pytest.raises(psycopg2.errors.CheckViolation, match="model_artefacts_are_what_was_registered"):
+        run_sql(as_worker, insert.format(sha="repeat('0', 64)"))
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        run_sql(as_worker, insert.format(sha="encode(sha256('x'), 'hex')"))
 
 
 @pytest.mark.parametrize(
@@ -332,25 +622,70 @@ def test_names_laid_in_the_way_do_not_mislead_the_owners_functions(url: str, log
     with closing(psycopg2.connect(as_login(url, logins["approver"]))) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE FUNCTION pg_temp.btrim(text) RETURNS text LANGUAGE sql AS $$ SELECT 'a reason' $$")
         cursor.execute("SET search_path = pg_temp, scorer, pg_catalog")
-        with pytest.raises(psycopg2.errors.CheckViolation, match="a reason is needed"):
+        with pytest.raises(Refused, match="a reason is needed"):
             cursor.execute("SELECT scorer.move_model('j', 'one', 'staging', '')")
-
-
-def test_the_command_promotes_as_an_approver(url: str, logins: dict[str, str], promote: Any) -> None:
-    run_sql(
-        url,
-        "INSERT INTO scorer.model_versions (job, model_version, sha256, manifest) VALUES ('c', 'a', repeat('0', 64), '{}')",
-    )
-    assert promote(as_login(url, logins["approver"]), "c", "a") == (0, "")
-    assert run_sql(url, "SELECT status FROM scorer.model_versions WHERE job = 'c'") == [("production",)]
 
 
 @pytest.mark.parametrize("role", ["worker", "reader", "requester", "nobody"])
 def test_the_command_promotes_as_nobody_else(url: str, logins: dict[str, str], role: str, promote: Any) -> None:
-    code, said = promote(as_login(url, logins[role]), "j", "one")
+    run_sql(url, CANDIDATE.format(job="sepsis", version="more") + " ON CONFLICT DO NOTHING")
+    code, said = promote(as_login(url, logins[role]), "sepsis", "more")
     assert code == 1
-    assert said.startswith("scorer: A privilege is missing")
+    assert re.match("scorer: (A privilege is missing|Login roles_worker_.* may not promote model more of sepsis)", said)
     assert said.count("\n") == 1
+
+
+RECALL = "SELECT scorer.recall_scores('j', 'a mix-up', NULL, 'v', NULL, NULL, true, {trial})"
+
+
+def test_an_approver_recalls_and_is_named(
+    make_database: Callable[[str], str], template: str, logins: dict[str, str]
+) -> None:
+    url = make_database(template)
+    fill(url)
+    run_sql(as_login(url, logins["approver"]), RECALL.format(trial=False))
+    for name in ("recalls", "recall_events"):
+        assert run_sql(as_login(url, logins["reader"]), f"SELECT job, why FROM reporting.{name}") == [("j", "a mix-up")]
+    assert run_sql(as_login(url, logins["approver"]), "SELECT done_by FROM reporting.recall_events") == [
+        (logins["approver"],)
+    ]
+    assert run_sql(url, "SELECT recalled_by FROM scorer.recalls") == [(logins["approver"],)]
+
+
+@pytest.mark.parametrize("role", ["worker", "requester", "reader", "nobody"])
+def test_nobody_else_recalls(tries: Any, role: str) -> None:
+    for trial in (True, False):
+        with pytest.raises(Denied):
+            tries(role, RECALL.format(trial=trial))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO scorer.recalls (score_id, why) VALUES (1, 'x')",
+        "DELETE FROM scorer.recalls",
+        "UPDATE scorer.recall_events SET done_by = 'another'",
+        """INSERT INTO scorer.recall_events (job, happened_at, why, model_version, in_force, scores, shadow_scores, entities)
+        VALUES ('j', now(), 'x', 'one', false, 1, 0, 0)""",
+        "UPDATE scorer.replays SET verdict = 'IDENTICAL'",
+        "DELETE FROM scorer.replays",
+    ],
+)
+@pytest.mark.parametrize("role", ["worker", "approver", "requester", "reader", "nobody"])
+def test_a_recall_and_a_replay_are_recorded_by_their_ways_alone(tries: Any, role: str, text: str) -> None:
+    with pytest.raises(Denied):
+        tries(role, text)
+
+
+def test_a_worker_records_replays(tries: Any) -> None:
+    replay = (
+        "INSERT INTO scorer.replays (score_id, part, verdict, alarming, scorer_version) "
+        "SELECT score_id, 'vector', 'IDENTICAL', false, '0' FROM scorer.scores"
+    )
+    tries("worker", replay)
+    for role in ("approver", "requester", "reader", "nobody"):
+        with pytest.raises(Denied):
+            tries(role, replay)
 
 
 # The requester

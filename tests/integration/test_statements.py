@@ -31,10 +31,19 @@ OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "statement"}
 CALLERS = {
     "store": OF_SESSIONS,
     "timetable": OF_SESSIONS,
+    "nights": OF_SESSIONS,
+    "monitoring/findings": OF_SESSIONS,
     "desk": OF_SESSIONS,
+    "experiments": OF_SESSIONS,
+    "recalls": OF_SESSIONS,
+    "replays": OF_SESSIONS,
+    "challenges": OF_SESSIONS,
+    "explaining": OF_SESSIONS,
     "listening": {"statement"},
     "watch": OF_SESSIONS,
     "surroundings": OF_SESSIONS,
+    "registry/shelf": OF_SESSIONS,
+    "evaluation/keeping": OF_SESSIONS,
     "plan": OF_SESSIONS,
     "demo": {"statement"},
     "load": {"_statement"},
@@ -43,8 +52,17 @@ CALLERS = {
 SESSIONS = [module for module, callers in CALLERS.items() if callers is OF_SESSIONS]
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
 RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN")
+# What a worker may not do.
+OF_APPROVERS = (
+    "move_model",
+    "start_challenge",
+    "stop_challenge",
+    "record_evidence",
+    "roll_back_model",
+    "recall_scores",
+)
 # Statements with a place for one of a job's.
-WITH_A_JOBS_OWN = ("enqueue_due", "find_asked")
+WITH_A_JOBS_OWN = ("enqueue_due", "find_asked", "list_current")
 
 
 def named(path: Path) -> str:
@@ -236,20 +254,32 @@ def become_worker(cursor: Any) -> None:
 @pytest.mark.parametrize("name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, "explain"}])
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)
-    if name == "move_model":
+    if name in {*OF_APPROVERS, "admit_first_model"}:
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             understand(cursor, statement(name))
     else:
         run_or_understand(cursor, statement(name))
 
 
-@pytest.mark.parametrize("name", ["list_models", "move_model"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "list_models",
+        "read_model",
+        "read_artefact",
+        "read_card",
+        "write_card",
+        "promotion_lacks",
+        "model_before",
+        *OF_APPROVERS,
+    ],
+)
 def test_an_approver_may_run_what_a_promotion_needs(cursor: Any, name: str) -> None:
     cursor.execute("SET LOCAL ROLE scorer_approver")
     understand(cursor, statement(name))
 
 
-@pytest.mark.parametrize("name", ["one_install_at_a_time", "count_models", "register_model", "move_model"])
+@pytest.mark.parametrize("name", ["one_install_at_a_time", "count_models", "register_model", "admit_first_model"])
 def test_the_owner_may_run_what_an_installation_needs(cursor: Any, name: str) -> None:
     cursor.execute("SET LOCAL ROLE scorer_owner")
     understand(cursor, statement(name))
@@ -266,17 +296,27 @@ def test_a_worker_may_enqueue_what_is_due(cursor: Any, sepsis: Job) -> None:
     understand(cursor, statement("enqueue_due").replace("{due}", without_comments(sepsis.statements["due"])))
 
 
+def test_a_worker_may_list_whom_a_shadow_run_scores(cursor: Any, sepsis: Job) -> None:
+    become_worker(cursor)
+    understand(cursor, statement("list_current").replace("{due}", without_comments(sepsis.statements["due"])))
+
+
 @pytest.mark.parametrize("name", ["due", "requested"])
 def test_a_worker_may_find_who_is_asked_for(cursor: Any, sepsis: Job, name: str) -> None:
     become_worker(cursor)
     understand(cursor, statement("find_asked").replace("{asked}", without_comments(sepsis.statements[name])))
 
 
-@pytest.mark.parametrize("name", ["observations", "attributes", "orphans", "landmarks"])
+@pytest.mark.parametrize("name", ["observations", "attributes", "orphans", "landmarks", "outcome_faults"])
 def test_a_worker_may_read_what_a_job_reads(cursor: Any, sepsis: Job, name: str) -> None:
     become_worker(cursor)
     cursor.execute("SET LOCAL transaction_read_only = on")
-    for parameter, value in {**sepsis.parameters, "entity_ids": "{1}", "as_ofs": "{2025-06-01T00:00Z}"}.items():
+    for parameter, value in {
+        **sepsis.parameters,
+        "entity_ids": "{1}",
+        "as_ofs": "{2025-06-01T00:00Z}",
+        "known_ats": "{2025-06-01T00:00Z}",
+    }.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (f"scorer.{parameter}", value))
     understand(cursor, bound(sepsis.statements[name]))
     cursor.execute(bound(sepsis.statements[name]))

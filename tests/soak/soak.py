@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
 import shutil
 import sys
@@ -37,6 +38,7 @@ from scorer.job import load_job, shipped_root
 from scorer.job_lane import JobLane
 from scorer.metrics import Metrics
 from scorer.model import keep_to_one_thread
+from scorer.night_lane import NightLane
 from scorer.request_lane import RequestLane
 from scorer.schedule import Schedule
 from scorer.session import engine
@@ -101,6 +103,9 @@ def second_job(site: Path) -> Path:
     shipped = shipped_root()
     for kind in ("sql", "expectations", "models"):
         shutil.copytree(shipped / kind / "sepsis", site / kind / "decline")
+    for manifest in (site / "models" / "decline").glob("*/manifest.json"):
+        told = json.loads(manifest.read_text(encoding="utf-8")) | {"job": "decline"}
+        manifest.write_text(json.dumps(told), encoding="utf-8")
     definition = site / "sql" / "decline" / "job.toml"
     text = definition.read_text(encoding="utf-8")
     for line in ('write_back = "write_back.sql"\n', 'views = "views.sql"\n'):
@@ -120,7 +125,9 @@ class Soak:
         self._connection.autocommit = True
         self._url, self._settings = url, settings
         self.lanes = self._start()
-        self._requests = RequestLane([lane.job for lane in self.lanes.values()], url=url, settings=settings)
+        jobs = [lane.job for lane in self.lanes.values()]
+        self._requests = RequestLane(jobs, url=url, settings=settings)
+        self._nights = NightLane(jobs, url=url, settings=settings, clock=lambda: self.now)
         self._metrics = Metrics(
             Watch(Glance(Target.of(url, settings, role=settings.worker_role), patience=timedelta(seconds=10))),
             state=State(self.lanes),
@@ -128,7 +135,7 @@ class Soak:
 
     def close(self) -> None:
         """End all sessions."""
-        for lane in (*self.lanes.values(), self._requests):
+        for lane in (*self.lanes.values(), self._requests, self._nights):
             lane.close()
         self._metrics.close()
         self._connection.close()
@@ -179,6 +186,7 @@ class Soak:
                 (REQUESTS,),
             )
         self._requests.turn()
+        self._nights.turn()
         self._metrics.text()
 
     def _size(self) -> Size:

@@ -93,6 +93,8 @@ EVERY_KIND = {
     "late_after": ('"2 min"', timedelta(minutes=2)),
     "breaker_failures": ("4", 4),
     "breaker_pause": ('"1 h"', timedelta(hours=1)),
+    "nightly": ('"@daily"', "@daily"),
+    "replay_sample": ("0", 0),
     "poll": ('"5 s"', timedelta(seconds=5)),
     "run_limit": ('"1 h"', timedelta(hours=1)),
     "stop_grace": ('"30 s"', timedelta(seconds=30)),
@@ -102,6 +104,7 @@ EVERY_KIND = {
     "health_address": ('"127.0.0.1:9187"', "127.0.0.1:9187"),
     "log_format": ('"json"', "json"),
     "validation": ('"great_expectations"', "great_expectations"),
+    "model_store": ('"database"', "database"),
 }
 
 

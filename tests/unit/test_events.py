@@ -152,7 +152,7 @@ def test_what_is_to_be_looked_at_is_there() -> None:
 def told() -> dict[str, list[tuple[str, ast.Call]]]:
     """By name of the event, the calls of `say` that tell it, each with its module."""
     found: dict[str, list[tuple[str, ast.Call]]] = {}
-    for path in sorted((ROOT / "scorer").glob("*.py")):
+    for path in sorted((ROOT / "scorer").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"say", "log.say"}:
                 name = ast.unparse(node.args[1]).removeprefix("events.")

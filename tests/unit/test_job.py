@@ -60,7 +60,7 @@ def test_the_shipped_job_is_read(sepsis: Job) -> None:
     )
     assert (sepsis.batch_size, sepsis.min_observations, sepsis.valid_for) == (5000, 5, timedelta(hours=6))
     assert (sepsis.due_again, sepsis.schedule) == (DueAgain.CHANGE, Schedule(cron="5 * * * *", timezone="UTC"))
-    assert sepsis.bands == Bands(limits=(("HIGH", 0.7), ("MEDIUM", 0.4)), lowest="LOW")
+    assert sepsis.bands == Bands(limits=(("HIGH", 0.08), ("MEDIUM", 0.025)), lowest="LOW")
     assert set(sepsis.statements) == {*jobs.REQUIRED_STATEMENTS, *jobs.OPTIONAL_STATEMENTS}
     assert set(sepsis.suites) == set(jobs.SUITES)
     assert sepsis.codes[0].name == "HR"
@@ -121,8 +121,8 @@ BROKEN = {
     ('cron = "5 * * * *"', ""): r': \[schedule\]: "cron" is missing; the shipped job\.toml says what each key means\.',
     ('timezone = "UTC"', 'zone = "UTC"'): r': \[schedule\]: unknown key "zone"; did you mean "timezone"\?',
     ('lowest = "LOW"', ""): r': \[bands\]: "lowest" is missing; the shipped job\.toml says what each key means\.',
-    ("HIGH = 0.7", 'HIGH = "0.7"'): r""": \[bands\]: \[above\]: "HIGH" must be a number, not '0\.7'\.""",
-    ("HIGH = 0.7", "HIGH = true"): r': \[bands\]: \[above\]: "HIGH" must be a number, not True\.',
+    ("HIGH = 0.08", 'HIGH = "0.08"'): r""": \[bands\]: \[above\]: "HIGH" must be a number, not '0\.08'\.""",
+    ("HIGH = 0.08", "HIGH = true"): r': \[bands\]: \[above\]: "HIGH" must be a number, not True\.',
     ('due = "due.sql"', ""): r': \[statements\]: "due" is missing; the shipped job\.toml says what each key means\.',
     ('due = "due.sql"', "due = 1"): r': \[statements\]: "due" must be text, not 1\.',
     (
@@ -150,23 +150,39 @@ BROKEN = {
         "",
     ): r": \[features\] names codes that \[codes\] does not have: HR\.",
     (
-        'windows = ["12 h"]',
-        'windows = ["12 o"]',
-    ): r': \[features\]: \[\[groups\]\] 3: windows: "12 o" is not a span of time; .*',
+        'windows = ["6 h"]',
+        'windows = ["6 o"]',
+    ): r': \[features\]: \[\[groups\]\] 2: windows: "6 o" is not a span of time; .*',
     (
-        'windows = ["12 h"]',
+        'windows = ["6 h"]',
         "",
-    ): r': \[features\]: \[\[groups\]\] 3: "windows" is missing; the shipped job\.toml says what each key means\.',
-    ('statistics = ["outside"]', 'statistics = ["median"]'): (
-        r': \[features\]: \[\[groups\]\] 3: "median" is not a statistic; there are: last, first, .*'
+    ): r': \[features\]: \[\[groups\]\] 2: "windows" is missing; the shipped job\.toml says what each key means\.',
+    ('statistics = ["min", "max", "mean"]', 'statistics = ["median"]'): (
+        r': \[features\]: \[\[groups\]\] 2: "median" is not a statistic; there are: last, first, .*'
     ),
     (
-        'statistics = ["outside"]',
-        'statistic = ["outside"]',
-    ): r': \[features\]: \[\[groups\]\] 3: "statistics" is missing; the shipped job\.toml says what each key means\.',
+        'statistics = ["min", "max", "mean"]',
+        'statistic = ["min", "max", "mean"]',
+    ): r': \[features\]: \[\[groups\]\] 2: "statistics" is missing; the shipped job\.toml says what each key means\.',
     ('numbers = ["age_years", "hours_before_icu"]', "number = []"): (
         r': \[features\]: unknown key "number"; did you mean "numbers"\?'
     ),
+    ('alarm = "MEDIUM"', 'alarm = "LOW"'): (
+        r': "alarm" must be a band above the lowest, not "LOW"; there are: HIGH, MEDIUM\.'
+    ),
+    ("dt_optimal = -6", "dt_optimum = -6"): r': \[utility\]: unknown key "dt_optimum"; did you mean "dt_optimal"\?',
+    (
+        "dt_late = 3",
+        "dt_late = -9",
+    ): r": \[utility\]: dt_early, dt_optimal and dt_late must follow one another in this order\.",
+    ("u_tn = 0 ", 'u_tn = "0" '): r""": \[utility\]: "u_tn" must be a number, not '0'\.""",
+    ("age_years = [45, 65, 80]", "age_years = [65, 45]"): (
+        r": \[evaluation\]: \[subgroups\]: the edges of age_years must rise\."
+    ),
+    (
+        "[evaluation.subgroups]",
+        "[evaluation.groups]",
+    ): r': \[evaluation\]: unknown key "groups"; did you mean "subgroups"\?',
     ('sex = ["F", "M"]', 'sex = "F"'): r""": \[features\]: \[categories\]: "sex" must be a list of texts, not 'F'\.""",
 }
 
@@ -287,7 +303,7 @@ def test_the_version_changes_with_what_a_suite_says_and_not_with_its_layout(
 @pytest.mark.parametrize(
     "change",
     [
-        ("HIGH = 0.7", "HIGH = 0.70001"),
+        ("HIGH = 0.08", "HIGH = 0.080001"),
         ('valid_for = "6 h"', 'valid_for = "7 h"'),
         ('recheck = "30 days"', 'recheck = "31 days"'),
         ("[actions] ", '[actions]\nin_range = "warn" '),

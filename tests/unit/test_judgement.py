@@ -17,6 +17,7 @@ from scorer.errors import UserError
 from scorer.job import DueAgain, Job
 from scorer.judgement import Judgement, Known, ScoringFailed, add_counts, halving, is_unchanged, outcomes_of
 from scorer.model import Scores
+from scorer.opinion import Opinion
 from scorer.types import (
     NO_TIME,
     Action,
@@ -260,6 +261,7 @@ def judged(
     usable: Any = None,
     held: dict[int, str] | None = None,
     published: dict[int, str] | None = None,
+    declined: dict[int, str] | None = None,
     score: list[float],
     wanted: list[bool],
     unchanged: int = 0,
@@ -288,7 +290,12 @@ def judged(
         matrix=matrix,
         held=held or {},
         wanted=np.array(wanted, bool),
-        scores=Scores(score=np.array(score), labels=None, outputs=None),
+        said=Opinion(
+            scores=Scores(score=np.array(score), labels=None, outputs=None),
+            quantile=np.array(score),
+            by=("m",) * len(score),
+            declined=declined or {},
+        ),
         verdicts=verdicts,
         unchanged=unchanged,
         model_version="m",
@@ -300,7 +307,7 @@ def test_everybody_ends_as_exactly_one_thing(sepsis: Job) -> None:
         sepsis,
         known(6, 6, 4, 6, 6, 6),
         held={1: "two_clients"},
-        score=[0.9, np.nan, 0.5, 0.1],
+        score=[0.9, np.nan, 0.5, 0.01],
         published={2: "too_high"},
         wanted=[True, False, False, True, True, True],
         unchanged=3,
@@ -311,7 +318,7 @@ def test_everybody_ends_as_exactly_one_thing(sepsis: Job) -> None:
         (Status.INSUFFICIENT, "4 usable observations, 5 needed", None, None),
         (Status.INDETERMINATE, "the model gives no score", None, None),
         (Status.QUARANTINED, "too_high", None, None),
-        (Status.SCORED, None, 0.1, "LOW"),
+        (Status.SCORED, None, 0.01, "LOW"),
     ]
     assert found.counts == Counts(
         eligible=9, scored=2, unchanged=3, quarantined=2, insufficient=1, indeterminate=1, failed=0

@@ -1,0 +1,22 @@
+"""An evaluation is kept.
+
+Revision ID: 0004
+"""
+
+from alembic import op
+from scorer.migrations import statements
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make it."""
+    op.execute(statements(__file__, "up"))
+
+
+def downgrade() -> None:
+    """Take it away."""
+    op.execute(statements(__file__, "down"))

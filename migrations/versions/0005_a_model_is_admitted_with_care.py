@@ -1,0 +1,22 @@
+"""A model is admitted with care.
+
+Revision ID: 0005
+"""
+
+from alembic import op
+from scorer.migrations import statements
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make it."""
+    op.execute(statements(__file__, "up"))
+
+
+def downgrade() -> None:
+    """Take it away."""
+    op.execute(statements(__file__, "down"))

@@ -1,0 +1,11 @@
+DROP VIEW reporting.challengers;
+DROP VIEW reporting.challenger_pairs;
+DROP VIEW reporting.score_reasons;
+DROP TRIGGER model_versions_end_challenge ON scorer.model_versions;
+DROP FUNCTION scorer.end_challenge();
+DROP FUNCTION scorer.stop_challenge(text, text);
+DROP FUNCTION scorer.start_challenge(text, text, text);
+DROP INDEX scorer.scores_in_shadow;
+ALTER TABLE scorer.batches DROP COLUMN shadows;
+DROP TABLE scorer.challengers;
+DROP TABLE scorer.score_reasons;

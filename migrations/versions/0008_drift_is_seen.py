@@ -1,0 +1,22 @@
+"""Drift is seen.
+
+Revision ID: 0008
+"""
+
+from alembic import op
+from scorer.migrations import statements
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make it."""
+    op.execute(statements(__file__, "up"))
+
+
+def downgrade() -> None:
+    """Take it away."""
+    op.execute(statements(__file__, "down"))

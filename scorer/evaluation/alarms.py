@@ -1,0 +1,149 @@
+"""What comes of alarming above a threshold: sensitivity, PPV, the load of alerts, the time gained before the event, the utility.
+
+An alarm is an entity at an as-of time with a score above the threshold; where there is no score there is no alarm. What is said of
+outcomes rests on rows whose outcome is known, up to `dt_late` after the event; the load of alerts rests on all rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scorer.evaluation.resampling import Figure, figure, quantiles, quotient, ratio, sums
+from scorer.evaluation.utility import best_alarms, utilities
+from scorer.measures import Utility
+from scorer.types import Booleans, Floats, Integers
+
+_MEDIAN_AND_QUARTILES = (0.5, 0.25, 0.75)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Entities at as-of times, sorted by entity and time; arrays (n,).
+
+    `entity` and `client` are places among the entities and the clients. `score` is NaN where there is none, `label` 0, 1 or NaN where no
+    outcome is known. `hours` is the as-of time less the event's, NaN without an event. `days` is what one row stands for.
+    """
+
+    entity: Integers
+    client: Integers
+    score: Floats
+    label: Floats
+    hours: Floats
+    days: float
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.entity)
+
+    def only(self, kept: Booleans) -> Rows:
+        """The rows where `kept` (n,) is true."""
+        return Rows(
+            entity=self.entity[kept],
+            client=self.client[kept],
+            score=self.score[kept],
+            label=self.label[kept],
+            hours=self.hours[kept],
+            days=self.days,
+        )
+
+    def counted(self, spec: Utility) -> Rows:
+        """Those whose outcome is known and whose event, if there is one, is not over by more than `dt_late`."""
+        with np.errstate(invalid="ignore"):
+            return self.only(~np.isnan(self.label) & ~(self.hours > spec.dt_late))
+
+
+def load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Figure]:
+    """The load of alerts, under each of `weights` (d, clients).
+
+    `alarms_per_entity_day`; `new_alarms_per_entity_day`, of which the row before was none of the same entity; `entities_alarmed_per_100`,
+    at least once.
+    """
+    alarm = _above(rows.score, threshold)
+    same = np.append(False, rows.entity[1:] == rows.entity[:-1])
+    begun = alarm & ~(same & np.append(False, alarm[:-1]))
+    days = np.full(len(rows), rows.days)
+    first = ~same
+    alarmed = _any(alarm, rows.entity)
+    return {
+        "alarms_per_entity_day": ratio(alarm, days, rows.client, weights),
+        "new_alarms_per_entity_day": ratio(begun, days, rows.client, weights),
+        "entities_alarmed_per_100": ratio(100.0 * (alarmed & first), first, rows.client, weights),
+    }
+
+
+def consequences(counted: Rows, weights: Floats, *, threshold: float, spec: Utility) -> dict[str, Figure]:
+    """What alarms above `threshold` say of the outcomes, under each of `weights` (d, clients); `counted` as Rows.counted gives them.
+
+    By row: `sensitivity`, `specificity`, `ppv` for the label, and `utility`, normalised. By entity: `entities_foreseen`, the share with
+    the event, and rows in its window, that have an alarm from `dt_early` up to the event; `entities_caught`, from `dt_early` to
+    `dt_late`; `entities_left_alone`, the share without the event that never have an alarm; and the hours by which the first alarm of that
+    window comes before the event: `lead_hours_median`, `lead_hours_lower`, `lead_hours_upper` (quartiles).
+    """
+    alarm, client = _above(counted.score, threshold), counted.client
+    positive = counted.label == 1
+    alarm_worth, silence_worth = utilities(counted.hours, ~np.isnan(counted.hours), spec)
+    gain = alarm_worth - silence_worth
+    best = best_alarms(counted.hours, ~np.isnan(counted.hours), spec)
+    return {
+        "utility": figure(quotient(sums(gain * alarm, client, weights), sums(gain * best, client, weights))),
+        "sensitivity": ratio(alarm & positive, positive, client, weights),
+        "specificity": ratio(~alarm & ~positive, ~positive, client, weights),
+        "ppv": ratio(alarm & positive, alarm, client, weights),
+        **_by_entity(counted, alarm, weights, spec=spec),
+    }
+
+
+def utility_by_threshold(counted: Rows, *, spec: Utility) -> tuple[Floats, Floats]:
+    """Thresholds (t,), rising, and the normalised utility of alarming at or above each; NaN where no event can be foreseen."""
+    has_event = ~np.isnan(counted.hours)
+    alarm_worth, silence_worth = utilities(counted.hours, has_event, spec)
+    gain = alarm_worth - silence_worth
+    best = gain[best_alarms(counted.hours, has_event, spec)].sum()
+    scored = ~np.isnan(counted.score)
+    order = np.argsort(-counted.score[scored], kind="stable")
+    descending = counted.score[scored][order]
+    last_of_equals = np.append(descending[1:] != descending[:-1], True)[: len(descending)]
+    whole = quotient(np.cumsum(gain[scored][order]), np.full(len(order), best))
+    return descending[last_of_equals][::-1], whole[last_of_equals][::-1]
+
+
+def _by_entity(counted: Rows, alarm: Booleans, weights: Floats, *, spec: Utility) -> dict[str, Figure]:
+    """One row per entity stands for it: the first of each."""
+    first = np.append(True, counted.entity[1:] != counted.entity[:-1])[: len(counted)]
+    client = counted.client
+    in_window = best_alarms(counted.hours, ~np.isnan(counted.hours), spec)
+    with np.errstate(invalid="ignore"):
+        before = in_window & (counted.hours <= 0)
+    has_window = _any(in_window, counted.entity) & first
+    caught = _any(alarm & in_window, counted.entity) & first
+    foreseen = _any(alarm & before, counted.entity) & first
+    without = np.isnan(counted.hours) & first
+    alone = without & ~_any(alarm, counted.entity)
+    earliest = alarm & in_window
+    place = np.flatnonzero(earliest)
+    place = place[np.append(True, counted.entity[place][1:] != counted.entity[place][:-1])[: len(place)]]
+    median, lower, upper = quantiles(-counted.hours[place], client[place], weights, at=_MEDIAN_AND_QUARTILES)
+    return {
+        "entities_foreseen": ratio(foreseen, has_window, client, weights),
+        "entities_caught": ratio(caught, has_window, client, weights),
+        "entities_left_alone": ratio(alone, without, client, weights),
+        "lead_hours_median": median,
+        "lead_hours_lower": lower,
+        "lead_hours_upper": upper,
+    }
+
+
+def _above(score: Floats, threshold: float) -> Booleans:
+    with np.errstate(invalid="ignore"):
+        above: Booleans = score > threshold
+    return above
+
+
+def _any(rows: Booleans, entity: Integers) -> Booleans:
+    """Whether any of an entity's rows is true, per row (n,)."""
+    if not len(rows):
+        return rows
+    found: Booleans = (np.bincount(entity, weights=rows) > 0)[entity]
+    return found

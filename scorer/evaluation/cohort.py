@@ -1,0 +1,215 @@
+"""A cohort hour by hour as production would have seen it: every entity at every as-of time from its beginning on, scored by one model."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from scorer.errors import UserError
+from scorer.evaluation.alarms import Rows
+from scorer.job import Job, Task
+from scorer.measures import Subgroups
+from scorer.model import ProductionPipeline
+from scorer.opinion import opine
+from scorer.source import Source
+from scorer.training.landmarks import Landmarks, read_landmarks
+from scorer.types import NO_TIME, Attributes, Booleans, Floats
+
+_HOUR = 3_600_000_000  # microseconds
+_DAY = timedelta(days=1)
+_SCORED_TOGETHER = 20_000
+_DIGITS = 8  # of a client's SHA-256 that a manifest keeps
+Progress = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A cohort, scored.
+
+    `rows` are its landmarks, `subgroup` says by attribute and value which of them (n,) belong to it, `attrition` counts what is left at
+    each step, `clients_seen` how many clients the model was trained on, None where its manifest does not say.
+    """
+
+    rows: Rows
+    subgroup: Mapping[tuple[str, str], Booleans]
+    attrition: Mapping[str, int]
+    clients: int
+    clients_seen: int | None
+    first: datetime
+    last: datetime
+    sha256: str
+
+
+def read_cohort(
+    job: Job,
+    source: Source,
+    model: ProductionPipeline,
+    *,
+    every: timedelta,
+    between: tuple[datetime | None, datetime | None] = (None, None),
+    outcomes: bool = True,
+    subgroups: tuple[Subgroups, ...] = (),
+    progress: Progress | None = None,
+) -> Cohort:
+    """The cohort of `job` at steps of `every`, the first of them that long after each entity's beginning.
+
+    Only from the first time of `between` to before its second. Without `outcomes` every outcome is taken for unknown. Raises UserError
+    where there is nobody, or where an attribute of `subgroups` is missing.
+    """
+    if job.task is not Task.BINARY:
+        raise UserError(f"Job {job.name} has the task {job.task}; evaluation is for binary jobs.")
+    step = f"{every.total_seconds()} s"
+    landmarks = read_landmarks(
+        job,
+        source,
+        parameters={"first_landmark": step, "landmark_step": step},
+        between=between,
+        progress=progress,
+    )
+    score = _scores(job, model, landmarks)
+    clients = landmarks.cohort.astype(str)
+    return cohort_of(
+        job,
+        landmarks,
+        score,
+        every=every,
+        outcomes=outcomes,
+        subgroups=subgroups,
+        clients_seen=_seen(model, np.unique(clients)),
+    )
+
+
+def cohort_of(
+    job: Job,
+    landmarks: Landmarks,
+    score: Floats,
+    *,
+    every: timedelta,
+    outcomes: bool,
+    subgroups: tuple[Subgroups, ...],
+    clients_seen: int | None,
+) -> Cohort:
+    """The cohort of `landmarks` with a `score` (n,) each, NaN where there is none."""
+    groups = {each: rows for group in subgroups for each, rows in _members(job, landmarks.attributes, group).items()}
+    _, entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)
+    clients, client = np.unique(landmarks.cohort.astype(str), return_inverse=True)
+    known = np.full(len(landmarks), outcomes)
+    has_event = known & (landmarks.event_at != NO_TIME)
+    hours = np.full(len(landmarks), np.nan)
+    hours[has_event] = (landmarks.as_of[has_event] - landmarks.event_at[has_event]) / _HOUR
+    rows = Rows(
+        entity=entity,
+        client=client,
+        score=score,
+        label=np.where(known, landmarks.label, np.nan),
+        hours=hours,
+        days=every / _DAY,
+    )
+    declined = int(np.isnan(score[landmarks.scorable]).sum())
+    return Cohort(
+        rows=rows,
+        subgroup=groups,
+        attrition=_attrition(landmarks, rows, declined=declined, outcomes=outcomes),
+        clients=len(clients),
+        clients_seen=clients_seen,
+        first=landmarks.first,
+        last=landmarks.last,
+        sha256=_digest(landmarks),
+    )
+
+
+def _scores(job: Job, model: ProductionPipeline, landmarks: Landmarks) -> Floats:
+    """The score of each landmark (n,), NaN where there is none, the model having declined or not been asked."""
+    score = np.full(len(landmarks), np.nan)
+    places = np.flatnonzero(landmarks.scorable)
+    for start in range(0, len(places), _SCORED_TOGETHER):
+        part = places[start : start + _SCORED_TOGETHER]
+        wanted = np.zeros(len(landmarks), dtype=bool)
+        wanted[part] = True
+        score[part] = opine(model, landmarks.features.only(wanted), spec=job.declining).scores.score
+    return score
+
+
+def _members(job: Job, attributes: Attributes, group: Subgroups) -> dict[tuple[str, str], Booleans]:
+    """Of each subgroup the rows (n,) that belong to it; those without the attribute are a subgroup of their own."""
+    name = group.attribute
+    if name in attributes.numbers and group.edges:
+        return _bands(attributes.numbers[name], group)
+    if name in attributes.texts and not group.edges:
+        values = attributes.texts[name]
+        missing = np.array([value is None for value in values])
+        texts = np.where(missing, "", values).astype(str)
+        found = {(name, value): texts == value for value in np.unique(texts[~missing]).tolist()}
+        return {**found, **({(name, "not known"): missing} if missing.any() else {})}
+    there = ", ".join([*attributes.numbers, *attributes.texts]) or "none"
+    kind = "a number, which is taken by [evaluation.subgroups] with edges" if group.edges else "a text"
+    raise UserError(
+        f"Subgroups of job {job.name} are asked for by {name}, and its attributes have no such column that is {kind}; they have: {there}."
+    )
+
+
+def _bands(values: Floats, group: Subgroups) -> dict[tuple[str, str], Booleans]:
+    place = np.searchsorted(group.edges, values, side="right")
+    edges = [f"{edge:g}" for edge in group.edges]
+    names = [
+        f"below {edges[0]}",
+        *(f"{low} to below {high}" for low, high in itertools.pairwise(edges)),
+        f"{edges[-1]} and above",
+    ]
+    missing = np.isnan(values)
+    found = {(group.attribute, name): (place == number) & ~missing for number, name in enumerate(names)}
+    found[group.attribute, "not known"] = missing
+    return {key: rows for key, rows in found.items() if rows.any()}
+
+
+def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: bool) -> dict[str, int]:
+    """What is left at each step, in the order in which it is lost."""
+    entity = rows.entity
+    scored = ~np.isnan(rows.score)
+    known = ~np.isnan(rows.label)
+    counts = {
+        "entities": len(np.unique(entity)),
+        "entities_never_scored": len(np.unique(entity)) - len(np.unique(entity[scored])),
+    }
+    if outcomes:
+        counts |= {
+            "entities_without_outcome": len(np.unique(entity[~known])),
+            "entities_with_event": len(np.unique(entity[~np.isnan(rows.hours)])),
+        }
+    counts |= {
+        "landmarks": len(rows),
+        "held": landmarks.attrition["held"],
+        "insufficient": landmarks.attrition["insufficient"],
+        "declined": declined,
+        "scored": int(scored.sum()),
+    }
+    if outcomes:
+        counts |= {
+            "scored_without_outcome": int((scored & ~known).sum()),
+            "scored_with_outcome": int((scored & known).sum()),
+            "positive": int((scored & (rows.label == 1)).sum()),
+        }
+    return counts
+
+
+def _seen(model: ProductionPipeline, clients: npt.NDArray[np.str_]) -> int | None:
+    """How many of the clients the model was trained on."""
+    seen = model.manifest.content.get("training", {}).get("clients_seen")
+    if seen is None:
+        return None
+    known = frozenset(seen)
+    return sum(hashlib.sha256(client.encode()).hexdigest()[:_DIGITS] in known for client in clients.tolist())
+
+
+def _digest(landmarks: Landmarks) -> str:
+    """A hash of what the cohort is: entities, as-of times, outcomes, and all that was read of them."""
+    digest = hashlib.sha256(landmarks.data_sha256.encode())
+    for numbers in (landmarks.as_of, landmarks.label, landmarks.event_at):
+        digest.update(np.ascontiguousarray(numbers).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,150 @@
+"""Conducting an evaluation: cohort and model read, figures made, kept in the database and written as a page; all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from scorer import schema
+from scorer.config import Settings
+from scorer.connection import Target
+from scorer.errors import UserError
+from scorer.evaluation.cohort import cohort_of, read_cohort
+from scorer.evaluation.evaluate import Evaluation, evaluate
+from scorer.evaluation.keeping import keep
+from scorer.evaluation.page import page
+from scorer.evaluation.plots import require_plots
+from scorer.job import Job
+from scorer.measures import Subgroups
+from scorer.model import ProductionPipeline, read_manifest
+from scorer.registry.artefacts import open_version, production_pipeline
+from scorer.registry.shelf import Shelf
+from scorer.session import engine
+from scorer.source import Source
+from scorer.store import Store
+from scorer.training.trainer import Trained
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be evaluated: `model_version` None is the one in production, `subgroups` None are those of the job's definition."""
+
+    every: timedelta
+    outcomes: bool
+    between: tuple[datetime | None, datetime | None] = (None, None)
+    model_version: str | None = None
+    subgroups: tuple[str, ...] | None = None
+    report: Path | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conducted:
+    """An evaluation, and the number under which it is kept."""
+
+    evaluation_id: int
+    evaluation: Evaluation
+
+
+def conduct(
+    job: Job, wanted: Wanted, *, url: str, settings: Settings, progress: Callable[..., None] | None = None
+) -> Conducted:
+    """The evaluation of a model of `job`. Raises UserError where it cannot be made, and then nothing is kept or written."""
+    require_place(wanted.report)
+    subgroups = _subgroups(job, wanted.subgroups)
+    target = Target.of(url, settings, role=settings.worker_role)
+    schema.require_head(engine(target))
+    store, source = Store(target), Source.of(url, settings)
+    try:
+        with store.transaction():
+            model = _model(job, wanted.model_version, store, settings=settings)
+        cohort = read_cohort(
+            job,
+            source,
+            model,
+            every=wanted.every,
+            between=wanted.between,
+            outcomes=wanted.outcomes,
+            subgroups=subgroups,
+            progress=progress,
+        )
+        evaluation = evaluate(
+            job,
+            cohort,
+            model.manifest,
+            every=wanted.every,
+            outcomes=wanted.outcomes,
+            faults=source.outcome_faults(job) if wanted.outcomes else (),
+            command=wanted.command,
+        )
+        text = None if wanted.report is None else page(evaluation)
+        with store.transaction():
+            evaluation_id = keep(evaluation, store)
+            if wanted.report is not None and text is not None:
+                _write(wanted.report, text)
+    finally:
+        source.close()
+        store.close()
+    return Conducted(evaluation_id=evaluation_id, evaluation=evaluation)
+
+
+def report_held_out(job: Job, trained: Trained, *, report: Path, command: str) -> None:
+    """Write the page of a training's own scores: each client's by a model of the same recipe that has not seen that client."""
+    landmarks = trained.landmarks
+    entity = landmarks.entity_ids.astype(str)
+    steps = np.diff(landmarks.as_of)[entity[1:] == entity[:-1]]
+    every = timedelta(microseconds=int(np.median(steps))) if len(steps) else timedelta(hours=1)
+    cohort = cohort_of(
+        job,
+        landmarks,
+        trained.score,
+        every=every,
+        outcomes=True,
+        subgroups=job.measures.subgroups,
+        clients_seen=0,
+    )
+    evaluation = evaluate(
+        job,
+        cohort,
+        read_manifest(trained.folder),
+        every=every,
+        outcomes=True,
+        faults=(),
+        command=command,
+    )
+    held_out = "Cross-validated: every client was scored by a model of the same recipe that had not seen that client."
+    _write(report, page(replace(evaluation, remarks=(held_out, *evaluation.remarks))))
+
+
+def _model(job: Job, model_version: str | None, store: Store, *, settings: Settings) -> ProductionPipeline:
+    if model_version is None:
+        return production_pipeline(job, store, settings=settings)
+    return open_version(job, Shelf(store).read_model(job.name, model_version), store, settings=settings)
+
+
+def _subgroups(job: Job, wanted: tuple[str, ...] | None) -> tuple[Subgroups, ...]:
+    """The subgroups wanted: by the attributes as the job has them, others as texts."""
+    if wanted is None:
+        return job.measures.subgroups
+    known = {each.attribute: each for each in job.measures.subgroups}
+    return tuple(known.get(name, Subgroups(attribute=name)) for name in wanted)
+
+
+def require_place(report: Path | None) -> None:
+    """Before minutes are spent: that plots can be made, and that there is a place for the page."""
+    if report is None:
+        return
+    require_plots()
+    if not report.parent.is_dir():
+        raise UserError(f"The page {report} cannot be written: there is no folder {report.parent}.")
+
+
+def _write(report: Path, text: str) -> None:
+    try:
+        report.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"The page {report} cannot be written: {error.strerror}; nothing was kept.") from error

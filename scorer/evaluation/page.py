@@ -1,0 +1,172 @@
+"""An evaluation as one page that stands by itself: no other host, no script; it reads the same printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from html import escape
+from importlib import resources
+from string import Template
+
+from scorer.evaluation import wording
+from scorer.evaluation.evaluate import Above, Evaluation, Group
+from scorer.evaluation.plots import plots
+from scorer.version import __version__
+
+_NUMBER, _OWN = ' class="n"', ' class="own"'
+_CAPTIONS = {
+    "reliability": "Reliability: the mean score of like landmarks against the share of them that is positive, with 95 % intervals. "
+    "On the dashed line a score means what it says.",
+    "histogram": "How many landmarks have which score; where the bands begin.",
+    "roc": "ROC curve; on the dashed line a score says nothing.",
+    "precision": "Precision-recall curve; the dashed line is the prevalence.",
+    "utility": "Utility of alarming above each score; where the bands begin.",
+}
+_OF_SUBGROUPS = ("auroc", "average_precision", "brier", "calibration_intercept", "calibration_slope")
+_OF_ALARMS = (
+    "utility",
+    "sensitivity",
+    "specificity",
+    "ppv",
+    "entities_foreseen",
+    "lead_hours_median",
+    "alarms_per_entity_day",
+    "entities_alarmed_per_100",
+)
+
+
+def page(evaluation: Evaluation) -> str:
+    """The page, HTML. Raises UserError where matplotlib is missing."""
+    template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
+    notes = "".join(f"<p>{escape(remark)}</p>" for remark in evaluation.remarks)
+    return template.substitute(
+        title=escape(f"Model {evaluation.model_version} of {evaluation.job}"),
+        headline=escape(wording.headline(evaluation)),
+        notes=f'<div class="notes">{notes}</div>' if notes else "",
+        sections="\n".join(_sections(evaluation)),
+    )
+
+
+def _sections(evaluation: Evaluation) -> Iterator[str]:
+    whole = evaluation.whole
+    if whole.figures:
+        yield "<h2>Summary</h2>" + _figures(whole)
+    yield "<h2>Plots</h2>" + _plots(evaluation)
+    yield "<h2>Alarms</h2>" + _thresholds(evaluation)
+    yield "<h2>Who was evaluated</h2>" + _table(
+        ["step", "how many"],
+        [[wording.step(name), f"{count:,}"] for name, count in evaluation.attrition.items()],
+        numbers={1},
+    )
+    if len(evaluation.groups) > 1:
+        yield "<h2>Subgroups</h2>" + _subgroups(evaluation)
+    yield "<h2>What the words say</h2>" + _words()
+    yield "<h2>How this page was made</h2>" + _making(evaluation)
+
+
+def _figures(group: Group) -> str:
+    rows = [
+        [wording.FIGURES[name][0], wording.written(figure), wording.FIGURES[name][1]]
+        for name, figure in group.figures.items()
+    ]
+    return _table(["figure", "value (95 % interval)", ""], rows)
+
+
+def _plots(evaluation: Evaluation) -> str:
+    figures = "".join(
+        f"<figure>{svg}<figcaption>{escape(_CAPTIONS[name])}</figcaption></figure>"
+        for name, svg in plots(evaluation).items()
+    )
+    return f'<div class="plots">{figures}</div>'
+
+
+def _thresholds(evaluation: Evaluation) -> str:
+    """One row per threshold, falling; the job's own alarms stand out."""
+    whole = evaluation.whole
+    above = sorted(whole.above, key=lambda each: -each.threshold)
+    names = list(above[0].figures) if above else []
+    rows = [[wording.threshold(each), *_shown(each, names)] for each in above]
+    own = {place for place, each in enumerate(above) if each.name is not None and each.name == evaluation.alarm}
+    said = [f"The job alarms from the band {evaluation.alarm} on." if own else "The job names no band to alarm from."]
+    best = evaluation.pictures.best_threshold
+    if evaluation.pictures.curves is not None and math.isfinite(best):
+        said.append(
+            f"The best utility on this cohort would have come of alarming at {wording.number(best)} and above, "
+            f"{wording.number(evaluation.pictures.best_utility)}: known only afterwards, and no promise."
+        )
+    header = ["alarms at scores", *(wording.FIGURES[name][0] for name in names)]
+    return f"<p>{escape(' '.join(said))}</p>" + _table(header, rows, marked=own, stacked=True)
+
+
+def _shown(above: Above | None, names: Sequence[str]) -> list[str]:
+    return [wording.written(above.figures[name]) if above and name in above.figures else "" for name in names]
+
+
+def _subgroups(evaluation: Evaluation) -> str:
+    of_scores = [name for name in _OF_SUBGROUPS if name in evaluation.whole.figures]
+    first = evaluation.alarming(evaluation.whole)
+    of_alarms = [name for name in _OF_ALARMS if first is not None and name in first.figures]
+    rows = []
+    for group in evaluation.groups:
+        figures = [wording.written(group.figures[name]) for name in of_scores]
+        few = wording.few(group) if evaluation.outcomes else ""
+        named = wording.subgroup(group) + (f" ({few})" if few else "")
+        counts = [f"{count:,}" for count in (group.entities, group.events, group.positives)]
+        rows.append([named, *counts, *figures, *_shown(evaluation.alarming(group), of_alarms)])
+    header = ["subgroup", "entities", "events", "positive landmarks"]
+    header += [wording.FIGURES[name][0] for name in (*of_scores, *of_alarms)]
+    said = f"Alarms are those of the job, from the band {evaluation.alarm} on." if of_alarms else ""
+    return f"<p>{escape(said)}</p>" + _table(header, rows, numbers={1, 2, 3}, stacked=True)
+
+
+def _words() -> str:
+    return _table(["figure", "says"], [[name, says] for name, says in wording.FIGURES.values()]) + (
+        "<p>A landmark is an entity at an as-of time: scored by what was known then, no less and no more. Sensitivity, specificity, PPV "
+        "and utility are by landmark; one without a score has no alarm. Intervals are the middle 95 % of a bootstrap over clients.</p>"
+    )
+
+
+def _making(evaluation: Evaluation) -> str:
+    return _table(
+        ["", ""],
+        [
+            ["job version", evaluation.job_version],
+            ["model version", evaluation.model_version],
+            ["cohort, SHA-256", evaluation.cohort_sha256],
+            ["clients that the model was trained on", _seen(evaluation)],
+            ["draws of the bootstrap", f"{evaluation.draws}"],
+            ["scorer", __version__],
+            ["command", evaluation.command],
+        ],
+    )
+
+
+def _seen(evaluation: Evaluation) -> str:
+    seen = evaluation.clients_seen
+    return "not known" if seen is None else f"{seen:,} of {evaluation.clients:,}"
+
+
+def _table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Collection[int] = (),
+    marked: Collection[int] = (),
+    stacked: bool = False,
+) -> str:
+    """A table of texts, escaped; columns of `numbers` to the right, rows of `marked` standing out, intervals below values if `stacked`."""
+
+    def shown(text: str) -> str:
+        value, bracket, interval = text.partition(" (")
+        if stacked and interval.endswith(")") and " to " in interval and bracket:
+            return f"{escape(value)}<br><small>{escape(interval[:-1])}</small>"
+        return escape(text)
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        return "".join(
+            f"<{tag}{_NUMBER if place in numbers else ''}>{shown(text)}</{tag}>" for place, text in enumerate(row)
+        )
+
+    head = f"<thead><tr>{cells('th', header)}</tr></thead>" if any(header) else ""
+    body = "".join(f"<tr{_OWN if place in marked else ''}>{cells('td', row)}</tr>" for place, row in enumerate(rows))
+    return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'

@@ -1,0 +1,62 @@
+"""What alarms would have been worth: the utility of the PhysioNet 2019 challenge, row by row and normalised.
+
+From the definition in Reyna et al., "... The PhysioNet/Computing in Cardiology Challenge 2019", Crit Care Med 2020;48:210-217. A row is
+an entity at an as-of time; the event's time is known afterwards.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scorer.measures import Utility
+from scorer.types import Booleans, Floats
+
+
+def utilities(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> tuple[Floats, Floats]:
+    """What an alarm and what a silence is worth, per row (n,).
+
+    `hours_from_event` (n,) is the as-of time less the event's, in hours; read only where `has_event` (n,). A row after `dt_late` is
+    worth nothing either way, and so is one whose event has no known time (NaN). Before `dt_optimal` an alarm is worth no less than
+    a false one.
+
+    >>> alarm, silence = utilities(np.array([-12.0, -6.0, 0.0, 3.0]), np.ones(4, dtype=bool), Utility())
+    >>> alarm.round(3).tolist(), silence.round(3).tolist()
+    ([0.0, 1.0, 0.333, 0.0], [0.0, 0.0, -1.333, -2.0])
+    """
+    hours = np.where(has_event, hours_from_event, np.inf)
+    with np.errstate(invalid="ignore"):
+        before = hours <= spec.dt_optimal
+        counts = hours <= spec.dt_late
+        rising = spec.max_u_tp * (hours - spec.dt_early) / (spec.dt_optimal - spec.dt_early)
+        past = (hours - spec.dt_optimal) / (spec.dt_late - spec.dt_optimal)  # 0 at dt_optimal, 1 at dt_late
+        alarm = np.where(before, np.maximum(rising, spec.u_fp), spec.max_u_tp * (1.0 - past))
+        silence = np.where(before, 0.0, spec.min_u_fn * past)
+    alarm = np.where(has_event, np.where(counts, alarm, 0.0), spec.u_fp)
+    silence = np.where(has_event, np.where(counts, silence, 0.0), spec.u_tn)
+    return alarm, silence
+
+
+def best_alarms(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> Booleans:
+    """Where the best of alarms stand (n,): with the event, from `dt_early` to `dt_late`, both included."""
+    with np.errstate(invalid="ignore"):
+        inside = (hours_from_event >= spec.dt_early) & (hours_from_event <= spec.dt_late)
+    best: Booleans = has_event & inside
+    return best
+
+
+def normalised(
+    alarms: Booleans,
+    hours_from_event: Floats,
+    has_event: Booleans,
+    spec: Utility,
+    *,
+    weights: Floats | None = None,
+) -> float:
+    """The utility of `alarms` (n,) on a scale where the best alarms are 1 and never alarming is 0; NaN where the two are the same.
+
+    `weights` (n,) count a row so many times: a bootstrap's.
+    """
+    alarm, silence = utilities(hours_from_event, has_event, spec)
+    gain = alarm - silence if weights is None else (alarm - silence) * weights
+    best = float(gain[best_alarms(hours_from_event, has_event, spec)].sum())
+    return float(gain[alarms].sum()) / best if best > 0 else float("nan")

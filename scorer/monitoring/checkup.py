@@ -1,0 +1,300 @@
+"""A checkup of a job's model in production: drift, live figures, new observation types, constant scores, age, and the alerts of each.
+
+It reads in transactions of their own, so that none stands open while outcomes are read from the hospital's tables, and writes in one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from scorer import events
+from scorer.config import Settings
+from scorer.connection import Target
+from scorer.errors import Stopping, UserError
+from scorer.job import Job, Task
+from scorer.limits import Limits
+from scorer.log import say
+from scorer.monitoring import findings
+from scorer.monitoring.drift import SCORE
+from scorer.monitoring.findings import Monitored, Shift, Told
+from scorer.monitoring.live import Performance, performance
+from scorer.session import Session
+from scorer.source import Source
+
+_log = logging.getLogger(__name__)
+_SAMPLE = 20_000  # scores whose outcomes are looked up
+_LOOK_BACK = 10_000  # newest rows of the ledger that are looked at for constant scores
+_FEWEST = 30  # entities whose scores can be constant
+_SETTLING = timedelta(days=1)  # observation types that appear within it of a promotion were there before
+_MOST_TOLD = 20  # features that are told of
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How features and scores lie to those of training. `found` is None where that cannot be told."""
+
+    scores: int
+    shifts: tuple[Shift, ...]
+    score_psi: float | None
+    found: bool | None
+    detail: str
+    limit: float
+
+    @property
+    def moved(self) -> tuple[Shift, ...]:
+        """The features beyond the limit, the farthest first."""
+        return tuple(each for each in self.shifts if each.psi >= self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What was found of the model in production; `health` and `retrain_due` are rows of the views of these names."""
+
+    job: str
+    model_version: str
+    checked_at: datetime
+    window_from: datetime
+    drift: Drift
+    performance: Performance
+    constant_share: float | None
+    new_codes: Mapping[str, int]
+    health: list[Mapping[str, Any]]
+    retrain_due: list[Mapping[str, Any]]
+
+
+def nightly_checkup(job: Job, url: str, settings: Settings, stopping: Callable[[], bool]) -> None:
+    """Check the job's model up, where it has one in production, and tell the journal what is wrong with it and was not told yet."""
+    with closing(Session(Target.of(url, settings, role=settings.worker_role))) as session:
+        with session.transaction():
+            findings.prune_feature_counts(session, job.name)
+            in_production = findings.read_monitored(session, job.name) is not None
+        if in_production:
+            check_up(job, url=url, settings=settings, stopping=stopping)
+        with session.transaction():
+            for each in findings.tell_alerts(session, job.name):
+                _tell(job.name, each)
+
+
+def check_up(job: Job, *, url: str, settings: Settings, stopping: Callable[[], bool] = lambda: False) -> Checkup:
+    """Check the job's model in production up, and keep what is found. UserError where there is none; Stopping where it is to stop."""
+    target = Target.of(url, settings, role=settings.worker_role)
+    with closing(Session(target)) as session, closing(Source.of(url, settings)) as source:
+        with session.transaction():
+            model = findings.read_monitored(session, job.name)
+        if model is None:
+            raise UserError(f"Job {job.name} has no model in production to look at; see `scorer model list`.")
+        window_from = model.read_at - job.limits.window
+        with session.transaction():
+            drift = _drift(session, job, model, since=window_from)
+        _go_on(stopping)
+        with session.transaction():
+            constant_share = _constant_share(session, job, model)
+            new_codes = _new_codes(session, job, model, since=window_from)
+        _go_on(stopping)
+        live = _live(session, source, job, model)
+        _go_on(stopping)
+        wrong = _wrong(job, model, drift=drift, live=live, constant_share=constant_share, new_codes=new_codes)
+        with session.transaction():
+            findings.one_checkup_at_a_time(session, job.name)
+            _keep(session, job, model, drift, live, constant_share, new_codes, window_from=window_from)
+            ended = _keep_alerts(session, job.name, model.model_version, wrong)
+        for kind, model_version in ended:
+            say(_log, events.ALERT_ENDED, job=job.name, kind=kind, model_version=model_version)
+        with session.transaction():
+            health = findings.list_model_health(session, job.name)
+            retrain_due = findings.list_retrain_due(session, job.name)
+    return Checkup(
+        job=job.name,
+        model_version=model.model_version,
+        checked_at=model.read_at,
+        window_from=window_from,
+        drift=drift,
+        performance=live,
+        constant_share=constant_share,
+        new_codes=new_codes,
+        health=health,
+        retrain_due=retrain_due,
+    )
+
+
+def _go_on(stopping: Callable[[], bool]) -> None:
+    if stopping():
+        raise Stopping
+
+
+def _drift(session: Session, job: Job, model: Monitored, *, since: datetime) -> Drift:
+    found = findings.measure_drift(session, job.name, model_version=model.model_version, since=since)
+    entities = findings.count_scored_entities(
+        session, job.name, output=job.output, model_version=model.model_version, since=since
+    )
+    return judge_drift(found, entities=entities, limits=job.limits)
+
+
+def judge_drift(found: list[Shift], *, entities: int, limits: Limits) -> Drift:
+    """The verdict on the features' and the score's shifts, of the scores of so many entities."""
+    shifts = tuple(sorted((each for each in found if each.feature != SCORE), key=lambda each: -each.psi))
+    scored = next((each for each in found if each.feature == SCORE), None)
+    rows = 0 if scored is None else scored.rows
+    entities = min(entities, rows)
+    drift = Drift(
+        scores=rows,
+        shifts=shifts,
+        score_psi=None if scored is None else scored.psi,
+        found=None,
+        detail=f"scores of only {entities} entities to compare, {limits.min_entities} needed",
+        limit=limits.psi,
+    )
+    if scored is None or entities < limits.min_entities:
+        return drift
+    moved = drift.moved
+    features_moved = len(moved) >= max(1.0, limits.features_share * len(shifts))
+    worst = f", the farthest {moved[0].feature} ({moved[0].psi:.2f})" if moved else ""
+    return Drift(
+        scores=rows,
+        shifts=shifts,
+        score_psi=scored.psi,
+        found=features_moved or scored.psi >= limits.psi,
+        detail=f"{len(moved)} of {len(shifts)} features moved{worst}; the scores' index is {scored.psi:.2f}",
+        limit=limits.psi,
+    )
+
+
+def _constant_share(session: Session, job: Job, model: Monitored) -> float | None:
+    entities, same = findings.count_same_scores(
+        session, job.name, output=job.output, model_version=model.model_version, look_back=_LOOK_BACK
+    )
+    return same / entities if entities >= _FEWEST else None
+
+
+def _new_codes(session: Session, job: Job, model: Monitored, *, since: datetime) -> dict[str, int]:
+    return findings.list_new_codes(
+        session,
+        job.name,
+        since=since,
+        settled_at=model.promoted_at + _SETTLING,
+        look_back=job.limits.window + _SETTLING,
+        min_rows=job.limits.new_code_rows,
+    )
+
+
+def _live(session: Session, source: Source, job: Job, model: Monitored) -> Performance:
+    """The live figures, where the job says which outcomes are known and its scores are probabilities of an event."""
+    entity_ids: list[str] = []
+    score: list[float] = []
+    label = np.empty(0)
+    if job.task is Task.BINARY and "outcomes_known" in job.statements:
+        with session.transaction():
+            items, score = findings.sample_scores(
+                session,
+                job.name,
+                output=job.output,
+                model_version=model.model_version,
+                since=model.read_at - job.limits.outcomes_window,
+                size=_SAMPLE,
+            )
+        entity_ids = [item.entity_id for item in items]
+        label = source.outcomes_known(job, items)
+    return performance(entity_ids, np.array(score), label, metrics=model.metrics, limits=job.limits)
+
+
+def _wrong(
+    job: Job,
+    model: Monitored,
+    *,
+    drift: Drift,
+    live: Performance,
+    constant_share: float | None,
+    new_codes: Mapping[str, int],
+) -> dict[str, tuple[bool | None, str]]:
+    """By kind of alert, whether it is so (None: that cannot be told, and what was found before stands), and what to say of it."""
+    age = model.read_at - model.trained_at
+    limits = job.limits
+    return {
+        "drift": (drift.found, drift.detail),
+        "performance": (live.lost, live.detail),
+        "new observation types": (bool(new_codes), f"{len(new_codes)} types, {sum(new_codes.values())} rows"),
+        "age": (age >= limits.retrain_after, f"{age.days} days old, due from {limits.retrain_after.days} on"),
+        "constant score": (
+            None if constant_share is None else constant_share >= limits.constant_share,
+            f"{0 if constant_share is None else constant_share:.0%} of the newest are one and the same",
+        ),
+    }
+
+
+def _keep(
+    session: Session,
+    job: Job,
+    model: Monitored,
+    drift: Drift,
+    live: Performance,
+    constant_share: float | None,
+    new_codes: Mapping[str, int],
+    *,
+    window_from: datetime,
+) -> None:
+    worst = drift.shifts[0] if drift.shifts else None
+    key = findings.record_checkup(
+        session,
+        job=job.name,
+        model_version=model.model_version,
+        job_version=job.version,
+        window_from=window_from,
+        scores=drift.scores,
+        drifted=drift.found,
+        features=len(drift.shifts),
+        features_moved=len(drift.moved),
+        worst_feature=None if worst is None else worst.feature,
+        worst_psi=None if worst is None else worst.psi,
+        score_psi=drift.score_psi,
+        moved=[asdict(each) for each in drift.moved[:_MOST_TOLD]],
+        constant_share=constant_share,
+        new_codes=dict(new_codes),
+        performance_lost=live.lost,
+        retrain_after=job.limits.retrain_after,
+    )
+    if live.figures:
+        findings.record_live_performance(
+            session,
+            figures=live.figures,
+            checkup_id=key,
+            job=job.name,
+            model_version=model.model_version,
+            window_from=model.read_at - job.limits.outcomes_window,
+            window_until=model.read_at,
+            rows=live.rows,
+            entities=live.entities,
+            positives=live.positives,
+        )
+
+
+def _keep_alerts(
+    session: Session, job: str, model_version: str, wrong: Mapping[str, tuple[bool | None, str]]
+) -> list[tuple[str, str]]:
+    """Open, keep or end the job's alerts; kind and model of those that ended."""
+    right = [kind for kind, (holds, _) in wrong.items() if holds is False]
+    ended = findings.end_alerts(session, job, model_version=model_version, kinds=right)
+    for kind, (holds, detail) in wrong.items():
+        if holds:
+            findings.keep_alert(session, job, kind=kind, model_version=model_version, detail=detail)
+    return ended
+
+
+def _tell(job: str, alert: Told) -> None:
+    match alert.kind:
+        case "drift":
+            say(_log, events.DRIFT_FOUND, job=job, model_version=alert.model_version, detail=alert.detail)
+        case "performance":
+            say(_log, events.PERFORMANCE_LOST, job=job, model_version=alert.model_version, detail=alert.detail)
+        case "new observation types":
+            say(_log, events.NEW_CODES, job=job, model_version=alert.model_version, detail=alert.detail)
+        case "age":
+            say(_log, events.MODEL_OLD, job=job, model_version=alert.model_version, detail=alert.detail)
+        case _:
+            say(_log, events.CONSTANT_SCORE, job=job, model_version=alert.model_version, detail=alert.detail)

@@ -1,0 +1,147 @@
+"""A lane that does each job's chores once a night, on whichever daemon is first.
+
+The night's tick is found by the database's clock. A night that passed while no daemon ran is made up for when one starts, once; of
+several such nights only the newest. A chore that fails is not tried again before the next night.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from scorer import events, nights
+from scorer.chores import CHORES, Chore
+from scorer.config import Settings
+from scorer.connection import Target
+from scorer.errors import DatabaseUnavailable, Stopping, UserError
+from scorer.job import Job
+from scorer.lanes import Lane, daemon_name
+from scorer.log import say
+from scorer.outage import Outage
+from scorer.session import Session
+from scorer.timetable import Timetable
+
+_log = logging.getLogger(__name__)
+_LONGEST_WAIT = timedelta(minutes=1)
+
+
+class NightLane(Lane):
+    """Does the chores of the jobs it knows, once a night."""
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        *,
+        url: str,
+        settings: Settings,
+        outage: Outage | None = None,
+        chores: tuple[Chore, ...] = CHORES,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """`clock` stands for the database's clock, where it is given."""
+        super().__init__("nightly", settings=settings, outage=outage)
+        self._url = url
+        self._jobs = tuple(jobs)
+        self._chores = chores
+        self._clock = clock
+        self._changed: tuple[tuple[Job, ...], Settings] | None = None
+        self._began: datetime | None = None
+        self._open()
+
+    def _open(self) -> None:
+        """Have a session in the manners of the settings."""
+        self._session = Session(Target.of(self._url, self.settings, role=self.settings.worker_role))
+
+    def close(self) -> None:
+        """End the lane's session, and so give back what it holds."""
+        self._session.close()
+
+    def reload(self, jobs: Iterable[Job], *, settings: Settings) -> None:
+        """Know these jobs, and keep to these settings, from the next turn on."""
+        self._changed = tuple(jobs), settings
+        self.wake()
+
+    def turn(self) -> float:
+        """Do the chores of the newest night, where they are not done; seconds until the next look."""
+        self._take_up()
+        schedule = nights.nightly(self.settings)
+        now = self._now()
+        self._began = min(self._began or now, now)
+        night = nights.newest(schedule, now)
+        if night is not None:
+            for job in self._jobs:
+                for chore in self._chores:
+                    self._see_to(job, chore, night=night)
+        self._told(None)
+        until = schedule.next_tick(after=now) - now
+        return min(until, _LONGEST_WAIT).total_seconds()
+
+    def _take_up(self) -> None:
+        """Take up what a reload has changed."""
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            self._jobs, self.settings = changed
+            self.close()
+            self._open()
+
+    def _now(self) -> datetime:
+        if self._clock is not None:
+            return self._clock()
+        with self._session.transaction():
+            return Timetable(self._session).read_clock()
+
+    def _see_to(self, job: Job, chore: Chore, *, night: datetime) -> None:
+        """Do a job's chore for this night, unless it is done, or somebody does it just now."""
+        if self.stopping():
+            raise Stopping
+        with self._session.transaction():
+            last = nights.last_night(self._session, job.name, chore.name)
+        if last is None:
+            assert self._began is not None
+            due = night >= self._began  # where it was never done, nights before this daemon are none
+        else:
+            due = last.night < night or (last.night == night and last.ended_at is None)
+        if not due:
+            return
+        with self._session.transaction():
+            held = nights.hold_chore(self._session, job.name, chore.name)
+        if not held:
+            return
+        try:
+            self._do(job, chore, night=night)
+        finally:
+            # Where the session is gone, so is what it held.
+            self._release(job, chore)
+
+    def _release(self, job: Job, chore: Chore) -> None:
+        try:
+            with self._session.transaction():
+                nights.release_chore(self._session, job.name, chore.name)
+        except UserError:
+            self.close()
+
+    def _do(self, job: Job, chore: Chore, *, night: datetime) -> None:
+        with self._session.transaction():
+            if not nights.begin_chore(self._session, job.name, chore.name, night=night, daemon=daemon_name()):
+                return
+        doing = f"{chore.name} of {job.name}"
+        self.pulse.beat(doing)
+
+        def stopping() -> bool:
+            self.pulse.beat(doing)
+            return self.stopping()
+
+        error = None
+        try:
+            chore.do(job, self._url, self.settings, stopping)
+        except (DatabaseUnavailable, Stopping):
+            raise  # it stays begun: whoever looks next does it anew
+        except UserError as failed:
+            error = str(failed)
+            say(_log, events.CHORE_FAILED, job=job.name, chore=chore.name, error=error)
+        except Exception as failed:  # noqa: BLE001 - one chore's bug does not keep the others from being done
+            error = f"a bug: {type(failed).__name__}"
+            self._bugs.tell(failed, job=job.name)
+        with self._session.transaction():
+            nights.end_chore(self._session, job.name, chore.name, night=night, error=error)

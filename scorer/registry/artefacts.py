@@ -1,0 +1,70 @@
+"""Where a model version's bytes come from: its folder, or, on a host that lacks it, the database. Both are compared with the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scorer.config import Settings
+from scorer.errors import UserError
+from scorer.features import feature_names
+from scorer.job import Job, shipped_root
+from scorer.model import ARTEFACT, MANIFEST, ProductionPipeline, find_version, manifest_of
+from scorer.registry.shelf import Registered, Shelf
+from scorer.store import Store
+
+LARGEST = 128 * 1024 * 1024  # bytes that the database takes of one artefact
+
+
+def model_folders(job: Job, settings: Settings) -> tuple[Path, ...]:
+    """Where the folders of model versions are looked for, in order."""
+    return settings.home_dir / "models", job.model_folder.parent, shipped_root() / "models"
+
+
+def production_version(job: Job, store: Store) -> str:
+    """The version in production. Raises UserError where there is none. Works inside a transaction, as all here."""
+    found = store.production_model(job.name)
+    if found is None:
+        raise UserError(
+            f"Job {job.name} has no model in production; see `scorer model list` and `scorer model promote`."
+        )
+    return found[0]
+
+
+def production_pipeline(job: Job, store: Store, *, settings: Settings) -> ProductionPipeline:
+    """The model in production, checked and loaded. Raises UserError where there is none, or it cannot be loaded on this host."""
+    registered = Shelf(store).read_model(job.name, production_version(job, store))
+    return open_version(job, registered, store, settings=settings)
+
+
+def open_version(job: Job, registered: Registered, store: Store, *, settings: Settings) -> ProductionPipeline:
+    """A registered version, checked and loaded: from the first folder that has it, else from the database where that keeps its bytes.
+
+    Raises UserError, before anything is unpickled, where it is in neither, or is not what was registered.
+    """
+    folders = model_folders(job, settings)
+    version, features = registered.model_version, feature_names(job.features)
+    if registered.stored and not any((each / job.name / version / MANIFEST).exists() for each in folders):
+        content = Shelf(store).read_artefact(job.name, version)
+        assert content is not None, "bytes that are stored are never removed"
+        manifest = manifest_of(registered.manifest, where=f"The registry's manifest of model {version} of {job.name}")
+        return ProductionPipeline.opened(
+            manifest, content, folder=None, sha256=registered.sha256, task=job.task, features=features
+        )
+    return ProductionPipeline.load(
+        find_version(job.name, version, folders=folders),
+        sha256=registered.sha256,
+        task=job.task,
+        features=features,
+        registered=registered.manifest,
+    )
+
+
+def store_bytes(folder: Path, registered: Registered, shelf: Shelf) -> None:
+    """Keep the artefact in `folder`, that of a registered version, in the database too. Raises UserError where it is too large for that."""
+    content = (folder / ARTEFACT).read_bytes()
+    if len(content) > LARGEST:
+        raise UserError(
+            f"The model file {folder / ARTEFACT} has {len(content) / 2**20:,.0f} MB, and the database keeps {LARGEST // 2**20} at most; "
+            "copy its folder to each host instead."
+        )
+    shelf.store_artefact(registered.job, registered.model_version, sha256=registered.sha256, content=content)

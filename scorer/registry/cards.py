@@ -1,0 +1,119 @@
+"""Model cards: what a person must say of a model before it may score patients, beside what its manifest knows.
+
+A card is a TOML file. Its [facts] are of the manifest, to be read and not to be written; its [card] is for a person to fill, each field a
+text. Which fields there are, and which are empty, the database knows too, and refuses a promotion for them.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scorer.errors import UserError
+from scorer.registry.shelf import Registered
+
+# In the order of scorer.card_gaps, with what each field asks.
+FIELDS: Mapping[str, str] = {
+    "intended_use": "Whom does it score, when, and who does what upon which band?",
+    "out_of_scope": "For whom, where and for what must it not be used?",
+    "training_data": "Whose data trained it: which hospitals, units and years; who is missing; how was the outcome found?",
+    "performance": "What do its figures mean for the wards: alerts a day, how many of them right, how many hours ahead?",
+    "subgroups": "How does it do by age, sex and unit? Name those for whom it does worse, and what follows from that.",
+    "limits": "When is it wrong, and how would anybody notice?",
+    "ethical_considerations": "Whom could it harm, by an alarm or by the lack of one? What was weighed, and by whom?",
+    "owner": "Who answers for it?",
+    "contact": "Whom does a ward call?",
+}
+_IDENTITY = ("job", "model_version", "sha256")
+
+
+def draft(model: Registered, *, card: Mapping[str, Any] | None = None) -> str:
+    """The card of a model version as TOML: its facts, and what `card` says already, every other field empty."""
+    said = card or {}
+    lines = [
+        f"# The card of model {model.model_version} of {model.job}. Fill every field of [card], between the quotes; then set it:",
+        f"#     scorer model card {model.job} {model.model_version} --set THIS-FILE",
+        "",
+        "[facts]  # by the manifest; to be read, and not to be changed",
+        *(f"{name} = {_text(value)}" for name, value in facts(model).items()),
+        "",
+        "[card]",
+    ]
+    for name, question in FIELDS.items():
+        lines += [f"# {question}", f"{name} = {_text(str(said.get(name, '')))}"]
+    return "\n".join(lines) + "\n"
+
+
+def facts(model: Registered) -> dict[str, str]:
+    """What the manifest knows of a model version, as texts."""
+    manifest = model.manifest
+    training = manifest.get("training") or {}
+    estimator = manifest.get("estimator") or {}
+    found = {
+        "job": model.job,
+        "model_version": model.model_version,
+        "sha256": model.sha256,
+        "registered": f"{model.registered_at:%Y-%m-%d %H:%M}Z by {model.registered_by}",
+        "created_at": manifest.get("created_at"),
+        "estimator": estimator.get("class") if isinstance(estimator, dict) else estimator,
+        "features": f"{len(manifest.get('features') or ())}",
+        "libraries": _listed(manifest.get("libraries")),
+        **{f"training_{name}": value for name, value in training.items() if isinstance(value, str | int | float)},
+        **{name: _measured(value) for name, value in (manifest.get("metrics") or {}).items()},
+        "alarm_threshold": manifest.get("alarm_threshold"),
+    }
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def read_card(path: Path, model: Registered) -> dict[str, str]:
+    """The fields of the card in a file, if it is this model's. Raises UserError where it cannot be read, or is not a card of it."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The card {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"The card {path} is not valid TOML: {error}.") from error
+    told, card = content.get("facts"), content.get("card")
+    if not isinstance(told, dict) or not isinstance(card, dict):
+        raise UserError(
+            f"The card {path} has no [facts] or no [card]; begin with one that `scorer model card --write` made."
+        )
+    known = facts(model)
+    other = next((name for name in _IDENTITY if told.get(name) != known[name]), None)
+    if other is not None:
+        raise UserError(
+            f"The card {path} is not one of model {model.model_version} of {model.job}: its {other} is {told.get(other)!r}, "
+            f"the registry's {known[other]!r}."
+        )
+    stranger = next((name for name in card if name not in FIELDS), None)
+    if stranger is not None:
+        raise UserError(
+            f"The card {path} has the field {stranger!r}, which no card has; the fields are {', '.join(FIELDS)}."
+        )
+    wrong = next((name for name, value in card.items() if not isinstance(value, str)), None)
+    if wrong is not None:
+        raise UserError(f"The card {path}: {wrong} must be text in quotes.")
+    return {name: card.get(name, "") for name in FIELDS}
+
+
+def _text(value: str) -> str:
+    """A TOML string; over several lines where the text has them."""
+    if "\n" in value and '"""' not in value and "\\" not in value and not value.endswith('"'):
+        return f'"""\n{value}"""'
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _listed(values: Any) -> str | None:
+    return ", ".join(f"{name} {value}" for name, value in values.items()) if isinstance(values, dict) else None
+
+
+def _measured(value: Any) -> str | None:
+    """A metric of the manifest with its interval."""
+    if not isinstance(value, dict) or "value" not in value:
+        return None
+    low, high = value.get("low"), value.get("high")
+    interval = "" if low is None or high is None else f" ({low:.4f} to {high:.4f})"
+    return f"{value['value']:.4f}{interval}"

@@ -1,0 +1,103 @@
+"""Cross-validation by client: each is scored by a model that has seen none of its landmarks, calibrated by other clients' scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from scorer.ensemble import Ensemble, logistic
+from scorer.features import group_columns
+from scorer.job import Job
+from scorer.recipes import Recipe
+from scorer.training.calibration import best_threshold, platt
+from scorer.training.estimators import fit, parameters_of
+from scorer.training.folds import folds_of
+from scorer.training.landmarks import Landmarks, Progress
+from scorer.training.targets import Targets, gains, targets_of
+from scorer.types import Booleans, Floats, Integers
+
+# Fits smaller than this are made one after the other: to start processes would take longer.
+_CELLS_WORTH_PROCESSES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A recipe fitted fold by fold; arrays (n,) over the landmarks with a known outcome; NaN where nothing could be scored.
+
+    `margin` is that of the model that has not seen the row's client; `score` is the same calibrated by the other folds' rows, and `alarm`
+    is whether it lies above the threshold that was best for the other folds' rows.
+    """
+
+    margin: Floats
+    score: Floats
+    alarm: Booleans
+    fold: Integers
+    whole: Ensemble | None
+
+
+def fit_all(
+    landmarks: Landmarks,
+    job: Job,
+    recipe: Recipe,
+    *,
+    folds: int,
+    whole: bool,
+    workers: int,
+    progress: Progress | None = None,
+) -> Fitted:
+    """`recipe` fitted to all folds but one, for each of them, and where `whole` to everything.
+
+    `landmarks` are those with a known outcome; what is not scorable among them is neither fitted nor scored, and never an alarm.
+    """
+    parameters_of(recipe)
+    fold = folds_of(landmarks.cohort, landmarks.label, folds=folds)
+    targets = targets_of(landmarks, job, recipe)
+    client = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
+    columns = group_columns(job.features, recipe.groups)
+    rows = landmarks.features.values
+    sides = [(each, fold != each) for each in range(folds)] + (
+        [(folds, np.ones(len(fold), dtype=bool))] if whole else []
+    )
+    calls = [
+        joblib.delayed(fit_fold)(recipe, rows, targets, client, columns, np.flatnonzero(seen)) for _, seen in sides
+    ]
+    models: dict[int, Ensemble] = {}
+    workers = workers if rows.size >= _CELLS_WORTH_PROCESSES else 1
+    made = joblib.Parallel(n_jobs=workers, return_as="generator")(calls)
+    for (side, _), model in zip(sides, made, strict=True):
+        models[side] = model
+        if progress is not None:
+            progress(len(models), len(sides))
+    margin = np.full(len(fold), np.nan)
+    for each in range(folds):
+        held_out = (fold == each) & landmarks.scorable
+        margin[held_out] = models[each].margin(rows[held_out])
+    score, alarm = crossed(margin, fold, landmarks.label, gains(landmarks, job))
+    return Fitted(margin=margin, score=score, alarm=alarm, fold=fold, whole=models.get(folds))
+
+
+def fit_fold(
+    recipe: Recipe, rows: Floats, targets: Targets, client: Integers, columns: Integers, seen: Integers
+) -> Ensemble:
+    """One fit, on one thread; alone in its process or not, it gives the same bits."""
+    weight = np.zeros(len(targets.weight))
+    weight[seen] = targets.weight[seen]
+    with threadpool_limits(limits=1):
+        return fit(recipe, rows, Targets(targets.positive, weight), client=client, columns=columns)
+
+
+def crossed(margin: Floats, fold: Integers, label: Floats, gain: Floats | None) -> tuple[Floats, Booleans]:
+    """Each fold's scores and alarms, by calibration and threshold of the other folds."""
+    score, alarm = np.full(len(margin), np.nan), np.zeros(len(margin), dtype=bool)
+    scored = np.isfinite(margin)
+    for each in np.unique(fold):
+        own, others = scored & (fold == each), scored & (fold != each)
+        slope, intercept = platt(margin[others], label[others])
+        score[own] = logistic(slope * margin[own] + intercept)
+        if gain is not None:
+            threshold = best_threshold(logistic(slope * margin[others] + intercept), gain[others])
+            alarm[own] = score[own] > threshold
+    return score, alarm

@@ -1,0 +1,83 @@
+"""What a model is fitted to: the label, or at each landmark the decision that is worth more, weighted by how much more.
+
+The second is cost-sensitive learning by example weighting (Zadrozny, Langford and Abe, ICDM 2003): of each row, the better of alarm and
+silence, weighted by the difference in utility, so that the loss counts mistakes as the utility does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scorer.errors import UserError
+from scorer.evaluation.utility import utilities
+from scorer.job import Job
+from scorer.recipes import Configuration, Recipe
+from scorer.training.landmarks import Landmarks
+from scorer.types import NO_TIME, Booleans, Floats
+
+_HOUR = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What each row (n,) is fitted to, and with which weight; a row of weight 0 is not fitted."""
+
+    positive: Booleans
+    weight: Floats
+
+
+def hours_from_event(landmarks: Landmarks) -> tuple[Floats, Booleans]:
+    """Hours from each landmark's event to the landmark (below 0 before it), NaN without one; and whether there is one."""
+    has_event = landmarks.event_at != NO_TIME
+    hours = np.full(len(landmarks), np.nan)
+    hours[has_event] = (landmarks.as_of[has_event] - landmarks.event_at[has_event]) / _HOUR
+    return hours, has_event
+
+
+def gains(landmarks: Landmarks, job: Job) -> Floats | None:
+    """What an alarm at each landmark (n,) is worth more than silence; None where the job has no [utility]."""
+    if job.measures.utility is None:
+        return None
+    alarm, silence = utilities(*hours_from_event(landmarks), job.measures.utility)
+    return alarm - silence
+
+
+def counted(landmarks: Landmarks, job: Job) -> Landmarks:
+    """Those whose outcome is known and, where the job has a [utility], whose event is not over by more than its `dt_late`."""
+    kept = ~np.isnan(landmarks.label)
+    if job.measures.utility is not None:
+        hours, has_event = hours_from_event(landmarks)
+        kept &= ~has_event | (np.nan_to_num(hours) <= job.measures.utility.dt_late)
+    if not kept.any():
+        raise UserError(
+            f"No landmark of job {job.name} has a known outcome, so there is nothing to learn; load outcomes."
+        )
+    return landmarks.only(kept)
+
+
+def targets_of(landmarks: Landmarks, job: Job, recipe: Recipe) -> Targets:
+    """The targets of `recipe`; landmarks without a known outcome have the weight 0.
+
+    Of entities without the event, one landmark in `recipe.thin` is kept, beginning at another place from entity to entity, with its
+    weight times as many.
+    """
+    if recipe.configuration is Configuration.LIGHTGBM_UTILITY:
+        gain = gains(landmarks, job)
+        if gain is None:
+            raise UserError(
+                f"Job {job.name} has no [utility], which the configuration {recipe.configuration} needs; add it to job.toml, or take "
+                "another configuration."
+            )
+        positive, weight = gain > 0, np.abs(gain)
+    else:
+        positive, weight = landmarks.label == 1, np.ones(len(landmarks))
+    weight = np.where(landmarks.trainable, weight, 0.0)
+    if recipe.thin > 1:
+        entities, entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)
+        first = np.searchsorted(entity, np.arange(len(entities)))
+        number = np.arange(len(entity)) - first[entity] + entity
+        never = ~(np.bincount(entity, weights=landmarks.label == 1, minlength=len(entities)) > 0)[entity]
+        weight = np.where(never, np.where(number % recipe.thin == 0, weight * recipe.thin, 0.0), weight)
+    return Targets(positive=positive, weight=weight)

@@ -1,0 +1,218 @@
+"""A model version on disk: a recipe cross-validated, fitted to the whole cohort, calibrated out of the folds, and told in a manifest.
+
+A model fitted to everything has no held-out figure; the manifest's are those of the same recipe, cross-validated by client, with
+calibration and threshold of each fold chosen from the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from scorer import declining
+from scorer.ensemble import Ensemble, logistic
+from scorer.errors import UserError
+from scorer.features import feature_names
+from scorer.job import MEANING, Job, Task
+from scorer.model import ARTEFACT, MANIFEST, ProductionPipeline, libraries
+from scorer.monitoring.drift import baseline
+from scorer.recipes import Recipe
+from scorer.training.calibration import best_threshold, platt
+from scorer.training.cross_validation import Fitted, fit_all
+from scorer.training.estimators import parameters_of
+from scorer.training.figures import band_figures, figures_of
+from scorer.training.landmarks import Landmarks
+from scorer.training.targets import counted, gains
+from scorer.types import Features, Floats, Integers
+
+_GOLDEN = 20  # vectors, spread evenly over the scores
+_EXPLAINED = 1000  # rows whose contributions are averaged
+_SHOWN_DIGITS = 8  # of a client's hash: enough to count, too few to find anybody by
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model version on disk, its manifest, and the `landmarks` it was made from, with the `score` (n,) of each out of the folds."""
+
+    folder: Path
+    model_version: str
+    sha256: str
+    manifest: dict[str, Any]
+    landmarks: Landmarks
+    score: Floats
+
+
+def require_free(job: Job, *, models: Path, model_version: str | None) -> tuple[str, Path]:
+    """The version's name and folder. Raises UserError where it is there already, or the job cannot be trained."""
+    if job.task is not Task.BINARY:
+        raise UserError(f"Job {job.name} has the task {job.task}; training is for binary jobs so far.")
+    version = model_version or f"{datetime.now(UTC):%Y.%m.%d.%H%M%S}"
+    folder = models / job.name / version
+    if folder.exists():
+        raise UserError(f"{folder} is there already; a model version is never written over.")
+    return version, folder
+
+
+def train(
+    job: Job,
+    landmarks: Landmarks,
+    recipe: Recipe,
+    *,
+    models: Path,
+    model_version: str | None = None,
+    folds: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> Trained:
+    """Make a model version by `recipe` from `landmarks` in models/<job>/<version>/.
+
+    The same landmarks and recipe give the same model and the same figures. Raises UserError where the data cannot train it; then
+    nothing is written.
+    """
+    version, folder = require_free(job, models=models, model_version=model_version)
+    known = counted(landmarks, job)
+    fitted = fit_all(known, job, recipe, folds=folds, whole=True, workers=workers, progress=progress)
+    assert fitted.whole is not None
+    scored = np.isfinite(fitted.margin)
+    slope, intercept = platt(fitted.margin[scored], known.label[scored])
+    estimator = fitted.whole.calibrated(slope=slope, intercept=intercept)
+    artefact = io.BytesIO()
+    joblib.dump(estimator, artefact, compress=("zlib", 9))
+    content = artefact.getvalue()
+    manifest = _manifest(job, known, recipe, fitted=fitted, estimator=estimator, version=version, content=content)
+    manifest["training"] |= {"folds": folds, "attrition": dict(landmarks.attrition)}
+    _write_whole(folder, manifest=manifest, artefact=content, job=job, landmarks=known)
+    return Trained(
+        folder=folder,
+        model_version=version,
+        sha256=manifest["sha256"],
+        manifest=manifest,
+        landmarks=known,
+        score=fitted.score,
+    )
+
+
+def _manifest(
+    job: Job,
+    known: Landmarks,
+    recipe: Recipe,
+    *,
+    fitted: Fitted,
+    estimator: Ensemble,
+    version: str,
+    content: bytes,
+) -> dict[str, Any]:
+    scored = np.isfinite(fitted.score)
+    # What the model would publish of clients that it has not seen: all that looks at scores is set by these.
+    score = logistic(estimator.slope * fitted.margin[scored] + estimator.intercept)
+    gain = gains(known, job)
+    features = known.features.only(scored)
+    clients = np.unique(known.cohort.astype(str))
+    return {
+        "job": job.name,
+        "model_version": version,
+        "task": job.task.value,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "artefact": ARTEFACT,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "libraries": libraries(),
+        "meaning": MEANING,
+        "recipe": recipe.told(),
+        "estimator": {
+            "class": recipe.configuration.value,
+            "parameters": parameters_of(recipe),
+            "members": recipe.members,
+            "slope": estimator.slope,
+            "intercept": estimator.intercept,
+        },
+        "training": {
+            "job_version": job.version,
+            "entities": len(np.unique(known.entity_ids.astype(str))),
+            "clients": len(clients),
+            "rows": int(scored.sum()),
+            "positive_rows": int((known.label[scored] == 1).sum()),
+            "parameters": dict(job.parameters),
+            "first_landmark": known.first.isoformat(),
+            "last_landmark": known.last.isoformat(),
+            "data_sha256": known.data_sha256,
+            "clients_seen": [hashlib.sha256(each.encode()).hexdigest()[:_SHOWN_DIGITS] for each in sorted(clients)],
+        },
+        "metrics": figures_of(known, job, score=fitted.score, alarm=fitted.alarm),
+        "bands": band_figures(known, job, score=fitted.score),
+        "alarm_threshold": None if gain is None else best_threshold(score, gain[scored]),
+        "importances": _importances(estimator, features),
+        "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
+        "declining": declining.fit(features, known.label[scored], score, known.cohort[scored], job.declining),
+        "baseline": baseline(features, score),
+        "features": list(known.features.names),
+    }
+
+
+def _importances(estimator: Ensemble, features: Features) -> dict[str, float]:
+    """What each feature adds to the log-odds or takes from them, on average, whichever it is; most first. Empty where nobody can say."""
+    rows = features.values[_spread(len(features.values), _EXPLAINED)]
+    contributions = estimator.contributions(rows)
+    if contributions is None:
+        return {}
+    mean = np.abs(contributions[:, :-1]).mean(axis=0)
+    return {
+        features.names[place]: float(mean[place])
+        for place in np.argsort(-mean, kind="stable").tolist()
+        if mean[place] > 0
+    }
+
+
+def _spread(rows: int, wanted: int) -> Integers:
+    """At most so many row numbers, spread evenly."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, wanted)).astype(np.int64))
+
+
+def _golden(model: ProductionPipeline, features: Features) -> dict[str, Any]:
+    """Inputs from the lowest score to the highest, null for what is missing, and what the stored model makes of them."""
+    some = features.values[_spread(len(features.values), _EXPLAINED)]
+    rank = np.argsort(model.score(Features(features.names, some)).score, kind="stable")
+    inputs = some[rank[_spread(len(rank), _GOLDEN)]]
+    scores = model.score(Features(features.names, inputs)).score
+    return {
+        "inputs": [[None if np.isnan(value) else value for value in row] for row in inputs.tolist()],
+        "scores": scores.tolist(),
+    }
+
+
+def _write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job: Job, landmarks: Landmarks) -> None:
+    """The folder appears whole or not at all, its model having been loaded and asked as production will load and ask it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as writing:
+        made = Path(writing) / folder.name
+        made.mkdir()
+        (made / ARTEFACT).write_bytes(artefact)
+        _write(made / MANIFEST, manifest)
+        model = ProductionPipeline.load(
+            made, sha256=manifest["sha256"], task=job.task, features=feature_names(job.features)
+        )
+        manifest["golden"] = _golden(model, landmarks.features.only(landmarks.scorable))
+        _write(made / MANIFEST, manifest)
+        os.rename(made, folder)  # noqa: PTH104 - a rename within one folder's parent is atomic
+
+
+def _write(path: Path, manifest: dict[str, Any]) -> None:
+    path.write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def one_in(landmarks: Landmarks, step: int) -> Landmarks:
+    """Each entity's landmarks but for one in `step`: a cohort for a quick look."""
+    entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)[1]
+    first = np.searchsorted(entity, np.arange(entity.max() + 1))
+    return replace(landmarks.only((np.arange(len(entity)) - first[entity]) % step == 0))

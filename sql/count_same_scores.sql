@@ -1,0 +1,37 @@
+-- How many entities a model's newest published scores are of, and how many of these scores are the commonest value; one row. Of an entity
+-- the newest counts. Only the newest look_back rows of the ledger are looked at.
+-- Parameters: job, output, model_version, look_back.
+WITH newest AS (
+    SELECT DISTINCT ON (s.entity_id)
+        s.entity_id,
+        s.score
+    FROM (
+        SELECT
+            l.score_id,
+            l.job,
+            l.entity_id,
+            l.output,
+            l.status,
+            l.score,
+            l.model_version,
+            l.shadow
+        FROM scorer.scores AS l
+        ORDER BY l.score_id DESC
+        LIMIT :look_back
+    ) AS s
+    WHERE s.job = :job
+      AND s.output = :output
+      AND s.model_version = :model_version
+      AND s.status = 'SCORED'
+      AND NOT s.shadow
+    ORDER BY s.entity_id, s.score_id DESC
+)
+
+SELECT
+    CAST(COALESCE(sum(v.entities), 0) AS bigint) AS entities,
+    CAST(COALESCE(max(v.entities), 0) AS bigint) AS same
+FROM (
+    SELECT count(*) AS entities
+    FROM newest AS n
+    GROUP BY n.score
+) AS v

@@ -1,0 +1,15 @@
+-- Where the reasons of a batch's scores are copied to, once a session; emptied by each commit.
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_reasons (
+    entity_id text NOT NULL,
+    rank smallint NOT NULL,
+    kind text NOT NULL,
+    feature text,
+    value double precision,
+    contribution double precision NOT NULL,
+    code text,
+    attribute text,
+    source text,
+    observation_id text,
+    observation_date timestamptz,
+    observation_value double precision
+) ON COMMIT DELETE ROWS

@@ -1,0 +1,29 @@
+-- What the newest checkup found of each model in production, and whether it is due for training; one row per job with such a model.
+SELECT
+    m.job,
+    c.worst_psi,
+    c.score_psi,
+    p.value AS auroc,
+    due.due
+FROM reporting.models AS m
+JOIN (
+    SELECT
+        d.job,
+        bool_or(d.due) AS due
+    FROM reporting.retrain_due AS d
+    GROUP BY d.job
+) AS due ON due.job = m.job
+LEFT JOIN LATERAL (
+    SELECT
+        k.checkup_id,
+        k.worst_psi,
+        k.score_psi
+    FROM scorer.checkups AS k
+    WHERE k.job = m.job
+      AND k.model_version = m.model_version
+    ORDER BY k.checkup_id DESC
+    LIMIT 1
+) AS c ON true
+LEFT JOIN scorer.live_performance AS p ON p.checkup_id = c.checkup_id AND p.metric = 'auroc'
+WHERE m.status = 'production'
+ORDER BY m.job

@@ -1,0 +1,25 @@
+-- Observation types that the job does not know, seen since a moment in so many rows, and not seen while the model's beginnings lasted, nor
+-- in the time looked back before; one row per type.
+-- Parameters: job, since, settled_at, look_back, min_rows.
+SELECT
+    seen.code,
+    CAST(sum(seen.rows) FILTER (WHERE seen.started_at >= :since) AS bigint) AS rows
+FROM (
+    SELECT
+        r.started_at,
+        e.code,
+        CAST(e.rows AS bigint) AS rows
+    FROM scorer.runs AS r
+    JOIN scorer.batches AS b ON b.run_id = r.run_id
+    CROSS JOIN LATERAL jsonb_each_text(b.unknown_codes) AS e (code, rows)
+    WHERE r.job = :job
+      AND b.unknown_codes <> '{}'
+      AND (
+          r.started_at >= :since
+          OR r.started_at BETWEEN CAST(:settled_at AS timestamptz) - CAST(:look_back AS interval) AND :settled_at
+      )
+) AS seen
+GROUP BY seen.code
+HAVING min(seen.started_at) > :settled_at
+   AND sum(seen.rows) FILTER (WHERE seen.started_at >= :since) >= :min_rows
+ORDER BY rows DESC, seen.code

@@ -1,0 +1,29 @@
+-- What two models said of the same entity as of the same time, by the ledger; one row per entity and time.
+-- A model may have scored in production or in the shadow of it.
+-- Parameters: job, output, one, other, since, max_pairs.
+SELECT DISTINCT ON (a.entity_id, a.as_of)
+    a.entity_id,
+    a.as_of,
+    a.status AS one_status,
+    a.score AS one_score,
+    a.risk_band AS one_band,
+    b.status AS other_status,
+    b.score AS other_score,
+    b.risk_band AS other_band
+FROM scorer.scores AS a
+JOIN scorer.scores AS b
+    ON b.job = a.job
+    AND b.output = a.output
+    AND b.entity_id = a.entity_id
+    AND b.as_of = a.as_of
+    AND b.model_version = :other
+WHERE a.job = :job
+  AND a.output = :output
+  AND a.model_version = :one
+  AND a.scored_at >= :since
+ORDER BY
+    a.entity_id,
+    a.as_of DESC,
+    a.score_id DESC,
+    b.score_id DESC
+LIMIT :max_pairs

@@ -1,0 +1,14 @@
+-- The model version of a job in production; one row, or none.
+-- Parameters: job.
+SELECT
+    m.model_version,
+    m.promoted_at,
+    COALESCE(
+        CASE WHEN m.manifest ->> 'created_at' ~ '^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}' THEN CAST(m.manifest ->> 'created_at' AS timestamptz) END,
+        m.registered_at
+    ) AS trained_at,
+    now() AS read_at,
+    COALESCE(m.manifest -> 'metrics', '{}') AS metrics
+FROM scorer.model_versions AS m
+WHERE m.job = :job
+  AND m.status = 'production'

@@ -1,0 +1,3 @@
+-- Stops a job's challenge, with the reason; one row: whether one stood.
+-- Parameters: job, why.
+SELECT scorer.stop_challenge(:job, :why) AS stopped

@@ -1,0 +1,30 @@
+-- Keeps the staged reasons with the rows of the ledger that were staged with them; one row per score and reason.
+INSERT INTO scorer.score_reasons (
+    score_id,
+    rank,
+    kind,
+    feature,
+    value,
+    contribution,
+    code,
+    attribute,
+    source,
+    observation_id,
+    observation_date,
+    observation_value
+)
+SELECT
+    o.score_id,
+    r.rank,
+    r.kind,
+    r.feature,
+    r.value,
+    r.contribution,
+    r.code,
+    r.attribute,
+    r.source,
+    r.observation_id,
+    r.observation_date,
+    r.observation_value
+FROM pg_temp.staged_reasons AS r
+JOIN pg_temp.staged_outcomes AS o ON o.entity_id = r.entity_id AND NOT o.shadow

@@ -1,0 +1,240 @@
+"""Nightly chores: once a night, by one daemon of several, on a clock that the test drives."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg2
+import pytest
+
+from scorer import check, events, nights
+from scorer.chores import CHORES, Chore
+from scorer.connection import Target
+from scorer.errors import DatabaseUnavailable, Stopping, UserError
+from scorer.night_lane import NightLane
+from scorer.session import Session
+
+FIRST = datetime(2025, 6, 1, 3, 17, tzinfo=UTC)  # a tick of the nightly schedule
+A_DAY = timedelta(days=1)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(FIRST - timedelta(hours=1))
+
+
+@pytest.fixture
+def lane(hospital: Any, clock: Clock) -> Any:
+    """Gives a daemon's lane, each with a list of what it did."""
+    lanes = []
+
+    def make(do: Callable[..., None] | None = None, *, began: datetime | None = None) -> tuple[NightLane, list[str]]:
+        done: list[str] = []
+
+        def chore(job: Any, url: str, settings: Any, stopping: Callable[[], bool]) -> None:
+            done.append(job.name)
+            if do is not None:
+                do(stopping)
+
+        now, clock.now = clock.now, began or clock.now
+        made = NightLane(
+            (hospital.job,), url=hospital.url, settings=hospital.settings, chores=(Chore("tidy", chore),), clock=clock
+        )
+        made.turn()  # it is here that a lane begins
+        clock.now = now
+        lanes.append(made)
+        return made, done
+
+    yield make
+    for each in lanes:
+        each.close()
+
+
+def kept(hospital: Any) -> list[tuple[Any, ...]]:
+    return list(hospital.rows("SELECT night, ended_at IS NOT NULL, error FROM scorer.chores ORDER BY night"))
+
+
+def test_the_chores_that_there_are() -> None:
+    assert [chore.name for chore in CHORES] == ["checkup", "replay"]
+
+
+def test_a_chore_is_done_once_a_night(hospital: Any, lane: Any, clock: Clock) -> None:
+    made, done = lane()
+    assert made.turn() == 60
+    assert done == []
+    clock.now = FIRST - timedelta(seconds=20)
+    assert made.turn() == 20
+    for minutes in (0, 1, 300):
+        clock.now = FIRST + timedelta(minutes=minutes)
+        made.turn()
+    assert done == ["sepsis"]
+    clock.now = FIRST + A_DAY
+    made.turn()
+    assert done == ["sepsis", "sepsis"]
+    assert kept(hospital) == [(FIRST, True, None), (FIRST + A_DAY, True, None)]
+
+
+def test_of_two_daemons_one_does_it(hospital: Any, lane: Any, clock: Clock) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(_: Any) -> None:
+        began.set()
+        assert go_on.wait(30)
+
+    (one, of_one), (other, of_other) = lane(slow), lane()
+    clock.now = FIRST
+    working = threading.Thread(target=one.turn)
+    working.start()
+    assert began.wait(30)
+    other.turn()
+    assert of_other == []
+    go_on.set()
+    working.join(30)
+    other.turn()
+    assert (of_one, of_other) == (["sepsis"], [])
+    clock.now = FIRST + A_DAY
+    other.turn()
+    one.turn()
+    assert (of_one, of_other) == (["sepsis"], ["sepsis"])
+
+
+def test_whoever_comes_too_late_finds_it_done(hospital: Any) -> None:
+    """The other one did it between a look at what is due and taking hold of it."""
+    with closing(Session(Target.of(hospital.url, hospital.settings, role="scorer_worker"))) as session:
+        with session.transaction():
+            assert nights.begin_chore(session, "sepsis", "tidy", night=FIRST, daemon="one")
+            nights.end_chore(session, "sepsis", "tidy", night=FIRST, error=None)
+        with session.transaction():
+            assert not nights.begin_chore(session, "sepsis", "tidy", night=FIRST, daemon="other")
+
+
+def test_what_a_dead_daemon_began_another_does_anew(hospital: Any, lane: Any, clock: Clock) -> None:
+    def dies(_: Any) -> None:
+        raise DatabaseUnavailable("gone")
+
+    one, _ = lane(dies)
+    clock.now = FIRST
+    with pytest.raises(DatabaseUnavailable):
+        one.turn()
+    assert kept(hospital) == [(FIRST, False, None)]
+    one.close()
+    _, done = lane()
+    assert done == ["sepsis"]
+    assert kept(hospital) == [(FIRST, True, None)]
+
+
+def test_a_night_without_a_daemon_is_made_up_for_once(lane: Any, clock: Clock) -> None:
+    made, done = lane()
+    clock.now = FIRST
+    made.turn()
+    made.close()
+    clock.now = FIRST + 3 * A_DAY + timedelta(hours=2)
+    made, done = lane()
+    made.turn()
+    assert done == ["sepsis"]
+
+
+def test_nights_before_the_first_daemon_are_none(hospital: Any, lane: Any, clock: Clock) -> None:
+    clock.now = FIRST + timedelta(hours=2)
+    made, done = lane()
+    made.turn()
+    assert done == []
+    assert kept(hospital) == []
+
+
+def test_a_chore_that_fails_is_told_and_waits_for_the_next_night(
+    hospital: Any, lane: Any, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: Any) -> None:
+        raise UserError("The standby is not there; start it.")
+
+    made, done = lane(fails)
+    clock.now = FIRST
+    with caplog.at_level(logging.INFO):
+        made.turn()
+        made.turn()
+    assert done == ["sepsis"]
+    assert [record.getMessage() for record in caplog.records].count(events.CHORE_FAILED.sentence) == 1
+    assert kept(hospital) == [(FIRST, True, "The standby is not there; start it.")]
+
+
+def test_a_bug_in_a_chore_ends_no_lane(hospital: Any, lane: Any, clock: Clock) -> None:
+    def breaks(_: Any) -> None:
+        raise ZeroDivisionError("a patient's value")
+
+    made, _ = lane(breaks)
+    clock.now = FIRST
+    made.turn()
+    assert kept(hospital) == [(FIRST, True, "a bug: ZeroDivisionError")]
+
+
+def test_a_lane_that_is_told_to_stop_leaves_the_chore_to_others(hospital: Any, lane: Any, clock: Clock) -> None:
+    def asks(stopping: Callable[[], bool]) -> None:
+        if stopping():
+            raise Stopping
+
+    made, _ = lane(lambda stopping: (made.stop(), asks(stopping)))
+    clock.now = FIRST
+    with pytest.raises(Stopping):
+        made.turn()
+    assert kept(hospital) == [(FIRST, False, None)]
+    _, done = lane(asks)
+    assert done == ["sepsis"]
+    assert kept(hospital) == [(FIRST, True, None)]
+
+
+def test_whoever_asks_whether_to_stop_shows_life(lane: Any, clock: Clock) -> None:
+    beats = []
+
+    def asks(stopping: Callable[[], bool]) -> None:
+        for _ in range(3):
+            stopping()
+            beats.append((made.pulse.beat_at, made.pulse.doing))
+
+    made, _ = lane(asks)
+    clock.now = FIRST
+    made.turn()
+    assert [doing for _, doing in beats] == ["tidy of sepsis"] * 3
+    assert beats[0][0] < beats[1][0] < beats[2][0]
+
+
+def test_a_reload_changes_the_schedule(hospital: Any, lane: Any, clock: Clock) -> None:
+    made, done = lane()
+    made.reload((hospital.job,), settings=replace(hospital.settings, nightly="0 12 * * *"))
+    clock.now = FIRST
+    made.turn()
+    assert done == []
+    clock.now = FIRST.replace(hour=12, minute=0)
+    made.turn()
+    assert done == ["sepsis"]
+
+
+def test_a_schedule_that_cannot_be_read_is_found_by_check(hospital: Any) -> None:
+    lines = list(check.check(url=hospital.url, settings=replace(hospital.settings, nightly="at night")))
+    broken = [line for line in lines if not line.holds]
+    assert [line.name for line in broken] == ["nightly"]
+    assert 'nightly: "at night" is not cron\'s five fields' in broken[0].found
+
+
+def test_the_worker_does_the_bookkeeping_and_no_more(hospital: Any) -> None:
+    with hospital.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET ROLE scorer_worker")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("UPDATE scorer.chores SET night = now()")
+    connection.close()

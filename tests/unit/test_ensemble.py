@@ -1,0 +1,122 @@
+"""The estimator of a trained model: its contributions add up to its score, and its scores depend on nothing but their own row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import joblib
+import lightgbm
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier
+
+from scorer.ensemble import Boosted, Ensemble, Linear, Voted, log_odds, logistic
+from scorer.job import MEANING, Task
+from scorer.model import ARTEFACT, MANIFEST, ProductionPipeline, libraries
+from scorer.types import Features, Floats
+
+NAMES = tuple("abcdefgh")
+WIDTH = len(NAMES)
+
+
+@pytest.fixture(scope="module")
+def rows() -> Floats:
+    """Rows with gaps, of which the first feature tells the class."""
+    random = np.random.default_rng(1)
+    values = random.normal(size=(600, WIDTH))
+    values[random.random(values.shape) < 0.3] = np.nan
+    return values
+
+
+@pytest.fixture(scope="module")
+def boosted(rows: Floats) -> Boosted:
+    """Trees over the features but the second."""
+    seen = rows[:, [0, 2, 3, 4, 5, 6, 7]]
+    label = (np.nan_to_num(rows[:, 0]) + np.nan_to_num(rows[:, 2]) > 0).astype(float)
+    settings = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "deterministic": True}
+    return Boosted(lightgbm.train(settings, lightgbm.Dataset(seen, label), 30).model_to_string())
+
+
+@pytest.fixture(scope="module")
+def ensemble(boosted: Boosted) -> Ensemble:
+    """Trees and a line, of unlike weight, calibrated."""
+    random = np.random.default_rng(2)
+    line = Linear(
+        centre=random.normal(size=7),
+        scale=random.uniform(0.5, 2, size=7),
+        weight=random.normal(size=7),
+        missing=random.normal(size=7),
+        bias=0.3,
+        limit=1.5,
+    )
+    return Ensemble([boosted, line], weights=[0.7, 0.3], columns=[0, 2, 3, 4, 5, 6, 7], slope=0.8, intercept=-1.25)
+
+
+def test_contributions_add_up_to_the_published_log_odds(ensemble: Ensemble, rows: Floats) -> None:
+    contributions = ensemble.contributions(rows)
+    assert contributions is not None
+    assert contributions.shape == (len(rows), WIDTH + 1)
+    published = log_odds(ensemble.predict_proba(rows)[:, 1])
+    np.testing.assert_allclose(contributions.sum(axis=1), published, rtol=0, atol=1e-9)
+    assert not contributions[:, 1].any(), "a feature that no member sees adds something"
+    assert np.abs(contributions[:, 0]).max() > 0.1
+
+
+def test_a_member_that_cannot_be_taken_apart_leaves_no_contributions(boosted: Boosted, rows: Floats) -> None:
+    forest = Voted(ExtraTreesClassifier(5, random_state=1, n_jobs=1).fit(rows[:, :7], rows[:, 0] > 0))
+    mixed = Ensemble([boosted, forest], columns=range(7))
+    assert mixed.contributions(rows) is None
+    assert mixed.predict_proba(rows).shape == (len(rows), 2)
+    with pytest.raises(ValueError, match="needs a member"):
+        Ensemble([])
+
+
+def test_probabilities_of_both_classes_are_one(ensemble: Ensemble, rows: Floats) -> None:
+    probability = ensemble.predict_proba(rows)
+    np.testing.assert_array_equal(probability.sum(axis=1), np.ones(len(rows)))
+    np.testing.assert_allclose(probability[:, 1], logistic(0.8 * ensemble.margin(rows) - 1.25))
+
+
+def test_it_is_stored_and_read_with_the_same_bits(ensemble: Ensemble, rows: Floats) -> None:
+    again = pickle.loads(pickle.dumps(ensemble))
+    np.testing.assert_array_equal(again.predict_proba(rows), ensemble.predict_proba(rows))
+    np.testing.assert_array_equal(again.contributions(rows), ensemble.contributions(rows))
+
+
+def test_scores_and_contributions_are_the_same_bits_whatever_the_neighbours(
+    ensemble: Ensemble, rows: Floats, tmp_path: Path
+) -> None:
+    joblib.dump(ensemble, tmp_path / ARTEFACT)
+    sha256 = hashlib.sha256((tmp_path / ARTEFACT).read_bytes()).hexdigest()
+    manifest = {
+        "job": "x",
+        "model_version": "1",
+        "task": "binary",
+        "features": NAMES,
+        "sha256": sha256,
+        "libraries": libraries(),
+        "meaning": MEANING,
+        "score_quantiles": [0.0, 1.0],
+        "metrics": {},
+    }
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    model = ProductionPipeline.load(tmp_path, sha256=sha256, task=Task.BINARY, features=NAMES)
+    together = model.score(Features(NAMES, rows)).score
+    contributions = model.contributions(Features(NAMES, rows))
+    assert contributions is not None
+    order = np.random.default_rng(3).permutation(len(rows))
+    np.testing.assert_array_equal(model.score(Features(NAMES, rows[order])).score, together[order])
+    for place in (0, 255, 256, 599):
+        alone = Features(NAMES, rows[place : place + 1])
+        np.testing.assert_array_equal(model.score(alone).score, together[place : place + 1])
+        np.testing.assert_array_equal(model.contributions(alone), contributions[place : place + 1])
+    assert model.contributions(Features(NAMES, rows[:0])) is not None
+
+
+def test_other_estimators_have_no_contributions(tmp_path: Path, rows: Floats) -> None:
+    model = ProductionPipeline.__new__(ProductionPipeline)
+    model._estimator = object()
+    assert model.contributions(Features(NAMES, rows)) is None
