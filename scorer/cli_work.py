@@ -64,7 +64,8 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
 @click.option(
     "--as-known-at",
     type=Moment(),
-    help="Use what was recorded up to this moment, of what happened up to the as-of time; the as-of time, where not given.",
+    help="Use what was recorded up to this moment, of what happened up to the as-of time; the as-of time, where not given. "
+    "An entity whose current outcome knew more keeps it, and is counted as unchanged.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many entities.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that score.")

@@ -475,7 +475,7 @@ CHORE_FAILED = Event(
     message_id="ea3f101c0d5d43288dc8bd24f488e69f",
     sentence="Nightly chore failed",
     meaning="What is done for job @JOB@ once a night, @CHORE@, could not be done; the field ERROR says why. Scoring goes on without it. It "
-    "is tried again the next night.",
+    "is tried again the next night. Where the database kept it from its end, or its process died, it was tried three times.",
     action="Mend what the sentence names, and see whether all holds that must:\n    scorer check",
 )
 DRIFT_FOUND = Event(

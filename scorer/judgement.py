@@ -28,6 +28,7 @@ from scorer.types import (
     Integers,
     Observations,
     Outcome,
+    Previous,
     Reason,
     Rejection,
     RuleResult,
@@ -117,13 +118,19 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
 
     A score of an entity whose record has ended (its as-of time is before the run's) is made once, as of that end, and stands whatever
     becomes of model and job; so does a score as of the same moment by the same model and job. A score as of a later moment, made by another
-    run while this one waited for it, is never followed by one as of an earlier; nor is one as of the same moment by one that knew less.
+    run while this one waited for it, is never followed by one as of an earlier.
+
+    Whatever its status, an outcome is never followed by one that knew less, be that as of a later moment; what was recalled has no such
+    claim. Nor has, where no moment to be known at was asked for, what was judged before the record had ended, or held or refused, over the
+    outcome as of that end: nothing else would be made as of it.
     """
     previous = item.previous
-    if previous is None or previous.status is not Status.SCORED:
+    if previous is None:
         return False
-    if (previous.as_of, previous.known_at) > (item.as_of, item.known_at):
+    if _would_go_back(item, previous, run=run):
         return True
+    if previous.status is not Status.SCORED:
+        return False
     same_inputs = previous.input_hash == input_hash
     if item.as_of < run.as_of:
         return same_inputs and previous.as_of == item.as_of
@@ -139,6 +146,22 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
             return valid
         case DueAgain.EVERY_RUN:
             return False
+
+
+def _would_go_back(item: WorkItem, previous: Previous, *, run: Run) -> bool:
+    """Whether the item would be judged by less knowledge, or a score be followed by one as of an earlier moment."""
+    if previous.status is Status.SCORED and (previous.as_of, previous.known_at) > (item.as_of, item.known_at):
+        return True
+    of_its_end = item.as_known_at is None and item.as_of < run.as_of
+    return previous.known_at > item.known_at and previous.status is not Status.RECALLED and not of_its_end
+
+
+def _first_of_its_end(item: WorkItem, *, as_of: datetime) -> bool:
+    """Whether the record has ended before `as_of`, and the current outcome is not as of that end, or knew less."""
+    previous = item.previous
+    if previous is None or item.as_of >= as_of:
+        return False
+    return previous.as_of != item.as_of or previous.known_at < item.known_at
 
 
 class ScoringFailed(Exception):
@@ -191,6 +214,7 @@ def outcomes_of(
     known: Known,
     *,
     job: Job,
+    as_of: datetime,
     matrix: Features,
     held: Mapping[int, str],
     wanted: Booleans,
@@ -203,7 +227,8 @@ def outcomes_of(
 ) -> Judgement:
     """One outcome for each of `known`; what is `said` is of the `wanted`, in order, and so are `reasons` and what a `shadow` says beside.
 
-    `model_version` judged those of whom nothing is said.
+    `model_version` judged those of whom nothing is said. What says the same again is not new, but for the first time as of the end of a
+    record that has ended before the run's `as_of`: once it is settled, that is what tells that it was judged as of there.
     """
     seen, _, published = verdicts
     used = known.count(known.observations.only(seen.usable)).tolist()
@@ -251,6 +276,7 @@ def outcomes_of(
         not outcome.repeats(
             item.previous, model_version=outcome.model_version or model_version, job_version=job.version
         )
+        or _first_of_its_end(item, as_of=as_of)
         for item, outcome in zip(known.items, outcomes, strict=True)
     ]
     new = tuple(itertools.compress(outcomes, is_new))

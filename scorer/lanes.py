@@ -127,7 +127,7 @@ class Lane:
                 # Broken sessions alone are no outage: the server may be back, or may have ended those that stood still.
                 self._new = True
                 return 0.0
-            self.pulse.blocked = str(error) if self._outage.keeps(self.pulse.name, error) else None
+            self._kept_by(error)
         except UserError as error:
             self._told(str(error))
             self._let_go()
@@ -150,6 +150,10 @@ class Lane:
     def _stumbles(self, error: Exception) -> None:
         self._bugs.tell(error, job=self.pulse.name)
         self.close()
+
+    def _kept_by(self, error: DatabaseUnavailable) -> None:
+        """The database keeps the lane from what it wants, with new sessions too."""
+        self.pulse.blocked = str(error) if self._outage.keeps(self.pulse.name, error) else None
 
     def _let_go(self) -> None:
         """The database let the lane do what it wanted."""

@@ -1,7 +1,8 @@
 """A lane that does each job's chores once a night, on whichever daemon is first.
 
 The night's tick is found by the database's clock. A night that passed while no daemon ran is made up for when one starts, once; of
-several such nights only the newest. A chore that fails is not tried again before the next night.
+several such nights only the newest. A chore that fails is not tried again before the next night. One
+that the database keeps from its end, or whose process dies, is tried three times; the others go on meanwhile.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from scorer.timetable import Timetable
 
 _log = logging.getLogger(__name__)
 _LONGEST_WAIT = timedelta(minutes=1)
+_ATTEMPTS = 3
+_NEVER_ENDED = f"It was begun {_ATTEMPTS} times and never came to its end: its process died, or lost the database."
 
 
 class NightLane(Lane):
@@ -77,6 +80,9 @@ class NightLane(Lane):
         until = schedule.next_tick(after=now) - now
         return min(until, _LONGEST_WAIT).total_seconds()
 
+    def _kept_by(self, error: DatabaseUnavailable) -> None:
+        """Wait; a database that is gone keeps other lanes too, which tell it, and nobody waits for a chore."""
+
     def _take_up(self) -> None:
         """Take up what a reload has changed."""
         changed, self._changed = self._changed, None
@@ -123,8 +129,12 @@ class NightLane(Lane):
 
     def _do(self, job: Job, chore: Chore, *, night: datetime) -> None:
         with self._session.transaction():
-            if not nights.begin_chore(self._session, job.name, chore.name, night=night, daemon=daemon_name()):
-                return
+            attempt = nights.begin_chore(self._session, job.name, chore.name, night=night, daemon=daemon_name())
+        if attempt == 0:
+            return
+        if attempt > _ATTEMPTS:
+            self._end(job, chore, night=night, error=_NEVER_ENDED)
+            return
         doing = f"{chore.name} of {job.name}"
         self.pulse.beat(doing)
 
@@ -135,13 +145,22 @@ class NightLane(Lane):
         error = None
         try:
             chore.do(job, self._url, self.settings, stopping)
-        except (DatabaseUnavailable, Stopping):
-            raise  # it stays begun: whoever looks next does it anew
+        except Stopping:
+            with self._session.transaction():
+                nights.put_off_chore(self._session, job.name, chore.name, night=night)
+            raise
         except UserError as failed:
+            if isinstance(failed, DatabaseUnavailable) and attempt < _ATTEMPTS:
+                return  # it stays begun: whoever looks next does it anew
             error = str(failed)
-            say(_log, events.CHORE_FAILED, job=job.name, chore=chore.name, error=error)
         except Exception as failed:  # noqa: BLE001 - one chore's bug does not keep the others from being done
-            error = f"a bug: {type(failed).__name__}"
             self._bugs.tell(failed, job=job.name)
+            self._end(job, chore, night=night, error=f"a bug: {type(failed).__name__}", told=True)
+            return
+        self._end(job, chore, night=night, error=error)
+
+    def _end(self, job: Job, chore: Chore, *, night: datetime, error: str | None, told: bool = False) -> None:
         with self._session.transaction():
             nights.end_chore(self._session, job.name, chore.name, night=night, error=error)
+        if error is not None and not told:
+            say(_log, events.CHORE_FAILED, job=job.name, chore=chore.name, error=error)

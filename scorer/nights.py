@@ -36,9 +36,15 @@ def release_chore(session: Session, job: str, chore: str) -> None:
     session.do("release_chore", job=job, chore=chore)
 
 
-def begin_chore(session: Session, job: str, chore: str, *, night: datetime, daemon: str) -> bool:
-    """Whether this night's chore is still to be done; it is then written down as begun."""
-    return bool(session.all("begin_chore", job=job, chore=chore, night=night, daemon=daemon))
+def begin_chore(session: Session, job: str, chore: str, *, night: datetime, daemon: str) -> int:
+    """How often this night's chore was begun, with this time, which is written down; 0 where it has ended."""
+    rows = session.all("begin_chore", job=job, chore=chore, night=night, daemon=daemon)
+    return int(rows[0].attempts) if rows else 0
+
+
+def put_off_chore(session: Session, job: str, chore: str, *, night: datetime) -> None:
+    """Leave this night's chore to whoever looks next, as if it had not been tried."""
+    session.do("put_off_chore", job=job, chore=chore, night=night)
 
 
 def end_chore(session: Session, job: str, chore: str, *, night: datetime, error: str | None) -> None:

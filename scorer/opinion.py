@@ -19,10 +19,13 @@ NO_SCORE = "the model gives no score"
 class Opinion:
     """Of n entities: `scores`, NaN where declined, each one's place among the training scores (`quantile`, (n,)) and its model (`by`).
 
-    `declined` says why, by place, where the model could have given a score; `found`, by place, what is recorded of each, where it is.
+    `given` (n,) is what the model gave before anything was declined. The suite judges that: a ward that is unlike the training data does
+    not make the model a broken one. `declined` says why, by place, where the model could have given a score; `found`, by place, what is
+    recorded of each, where it is.
     """
 
     scores: Scores
+    given: Floats
     quantile: Floats
     by: tuple[str, ...]
     declined: Mapping[int, str]
@@ -51,11 +54,14 @@ def opine(model: ProductionPipeline, matrix: Features, *, spec: Declining) -> Op
     scores = model.score(matrix)
     by = (model.manifest.model_version,) * len(matrix.values)
     if model.baseline is None:
-        return Opinion(scores=scores, quantile=model.training_quantile(scores.score), by=by, declined={})
+        quantile = model.training_quantile(scores.score)
+        return Opinion(scores=scores, given=scores.score, quantile=quantile, by=by, declined={})
+    given = scores.score
     verdicts = model.baseline.judge(matrix, scores.score, spec=spec)
     scores = replace(scores, score=np.where(verdicts.declined, np.nan, scores.score))
     return Opinion(
         scores=scores,
+        given=given,
         quantile=model.training_quantile(scores.score),
         by=by,
         declined=verdicts.reasons,
@@ -85,6 +91,7 @@ def _chosen(one: Opinion, other: Opinion, of_other: Booleans) -> Opinion:
             labels=pick(one.scores.labels, other.scores.labels),
             outputs=pick(one.scores.outputs, other.scores.outputs, {}),
         ),
+        given=np.where(of_other, other.given, one.given),
         quantile=np.where(of_other, other.quantile, one.quantile),
         by=pick(one.by, other.by),
         declined={

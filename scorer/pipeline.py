@@ -53,6 +53,12 @@ class Line:
     challenger: Challenger | None = None
     tally: Tally | None = None
 
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """The model versions whose scores are published."""
+        models = (self.model,) if self.challenger is None else (self.model, self.challenger.model)
+        return tuple(model.manifest.model_version for model in models)
+
     def publisher_of(self, entity_id: str) -> str:
         """The model version whose score of an entity is published."""
         if self.challenger is not None and self.job.split.takes(self.job.name, entity_id):
@@ -122,6 +128,7 @@ def record(line: Line, run: Run, judged: Judgement, *, steps: Steps) -> int:
     store.record_batch(
         run,
         batch_id=batch_id,
+        model_version=line.model.manifest.model_version,
         worker=line.worker,
         counts=judged.counts,
         observations_read=judged.observations_read,
@@ -193,9 +200,7 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
 
     hashes = [each for each, want in zip(fresh.hashes, wanted, strict=True) if want]
     pool = _pool(line, entity_ids=asked, input_hashes=hashes)
-    fit_to_publish = line.suites.judge_scores(
-        asked, score=said.scores.score, training_quantile=said.quantile, pool=pool
-    )
+    fit_to_publish = line.suites.judge_scores(asked, score=said.given, training_quantile=said.quantile, pool=pool)
     steps.end("validate")
 
     models = [model] if line.challenger is None else [model, line.challenger.model]
@@ -205,6 +210,7 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
     return outcomes_of(
         fresh,
         job=job,
+        as_of=run.as_of,
         matrix=matrix,
         held=held,
         wanted=wanted,

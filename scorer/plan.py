@@ -217,7 +217,7 @@ def _examples(job: Job, settings: Settings) -> dict[str, Any]:
     limits = {"max_items": size, "max_waiting": size, "look_back": size, "max_rows": size}
     times = dict.fromkeys(("as_of", "as_known_at"), datetime.now(UTC))
     unset = {"max_entities": None, "scheduled_for": None, "error": None, "begun_at": None}
-    arrays = {"work_ids": list(range(size)), "judged": nobody, "written": nobody}
+    arrays = {"work_ids": list(range(size)), "judged": nobody, "written": nobody, "model_versions": ["a version"]}
     return {**names, **numbers, **texts, **documents, **limits, **times, **unset, **arrays}
 
 

@@ -283,7 +283,9 @@ def enqueue(
             f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
             f"{run.started_at.isoformat()}; what will be recorded by then is not known."
         )
-    eligible = store.enqueue_due(job, run, limit=limit, kept=kept, as_known_at=as_known_at)
+    eligible = store.enqueue_due(
+        job, run, model_versions=line.publishers, limit=limit, kept=kept, as_known_at=as_known_at
+    )
     if kept and "orphans" in job.statements:
         store.write_orphans(job, run, rejections=[_orphan(*found) for found in line.source.orphans(job)])
     if kept:

@@ -108,11 +108,19 @@ class Store(Session):
         self.do("resume_run", run_id=run_id)
 
     def enqueue_due(
-        self, job: Job, run: Run, *, limit: int | None, kept: bool = True, as_known_at: datetime | None = None
+        self,
+        job: Job,
+        run: Run,
+        *,
+        model_versions: Sequence[str],
+        limit: int | None,
+        kept: bool = True,
+        as_known_at: datetime | None = None,
     ) -> int:
         """How many entities are due, now waiting; where the run is not `kept`, apart from the work of other runs.
 
-        Each is judged by what was recorded up to `as_known_at`; up to its own as-of time, where that is None.
+        Each is judged by what was recorded up to `as_known_at`; up to its own as-of time, where that is None. `model_versions` are those
+        that the run publishes scores of: what they refused as of the end of a settled record is not due again.
         """
         query = statement("enqueue_due").replace("{due}", without_comments(job.statements["due"]))
         parameters = {
@@ -123,6 +131,8 @@ class Store(Session):
             "max_entities": limit,
             "as_of": run.as_of,
             "as_known_at": as_known_at,
+            "job_version": job.version,
+            "model_versions": list(model_versions),
             **job.parameters,
         }
         where = f"The statement due of job {job.name}"
@@ -310,6 +320,7 @@ class Store(Session):
         run: Run,
         *,
         batch_id: int,
+        model_version: str,
         worker: str,
         counts: Counts,
         observations_read: int,
@@ -323,6 +334,7 @@ class Store(Session):
             "record_batch",
             batch_id=batch_id,
             run_id=run.run_id,
+            model_version=model_version,
             worker=worker,
             shadows=shadows,
             observations_read=observations_read,

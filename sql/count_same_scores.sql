@@ -1,5 +1,5 @@
 -- How many entities a model's newest published scores are of, and how many of these scores are the commonest value; one row. Of an entity
--- the newest counts. Only the newest look_back rows of the ledger are looked at.
+-- the newest counts; recalled ones are left out. Only the newest look_back rows of the ledger are looked at.
 -- Parameters: job, output, model_version, look_back.
 WITH newest AS (
     SELECT DISTINCT ON (s.entity_id)
@@ -24,6 +24,11 @@ WITH newest AS (
       AND s.model_version = :model_version
       AND s.status = 'SCORED'
       AND NOT s.shadow
+      AND NOT EXISTS (
+          SELECT
+          FROM scorer.recalls AS r
+          WHERE r.score_id = s.score_id
+      )
     ORDER BY s.entity_id, s.score_id DESC
 )
 

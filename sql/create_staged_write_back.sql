@@ -8,5 +8,6 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_write_back (
     as_of timestamptz NOT NULL,
     scored_at timestamptz NOT NULL,
     valid_until timestamptz NOT NULL,
-    since timestamptz NOT NULL
+    since timestamptz NOT NULL,
+    recalled boolean NOT NULL
 ) ON COMMIT DELETE ROWS

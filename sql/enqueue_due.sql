@@ -2,12 +2,15 @@
 -- parentheses goes the job's own due.sql, which gives entity_id, as_of and settled.
 -- Due is, by what the ledger holds and by no high-water mark: whoever has no outcome yet; whoever is held (its inputs may have been
 -- mended); and, unless settled, whoever may have changed: the batch compares its inputs with those that were judged.
+-- Settled is also whoever has too few rows or was declined as of the end of the record, by all that was known then: that is not due again
+-- until another model or job version could say otherwise. (Whoever is held stays due: the suite or the inputs may be mended at any time.)
 -- A score is never followed by one as of an earlier moment, and nobody waits twice. (Whoever is held may be judged as of an earlier one:
 -- a discharge that was charted late would otherwise hold him for ever.)
 -- What a clock that has been put right since judged in the future does not count.
 -- Where there is a limit, whoever has no outcome comes first, and the others by lot, so that nobody is passed over for ever.
 -- Parameters: run_id, queue (the job, or for a dry run one of its own, so that nobody waits for it), job, output, as_of, as_known_at (null:
--- known as of each entity's as-of time), max_entities (null: all), and those of due.sql.
+-- known as of each entity's as-of time), job_version, model_versions (array: those whose scores are published), max_entities (null: all),
+-- and those of due.sql.
 WITH due AS (
     {due}
 ),
@@ -26,7 +29,18 @@ waiting AS (
         AND c.entity_id = due.entity_id
         AND c.output = :output
     WHERE c.entity_id IS NULL
-       OR (c.status <> 'SCORED' AND c.status_as_of <= :as_of)
+       OR (
+           c.status <> 'SCORED'
+           AND c.status_as_of <= :as_of
+           AND (
+               due.settled
+               AND c.status IN ('INSUFFICIENT', 'INDETERMINATE')
+               AND c.status_as_of = due.as_of
+               AND COALESCE(c.status_known_at, c.status_as_of) >= due.as_of
+               AND c.judged_by_job = :job_version
+               AND c.judged_by_model = ANY (CAST(:model_versions AS text []))
+           ) IS NOT TRUE
+       )
        OR (c.status = 'SCORED' AND c.status_as_of <= due.as_of AND NOT due.settled)
        OR c.status_at > clock_timestamp()
     ORDER BY

@@ -9,11 +9,12 @@ WITH passed_over AS (
 ),
 
 kept AS (
-    INSERT INTO scorer.write_backs (job, entity_id, since)
+    INSERT INTO scorer.write_backs (job, entity_id, since, recalled)
     SELECT
         :job,
         p.entity_id,
-        p.since
+        p.since,
+        true
     FROM passed_over AS p
     ON CONFLICT (job, entity_id) DO NOTHING
 )

@@ -3,7 +3,8 @@
 WITH passed_over AS (
     SELECT
         s.entity_id,
-        s.since
+        s.since,
+        s.recalled
     FROM pg_temp.staged_write_back AS s
     WHERE NOT EXISTS (
         SELECT
@@ -13,11 +14,12 @@ WITH passed_over AS (
 ),
 
 kept AS (
-    INSERT INTO scorer.write_backs (job, entity_id, since)
+    INSERT INTO scorer.write_backs (job, entity_id, since, recalled)
     SELECT
         :job,
         p.entity_id,
-        p.since
+        p.since,
+        p.recalled
     FROM passed_over AS p
     ON CONFLICT (job, entity_id) DO NOTHING
 )

@@ -1,5 +1,5 @@
 -- What two models said of the same entity as of the same time, by the ledger; one row per entity and time.
--- A model may have scored in production or in the shadow of it.
+-- A model may have scored in production or in the shadow of it. Recalled scores are left out.
 -- Parameters: job, output, one, other, since, max_pairs.
 SELECT DISTINCT ON (a.entity_id, a.as_of)
     a.entity_id,
@@ -21,6 +21,11 @@ WHERE a.job = :job
   AND a.output = :output
   AND a.model_version = :one
   AND a.scored_at >= :since
+  AND NOT EXISTS (
+      SELECT
+      FROM scorer.recalls AS r
+      WHERE r.score_id IN (a.score_id, b.score_id)
+  )
 ORDER BY
     a.entity_id,
     a.as_of DESC,

@@ -1,9 +1,10 @@
 -- Records a batch: how its entities ended and where the time went.
--- Parameters: batch_id, run_id, worker, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed, shadows,
+-- Parameters: batch_id, run_id, model_version, worker, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed, shadows,
 -- observations_read, observations_dropped, unknown_codes (JSON), seconds (JSON).
 INSERT INTO scorer.batches (
     batch_id,
     run_id,
+    model_version,
     worker,
     eligible,
     scored,
@@ -22,6 +23,7 @@ OVERRIDING SYSTEM VALUE
 VALUES (
     :batch_id,
     :run_id,
+    :model_version,
     :worker,
     :eligible,
     :scored,

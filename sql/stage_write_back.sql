@@ -1,6 +1,7 @@
 -- Lays out the batch's scores, and up to max_waiting of those that wait from earlier, for the hospital's own table; one row per entity. (What
 -- waits to be taken out of it is for stage_take_back.)
--- What waited is taken out of scorer.write_backs, for keep_write_backs to put back what is passed over again; a stale score is dropped.
+-- What waited is taken out of scorer.write_backs, for keep_write_backs to put back what is passed over again; a stale score is dropped,
+-- unless a recalled one may stand in the row: that is written over however late.
 -- The rows of current_scores are locked, passing over what another worker holds: whoever carries an entity, or writes back what waits of
 -- it, has that lock, so that a newer score is never overwritten with an older one, and nobody waits for a row of scorer.write_backs.
 -- By lot, so that rows which are held for long do not keep back the others.
@@ -9,6 +10,7 @@ WITH waiting AS (
     SELECT
         w.entity_id,
         w.since,
+        w.recalled,
         c.score,
         c.risk_band,
         c.label,
@@ -46,7 +48,7 @@ fresh AS (
       AND NOT o.shadow
 )
 
-INSERT INTO pg_temp.staged_write_back (entity_id, score, risk_band, label, as_of, scored_at, valid_until, since)
+INSERT INTO pg_temp.staged_write_back (entity_id, score, risk_band, label, as_of, scored_at, valid_until, since, recalled)
 SELECT
     f.entity_id,
     f.score,
@@ -55,7 +57,8 @@ SELECT
     f.as_of,
     now(),
     f.valid_until,
-    COALESCE(w.since, now())
+    COALESCE(w.since, now()),
+    COALESCE(w.recalled, false)
 FROM fresh AS f
 LEFT JOIN waiting AS w ON w.entity_id = f.entity_id
 UNION ALL
@@ -67,7 +70,8 @@ SELECT
     w.as_of,
     w.scored_at,
     w.valid_until,
-    w.since
+    w.since,
+    w.recalled
 FROM waiting AS w
-WHERE w.valid_until > now()
+WHERE (w.valid_until > now() OR w.recalled)
   AND NOT EXISTS (SELECT FROM fresh AS f WHERE f.entity_id = w.entity_id)

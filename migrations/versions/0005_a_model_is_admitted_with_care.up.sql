@@ -36,7 +36,7 @@ CREATE TABLE scorer.model_evidence (
     FOREIGN KEY (job, model_version, sha256) REFERENCES scorer.model_versions (job, model_version, sha256)
 );
 CREATE INDEX model_evidence_by_model ON scorer.model_evidence (job, model_version, evidence_id DESC);
-COMMENT ON TABLE scorer.model_evidence IS 'What was found when a model version was tried: one row per trial. Counts and differences; no entity, no patient''s value.';
+COMMENT ON TABLE scorer.model_evidence IS 'What was found when a model version was tried: one row per trial. Counts and differences; no entity, no patient''s value. It is the word of the login that recorded it, kept with its name: the database checks that it suffices, and cannot run a model itself.';
 COMMENT ON COLUMN scorer.model_evidence.evidence_id IS 'Key.';
 COMMENT ON COLUMN scorer.model_evidence.job IS 'Job of the model.';
 COMMENT ON COLUMN scorer.model_evidence.model_version IS 'Version that was tried.';

@@ -81,6 +81,7 @@ CREATE TABLE scorer.recall_events (
     scored_from timestamptz,
     scored_until timestamptz,
     in_force boolean NOT NULL,
+    trial boolean NOT NULL DEFAULT false,
     scores bigint NOT NULL,
     shadow_scores bigint NOT NULL,
     entities bigint NOT NULL,
@@ -100,11 +101,26 @@ COMMENT ON COLUMN scorer.recall_events.job_version IS 'Those of this job version
 COMMENT ON COLUMN scorer.recall_events.scored_from IS 'Those scored from then on; null: from the beginning.';
 COMMENT ON COLUMN scorer.recall_events.scored_until IS 'Those scored before then; null: up to the recall.';
 COMMENT ON COLUMN scorer.recall_events.in_force IS 'Whether that model was in production, or that job version in use, and goes on scoring.';
+COMMENT ON COLUMN scorer.recall_events.trial IS 'Whether it was a trial: such a row is seen by its own transaction alone, which cannot be committed.';
 COMMENT ON COLUMN scorer.recall_events.scores IS 'Scores recalled.';
 COMMENT ON COLUMN scorer.recall_events.shadow_scores IS 'Shadow scores recalled.';
 COMMENT ON COLUMN scorer.recall_events.entities IS 'Of the scores, those that were current: so many entities have no score until they are scored again.';
 CREATE TRIGGER recall_events_append_only BEFORE UPDATE OR DELETE ON scorer.recall_events FOR EACH ROW EXECUTE FUNCTION scorer.refuse_change();
 CREATE TRIGGER recall_events_no_truncate BEFORE TRUNCATE ON scorer.recall_events FOR EACH STATEMENT EXECUTE FUNCTION scorer.refuse_change();
+
+CREATE FUNCTION scorer.refuse_trial() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'SC001',
+        MESSAGE = 'recall ' || NEW.recall_id || ' was a trial, which cannot be committed; nothing was recalled';
+END
+$$;
+COMMENT ON FUNCTION scorer.refuse_trial() IS 'Trigger: refuses to commit the trial of a recall.';
+REVOKE ALL ON FUNCTION scorer.refuse_trial() FROM PUBLIC;
+-- Fires at the commit, so that the trial can be looked at until then.
+CREATE CONSTRAINT TRIGGER recall_events_trial AFTER INSERT ON scorer.recall_events DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.trial) EXECUTE FUNCTION scorer.refuse_trial();
 
 ALTER TABLE scorer.recalls
     -- Looked at when the recall is kept: the event is written last, with its counts.
@@ -115,7 +131,39 @@ COMMENT ON COLUMN scorer.recalls.recall_id IS 'The recall that it was a part of.
 COMMENT ON COLUMN scorer.recalls.was_current IS 'Whether it was its entity''s current score.';
 CREATE TRIGGER recalls_append_only BEFORE UPDATE OR DELETE ON scorer.recalls FOR EACH ROW EXECUTE FUNCTION scorer.refuse_change();
 CREATE TRIGGER recalls_no_truncate BEFORE TRUNCATE ON scorer.recalls FOR EACH STATEMENT EXECUTE FUNCTION scorer.refuse_change();
-COMMENT ON TABLE scorer.write_backs IS 'Entities whose row in the hospital''s own table waits: for a score, because somebody held the row, or to have a recalled score taken out of it. Gone once that is done, or the score is stale.';
+
+-- As in 0001, but a recalled score that nothing has followed yet is not superseded.
+CREATE OR REPLACE VIEW reporting.score_history AS
+SELECT
+    s.job,
+    s.entity_id,
+    s.output,
+    s.status,
+    s.reason,
+    s.score,
+    s.risk_band,
+    s.label,
+    s.outputs,
+    s.attributes,
+    s.as_of,
+    s.scored_at,
+    s.valid_until,
+    COALESCE(s.valid_until <= now() OR s.scored_at > clock_timestamp(), false) AS stale,
+    s.model_version,
+    s.score_id,
+    s.run_id,
+    s.job_version,
+    s.shadow,
+    s.status = 'SCORED' AND NOT s.shadow AND c.score_id IS DISTINCT FROM s.score_id
+    AND NOT (c.score_id IS NULL AND COALESCE(r.was_current, false)) AS superseded,
+    r.score_id IS NOT NULL AS recalled
+FROM scorer.scores AS s
+LEFT JOIN scorer.current_scores AS c USING (job, entity_id, output)
+LEFT JOIN scorer.recalls AS r ON r.score_id = s.score_id;
+
+ALTER TABLE scorer.write_backs ADD COLUMN recalled boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN scorer.write_backs.recalled IS 'Whether a recalled score may stand in that row: then it waits until it is written or emptied, however stale the score is.';
+COMMENT ON TABLE scorer.write_backs IS 'Entities whose row in the hospital''s own table waits: for a score, because somebody held the row, or to have a recalled score taken out of it. Gone once that is done, or the score is stale and nothing recalled stands there.';
 COMMENT ON COLUMN scorer.write_backs.entity_id IS 'Entity whose newest score waits, or, where it has none, whose recalled one is still to be taken out.';
 
 -- A batch shares this lock for as long as its transaction lasts, and a recall has it alone: whatever a batch wrote is committed and seen by
@@ -263,10 +311,11 @@ BEGIN
       AND c.output = s.output
       AND c.score_id = s.score_id;
 
-    INSERT INTO scorer.write_backs (job, entity_id)
+    INSERT INTO scorer.write_backs (job, entity_id, recalled)
     SELECT DISTINCT
         for_job,
-        s.entity_id
+        s.entity_id,
+        true
     FROM scorer.recalls AS r
     JOIN scorer.scores AS s ON s.score_id = r.score_id
     WHERE r.recall_id = new_id
@@ -277,7 +326,30 @@ BEGIN
           WHERE v.job = for_job
             AND v.definition #> '{statements,write_back}' IS NOT NULL
       )
-    ON CONFLICT (job, entity_id) DO NOTHING;
+    ON CONFLICT (job, entity_id) DO UPDATE
+    SET recalled = true;
+
+    -- A newer score waits to be written over a recalled one. The rows of current_scores are locked first, as by whoever writes back.
+    PERFORM
+    FROM scorer.current_scores AS c
+    WHERE c.job = for_job
+      AND EXISTS (
+          SELECT
+          FROM scorer.write_backs AS w
+          WHERE w.job = c.job
+            AND w.entity_id = c.entity_id
+            AND NOT w.recalled
+      )
+    FOR NO KEY UPDATE;
+    UPDATE scorer.write_backs AS w
+    SET recalled = true
+    FROM scorer.recalls AS r
+    JOIN scorer.scores AS s ON s.score_id = r.score_id
+    WHERE r.recall_id = new_id
+      AND NOT s.shadow
+      AND w.job = s.job
+      AND w.entity_id = s.entity_id
+      AND NOT w.recalled;
 
     -- The highest first; whoever is asked for by people comes behind them.
     INSERT INTO scorer.requests (job, entity_id, priority)
@@ -312,7 +384,8 @@ BEGIN
             MESSAGE = 'no score of job ' || for_job || ' is like that, or each was recalled before; nothing was recalled';
     END IF;
     INSERT INTO scorer.recall_events (
-        recall_id, job, happened_at, why, model_version, job_version, scored_from, scored_until, in_force, scores, shadow_scores, entities
+        recall_id, job, happened_at, why, model_version, job_version, scored_from, scored_until, in_force, trial, scores, shadow_scores,
+        entities
     )
     OVERRIDING SYSTEM VALUE
     VALUES (
@@ -325,6 +398,7 @@ BEGIN
         from_moment,
         until_moment,
         model_goes_on OR job_goes_on,
+        trial,
         counted.scores,
         counted.shadow_scores,
         counted.entities
@@ -332,7 +406,7 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION scorer.recall_scores(text, text, text, text, timestamptz, timestamptz, boolean, boolean) IS 'Marks scores as entered in error, takes them out of what is current, asks for others in their place; gives the key of the recall. A trial, which is to be rolled back, keeps nobody waiting.';
+COMMENT ON FUNCTION scorer.recall_scores(text, text, text, text, timestamptz, timestamptz, boolean, boolean) IS 'Marks scores as entered in error, takes them out of what is current, asks for others in their place; gives the key of the recall. A trial keeps no batch waiting, and cannot be committed.';
 REVOKE ALL ON FUNCTION
     scorer.share_with_recalls(text, text, text, timestamptz),
     scorer.recall_scores(text, text, text, text, timestamptz, timestamptz, boolean, boolean)
@@ -414,7 +488,7 @@ COMMENT ON VIEW reporting.recalls IS 'One row per recalled score; of one that wa
 -- Who may do what.
 
 GRANT SELECT ON scorer.replays, scorer.recall_events TO scorer_worker;
-GRANT INSERT ON scorer.replays TO scorer_worker;
+GRANT INSERT (score_id, part, verdict, difference, why, inputs_changed, alarming, scorer_version) ON scorer.replays TO scorer_worker;
 GRANT EXECUTE ON FUNCTION scorer.share_with_recalls(text, text, text, timestamptz) TO scorer_worker;
 GRANT EXECUTE ON FUNCTION scorer.recall_scores(text, text, text, text, timestamptz, timestamptz, boolean, boolean) TO scorer_approver;
 GRANT SELECT ON reporting.replays, reporting.recall_events, reporting.recalls TO scorer_worker, scorer_approver, scorer_reader;

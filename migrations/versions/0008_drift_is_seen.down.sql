@@ -13,4 +13,5 @@ DROP TABLE scorer.live_performance;
 DROP TABLE scorer.checkups;
 DROP TABLE scorer.feature_counts;
 DROP TABLE scorer.chores;
+ALTER TABLE scorer.batches DROP COLUMN model_version;
 DROP INDEX scorer.runs_by_model;

@@ -7,6 +7,7 @@ CREATE TABLE scorer.chores (
     night timestamptz NOT NULL,
     begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at timestamptz,
+    attempts integer NOT NULL DEFAULT 1,
     daemon text NOT NULL,
     error text,
     PRIMARY KEY (job, chore, night),
@@ -18,8 +19,12 @@ COMMENT ON COLUMN scorer.chores.chore IS 'What is done.';
 COMMENT ON COLUMN scorer.chores.night IS 'The tick of the nightly schedule.';
 COMMENT ON COLUMN scorer.chores.begun_at IS 'When it was begun, the last time.';
 COMMENT ON COLUMN scorer.chores.ended_at IS 'When it ended; null while it is done, or where its process died, and it is done anew.';
+COMMENT ON COLUMN scorer.chores.attempts IS 'How often it was taken up, but for those who were asked to stop; at the fourth time it is given up.';
 COMMENT ON COLUMN scorer.chores.daemon IS 'Host and process that began it last.';
 COMMENT ON COLUMN scorer.chores.error IS 'Why it could not be done.';
+
+ALTER TABLE scorer.batches ADD COLUMN model_version text;
+COMMENT ON COLUMN scorer.batches.model_version IS 'Model that scored, which a run may change on its way; null in batches older than this column: the run''s.';
 
 CREATE TABLE scorer.feature_counts (
     batch_id bigint PRIMARY KEY,
@@ -350,6 +355,17 @@ FROM scorer.alerts AS a;
 COMMENT ON VIEW reporting.alerts IS 'One row per thing found wrong with a model in production; open where ended_at is null.';
 
 CREATE VIEW reporting.model_health AS
+WITH done AS (
+    SELECT
+        r.job,
+        COALESCE(b.model_version, r.model_version) AS model_version,
+        sum(b.scored) AS scores,
+        max(b.finished_at) FILTER (WHERE b.scored > 0) AS newest_at
+    FROM scorer.batches AS b
+    JOIN scorer.runs AS r ON r.run_id = b.run_id
+    GROUP BY r.job, COALESCE(b.model_version, r.model_version)
+)
+
 SELECT
     m.job,
     m.model_version,
@@ -362,14 +378,9 @@ SELECT
     CASE WHEN m.status = 'staging' THEN shadow.newest_at ELSE done.newest_at END AS last_prediction_at,
     checkup.checked_at
 FROM scorer.model_versions AS m
-LEFT JOIN LATERAL (
-    SELECT
-        sum(r.scored) AS scores,
-        max(r.finished_at) FILTER (WHERE r.scored > 0) AS newest_at
-    FROM scorer.runs AS r
-    WHERE r.job = m.job
-      AND r.model_version = m.model_version
-) AS done ON true
+LEFT JOIN done
+    ON done.job = m.job
+    AND done.model_version = m.model_version
 LEFT JOIN LATERAL (
     SELECT
         count(*) AS scores,
@@ -409,6 +420,7 @@ LEFT JOIN LATERAL (
             sum(b.scored) AS scored
         FROM scorer.batches AS b
         WHERE b.run_id = r.run_id
+          AND COALESCE(b.model_version, r.model_version) = m.model_version
     ) AS spent ON true
 ) AS lately ON true
 LEFT JOIN LATERAL (
@@ -423,7 +435,7 @@ LEFT JOIN LATERAL (
 ) AS checkup ON true
 WHERE m.promoted_at IS NOT NULL
    OR m.status = 'staging';
-COMMENT ON VIEW reporting.model_health IS 'One row per model version that ever was in production, or is in staging (whose predictions are those made in the shadow). Latency, a batch''s time by score, and error rate, entities without an outcome or FAILED, are of its newest hundred runs; drift of its newest checkup.';
+COMMENT ON VIEW reporting.model_health IS 'One row per model version that ever was in production, or is in staging (whose predictions are those made in the shadow). Latency, a batch''s time by score, and error rate, entities without an outcome or FAILED, are of the newest hundred runs that began with it; drift of its newest checkup.';
 
 CREATE VIEW reporting.retrain_due AS
 SELECT
@@ -506,7 +518,7 @@ GRANT INSERT (
     performance_lost,
     retrain_after
 ) ON scorer.checkups TO scorer_worker;
-GRANT UPDATE (begun_at, ended_at, daemon, error), DELETE ON scorer.chores TO scorer_worker;
+GRANT UPDATE (begun_at, ended_at, attempts, daemon, error), DELETE ON scorer.chores TO scorer_worker;
 GRANT UPDATE (detail, told_at, ended_at) ON scorer.alerts TO scorer_worker;
 GRANT DELETE ON scorer.feature_counts TO scorer_worker;
 GRANT EXECUTE ON FUNCTION scorer.psi(double precision [], bigint []), scorer.first_score_since(timestamptz) TO scorer_worker;

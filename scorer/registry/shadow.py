@@ -17,7 +17,7 @@ from scorer.registry.shelf import Pair, Shelf
 from scorer.steps import Steps
 from scorer.store import Store
 from scorer.timetable import Timetable
-from scorer.types import Counts, Outcome, Run, Trigger, WorkItem
+from scorer.types import Counts, Outcome, Published, Run, Trigger, WorkItem
 
 Progress = Callable[[int, int], None]
 
@@ -45,7 +45,8 @@ def shadow_run(
 ) -> Beside:
     """What `model_version` says of the current entities (of `limit` by lot), beside the model in production, or beside another version.
 
-    Nothing is written. Where production is empty it stands alone. Raises UserError where either cannot be loaded, or a rule whose action is
+    Nothing is written, and no transaction is open while it judges: a hospital's own statements wait for none of it. Where production is
+    empty it stands alone. Raises UserError where either cannot be loaded, or a rule whose action is
     `fail` stops either.
     """
     target = Target.of(url, settings, role=settings.worker_role)
@@ -62,7 +63,7 @@ def shadow_run(
             }
     finally:
         store.close()
-    line = open_line(job, url=url, settings=settings, model=models[model_version])
+    line = replace(open_line(job, url=url, settings=settings, model=models[model_version]), store=_Glancing(target))
     try:
         with line.store.transaction(keep=False):
             now = Timetable(line.store).read_clock()
@@ -70,18 +71,27 @@ def shadow_run(
                 raise UserError(f"The as-of time {as_of.isoformat()} lies in the future; say one that has passed.")
             run = _run(job, as_of=as_of or now)
             items = Shelf(line.store).list_current(job, as_of=run.as_of, limit=limit)
-            pairs: list[Pair] = []
-            for part in _portions(items, size=line.batch_size):
-                said = [
-                    None if version is None else _judged(replace(line, model=models[version]), run, part)
-                    for version in (one, model_version)
-                ]
-                pairs += [_pair(item, place, said) for place, item in enumerate(part)]
-                if progress is not None:
-                    progress(len(pairs), len(items))
+        pairs: list[Pair] = []
+        for part in _portions(items, size=line.batch_size):
+            said = [
+                None if version is None else _judged(replace(line, model=models[version]), run, part)
+                for version in (one, model_version)
+            ]
+            pairs += [_pair(item, place, said) for place, item in enumerate(part)]
+            if progress is not None:
+                progress(len(pairs), len(items))
     finally:
         close_line(line)
     return Beside(one=one, other=model_version, as_of=run.as_of, pairs=tuple(pairs))
+
+
+class _Glancing(Store):
+    """A store for judging outside a transaction: what judging reads of the ledger is read in a short one of its own."""
+
+    def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:
+        """The newest scores that a model published, as the ledger holds them just now."""
+        with self.transaction():
+            return super().recent_scores(job, model_version=model_version, look_back=look_back)
 
 
 def _run(job: Job, *, as_of: datetime) -> Run:

@@ -47,6 +47,7 @@ def main() -> int:
     assert job.first_model is not None
     shipped = json.loads((job.model_folder / job.first_model / "manifest.json").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o755)  # where this is root, the server runs as another user
         environment = {key: value for key, value in os.environ.items() if not key.startswith("SCORER_")}
         environment["SCORER_HOME"] = home
 

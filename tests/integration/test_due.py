@@ -127,6 +127,63 @@ def test_a_held_visit_is_offered_again_however_long_ago_it_ended(hospital: Any) 
     assert outcome(hospital.run(as_of=long_after)) == {"scored": 1}
 
 
+def test_a_settled_visit_without_a_score_is_offered_once_by_each_model_and_job(
+    hospital: Any, make_model: Callable[..., Path], changed_job: Callable[..., Any]
+) -> None:
+    hospital.admit(1, observations=2)
+    assert outcome(hospital.run()) == {"insufficient": 1}
+    hospital.execute("UPDATE public.visits SET discharged_at = %s", hospital.noon + HOUR)
+    for later in (2 * HOUR, timedelta(days=29)):  # until it is settled it is looked at, and written once as of its end
+        assert outcome(hospital.run(as_of=hospital.noon + later)) == {"insufficient": 1}
+    assert hospital.ledger(1) == ["INSUFFICIENT"] * 2
+    long_after = hospital.noon + timedelta(days=60)
+    assert hospital.run(as_of=long_after).counts.eligible == 0
+
+    job = changed_job(("job.toml", "min_observations = 5", "min_observations = 4"))
+    assert [hospital.run(job, as_of=long_after).counts.insufficient for _ in range(2)] == [1, 0]
+    width = len(feature_names(hospital.job.features))
+    flat = DummyClassifier(strategy="prior").fit([[0.0] * width] * 4, [0, 0, 0, 1])
+    hospital.put_into_production(job, make_model(job, flat, version="flat"))
+    assert [hospital.run(job, as_of=long_after).counts.insufficient for _ in range(2)] == [1, 0]
+    # Held, it stays due: it is released as soon as it passes.
+    hospital.execute("UPDATE public.visits SET age_years = -1")
+    fewer = changed_job(("job.toml", "min_observations = 4", "min_observations = 2"))
+    assert [outcome(hospital.run(fewer, as_of=long_after)) for _ in range(2)] == [{"quarantined": 1}] * 2
+    hospital.execute("UPDATE public.visits SET age_years = 50")
+    assert outcome(hospital.run(fewer, as_of=long_after)) == {"scored": 1}
+
+
+def test_a_settled_visit_that_was_judged_before_its_end_or_by_less_is_offered_once(hospital: Any) -> None:
+    hospital.admit(1, observations=2)
+    hospital.run()
+    hospital.execute("UPDATE public.visits SET discharged_at = %s", hospital.noon)
+    hospital.admit(2, discharged_at=hospital.noon + HOUR)
+    long_after = hospital.noon + timedelta(days=60)
+    hospital.execute("UPDATE public.visits SET discharged_at = %s WHERE visit_id = 1", hospital.noon + HOUR)
+    assert outcome(hospital.run(as_of=long_after, as_known_at=hospital.noon - 9 * HOUR)) == {
+        "insufficient": 1,
+        "unchanged": 1,
+    }
+    assert outcome(hospital.run(as_of=long_after)) == {"scored": 1, "insufficient": 1}
+    assert hospital.run(as_of=long_after).counts.eligible == 0
+
+
+def test_a_settled_visit_that_is_declined_is_not_offered_for_ever(
+    hospital: Any, make_model: Callable[..., Path]
+) -> None:
+    width = len(feature_names(hospital.job.features))
+    silent = DummyClassifier(strategy="prior").fit([[0.0] * width] * 4, [0, 0, 0, 1])
+    silent.class_prior_[:] = float("nan")
+    hospital.put_into_production(hospital.job, make_model(hospital.job, silent, version="silent"))
+    hospital.admit(1, discharged_at=hospital.noon)
+    long_after = hospital.noon + timedelta(days=60)
+    assert outcome(hospital.run(as_of=long_after)) == {"indeterminate": 1}
+    assert hospital.run(as_of=long_after).counts.eligible == 0
+    hospital.execute("UPDATE scorer.current_scores SET judged_by_model = 'older'")
+    assert outcome(hospital.run(as_of=long_after)) == {"indeterminate": 1}
+    assert hospital.run(as_of=long_after).counts.eligible == 0
+
+
 def test_a_live_visit_is_scored_once_more_as_of_its_discharge(hospital: Any) -> None:
     hospital.admit(1)
     hospital.run()

@@ -15,7 +15,7 @@ from scorer.lines import close_line, open_line
 from scorer.runs import dry_run, enqueue, run_job
 from scorer.types import Counts, Previous, Run, Status, Trigger, WorkItem
 
-HOUR = timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @pytest.fixture
@@ -92,8 +92,41 @@ def test_a_score_is_not_followed_by_one_of_the_same_moment_that_knew_less(charte
     ended = charted_back.run()
     assert (ended.counts.scored, ended.counts.unchanged) == (0, 2)
     assert newest(charted_back, 1) == knowing
-    # One as of a later moment follows it, whatever was known.
+    # Nor by one as of a later moment that knew less; one that knew more follows it.
     charted_back.run(as_of=noon + HOUR)
+    assert newest(charted_back, 1) == knowing
+    charted_back.run(as_of=noon + 4 * HOUR)
+    assert newest(charted_back, 1)[1:] == (noon + 4 * HOUR, noon + 4 * HOUR)
+
+
+def test_older_knowledge_is_never_published_over_newer(hospital: Any) -> None:
+    hospital.admit(1, 2, 3)
+    hospital.observe(2, hours_ago=1, recorded_at=hospital.noon - MINUTE)
+    hospital.admit(4, age_years=-1.0)
+    hospital.run()
+    assert hospital.statuses() == {"1": "SCORED", "2": "SCORED", "3": "SCORED", "4": "QUARANTINED"}
+    hospital.execute("UPDATE visits SET age_years = 50 WHERE visit_id = 4")
+    hospital.admit(5)
+    shown = [
+        "SELECT to_jsonb(c) FROM scorer.current_scores AS c WHERE entity_id <> '5' ORDER BY entity_id",
+        "SELECT to_jsonb(v) FROM visits AS v WHERE visit_id <> 5 ORDER BY visit_id",
+    ]
+    before = [hospital.rows(each) for each in shown]
+    # As of later moments, one of them past the scores' validity, by the knowledge of before them; one hour knew too little to score.
+    for as_of, back in ((HOUR, 4.5 * HOUR), (2 * HOUR, HOUR), (20 * HOUR, MINUTE)):
+        ended = hospital.run(as_of=hospital.noon + as_of, as_known_at=hospital.noon - back)
+        assert ended.counts.unchanged >= 4
+        assert [hospital.rows(each) for each in shown] == before
+    assert hospital.status(5)[0] == "SCORED", "who knew nothing yet is judged"
+    again = hospital.run(as_of=hospital.noon + 27 * HOUR)
+    assert (again.counts.scored, again.counts.unchanged) == (5, 0)
+
+
+def test_the_end_of_a_record_is_judged_whatever_was_known_of_it_before(charted_back: Any) -> None:
+    noon = charted_back.noon
+    charted_back.run(as_known_at=noon + 3 * HOUR)
+    charted_back.execute("UPDATE visits SET discharged_at = %s", noon + HOUR)
+    charted_back.run(as_of=noon + 4 * HOUR)
     assert newest(charted_back, 1)[1:] == (noon + HOUR, noon + HOUR)
 
 

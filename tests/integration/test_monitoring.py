@@ -384,6 +384,19 @@ def test_an_outcome_counts_once_its_horizon_has_passed(watched: Any) -> None:
     assert look(watched).performance.rows == 0
 
 
+@pytest.mark.parametrize(("hours", "counts"), [(3, True), (4, False)])
+def test_hours_long_after_the_event_do_not_count(watched: Any, hours: int, counts: bool) -> None:
+    """As in training, which leaves them out."""
+    score_only(watched, 95_001, visits=40)
+    onset = watched.one("SELECT max(as_of) FROM scorer.current_scores") - timedelta(hours=hours)
+    watched.execute(
+        "INSERT INTO public.outcomes SELECT entity_id::bigint, 1, %s FROM scorer.current_scores "
+        "WHERE entity_id::bigint BETWEEN 95001 AND 95040",
+        onset,
+    )
+    assert look(watched).performance.rows == (40 if counts else 0)
+
+
 # Alerts, once
 
 
@@ -499,6 +512,16 @@ def test_the_health_of_models(watched: Any) -> None:
     assert 0 < now[5] < 1000
     assert now[6] == 0
     assert now[8]
+
+
+def test_a_model_adopted_in_the_midst_of_a_run_has_its_own_scores(watched: Any) -> None:
+    """The run stays the one's that it began with; each batch is whose it is."""
+    score_only(watched, 140_001, visits=40)
+    watched.execute("UPDATE scorer.runs SET model_version = 'first'")
+    health = dict(watched.rows("SELECT model_version, prediction_count FROM reporting.model_health"))
+    assert health["first"] == 2 * VISITS
+    assert health["watched"] == watched.one("SELECT count(*) FROM scorer.scores WHERE model_version = 'watched'")
+    assert health["watched"] > 0
 
 
 def test_errors_are_counted(watched: Any) -> None:

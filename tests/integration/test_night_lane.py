@@ -18,6 +18,7 @@ from scorer.chores import CHORES, Chore
 from scorer.connection import Target
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.night_lane import NightLane
+from scorer.outage import Outage
 from scorer.session import Session
 
 FIRST = datetime(2025, 6, 1, 3, 17, tzinfo=UTC)  # a tick of the nightly schedule
@@ -64,6 +65,18 @@ def lane(hospital: Any, clock: Clock) -> Any:
     yield make
     for each in lanes:
         each.close()
+
+
+class KillError(BaseException):
+    """What ends a process in the midst of a chore."""
+
+
+def killed(_: Any) -> None:
+    raise KillError
+
+
+def attempts(hospital: Any) -> list[int]:
+    return [row[0] for row in hospital.rows("SELECT attempts FROM scorer.chores ORDER BY night")]
 
 
 def kept(hospital: Any) -> list[tuple[Any, ...]]:
@@ -125,12 +138,9 @@ def test_whoever_comes_too_late_finds_it_done(hospital: Any) -> None:
 
 
 def test_what_a_dead_daemon_began_another_does_anew(hospital: Any, lane: Any, clock: Clock) -> None:
-    def dies(_: Any) -> None:
-        raise DatabaseUnavailable("gone")
-
-    one, _ = lane(dies)
+    one, _ = lane(killed)
     clock.now = FIRST
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(KillError):
         one.turn()
     assert kept(hospital) == [(FIRST, False, None)]
     one.close()
@@ -174,6 +184,74 @@ def test_a_chore_that_fails_is_told_and_waits_for_the_next_night(
     assert kept(hospital) == [(FIRST, True, "The standby is not there; start it.")]
 
 
+def test_a_chore_that_the_database_keeps_from_its_end_is_given_up_and_the_others_go_on(
+    hospital: Any, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+    outage = Outage()
+    outage.lets_go("heart")
+
+    def full(*_: Any) -> None:
+        done.append("full")
+        raise DatabaseUnavailable("The disk is full; make room.", sqlstate="53100")
+
+    chores = Chore("full", full), Chore("other", lambda *_: done.append("other"))
+    made = NightLane(
+        (hospital.job,), url=hospital.url, settings=hospital.settings, outage=outage, chores=chores, clock=clock
+    )
+    with closing(made), caplog.at_level(logging.INFO):
+        made.turn()
+        clock.now = FIRST
+        for turn in range(1, 6):
+            assert made._guarded_turn() == 60
+            assert (outage.lasts, made.pulse.hindered) == (False, None)
+            assert done.count("full") == min(turn, 3)
+        assert done == ["full", "other", "full", "full"]
+        assert [record.getMessage() for record in caplog.records].count(events.CHORE_FAILED.sentence) == 1
+        found = "SELECT ended_at IS NOT NULL, attempts, error FROM scorer.chores WHERE chore = 'full' ORDER BY night"
+        assert hospital.rows(found) == [(True, 3, "The disk is full; make room.")]
+        clock.now = FIRST + A_DAY
+        made.turn()
+        assert done[4:] == ["full", "other"]
+
+
+def test_a_chore_that_kills_its_process_is_given_up(
+    hospital: Any, lane: Any, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, done = lane(killed)
+    clock.now = FIRST
+    for _ in range(3):
+        with pytest.raises(KillError):
+            made.turn()
+    with caplog.at_level(logging.INFO):
+        made.turn()
+        made.turn()
+    assert done == ["sepsis"] * 3
+    assert [record.getMessage() for record in caplog.records].count(events.CHORE_FAILED.sentence) == 1
+    ((night, ended, error),) = kept(hospital)
+    assert (night, ended) == (FIRST, True)
+    assert error.startswith("It was begun 3 times and never came to its end")
+
+
+def test_a_lost_database_is_waited_for_and_told_by_others(
+    lane: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, done = lane()
+    clock.now = FIRST
+    made._outage.lets_go("heart")
+    with monkeypatch.context() as lost:
+
+        def gone(*_: Any) -> None:
+            raise DatabaseUnavailable("The database does not answer; start it.")
+
+        lost.setattr(nights, "last_night", gone)
+        for _ in range(3):
+            made._guarded_turn()
+            assert (made._outage.lasts, made.pulse.hindered) == (False, None)
+    made._guarded_turn()
+    assert done == ["sepsis"]
+
+
 def test_a_bug_in_a_chore_ends_no_lane(hospital: Any, lane: Any, clock: Clock) -> None:
     def breaks(_: Any) -> None:
         raise ZeroDivisionError("a patient's value")
@@ -194,6 +272,7 @@ def test_a_lane_that_is_told_to_stop_leaves_the_chore_to_others(hospital: Any, l
     with pytest.raises(Stopping):
         made.turn()
     assert kept(hospital) == [(FIRST, False, None)]
+    assert attempts(hospital) == [0]
     _, done = lane(asks)
     assert done == ["sepsis"]
     assert kept(hospital) == [(FIRST, True, None)]

@@ -348,6 +348,15 @@ def test_inputs_unlike_the_training_data_are_declined_and_others_are_not(cautiou
     assert cautious.ledger(7) == ["INDETERMINATE"], "written once"
 
 
+def test_a_ward_that_is_mostly_unlike_training_is_declined_and_no_broken_model(cautious: Any) -> None:
+    odd = VISITS * 3 // 4
+    assert VISITS >= 20, "too few for the rule that asks for a score of at least half"
+    for visit in range(1, odd + 1):
+        make_odd(cautious, visit)
+    counts = cautious.run().counts
+    assert (counts.indeterminate, counts.scored) == (odd, VISITS - odd)
+
+
 def test_the_conformal_set_is_recorded_with_each_score_and_declines_only_where_asked(cautious: Any) -> None:
     cautious.observe(5, hours_ago=0.5, observation_value=133.0)
     cautious.run()

@@ -15,11 +15,13 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import cli
+from scorer import cli, schema
 from scorer.answers import Answers
+from scorer.connection import Target
 from scorer.errors import UserError
 from scorer.job import Job
 from scorer.recalls import Criteria, Recall, follow, recall, take_back
+from scorer.session import engine
 from scorer.types import Status
 
 HOUR = timedelta(hours=1)
@@ -307,6 +309,80 @@ def test_a_row_that_somebody_holds_is_passed_over_and_emptied_later(ward: Any) -
         clinician.rollback()
     assert take_back(ward.job, url=ward.url, settings=ward.settings) == 0
     assert in_visits(ward) == []
+
+
+@pytest.fixture
+def ended_ward(ward: Any) -> Any:
+    """The ward, with visit 1 moved to sixty days ago, when it ended; scored and settled, its score stale."""
+    long_ago = ward.noon - timedelta(days=60)
+    ward.execute(
+        "UPDATE visits SET admitted_at = admitted_at - interval '60 days', discharged_at = %s WHERE visit_id = 1",
+        long_ago,
+    )
+    ward.execute(
+        "UPDATE patient_observations SET observation_date = observation_date - interval '60 days', "
+        "recorded_at = recorded_at - interval '60 days' WHERE visit_id = 1"
+    )
+    ward.execute("DELETE FROM scorer.current_scores WHERE entity_id = '1'")
+    ward.run()
+    assert ward.one("SELECT stale FROM reporting.current_scores WHERE entity_id = '1'")
+    return ward
+
+
+IN_SOURCE_1 = "SELECT sepsis_score, scored_at FROM visits WHERE visit_id = 1"
+WAITING = "SELECT entity_id, recalled FROM scorer.write_backs"
+
+
+def test_a_recalled_score_is_written_over_however_late(ended_ward: Any, settings: Any) -> None:
+    """A stale score that waits is dropped, but not where a recalled one would stand for good."""
+    ward = ended_ward
+    before = ward.rows(IN_SOURCE_1)
+    recalled(ward, model_version=shipped(ward), anyway=True)
+    with closing(ward.connect()) as clinician:
+        clinician.cursor().execute("SELECT FROM visits WHERE visit_id = 1 FOR UPDATE")
+        for _ in range(3):
+            ward.run()
+            assert current(ward)["1"][0] == "SCORED"
+            assert ward.rows(WAITING) == [("1", True)]
+            assert ward.rows(IN_SOURCE_1) == before
+        with pytest.raises(
+            UserError, match=r"(?i)recalled scores may still stand in the hospital's own tables"
+        ) as told:
+            schema.downgrade(engine(Target.of(ward.url, settings, role=None)), revision="0006")
+        assert "\n" not in str(told.value)
+        clinician.rollback()
+    ward.run()
+    assert ward.rows(WAITING) == []
+    assert ward.rows(IN_SOURCE_1) == ward.rows(
+        "SELECT score, scored_at FROM scorer.current_scores WHERE entity_id = '1'"
+    )
+    assert ward.rows(IN_SOURCE_1) != before
+
+
+def test_a_newer_score_that_waits_is_written_over_the_recalled_one_though_stale(ward: Any) -> None:
+    end = ward.one("SELECT clock_timestamp()")
+    ward.observe(1, hours_ago=0.5, recorded_at=ward.noon)
+    with closing(ward.connect()) as clinician:
+        clinician.cursor().execute("SELECT FROM visits WHERE visit_id = 1 FOR UPDATE")
+        ward.run(as_of=ward.noon + timedelta(minutes=1))
+        assert ward.rows(WAITING) == [("1", False)]
+        recalled(ward, scored_from=end - HOUR, scored_until=end)
+        assert ("1", True) in ward.rows(WAITING)
+        clinician.rollback()
+    ward.execute("UPDATE scorer.current_scores SET valid_until = now() WHERE entity_id = '1'")
+    ward.run(as_of=ward.noon - timedelta(hours=11))
+    assert ward.rows(WAITING) == []
+    assert ward.rows(IN_SOURCE_1) == ward.rows(
+        "SELECT score, scored_at FROM scorer.current_scores WHERE entity_id = '1'"
+    )
+
+
+def test_what_nothing_has_followed_is_not_superseded(ward: Any) -> None:
+    recalled(ward, model_version=shipped(ward), anyway=True)
+    told = "SELECT DISTINCT superseded FROM reporting.score_history WHERE recalled"
+    assert ward.rows(told) == [(False,)]
+    ward.run()
+    assert ward.rows(told) == [(True,)]
 
 
 def test_a_site_without_the_statement_is_told_that_the_rows_stand(ward: Any, changed_job: Callable[..., Job]) -> None:

@@ -24,11 +24,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from scorer import cli
+from scorer import cli, pipeline
 from scorer.errors import UserError
 from scorer.features import feature_names
 from scorer.model import MANIFEST, libraries
 from scorer.registry import cards
+from scorer.registry.shadow import shadow_run
 from scorer.runs import run_job
 from scorer.worker import Worker
 
@@ -437,6 +438,37 @@ def test_a_shadow_run_and_a_comparison_write_nothing_and_agree(
     assert hospital.one("SELECT max(xmin::text::bigint) FROM scorer.model_versions") == before
     for command in (("shadow", JOB, "one"), ("compare", JOB, "one", "two")):
         assert "would stand elsewhere" in scorer("anna", "model", *command, "--as-of", noon)[1]
+
+
+def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_judges(
+    hospital: Any, scorer: Callable[..., Said], make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital.admit(*range(1, 31))
+    make(linear(hospital.job, seed=1), version="one")
+    assert scorer("anna", "model", "register", JOB, "one")[0] == 0
+    held: list[tuple[str, list[tuple[Any, ...]]]] = []
+
+    def looking(name: str) -> Callable[..., Any]:
+        plain = getattr(pipeline, name)
+
+        def look(*arguments: Any, **named: Any) -> Any:
+            found = hospital.rows(
+                "SELECT 'locks public.visits', mode FROM pg_locks WHERE relation = 'public.visits'::regclass "
+                "UNION ALL SELECT state, query FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'"
+            )
+            held.append((name, found))
+            return plain(*arguments, **named)
+
+        return look
+
+    # After the hospital's tables were read, and after the ledger was read for scores published before.
+    for name in ("opine", "_pool", "reasons_for"):
+        monkeypatch.setattr(pipeline, name, looking(name))
+    settings = replace(hospital.settings, batch_size=10)
+    beside = shadow_run(hospital.job, "one", url=hospital.url, settings=settings, as_of=hospital.noon)
+    assert len(beside.pairs) == 30
+    assert held == [(name, []) for _ in range(6) for name in ("opine", "_pool", "reasons_for")]
 
 
 def test_where_outcomes_are_known_a_comparison_measures_both(

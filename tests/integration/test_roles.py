@@ -677,6 +677,27 @@ def test_a_recall_and_a_replay_are_recorded_by_their_ways_alone(tries: Any, role
         tries(role, text)
 
 
+def test_a_trial_of_a_recall_cannot_be_committed(
+    make_database: Callable[[str], str], template: str, logins: dict[str, str]
+) -> None:
+    url = make_database(template)
+    fill(url)
+    with pytest.raises(psycopg2.Error, match="was a trial, which cannot be committed"):
+        run_sql(as_login(url, logins["approver"]), RECALL.format(trial=True))
+    kept = "SELECT (SELECT count(*) FROM scorer.recalls), (SELECT count(*) FROM scorer.recall_events)"
+    assert run_sql(url, kept) == [(0, 0)]
+
+
+@pytest.mark.parametrize(("column", "value"), [("replayed_by", "'another'"), ("replayed_at", "'2001-01-01Z'")])
+def test_a_worker_does_not_say_who_replayed_or_when(tries: Any, column: str, value: str) -> None:
+    with pytest.raises(Denied):
+        tries(
+            "worker",
+            f"INSERT INTO scorer.replays (score_id, part, verdict, alarming, scorer_version, {column}) "
+            f"SELECT score_id, 'vector', 'IDENTICAL', false, '0', {value} FROM scorer.scores",
+        )
+
+
 def test_a_worker_records_replays(tries: Any) -> None:
     replay = (
         "INSERT INTO scorer.replays (score_id, part, verdict, alarming, scorer_version) "

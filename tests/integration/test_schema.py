@@ -201,6 +201,7 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "recall_scores",
         "record_model_event",
         "refuse_change",
+        "refuse_trial",
         "request_score",
         "roll_back_model",
         "same_libraries",

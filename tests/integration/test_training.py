@@ -270,11 +270,16 @@ def test_a_search_that_is_killed_goes_on_and_is_kept(
     assert ranks[0][1] == told["best"]["configuration"]
     config = Path(told["folder"]) / "best_model_config.json"
     with commanded(
-        cohort, tmp_path / "site", *("train", "sepsis", "--full", "--config", str(config), "--folds", "2", "--version", "b1", "--json")
+        cohort, tmp_path / "site", *("train", "sepsis", "--full", "--config", str(config), "--folds", "2", "--version", "b1", "--json",
+                                      "--report", str(tmp_path / "report.html"))
     ) as trained:  # fmt: skip
         out, err = trained.communicate(timeout=120)
         assert trained.returncode == 0, err
-    assert json.loads(out)["metrics"]["auroc"]["value"] > 0.5
+    auroc = json.loads(out)["metrics"]["auroc"]["value"]
+    assert auroc > 0.5
+    page = (tmp_path / "report.html").read_text()
+    assert "a model of the same recipe that had not seen that client" in page
+    assert f"{auroc:.3f}" in page, "the page's figures are those out of the folds"
     assert cohort.rows("SELECT model_version, status FROM reporting.models WHERE model_version = 'b1'") == [
         ("b1", "candidate")
     ]

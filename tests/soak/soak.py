@@ -30,6 +30,7 @@ import numpy as np
 import psycopg2
 
 from scorer import admission, log, schema
+from scorer.chores import CHORES
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.embedded import Server
@@ -39,6 +40,7 @@ from scorer.job_lane import JobLane
 from scorer.metrics import Metrics
 from scorer.model import keep_to_one_thread
 from scorer.night_lane import NightLane
+from scorer.nights import nightly
 from scorer.request_lane import RequestLane
 from scorer.schedule import Schedule
 from scorer.session import engine
@@ -123,7 +125,7 @@ class Soak:
         self.now = self.began = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=days + 1)
         self._connection = psycopg2.connect(url)
         self._connection.autocommit = True
-        self._url, self._settings = url, settings
+        self._url, self.settings = url, settings
         self.lanes = self._start()
         jobs = [lane.job for lane in self.lanes.values()]
         self._requests = RequestLane(jobs, url=url, settings=settings)
@@ -143,9 +145,9 @@ class Soak:
     def _start(self) -> dict[str, JobLane]:
         lanes = {
             name: JobLane(
-                load_job(name, jobs_dir=self._settings.jobs_dir),
+                load_job(name, jobs_dir=self.settings.jobs_dir),
                 url=self._url,
-                settings=self._settings,
+                settings=self.settings,
                 clock=lambda: self.now,
             )
             for name in ("sepsis", "decline")
@@ -221,7 +223,10 @@ def faults(soak: Soak, sizes: list[Size]) -> list[str]:
         outcomes = list(told.values())
         if (outcomes.count("missed"), outcomes.count("late")) != (AWAY - 1, 1):
             found.append(f"{name}: {outcomes.count('missed')} ticks missed, {outcomes.count('late')} late")
+    found += chores_amiss(soak, until=until)
     for what, sql in {
+        "nightly chores that failed or did not end": "SELECT 1 FROM scorer.chores WHERE ended_at IS NULL OR error IS NOT NULL",
+        "replays that failed": "SELECT 1 FROM reporting.replays WHERE alarming OR verdict = 'NOT REPLAYABLE'",
         "runs that did not succeed": "SELECT run_id FROM reporting.runs WHERE status <> 'succeeded'",
         "work left": "SELECT 1 FROM scorer.work",
         "requests that wait": "SELECT 1 FROM reporting.requests WHERE status = 'waiting'",
@@ -239,6 +244,15 @@ def faults(soak: Soak, sizes: list[Size]) -> list[str]:
             if getattr(judged[-1], what) > getattr(judged[0], what):
                 found.append(f"{what}: {getattr(judged[0], what)} grew to {getattr(judged[-1], what)}")
     return found
+
+
+def chores_amiss(soak: Soak, *, until: datetime) -> list[str]:
+    """A sentence where the chores that were begun are not those of every night."""
+    # The first look is an hour after the beginning; nights before it are none.
+    nights = list(nightly(soak.settings).ticks(after=soak.began + HOUR, until=until))
+    due = sorted((name, chore.name, night) for name in soak.lanes for chore in CHORES for night in nights)
+    begun = soak.rows("SELECT job, chore, night FROM scorer.chores ORDER BY 1, 2, 3")
+    return [] if begun == due else [f"{len(due)} nightly chores were due, and {len(begun)} or others were begun"]
 
 
 def slope(sizes: list[Size]) -> float:
@@ -272,10 +286,13 @@ def main() -> int:
                 " (SELECT count(*) FROM public.patient_observations)"
             )
             ticks = soak.rows("SELECT job, outcome, count(*) FROM reporting.ticks GROUP BY 1, 2 ORDER BY 1, 2")
+            chores = soak.rows("SELECT job, chore, count(*) FROM scorer.chores GROUP BY 1, 2 ORDER BY 1, 2")
+            ((replays,),) = soak.rows("SELECT count(*) FROM reporting.replays")
         finally:
             soak.close()
     print(f"{visits} visits, {observations} observations, {scores} ledger rows")
     print("; ".join(f"{job} {outcome} {count}" for job, outcome, count in ticks))
+    print("; ".join(f"{chore} of {job} {count}" for job, chore, count in chores) + f"; {replays} replays")
     judged = sizes[len(sizes) // 3 :]
     if len(judged) > 1:
         print(f"memory over the last {len(judged)} days: {slope(judged):+.2f} MB a day")

@@ -126,6 +126,24 @@ def test_who_has_no_score_is_judged_again(sepsis: Job, status: Status, as_of: da
     assert not is_unchanged(item(as_of=as_of), b"same", run=RUN, job=sepsis, model_version="m")
 
 
+@pytest.mark.parametrize("status", [status for status in Status if status not in {Status.RECALLED, Status.UNCHANGED}])
+@pytest.mark.parametrize("inputs", [b"same", b"other"])
+def test_what_knew_less_follows_nothing_but_what_was_recalled(sepsis: Job, status: Status, inputs: bytes) -> None:
+    def stands(previous: Previous, *, as_of: datetime = NOON, known: datetime | None = None) -> bool:
+        waiting = replace(item(as_of=as_of, previous=previous), as_known_at=known)
+        return is_unchanged(waiting, inputs, run=RUN, job=sepsis, model_version="another")
+
+    before = scored(sepsis, status=status, valid_until=NOON)
+    assert stands(before, known=NOON - 2 * HOUR)
+    assert stands(before, as_of=ENDED, known=NOON - 2 * HOUR)
+    assert stands(replace(before, as_known_at=NOON + HOUR))
+    assert not stands(before, known=NOON - HOUR)
+    assert not stands(before)
+    assert not stands(replace(before, status=Status.RECALLED), known=NOON - 2 * HOUR)
+    # The ordinary outcome as of a record's end is made over what was judged before, by whatever knowledge.
+    assert not stands(replace(before, as_of=NOON - 2 * HOUR, as_known_at=NOON), as_of=ENDED)
+
+
 def test_what_says_the_same_again_is_not_written_again(sepsis: Job) -> None:
     held = Outcome(entity_id="1", as_of=NOON, status=Status.QUARANTINED, input_hash=b"same", reason="rule")
     before = scored(sepsis, status=Status.QUARANTINED, reason="rule")
@@ -287,11 +305,13 @@ def judged(
     return outcomes_of(
         known,
         job=sepsis,
+        as_of=NOON,
         matrix=matrix,
         held=held or {},
         wanted=np.array(wanted, bool),
         said=Opinion(
             scores=Scores(score=np.array(score), labels=None, outputs=None),
+            given=np.array(score),
             quantile=np.array(score),
             by=("m",) * len(score),
             declined=declined or {},
