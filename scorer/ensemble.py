@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import lightgbm
 import numpy as np
 
+from scorer.boosting import lightgbm
 from scorer.types import Floats
 
 _SMALLEST = 1e-12  # of a probability, before its log-odds are taken

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import lightgbm
 import numpy as np
 import scipy
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
+from scorer.boosting import lightgbm
 from scorer.declining import Baseline
 from scorer.errors import UserError
 from scorer.job import MEANING, Bands, Task

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import lightgbm
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from scorer.boosting import lightgbm
 from scorer.ensemble import Boosted, Ensemble, Linear, Member, Voted
 from scorer.errors import UserError
 from scorer.recipes import Configuration, Recipe

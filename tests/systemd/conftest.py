@@ -29,7 +29,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 SUITE = "bookworm"  # systemd 252: the oldest that the units are for
 PYTHON = "3.11"  # its own
-PACKAGES = "systemd,systemd-sysv,dbus,procps,python3,python3-venv,make,postgresql"
+PACKAGES = "systemd,systemd-sysv,dbus,procps,python3,python3-venv,make,libgomp1,postgresql"
 TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv")
 WHEELS, SOURCE, STAGE = "/srv/wheels", "/usr/src/scorer", "/var/tmp/staged"
 LITTER = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")

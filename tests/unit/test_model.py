@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -308,3 +310,23 @@ def test_bands_are_given_in_order_and_only_where_there_are_any() -> None:
     assert band_names(None, np.array([0.9, np.nan])) == [None, None]
     assert band_names(GUIDE, np.empty(0)) == []
     assert band_names(Bands(limits=(), lowest="ONLY"), np.array([0.9, np.nan])) == ["ONLY", None]
+
+
+def test_a_missing_library_of_the_system_is_one_sentence() -> None:
+    """As on a Debian without libgomp1."""
+    broken = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "lightgbm":
+            raise OSError("libgomp.so.1: cannot open shared object file")
+sys.meta_path.insert(0, Missing())
+from scorer.cli import main
+sys.exit(main(["evaluate", "sepsis", "--outcomes"]))
+"""
+    done = subprocess.run([sys.executable, "-c", broken], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip() == (
+        "scorer: LightGBM cannot be loaded (libgomp.so.1: cannot open shared object file); install what it needs: on Debian, "
+        "apt install libgomp1."
+    )

@@ -1,0 +1,14 @@
+"""LightGBM, whose wheel needs a library of the system's: where that is missing, one sentence says so."""
+
+from __future__ import annotations
+
+from scorer.errors import UserError
+
+try:
+    import lightgbm
+except OSError as error:
+    raise UserError(
+        f"LightGBM cannot be loaded ({error}); install what it needs: on Debian, apt install libgomp1."
+    ) from error
+
+__all__ = ("lightgbm",)
