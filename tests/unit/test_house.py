@@ -231,7 +231,13 @@ def test_imports_inside_functions_are_for_the_weight_of_commands_alone() -> None
     # judges: Great Expectations takes seconds and 220 MB, which a process that finds its proof on record need not spend.
     # plots: matplotlib comes with the extra `training`.
     # boosting: an import that fails is told in a sentence.
-    assert inside == COMMAND_LINE - {"cli"} | {"boosting", "printing", "judges", "evaluation.plots", "training.findings"}
+    assert inside == COMMAND_LINE - {"cli"} | {
+        "boosting",
+        "printing",
+        "judges",
+        "evaluation.plots",
+        "training.findings",
+    }
 
 
 def test_nothing_is_imported_behind_the_scenes() -> None:
