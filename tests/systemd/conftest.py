@@ -164,7 +164,9 @@ def debian(cache: Path) -> Path:
         _run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, fresh, _mirror())
         _run("chroot", fresh, "apt-get", "clean")
         # Another one, where a server of this host listened there while the cluster was made.
-        _run("chroot", fresh, "sed", "--in-place", "s/^port = .*/port = 5432/", "/etc/postgresql/15/main/postgresql.conf")
+        _run(
+            "chroot", fresh, "sed", "--in-place", "s/^port = .*/port = 5432/", "/etc/postgresql/15/main/postgresql.conf"
+        )
         fresh.rename(ready)
     return ready
 
