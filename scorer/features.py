@@ -55,11 +55,7 @@ _BLOCK_ROWS = 1 << 16
 def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
     """The names of the matrix's columns, in order. Raises UserError where one is named twice."""
     names = [
-        *(
-            f"{code}_{statistic}_{_window_text(window)}"
-            for group in spec.groups
-            for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows)
-        ),
+        *(name for name, _ in _of_observations(spec)),
         *spec.numbers,
         *(f"hours_since_{name}" for name in spec.hours_since),
         *(f"{name}={value}" for name, values in spec.categories for value in values),
@@ -77,22 +73,23 @@ class Column:
     code: str
     statistic: str
     window: timedelta | None
+    group: str
 
 
 def columns(spec: FeatureSpec) -> dict[str, Column]:
     """By its name, what each feature of observations is made of; those of attributes are not among them."""
-    return {
-        f"{code}_{statistic}_{_window_text(window)}": Column(code=code, statistic=statistic, window=window)
-        for group in spec.groups
-        for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows)
-    }
+    return dict(_of_observations(spec))
+
+
+def _of_observations(spec: FeatureSpec) -> Iterator[tuple[str, Column]]:
+    for group in spec.groups:
+        for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows):
+            yield f"{code}_{statistic}_{_window_text(window)}", Column(code, statistic, window, group=group.name)
 
 
 def group_columns(spec: FeatureSpec, groups: Sequence[str]) -> Integers:
     """The places among the matrix's columns of the features of `groups`, by their names; of all features where none is named."""
-    owners = [
-        group.name for group in spec.groups for _ in itertools.product(group.codes, group.statistics, group.windows)
-    ]
+    owners = [column.group for _, column in _of_observations(spec)]
     owners += [ATTRIBUTES] * (len(feature_names(spec)) - len(owners))
     return np.array([place for place, owner in enumerate(owners) if not groups or owner in groups], dtype=np.int64)
 

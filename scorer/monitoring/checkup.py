@@ -59,7 +59,6 @@ class Checkup:
 
     job: str
     model_version: str
-    checked_at: datetime
     window_from: datetime
     drift: Drift
     performance: Performance
@@ -113,7 +112,6 @@ def check_up(job: Job, *, url: str, settings: Settings, stopping: Callable[[], b
     return Checkup(
         job=job.name,
         model_version=model.model_version,
-        checked_at=model.read_at,
         window_from=window_from,
         drift=drift,
         performance=live,
