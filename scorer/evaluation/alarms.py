@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scorer.evaluation.resampling import Figure, figure, quantiles, quotient, ratio, sums
-from scorer.evaluation.utility import best_alarms, utilities
+from scorer.evaluation.resampling import Figure, quantiles, quotient, ratio
+from scorer.evaluation.utility import best_alarms, gain_and_best
 from scorer.measures import Utility
 from scorer.types import Booleans, Floats, Integers
 
@@ -83,11 +83,9 @@ def consequences(counted: Rows, weights: Floats, *, threshold: float, spec: Util
     """
     alarm, client = _above(counted.score, threshold), counted.client
     positive = counted.label == 1
-    alarm_worth, silence_worth = utilities(counted.hours, ~np.isnan(counted.hours), spec)
-    gain = alarm_worth - silence_worth
-    best = best_alarms(counted.hours, ~np.isnan(counted.hours), spec)
+    gain, best = gain_and_best(counted.hours, ~np.isnan(counted.hours), spec)
     return {
-        "utility": figure(quotient(sums(gain * alarm, client, weights), sums(gain * best, client, weights))),
+        "utility": ratio(gain * alarm, best, client, weights),
         "sensitivity": ratio(alarm & positive, positive, client, weights),
         "specificity": ratio(~alarm & ~positive, ~positive, client, weights),
         "ppv": ratio(alarm & positive, alarm, client, weights),
@@ -97,15 +95,12 @@ def consequences(counted: Rows, weights: Floats, *, threshold: float, spec: Util
 
 def utility_by_threshold(counted: Rows, *, spec: Utility) -> tuple[Floats, Floats]:
     """Thresholds (t,), rising, and the normalised utility of alarming at or above each; NaN where no event can be foreseen."""
-    has_event = ~np.isnan(counted.hours)
-    alarm_worth, silence_worth = utilities(counted.hours, has_event, spec)
-    gain = alarm_worth - silence_worth
-    best = gain[best_alarms(counted.hours, has_event, spec)].sum()
+    gain, best = gain_and_best(counted.hours, ~np.isnan(counted.hours), spec)
     scored = ~np.isnan(counted.score)
     order = np.argsort(-counted.score[scored], kind="stable")
     descending = counted.score[scored][order]
     last_of_equals = np.append(descending[1:] != descending[:-1], True)[: len(descending)]
-    whole = quotient(np.cumsum(gain[scored][order]), np.full(len(order), best))
+    whole = quotient(np.cumsum(gain[scored][order]), np.full(len(order), best.sum()))
     return descending[last_of_equals][::-1], whole[last_of_equals][::-1]
 
 

@@ -18,13 +18,12 @@ from scorer.measures import Subgroups
 from scorer.model import ProductionPipeline
 from scorer.opinion import opine
 from scorer.source import Source
-from scorer.training.landmarks import Landmarks, read_landmarks
-from scorer.types import NO_TIME, Attributes, Booleans, Floats
+from scorer.training.landmarks import Landmarks, mark_of, read_landmarks
+from scorer.training.targets import hours_from_event
+from scorer.types import Attributes, Booleans, Floats
 
-_HOUR = 3_600_000_000  # microseconds
 _DAY = timedelta(days=1)
 _SCORED_TOGETHER = 20_000
-_DIGITS = 8  # of a client's SHA-256 that a manifest keeps
 Progress = Callable[..., None]
 
 
@@ -99,16 +98,13 @@ def cohort_of(
     groups = {each: rows for group in subgroups for each, rows in _members(job, landmarks.attributes, group).items()}
     _, entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)
     clients, client = np.unique(landmarks.cohort.astype(str), return_inverse=True)
-    known = np.full(len(landmarks), outcomes)
-    has_event = known & (landmarks.event_at != NO_TIME)
-    hours = np.full(len(landmarks), np.nan)
-    hours[has_event] = (landmarks.as_of[has_event] - landmarks.event_at[has_event]) / _HOUR
+    hours, _ = hours_from_event(landmarks)
     rows = Rows(
         entity=entity,
         client=client,
         score=score,
-        label=np.where(known, landmarks.label, np.nan),
-        hours=hours,
+        label=np.where(outcomes, landmarks.label, np.nan),
+        hours=np.where(outcomes, hours, np.nan),
         days=every / _DAY,
     )
     declined = int(np.isnan(score[landmarks.scorable]).sum())
@@ -204,7 +200,7 @@ def _seen(model: ProductionPipeline, clients: npt.NDArray[np.str_]) -> int | Non
     if seen is None:
         return None
     known = frozenset(seen)
-    return sum(hashlib.sha256(client.encode()).hexdigest()[:_DIGITS] in known for client in clients.tolist())
+    return sum(mark_of(client) in known for client in clients.tolist())
 
 
 def _digest(landmarks: Landmarks) -> str:

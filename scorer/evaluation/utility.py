@@ -44,19 +44,12 @@ def best_alarms(hours_from_event: Floats, has_event: Booleans, spec: Utility) ->
     return best
 
 
-def normalised(
-    alarms: Booleans,
-    hours_from_event: Floats,
-    has_event: Booleans,
-    spec: Utility,
-    *,
-    weights: Floats | None = None,
-) -> float:
-    """The utility of `alarms` (n,) on a scale where the best alarms are 1 and never alarming is 0; NaN where the two are the same.
+def gain_and_best(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> tuple[Floats, Floats]:
+    """What an alarm at each row (n,) is worth more than silence, and the same where the best of alarms stand, 0 elsewhere.
 
-    `weights` (n,) count a row so many times: a bootstrap's.
+    The sum of the gains of some alarms over the sum of the second is their utility, normalised: the best alarms are 1, and never alarming
+    is 0.
     """
     alarm, silence = utilities(hours_from_event, has_event, spec)
-    gain = alarm - silence if weights is None else (alarm - silence) * weights
-    best = float(gain[best_alarms(hours_from_event, has_event, spec)].sum())
-    return float(gain[alarms].sum()) / best if best > 0 else float("nan")
+    gain = alarm - silence
+    return gain, gain * best_alarms(hours_from_event, has_event, spec)

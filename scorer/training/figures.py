@@ -6,10 +6,10 @@ import numpy as np
 
 from scorer.evaluation.metrics import Judged, calibration, discrimination
 from scorer.evaluation.resampling import Figure, draws, ratio
-from scorer.evaluation.utility import best_alarms
+from scorer.evaluation.utility import gain_and_best
 from scorer.job import Job
 from scorer.training.landmarks import Landmarks
-from scorer.training.targets import gains, hours_from_event
+from scorer.training.targets import hours_from_event
 from scorer.types import Booleans, Floats
 
 
@@ -24,10 +24,9 @@ def figures_of(landmarks: Landmarks, job: Job, *, score: Floats, alarm: Booleans
     scored = np.isfinite(score)
     judged = Judged(score=score[scored], label=landmarks.label[scored], client=client[scored])
     found: dict[str, Figure] = {**discrimination(judged, weights), **calibration(judged, weights)}
-    gain = gains(landmarks, job)
-    if gain is not None and job.measures.utility is not None:
-        best = best_alarms(*hours_from_event(landmarks), job.measures.utility)
-        found["utility"] = ratio(gain * alarm, gain * best, client, weights)
+    if job.measures.utility is not None:
+        gain, best = gain_and_best(*hours_from_event(landmarks), job.measures.utility)
+        found["utility"] = ratio(gain * alarm, best, client, weights)
         found["alarm_share"] = ratio(alarm, np.ones(len(alarm)), client, weights)
     return {name: _figure(each) for name, each in found.items()}
 

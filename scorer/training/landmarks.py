@@ -29,6 +29,7 @@ _LANDMARKS_READ_TOGETHER = 10_000
 # Observations, counted once at each landmark that knows them, that are judged and built together.
 _ROWS_BUILT_TOGETHER = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)
+_SHOWN_DIGITS = 8  # of a client's hash
 Progress = Callable[[int, int], None]
 
 
@@ -343,3 +344,8 @@ def _joined(parts: list[Attributes]) -> Attributes:
         times={name: np.concatenate([part.times[name] for part in parts]) for name in first.times},
         texts={name: np.concatenate([part.texts[name] for part in parts]) for name in first.texts},
     )
+
+
+def mark_of(client: str) -> str:
+    """What a manifest keeps of a client that the model was trained on: enough to count them, too little to find anybody by."""
+    return hashlib.sha256(client.encode()).hexdigest()[:_SHOWN_DIGITS]

@@ -20,7 +20,7 @@ import joblib
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.evaluation.utility import best_alarms
+from scorer.evaluation.utility import gain_and_best
 from scorer.features import group_columns
 from scorer.job import Job, Task
 from scorer.model import libraries
@@ -238,11 +238,10 @@ def _measured(cohort: _Cohort, job: Job, recipe: Recipe, *, columns: Integers) -
 
 
 def _utility(known: Landmarks, job: Job, alarm: Booleans) -> float | None:
-    gain = gains(known, job)
-    if gain is None or job.measures.utility is None:
+    if job.measures.utility is None:
         return None
-    best = float(gain[best_alarms(*hours_from_event(known), job.measures.utility)].sum())
-    return float(gain[alarm].sum()) / best if best > 0 else None
+    gain, best = gain_and_best(*hours_from_event(known), job.measures.utility)
+    return float(gain[alarm].sum() / best.sum()) if best.any() else None
 
 
 def _why(error: Exception) -> str:

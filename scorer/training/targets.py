@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.evaluation.utility import utilities
+from scorer.evaluation.utility import gain_and_best
 from scorer.job import Job
 from scorer.recipes import Configuration, Recipe
 from scorer.training.landmarks import Landmarks
@@ -40,8 +40,7 @@ def gains(landmarks: Landmarks, job: Job) -> Floats | None:
     """What an alarm at each landmark (n,) is worth more than silence; None where the job has no [utility]."""
     if job.measures.utility is None:
         return None
-    alarm, silence = utilities(*hours_from_event(landmarks), job.measures.utility)
-    return alarm - silence
+    return gain_and_best(*hours_from_event(landmarks), job.measures.utility)[0]
 
 
 def counted(landmarks: Landmarks, job: Job) -> Landmarks:

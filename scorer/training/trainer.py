@@ -32,13 +32,12 @@ from scorer.training.calibration import best_threshold, platt
 from scorer.training.cross_validation import Fitted, fit_all
 from scorer.training.estimators import parameters_of
 from scorer.training.figures import band_figures, figures_of
-from scorer.training.landmarks import Landmarks
+from scorer.training.landmarks import Landmarks, mark_of
 from scorer.training.targets import counted, gains
 from scorer.types import Features, Floats, Integers
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
 _EXPLAINED = 1000  # rows whose contributions are averaged
-_SHOWN_DIGITS = 8  # of a client's hash: enough to count, too few to find anybody by
 Progress = Callable[[int, int], None]
 
 
@@ -147,7 +146,7 @@ def _manifest(
             "first_landmark": known.first.isoformat(),
             "last_landmark": known.last.isoformat(),
             "data_sha256": known.data_sha256,
-            "clients_seen": [hashlib.sha256(each.encode()).hexdigest()[:_SHOWN_DIGITS] for each in sorted(clients)],
+            "clients_seen": [mark_of(each) for each in sorted(clients)],
         },
         "metrics": figures_of(known, job, score=fitted.score, alarm=fitted.alarm),
         "bands": band_figures(known, job, score=fitted.score),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scorer.evaluation.utility import best_alarms, normalised, utilities
+from scorer.evaluation.alarms import Rows, consequences
+from scorer.evaluation.utility import best_alarms, utilities
 from scorer.measures import Utility
 
 PAPER = Utility()
@@ -57,10 +58,27 @@ def hourly(rows: int, *, event: float) -> np.ndarray:
     return np.arange(rows) - event
 
 
+def normalised(
+    alarms: np.ndarray, hours: np.ndarray, has_event: np.ndarray, *, weights: np.ndarray | None = None
+) -> float:
+    """The utility as an evaluation tells it: a client a row, counted so many times."""
+    rows = len(alarms)
+    cohort = Rows(
+        entity=np.arange(rows),
+        client=np.arange(rows),
+        score=alarms.astype(float),
+        label=np.zeros(rows),
+        hours=np.where(has_event, hours, np.nan),
+        days=1 / 24,
+    )
+    counted = np.ones(rows) if weights is None else weights
+    return consequences(cohort, counted.reshape(1, -1), threshold=0.5, spec=PAPER)["utility"].value
+
+
 def score(alarms: list[int], hours: np.ndarray, *, has_event: bool = True) -> float:
     chosen = np.zeros(len(hours), dtype=bool)
     chosen[alarms] = True
-    return normalised(chosen, hours, np.full(len(hours), has_event), PAPER)
+    return normalised(chosen, hours, np.full(len(hours), has_event))
 
 
 def test_a_late_onset_by_hand() -> None:
@@ -101,9 +119,9 @@ def test_a_false_alarm_weighs_against_the_gain_of_others() -> None:
     hours = np.array([-6.0, np.nan, np.nan])
     has_event = np.array([True, False, False])
     alarms = np.array([True, True, False])
-    assert normalised(alarms, hours, has_event, PAPER) == pytest.approx(1 - 0.05)
-    assert normalised(alarms, hours, has_event, PAPER, weights=np.array([2.0, 3.0, 1.0])) == pytest.approx(1 - 0.15 / 2)
-    assert np.isnan(normalised(alarms[1:], hours[1:], has_event[1:], PAPER))
+    assert normalised(alarms, hours, has_event) == pytest.approx(1 - 0.05)
+    assert normalised(alarms, hours, has_event, weights=np.array([2.0, 3.0, 1.0])) == pytest.approx(1 - 0.15 / 2)
+    assert np.isnan(normalised(alarms[1:], hours[1:], has_event[1:]))
 
 
 def official(labels: np.ndarray, predictions: np.ndarray) -> float:
@@ -143,5 +161,5 @@ def test_many_patients_are_summed_before_the_scale_is_taken() -> None:
         hours.append(np.arange(rows) - (np.nan if onset is None else onset))
         events.append(np.full(rows, onset is not None))
         alarms.append(chosen)
-    mine = normalised(np.concatenate(alarms), np.concatenate(hours), np.concatenate(events), PAPER)
+    mine = normalised(np.concatenate(alarms), np.concatenate(hours), np.concatenate(events))
     assert mine == pytest.approx((observed - inaction) / (best - inaction))
