@@ -535,11 +535,11 @@ class Disk:
 
 @pytest.fixture
 def small_disk(hospital: Hospital, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
-    """A disk of its own, of 48 MB, that belongs to the server's user."""
+    """A disk of its own, of 256 MB, that belongs to the server's user."""
     folder = hospital.server.home / "small"
     folder.mkdir()
     owner = hospital.data.stat()
-    options = f"size=48m,uid={owner.st_uid},gid={owner.st_gid},mode=0700"
+    options = f"size=256m,uid={owner.st_uid},gid={owner.st_gid},mode=0700"
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False)
     if mounted.returncode:
         folder.rmdir()
@@ -579,8 +579,8 @@ def test_a_full_disk_under_the_servers_log_of_writes(night: Night, small_disk: D
         shutil.chown(path, small_disk.folder.stat().st_uid, small_disk.folder.stat().st_gid)
     log.rename(log.with_name("kept_wal"))
     log.symlink_to(moved)
-    hospital.start(max_wal_size="32MB", min_wal_size="32MB")
     try:
+        hospital.start(max_wal_size="32MB", min_wal_size="32MB")
         night.begin()
         small_disk.fill()
         with suppress(psycopg2.Error):
@@ -596,7 +596,9 @@ def test_a_full_disk_under_the_servers_log_of_writes(night: Night, small_disk: D
         night.recover()
         night.end(server_died=True)
     finally:
-        hospital.stop(signal.SIGINT)
+        with suppress(OSError):  # where it did not come up again, its file is gone
+            hospital.stop(signal.SIGINT)
+        hospital.lives.close()
         log.unlink()
         shutil.copytree(moved, log)
         for path in (log, *log.rglob("*")):
