@@ -20,9 +20,10 @@ types: .venv/test
 tests: .venv/test
 	$(BIN)/pytest --quiet --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10 --cov=scorer --cov-report=term:skip-covered --cov-fail-under=80
 
-# Prints the ratio of a run to the bare floor, and its peak memory; VISITS=1000 for a quick look.
-bench: .venv/test
-	$(BIN)/python tests/benchmarks/run_against_floor.py --visits $(or $(VISITS),20000)
+# Ours beside the floor and what else one would write, on demand, and the aims: a table, and bench.txt, bench.json and bench.svg in OUT.
+# SIZES=1000 for a quick look, SIZES='20000 100000 1000000:3' for growth (rounds after the colon), HISTORY=10000000 for due among scored.
+bench: .venv/bench
+	$(BIN)/python -m tests.benchmarks.bench --sizes $(or $(SIZES),$(VISITS),1000 20000) --rounds $(or $(ROUNDS),5) --requests $(or $(REQUESTS),2000) --history $(or $(HISTORY),0) --out '$(or $(OUT),build/bench)' $(if $(ONLY),--only $(ONLY))
 
 # tests/acceptance/test_faults.py in its long form: each cause lasts a minute, by the settings as shipped. For root, for the network and disks.
 faults: .venv/test
@@ -31,11 +32,6 @@ faults: .venv/test
 # Thirty days of hourly runs of two jobs on a compressed clock; prints memory day by day. DAYS=2 for a quick look.
 soak: .venv/test
 	$(BIN)/python tests/soak/soak.py --days $(or $(DAYS),30)
-
-# Prints the time from the commit of a request to that of its score, ten sessions at once, judged by compiled rules and by Great Expectations.
-bench-requests: .venv/test
-	$(BIN)/python tests/benchmarks/request_latency.py --visits $(or $(VISITS),6500)
-	$(BIN)/python tests/benchmarks/request_latency.py --visits $(or $(VISITS),6500) --validation great_expectations
 
 # The shipped model's figures again, from a cohort's files: DATA=DIR; writes report.html. The same seeds and libraries, the same numbers.
 figures: .venv/test
@@ -62,4 +58,8 @@ clean:
 
 .venv/test: .venv/bin/python setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@ .venv/demo
+
+.venv/bench: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@ .venv/demo

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scorer import schema
+from scorer.cluster import Cluster
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.desk import Desk
@@ -49,6 +50,8 @@ def check(*, url: str, settings: Settings) -> Iterator[Line]:
         yield _line("standby", lambda: _standby(target, url=url, settings=settings))
     if Neighbour.of(settings).limited:
         yield _line("neighbours", lambda: _neighbours(target, settings=settings))
+    if settings.backend == "dask":
+        yield _line("cluster", lambda: _cluster(settings))
     nights = _line("nightly", lambda: str(nightly(settings)))
     if not nights.holds:
         yield nights
@@ -92,6 +95,15 @@ def _neighbours(target: Target, *, settings: Settings) -> str:
     return "the limits can be seen, and are kept" if why is None else f"runs would give way now: {why}"
 
 
+def _cluster(settings: Settings) -> str:
+    reached = Cluster(settings)
+    try:
+        with reached as cluster:
+            return f"{cluster.workers} workers of {settings.scheduler}, with the packages that are here"
+    except UserError as error:
+        return f"runs would go on without it now: {error}"
+
+
 def _schema(target: Target) -> str:
     schema.require_head(engine(target))
     return f"at head, revision {schema.state(engine(target)).head}"
@@ -102,7 +114,9 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
     line = open_line(job, url=url, settings=settings)
     try:
         with line.store.transaction(keep=False):
-            run, _ = enqueue(line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, kept=False)
+            run, _ = enqueue(
+                line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, nightly=nightly(settings), kept=False
+            )
             # What a statement gives shows only where it gives rows.
             sample = line.store.claim_work(job, run, size=_SAMPLE)
             line.source.observations(job, sample)

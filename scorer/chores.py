@@ -9,6 +9,7 @@ from scorer.config import Settings
 from scorer.job import Job
 from scorer.monitoring.checkup import nightly_checkup
 from scorer.replaying import replay_by_lot
+from scorer.upkeep import nightly_upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +24,8 @@ class Chore:
     do: Callable[[Job, str, Settings, Callable[[], bool]], None]
 
 
-CHORES: tuple[Chore, ...] = (Chore("checkup", nightly_checkup), Chore("replay", replay_by_lot))
+CHORES: tuple[Chore, ...] = (
+    Chore("upkeep", nightly_upkeep),
+    Chore("checkup", nightly_checkup),
+    Chore("replay", replay_by_lot),
+)

@@ -20,6 +20,7 @@ from scorer.cli_db import db
 from scorer.cli_evaluate import evaluate
 from scorer.cli_explain import explain
 from scorer.cli_look import check, plan, status
+from scorer.cli_maintain import maintain
 from scorer.cli_models import models
 from scorer.cli_monitor import monitor
 from scorer.cli_replay import recall, replay
@@ -110,6 +111,7 @@ for _command in (
     evaluate,
     explain,
     load,
+    maintain,
     models,
     optimize,
     monitor,

@@ -49,14 +49,17 @@ def upgrade(settings: Settings) -> None:
     """Migrate the schema to head, and set up the jobs.
 
     Makes the roles, the tables and the jobs' reporting views, and puts a job's first model into production where it has none. Nothing
-    is taken away, and at head nothing is done.
+    is taken away, and at head nothing is done. What it keeps others waiting for it says before it begins.
     """
-    from scorer import admission, schema
+    from scorer import admission, locks, schema
     from scorer.connection import Target
     from scorer.session import engine
 
     target = database_url(settings)
-    before = schema.upgrade(engine(Target.of(target, settings, role=None)))
+    ours = Target.of(target, settings, role=None)
+    for lock in locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
+        click.echo(lock.sentence)
+    before = schema.upgrade(engine(ours))
     jobs = admission.install_jobs(url=target, settings=settings)
     moved = "was at head" if before.at_head else f"is now at head (from {before.revision or 'nothing'})"
     click.echo(f"The schema {moved}, revision {before.head}; jobs: {', '.join(jobs)}.")
@@ -65,12 +68,18 @@ def upgrade(settings: Settings) -> None:
 @db.command()
 @click.pass_obj
 def plan(settings: Settings) -> None:
-    """Print the SQL that an upgrade would run; run nothing."""
-    from scorer import schema
+    """Print the SQL that an upgrade would run; run nothing.
+
+    Above it stands, as comments, which tables it locks for longer than a moment, how many rows they have, and how long that may take.
+    """
+    from scorer import locks, schema
     from scorer.connection import Target
     from scorer.session import engine
 
-    sql = schema.plan(engine(Target.of(database_url(settings), settings, role=None)))
+    ours = Target.of(database_url(settings), settings, role=None)
+    sql = schema.plan(engine(ours))
+    for lock in locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
+        click.echo(f"-- {lock.sentence}")
     click.echo(sql or "-- The schema is at head: an upgrade would run nothing.")
 
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,25 @@ from scorer.config import Settings
 from scorer.errors import UserError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["processes", "threads", "dask"]),
+    help="What the workers are: processes or threads of this machine, or those of a Dask cluster; the option backend, where not given.",
+)
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Of the Dask cluster, such as tls://dask.example:8786; the option scheduler, where not given.",
+)
+
+
+def with_backend(settings: Settings, *, backend: str | None, scheduler: str | None) -> Settings:
+    """The settings with what the command line says of workers. Raises UserError where that does not go together."""
+    if scheduler is not None and (backend or settings.backend) != "dask":
+        raise UserError("--scheduler is for a Dask cluster; add --backend dask.")
+    return replace(settings, backend=backend or settings.backend, scheduler=scheduler or settings.scheduler)
 
 
 class Moment(click.ParamType[datetime]):

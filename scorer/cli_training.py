@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from scorer.cli_settings import database_url, json_option
+from scorer.cli_settings import backend_option, database_url, json_option, scheduler_option, with_backend
 from scorer.config import Settings
 from scorer.printing import print_json, print_table, progress_bar
 
@@ -162,6 +162,8 @@ def _landmarks(job: Any, source: Any, **parameters: str) -> Any:
 )
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Of the cross-validation.")
 @_workers
+@backend_option
+@scheduler_option
 @click.option(
     "--max-minutes", type=click.FloatRange(min=0), help="Begin no trial after so long; the same command goes on."
 )
@@ -180,6 +182,8 @@ def optimize(
     landmark_step: str,
     folds: int,
     workers: int | None,
+    backend: str | None,
+    scheduler: str | None,
     max_minutes: float | None,
     into: Path | None,
     again: bool,
@@ -198,10 +202,12 @@ def optimize(
     from scorer.training.findings import CONFIG, PICTURE, write_findings
     from scorer.training.search import search
 
+    settings = with_backend(settings, backend=backend, scheduler=scheduler)
     parse_span(landmark_step, where="--landmark-step")
     folder = into or settings.home_dir / "searches" / job
     until = None if max_minutes is None else time.time() + 60 * max_minutes
     with _opened(settings, job) as (loaded, source, store):
+        away = _away(settings, loaded, store, landmark_step, folds) if settings.backend == "dask" else None
         landmarks = _landmarks(loaded, source, first_landmark=landmark_step, landmark_step=landmark_step)
         with progress_bar(f"Trying models of {job}") as progress:
             found = search(
@@ -214,6 +220,8 @@ def optimize(
                 again=again,
                 until=until,
                 progress=progress,
+                threads=settings.backend == "threads",
+                away=away,
             )
         written = write_findings(found, folder)
         with store.transaction():
@@ -248,3 +256,15 @@ def optimize(
     if not found.is_whole:
         click.echo("The time was up before all were tried; the same command goes on.")
     click.echo(f"Train the best: scorer train {job} --full --config {folder / CONFIG}")
+
+
+def _away(settings: Settings, job: Any, store: Any, landmark_step: str, folds: int) -> Any:
+    """What tries on a Dask cluster. Raises UserError where that is not fit for it, before anything is read."""
+    from functools import partial
+
+    from scorer.away import errand_of
+    from scorer.cluster import Cluster
+    from scorer.training.away import Search, try_away
+
+    with Cluster(settings):
+        return partial(try_away, settings, Search(errand_of(job, store), landmark_step, folds))

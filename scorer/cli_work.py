@@ -10,12 +10,15 @@ import click
 
 from scorer.cli_settings import (
     Moment,
+    backend_option,
     database_url,
     embedded_server,
     how_to_connect,
     json_option,
     program,
     reject_file,
+    scheduler_option,
+    with_backend,
 )
 from scorer.config import Settings
 from scorer.printing import print_json, print_load, print_rows, print_run, print_table, progress_bar
@@ -68,7 +71,13 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
     "An entity whose current outcome knew more keeps it, and is counted as unchanged.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many entities.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that score.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="How many score at a time; where not given, 1, or all of a Dask cluster.",
+)
+@backend_option
+@scheduler_option
 @click.option("--dry-run", is_flag=True, help="Find and judge what is due, and write nothing.")
 @json_option
 @click.pass_obj
@@ -79,7 +88,9 @@ def run(
     as_of: datetime | None,
     as_known_at: datetime | None,
     limit: int | None,
-    workers: int,
+    workers: int | None,
+    backend: str | None,
+    scheduler: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -89,11 +100,18 @@ def run(
     """
     from scorer.job import load_job
 
+    settings = with_backend(settings, backend=backend, scheduler=scheduler)
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     target = database_url(settings)
     # These take seconds; what is wrong with the arguments is told before.
     from scorer.runs import dry_run as try_run
     from scorer.runs import run_job
+
+    if backend == "dask":
+        from scorer.cluster import Cluster
+
+        with Cluster(settings) as cluster:  # what is not fit is refused before anything is begun
+            workers = workers or cluster.workers
 
     with progress_bar(f"Scoring {job}") as progress:
         if dry_run:
@@ -114,7 +132,7 @@ def run(
                 as_of=as_of,
                 as_known_at=as_known_at,
                 limit=limit,
-                workers=workers,
+                workers=workers or 1,
                 progress=progress,
             )
     if as_json:

@@ -67,12 +67,35 @@ class Settings:
     neighbour_patience: timedelta = option(
         timedelta(minutes=10), "how long a run waits in all for others to need less, before it stops"
     )
-    workers: int = option(1, "processes that carry a scheduled run")
+    workers: int = option(1, "processes, or what else backend says, that carry a scheduled run")
+    backend: str = option(
+        "processes",
+        "processes or threads of this machine, or dask (workers of the cluster whose scheduler is named)",
+        choices=("processes", "threads", "dask"),
+    )
+    scheduler: str | None = option(
+        None, "the address of a Dask cluster's scheduler, as tls://host:8786; unset, there is none"
+    )
     late_after: timedelta = option(timedelta(minutes=1), "from when on a scheduled run counts as late")
     breaker_failures: int = option(3, "failed runs in a row after which a job is no longer tried at every tick")
     breaker_pause: timedelta = option(timedelta(minutes=10), "how long it is left alone then, before it is tried again")
     nightly: str = option("17 3 * * *", "when, as cron has it and in UTC, the chores of a night are done")
     replay_sample: int = option(20, "past scores of each job that are made again every night; 0: none", least=0)
+    partitions_ahead: int = option(3, "months for which the ledger's partitions are made ahead")
+    keep_ledger: timedelta | None = option(
+        None, "how long scores stay in the ledger, by whole months of runs; unset, for ever"
+    )
+    expired_ledger: str = option(
+        "detach",
+        "detach (a month that leaves the ledger is left as a table of its own, to be archived) or drop",
+        choices=("detach", "drop"),
+    )
+    keep_operations: timedelta = option(
+        timedelta(days=400),
+        "how long batches, ticks, what rules found, checkups, replays, chores and ended alerts are kept",
+    )
+    keep_requests: timedelta = option(timedelta(days=400), "how long requests are kept once they have ended")
+    keep_rejections: timedelta = option(timedelta(days=400), "how long rejections are kept once they are mended")
     poll: timedelta = option(timedelta(seconds=10), "how often the daemon looks for what no signal told it")
     run_limit: timedelta = option(
         timedelta(minutes=30), "the longest that a step of a run may take before the daemon counts as hung"

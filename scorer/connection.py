@@ -99,6 +99,10 @@ class Target:
             # A policy that hides rows makes the server refuse, instead of letting "nothing is due" stand for "nothing to be seen".
             "row_security": "off",
             "default_transaction_isolation": r"read\ committed",
+            # A session of ours takes one core of the hospital's server and no more; and neither helps a batch: rows that go out one by one
+            # are not sent faster by several, and its statements are too short to be worth compiling.
+            "max_parallel_workers_per_gather": "0",
+            "jit": "off",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
             # What the hospital's functions and triggers tell may quote a patient, and libpq would print it.

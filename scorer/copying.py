@@ -1,5 +1,6 @@
 """Values as PostgreSQL's binary COPY takes them: a fifth of the time of text, where feature vectors are most of a row.
 
+Each field comes with its length before it, so that a row is its fields in a line.
 Source: PostgreSQL's documentation of COPY, Binary Format; each type as its binary input function reads it.
 """
 
@@ -9,59 +10,82 @@ import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER = struct.pack("!h", -1)
-_NULL = struct.pack("!i", -1)
+NULL = struct.pack("!i", -1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_EMPTY_DOCUMENT = b"\x01{}"
 _length = struct.Struct("!i").pack
+_fields = struct.Struct("!h").pack
+_eight = struct.Struct("!id").pack
+_FLAGS = {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
 
 
-def copied(rows: Iterable[Sequence[bytes | None]]) -> bytes:
-    """The whole of a binary COPY: each row's fields in the order of the statement's columns, None for NULL."""
+def copied(rows: Iterable[Sequence[bytes]]) -> bytes:
+    """The whole of a binary COPY: each row's fields in the order of the statement's columns, as the functions below give them."""
     parts = [_HEADER]
     for fields in rows:
-        parts.append(struct.pack("!h", len(fields)))
-        for field in fields:
-            parts.append(_NULL if field is None else _length(len(field)) + field)
+        parts.append(_fields(len(fields)))
+        parts += fields
     parts.append(_TRAILER)
     return b"".join(parts)
 
 
-def text(value: str | None) -> bytes | None:
+def raw(value: bytes | None) -> bytes:
+    """For bytea, or whatever is in its binary form already.
+
+    >>> raw(b"ab")
+    b'\\x00\\x00\\x00\\x02ab'
+    """
+    return NULL if value is None else _length(len(value)) + value
+
+
+def text(value: str | None) -> bytes:
     """For text."""
-    return None if value is None else value.encode()
+    return NULL if value is None else raw(value.encode())
 
 
-def number(value: float | None) -> bytes | None:
+# For text of which there are few, such as bands and reasons.
+word = lru_cache(maxsize=4096)(text)
+
+
+def number(value: float | None) -> bytes:
     """For double precision."""
-    return None if value is None else struct.pack("!d", value)
+    return NULL if value is None else _eight(8, value)
 
 
 def whole(value: int) -> bytes:
     """For smallint."""
-    return struct.pack("!h", value)
+    return struct.pack("!ih", 2, value)
 
 
 def flag(value: object) -> bytes:
     """For boolean: whether it is true."""
-    return b"\x01" if value else b"\x00"
+    return _FLAGS[bool(value)]
 
 
-def moment(value: datetime | None) -> bytes | None:
+@lru_cache(maxsize=4096)  # most entities of a batch are scored as of the same moment
+def moment(value: datetime | None) -> bytes:
     """For timestamptz: microseconds since 2000-01-01 UTC.
 
     >>> moment(datetime(2000, 1, 2, tzinfo=UTC)).hex()
-    '000000141dd76000'
+    '00000008000000141dd76000'
     """
     if value is None:
-        return None
+        return NULL
     since = value - _EPOCH
-    return struct.pack("!q", (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds)
+    return struct.pack("!iq", 8, (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
-def document(value: Mapping[str, Any]) -> bytes:
-    """For jsonb."""
-    return b"\x01" + json.dumps(value).encode() if value else _EMPTY_DOCUMENT
+def documents(values: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """For jsonb, of each; one object that is there many times is written once.
+
+    >>> documents([{"client": "C1"}])[0][4:]
+    b'\\x01{"client": "C1"}'
+    """
+    written = {
+        key: raw(b"\x01" + json.dumps(value).encode()) for key, value in {id(each): each for each in values}.items()
+    }
+    return [written[id(each)] for each in values]

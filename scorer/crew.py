@@ -133,10 +133,10 @@ def take_part(descriptor: int) -> None:
             with suppress(OSError):  # nobody listens: `stopping` says so, once the batch in hand is done
                 connection.send(step)
 
-        connection.send(_ending(lambda: task(*arguments, tell, stopping)))
+        connection.send(ending_of(lambda: task(*arguments, tell, stopping)))
 
 
-def _ending(work: Callable[[], None]) -> Exception | None:
+def ending_of(work: Callable[[], None]) -> Exception | None:
     """How `work` ends: what it raises, unless that is for being asked to stop."""
     try:
         work()

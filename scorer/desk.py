@@ -65,7 +65,7 @@ class Desk:
         """Those of the entities that are there, with the moment as of which each is to be judged."""
         name = "requested" if "requested" in job.statements else "due"
         query = statement("find_asked").replace("{asked}", without_comments(job.statements[name]))
-        parameters = {"entity_ids": list(entity_ids), "as_of": as_of, **job.parameters}
+        parameters = {"entity_ids": list(entity_ids), "as_of": as_of, "sweep": False, **job.parameters}
         where = f"The statement {name} of job {job.name}"
         with sentences(where=where):
             rows = self._session.execute(query, only_named(query, parameters, where=where)).all()

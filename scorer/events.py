@@ -151,6 +151,15 @@ WORKERS_LOST = Event(
     action="Most often memory ran out. See whether the kernel or MemoryMax= ended it, and give the job fewer workers or a smaller "
     "batch_size:\n    journalctl -k --since -1h -g 'out of memory|oom'\n    systemctl show scorer -p MemoryMax -p NRestarts",
 )
+CLUSTER_LOST = Event(
+    name="CLUSTER_LOST",
+    level=logging.WARNING,
+    message_id="6b9baf7a2bd145078bec1fa57879117b",
+    sentence="Going on without the Dask cluster, or with less of it",
+    meaning="The Dask cluster, or a worker of it, does not help with job @JOB@ as it was asked to; the field ERROR says why. What it "
+    "did stays, and what it did not is done here, slower; nothing is lost or doubled.",
+    action="Do what the sentence says, or start the cluster again. Whether it is fit to help:\n    scorer check",
+)
 DATABASE_RETRIED = Event(
     name="DATABASE_RETRIED",
     message_id="e16e7ae6bf0445469bb3118d01749e67",
@@ -469,6 +478,12 @@ REASONS_LEFT_OUT = Event(
 
 # Nights
 
+PARTITIONS_MADE = Event(
+    name="PARTITIONS_MADE",
+    message_id="42bb42e1e1fa42bb843b64807db7f989",
+    sentence="Partitions of the ledger made ahead",
+    meaning="The ledger has tables for the runs of the months to come: @PARTITIONS@. A run that finds none makes its own.",
+)
 CHORE_FAILED = Event(
     name="CHORE_FAILED",
     level=logging.WARNING,

@@ -34,8 +34,12 @@ def input_hashes(observations: Observations, attributes: Attributes) -> list[byt
     ends = np.searchsorted(observations.position, np.arange(entities), side="right")
     starts = np.concatenate([[0], ends[:-1]]) if entities else ends
     known = _attribute_rows(attributes, entities=entities)
+    row, attributes_row = rows.shape[1] * rows.itemsize, known.shape[1] * known.itemsize
+    read, beside = rows.tobytes(), known.tobytes()
     return [
-        hashlib.sha256(rows[start:end].tobytes() + known[entity].tobytes()).digest()
+        hashlib.sha256(
+            read[start * row : end * row] + beside[entity * attributes_row : (entity + 1) * attributes_row]
+        ).digest()
         for entity, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True))
     ]
 
@@ -60,8 +64,10 @@ def _any_bits(values: npt.NDArray[Any]) -> Integers:
         return values.astype(np.int64)
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]").astype(np.int64)
-    texts, index = np.unique([_told(value) for value in values], return_inverse=True)
-    return _text_hashes(texts.tolist())[index]
+    told = [_told(value) for value in values]
+    distinct = list(dict.fromkeys(told))
+    hashes = dict(zip(distinct, _text_hashes(distinct).tolist(), strict=False))
+    return np.array([hashes[text] for text in told], dtype=np.int64)
 
 
 def _told(value: object) -> str:

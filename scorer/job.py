@@ -46,6 +46,7 @@ OPTIONAL_STATEMENTS = (
     "landmarks",
     "requested",
     "new_observations",
+    "indexes",
     "outcome_faults",
     "outcomes_known",
 )

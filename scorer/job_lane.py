@@ -123,7 +123,7 @@ class JobLane(Lane):
                 if self._store.hold_run(run.run_id):
                     self._store.release_run(run.run_id)
                     return True
-                if run.trigger.by_schedule and self._store.count_waiting(run.run_id):
+                if run.trigger.by_schedule and self._store.is_waiting(run.run_id):
                     return True
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -231,19 +232,20 @@ def outcomes_of(
     record that has ended before the run's `as_of`: once it is settled, that is what tells that it was judged as of there.
     """
     seen, _, published = verdicts
-    used = known.count(known.observations.only(seen.usable)).tolist()
+    used = np.bincount(known.observations.position[seen.usable], minlength=len(known.items)).tolist()
     place_of_score = (np.cumsum(wanted) - 1).tolist()
     values = said.scores.score.tolist()
     bands = band_names(job.bands, said.scores.score)
     labels = said.scores.labels
     vectors = matrix.values.astype("<f8", copy=False)
+    attributes = _published(job, known.attributes, entities=len(known.items))
     outcomes = []
     for place, (item, input_hash) in enumerate(zip(known.items, known.hashes, strict=True)):
         plain = {
             "entity_id": item.entity_id,
             "as_of": item.as_of,
             "input_hash": input_hash,
-            "attributes": _published(job, known.attributes, place),
+            "attributes": attributes[place],
             "features": vectors[place].tobytes(),
             "as_known_at": item.as_known_at,
         }
@@ -342,18 +344,28 @@ def _shadows(
     return tuple(outcomes)
 
 
-def _published(job: Job, attributes: Attributes, place: int) -> dict[str, Any]:
-    return {name: _plain(name, attributes, place) for name in job.published}
+def _published(job: Job, attributes: Attributes, *, entities: int) -> list[dict[str, Any]]:
+    """The attributes that the job publishes, of each entity."""
+    columns = [_plain(name, attributes) for name in job.published]
+    if not columns:
+        return [{} for _ in range(entities)]
+    return [dict(zip(job.published, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _plain(name: str, attributes: Attributes, place: int) -> str | int | float | None:
+def _plain(name: str, attributes: Attributes) -> list[str | int | float | None]:
+    """An attribute of each entity, as JSON holds it."""
     if name in attributes.texts:
-        text = attributes.texts[name][place]
-        return None if text is None else str(text)
+        return [None if text is None else str(text) for text in attributes.texts[name]]
     if name in attributes.numbers:
-        number = float(attributes.numbers[name][place])
-        if not np.isfinite(number):
-            return None
-        return int(number) if number.is_integer() and abs(number) <= _WHOLE else number
-    moment = int(attributes.times[name][place])
+        return [_plain_number(number) for number in attributes.numbers[name].tolist()]
+    return [_plain_time(moment) for moment in attributes.times[name].tolist()]
+
+
+def _plain_number(number: float) -> int | float | None:
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() and abs(number) <= _WHOLE else number
+
+
+def _plain_time(moment: int) -> str | None:
     return None if moment == NO_TIME else datetime.fromtimestamp(moment / 1e6, tz=UTC).isoformat()

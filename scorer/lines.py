@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,27 +34,43 @@ def open_line(job: Job, *, url: str, settings: Settings, model: ProductionPipeli
     Where a `model` is given, the line has that one instead, and no challenger.
     """
     target = Target.of(url, settings, role=settings.worker_role)
-    schema.require_head(engine(target))
-    challenge = _challenge(job, target) if model is None else None
-    model = model or _production_pipeline(job, target, settings=settings)
-    line = Line(
+    store, source = Store(target), Source.of(url, settings)
+    try:
+        source.open_ahead()
+        schema.require_head(engine(target))
+        line = _line(job, store, source, settings=settings, model=model)
+        _require_columns(line)
+    except BaseException:
+        store.close()
+        source.close()
+        raise
+    return line
+
+
+def _line(job: Job, store: Store, source: Source, *, settings: Settings, model: ProductionPipeline | None) -> Line:
+    challenge = None
+    if model is None:
+        with store.transaction():
+            challenge = read_challenge(store, job.name)
+            model = production_pipeline(job, store, settings=settings)
+    return Line(
         job=job,
-        store=Store(target),
-        source=Source.of(url, settings),
+        store=store,
+        source=source,
         suites=Suites(job, compiled=settings.validation == "compiled", records=settings.proofs_dir),
         model=model,
         worker=f"{socket.gethostname()}/{os.getpid()}",
         batch_size=settings.batch_size or job.batch_size,
         challenge=challenge,
-        challenger=None if challenge is None else _challenger(job, challenge, target, settings=settings),
+        challenger=None if challenge is None else _challenger(job, challenge, store, settings=settings),
         tally=tally_of(model.manifest.content),
     )
-    try:
-        _require_columns(line)
-    except BaseException:
-        close_line(line)
-        raise
-    return line
+
+
+def line_beside(line: Line, *, url: str, settings: Settings) -> Line:
+    """The same line once more, with sessions of its own; each is used by one thread at a time."""
+    target = Target.of(url, settings, role=settings.worker_role)
+    return replace(line, store=Store(target), source=Source.of(url, settings))
 
 
 def close_line(line: Line) -> None:
@@ -62,27 +79,8 @@ def close_line(line: Line) -> None:
     line.source.close()
 
 
-def _production_pipeline(job: Job, target: Target, *, settings: Settings) -> ProductionPipeline:
-    store = Store(target)
-    try:
-        with store.transaction():
-            return production_pipeline(job, store, settings=settings)
-    finally:
-        store.close()
-
-
-def _challenge(job: Job, target: Target) -> Challenge | None:
-    store = Store(target)
-    try:
-        with store.transaction():
-            return read_challenge(store, job.name)
-    finally:
-        store.close()
-
-
-def _challenger(job: Job, challenge: Challenge, target: Target, *, settings: Settings) -> Challenger | None:
+def _challenger(job: Job, challenge: Challenge, store: Store, *, settings: Settings) -> Challenger | None:
     """The version that challenges the one in production, where it can be loaded."""
-    store = Store(target)
     try:
         with store.transaction():
             registered = Shelf(store).read_model(job.name, challenge.model_version)
@@ -91,8 +89,6 @@ def _challenger(job: Job, challenge: Challenge, target: Target, *, settings: Set
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__} was raised as it was loaded"
         leave_out(job.name, challenge.model_version, why)
         return None
-    finally:
-        store.close()
 
 
 def _require_columns(line: Line) -> None:

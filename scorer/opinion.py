@@ -31,17 +31,17 @@ class Opinion:
     declined: Mapping[int, str]
     found: tuple[Mapping[str, Any], ...] | None = None
 
-    def outputs(self, place: int) -> dict[str, Any]:
-        """What is published of an entity beside its score."""
+    def outputs(self, place: int) -> Mapping[str, Any]:
+        """What is published of an entity beside its score; of many entities it may be one object."""
         outputs = self.scores.outputs
-        return {**(outputs[place] if outputs else {}), **self._found(place)}
+        return {**outputs[place], **self._found(place)} if outputs else self._found(place)
 
     def silence(self, place: int) -> dict[str, Any]:
         """How an entity of which there is no score ends, in the words of Outcome."""
         return {
             "status": Status.INDETERMINATE,
             "reason": self.declined.get(place, NO_SCORE),
-            "outputs": dict(self._found(place)),
+            "outputs": self._found(place),
             "model_version": self.by[place],
         }
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -39,7 +40,8 @@ Tally = Callable[[Sequence[Outcome]], tuple[int, list[int]] | None]
 class Line:
     """What a worker carries batches with; where a `challenge` stands and can be loaded, a `challenger` scores beside the model.
 
-    `tally` counts what the model publishes, where its manifest has a baseline.
+    `tally` counts what the model publishes, where its manifest has a baseline. Lines with sessions of their own may share all else: of
+    what they have read, one judges and scores `at_a_time`.
     """
 
     job: Job
@@ -52,6 +54,7 @@ class Line:
     challenge: Challenge | None = None
     challenger: Challenger | None = None
     tally: Tally | None = None
+    at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def publishers(self) -> tuple[str, ...]:
@@ -164,7 +167,7 @@ def judge_all(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps
 
 def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) -> Judgement:
     """What becomes of `items`: read, validate, features, score. Writes nothing."""
-    job, model = line.job, line.model
+    job = line.job
     observations = line.source.observations(job, items)
     attributes = line.source.attributes(job, items)
     known = Known(
@@ -176,7 +179,13 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
     ]
     fresh = known.without(unchanged)
     steps.end("read")
+    with line.at_a_time:
+        return _judge_fresh(line, run, fresh, unchanged=sum(unchanged), steps=steps)
 
+
+def _judge_fresh(line: Line, run: Run, fresh: Known, *, unchanged: int, steps: Steps) -> Judgement:
+    """What becomes of those who are not unchanged: validate, features, score."""
+    job, model = line.job, line.model
     as_of = np.array([microseconds(item.as_of) for item in fresh.items], dtype=np.int64)
     seen = line.suites.judge_observations(fresh.observations, fresh.attributes, as_of=as_of)
     usable = fresh.observations.only(seen.usable)
@@ -216,7 +225,7 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
         wanted=wanted,
         said=said,
         verdicts=(seen, fit, fit_to_publish),
-        unchanged=sum(unchanged),
+        unchanged=unchanged,
         model_version=model.manifest.model_version,
         reasons=reasons,
         shadow=shadow,

@@ -163,7 +163,7 @@ def _prepare(session: Session, job: Job, *, query: str, size: int) -> None:
     if "pg_temp." in query:
         for name in _STAGED:
             session.execute(statement(name), {})
-    for name, value in {**job.parameters, **entities}.items():
+    for name, value in {**job.parameters, **entities, "sweep": "false"}.items():
         set_parameter(session, f"scorer.{name}", setting=str(value))
     set_parameter(session, "transaction_read_only", setting="on")
 
@@ -218,7 +218,8 @@ def _examples(job: Job, settings: Settings) -> dict[str, Any]:
     times = dict.fromkeys(("as_of", "as_known_at"), datetime.now(UTC))
     unset = {"max_entities": None, "scheduled_for": None, "error": None, "begun_at": None}
     arrays = {"work_ids": list(range(size)), "judged": nobody, "written": nobody, "model_versions": ["a version"]}
-    return {**names, **numbers, **texts, **documents, **limits, **times, **unset, **arrays}
+    looks = {"sweep": False, "swept": False, "entity_ids": "{}"}  # a run of every day
+    return {**names, **numbers, **texts, **documents, **limits, **times, **unset, **arrays, **looks}
 
 
 def _told(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from scorer import events
+from scorer import events, nights
 from scorer.config import Settings
 from scorer.errors import DatabaseBusy, RunStopped, UserError
 from scorer.job import Job
@@ -18,8 +18,10 @@ from scorer.judgement import add_counts
 from scorer.lines import close_line, open_line
 from scorer.log import say
 from scorer.pipeline import Line, judge_all
+from scorer.schedule import Schedule
 from scorer.source import names_parameter
 from scorer.steps import Steps
+from scorer.sweeps import list_orphans, look_of
 from scorer.timetable import Timetable
 from scorer.types import Action, Counts, Rejection, Run, Tick, Trigger
 from scorer.worker import Progress, Worker
@@ -74,7 +76,10 @@ def run_job(
     worker = Worker(line, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
     try:
         worker.finish_what_others_left()
-        run = worker.persevere(lambda: _begin(line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger))
+        nightly = nights.nightly(settings)
+        run = worker.persevere(
+            lambda: _begin(line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly)
+        )
         return replace(_carried(worker, run, began=began), as_known_at=as_known_at)
     finally:
         worker.close()
@@ -110,7 +115,8 @@ def run_tick(
     )
     try:
         worker.finish_what_others_left()
-        run = worker.persevere(lambda: _begin_alone(line, tick=tick, trigger=trigger, as_of=as_of))
+        nightly = nights.nightly(settings)
+        run = worker.persevere(lambda: _begin_alone(line, tick=tick, trigger=trigger, as_of=as_of, nightly=nightly))
         if run is None:
             _help(worker)
             return None
@@ -175,7 +181,13 @@ def dry_run(
     try:
         with line.store.transaction(keep=False):
             run, eligible = enqueue(
-                line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=Trigger.MANUAL, kept=False
+                line,
+                as_of=as_of,
+                as_known_at=as_known_at,
+                limit=limit,
+                trigger=Trigger.MANUAL,
+                nightly=nights.nightly(settings),
+                kept=False,
             )
             counts = Counts()
             while items := line.store.claim_work(job, run, size=line.batch_size):
@@ -197,16 +209,26 @@ def dry_run(
 
 
 def _begin(
-    line: Line, *, as_of: datetime | None, as_known_at: datetime | None, limit: int | None, trigger: Trigger
+    line: Line,
+    *,
+    as_of: datetime | None,
+    as_known_at: datetime | None,
+    limit: int | None,
+    trigger: Trigger,
+    nightly: Schedule,
 ) -> Run:
     with line.store.transaction():
-        run, eligible = enqueue(line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger)
+        run, eligible = enqueue(
+            line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
+        )
         line.store.hold_run(run.run_id)
     _say_begun(line, run, eligible=eligible)
     return run
 
 
-def _begin_alone(line: Line, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None) -> Run | None:
+def _begin_alone(
+    line: Line, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None, nightly: Schedule
+) -> Run | None:
     """A new run and its tick, in one transaction; None where a process is at work on this job, or the tick is settled."""
     store, job = line.store, line.job
     timetable = Timetable(store)
@@ -216,7 +238,9 @@ def _begin_alone(line: Line, *, tick: Tick | None, trigger: Trigger, as_of: date
         if tick is not None and not timetable.is_open(job.name, tick.scheduled_for):
             return None
         scheduled_for = None if tick is None else tick.scheduled_for
-        run, eligible = enqueue(line, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for)
+        run, eligible = enqueue(
+            line, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for, nightly=nightly
+        )
         store.hold_run(run.run_id)
         if tick is not None:
             timetable.record_tick(job.name, tick, run_id=run.run_id)
@@ -251,11 +275,13 @@ def enqueue(
     trigger: Trigger,
     as_known_at: datetime | None = None,
     scheduled_for: datetime | None = None,
+    nightly: Schedule | None = None,
     kept: bool = True,
 ) -> tuple[Run, int]:
     """A new run and how many entities are due in it, in the transaction that is open.
 
-    Where it will not be `kept`, nothing is written that another run could have to wait for.
+    It looks at everyone, but where a run has done that since the night before, by the schedule of nights. Where it will not be `kept`,
+    nothing is written that another run could have to wait for.
     """
     store, job = line.store, line.job
     if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
@@ -283,11 +309,20 @@ def enqueue(
             f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
             f"{run.started_at.isoformat()}; what will be recorded by then is not known."
         )
+    look = look_of(store, job, run, model_versions=line.publishers, nightly=nightly)
     eligible = store.enqueue_due(
-        job, run, model_versions=line.publishers, limit=limit, kept=kept, as_known_at=as_known_at
+        job,
+        run,
+        model_versions=line.publishers,
+        limit=limit,
+        kept=kept,
+        as_known_at=as_known_at,
+        sweep=look.sweep,
+        entity_ids=look.entity_ids,
     )
     if kept and "orphans" in job.statements:
-        store.write_orphans(job, run, rejections=[_orphan(*found) for found in line.source.orphans(job)])
+        found = line.source.orphans(job, sweep=look.sweep, known=list_orphans(store, job))
+        store.write_orphans(job, run, rejections=[_orphan(*each) for each in found])
     if kept:
         store.let_answers_end(job)  # last: no answer begins before the run's work is there to be seen
     return run, eligible

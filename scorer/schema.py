@@ -52,7 +52,7 @@ def plan(engine: sa.Engine) -> str:
         return ""
     printed = io.StringIO()
     command.upgrade(_config(output=printed), f"{before.revision or 'base'}:head", sql=True)
-    return printed.getvalue()
+    return printed.getvalue().replace("%%", "%")  # doubled, as for a driver that fills in parameters
 
 
 def state(engine: sa.Engine) -> SchemaState:

@@ -25,6 +25,7 @@ def engine(target: Target) -> sa.Engine:
         creator=lambda: psycopg2.connect(**target.parameters(read_only=False)),
         poolclass=sa.NullPool,
         hide_parameters=True,
+        use_native_hstore=False,  # asks each new session for a type that nothing of ours has
     )
 
 
@@ -88,7 +89,7 @@ class Session:
         """The same, as rows to show."""
         return [dict(row._mapping) for row in self.all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
 
-    def copy(self, name: str, rows: Iterable[Sequence[bytes | None]]) -> None:
+    def copy(self, name: str, rows: Iterable[Sequence[bytes]]) -> None:
         """Copy `rows` of binary fields to where the COPY called `name` says."""
         assert self._session is not None, "outside a transaction"
         cursor = self._session.connection.cursor()
@@ -96,6 +97,11 @@ class Session:
             cursor.copy_expert(statement(name), io.BytesIO(copied(rows)), _COPY_BYTES)
         finally:
             cursor.close()
+
+    def alone(self, query: str) -> None:
+        """Run a statement that no transaction may be open round, on a connection of its own."""
+        with sentences(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(query)
 
     def execute(self, query: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
         """What a statement with named parameters gives."""

@@ -15,9 +15,11 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Self
 
 import adbc_driver_manager
@@ -97,6 +99,10 @@ class Source:
             if reader is not None:
                 reader.close()
 
+    def open_ahead(self) -> None:
+        """Begin to open the session that will be used first; meanwhile something else may be done."""
+        self._primary.open_ahead()
+
     @property
     def has_standby(self) -> bool:
         """Whether there is one."""
@@ -129,11 +135,12 @@ class Source:
         table = self._read(job, "attributes", ATTRIBUTE_COLUMNS, items)
         return _attributes(table, entities=len(items), where=f"attributes of job {job.name}")
 
-    def orphans(self, job: Job) -> list[tuple[str, int]]:
-        """Entities that do not exist but have observations, with how many."""
+    def orphans(self, job: Job, *, sweep: bool, known: Sequence[str]) -> list[tuple[str, int]]:
+        """Entities that do not exist but have observations, with how many: all in a `sweep`, else new ones, and those of the `known`."""
         if "orphans" not in job.statements:
             return []
-        table = self._read(job, "orphans", ORPHAN_COLUMNS, ())
+        looked_at = {"scorer.sweep": str(sweep).lower(), "scorer.entity_ids": _array(known)}
+        table = self._read(job, "orphans", ORPHAN_COLUMNS, (), further=looked_at)
         return list(zip(table["entity_id"].to_pylist(), table["observations"].to_pylist(), strict=True))
 
     def landmarks(self, job: Job) -> pa.Table:
@@ -157,11 +164,20 @@ class Source:
             labels[_integers(table["position"], where="position") - 1] = _floats(table["label"], where="label")
         return labels
 
-    def _read(self, job: Job, name: str, columns: Iterable[str], items: Sequence[WorkItem]) -> pa.Table:
+    def _read(
+        self,
+        job: Job,
+        name: str,
+        columns: Iterable[str],
+        items: Sequence[WorkItem],
+        *,
+        further: Mapping[str, str] = MappingProxyType({}),
+    ) -> pa.Table:
         settings = {f"scorer.{key}": value for key, value in job.parameters.items()}
-        settings["scorer.entity_ids"] = _array(item.entity_id for item in items)
-        settings["scorer.as_ofs"] = _array(item.as_of.isoformat() for item in items)
-        settings["scorer.known_ats"] = _array(item.known_at.isoformat() for item in items)
+        settings["scorer.entity_ids"] = _array([item.entity_id for item in items])
+        settings["scorer.as_ofs"] = _array(_moments([item.as_of for item in items]))
+        settings["scorer.known_ats"] = _array(_moments([item.known_at for item in items]))
+        settings |= further
         where = f"The statement {name} of job {job.name}"
         table = self._query(bound(job.statements[name]), settings, where=where, by_entity=bool(items))
         missing = [column for column in columns if column not in table.column_names]
@@ -191,9 +207,24 @@ class _Reader:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._session: dbapi.Connection | None = None
+        self._opening: Future[dbapi.Connection] | None = None
         self._bound: dict[str, str] = {}
 
+    def open_ahead(self) -> None:
+        """Begin to open the session, in a thread: the driver asks the server for all of its types, which takes a while."""
+        if self._session is None and self._opening is None:
+            opener = ThreadPoolExecutor(1, thread_name_prefix="opener")
+            self._opening = opener.submit(_connect, self._target)
+            opener.shutdown(wait=False)
+
+    def _opened(self) -> dbapi.Connection:
+        opening, self._opening = self._opening, None
+        return _connect(self._target) if opening is None else opening.result()
+
     def close(self) -> None:
+        if self._opening is not None:
+            with suppress(adbc_driver_manager.Error):
+                self._session = self._opened()
         session, self._session = self._session, None
         self._bound.clear()
         if session is not None:
@@ -220,13 +251,18 @@ class _Reader:
     def _cursor(self, where: str) -> Iterator[dbapi.Cursor]:
         with sentences(adbc_driver_manager.Error, where=where):
             if self._session is None:
-                self._session = adbc_driver_postgresql.dbapi.connect(columns_uri(self._target), autocommit=True)
+                self._session = self._opened()
             try:
                 with self._session.cursor() as cursor:
                     yield cursor
             except adbc_driver_manager.Error:
                 self.close()
                 raise
+
+
+def _connect(target: Target) -> dbapi.Connection:
+    session: dbapi.Connection = adbc_driver_postgresql.dbapi.connect(columns_uri(target), autocommit=True)
+    return session
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +314,23 @@ def _setting(match: re.Match[str]) -> str:
     return f"CAST({setting} AS {_TYPES[name]})" if name in _TYPES else setting
 
 
-def _array(values: Iterable[str]) -> str:
-    return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"
+def _array(values: Sequence[str]) -> str:
+    r"""The text of an array of text.
+
+    >>> print(_array(["1", 'a"b', "c\\"]))
+    {"1","a\"b","c\\"}
+    """
+    if not values:
+        return "{}"
+    # One replacement in all of them together, by a character that no text of PostgreSQL's can hold between them.
+    told = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + told.replace("\0", '","') + '"}'
+
+
+def _moments(moments: Sequence[datetime]) -> list[str]:
+    """As text; most entities of a batch share theirs."""
+    told = {moment: moment.isoformat() for moment in set(moments)}
+    return [told[moment] for moment in moments]
 
 
 def microseconds(moment: datetime) -> int:

@@ -7,7 +7,7 @@ schema.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from scorer.connection import sentences
-from scorer.copying import document, flag, moment, number, text, whole
+from scorer.copying import documents, flag, moment, number, raw, text, whole, word
 from scorer.errors import UserError
 from scorer.job import Job
 from scorer.session import Session
@@ -116,11 +116,14 @@ class Store(Session):
         limit: int | None,
         kept: bool = True,
         as_known_at: datetime | None = None,
+        sweep: bool = True,
+        entity_ids: str = "{}",
     ) -> int:
         """How many entities are due, now waiting; where the run is not `kept`, apart from the work of other runs.
 
         Each is judged by what was recorded up to `as_known_at`; up to its own as-of time, where that is None. `model_versions` are those
-        that the run publishes scores of: what they refused as of the end of a settled record is not due again.
+        that the run publishes scores of: what they refused as of the end of a settled record is not due again. Looked at is everyone in a
+        `sweep`; else whoever the job's statement finds, and those of `entity_ids`, an array as text.
         """
         query = statement("enqueue_due").replace("{due}", without_comments(job.statements["due"]))
         parameters = {
@@ -133,6 +136,9 @@ class Store(Session):
             "as_known_at": as_known_at,
             "job_version": job.version,
             "model_versions": list(model_versions),
+            "sweep": sweep,
+            "entity_ids": entity_ids,
+            "swept": sweep and limit is None and as_known_at is None,
             **job.parameters,
         }
         where = f"The statement due of job {job.name}"
@@ -147,6 +153,14 @@ class Store(Session):
     def count_waiting(self, run_id: int) -> int:
         """How many entities of the run still wait."""
         return int(self.one("count_waiting", run_id=run_id).waiting)
+
+    def is_waiting(self, run_id: int) -> bool:
+        """Whether any does."""
+        return bool(self.one("is_waiting", run_id=run_id).waiting)
+
+    def count_carried(self, run_id: int) -> int:
+        """How many entities of the run have ended."""
+        return int(self.one("count_carried", run_id=run_id).carried)
 
     def give_up_work(self, run_id: int) -> None:
         """Leave the rest of the run's work to the next run."""
@@ -192,13 +206,14 @@ class Store(Session):
         rows = self.all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
         return tuple(
             WorkItem(
-                entity_id=row.entity_id,
-                as_of=row.as_of,
-                work_id=row.work_id,
-                previous=previous_of(row),
-                as_known_at=row.as_known_at,
+                entity_id=entity_id,
+                as_of=as_of,
+                work_id=work_id,
+                previous=None if status is None else previous_of(row),
+                as_known_at=as_known_at,
             )
             for row in rows
+            for work_id, entity_id, as_of, as_known_at, status, *_ in (row,)
         )
 
     def finish_work(self, items: Sequence[WorkItem]) -> None:
@@ -233,7 +248,7 @@ class Store(Session):
     ) -> None:
         """Append new outcomes to the ledger and make them current."""
         self.create_staged_outcomes()
-        self.copy("copy_outcomes", map(_outcome_fields, outcomes))
+        self.copy("copy_outcomes", _outcome_rows(outcomes))
         self.do(
             "write_ledger",
             job=job.name,
@@ -251,9 +266,9 @@ class Store(Session):
             model_version=model_version,
             job_version=job.version,
         )
-        self._write_reasons(outcomes)
+        self._write_reasons(run, outcomes)
 
-    def _write_reasons(self, outcomes: Iterable[Outcome]) -> None:
+    def _write_reasons(self, run: Run, outcomes: Iterable[Outcome]) -> None:
         """Keep the reasons of the scores that have some."""
         fields = [
             _reason_fields(outcome.entity_id, rank, reason)
@@ -263,7 +278,7 @@ class Store(Session):
         if fields:
             self.make("create_staged_reasons")
             self.copy("copy_reasons", fields)
-            self.do("write_reasons")
+            self.do("write_reasons", run_id=run.run_id)
 
     def write_back(self, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
         """How many rows of the hospital's table were passed over, because somebody holds them; the rest bear their scores now.
@@ -457,38 +472,41 @@ def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict
     return {name: parameters[name] for name in named}
 
 
-def _outcome_fields(outcome: Outcome) -> tuple[bytes | None, ...]:
+def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:
     """In the order of sql/copy_outcomes.sql."""
-    return (
-        text(outcome.entity_id),
-        moment(outcome.as_of),
-        text(outcome.status.value),
-        outcome.input_hash,
-        text(outcome.reason),
-        number(outcome.score),
-        text(outcome.risk_band),
-        text(outcome.label),
-        document(outcome.outputs),
-        document(outcome.attributes),
-        moment(outcome.valid_until),
-        outcome.features,
-        moment(outcome.as_known_at),
-        text(outcome.model_version),
-        flag(outcome.shadow),
-    )
+    outputs = documents([outcome.outputs for outcome in outcomes])
+    attributes = documents([outcome.attributes for outcome in outcomes])
+    for outcome, of_outputs, of_attributes in zip(outcomes, outputs, attributes, strict=True):
+        yield (
+            text(outcome.entity_id),
+            moment(outcome.as_of),
+            word(outcome.status.value),
+            raw(outcome.input_hash),
+            word(outcome.reason),
+            number(outcome.score),
+            word(outcome.risk_band),
+            word(outcome.label),
+            of_outputs,
+            of_attributes,
+            moment(outcome.valid_until),
+            raw(outcome.features),
+            moment(outcome.as_known_at),
+            word(outcome.model_version),
+            flag(outcome.shadow),
+        )
 
 
-def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes | None, ...]:
+def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ...]:
     """In the order of sql/copy_reasons.sql."""
     return (
         text(entity_id),
         whole(rank),
-        text(reason.kind.value),
-        text(reason.feature),
+        word(reason.kind.value),
+        word(reason.feature),
         number(reason.value),
         number(reason.contribution),
-        text(reason.code),
-        text(reason.attribute),
+        word(reason.code),
+        word(reason.attribute),
         text(reason.source),
         text(reason.observation_id),
         moment(reason.observation_date),
@@ -496,14 +514,14 @@ def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes | N
     )
 
 
-def _rejection_fields(rejection: Rejection) -> tuple[bytes | None, ...]:
+def _rejection_fields(rejection: Rejection) -> tuple[bytes, ...]:
     """In the order of sql/copy_rejections.sql."""
     return (
         text(rejection.entity_id),
         text(rejection.observation_id or ""),
-        text(rejection.rule),
-        text(rejection.action.value),
-        text(rejection.column_name),
+        word(rejection.rule),
+        word(rejection.action.value),
+        word(rejection.column_name),
         text(rejection.observed),
         text(rejection.expected),
     )

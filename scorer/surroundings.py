@@ -16,3 +16,8 @@ def mark_position(session: Session) -> Position:
     """How far the log is written, once this transaction, which is to be one of its own, is committed."""
     row = session.one("mark_position")
     return Position(cluster=str(row.cluster), timeline=row.timeline, database=row.database, written=row.written)
+
+
+def is_held(session: Session, run_id: int) -> bool:
+    """Whether a living process carries the run."""
+    return bool(session.one("is_held", run_id=run_id).held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -95,6 +96,8 @@ class Observations:
 
     def only(self, kept: Booleans | Integers) -> Observations:
         """The rows where `kept` (n,) is true, or those that it numbers, in its order."""
+        if kept.dtype == bool and kept.all():
+            return self
         return Observations(
             keys=self.keys,
             position=self.position[kept],
@@ -214,8 +217,8 @@ class Outcome:
     score: float | None = None
     risk_band: str | None = None
     label: str | None = None
-    outputs: dict[str, Any] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     valid_until: datetime | None = None
     features: bytes | None = None
     as_known_at: datetime | None = None  # None: known as of `as_of`

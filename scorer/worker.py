@@ -6,23 +6,28 @@ on with it: nothing is left to clean up by hand.
 
 from __future__ import annotations
 
+import gc
 import logging
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TypeVar
 
 from scorer import events
+from scorer.away import Errand, errand_of, helped, own, why_not
 from scorer.config import Settings
 from scorer.crew import Crew, MemberLost
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stopping, UserError
 from scorer.job import Job
-from scorer.lines import close_line, open_line
+from scorer.lines import close_line, line_beside, open_line
 from scorer.log import configure, say
 from scorer.neighbour import Courtesy, Load, Neighbour
 from scorer.pipeline import Line, ModelChanged, carry_batch
 from scorer.store import Store
-from scorer.surroundings import look_around, mark_position
+from scorer.surroundings import is_held, look_around, mark_position
+from scorer.threads import Threads, libraries_on_one_thread
 from scorer.timetable import Timetable
 from scorer.types import Counts, Run
 
@@ -30,7 +35,9 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 Progress = Callable[[int, int], None]
 _POLL_SECONDS = 0.2
+_COLLECTED_AFTER = (100_000, 20, 20)
 _PROMOTIONS = 5  # within one batch, before that is somebody's mistake
+_OPENING = threading.Lock()  # Great Expectations' parts, and a model that is loaded, are not for two threads at once
 
 
 class Worker:
@@ -49,6 +56,8 @@ class Worker:
         quiet: bool = False,
     ) -> None:
         """`watch` is told the name of each step as it ends; `quiet` leaves a failure to whoever calls to tell."""
+        # A batch makes and frees a hundred thousand objects, none of them in a circle: Python need not look for circles so often.
+        gc.set_threshold(*_COLLECTED_AFTER)
         self.line, self.settings, self.url, self.workers = line, settings, url, workers
         self.progress, self.watch, self.stopping, self.quiet = progress, watch, stopping, quiet
         self.courtesy = Courtesy(Neighbour.of(settings), look=self._look_around, pause=self._rest)
@@ -105,21 +114,50 @@ class Worker:
 
     def _drain(self, run: Run) -> None:
         total = self.persevere(lambda: self._count_waiting(run), run=run)
-        if self.workers > 1 and total > self.line.batch_size:
-            self._drain_with_others(run, total=total)
-        done = 0
+        tell = self._progress_of(run, total=total)
+        if total <= self.line.batch_size:
+            self._drain_here(run, tell=tell)
+        elif self.workers > 1 or self.settings.backend == "dask":
+            self._drain_with_others(run, total=total, tell=tell)
+            self._drain_here(run, tell=tell)
+        else:
+            # The database is as busy with a batch as this process is: with two in hand, neither waits for the other.
+            with Threads(1, _drain_in_thread, self.line, run, self.url, self.settings) as second:
+                self._drain_here(run, tell=lambda: self._pass_on(second, seconds=0, tell=tell))
+                while second.working:
+                    self._pass_on(second, seconds=_POLL_SECONDS, tell=tell)
+
+    def _drain_here(self, run: Run, *, tell: Callable[[], None]) -> None:
+        """Carry batches until none is left to claim."""
         self._stop_if_asked()
-        while (counts := self.persevere(lambda: self.carry_one(run), run=run)) is not None:
-            done += counts.eligible
-            if self.progress is not None:
-                self.progress(done, total)
+        while self.persevere(lambda: self.carry_one(run), run=run) is not None:
+            tell()
             self._stop_if_asked()
+
+    def _progress_of(self, run: Run, *, total: int) -> Callable[[], None]:
+        """What tells how far the run has come, whoever carries its batches."""
+        progress = self.progress
+        if progress is None:
+            return lambda: None
+
+        def carried() -> int:
+            with self.line.store.transaction():
+                return self.line.store.count_carried(run.run_id)
+
+        before = self.persevere(carried, run=run)
+        return lambda: progress(self.persevere(carried, run=run) - before, total)
+
+    def _pass_on(self, second: Threads, *, seconds: float, tell: Callable[[], None]) -> None:
+        """Pass on what the second hand has done; raise what it raised."""
+        for step in second.hear(seconds):
+            self._told(step)
+        tell()
 
     def carry_one(self, run: Run) -> Counts | None:
         """Carry one batch, no larger than the database's other users let it be; None where nothing was left to claim."""
         self._follow(run)
         size = self.line.batch_size
-        if self.courtesy.needed and self._count_waiting(run):
+        if self.courtesy.needed and self._is_waiting(run):
             size = self.courtesy.batch_size(run, full=size)
         return self._carry_by_production(run, size=size)
 
@@ -172,19 +210,40 @@ class Worker:
         with self.line.store.transaction():
             return self.line.store.count_waiting(run.run_id)
 
-    def _drain_with_others(self, run: Run, *, total: int) -> None:
-        """Let further processes carry the run's batches; what one that dies leaves behind is for whoever called."""
+    def _is_waiting(self, run: Run) -> bool:
+        with self.line.store.transaction():
+            return self.line.store.is_waiting(run.run_id)
+
+    def _drain_with_others(self, run: Run, *, total: int, tell: Callable[[], None]) -> None:
+        """Let others carry the run's batches; what one that dies leaves behind is for whoever called."""
         count = min(self.workers, -(-total // self.line.batch_size))
-        told = (self.line.job, run, self.url, self.settings, _log.getEffectiveLevel())
-        with Crew(count, _drain_alone, *told) as crew:
+        if self.settings.backend == "dask":
+            self._drain_with_cluster(run, count=count, tell=tell)
+            return
+        told = (run, self.url, self.settings)
+        level = _log.getEffectiveLevel()
+        in_threads = self.settings.backend == "threads"
+        with (
+            Threads(count, _drain_in_thread, self.line, *told)
+            if in_threads
+            else Crew(count, _drain_alone, self.line.job, *told, level)
+        ) as crew:
             while crew.working:
                 self._hear(crew, run)
-                if self.progress is not None:
-                    self.progress(total - self.persevere(lambda: self._count_waiting(run), run=run), total)
+                tell()
                 if self.stopping():
                     crew.dismiss()
 
-    def _hear(self, crew: Crew, run: Run) -> None:
+    def _drain_with_cluster(self, run: Run, *, count: int, tell: Callable[[], None]) -> None:
+        """Carry the run's batches beside a cluster's workers, who carry theirs: where it is busy, or gone, nothing waits for it."""
+        errand = self.persevere(lambda: errand_of(self.line.job, self.line.store), run=run)
+        with helped(_drain_away, errand, run, count=count, settings=self.settings):
+            self._stop_if_asked()
+            while self.persevere(lambda: self.carry_one(run), run=run) is not None:
+                tell()
+                self._stop_if_asked()
+
+    def _hear(self, crew: Crew | Threads, run: Run) -> None:
         """Pass on the steps that the crew takes; where it has lost a member, dismiss it."""
         until = time.monotonic() + _POLL_SECONDS
         try:
@@ -295,3 +354,43 @@ def _drain_alone(
             pass
     finally:
         worker.close()
+
+
+def _drain_in_thread(
+    line: Line, run: Run, url: str, settings: Settings, tell: Callable[[str], None], stopping: Callable[[], bool], /
+) -> None:
+    """The same for each further thread, on a line with sessions of its own."""
+    worker = Worker(
+        line_beside(line, url=url, settings=settings), settings=settings, url=url, watch=tell, stopping=stopping
+    )
+    try:
+        while not stopping() and worker.persevere(lambda: worker.carry_one(run)) is not None:
+            pass
+    finally:
+        worker.close()
+
+
+def _drain_away(errand: Errand, run_id: int) -> str | None:
+    """What each worker of a cluster does, by its own settings: carry batches until none is left; else, why it could not."""
+
+    def drain() -> None:
+        here = own(errand)
+        with _OPENING:
+            line = open_line(here.job, url=here.url, settings=here.settings)
+        worker = Worker(line, settings=here.settings, url=here.url)
+
+        def carry() -> Counts | None:
+            """One batch; None where none is left, or whoever began the run has stopped, or died, and so holds it no more."""
+            with worker.line.store.transaction():
+                run, held = worker.line.store.read_run(run_id), is_held(worker.line.store, run_id)
+            return worker.carry_one(run) if held else None
+
+        try:
+            # What stops the run is for whoever called to meet, and to tell.
+            with suppress(RunStopped, DatabaseBusy), libraries_on_one_thread():
+                while worker.persevere(carry) is not None:
+                    pass
+        finally:
+            worker.close()
+
+    return why_not(drain)

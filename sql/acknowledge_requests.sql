@@ -7,26 +7,37 @@ SET
     finished_at = clock_timestamp(),
     run_id = :run_id,
     outcome = a.outcome,
-    score_id = CASE
-        WHEN s.score_id IS NOT NULL THEN s.score_id
-        WHEN a.outcome = 'UNCHANGED' THEN (
-            SELECT c.score_id
-            FROM scorer.current_scores AS c
-            WHERE c.job = :job
-              AND c.entity_id = a.entity_id
-              AND c.output = :output
+    score_id = COALESCE(s.score_id, stands.score_id, l.score_id),
+    run_began_at = CASE
+        WHEN s.score_id IS NOT NULL THEN (
+            SELECT r.started_at
+            FROM scorer.runs AS r
+            WHERE r.run_id = :run_id
         )
-        ELSE (
-            SELECT max(l.score_id)
-            FROM scorer.scores AS l
-            WHERE l.job = :job
-              AND l.entity_id = a.entity_id
-              AND l.output = :output
-              AND l.status = a.outcome
-              AND NOT l.shadow
-        )
+        ELSE l.run_began_at
     END
 FROM unnest(CAST(:request_ids AS bigint []), CAST(:entity_ids AS text []), CAST(:outcomes AS text [])) AS a (request_id, entity_id, outcome)
 LEFT JOIN pg_temp.staged_outcomes AS s ON s.entity_id = a.entity_id AND NOT s.shadow
+LEFT JOIN scorer.current_scores AS stands
+    ON stands.job = :job
+    AND stands.entity_id = a.entity_id
+    AND stands.output = :output
+    AND s.score_id IS NULL
+    AND a.outcome = 'UNCHANGED'
+-- None, where it has left the ledger.
+LEFT JOIN LATERAL (
+    SELECT
+        e.score_id,
+        e.run_began_at
+    FROM scorer.scores AS e
+    WHERE s.score_id IS NULL
+      AND e.job = :job
+      AND e.entity_id = a.entity_id
+      AND e.output = :output
+      AND NOT e.shadow
+      AND (e.score_id = stands.score_id OR e.status = a.outcome)
+    ORDER BY e.score_id DESC
+    LIMIT 1
+) AS l ON true
 WHERE q.request_id = a.request_id
 RETURNING q.request_id

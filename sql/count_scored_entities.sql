@@ -1,4 +1,5 @@
 -- How many entities a model's published scores since a moment are of; one row.
+-- Looked at are only the ledger's partitions that runs could write to since then, and rows from before there were any.
 -- Parameters: job, output, model_version, since.
 SELECT count(DISTINCT s.entity_id) AS entities
 FROM scorer.scores AS s
@@ -6,5 +7,14 @@ WHERE s.job = :job
   AND s.output = :output
   AND s.model_version = :model_version
   AND s.scored_at >= :since
+  AND (
+      s.run_began_at = '-infinity'
+      OR s.run_began_at >= (
+          SELECT min(r.started_at)
+          FROM scorer.runs AS r
+          WHERE r.job = :job
+            AND COALESCE(r.finished_at, 'infinity') >= :since
+      )
+  )
   AND s.status = 'SCORED'
   AND NOT s.shadow

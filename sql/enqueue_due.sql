@@ -7,10 +7,12 @@
 -- A score is never followed by one as of an earlier moment, and nobody waits twice. (Whoever is held may be judged as of an earlier one:
 -- a discharge that was charted late would otherwise hold him for ever.)
 -- What a clock that has been put right since judged in the future does not count.
+-- A sweep looks at everyone. Any other run passes over whoever is settled and has an outcome without a score, but for those it is told of
+-- by find_unsettled.sql: so it costs by what may be due. OFFSET 0 keeps the planner from reading all outcomes for the sake of a few.
 -- Where there is a limit, whoever has no outcome comes first, and the others by lot, so that nobody is passed over for ever.
 -- Parameters: run_id, queue (the job, or for a dry run one of its own, so that nobody waits for it), job, output, as_of, as_known_at (null:
 -- known as of each entity's as-of time), job_version, model_versions (array: those whose scores are published), max_entities (null: all),
--- and those of due.sql.
+-- sweep, entity_ids (array: whom to look at, settled or not), swept (whether the run enqueues all that a sweep finds), and those of due.sql.
 WITH due AS (
     {due}
 ),
@@ -24,25 +26,51 @@ waiting AS (
         due.as_of,
         CAST(:as_known_at AS timestamptz)
     FROM due
-    LEFT JOIN scorer.current_scores AS c
-        ON c.job = :job
-        AND c.entity_id = due.entity_id
-        AND c.output = :output
-    WHERE c.entity_id IS NULL
-       OR (
-           c.status <> 'SCORED'
-           AND c.status_as_of <= :as_of
-           AND (
-               due.settled
-               AND c.status IN ('INSUFFICIENT', 'INDETERMINATE')
-               AND c.status_as_of = due.as_of
-               AND COALESCE(c.status_known_at, c.status_as_of) >= due.as_of
-               AND c.judged_by_job = :job_version
-               AND c.judged_by_model = ANY (CAST(:model_versions AS text []))
-           ) IS NOT TRUE
-       )
-       OR (c.status = 'SCORED' AND c.status_as_of <= due.as_of AND NOT due.settled)
-       OR c.status_at > clock_timestamp()
+    LEFT JOIN LATERAL (
+        SELECT
+            o.entity_id,
+            o.status,
+            o.status_as_of,
+            o.status_known_at,
+            o.status_at,
+            o.judged_by_job,
+            o.judged_by_model
+        FROM scorer.current_scores AS o
+        WHERE o.job = :job
+          AND o.entity_id = due.entity_id
+          AND o.output = :output
+        OFFSET 0
+    ) AS c ON true
+    WHERE (
+        CAST(:sweep AS boolean)
+        OR NOT due.settled
+        OR due.entity_id = ANY (CAST(:entity_ids AS text []))
+        OR NOT EXISTS (
+            SELECT
+            FROM scorer.current_scores AS w
+            WHERE w.job = :job
+              AND w.output = :output
+              AND w.status <> 'SCORED'
+              AND w.entity_id = due.entity_id
+        )
+    )
+    AND (
+        c.entity_id IS NULL
+        OR (
+            c.status <> 'SCORED'
+            AND c.status_as_of <= :as_of
+            AND (
+                due.settled
+                AND c.status IN ('INSUFFICIENT', 'INDETERMINATE')
+                AND c.status_as_of = due.as_of
+                AND COALESCE(c.status_known_at, c.status_as_of) >= due.as_of
+                AND c.judged_by_job = :job_version
+                AND c.judged_by_model = ANY (CAST(:model_versions AS text []))
+            ) IS NOT TRUE
+        )
+        OR (c.status = 'SCORED' AND c.status_as_of <= due.as_of AND NOT due.settled)
+        OR c.status_at > clock_timestamp()
+    )
     ORDER BY
         c.entity_id IS NOT NULL,
         CASE WHEN CAST(:max_entities AS bigint) IS NOT NULL THEN random() END,
@@ -53,6 +81,8 @@ waiting AS (
 )
 
 UPDATE scorer.runs
-SET eligible = (SELECT count(*) FROM waiting)
+SET
+    eligible = (SELECT count(*) FROM waiting),
+    swept = :swept
 WHERE run_id = :run_id
 RETURNING eligible

@@ -1,5 +1,6 @@
 -- What two models said of the same entity as of the same time, by the ledger; one row per entity and time.
--- A model may have scored in production or in the shadow of it. Recalled scores are left out.
+-- A model may have scored in production or in the shadow of it. Recalled scores are left out. What the first said is looked for only in the
+-- ledger's partitions that runs could write to since then, and in rows from before there were any.
 -- Parameters: job, output, one, other, since, max_pairs.
 SELECT DISTINCT ON (a.entity_id, a.as_of)
     a.entity_id,
@@ -21,6 +22,15 @@ WHERE a.job = :job
   AND a.output = :output
   AND a.model_version = :one
   AND a.scored_at >= :since
+  AND (
+      a.run_began_at = '-infinity'
+      OR a.run_began_at >= (
+          SELECT min(r.started_at)
+          FROM scorer.runs AS r
+          WHERE r.job = :job
+            AND COALESCE(r.finished_at, 'infinity') >= :since
+      )
+  )
   AND NOT EXISTS (
       SELECT
       FROM scorer.recalls AS r

@@ -1,8 +1,9 @@
--- Records what became of ledger rows that were made again; one row per score and part.
+-- Records what became of ledger rows that were made again; one row per score and part. Of a row that has left the ledger meanwhile, nothing.
 -- Parameters: replays (a JSON list of objects), scorer_version.
-INSERT INTO scorer.replays (score_id, part, verdict, difference, why, inputs_changed, alarming, scorer_version)
+INSERT INTO scorer.replays (score_id, run_began_at, part, verdict, difference, why, inputs_changed, alarming, scorer_version)
 SELECT
-    r.score_id,
+    s.score_id,
+    s.run_began_at,
     r.part,
     r.verdict,
     r.difference,
@@ -19,3 +20,4 @@ FROM jsonb_to_recordset(CAST(:replays AS jsonb)) AS r (
     inputs_changed boolean,
     alarming boolean
 )
+JOIN scorer.scores AS s ON s.score_id = r.score_id

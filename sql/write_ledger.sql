@@ -1,4 +1,5 @@
--- Appends the staged outcomes to the ledger; one row per entity, and another one for what a challenger says in the shadow.
+-- Appends the staged outcomes to the ledger; one row per entity, and another one for what a challenger says in the shadow. When the run
+-- began says which partition they go to.
 -- Parameters: job, output, task, run_id, batch_id, model_version, job_version.
 INSERT INTO scorer.scores (
     score_id,
@@ -22,7 +23,8 @@ INSERT INTO scorer.scores (
     features,
     model_version,
     job_version,
-    shadow
+    shadow,
+    run_began_at
 )
 OVERRIDING SYSTEM VALUE
 SELECT
@@ -47,5 +49,10 @@ SELECT
     o.features,
     COALESCE(o.model_version, :model_version),
     :job_version,
-    o.shadow
+    o.shadow,
+    (
+        SELECT r.started_at
+        FROM scorer.runs AS r
+        WHERE r.run_id = :run_id
+    )
 FROM pg_temp.staged_outcomes AS o

@@ -1,4 +1,5 @@
 -- Keeps the staged reasons with the rows of the ledger that were staged with them; one row per score and reason.
+-- Parameters: run_id.
 INSERT INTO scorer.score_reasons (
     score_id,
     rank,
@@ -11,7 +12,8 @@ INSERT INTO scorer.score_reasons (
     source,
     observation_id,
     observation_date,
-    observation_value
+    observation_value,
+    run_began_at
 )
 SELECT
     o.score_id,
@@ -25,6 +27,11 @@ SELECT
     r.source,
     r.observation_id,
     r.observation_date,
-    r.observation_value
+    r.observation_value,
+    (
+        SELECT n.started_at
+        FROM scorer.runs AS n
+        WHERE n.run_id = :run_id
+    )
 FROM pg_temp.staged_reasons AS r
 JOIN pg_temp.staged_outcomes AS o ON o.entity_id = r.entity_id AND NOT o.shadow

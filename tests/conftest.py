@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +212,108 @@ def real_cohort() -> Path:
     if not (folder / "visits.csv.gz").exists():
         pytest.skip("needs the real cohort: set REAL_COHORT to the folder of the PhysioNet 2019 files")
     return folder
+
+
+PATIENCE = 60.0  # seconds for what a cluster does in one
+# LACKS names a package that this worker is to seem to lack.
+DASK = """
+import ctypes, importlib.metadata, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: nobody outlives the tests
+version, lacks = importlib.metadata.version, os.environ.get("LACKS")
+def seem(package):
+    if package == lacks:
+        raise importlib.metadata.PackageNotFoundError(package)
+    return version(package)
+if lacks:
+    seem.__module__, seem.__qualname__, importlib.metadata.version = version.__module__, version.__qualname__, seem
+from distributed.cli import dask_scheduler, dask_worker
+{"scheduler": dask_scheduler, "worker": dask_worker}[sys.argv.pop(1)].main()
+"""
+
+
+class Cluster:
+    """A Dask cluster: a scheduler and workers, each a process of its own on the loopback; `stand` starts again whoever was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.address = folder, ""
+        self.config = folder / "scorer.toml"
+        self._scheduler: subprocess.Popen[bytes] | None = None
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def stand(self, *, workers: int = 2, **settings: str) -> None:
+        """Have it stand, with so many workers of one thread that have imported what they need, and read these `settings`."""
+        self.settle(**settings)
+        if self._scheduler is None or self._scheduler.poll() is not None:
+            self.fall()
+            told = self.folder / "scheduler.json"
+            told.unlink(missing_ok=True)
+            self._scheduler = self._start(
+                "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(told)
+            )
+            self._wait_for(lambda: told.exists() and told.read_text().endswith("}"))
+            self.address = json.loads(told.read_text())["address"]
+        self.workers = [each for each in self.workers if each.poll() is None]
+        while len(self.workers) < workers:
+            self.add_worker()
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False, timeout=PATIENCE) as client:
+            client.wait_for_workers(workers, timeout=PATIENCE)
+            for module in ("scorer.worker", "scorer.training.away"):
+                client.run(importlib.import_module, module)
+
+    def settle(self, **settings: str) -> None:
+        """Have the workers read these settings from now on."""
+        self.config.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
+
+    def add_worker(self, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """One more, with more in its environment."""
+        self.workers.append(
+            self._start("worker", self.address, "--nthreads", "1", "--no-nanny", environment=environment or {})
+        )
+        return self.workers[-1]
+
+    def kill_scheduler(self) -> None:
+        """SIGKILL it."""
+        assert self._scheduler is not None
+        self._scheduler.kill()
+        self._scheduler.wait()
+
+    def fall(self) -> None:
+        """End all of it."""
+        for each in (*self.workers, *filter(None, [self._scheduler])):
+            each.send_signal(signal.SIGKILL)
+            each.wait()
+        self.workers, self._scheduler = [], None
+
+    def _start(
+        self, what: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", DASK, what, *arguments, "--no-dashboard"],
+                env={**os.environ, "SCORER_CONFIG": str(self.config), **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
+
+    def _wait_for(self, holds: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < until, (self.folder / "log").read_text()
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Dask cluster, which a test is to have `stand`."""
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield made
+    finally:
+        made.fall()
 
 
 configure()

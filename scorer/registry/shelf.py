@@ -151,7 +151,8 @@ class Shelf:
         """The entities that may be scored as of a time, whether or not they are due; of many, `limit` by lot."""
         query = statement("list_current").replace("{due}", without_comments(job.statements["due"]))
         where = f"The statement due of job {job.name}"
-        parameters = {"max_entities": limit, "as_of": as_of, **job.parameters}
+        # Whoever is settled is left out, so nobody has to look for him.
+        parameters = {"max_entities": limit, "as_of": as_of, "sweep": False, "entity_ids": "{}", **job.parameters}
         with sentences(where=where):
             rows = self._session.execute(query, only_named(query, parameters, where=where)).all()
         return tuple(WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows)

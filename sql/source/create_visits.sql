@@ -13,6 +13,10 @@ CREATE TABLE public.visits (
     scored_at timestamptz
 );
 
+-- As in the job's indexes.sql.
+CREATE INDEX visits_discharged_at_idx ON public.visits (discharged_at);
+CREATE INDEX visits_without_score_idx ON public.visits (discharged_at) INCLUDE (visit_id, admitted_at) WHERE risk_level IS NULL;
+
 COMMENT ON TABLE public.visits IS 'Hospital visits, one row per visit; the last three columns are written by the scorer alone';
 COMMENT ON COLUMN public.visits.visit_id IS 'The visit';
 COMMENT ON COLUMN public.visits.client IS 'The patient, under the hospital''s own id';

@@ -156,6 +156,7 @@ def in_child(order: dict[str, Any]) -> int:
     order["settings"] = Settings(
         home=Path(order["home"]),
         batch_size=order["batch_size"],
+        backend=order["backend"],
         retry_tries=order["tries"],
         retry_first_wait=timedelta(seconds=order["first_wait"]),
         retry_last_wait=timedelta(seconds=order["last_wait"]),
@@ -304,6 +305,7 @@ class Nursery:
             "url": url,
             "home": str(settings.home),
             "batch_size": settings.batch_size,
+            "backend": settings.backend,
             "tries": settings.retry_tries,
             "first_wait": settings.retry_first_wait.total_seconds(),
             "last_wait": settings.retry_last_wait.total_seconds(),

@@ -554,7 +554,8 @@ def test_a_full_disk_under_the_ledger_and_under_home(night: Night, small_disk: D
     place.mkdir(mode=0o700)
     shutil.chown(place, *(getattr(small_disk.folder.stat(), each) for each in ("st_uid", "st_gid")))
     night.command(f"CREATE TABLESPACE small LOCATION '{place}'")
-    night.command("ALTER TABLE scorer.scores SET TABLESPACE small")
+    month = f"{datetime.now(UTC):%Y_%m}"
+    night.command(f"ALTER TABLE scorer.scores_{month} SET TABLESPACE small")
     try:
         night.begin(SCORER_HOME=str(small_disk.folder))
         small_disk.fill()
@@ -564,7 +565,7 @@ def test_a_full_disk_under_the_ledger_and_under_home(night: Night, small_disk: D
         night.recover()
         night.end()
     finally:
-        night.command("ALTER TABLE scorer.scores SET TABLESPACE pg_default")
+        night.command(f"ALTER TABLE scorer.scores_{month} SET TABLESPACE pg_default")
         night.command("DROP TABLESPACE small")
     night.told_once("DATABASE_LOST")
     assert "No space left" in night.log()

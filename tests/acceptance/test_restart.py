@@ -180,7 +180,7 @@ def test_a_run_outlives_the_death_of_one_of_the_servers_processes(
     )
     child.wait_until_stopped()
     sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'scorer' AND state = 'idle in transaction'"
-    ((pid,),) = query(hospital.server.url, sessions)
+    ((pid,), *_) = query(hospital.server.url, sessions)
     os.kill(pid, signal.SIGKILL)
     child.go_on()
     assert child.wait() == 0, child.log()

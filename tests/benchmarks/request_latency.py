@@ -1,6 +1,6 @@
 """From the commit of a request to the commit of its score, warm, by the database's clock, with so many sessions asking at once.
 
-    python tests/benchmarks/request_latency.py [--sessions N] [--requests N] [--visits N] [--validation WAY] [--json]
+    python -m tests.benchmarks.request_latency [--sessions N] [--requests N] [--visits N] [--validation WAY] [--profile] [--json]
 
 Each session records a new observation of a visit, asks for its score in the same transaction, waits for the answer, and begins again. The
 desk runs in a process of its own, as the daemon's thread does. Both commit times are PostgreSQL's (track_commit_timestamp); fsync is on.
@@ -25,16 +25,15 @@ from typing import Any
 
 import psycopg2
 
-from scorer import admission, schema
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.embedded import Server
-from scorer.job import load_job, shipped_root
+from scorer.job import load_job
 from scorer.listening import Listener
-from scorer.session import engine
+from scorer.runs import run_job
+from tests.benchmarks.database import SERVER, drop, execute, make_template
+from tests.benchmarks.task import NAME
 
-HERE = Path(__file__).parent
-JOB = "sepsis"
 # The visits of make_visits.sql end in 2025: as if now were an hour after that.
 TO_NOW = """
     UPDATE public.visits SET admitted_at = admitted_at + (now() - TIMESTAMPTZ '2025-06-01T01:00:00Z');
@@ -72,11 +71,15 @@ def main() -> None:
     home.chmod(0o755)
     settings = Settings(home=home, **({"validation": asked.validation} if asked.validation else {}))
     try:
-        with Server.at(home).serving(
-            settings={"shared_buffers": "512MB", "max_wal_size": "4GB", "track_commit_timestamp": "on"}
-        ) as server:
-            _fill(server.url, settings, visits=asked.visits)
-            figures = _measure(server.url, settings, asked)
+        with Server.at(home).serving(settings=SERVER) as server:
+            figures = measure(
+                server.url,
+                settings,
+                visits=asked.visits,
+                requests=asked.requests,
+                sessions=asked.sessions,
+                profile=asked.profile,
+            )
     finally:
         shutil.rmtree(home, ignore_errors=True)
     _print(figures, as_json=asked.json)
@@ -95,35 +98,32 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _execute(url: str, statement: str, parameters: object = None) -> list[tuple[Any, ...]]:
-    with closing(psycopg2.connect(url)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return list(cursor.fetchall()) if cursor.description else []
-
-
-def _fill(url: str, settings: Settings, *, visits: int) -> None:
-    """Everything in place, so many visits, and all of them scored once, so that there is a ledger to look back at."""
-    from scorer.runs import run_job
-
-    for table in ("visits", "patient_observations", "outcomes"):
-        _execute(url, (shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
-    schema.upgrade(engine(Target.of(url, settings, role=None)))
-    admission.install_jobs(url=url, settings=settings)
-    admission.grant_source(url=url, settings=settings)
-    for part in (HERE / "make_visits.sql").read_text().split(";\n"):
-        _execute(url, part, {"visits": visits, "observations": 50})
-    _execute(url, TO_NOW)
-    _execute(url, "VACUUM ANALYZE")
-    run_job(load_job(JOB), url=url, settings=settings)
+def measure(
+    server_url: str,
+    settings: Settings,
+    *,
+    visits: int = 6500,
+    requests: int = 2000,
+    sessions: int = 10,
+    profile: bool = False,
+) -> dict[str, Any]:
+    """Latencies in a database of so many visits, all of them scored once, so that there is a ledger to look back at."""
+    url = make_template(server_url, "asked", settings, visits=visits, observations=50)
+    try:
+        for part in TO_NOW.split(";"):
+            execute(url, part)
+        execute(url, "VACUUM ANALYZE")
+        run_job(load_job(NAME), url=url, settings=settings)
+        return _measured(url, settings, visits=visits, requests=requests, sessions=sessions, profile=profile)
+    finally:
+        drop(server_url, url)
 
 
 def _answer(url: str, settings: Settings, ready: Any, stop: Any, profile: bool) -> None:
     """The desk's process: answers until it is told to stop."""
     from scorer.answers import Answers
 
-    job = load_job(JOB)
+    job = load_job(NAME)
     desk = Answers(url=url, settings=settings, jobs=[job])
     listener = Listener.for_requests(Target.of(url, settings, role=settings.worker_role))
     desk.warm()
@@ -154,7 +154,7 @@ def _session(url: str, *, visits: list[int], requests: int, seed: int, into: lis
         listener = Listener.for_answers(Target.of(url, Settings(), role=None))
         listener.open()
         for _ in range(requests):
-            cursor.execute(ASK, {"visit": rng.choice(visits), "value": 60 + rng.random() * 60, "job": JOB})
+            cursor.execute(ASK, {"visit": rng.choice(visits), "value": 60 + rng.random() * 60, "job": NAME})
             asked = cursor.fetchone()
             connection.commit()
             into.append(asked)
@@ -168,27 +168,29 @@ def _session(url: str, *, visits: list[int], requests: int, seed: int, into: lis
         listener.close()
 
 
-def _measure(url: str, settings: Settings, asked: argparse.Namespace) -> dict[str, Any]:
+def _measured(
+    url: str, settings: Settings, *, visits: int, requests: int, sessions: int, profile: bool
+) -> dict[str, Any]:
     context = multiprocessing.get_context("spawn")
     ready, stop = context.Event(), context.Event()
-    desk = context.Process(target=_answer, args=(url, settings, ready, stop, asked.profile))
+    desk = context.Process(target=_answer, args=(url, settings, ready, stop, profile))
     desk.start()
     assert ready.wait(120)
-    _ask(url, asked, requests=max(asked.requests // 10, asked.sessions))
+    _ask(url, visits=visits, sessions=sessions, requests=max(requests // 10, sessions))
     began, of_desk = time.monotonic(), _cpu(desk.pid)
-    told = _ask(url, asked, requests=asked.requests)
+    told = _ask(url, visits=visits, sessions=sessions, requests=requests)
     seconds, of_desk = time.monotonic() - began, _cpu(desk.pid) - of_desk
     stop.set()
     desk.join(30)
-    rows = _execute(url, LATENCIES, ([each for each, _ in told], [xid for _, xid in told]))
+    rows = execute(url, LATENCIES, ([each for each, _ in told], [xid for _, xid in told]))
     latencies = sorted(float(row[0]) for row in rows)
     assert len(latencies) == len(told), f"{len(told) - len(latencies)} requests were not answered"
     cut = statistics.quantiles(latencies, n=100)
     runs = len({row[2] for row in rows})
     return {
-        "sessions": asked.sessions,
+        "sessions": sessions,
         "requests": len(told),
-        "validation": asked.validation or "default",
+        "validation": settings.validation,
         "p50_ms": round(cut[49], 1),
         "p95_ms": round(cut[94], 1),
         "p99_ms": round(cut[98], 1),
@@ -196,23 +198,23 @@ def _measure(url: str, settings: Settings, asked: argparse.Namespace) -> dict[st
         "answers_per_second": round(len(told) / seconds, 1),
         "requests_per_transaction": round(len(told) / runs, 2),
         "processor_ms_of_the_desk_per_transaction": round(1000 * of_desk / runs, 1),
-        "ms_by_step": dict(_execute(url, STEPS)),
+        "ms_by_step": dict(execute(url, STEPS)),
         "outcomes": {outcome: sum(1 for row in rows if row[1] == outcome) for outcome in {row[1] for row in rows}},
         "load_average": round(os.getloadavg()[0], 1),
     }
 
 
-def _ask(url: str, asked: argparse.Namespace, *, requests: int) -> list[tuple[int, str]]:
+def _ask(url: str, *, visits: int, sessions: int, requests: int) -> list[tuple[int, str]]:
     """All sessions at once; what each request's key and transaction were."""
     told: list[tuple[int, str]] = []
-    visits = [list(range(1 + number, asked.visits + 1, asked.sessions)) for number in range(asked.sessions)]
+    shares = [list(range(1 + number, visits + 1, sessions)) for number in range(sessions)]
     threads = [
         threading.Thread(
             target=_session,
             args=(url,),
-            kwargs={"visits": visits[number], "requests": requests // asked.sessions, "seed": number, "into": told},
+            kwargs={"visits": shares[number], "requests": requests // sessions, "seed": number, "into": told},
         )
-        for number in range(asked.sessions)
+        for number in range(sessions)
     ]
     for thread in threads:
         thread.start()

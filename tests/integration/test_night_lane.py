@@ -84,7 +84,7 @@ def kept(hospital: Any) -> list[tuple[Any, ...]]:
 
 
 def test_the_chores_that_there_are() -> None:
-    assert [chore.name for chore in CHORES] == ["checkup", "replay"]
+    assert [chore.name for chore in CHORES] == ["upkeep", "checkup", "replay"]
 
 
 def test_a_chore_is_done_once_a_night(hospital: Any, lane: Any, clock: Clock) -> None:

@@ -127,6 +127,9 @@ def test_a_visit_that_ended_long_ago_is_scored_again_as_of_its_end(ward: Any) ->
     )
     ward.run(as_of=long_ago)  # nobody else is due then
     ward.execute("DELETE FROM scorer.current_scores WHERE entity_id = '1'")
+    ward.execute(
+        "UPDATE scorer.runs SET swept = false"
+    )  # its row bears a score: only a sweep sees that we know of none
     ward.run()
     assert ward.run().counts.eligible == 5  # it is settled
     recalled(ward, model_version=shipped(ward), anyway=True)
@@ -199,8 +202,9 @@ def test_a_score_that_was_followed_is_marked_and_what_is_current_stands(ward: An
 def test_shadow_scores_are_recalled_as_well(ward: Any) -> None:
     ward.execute(
         "INSERT INTO scorer.scores (job, entity_id, output, run_id, batch_id, task, status, score, risk_band, as_of, as_known_at, "
-        "valid_until, input_hash, features, model_version, job_version, shadow) SELECT job, entity_id, output, run_id, batch_id, task, "
-        "status, score, risk_band, as_of, as_known_at, valid_until, input_hash, features, model_version, job_version, true "
+        "valid_until, input_hash, features, model_version, job_version, run_began_at, shadow)"
+        " SELECT job, entity_id, output, run_id, batch_id, task, "
+        "status, score, risk_band, as_of, as_known_at, valid_until, input_hash, features, model_version, job_version, run_began_at, true "
         "FROM scorer.scores"
     )
     done = recalled(ward, model_version=shipped(ward), anyway=True)
@@ -324,6 +328,9 @@ def ended_ward(ward: Any) -> Any:
         "recorded_at = recorded_at - interval '60 days' WHERE visit_id = 1"
     )
     ward.execute("DELETE FROM scorer.current_scores WHERE entity_id = '1'")
+    ward.execute(
+        "UPDATE scorer.runs SET swept = false"
+    )  # its row bears a score: only a sweep sees that we know of none
     ward.run()
     assert ward.one("SELECT stale FROM reporting.current_scores WHERE entity_id = '1'")
     return ward

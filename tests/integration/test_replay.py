@@ -50,11 +50,17 @@ def copy_of(ward: Any, entity_id: int, **columns: Any) -> int:
     """A ledger row like an entity's newest, but for `columns`, as its newest; its key."""
     written = COLUMNS.split(", ")
     chosen = [f"%({name})s" if name in columns else name for name in written]
-    chosen[written.index("run_id")] = "(SELECT max(run_id) + 1 FROM scorer.scores)"
+    chosen[written.index("run_id")] = "r.run_id"
+    ward.execute(
+        "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version) "
+        "SELECT job, job_version, trigger, as_of, as_known_at, scorer_version FROM scorer.runs ORDER BY run_id DESC LIMIT 1"
+    )
     with ward._cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO scorer.scores ({COLUMNS}, shadow) SELECT {', '.join(chosen)}, true FROM scorer.scores "
-            "WHERE entity_id = %(which)s ORDER BY score_id DESC LIMIT 1 RETURNING score_id",
+            f"INSERT INTO scorer.scores ({COLUMNS}, shadow, run_began_at)"
+            f" SELECT {', '.join(chosen)}, true, r.started_at FROM scorer.scores AS s "
+            "CROSS JOIN (SELECT run_id, started_at FROM scorer.runs ORDER BY run_id DESC LIMIT 1) AS r "
+            "WHERE s.entity_id = %(which)s ORDER BY s.score_id DESC LIMIT 1 RETURNING score_id",
             {**columns, "which": str(entity_id)},
         )
         return int(cursor.fetchone()[0])

@@ -66,7 +66,7 @@ def fill(url: str) -> None:
     run_sql(
         url,
         "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version) "
-        "VALUES ('j', 'v', 'manual', now(), now(), '0')",
+        "VALUES ('j', 'v', 'manual', now(), now(), '0'), ('j', 'v', 'manual', now(), now(), '0')",
     )
     run_sql(url, LEDGER_ROW.format(run_id=1))
     run_sql(
@@ -85,8 +85,9 @@ def url(make_database: Callable[[str], str], template: str) -> str:
 
 LEDGER_ROW = (
     "INSERT INTO scorer.scores (job, entity_id, output, run_id, batch_id, task, status, score, as_of, as_known_at, "
-    "valid_until, input_hash, features, model_version, job_version) "
-    "VALUES ('j', '1', 'score', {run_id}, 1, 'binary', 'SCORED', 0.5, now(), now(), now(), '', '', 'm', 'v')"
+    "valid_until, input_hash, features, model_version, job_version, run_began_at) "
+    "SELECT 'j', '1', 'score', {run_id}, 1, 'binary', 'SCORED', 0.5, now(), now(), now(), '', '', 'm', 'v', max(started_at) "
+    "FROM scorer.runs"
 )
 
 
@@ -207,7 +208,10 @@ def test_a_worker_appends_to_the_ledger(tries: Any) -> None:
         "SET session_replication_role = 'replica'",
         "CREATE OR REPLACE FUNCTION scorer.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
         "MERGE INTO scorer.scores AS s USING (SELECT 1) AS o ON true WHEN MATCHED THEN UPDATE SET score = 0",
-        "INSERT INTO scorer.scores OVERRIDING SYSTEM VALUE SELECT * FROM scorer.scores ON CONFLICT (score_id) DO UPDATE SET score = 0",
+        (
+            "INSERT INTO scorer.scores OVERRIDING SYSTEM VALUE SELECT * FROM scorer.scores"
+            " ON CONFLICT (score_id, run_began_at) DO UPDATE SET score = 0"
+        ),
         "SELECT * FROM scorer.scores FOR UPDATE",
     ],
 )

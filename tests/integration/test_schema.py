@@ -140,7 +140,10 @@ def test_everything_is_explained(migrated_url: str) -> None:
         """,
     )
     assert not unexplained
-    tables = run_sql(migrated_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'scorer'")
+    tables = run_sql(
+        migrated_url,
+        "SELECT count(*) FROM pg_class WHERE relnamespace = 'scorer'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition",
+    )
     assert tables == [(34,)]
 
 
@@ -190,17 +193,23 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "announce_requests",
         "cancel_request",
         "card_gaps",
+        "check_beginnings",
         "check_model_step",
         "end_challenge",
         "first_score_since",
         "look_around",
+        "make_partition",
+        "make_partitions",
+        "make_room",
         "model_before",
         "move_model",
         "promotion_lacks",
         "psi",
         "recall_scores",
         "record_model_event",
+        "refresh_statistics",
         "refuse_change",
+        "refuse_new_beginning",
         "refuse_trial",
         "request_score",
         "roll_back_model",
@@ -222,9 +231,12 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "cancel_request",
         "end_challenge",
         "look_around",
+        "make_partitions",
+        "make_room",
         "move_model",
         "recall_scores",
         "record_model_event",
+        "refresh_statistics",
         "request_score",
         "roll_back_model",
         "start_challenge",
@@ -387,8 +399,10 @@ def make_run(url: str) -> None:
 
 
 def insert(cursor: Any, table: str, row: dict[str, object]) -> None:
-    names = ", ".join(row)
-    cursor.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(['%s'] * len(row))})", list(row.values()))
+    names, values = ", ".join(row), ", ".join(["%s"] * len(row))
+    if table == "scorer.scores":
+        names, values = f"{names}, run_began_at", f"{values}, (SELECT max(started_at) FROM scorer.runs)"
+    cursor.execute(f"INSERT INTO {table} ({names}) VALUES ({values})", list(row.values()))
 
 
 SCORED: dict[str, object] = {

@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 
 from scorer.job import Job, shipped_root
+from scorer.retention import TABLES as TABLES_PRUNED
 from scorer.source import bound
 from scorer.statements import statement
 
@@ -24,7 +25,8 @@ OWN = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))
 SOURCE = sorted(path.stem for path in (ROOT / "sql" / "source").glob("*.sql"))
 JOBS = sorted((ROOT / "sql").glob("*/job.toml"))
 OF_JOBS = sorted(path for definition in JOBS for path in definition.parent.glob("*.sql"))
-ALL = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
+RETENTION = sorted((ROOT / "sql" / "retention").glob("*.sql"))
+ALL = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "source").glob("*.sql"), *RETENTION, *OF_JOBS]
 
 # What takes a statement by its name.
 OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "statement"}
@@ -42,14 +44,17 @@ CALLERS = {
     "listening": {"statement"},
     "watch": OF_SESSIONS,
     "surroundings": OF_SESSIONS,
+    "sweeps": OF_SESSIONS,
     "registry/shelf": OF_SESSIONS,
     "evaluation/keeping": OF_SESSIONS,
     "plan": OF_SESSIONS,
+    "locks": OF_SESSIONS,
+    "upkeep": OF_SESSIONS | {"_alone", "_about"},
     "demo": {"statement"},
     "load": {"_statement"},
     "source": {"statement"},
 }
-SESSIONS = [module for module, callers in CALLERS.items() if callers is OF_SESSIONS]
+SESSIONS = [module for module, callers in CALLERS.items() if callers >= OF_SESSIONS]
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
 RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN")
 # What a worker may not do.
@@ -60,6 +65,16 @@ OF_APPROVERS = (
     "record_evidence",
     "roll_back_model",
     "recall_scores",
+)
+# What is of a partition or a table by its name, for the owner alone; tests/integration/test_maintain.py runs each.
+OF_OWNER = (
+    "let_go",
+    "prune",
+    "count_prunable",
+    "mark_for_dropping",
+    "detach_partition",
+    "finish_detaching",
+    "drop_partition",
 )
 # Statements with a place for one of a job's.
 WITH_A_JOBS_OWN = ("enqueue_due", "find_asked", "list_current")
@@ -103,7 +118,9 @@ def of_tables(name: str) -> list[str]:
 
 
 def test_each_of_our_statements_is_called_once() -> None:
-    called = Counter(name for module in (*SESSIONS, "listening", "source") for _, name in calls(module))
+    called = Counter(
+        name for module in (*SESSIONS, "listening", "source") for _, name in calls(module) if "/" not in name
+    )
     assert {name: times for name, times in called.items() if times > 1} == {}
     assert sorted(called) == OWN
 
@@ -112,6 +129,10 @@ def test_each_statement_for_the_source_tables_is_called() -> None:
     called = {each for _, name in calls("load") for each in (of_tables(name) if "{table}" in name else [name])}
     called |= {name.removeprefix("source/") for _, name in calls("demo")}
     assert sorted(called) == SOURCE
+
+
+def test_each_statement_of_retention_is_of_a_table_that_is_pruned() -> None:
+    assert sorted(table for tables in TABLES_PRUNED.values() for table in tables) == [path.stem for path in RETENTION]
 
 
 def test_each_file_of_a_job_is_named_by_its_definition() -> None:
@@ -184,7 +205,7 @@ def test_keywords_are_upper_case(path: Path) -> None:
 def test_files_end_as_they_are_run(path: Path) -> None:
     """Statements that are run alone bear no semicolon, so that they can stand inside another; scripts end with one."""
     body = without_comments(path.read_text(encoding="utf-8"))
-    script = path.stem in {"views", "grants", "new_observations"} or (
+    script = path.stem in {"views", "grants", "new_observations", "indexes"} or (
         path.parent.name == "source" and path.stem in {f"create_{t}" for t in TABLES}
     )
     assert body.endswith(";") == script
@@ -251,7 +272,7 @@ def become_worker(cursor: Any) -> None:
             cursor.execute(statement(name))
 
 
-@pytest.mark.parametrize("name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, "explain"}])
+@pytest.mark.parametrize("name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain"}])
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)
     if name in {*OF_APPROVERS, "admit_first_model"}:
@@ -316,6 +337,7 @@ def test_a_worker_may_read_what_a_job_reads(cursor: Any, sepsis: Job, name: str)
         "entity_ids": "{1}",
         "as_ofs": "{2025-06-01T00:00Z}",
         "known_ats": "{2025-06-01T00:00Z}",
+        "sweep": "true",
     }.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (f"scorer.{parameter}", value))
     understand(cursor, bound(sepsis.statements[name]))

@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from scorer.away import errand_of
 from scorer.connection import Target
 from scorer.errors import UserError
 from scorer.features import build
@@ -24,9 +27,12 @@ from scorer.job import Job, shipped_root
 from scorer.model import ProductionPipeline
 from scorer.recipes import Configuration, Recipe
 from scorer.source import Source
+from scorer.store import Store
+from scorer.training.away import Search, try_away
 from scorer.training.cross_validation import fit_all
 from scorer.training.figures import objective_of
 from scorer.training.landmarks import Landmarks, read_landmarks
+from scorer.training.search import search
 from scorer.training.targets import counted
 from scorer.training.trainer import train
 from scorer.types import NO_TIME, WorkItem
@@ -283,3 +289,46 @@ def test_a_search_that_is_killed_goes_on_and_is_kept(
     assert cohort.rows("SELECT model_version, status FROM reporting.models WHERE model_version = 'b1'") == [
         ("b1", "candidate")
     ]
+
+
+def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Why a cluster did not try all."""
+    return [record.fields["error"] for record in caplog.records if record.levelname == "WARNING"]  # type: ignore[attr-defined]
+
+
+def test_a_search_on_a_cluster_whose_worker_is_killed_tries_all_once(
+    cohort: Any, changed_job: Callable[..., Job], cluster: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (shipped_root() / "sql" / "sepsis" / "job.toml").read_text()
+    combinations = text[text.index("[search.combinations]") :].split("\n\n", 1)[0]
+    job = changed_job(("job.toml", combinations, '[search.combinations]\n"vitals" = ["vitals"]'))
+    settings = {"database_url": cohort.url, "home": str(cohort.settings.home), "jobs_dir": str(tmp_path / "site")}
+    cluster.stand(**settings)
+    killed: list[int] = []
+
+    def kill_one(done: int, planned: int, _: str) -> None:
+        if not killed:
+            killed.append(done)
+            cluster.workers[0].kill()
+
+    here = replace(cohort.settings, backend="dask", scheduler=cluster.address)
+    target = Target.of(cohort.url, here, role=here.worker_role)
+    with closing(Source(target)) as source, closing(Store(target)) as store:
+        landmarks = read_landmarks(job, source, parameters={"first_landmark": "1 h", "landmark_step": "1 h"})
+        told = Search(errand_of(job, store), "1 h", 2)
+    common = {"folds": 2, "landmark_step": "1 h", "workers": 1}
+    found = search(
+        job, landmarks, into=tmp_path / "away", away=partial(try_away, here, told), progress=kill_one, **common
+    )
+    assert killed
+    assert [trial["trial"] for trial in found.trials] == list(range(1, 9))
+    assert not warned(caplog), "all was tried by the cluster"
+    alone = search(job, landmarks, into=tmp_path / "here", threads=True, **common)
+    of = ("trial", "configuration", "auroc", "average_precision", "objective", "error")
+    assert [[each[key] for key in of] for each in found.trials] == [[each[key] for key in of] for each in alone.trials]
+
+    # Whoever has other rows than the search is of does not try; that is left to whoever asked.
+    caplog.clear()
+    assert not list(try_away(here, told, [1, 2], "other data", None))
+    (why,) = warned(caplog)
+    assert "the source tables have changed since the search was begun" in why

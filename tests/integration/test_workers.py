@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.errors import DatabaseBusy, Stopping
+from scorer.errors import DatabaseBusy, Stopping, UserError
 from scorer.job import Job
 from scorer.runs import run_job, run_tick
 from scorer.types import Trigger
@@ -26,7 +26,10 @@ WAITING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid 
 
 def members() -> set[int]:
     """The further processes of this one."""
-    children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    children = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            children += (task / "children").read_text().split()
     return {int(pid) for pid in children if b"take_part" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
@@ -88,9 +91,53 @@ def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> No
     assert hospital.one(carriers, ended[0].run_id) == 2
 
 
-def test_a_run_that_is_asked_to_stop_ends_its_processes_after_their_batches(hospital: Any) -> None:
+def test_one_worker_reads_a_batch_while_it_has_another_in_hand(hospital: Any, gated_job: Job) -> None:
+    hospital.admit(*range(1, 13))
+    hospital.settings = replace(hospital.settings, batch_size=2, lock_timeout=timedelta(minutes=1))
+    steps: list[str] = []
+    told: list[tuple[int, int]] = []
+    ended: list[Any] = []
+
+    def run() -> None:
+        one = {"as_of": hospital.noon, "watch": steps.append, "progress": lambda *done: told.append(done)}
+        ended.append(run_job(gated_job, url=hospital.url, settings=hospital.settings, **one))
+
+    with closed_gate(hospital) as open_gate:
+        runner = threading.Thread(target=run)
+        runner.start()
+        try:
+            wait_until(lambda: hospital.one(WAITING) == 2)
+            assert not members()
+        finally:
+            open_gate()
+            runner.join()
+    assert ended[0].counts.scored == 12
+    assert steps.count("commit") >= 6
+    assert told == sorted(told)
+    assert told[-1] == (12, 12)
+    assert hospital.one("SELECT count(DISTINCT worker) FROM scorer.batches") == 1
+
+
+def test_what_stops_one_hand_stops_the_run(hospital: Any, changed_job: Callable[..., Job]) -> None:
+    """Both meet it in a batch of their own, and whichever is first: the run fails with its sentence, and nothing is written."""
+    hospital.admit(*range(1, 13))
+    hospital.settings = replace(hospital.settings, batch_size=2)
+    broken = changed_job(
+        ("write_back.sql", "RETURNING locked.entity_id AS entity_id", "RETURNING locked.entity_id AS it")
+    )
+    with pytest.raises(UserError, match="does not return the column 'entity_id'"):
+        run_job(broken, url=hospital.url, settings=hospital.settings, as_of=hospital.noon)
+    assert hospital.one("SELECT status FROM scorer.runs") == "failed"
+    for table in "scores", "batches", "work":
+        assert hospital.one(f"SELECT count(*) FROM scorer.{table}") == 0
+    again = run_job(hospital.job, url=hospital.url, settings=hospital.settings, as_of=hospital.noon)
+    assert again.counts.scored == 12
+
+
+@pytest.mark.parametrize("backend", ["processes", "threads"])
+def test_a_run_that_is_asked_to_stop_ends_its_workers_after_their_batches(backend: str, hospital: Any) -> None:
     hospital.admit(*range(1, 41))
-    hospital.settings = replace(hospital.settings, batch_size=1, workers=2)
+    hospital.settings = replace(hospital.settings, batch_size=1, workers=2, backend=backend)
     asked = threading.Event()
 
     def tick(watch: Callable[[str], None] | None = None) -> Any:
@@ -108,6 +155,7 @@ def test_a_run_that_is_asked_to_stop_ends_its_processes_after_their_batches(hosp
     with pytest.raises(Stopping):
         tick(lambda step: asked.set() if step == "commit" else None)
     assert not members()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("worker ")]
     batches = hospital.one("SELECT count(*) FROM scorer.batches")
     assert 0 < batches < 40
     assert hospital.one("SELECT count(*) FROM scorer.work") == 40 - batches

@@ -66,6 +66,7 @@ LAYERS = (
         "boosting",
         "tls",
         "neighbour",
+        "retention",
     },
     {
         "store",
@@ -84,11 +85,17 @@ LAYERS = (
         "inputs",
         "steps",
         "challenges",
+        "upkeep",
+        "locks",
     },
     {"desk", "reasons", "opinion", "reasoning", "challenger", "judgement", "pipeline"},
     {
         "lines",
+        "sweeps",
         "crew",
+        "threads",
+        "cluster",
+        "away",
         "recalls",
         "replays",
         "replaying",
@@ -122,6 +129,7 @@ LAYERS = (
         "cli_evaluate",
         "cli_explain",
         "cli_look",
+        "cli_maintain",
         "cli_models",
         "cli_monitor",
         "cli_replay",
@@ -146,8 +154,9 @@ DOORS = {
     "sklearn": {"model", "training.estimators"},
     "lightgbm": {"boosting"},
     "scipy": {"model"},  # its version alone
-    "threadpoolctl": {"model", "training.cross_validation"},
-    "joblib": {"model", "training.cross_validation", "training.search", "training.trainer"},
+    "threadpoolctl": {"threads", "model", "training.cross_validation"},
+    "distributed": {"cluster"},  # inside functions: it comes with the extra `dask`
+    "joblib": {"cluster", "model", "training.cross_validation", "training.search", "training.trainer"},
     "adbc_driver_manager": {"source"},
     "adbc_driver_postgresql": {"source"},
     "pyarrow": {"source", "training.landmarks"},
@@ -231,8 +240,10 @@ def test_imports_inside_functions_are_for_the_weight_of_commands_alone() -> None
     # judges: Great Expectations takes seconds and 220 MB, which a process that finds its proof on record need not spend.
     # plots: matplotlib comes with the extra `training`.
     # boosting: an import that fails is told in a sentence.
+    # cluster: Dask comes with the extra `dask`.
     assert inside == COMMAND_LINE - {"cli"} | {
         "boosting",
+        "cluster",
         "printing",
         "judges",
         "evaluation.plots",

@@ -17,7 +17,7 @@ from scorer.features import feature_names, group_columns
 from scorer.job import Job, Task, load_job
 from scorer.model import ProductionPipeline
 from scorer.recipes import ATTRIBUTES, Configuration, Recipe, Search, read_recipe
-from scorer.training import search as searching
+from scorer.training import trials
 from scorer.training.calibration import best_threshold, platt
 from scorer.training.cross_validation import fit_all
 from scorer.training.figures import objective_of
@@ -366,7 +366,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise ValueError("a value that nobody should read: 37.2")
         return Constant()
 
-    monkeypatch.setattr(searching, "fit_fold", fit)
+    monkeypatch.setattr(trials, "fit_fold", fit)
     return tried
 
 

@@ -1,0 +1,13 @@
+-- Whom a run looks at however long ago the record ended: whoever is held, failed or was recalled, and whoever had too few rows or was
+-- declined by another model or job version than those in force; one row, an array of entity_id as text.
+-- Parameters: job, output, job_version, model_versions (array: those whose scores are published).
+SELECT CAST(COALESCE(array_agg(c.entity_id), '{}') AS text) AS entity_ids
+FROM scorer.current_scores AS c
+WHERE c.job = :job
+  AND c.output = :output
+  AND c.status <> 'SCORED'
+  AND (
+      c.status NOT IN ('INSUFFICIENT', 'INDETERMINATE')
+      OR c.judged_by_job <> :job_version
+      OR (c.judged_by_model = ANY (CAST(:model_versions AS text []))) IS NOT TRUE
+  )

@@ -1,0 +1,13 @@
+-- Whether a living process carries the run; one row. It is asked of the lock itself, without taking it: whoever wants to go on with the run
+-- is not turned away meanwhile.
+-- Parameters: run_id.
+SELECT EXISTS (
+    SELECT
+    FROM pg_locks AS l
+    JOIN pg_database AS d ON d.oid = l.database
+    WHERE d.datname = current_database()
+      AND l.locktype = 'advisory'
+      AND l.granted
+      AND l.objsubid = 1
+      AND CAST(l.classid AS bigint) << 32 | CAST(l.objid AS bigint) = hashtextextended('scorer.run', :run_id)
+) AS held

@@ -1,0 +1,17 @@
+-- Has rows of a table, so many at the most, point no longer into a partition of the ledger; one row: how many did.
+-- Parameters: begins_at, ends_at, portion. Between the braces goes the table: recalls, requests or replays.
+WITH gone AS (
+    UPDATE scorer.{target}
+    SET run_began_at = NULL
+    WHERE ctid = ANY (ARRAY(
+        SELECT t.ctid
+        FROM scorer.{target} AS t
+        WHERE t.run_began_at >= CAST(:begins_at AS timestamptz)
+          AND t.run_began_at < CAST(:ends_at AS timestamptz)
+        LIMIT :portion
+    ))
+    RETURNING 1
+)
+
+SELECT count(*) AS rows
+FROM gone

@@ -1,0 +1,5 @@
+-- Arrivals of longer ago that nobody asked for; one row per statement and entity.
+-- Parameters: keep.
+SELECT t.ctid
+FROM scorer.arrivals AS t
+WHERE t.arrived_at < now() - CAST(:keep AS interval)

@@ -1,0 +1,16 @@
+-- Batches of runs that have ended, longer ago, once no result of a rule names them; one row per batch.
+-- Parameters: keep.
+SELECT t.ctid
+FROM scorer.batches AS t
+WHERE t.finished_at < now() - CAST(:keep AS interval)
+  AND EXISTS (
+      SELECT
+      FROM scorer.runs AS r
+      WHERE r.run_id = t.run_id
+        AND r.status <> 'running'
+  )
+  AND NOT EXISTS (
+      SELECT
+      FROM scorer.validation_results AS v
+      WHERE v.batch_id = t.batch_id
+  )

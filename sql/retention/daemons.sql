@@ -1,0 +1,5 @@
+-- Daemons that died without a word longer ago; one row per daemon.
+-- Parameters: keep.
+SELECT t.ctid
+FROM scorer.daemons AS t
+WHERE t.beat_at < now() - CAST(:keep AS interval)

@@ -1,0 +1,5 @@
+-- Ticks of longer ago; one row per tick.
+-- Parameters: keep.
+SELECT t.ctid
+FROM scorer.ticks AS t
+WHERE t.scheduled_for < now() - CAST(:keep AS interval)

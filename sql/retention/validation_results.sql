@@ -1,0 +1,11 @@
+-- What rules found in runs that have ended, longer ago; one row per batch and rule.
+-- Parameters: keep.
+SELECT t.ctid
+FROM scorer.validation_results AS t
+WHERE t.judged_at < now() - CAST(:keep AS interval)
+  AND EXISTS (
+      SELECT
+      FROM scorer.runs AS r
+      WHERE r.run_id = t.run_id
+        AND r.status <> 'running'
+  )
