@@ -115,7 +115,7 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
     try:
         with line.store.transaction(keep=False):
             run, _ = enqueue(
-                line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, nightly=nightly(settings), kept=False
+                line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, nightly=nightly(Settings()), kept=False
             )
             # What a statement gives shows only where it gives rows.
             sample = line.store.claim_work(job, run, size=_SAMPLE)

@@ -8,7 +8,7 @@ individualized feature attribution for tree ensembles (arXiv 1802.03888), the co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from scorer.boosting import lightgbm
 from scorer.types import Floats
 
 _SMALLEST = 1e-12  # of a probability, before its log-odds are taken
+_STEP = 64  # values: a multiple of what any processor takes at once
 
 
 class Member(Protocol):
@@ -45,6 +46,8 @@ class Boosted:
 
     def margin(self, rows: Floats) -> Floats:
         """Log-odds (n,): sums over the trees, row by row, on one thread."""
+        if not len(rows):
+            return np.empty(0)
         return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
 
     def contributions(self, rows: Floats) -> Floats:
@@ -131,9 +134,17 @@ class Ensemble:
             margin += weight * member.margin(rows)
         return margin
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether a row's score is the same, to the last bit, in whatever number of rows it stands.
+
+        A tree goes by one row alone; a product of matrices need not.
+        """
+        return all(isinstance(member, Boosted) for member in self.members)
+
     def predict_proba(self, rows: Floats) -> Floats:
         """The calibrated probability of each class, (n, 2)."""
-        probability = logistic(self.slope * self.margin(rows) + self.intercept)
+        probability = _in_whole_steps(logistic, self.slope * self.margin(rows) + self.intercept)
         return np.column_stack([1.0 - probability, probability])
 
     def contributions(self, rows: Floats) -> Floats | None:
@@ -158,6 +169,16 @@ class Ensemble:
 
     def _seen(self, rows: Floats) -> Floats:
         return rows if self.columns is None else np.ascontiguousarray(rows[:, self.columns])
+
+
+def _in_whole_steps(function: Callable[[Floats], Floats], values: Floats) -> Floats:
+    """The function of values (n,), with zeros behind them up to a whole number of the processor's steps.
+
+    So none is in a rest that a library may compute otherwise.
+    """
+    padded = np.zeros(-(-len(values) // _STEP) * _STEP)
+    padded[: len(values)] = values
+    return function(padded)[: len(values)]
 
 
 def logistic(margin: Floats) -> Floats:

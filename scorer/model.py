@@ -34,7 +34,7 @@ MANIFEST = "manifest.json"
 _REQUIRED = ("job", "model_version", "task", "features", "sha256", "libraries", "meaning", "score_quantiles", "metrics")
 # Scoring is done in blocks of this many rows, the last one filled up, on one thread: the last bits of a score depend on the shape of
 # the matrix and on how sums are divided among threads, and must not depend on a patient's neighbours. Of so many rows, because a
-# patient who is asked for alone pays for all of them, and a large batch pays for each block.
+# patient who is asked for alone pays for all of them, and a large batch pays for each block. An estimator that goes row by row needs none.
 _BLOCK = 256
 _TOLERANCE = 1e-6  # golden vectors come out where no score is off by so much
 
@@ -303,6 +303,8 @@ class ProductionPipeline:
     def _in_blocks(self, predict: Any, rows: Floats) -> Floats:
         parts = []
         with self._threads.limit(limits=1):
+            if getattr(self._estimator, "row_by_row", False):
+                return np.asarray(predict(np.ascontiguousarray(rows, dtype=np.float64)), dtype=np.float64)
             for start in range(0, len(rows), _BLOCK):
                 part = rows[start : start + _BLOCK]
                 block = np.empty((_BLOCK, rows.shape[1]), dtype=np.float64)

@@ -38,6 +38,7 @@ from scorer.version import __version__
 
 # Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
 _RECENT_SCORES = 2000
+_ONE_BY_ONE = "OFFSET 0"  # in enqueue_due.sql
 _WAITING_AT_ONCE = 5000  # rows passed over earlier that a batch tries again
 
 
@@ -125,7 +126,9 @@ class Store(Session):
         that the run publishes scores of: what they refused as of the end of a settled record is not due again. Looked at is everyone in a
         `sweep`; else whoever the job's statement finds, and those of `entity_ids`, an array as text.
         """
-        query = statement("enqueue_due").replace("{due}", without_comments(job.statements["due"]))
+        query = without_comments(statement("enqueue_due")).replace("{due}", without_comments(job.statements["due"]))
+        if sweep:  # everyone's outcome is looked at: better all at once
+            query = query.replace(_ONE_BY_ONE, "")
         parameters = {
             "run_id": run.run_id,
             "queue": job.name if kept else f"{job.name}/{run.run_id}",

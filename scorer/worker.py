@@ -120,12 +120,23 @@ class Worker:
         elif self.workers > 1 or self.settings.backend == "dask":
             self._drain_with_others(run, total=total, tell=tell)
             self._drain_here(run, tell=tell)
+        elif not self._may_read_ahead:
+            self._drain_here(run, tell=tell)
         else:
             # The database is as busy with a batch as this process is: with two in hand, neither waits for the other.
             with Threads(1, _drain_in_thread, self.line, run, self.url, self.settings) as second:
                 self._drain_here(run, tell=lambda: self._pass_on(second, seconds=0, tell=tell))
                 while second.working:
                     self._pass_on(second, seconds=_POLL_SECONDS, tell=tell)
+
+    @property
+    def _may_read_ahead(self) -> bool:
+        """Whether a second hand may carry batches: not beside others who need the database, nor twice after a standby.
+
+        Nor where batches are so small that the suite judges them with those before: each is to see all of these.
+        """
+        line = self.line
+        return line.batch_size >= line.suites.pool_rows and not (self.courtesy.needed or line.source.has_standby)
 
     def _drain_here(self, run: Run, *, tell: Callable[[], None]) -> None:
         """Carry batches until none is left to claim."""

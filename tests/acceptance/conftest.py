@@ -26,6 +26,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import great_expectations  # noqa: F401 - the nursery is warmed by these
 import numpy as np
@@ -46,6 +47,7 @@ from scorer.pipeline import carry_batch
 from scorer.runs import enqueue, run_job
 from scorer.types import Counts, Run, Trigger
 from scorer.validation import Suites
+from scorer.worker import Worker
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATIENCE = 60.0  # seconds for what takes one
@@ -75,15 +77,17 @@ class Watch:
 
 def run_once(order: dict[str, Any]) -> None:
     """A whole run, as `scorer run` does it."""
-    run_job(
-        load_job(JOB),
-        url=order["url"],
-        settings=order["settings"],
-        as_of=datetime.fromisoformat(order["as_of"]),
-        workers=order["workers"],
-        progress=print if order["with_progress"] else None,
-        watch=Watch(order),
-    )
+    # Of batches as small as these a worker has one in hand by itself.
+    with patch.object(Worker, "_may_read_ahead", order["both_hands"]):
+        run_job(
+            load_job(JOB),
+            url=order["url"],
+            settings=order["settings"],
+            as_of=datetime.fromisoformat(order["as_of"]),
+            workers=order["workers"],
+            progress=print if order["with_progress"] else None,
+            watch=Watch(order),
+        )
 
 
 def replay(order: dict[str, Any]) -> None:
@@ -290,6 +294,7 @@ class Nursery:
         run_id: int | None = None,
         workers: int = 1,
         with_progress: bool = False,
+        both_hands: bool = False,
         kill_at: Sequence[tuple[str, int]] = (),
         stop_at: Sequence[tuple[str, int]] = (),
     ) -> Child:
@@ -314,6 +319,7 @@ class Nursery:
             "run_id": run_id,
             "workers": workers,
             "with_progress": with_progress,
+            "both_hands": both_hands,
             "kill_at": kill_at,
             "stop_at": stop_at,
             "trail": str(self._folder / f"{name}.trail"),

@@ -397,7 +397,10 @@ class TestSettings:
         ("content", "words"),
         [
             ('worker_rol = "w"', r'worker_rol is not an option of scorer; did you mean "worker_role"\?'),
-            ('colour = "blue"', r"colour is not an option of scorer; the options are allow_plaintext, batch_size"),
+            (
+                'colour = "blue"',
+                r"colour is not an option of scorer; the options are allow_plaintext, backend, batch_size",
+            ),
             ('batch_size = "many"', r'batch_size: "many" is not a whole number above 0'),
             ("batch_size = 0", r'batch_size: "0" is not a whole number above 0'),
             ('lock_timeout = "soon"', r'lock_timeout: "soon" is not a span of time; write a number and'),

@@ -56,6 +56,7 @@ class Ward:
     require_consistent: Callable[..., None]
     ledger: Callable[[str], Any]
     as_of: datetime = NOW
+    both_hands: bool = False  # whether its runs read a batch while they have another in hand
     rounds: int = 0
     first_step: float = 0.0
     rest: float = 0.0
@@ -70,7 +71,9 @@ class Ward:
 
     def start(self, **more: Any) -> Any:
         """A child that runs the job."""
-        return self.nursery.fork("run", url=self.url, settings=self.settings, as_of=self.as_of, **more)
+        return self.nursery.fork(
+            "run", url=self.url, settings=self.settings, as_of=self.as_of, both_hands=self.both_hands, **more
+        )
 
     def killed(self, child: Any) -> bool:
         """Whether it was killed, rather than done before; the database is looked at in either case."""
@@ -147,6 +150,7 @@ def test_runs_killed_at_random_moments_lose_nothing_and_double_nothing(wards: It
 
     def lane(number: int, ward: Ward) -> int:
         rng = random.Random(seed + number)
+        ward.both_hands = bool(number)
         ward.finish()  # everybody's first time takes longer
         ward.finish()
         hits = tries = 0

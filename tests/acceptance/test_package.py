@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[2]
 SHIPPED = {
     "sql": ("*.sql", "*.toml", "*.json"),
     "expectations": ("*.json",),
-    "migrations": ("*.sql", "*.py"),
+    "migrations": ("*.sql", "*.py", "*.toml"),
     "models": ("*.json", "*.joblib", "*.md"),
     "systemd": ("*",),
 }

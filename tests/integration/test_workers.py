@@ -52,14 +52,14 @@ def closed_gate(hospital: Any) -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def gated_job(changed_job: Callable[..., Job], sepsis: Job) -> Job:
-    """The shipped job, whose batches pass a gate when they read."""
+    """The shipped job, whose batches pass a gate when they read, and are each judged by itself, however small."""
     text = sepsis.statements["observations"]
     asked = "CASE WHEN pg_catalog.current_setting('scorer.entity_ids') <> '{}' "
     gate = f"{asked} THEN pg_catalog.pg_advisory_xact_lock_shared({GATE})::text END"
     gated = (
         f"SELECT gated.* FROM (\n{text.rstrip().rstrip(';')}\n) AS gated CROSS JOIN (SELECT {gate} OFFSET 0) AS gate"
     )
-    return changed_job(("observations.sql", text, gated))
+    return changed_job(("observations.sql", text, gated), suites={"scores": list.clear})
 
 
 def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> None:
