@@ -218,6 +218,8 @@ def _begin(
     nightly: Schedule,
 ) -> Run:
     with line.store.transaction():
+        line.store.make_room()
+    with line.store.transaction():
         run, eligible = enqueue(
             line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
         )
@@ -232,6 +234,8 @@ def _begin_alone(
     """A new run and its tick, in one transaction; None where a process is at work on this job, or the tick is settled."""
     store, job = line.store, line.job
     timetable = Timetable(store)
+    with store.transaction():
+        store.make_room()
     with store.transaction():
         if not timetable.hold_schedule(job.name) or store.list_unfinished_runs(job):
             return None

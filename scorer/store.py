@@ -80,6 +80,10 @@ class Store(Session):
             counts=Counts(),
         )
 
+    def make_room(self) -> None:
+        """Have the ledger's partitions of this month; in a transaction of its own, since others wait for one that is made."""
+        self.do("make_room")
+
     def hold_run(self, run_id: int) -> bool:
         """Whether this session now holds the run: nobody else carries it."""
         return bool(self.one("hold_run", run_id=run_id).held)
@@ -126,10 +130,12 @@ class Store(Session):
         that the run publishes scores of: what they refused as of the end of a settled record is not due again. Looked at is everyone in a
         `sweep`; else whoever the job's statement finds, and those of `entity_ids`, an array as text.
         """
-        query = without_comments(statement("enqueue_due")).replace("{due}", without_comments(job.statements["due"]))
+        query = without_comments(statement("enqueue_due"))
         if sweep:  # everyone's outcome is looked at: better all at once
             query = query.replace(_ONE_BY_ONE, "")
+        query = query.replace("{due}", without_comments(job.statements["due"]))
         parameters = {
+            **job.parameters,
             "run_id": run.run_id,
             "queue": job.name if kept else f"{job.name}/{run.run_id}",
             "job": job.name,
@@ -142,7 +148,6 @@ class Store(Session):
             "sweep": sweep,
             "entity_ids": entity_ids,
             "swept": sweep and limit is None and as_known_at is None,
-            **job.parameters,
         }
         where = f"The statement due of job {job.name}"
         with sentences(where=where):

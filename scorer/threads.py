@@ -71,8 +71,8 @@ class Threads:
 
     @property
     def working(self) -> bool:
-        """Whether any thread is."""
-        return self._at_work > 0
+        """Whether any thread is, or has said something that is not heard yet."""
+        return self._at_work > 0 and (not self._told.empty() or any(thread.is_alive() for thread in self._threads))
 
     @property
     def dismissed(self) -> bool:

@@ -122,8 +122,18 @@ class _Upkeep:
                 to_drop = [each.part for each in list_left_over(self._session) if each.ledger is None]
             if part not in to_drop:
                 return
+        if not self._drops:  # what it was marked for was asked for by settings that are no more
+            self.keep_detached(part)
+            return
         self.drop_partition(part)
         self._tell(Done("dropped", part))
+
+    @property
+    def _drops(self) -> bool:
+        return self._retention.ledger is not None and self._retention.drop
+
+    def keep_detached(self, part: str) -> None:
+        self._alone("keep_detached", part=part)
 
     def drop_partition(self, part: str) -> None:
         self._alone("drop_partition", part=part)
@@ -157,8 +167,10 @@ class _Upkeep:
                 return
 
     def _end(self, each: Any) -> None:
-        if self._retention.drop:
+        if self._drops:
             self._alone("mark_for_dropping", part=each.part)
+        else:
+            self.keep_detached(each.part)
         for attempt in range(1, _TRIES + 1):
             if each.ledger == "scores":
                 self._let_go(each)
@@ -169,7 +181,7 @@ class _Upkeep:
                     raise
             else:
                 break
-        if self._retention.drop:
+        if self._drops:
             self.drop_partition(each.part)
         self._tell(Done("dropped" if self._retention.drop else "detached", each.part, rows=each.rows))
 

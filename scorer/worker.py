@@ -125,9 +125,10 @@ class Worker:
         else:
             # The database is as busy with a batch as this process is: with two in hand, neither waits for the other.
             with Threads(1, _drain_in_thread, self.line, run, self.url, self.settings) as second:
-                self._drain_here(run, tell=lambda: self._pass_on(second, seconds=0, tell=tell))
+                self._drain_here(run, tell=lambda: self._hear(second, run, seconds=0, tell=tell))
+                second.dismiss()  # nothing is left to claim; what it gives back is carried at the run's end
                 while second.working:
-                    self._pass_on(second, seconds=_POLL_SECONDS, tell=tell)
+                    self._hear(second, run, tell=tell)
 
     @property
     def _may_read_ahead(self) -> bool:
@@ -158,12 +159,6 @@ class Worker:
         before = self.persevere(carried, run=run)
         return lambda: progress(self.persevere(carried, run=run) - before, total)
 
-    def _pass_on(self, second: Threads, *, seconds: float, tell: Callable[[], None]) -> None:
-        """Pass on what the second hand has done; raise what it raised."""
-        for step in second.hear(seconds):
-            self._told(step)
-        tell()
-
     def carry_one(self, run: Run) -> Counts | None:
         """Carry one batch, no larger than the database's other users let it be; None where nothing was left to claim."""
         self._follow(run)
@@ -183,9 +178,10 @@ class Worker:
 
     def _adopt(self, run: Run) -> None:
         """Open the line anew, with the model now in production, in the sessions that hold the run."""
-        opened = open_line(self.line.job, url=self.url, settings=self.settings)
+        with _OPENING:
+            opened = open_line(self.line.job, url=self.url, settings=self.settings)
         close_line(opened)
-        self.line = replace(opened, store=self.line.store, source=self.line.source)
+        self.line = replace(opened, store=self.line.store, source=self.line.source, at_a_time=self.line.at_a_time)
         say(
             _log,
             events.MODEL_ADOPTED,
@@ -240,8 +236,7 @@ class Worker:
             else Crew(count, _drain_alone, self.line.job, *told, level)
         ) as crew:
             while crew.working:
-                self._hear(crew, run)
-                tell()
+                self._hear(crew, run, tell=tell)
                 if self.stopping():
                     crew.dismiss()
 
@@ -254,17 +249,23 @@ class Worker:
                 tell()
                 self._stop_if_asked()
 
-    def _hear(self, crew: Crew | Threads, run: Run) -> None:
-        """Pass on the steps that the crew takes; where it has lost a member, dismiss it."""
-        until = time.monotonic() + _POLL_SECONDS
+    def _hear(
+        self, crew: Crew | Threads, run: Run, *, tell: Callable[[], None], seconds: float = _POLL_SECONDS
+    ) -> None:
+        """Pass on what the crew does, for so long; where it has lost a member, or the database under one, dismiss it."""
+        until = time.monotonic() + seconds
         try:
-            while crew.working and (left := until - time.monotonic()) > 0:
+            while crew.working:
+                left = max(until - time.monotonic(), 0.0)
                 for step in crew.hear(left):
                     self._told(step)
+                if left == 0.0:
+                    break
         except (MemberLost, DatabaseUnavailable) as error:
             if not crew.dismissed:
                 say(_log, events.WORKERS_LOST, run_id=run.run_id, job=run.job, error=type(error).__name__)
             crew.dismiss()
+        tell()
 
     def _told(self, step: str) -> None:
         if self.watch is not None:

@@ -110,11 +110,7 @@ BEGIN
             'CREATE OR REPLACE VIEW %s %s AS %s',
             seen.name,
             'WITH (' || array_to_string(seen.reloptions, ', ') || ')',
-            replace(
-                replace(pg_get_viewdef(seen.oid), 'scorer.scores_before', 'scorer.scores'),
-                'scorer.score_reasons_before',
-                'scorer.score_reasons'
-            )
+            regexp_replace(pg_get_viewdef(seen.oid), '\m(scores|score_reasons)_before\M', '\1', 'g')
         );
     END LOOP;
 END
@@ -150,7 +146,7 @@ DECLARE
     copies integer;
 BEGIN
     FOREACH parent IN ARRAY ARRAY['scores', 'score_reasons'] LOOP
-        -- Who makes partitions does it one after the other, and keeps nobody from writing.
+        -- Who makes partitions does it one after the other.
         EXECUTE format('LOCK TABLE scorer.%I IN SHARE UPDATE EXCLUSIVE MODE', parent);
         CONTINUE WHEN EXISTS (
             SELECT
@@ -188,7 +184,8 @@ BEGIN
             'CREATE TRIGGER kept_no_truncate BEFORE TRUNCATE ON scorer.%I FOR EACH STATEMENT EXECUTE FUNCTION scorer.refuse_change()',
             named
         );
-        -- Attached, and not made as a partition, which would keep all readers and writers waiting.
+        -- Attached, and not made as a partition, which would keep all readers and writers waiting. Requests, recalls and replays wait for a
+        -- moment to be written, since they refer to it: whoever makes one ahead does it in a transaction of its own.
         EXECUTE format(
             'ALTER TABLE scorer.%I ATTACH PARTITION scorer.%I FOR VALUES FROM (%L) TO (%L)',
             parent,

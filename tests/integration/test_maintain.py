@@ -533,6 +533,19 @@ def test_what_others_hold_is_left_and_ended_by_the_next(ledger: Ledger) -> None:
     assert ledger.partitions()[0] == f"scores_{month(datetime.now(UTC))}"
 
 
+def test_what_was_marked_to_be_dropped_is_kept_where_the_settings_say_so_by_then(ledger: Ledger) -> None:
+    expired(ledger)
+    with closing(ledger.connect()) as reading, reading.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM scorer.scores")
+        ledger.maintain(keep_ledger=KEPT, expired_ledger="drop", lock_timeout=timedelta(milliseconds=300))
+        reading.rollback()
+    done = ledger.maintain(keep_ledger=KEPT, expired_ledger="detach")
+    assert len(deeds(done, "detached")) == 4
+    assert not deeds(done, "dropped")
+    assert "scores_2024_01" in ledger.tables()
+    assert not deeds(ledger.maintain(keep_ledger=KEPT, expired_ledger="drop"), "dropped")
+
+
 def test_a_crash_in_the_middle_leaves_nothing_half(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     expired(ledger)
     alone = Session.alone

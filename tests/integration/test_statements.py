@@ -72,6 +72,7 @@ OF_OWNER = (
     "prune",
     "count_prunable",
     "mark_for_dropping",
+    "keep_detached",
     "detach_partition",
     "finish_detaching",
     "drop_partition",
