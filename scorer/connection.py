@@ -103,6 +103,8 @@ class Target:
             # are not sent faster by several, and its statements are too short to be worth compiling.
             "max_parallel_workers_per_gather": "0",
             "jit": "off",
+            # A batch's rows are found in the order of their pages, told apart one by one: 64 MB do so for a million pages.
+            "work_mem": "64MB",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
             # What the hospital's functions and triggers tell may quote a patient, and libpq would print it.
