@@ -146,9 +146,10 @@ WORKERS_LOST = Event(
     level=logging.WARNING,
     message_id="a19a4070402943e9ac792639d692ec09",
     sentence="Going on without further workers",
-    meaning="A process that helped with run @RUN_ID@ of job @JOB@ ended early (@ERROR@). The run goes on in one process, slower; "
+    meaning="A process or thread that helped with run @RUN_ID@ of job @JOB@ ended early (@ERROR@). The run goes on without it, slower; "
     "nothing is lost or doubled.",
-    action="Most often memory ran out. See whether the kernel or MemoryMax= ended it, and give the job fewer workers or a smaller "
+    action="DatabaseUnavailable: it had no session, or lost it; a worker needs four, so see the login's CONNECTION LIMIT. MemberLost: most "
+    "often memory ran out. See whether the kernel or MemoryMax= ended it, and give the job fewer workers or a smaller "
     "batch_size:\n    journalctl -k --since -1h -g 'out of memory|oom'\n    systemctl show scorer -p MemoryMax -p NRestarts",
 )
 CLUSTER_LOST = Event(

@@ -14,7 +14,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.errors import DatabaseBusy, Stopping, UserError
+from scorer import worker
+from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
 from scorer.job import Job
 from scorer.runs import run_job, run_tick
 from scorer.types import Trigger
@@ -132,6 +133,21 @@ def test_what_stops_one_hand_stops_the_run(hospital: Any, changed_job: Callable[
         assert hospital.one(f"SELECT count(*) FROM scorer.{table}") == 0
     again = run_job(hospital.job, url=hospital.url, settings=hospital.settings, as_of=hospital.noon)
     assert again.counts.scored == 12
+
+
+def test_a_second_hand_that_has_no_session_ends_nothing(
+    hospital: Any, changed_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("too many connections for role", sqlstate="53300")
+
+    monkeypatch.setattr(worker, "line_beside", refused)
+    hospital.admit(*range(1, 7))
+    hospital.settings = replace(hospital.settings, batch_size=2)
+    job = changed_job(suites={"scores": list.clear})
+    ended = run_job(job, url=hospital.url, settings=hospital.settings, as_of=hospital.noon)
+    assert ended.counts.scored == 6
+    assert caplog.text.count("Going on without further workers") == 1
 
 
 @pytest.mark.parametrize("backend", ["processes", "threads"])
