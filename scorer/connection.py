@@ -51,6 +51,12 @@ APPLICATION = "scorer"  # what our sessions are called in pg_stat_activity
 _WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
 
 
+# Settings that a database's URL may change. A session takes one core of the hospital's server and no more, and neither parallel plans nor
+# compiled ones help a batch: rows that go out one by one are not sent faster by several, and its statements are short. A batch's rows are
+# found in the order of their pages, told apart one by one: 64 MB do so for a million pages.
+_THRIFTY = "-c max_parallel_workers_per_gather=0 -c jit=off -c work_mem=64MB"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A database and the manners of our sessions in it."""
@@ -84,7 +90,7 @@ class Target:
             _WATCHED
             | tls.pinned(of_url, environment=os.environ)
             | {
-                "options": " ".join(filter(None, [of_url.get("options"), self.options(read_only=read_only)])),
+                "options": " ".join(filter(None, [_THRIFTY, of_url.get("options"), self.options(read_only=read_only)])),
                 "connect_timeout": str(max(1, int(self.connect_timeout.total_seconds()))),
                 "application_name": APPLICATION,
             }
@@ -99,12 +105,6 @@ class Target:
             # A policy that hides rows makes the server refuse, instead of letting "nothing is due" stand for "nothing to be seen".
             "row_security": "off",
             "default_transaction_isolation": r"read\ committed",
-            # A session of ours takes one core of the hospital's server and no more; and neither helps a batch: rows that go out one by one
-            # are not sent faster by several, and its statements are too short to be worth compiling.
-            "max_parallel_workers_per_gather": "0",
-            "jit": "off",
-            # A batch's rows are found in the order of their pages, told apart one by one: 64 MB do so for a million pages.
-            "work_mem": "64MB",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
             # What the hospital's functions and triggers tell may quote a patient, and libpq would print it.
