@@ -1,4 +1,5 @@
-"""Ours: `scorer run`, with all that belongs to it: validation, ledger, reasons, drift counts, write-back.
+"""Ours: `scorer run`, with all that belongs to it: validation, ledger, drift counts, write-back. (Reasons
+are for HIGH scores, of which the visits that are made here have none.)
 
 The clock runs from the call to its return: lines are opened and checked within it, and the model is loaded.
 """
@@ -6,11 +7,14 @@ The clock runs from the call to its return: lines are opened and checked within 
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
 
 from scorer.config import Settings
 from scorer.runs import run_job
+from scorer.steps import Steps
 from tests.benchmarks.database import execute
 from tests.benchmarks.task import AS_OF, Task
 
@@ -18,26 +22,23 @@ from tests.benchmarks.task import AS_OF, Task
 BEGIN_TO_COMMIT = """
     SELECT EXTRACT(EPOCH FROM pg_xact_commit_timestamp(xmin) - started_at)::float8
     FROM scorer.runs WHERE run_id = (SELECT max(run_id) FROM scorer.runs)"""
-STAGES = """
-    SELECT key, sum(value::float8)
-    FROM scorer.batches, jsonb_each_text(seconds)
-    WHERE run_id = (SELECT max(run_id) FROM scorer.runs)
-    GROUP BY key"""
 
 
-class Watch:
-    """Seconds by step as they pass in this process's threads: for those that end after a batch's own are recorded."""
+@contextmanager
+def stages_counted() -> Iterator[dict[str, float]]:
+    """Seconds by step of all batches that this process carries within the block, up to their commits and by whichever thread."""
+    seconds: dict[str, float] = defaultdict(float)
+    end, adding = Steps.end, threading.Lock()
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self._since = threading.local()
+    def counted(steps: Steps, step: str) -> None:
+        end(steps, step)
+        if step == "commit":
+            with adding:
+                for each, taken in steps.seconds.items():
+                    seconds[each] += taken
 
-    def __call__(self, step: str) -> None:
-        """Hear that a step has ended."""
-        ended = time.monotonic()
-        if hasattr(self._since, "last"):  # what begins a thread is of no step
-            self.seconds[step] += ended - self._since.last
-        self._since.last = ended
+    with patch.object(Steps, "end", counted):
+        yield seconds
 
 
 class Contestant:
@@ -53,15 +54,13 @@ class Contestant:
 
     def run(self) -> None:
         """Score all that is due."""
-        self.watch = Watch()
-        run_job(
-            self.task.job, url=self.url, settings=self.settings, as_of=AS_OF, workers=self.workers, watch=self.watch
-        )
+        with stages_counted() as self.stages:
+            run_job(self.task.job, url=self.url, settings=self.settings, as_of=AS_OF, workers=self.workers)
 
     def done(self) -> dict[str, object]:
         """Seconds from begin to commit, and by stage."""
         ((begin_to_commit,),) = execute(self.url, BEGIN_TO_COMMIT)
-        return {"begin_to_commit": begin_to_commit, "stages": {**self.watch.seconds, **dict(execute(self.url, STAGES))}}
+        return {"begin_to_commit": begin_to_commit, "stages": dict(self.stages)}
 
     def close(self) -> None:
         """Nothing is left."""
