@@ -35,13 +35,13 @@ def input_hashes(observations: Observations, attributes: Attributes) -> list[byt
     starts = np.concatenate([[0], ends[:-1]]) if entities else ends
     known = _attribute_rows(attributes, entities=entities)
     row, attributes_row = rows.shape[1] * rows.itemsize, known.shape[1] * known.itemsize
-    read, beside = rows.tobytes(), known.tobytes()
-    return [
-        hashlib.sha256(
-            read[start * row : end * row] + beside[entity * attributes_row : (entity + 1) * attributes_row]
-        ).digest()
-        for entity, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True))
-    ]
+    read, beside = rows.reshape(-1).view(np.uint8).data, known.tobytes()
+    hashes = []
+    for entity, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+        hashed = hashlib.sha256(read[start * row : end * row])
+        hashed.update(beside[entity * attributes_row : (entity + 1) * attributes_row])
+        hashes.append(hashed.digest())
+    return hashes
 
 
 def _attribute_rows(attributes: Attributes, *, entities: int) -> Integers:

@@ -69,8 +69,9 @@ def _line(job: Job, store: Store, source: Source, *, settings: Settings, model: 
 
 def line_beside(line: Line, *, url: str, settings: Settings) -> Line:
     """The same line once more, with sessions of its own; each is used by one thread at a time."""
-    target = Target.of(url, settings, role=settings.worker_role)
-    return replace(line, store=Store(target), source=Source.of(url, settings))
+    source = line.source.beside()
+    source.open_ahead()
+    return replace(line, store=Store(Target.of(url, settings, role=settings.worker_role)), source=source)
 
 
 def close_line(line: Line) -> None:

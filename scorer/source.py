@@ -31,6 +31,7 @@ import pyarrow.compute as pc
 from adbc_driver_manager import dbapi
 
 from scorer import events
+from scorer.arrays import texts
 from scorer.config import Settings
 from scorer.connection import Target, columns_uri, sentences
 from scorer.errors import DatabaseUnavailable, UserError
@@ -83,8 +84,9 @@ class Source:
     def __init__(self, target: Target, *, standby: Target | None = None, lag_limit: timedelta = timedelta(0)) -> None:
         self._primary = _Reader(target)
         self._standby = None if standby is None else _Reader(standby)
-        self._lag_limit = lag_limit.total_seconds()
+        self._lag_limit = lag_limit
         self._position: Position | None = None
+        self._inputs: dict[str, str] = {}  # by a job's version, the columns of its observations that are inputs
 
     @classmethod
     def of(cls, url: str, settings: Settings) -> Self:
@@ -92,6 +94,13 @@ class Source:
         role, read_url = settings.worker_role, settings.read_url
         standby = None if read_url is None else Target.of(read_url, settings, role=role)
         return cls(Target.of(url, settings, role=role), standby=standby, lag_limit=settings.read_lag_limit)
+
+    def beside(self) -> Source:
+        """The same tables once more, in sessions of its own."""
+        standby = None if self._standby is None else self._standby.target
+        other = Source(self._primary.target, standby=standby, lag_limit=self._lag_limit)
+        other._inputs = self._inputs
+        return other
 
     def close(self) -> None:
         """End the sessions."""
@@ -118,14 +127,21 @@ class Source:
         Raises UserError where it is another database, DatabaseUnavailable where it does not answer.
         """
         assert self._standby is not None
-        until = time.monotonic() + self._lag_limit
+        until = time.monotonic() + self._lag_limit.total_seconds()
         while (lack := _lack(self._standby, position)) is not None and lack.may_pass and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
         return None if lack is None else lack.why
 
-    def observations(self, job: Job, items: Sequence[WorkItem]) -> Observations:
-        """The observations of `items` as known at each one's as-of time, sorted by entity, code, time and value."""
-        table = self._read(job, "observations", OBSERVATION_COLUMNS, items)
+    def observations(self, job: Job, items: Sequence[WorkItem], *, known_from: bool = False) -> Observations:
+        """The observations of `items` as known at each one's as-of time, sorted by entity, code, time and value.
+
+        Since when each is `known_from` is told where that is asked for, and the job's statement gives it.
+        """
+        table = self._read(
+            job, "observations", OBSERVATION_COLUMNS, items, only=None if known_from else self._inputs.get(job.version)
+        )
+        if job.version not in self._inputs:
+            self._inputs[job.version] = _named(column for column in table.column_names if column != KNOWN_FROM)
         return _observations(table, keys=tuple(items))
 
     def attributes(self, job: Job, items: Sequence[WorkItem]) -> Attributes:
@@ -139,7 +155,7 @@ class Source:
         """Entities that do not exist but have observations, with how many: all in a `sweep`, else new ones, and those of the `known`."""
         if "orphans" not in job.statements:
             return []
-        looked_at = {"scorer.sweep": str(sweep).lower(), "scorer.entity_ids": _array(known)}
+        looked_at = {"scorer.sweep": str(sweep).lower(), "scorer.entity_ids": texts(known)}
         table = self._read(job, "orphans", ORPHAN_COLUMNS, (), further=looked_at)
         return list(zip(table["entity_id"].to_pylist(), table["observations"].to_pylist(), strict=True))
 
@@ -171,15 +187,20 @@ class Source:
         columns: Iterable[str],
         items: Sequence[WorkItem],
         *,
+        only: str | None = None,
         further: Mapping[str, str] = MappingProxyType({}),
     ) -> pa.Table:
+        """What the statement called `name` gives, or `only` some columns of it."""
         settings = {f"scorer.{key}": value for key, value in job.parameters.items()}
-        settings["scorer.entity_ids"] = _array([item.entity_id for item in items])
-        settings["scorer.as_ofs"] = _array(_moments([item.as_of for item in items]))
-        settings["scorer.known_ats"] = _array(_moments([item.known_at for item in items]))
+        settings["scorer.entity_ids"] = texts([item.entity_id for item in items])
+        settings["scorer.as_ofs"] = texts(_moments([item.as_of for item in items]))
+        settings["scorer.known_ats"] = texts(_moments([item.known_at for item in items]))
         settings |= further
         where = f"The statement {name} of job {job.name}"
-        table = self._query(bound(job.statements[name]), settings, where=where, by_entity=bool(items))
+        query = bound(job.statements[name])
+        if only is not None:
+            query = without_comments(statement("only_columns")).replace("{columns}", only).replace("{statement}", query)
+        table = self._query(query, settings, where=where, by_entity=bool(items))
         missing = [column for column in columns if column not in table.column_names]
         if missing:
             raise UserError(
@@ -205,7 +226,7 @@ class _Reader:
     """One read-only session, opened when first used."""
 
     def __init__(self, target: Target) -> None:
-        self._target = target
+        self.target = target
         self._session: dbapi.Connection | None = None
         self._opening: Future[dbapi.Connection] | None = None
         self._bound: dict[str, str] = {}
@@ -214,12 +235,12 @@ class _Reader:
         """Begin to open the session, in a thread: the driver asks the server for all of its types, which takes a while."""
         if self._session is None and self._opening is None:
             opener = ThreadPoolExecutor(1, thread_name_prefix="opener")
-            self._opening = opener.submit(_connect, self._target)
+            self._opening = opener.submit(_connect, self.target)
             opener.shutdown(wait=False)
 
     def _opened(self) -> dbapi.Connection:
         opening, self._opening = self._opening, None
-        return _connect(self._target) if opening is None else opening.result()
+        return _connect(self.target) if opening is None else opening.result()
 
     def close(self) -> None:
         if self._opening is not None:
@@ -308,23 +329,19 @@ def names_parameter(query: str, name: str) -> bool:
     return name in _PARAMETER.findall(without_comments(query))
 
 
+def _named(columns: Iterable[str]) -> str:
+    r"""Columns as a statement names them.
+
+    >>> _named(["a", 'b"c'])
+    '"a", "b""c"'
+    """
+    return ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
+
+
 def _setting(match: re.Match[str]) -> str:
     name = match[1]
     setting = f"current_setting('scorer.{name}')"
     return f"CAST({setting} AS {_TYPES[name]})" if name in _TYPES else setting
-
-
-def _array(values: Sequence[str]) -> str:
-    r"""The text of an array of text.
-
-    >>> print(_array(["1", 'a"b', "c\\"]))
-    {"1","a\"b","c\\"}
-    """
-    if not values:
-        return "{}"
-    # One replacement in all of them together, by a character that no text of PostgreSQL's can hold between them.
-    told = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"')
-    return '{"' + told.replace("\0", '","') + '"}'
 
 
 def _moments(moments: Sequence[datetime]) -> list[str]:
@@ -358,7 +375,9 @@ def _observations(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observation
         low=_floats(table["reference_range_min"], where="reference_range_min"),
         high=_floats(table["reference_range_max"], where="reference_range_max"),
         extras={
-            name: _plain(table[name]) for name in table.column_names if name not in {*OBSERVATION_COLUMNS, KNOWN_FROM}
+            name: _further(table[name], where=name)
+            for name in table.column_names
+            if name not in {*OBSERVATION_COLUMNS, KNOWN_FROM}
         },
         known_from=_times(table[KNOWN_FROM], where=KNOWN_FROM) if KNOWN_FROM in table.column_names else None,
     )
@@ -453,6 +472,11 @@ def _keys(column: pa.ChunkedArray) -> npt.NDArray[Any]:
             "job's statement."
         )
     return _plain(column)
+
+
+def _further(column: pa.ChunkedArray, *, where: str) -> npt.NDArray[Any]:
+    """A column for the suites; true and false as 1 and 0, so that NULL is NaN wherever it occurs."""
+    return _floats(column, where=where) if pa.types.is_boolean(column.type) else _plain(column)
 
 
 def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from scorer.arrays import texts, wholes
 from scorer.connection import sentences
 from scorer.copying import documents, flag, moment, number, raw, text, whole, word
 from scorer.errors import UserError
@@ -211,7 +212,9 @@ class Store(Session):
 
     def claim_work(self, job: Job, run: Run, *, size: int) -> tuple[WorkItem, ...]:
         """Up to `size` due entities, taken by this transaction."""
+        self.do("walk_indexes")
         rows = self.all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
+        self.do("walk_as_planned")
         return tuple(
             WorkItem(
                 entity_id=entity_id,
@@ -226,7 +229,7 @@ class Store(Session):
 
     def finish_work(self, items: Sequence[WorkItem]) -> None:
         """Remove what was claimed, in the same transaction."""
-        self.do("finish_work", work_ids=[item.work_id for item in items])
+        self.do("finish_work", work_ids=wholes(item.work_id for item in items if item.work_id is not None))
 
     def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:
         """The newest scores that a model published, newest first, as far as the newest `look_back` rows of the ledger hold them."""
@@ -299,7 +302,7 @@ class Store(Session):
         self.make("create_staged_write_back")
         self.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
         return int(
-            self.one("keep_write_backs", job=job.name, written=self._write_staged(job, "write_back")).passed_over
+            self.one("keep_write_backs", job=job.name, written=texts(self._write_staged(job, "write_back"))).passed_over
         )
 
     def take_back(self, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
@@ -308,7 +311,9 @@ class Store(Session):
             return 0
         self.make("create_staged_take_back")
         self.do("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
-        return int(self.one("keep_take_backs", job=job.name, written=self._write_staged(job, "take_back")).passed_over)
+        return int(
+            self.one("keep_take_backs", job=job.name, written=texts(self._write_staged(job, "take_back"))).passed_over
+        )
 
     def _write_staged(self, job: Job, name: str) -> list[str]:
         """Run the job's own statement, from pg_temp.staged_<name> into the hospital's table; the entities that it wrote."""
@@ -320,12 +325,12 @@ class Store(Session):
                 f"{where} does not return the column 'entity_id', which tells what was written; "
                 f"end it with RETURNING and the entity_id of pg_temp.staged_{name}."
             )
-        return [row.entity_id for row in result]
+        return [str(entity_id) for entity_id in result.scalars("entity_id") if entity_id is not None]
 
     def write_rejections(self, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]) -> None:
         """Record what was refused, and close what was open about `judged` entities and was not found again."""
         self._write_findings(job, run, rejections=rejections)
-        self.do("resolve_rejections", job=job.name, judged=list(judged))
+        self.do("resolve_rejections", job=job.name, judged=texts(judged))
 
     def write_orphans(self, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
         """Record observations of entities that do not exist, and close what was open of them and was not found again."""
@@ -378,7 +383,7 @@ class Store(Session):
             job=run.job,
             model_version=model_version,
             scores=scores,
-            counts="{" + ",".join(map(str, counts)) + "}",
+            counts=wholes(counts),
         )
 
     def record_validation(self, run: Run, *, batch_id: int | None, results: Sequence[RuleResult]) -> None:

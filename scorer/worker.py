@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TypeVar
 
 from scorer import events
@@ -125,7 +126,9 @@ class Worker:
         else:
             # The database is as busy with a batch as this process is: with two in hand, neither waits for the other.
             with Threads(1, _drain_in_thread, self.line, run, self.url, self.settings) as second:
-                self._drain_here(run, tell=lambda: self._hear(second, run, seconds=0, tell=tell))
+                # Half a batch first: out of step, one reads while the other judges and writes.
+                half = max(-(-self.line.batch_size // 2), self.line.suites.pool_rows)
+                self._drain_here(run, tell=lambda: self._hear(second, run, seconds=0, tell=tell), first=half)
                 second.dismiss()  # nothing is left to claim; what it gives back is carried at the run's end
                 while second.working:
                     self._hear(second, run, tell=tell)
@@ -139,12 +142,14 @@ class Worker:
         line = self.line
         return line.batch_size >= line.suites.pool_rows and not (self.courtesy.needed or line.source.has_standby)
 
-    def _drain_here(self, run: Run, *, tell: Callable[[], None]) -> None:
-        """Carry batches until none is left to claim."""
+    def _drain_here(self, run: Run, *, tell: Callable[[], None], first: int | None = None) -> None:
+        """Carry batches, the `first` of that size, until none is left to claim."""
         self._stop_if_asked()
-        while self.persevere(lambda: self.carry_one(run), run=run) is not None:
+        carry = partial(self.carry_one, run, size=first)
+        while self.persevere(carry, run=run) is not None:
             tell()
             self._stop_if_asked()
+            carry = partial(self.carry_one, run)
 
     def _progress_of(self, run: Run, *, total: int) -> Callable[[], None]:
         """What tells how far the run has come, whoever carries its batches."""
@@ -159,10 +164,10 @@ class Worker:
         before = self.persevere(carried, run=run)
         return lambda: progress(self.persevere(carried, run=run) - before, total)
 
-    def carry_one(self, run: Run) -> Counts | None:
+    def carry_one(self, run: Run, *, size: int | None = None) -> Counts | None:
         """Carry one batch, no larger than the database's other users let it be; None where nothing was left to claim."""
         self._follow(run)
-        size = self.line.batch_size
+        size = size or self.line.batch_size
         if self.courtesy.needed and self._is_waiting(run):
             size = self.courtesy.batch_size(run, full=size)
         return self._carry_by_production(run, size=size)

@@ -75,7 +75,7 @@ waiting AS (
     ORDER BY
         c.entity_id IS NOT NULL,
         CASE WHEN CAST(:max_entities AS bigint) IS NOT NULL THEN random() END,
-        due.entity_id
+        due.entity_id COLLATE "C"
     LIMIT :max_entities
     ON CONFLICT (job, entity_id) DO NOTHING
     RETURNING 1

@@ -250,7 +250,7 @@ def _portions(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iter
     ends = np.append(begins[1:], len(told.as_of))
     for first in range(0, len(begins), _ENTITIES_READ_TOGETHER):
         together = slice(first, first + _ENTITIES_READ_TOGETHER)
-        observations = source.observations(job, told.items(ends[together] - 1))
+        observations = source.observations(job, told.items(ends[together] - 1), known_from=True)
         if observations.known_from is None:
             yield from _at_each(job, source, told, digest=digest)
             return

@@ -1,5 +1,6 @@
 -- What was known of each entity as of its time: one row per observation, in no order. Rows without a date, or dated in the future, are
--- known too: the suite refuses them, with a reason. `same_client` is false where the observation names another client than its visit.
+-- known too: the suite refuses them, with a reason. `same_client` is false where the observation names another client than its visit, and NULL in
+-- all other rows, which costs nothing to send.
 -- `known_from` is when the row came to be known: training reads a visit once, and takes for each as-of time the rows known by then. No
 -- other column may depend on the as-of time, therefore.
 -- What was recorded after the as-of time and is known all the same (known_ats later than as_ofs) counts where its date lies before.
@@ -15,7 +16,7 @@ SELECT
     o.observation_value,
     o.reference_range_min,
     o.reference_range_max,
-    (o.client <> v.client) IS NOT TRUE AS same_client,
+    CASE WHEN o.client <> v.client THEN false END AS same_client,
     COALESCE(o.recorded_at, o.observation_date) AS known_from
 FROM unnest(:entity_ids, :as_ofs, :known_ats) WITH ORDINALITY AS k (entity_id, as_of, known_at, position)
 JOIN public.visits AS v ON v.visit_id = CAST(k.entity_id AS bigint)

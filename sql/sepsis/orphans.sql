@@ -1,30 +1,60 @@
 -- Observations of visits that do not exist: one row per such visit_id (empty where the observation has none).
--- A sweep walks the index on visit_id from one visit to the next, so that the cost is by visits, not by observations. Any other run looks at
+-- A sweep looks into the gaps between one visit and the next, so that the cost is by visits, not by observations. Any other run looks at
 -- the newest 10,000 observations, and again at those visits that are known not to exist.
 -- Parameters: sweep, entity_ids (array: visits that are known not to exist).
-WITH RECURSIVE seen AS (
-    (
-        SELECT o.visit_id
-        FROM public.patient_observations AS o
+WITH RECURSIVE gaps AS (
+    SELECT
+        CASE WHEN g.below IS NULL THEN -9223372036854775808 ELSE g.below + 1 END AS first,
+        g.above
+    FROM (
+        SELECT
+            v.visit_id AS below,
+            lead(v.visit_id) OVER (ORDER BY v.visit_id) AS above
+        FROM public.visits AS v
         WHERE CAST(:sweep AS boolean)
-        ORDER BY o.visit_id
-        LIMIT 1
-    )
+        UNION ALL
+        SELECT
+            NULL AS below,
+            min(v.visit_id) AS above
+        FROM public.visits AS v
+        WHERE CAST(:sweep AS boolean)
+    ) AS g
+    WHERE CAST(:sweep AS boolean)
+      AND g.below IS DISTINCT FROM 9223372036854775807
+      AND CASE WHEN g.below IS NULL OR g.above IS NULL THEN true ELSE g.above - 1 > g.below END
+),
+
+in_gaps AS (
+    SELECT
+        g.above,
+        (
+            SELECT o.visit_id
+            FROM public.patient_observations AS o
+            WHERE o.visit_id >= g.first
+            ORDER BY o.visit_id
+            LIMIT 1
+        ) AS visit_id
+    FROM gaps AS g
     UNION ALL
-    SELECT (
-        SELECT o.visit_id
-        FROM public.patient_observations AS o
-        WHERE o.visit_id > seen.visit_id
-        ORDER BY o.visit_id
-        LIMIT 1
-    )
-    FROM seen
-    WHERE seen.visit_id IS NOT NULL
+    SELECT
+        s.above,
+        (
+            SELECT o.visit_id
+            FROM public.patient_observations AS o
+            WHERE o.visit_id > s.visit_id
+            ORDER BY o.visit_id
+            LIMIT 1
+        ) AS visit_id
+    FROM in_gaps AS s
+    WHERE s.visit_id < s.above
+       OR (s.above IS NULL AND s.visit_id IS NOT NULL)
 ),
 
 looked_at AS (
-    SELECT seen.visit_id
-    FROM seen
+    SELECT s.visit_id
+    FROM in_gaps AS s
+    WHERE s.visit_id < s.above
+       OR s.above IS NULL
     UNION ALL
     (
         SELECT newest.visit_id

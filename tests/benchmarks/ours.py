@@ -1,6 +1,6 @@
-"""Ours: `scorer run`, with all that belongs to it: validation, ledger, drift counts, write-back. (Reasons
-are for HIGH scores, of which the visits that are made here have none.)
+"""Ours: `scorer run`, with all that belongs to it: validation, ledger, drift counts, write-back.
 
+Reasons are for HIGH scores, of which the visits that are made here have none.
 The clock runs from the call to its return: lines are opened and checked within it, and the model is loaded.
 """
 

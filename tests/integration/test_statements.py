@@ -56,7 +56,7 @@ CALLERS = {
 }
 SESSIONS = [module for module, callers in CALLERS.items() if callers >= OF_SESSIONS]
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
-RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN")
+RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN", "SET")
 # What a worker may not do.
 OF_APPROVERS = (
     "move_model",
@@ -78,7 +78,7 @@ OF_OWNER = (
     "drop_partition",
 )
 # Statements with a place for one of a job's.
-WITH_A_JOBS_OWN = ("enqueue_due", "find_asked", "list_current")
+WITH_A_JOBS_OWN = ("enqueue_due", "find_asked", "list_current", "only_columns")
 
 
 def named(path: Path) -> str:
@@ -321,6 +321,12 @@ def test_a_worker_may_enqueue_what_is_due(cursor: Any, sepsis: Job) -> None:
 def test_a_worker_may_list_whom_a_shadow_run_scores(cursor: Any, sepsis: Job) -> None:
     become_worker(cursor)
     understand(cursor, statement("list_current").replace("{due}", without_comments(sepsis.statements["due"])))
+
+
+def test_a_worker_may_read_some_columns_of_the_observations(cursor: Any, sepsis: Job) -> None:
+    become_worker(cursor)
+    only = without_comments(statement("only_columns")).replace("{columns}", '"position", "observation_value"')
+    understand(cursor, only.replace("{statement}", without_comments(sepsis.statements["observations"])))
 
 
 @pytest.mark.parametrize("name", ["due", "requested"])

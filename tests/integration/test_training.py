@@ -150,7 +150,7 @@ def test_a_statement_that_does_not_tell_since_when_is_read_at_each_landmark(
 
 def test_since_when_a_row_is_known_is_no_input(dirty: Any, source: Source) -> None:
     items = (WorkItem(entity_id="1", as_of=dirty.noon),)
-    observations = source.observations(dirty.job, items)
+    observations = source.observations(dirty.job, items, known_from=True)
     assert "known_from" not in observations.extras
     assert observations.known_from is not None
     assert len(observations.known_from) == len(observations)

@@ -53,6 +53,7 @@ LAYERS = (
         "table",
         "connection",
         "installs",
+        "arrays",
         "copying",
         "statements",
         "schedule",

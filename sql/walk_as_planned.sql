@@ -1,0 +1,2 @@
+-- Ends what walk_indexes.sql began.
+SET LOCAL enable_bitmapscan TO DEFAULT
