@@ -323,30 +323,34 @@ def test_a_worker_may_list_whom_a_shadow_run_scores(cursor: Any, sepsis: Job) ->
     understand(cursor, statement("list_current").replace("{due}", without_comments(sepsis.statements["due"])))
 
 
-def test_a_worker_may_read_some_columns_of_the_observations(cursor: Any, sepsis: Job) -> None:
-    become_worker(cursor)
-    only = without_comments(statement("only_columns")).replace("{columns}", '"position", "observation_value"')
-    understand(cursor, only.replace("{statement}", without_comments(sepsis.statements["observations"])))
-
-
 @pytest.mark.parametrize("name", ["due", "requested"])
 def test_a_worker_may_find_who_is_asked_for(cursor: Any, sepsis: Job, name: str) -> None:
     become_worker(cursor)
     understand(cursor, statement("find_asked").replace("{asked}", without_comments(sepsis.statements[name])))
 
 
-@pytest.mark.parametrize("name", ["observations", "attributes", "orphans", "landmarks", "outcome_faults"])
-def test_a_worker_may_read_what_a_job_reads(cursor: Any, sepsis: Job, name: str) -> None:
+def become_reader(cursor: Any, job: Job) -> None:
     become_worker(cursor)
     cursor.execute("SET LOCAL transaction_read_only = on")
     for parameter, value in {
-        **sepsis.parameters,
+        **job.parameters,
         "entity_ids": "{1}",
         "as_ofs": "{2025-06-01T00:00Z}",
         "known_ats": "{2025-06-01T00:00Z}",
         "sweep": "true",
     }.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (f"scorer.{parameter}", value))
+
+
+def test_a_worker_may_read_some_columns_of_the_observations(cursor: Any, sepsis: Job) -> None:
+    become_reader(cursor, sepsis)
+    only = statement("only_columns").replace("{columns}", '"position", "observation_value"')
+    understand(cursor, only.replace("{statement}", bound(sepsis.statements["observations"])))
+
+
+@pytest.mark.parametrize("name", ["observations", "attributes", "orphans", "landmarks", "outcome_faults"])
+def test_a_worker_may_read_what_a_job_reads(cursor: Any, sepsis: Job, name: str) -> None:
+    become_reader(cursor, sepsis)
     understand(cursor, bound(sepsis.statements[name]))
     cursor.execute(bound(sepsis.statements[name]))
     assert cursor.fetchall() == []
