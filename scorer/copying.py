@@ -20,6 +20,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _length = struct.Struct("!i").pack
 _fields = struct.Struct("!h").pack
 _eight = struct.Struct("!id").pack
+_json = json.JSONEncoder().encode
 _FLAGS = {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
 
 
@@ -85,7 +86,5 @@ def documents(values: Sequence[Mapping[str, Any]]) -> list[bytes]:
     >>> documents([{"client": "C1"}])[0][4:]
     b'\\x01{"client": "C1"}'
     """
-    written = {
-        key: raw(b"\x01" + json.dumps(value).encode()) for key, value in {id(each): each for each in values}.items()
-    }
+    written = {key: raw(b"\x01" + _json(value).encode()) for key, value in {id(each): each for each in values}.items()}
     return [written[id(each)] for each in values]

@@ -64,7 +64,7 @@ def _any_bits(values: npt.NDArray[Any]) -> Integers:
         return values.astype(np.int64)
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]").astype(np.int64)
-    told = [_told(value) for value in values]
+    told = [value if type(value) is str else _told(value) for value in values]
     distinct = list(dict.fromkeys(told))
     hashes = dict(zip(distinct, _text_hashes(distinct).tolist(), strict=False))
     return np.array([hashes[text] for text in told], dtype=np.int64)

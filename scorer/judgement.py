@@ -275,7 +275,8 @@ def outcomes_of(
         outcomes.append(outcome)
     statuses = Counter(outcome.status for outcome in outcomes)
     is_new = [
-        not outcome.repeats(
+        item.previous is None
+        or not outcome.repeats(
             item.previous, model_version=outcome.model_version or model_version, job_version=job.version
         )
         or _first_of_its_end(item, as_of=as_of)

@@ -174,7 +174,8 @@ def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) ->
         items=items, hashes=input_hashes(observations, attributes), observations=observations, attributes=attributes
     )
     unchanged = [
-        is_unchanged(item, known.hashes[place], run=run, job=job, model_version=line.publisher_of(item.entity_id))
+        item.previous is not None
+        and is_unchanged(item, known.hashes[place], run=run, job=job, model_version=line.publisher_of(item.entity_id))
         for place, item in enumerate(items)
     ]
     fresh = known.without(unchanged)

@@ -193,8 +193,9 @@ class Source:
         """What the statement called `name` gives, or `only` some columns of it."""
         settings = {f"scorer.{key}": value for key, value in job.parameters.items()}
         settings["scorer.entity_ids"] = texts([item.entity_id for item in items])
-        settings["scorer.as_ofs"] = texts(_moments([item.as_of for item in items]))
-        settings["scorer.known_ats"] = texts(_moments([item.known_at for item in items]))
+        settings["scorer.as_ofs"] = as_ofs = texts(_moments([item.as_of for item in items]))
+        later = any(item.as_known_at is not None for item in items)
+        settings["scorer.known_ats"] = texts(_moments([item.known_at for item in items])) if later else as_ofs
         settings |= further
         where = f"The statement {name} of job {job.name}"
         query = bound(job.statements[name])

@@ -1,5 +1,6 @@
 -- Takes up to max_items of a run's work, passing over what other workers hold; one row per entity, with its current outcome.
 -- An outcome that a clock, put right since, dated in the future is none.
+-- OFFSET 0 has each outcome looked up by its key: the planner would rather read all of a job's.
 -- The rows stay, locked, until finish_work removes them in the same transaction: whoever enqueues meanwhile need not wait.
 -- Parameters: run_id, job, output, max_items.
 WITH claimed AS MATERIALIZED (
@@ -31,9 +32,21 @@ SELECT
     c.judged_by_model,
     c.judged_by_job
 FROM claimed
-LEFT JOIN scorer.current_scores AS c
-    ON c.job = :job
-    AND c.entity_id = claimed.entity_id
-    AND c.output = :output
-    AND c.status_at <= clock_timestamp()
+LEFT JOIN LATERAL (
+    SELECT
+        o.status,
+        o.status_as_of,
+        o.status_known_at,
+        o.reason,
+        o.input_hash,
+        o.valid_until,
+        o.judged_by_model,
+        o.judged_by_job
+    FROM scorer.current_scores AS o
+    WHERE o.job = :job
+      AND o.entity_id = claimed.entity_id
+      AND o.output = :output
+      AND o.status_at <= clock_timestamp()
+    OFFSET 0
+) AS c ON true
 ORDER BY claimed.work_id

@@ -1,4 +1,6 @@
 -- What is known of each visit beside its observations: one row per entity.
+-- The ids stand in an ARRAY of a SELECT, whose length the planner does not know: it looks each up by its key, and never reads the whole
+-- table for them.
 -- Parameters: entity_ids, as_ofs (arrays, one element per entity).
 SELECT
     k.position,
@@ -10,3 +12,4 @@ SELECT
     v.hours_before_icu
 FROM unnest(:entity_ids, :as_ofs) WITH ORDINALITY AS k (entity_id, as_of, position)
 JOIN public.visits AS v ON v.visit_id = CAST(k.entity_id AS bigint)
+WHERE v.visit_id = ANY (ARRAY(SELECT unnest(CAST(:entity_ids AS bigint []))))

@@ -62,17 +62,17 @@ def put_in_place(url: str, settings: Settings) -> None:
 
 
 @contextmanager
-def copy_of(server_url: str, template: str) -> Iterator[str]:
-    """The URL of a fresh copy, its tables in memory and its files on disk; gone afterwards."""
-    name = Path(urlsplit(template).path).name
-    execute(server_url, f"CREATE DATABASE {name}_copy TEMPLATE {name} STRATEGY FILE_COPY")
+def copy_of(server_url: str, template: str, *, name: str = "copy") -> Iterator[str]:
+    """The URL of a fresh copy of that name, its tables in memory and its files on disk; gone afterwards."""
+    original = Path(urlsplit(template).path).name
+    execute(server_url, f"CREATE DATABASE {original}_{name} TEMPLATE {original} STRATEGY FILE_COPY")
     try:
-        copy = template.replace(f"/{name}?", f"/{name}_copy?", 1)
+        copy = template.replace(f"/{original}?", f"/{original}_{name}?", 1)
         execute(copy, READ_ALL)
         execute(copy, "CHECKPOINT")
         yield copy
     finally:
-        execute(server_url, f"DROP DATABASE {name}_copy WITH (FORCE)")
+        execute(server_url, f"DROP DATABASE {original}_{name} WITH (FORCE)")
 
 
 def drop(server_url: str, template: str) -> None:
