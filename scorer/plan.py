@@ -47,6 +47,7 @@ _READ_AS_COLUMNS = frozenset({"orphans", "observations", "attributes"})
 _AT_STANDBY = frozenset({"observations", "attributes"})
 _FOR_WRITE_BACK = frozenset({"stage_write_back", "write_back", "keep_write_backs"})
 _FOR_TAKE_BACK = frozenset({"stage_take_back", "take_back", "keep_take_backs"})
+_WALKING = frozenset({"claim_work"})  # see walk_indexes.sql
 _WITHIN = {"due": "enqueue_due"}  # a statement of the job's that runs as a part of one of ours
 _STAGED = (
     "create_staged_outcomes",
@@ -126,6 +127,8 @@ def _planned(job: Job, name: str, *, when: str, session: Session, settings: Sett
     parameters = {**_examples(job, settings), **job.parameters}
     with session.transaction(keep=False), sentences(where=f"The statement {name} of job {job.name}"):
         _prepare(session, job, query=query, size=settings.batch_size or job.batch_size)
+        if name in _WALKING:
+            set_parameter(session, "enable_bitmapscan", setting="off")
         ((found,),) = explain(session, query, parameters, form="JSON")
         lines = explain(session, query, parameters, form="TEXT")
         locks = list_table_locks(session)

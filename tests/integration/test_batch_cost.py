@@ -1,0 +1,128 @@
+"""What a batch reads: its own rows, however many stand beside them and whatever the planner knows of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from scorer.connection import Target
+from scorer.source import bound
+from scorer.store import Store
+from scorer.types import Run, Trigger
+
+VISITS, BATCH = 20_000, 2_000
+
+
+class Explaining(Store):
+    """A store that runs the statements of `of` twice, and keeps how many rows of each table they read."""
+
+    def __init__(self, target: Target, of: str) -> None:
+        super().__init__(target)
+        self.of, self.rows = of, dict[str, int]()
+
+    def execute(self, query: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        if self.of in query:
+            self.rows = rows_read(super().execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", parameters).scalar_one())
+        return super().execute(query, parameters)
+
+
+def rows_read(plan: Any) -> dict[str, int]:
+    """By table, the most rows that one step of a plan has looked at."""
+    found: dict[str, int] = {}
+    for step in steps_of(plan[0]["Plan"]):
+        if "Relation Name" in step and "Actual Loops" in step:
+            removed = step.get("Rows Removed by Filter", 0) + step.get("Rows Removed by Index Recheck", 0)
+            rows = (step["Actual Rows"] + removed) * step["Actual Loops"]
+            found[step["Relation Name"]] = max(found.get(step["Relation Name"], 0), round(rows))
+    return found
+
+
+def steps_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from steps_of(part)
+
+
+@pytest.fixture
+def crowded(hospital: Any) -> Any:
+    """The hospital with many visits that have outcomes."""
+    hospital.execute(
+        "INSERT INTO visits (visit_id, admitted_at) SELECT n, %s FROM generate_series(1, %s) AS n",
+        hospital.noon,
+        VISITS,
+    )
+    hospital.execute(
+        "INSERT INTO scorer.current_scores (job, entity_id, output, status, status_as_of, status_at, input_hash, judged_by_model, "
+        "judged_by_job, score_id, score, as_of, scored_at, valid_until, model_version) "
+        "SELECT 'sepsis', CAST(visit_id AS text), 'sepsis_probability', 'SCORED', admitted_at, admitted_at, CAST('' AS bytea), 'one', "
+        "'one', visit_id, 0.5, admitted_at, admitted_at, admitted_at, 'one' FROM visits",
+    )
+    return hospital
+
+
+@pytest.fixture(params=["nobody has counted", "all is counted"])
+def counted(request: pytest.FixtureRequest, crowded: Any) -> Callable[[], None]:
+    """What is to be called once all tables are full."""
+
+    def count() -> None:
+        if request.param == "all is counted":
+            crowded.execute("ANALYZE visits, scorer.current_scores, scorer.work")
+
+    return count
+
+
+def store_of(hospital: Any, of: str) -> Explaining:
+    return Explaining(Target.of(hospital.url, hospital.settings, role=hospital.settings.worker_role), of)
+
+
+def begun(store: Store, hospital: Any) -> Run:
+    with store.transaction():
+        store.register_job_version(hospital.job)
+        return store.begin_run(hospital.job, model_version="one", trigger=Trigger.MANUAL, as_of=hospital.noon)
+
+
+def test_a_claim_reads_what_it_takes(crowded: Any, counted: Callable[[], None]) -> None:
+    with closing(store_of(crowded, "FOR UPDATE SKIP LOCKED")) as store:
+        run = begun(store, crowded)
+        crowded.execute(
+            "INSERT INTO scorer.work (run_id, job, entity_id, as_of) SELECT %s, 'sepsis', CAST(visit_id AS text), admitted_at FROM visits",
+            run.run_id,
+        )
+        counted()
+        with store.transaction():
+            items = store.claim_work(crowded.job, run, size=BATCH)
+        assert len(items) == BATCH
+        assert all(item.previous is not None for item in items)
+        assert store.rows["work"] <= 2 * BATCH  # explained in the same transaction, it has locked them once before
+        assert store.rows["current_scores"] <= BATCH
+
+
+def test_attributes_are_read_of_the_batchs_visits_alone(crowded: Any, counted: Callable[[], None]) -> None:
+    counted()
+    ids = f"{{{','.join(map(str, range(1, BATCH + 1)))}}}"
+    moments = f"{{{','.join([crowded.noon.isoformat()] * BATCH)}}}"
+    with closing(store_of(crowded, "nothing")) as store, store.transaction():
+        for name, value in {**crowded.job.parameters, "entity_ids": ids, "as_ofs": moments}.items():
+            store.one("set_parameter", parameter=f"scorer.{name}", setting=value)
+        query = bound(crowded.job.statements["attributes"]).replace(":", r"\:")
+        plan = store.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", {}).scalar_one()
+    assert rows_read(plan) == {"visits": BATCH}
+
+
+@pytest.mark.parametrize("name", ["write_back", "take_back"])
+def test_only_the_batchs_visits_are_written(crowded: Any, counted: Callable[[], None], name: str) -> None:
+    counted()
+    with closing(store_of(crowded, "UPDATE public.visits")) as store, store.transaction():
+        store.make(f"create_staged_{name}")
+        columns = "entity_id, score, risk_band, as_of, scored_at, valid_until, since, recalled"
+        values = f"CAST(n AS text), 0.5, 'LOW', now(), now(), now(), now(), false FROM generate_series(1, {BATCH}) AS n"
+        if name == "take_back":
+            columns, values = "entity_id, since", f"CAST(n AS text), now() FROM generate_series(1, {BATCH}) AS n"
+        store.execute(f"INSERT INTO pg_temp.staged_{name} ({columns}) SELECT {values}", {})
+        written = store._write_staged(crowded.job, name)
+        assert len(written) == BATCH
+        assert store.rows["visits"] == BATCH
