@@ -57,24 +57,22 @@ def plan(engine: sa.Engine) -> str:
 
 def state(engine: sa.Engine) -> SchemaState:
     """Where the schema of the database stands."""
-    with sentences(), engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version", schema="scorer"):
-            revision = None
-        else:
-            context = MigrationContext.configure(connection, opts={"version_table_schema": "scorer"})
-            revision = context.get_current_revision()
-    head = _scripts().get_current_head()
+    head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
-    return SchemaState(revision=revision, head=head)
+    return SchemaState(revision=_revision(engine), head=head)
 
 
 def require_head(engine: sa.Engine) -> None:
     """Raise UserError unless the schema is at head."""
-    require_newest(state(engine).revision)
+    require_newest(_revision(engine))
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+def _revision(engine: sa.Engine) -> str | None:
+    """The schema's revision in the database; None where there is no schema."""
+    with sentences(), engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version", schema="scorer"):
+            return None
+        return MigrationContext.configure(connection, opts={"version_table_schema": "scorer"}).get_current_revision()
 
 
 def _config(*, connection: sa.Connection | None = None, output: io.StringIO | None = None) -> Config:

@@ -51,7 +51,7 @@ VIEWS = {
     "health": "SELECT * FROM reporting.health",
     "model_health": "SELECT * FROM reporting.model_health",
 }
-WHOLE_LIST = "COPY (SELECT * FROM reporting.sepsis_predictions) TO STDOUT"
+WHOLE_LIST = "COPY (SELECT * FROM reporting.sepsis_predictions) TO STDOUT (FORMAT {form})"
 
 
 class Nothing:
@@ -123,8 +123,8 @@ def _script(url: str, name: str, **parameters: object) -> None:
 def _reads(url: str, settings: Settings, *, repeats: int) -> dict[str, float]:
     """Median seconds of reads of the reporting views, as their readers have them, in a warm session."""
 
-    def whole_list() -> None:
-        cursor.copy_expert(WHOLE_LIST, Nothing())
+    def whole_list(form: str) -> None:
+        cursor.copy_expert(WHOLE_LIST.format(form=form), Nothing())
 
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SET ROLE scorer_reader")
@@ -132,7 +132,8 @@ def _reads(url: str, settings: Settings, *, repeats: int) -> dict[str, float]:
             name: lambda query=query: (cursor.execute(query), cursor.fetchall())  # type: ignore[misc]
             for name, query in VIEWS.items()
         }
-        reads["sepsis_predictions, the whole list by COPY"] = whole_list
+        for form in ("binary", "text"):
+            reads[f"sepsis_predictions, the whole list by COPY, as {form}"] = lambda form=form: whole_list(form)  # type: ignore[misc]
         reads["scorer status"] = lambda: _status(url, settings)
         found = {}
         for name, read in reads.items():
