@@ -58,6 +58,8 @@ def _bits(values: npt.NDArray[np.float64]) -> Integers:
 
 
 def _any_bits(values: npt.NDArray[Any]) -> Integers:
+    if values.dtype == np.float16:  # true, false or NULL
+        return np.where(np.isnan(values), _NULL, np.nan_to_num(values).astype(np.int64))
     if values.dtype.kind == "f":
         return _bits(values)
     if values.dtype.kind in "biu":

@@ -137,12 +137,21 @@ class Source:
 
         Since when each is `known_from` is told where that is asked for, and the job's statement gives it.
         """
-        table = self._read(
-            job, "observations", OBSERVATION_COLUMNS, items, only=None if known_from else self._inputs.get(job.version)
-        )
+        inputs = None if known_from else self._inputs.get(job.version)
+        try:
+            table = self._read(job, "observations", OBSERVATION_COLUMNS, items, only=inputs)
+        except UserError:
+            if inputs is None:
+                raise
+            self.forget_columns()  # the statement may give others by now, where it says SELECT *
+            table = self._read(job, "observations", OBSERVATION_COLUMNS, items)
         if job.version not in self._inputs:
             self._inputs[job.version] = _named(column for column in table.column_names if column != KNOWN_FROM)
         return _observations(table, keys=tuple(items))
+
+    def forget_columns(self) -> None:
+        """Look anew at which columns the statements give, with the next read."""
+        self._inputs.clear()
 
     def attributes(self, job: Job, items: Sequence[WorkItem]) -> Attributes:
         """What is known of `items` beside their observations; missing where the statement gave no row."""
@@ -196,6 +205,8 @@ class Source:
         settings["scorer.as_ofs"] = as_ofs = texts(_moments([item.as_of for item in items]))
         later = any(item.as_known_at is not None for item in items)
         settings["scorer.known_ats"] = texts(_moments([item.known_at for item in items])) if later else as_ofs
+        # Without statistics the planner would read a whole table for a batch, and the array anew for each of its rows.
+        settings["enable_seqscan"] = "off" if items else "on"
         settings |= further
         where = f"The statement {name} of job {job.name}"
         query = bound(job.statements[name])
@@ -476,8 +487,8 @@ def _keys(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def _further(column: pa.ChunkedArray, *, where: str) -> npt.NDArray[Any]:
-    """A column for the suites; true and false as 1 and 0, so that NULL is NaN wherever it occurs."""
-    return _floats(column, where=where) if pa.types.is_boolean(column.type) else _plain(column)
+    """A column for the suites; true and false as 1 and 0 of half precision, which no column of the database has, with NaN for NULL."""
+    return _floats(column, where=where).astype(np.float16) if pa.types.is_boolean(column.type) else _plain(column)
 
 
 def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:

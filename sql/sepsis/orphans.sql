@@ -1,8 +1,16 @@
 -- Observations of visits that do not exist: one row per such visit_id (empty where the observation has none).
--- A sweep looks into the gaps between one visit and the next, so that the cost is by visits, not by observations. Any other run looks at
--- the newest 10,000 observations, and again at those visits that are known not to exist.
+-- A sweep looks into the gaps between one visit and the next, from the first that has observations to the last, so that the cost is by
+-- visits, not by observations. Any other run looks at the newest 10,000 observations, and again at those visits that are known not to exist.
 -- Parameters: sweep, entity_ids (array: visits that are known not to exist).
-WITH RECURSIVE gaps AS (
+WITH RECURSIVE observed AS MATERIALIZED (
+    SELECT
+        min(o.visit_id) AS first,
+        max(o.visit_id) AS last
+    FROM public.patient_observations AS o
+    WHERE CAST(:sweep AS boolean)
+),
+
+gaps AS (
     SELECT
         CASE WHEN g.below IS NULL THEN -9223372036854775808 ELSE g.below + 1 END AS first,
         g.above
@@ -22,6 +30,8 @@ WITH RECURSIVE gaps AS (
     WHERE CAST(:sweep AS boolean)
       AND g.below IS DISTINCT FROM 9223372036854775807
       AND CASE WHEN g.below IS NULL OR g.above IS NULL THEN true ELSE g.above - 1 > g.below END
+      AND (g.below >= (SELECT b.last FROM observed AS b)) IS NOT TRUE
+      AND (g.above <= (SELECT b.first FROM observed AS b)) IS NOT TRUE
 ),
 
 in_gaps AS (

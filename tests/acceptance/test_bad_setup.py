@@ -490,7 +490,7 @@ class TestJob:
             ("due", "AS v\nWHERE", "AS v\nWERE", r"syntax error.*mend"),
             ("due", " AS settled", " AS finished", r"settled.* does not exist; mend"),
             ("write_back", "risk_level =", "risk_levle =", r'"risk_levle".* does not exist; mend'),
-            ("observations", "(o.client <> v.client) IS NOT TRUE", ":nothing", r"nothing"),
+            ("observations", "CASE WHEN o.client <> v.client THEN false END", ":nothing", r"nothing"),
         ],
     )
     def test_whose_statement_is_broken(

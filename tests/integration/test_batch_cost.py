@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from scorer.connection import Target
-from scorer.source import bound
+from scorer.source import Source, bound
 from scorer.store import Store
-from scorer.types import Run, Trigger
+from scorer.types import Run, Trigger, WorkItem
 
 VISITS, BATCH = 20_000, 2_000
 
@@ -70,7 +71,7 @@ def counted(request: pytest.FixtureRequest, crowded: Any) -> Callable[[], None]:
 
     def count() -> None:
         if request.param == "all is counted":
-            crowded.execute("ANALYZE visits, scorer.current_scores, scorer.work")
+            crowded.execute("ANALYZE visits, patient_observations, scorer.current_scores, scorer.work")
 
     return count
 
@@ -111,6 +112,37 @@ def test_attributes_are_read_of_the_batchs_visits_alone(crowded: Any, counted: C
         query = bound(crowded.job.statements["attributes"]).replace(":", r"\:")
         plan = store.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", {}).scalar_one()
     assert rows_read(plan) == {"visits": BATCH}
+
+
+def test_no_table_is_read_whole_for_a_batchs_observations(crowded: Any, counted: Callable[[], None]) -> None:
+    crowded.execute(
+        "INSERT INTO patient_observations (visit_id, observation_date, recorded_at, observation_type_code) "
+        "SELECT visit_id, admitted_at, admitted_at, 'HR' FROM visits"
+    )
+    counted()
+    before = whole_reads(crowded)
+    source = Source.of(crowded.url, crowded.settings)
+    try:
+        items = [WorkItem(entity_id=str(each), as_of=crowded.noon) for each in range(1, BATCH + 1)]
+        assert len(source.observations(crowded.job, items)) == BATCH
+        assert len(source.attributes(crowded.job, items).times["admitted_at"]) == BATCH
+    finally:
+        source.close()
+    # A session tells what it has read as it ends.
+    until = time.monotonic() + 10
+    while (after := whole_reads(crowded))["looked up"] <= before["looked up"] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert after["looked up"] > before["looked up"]
+    assert after["whole"] == before["whole"]
+
+
+def whole_reads(hospital: Any) -> dict[str, int]:
+    """How often the hospital's tables were read whole so far, and how many rows of observations were looked up by an index."""
+    ((whole, looked_up),) = hospital.rows(
+        "SELECT sum(seq_scan)::bigint, max(idx_tup_fetch) FROM pg_stat_user_tables "
+        "WHERE relid IN ('visits'::regclass, 'patient_observations'::regclass)"
+    )
+    return {"whole": whole, "looked up": looked_up}
 
 
 @pytest.mark.parametrize("name", ["write_back", "take_back"])

@@ -287,9 +287,9 @@ def carry_with(
     done = 0
     plain = Worker.carry_one
 
-    def carry_one(self: Worker, run: Any) -> Any:
+    def carry_one(self: Worker, run: Any, *, size: int | None = None) -> Any:
         nonlocal done
-        counts = plain(self, run)
+        counts = plain(self, run, size=size)
         done += counts is not None
         if counts is not None and done in between:
             between[done]()
