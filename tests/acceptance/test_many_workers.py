@@ -104,8 +104,11 @@ def once_helped(clinic: Clinic, then: Callable[[], None], *, by: int) -> tuple[C
 
 
 def errors_told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Why the cluster did not help, as the log has it; nothing else is told that somebody should look at."""
-    warnings = [record for record in caplog.records if record.levelname != "INFO"]
+    """Why the cluster did not help, as the log has it; nothing else is told that somebody should look at.
+
+    What Dask's own loggers tell of the connections to a worker that was killed is left out: it depends on the moment.
+    """
+    warnings = [record for record in caplog.records if record.levelname != "INFO" and record.name.startswith("scorer")]
     assert all(record.event is events.CLUSTER_LOST for record in warnings), caplog.text  # type: ignore[attr-defined]
     return [record.fields["error"] for record in warnings]  # type: ignore[attr-defined]
 
