@@ -47,7 +47,11 @@ _READ_AS_COLUMNS = frozenset({"orphans", "observations", "attributes"})
 _AT_STANDBY = frozenset({"observations", "attributes"})
 _FOR_WRITE_BACK = frozenset({"stage_write_back", "write_back", "keep_write_backs"})
 _FOR_TAKE_BACK = frozenset({"stage_take_back", "take_back", "keep_take_backs"})
-_WALKING = frozenset({"claim_work"})  # see walk_indexes.sql
+_PLANNED_WITHOUT = {  # as a run has them planned: see walk_indexes.sql, and source.py
+    "claim_work": "enable_bitmapscan",
+    "observations": "enable_seqscan",
+    "attributes": "enable_seqscan",
+}
 _WITHIN = {"due": "enqueue_due"}  # a statement of the job's that runs as a part of one of ours
 _STAGED = (
     "create_staged_outcomes",
@@ -127,8 +131,8 @@ def _planned(job: Job, name: str, *, when: str, session: Session, settings: Sett
     parameters = {**_examples(job, settings), **job.parameters}
     with session.transaction(keep=False), sentences(where=f"The statement {name} of job {job.name}"):
         _prepare(session, job, query=query, size=settings.batch_size or job.batch_size)
-        if name in _WALKING:
-            set_parameter(session, "enable_bitmapscan", setting="off")
+        if name in _PLANNED_WITHOUT:
+            set_parameter(session, _PLANNED_WITHOUT[name], setting="off")
         ((found,),) = explain(session, query, parameters, form="JSON")
         lines = explain(session, query, parameters, form="TEXT")
         locks = list_table_locks(session)
@@ -141,7 +145,7 @@ def _planned(job: Job, name: str, *, when: str, session: Session, settings: Sett
         plan=tuple(_shortened(lines)),
         tree=_shortened(found["Plan"]),
         rows=_rows(found["Plan"]),
-        most_rows=max(step["Plan Rows"] for step in _steps_of(found["Plan"])),
+        most_rows=max(step["Plan Rows"] for step in steps_of(found["Plan"])),
         locks=locks,
     )
 
@@ -240,10 +244,11 @@ def _shortened(value: Any) -> Any:
     return [_shortened(each) for each in value] if isinstance(value, list) else value
 
 
-def _steps_of(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def steps_of(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A plan's steps, each before those that it reads from."""
     yield tree
     for part in tree.get("Plans", ()):
-        yield from _steps_of(part)
+        yield from steps_of(part)
 
 
 def _rows(tree: Mapping[str, Any]) -> int:

@@ -143,15 +143,11 @@ class Source:
         except UserError:
             if inputs is None:
                 raise
-            self.forget_columns()  # the statement may give others by now, where it says SELECT *
+            self._inputs.clear()  # the statement may give other columns by now, where it says SELECT *
             table = self._read(job, "observations", OBSERVATION_COLUMNS, items)
         if job.version not in self._inputs:
             self._inputs[job.version] = _named(column for column in table.column_names if column != KNOWN_FROM)
         return _observations(table, keys=tuple(items))
-
-    def forget_columns(self) -> None:
-        """Look anew at which columns the statements give, with the next read."""
-        self._inputs.clear()
 
     def attributes(self, job: Job, items: Sequence[WorkItem]) -> Attributes:
         """What is known of `items` beside their observations; missing where the statement gave no row."""

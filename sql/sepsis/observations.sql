@@ -1,12 +1,12 @@
 -- What was known of each entity as of its time: one row per observation, in no order. Rows without a date, or dated in the future, are
--- known too: the suite refuses them, with a reason. `same_client` is false where the observation names another client than its visit, and NULL in
--- all other rows, which costs nothing to send.
+-- known too: the suite refuses them, with a reason. `same_client` is false where the observation names another client than its visit,
+-- and NULL in all other rows, which costs nothing to send.
 -- `known_from` is when the row came to be known: training reads a visit once, and takes for each as-of time the rows known by then. No
 -- other column may depend on the as-of time, therefore.
 -- What was recorded after the as-of time and is known all the same (known_ats later than as_ofs) counts where its date lies before.
 -- Observations are found by one walk of the index, and only then joined with what is known of their visits: each page of the table is read
--- once, and a table of any size is never read whole, as the planner likes to where 5,000 visits are joined with it (of 50 million rows, 7.4 s
--- a batch instead of 0.2). OFFSET 0 keeps the two apart.
+-- once. Joined at once, the planner likes to read the table whole for 5,000 visits (of 50 million rows, 7.4 s a batch instead of 0.2). OFFSET 0
+-- keeps the two apart; that the walk is one of the index, the session's enable_seqscan says, which is off where entities are asked for.
 -- Parameters: entity_ids, as_ofs, known_ats (arrays, one element per entity).
 SELECT
     k.position,

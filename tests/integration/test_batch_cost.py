@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from scorer.connection import Target
+from scorer.plan import steps_of
 from scorer.source import Source, bound
 from scorer.store import Store
 from scorer.types import Run, Trigger, WorkItem
@@ -40,12 +41,6 @@ def rows_read(plan: Any) -> dict[str, int]:
             rows = (step["Actual Rows"] + removed) * step["Actual Loops"]
             found[step["Relation Name"]] = max(found.get(step["Relation Name"], 0), round(rows))
     return found
-
-
-def steps_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", []):
-        yield from steps_of(part)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from scorer import nights
 from scorer.connection import Target
+from scorer.plan import steps_of
 from scorer.source import names_parameter
 from scorer.statements import statement, without_comments
 from scorer.store import Store
@@ -330,12 +331,6 @@ def test_a_job_whose_statement_knows_no_sweeps_looks_at_everyone_at_every_run(
     assert swept == [True, True]
     of_sepsis = [hospital.one("SELECT swept FROM scorer.runs WHERE run_id = %s", hospital.run().run_id) for _ in (1, 2)]
     assert of_sepsis == [True, False]
-
-
-def steps_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from steps_of(part)
 
 
 def test_whoever_is_settled_is_not_read(hospital: Any) -> None:
