@@ -68,7 +68,7 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
     for name, times in attributes.times.items():
         columns[f"hours_since_{name}"] = _hours(observations.time, times[observations.position])
     for name, values in observations.extras.items():
-        columns[name] = values.astype(np.float64) if values.dtype in (bool, np.float16) else values
+        columns[name] = values.astype(np.float64) if values.dtype == np.float16 else values
     return Frame(columns, rows=len(observations))
 
 

@@ -73,8 +73,9 @@ class Observations:
 
     `position` (n,) is the index into `keys` of the entity that each row belongs to. Times are microseconds since
     1970-01-01 UTC, `NO_TIME` where unknown. `code` indexes `codes`; -1 where the database has none. `extras` are the columns
-    that the job's statement adds for its suites. `known_from` (n,) is since when each row is known, where the statement tells it: for
-    training and evaluation alone, which read an entity once for many as-of times; it is no input.
+    that the job's statement adds for its suites; true, false and NULL are 1, 0 and NaN in float16. `known_from` (n,) is since when
+    each row is known, where the statement tells it: for training and evaluation alone, which read an entity once for many as-of
+    times; it is no input.
     """
 
     keys: tuple[WorkItem, ...]

@@ -14,6 +14,7 @@ import pytest
 from scorer.errors import RunStopped
 from scorer.features import feature_names
 from scorer.frames import Pool, feature_frame, observation_frame, pool_of
+from scorer.inputs import input_hashes
 from scorer.job import Job
 from scorer.types import NO_TIME, Attributes, Features, Observations, Published, WorkItem
 from scorer.validation import Suites
@@ -68,7 +69,7 @@ def observations(rows: list[tuple[Any, ...]], *, entities: int = 1) -> Observati
         value_is_null=np.array([row[3] for row in rows], bool),
         low=np.array([row[4] for row in rows], np.float64),
         high=np.array([row[5] for row in rows], np.float64),
-        extras={"same_client": np.array([row[6] for row in rows], bool)},
+        extras={"same_client": np.array([NAN if row[6] else 0.0 for row in rows], np.float16)},
     )
 
 
@@ -379,3 +380,16 @@ def test_two_versions_of_a_job_are_judged_each_by_its_own_rules(sepsis: Job, sui
     assert len(looser.judge_scores(ids, score=same, training_quantile=same).results) == 3
     with pytest.raises(RunStopped, match="scores_differ"):
         suites.judge_scores(ids, score=same, training_quantile=same)
+
+
+def test_true_and_false_are_hashed_as_whole_numbers_and_null_as_neither() -> None:
+    """As a boolean column without NULL always was: a replay of an older row finds its inputs unchanged."""
+    rows = observations([ROWS[0][0]])
+
+    def hashed(values: np.ndarray[Any, Any]) -> list[bytes]:
+        return input_hashes(replace(rows, extras={"flag": values}), Attributes())
+
+    for value in (0, 1):
+        assert hashed(np.array([value], np.float16)) == hashed(np.array([value], bool)) == hashed(np.array([value]))
+    null = hashed(np.array([NAN], np.float16))
+    assert null not in (hashed(np.array([0], bool)), hashed(np.array([1], bool)))
