@@ -7,10 +7,10 @@ import logging
 from pathlib import Path
 
 from scorer import events
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.errors import UserError
-from scorer.job import Job, job_names, load_job, shipped_root
+from scorer.job import Job, job_names, load_job
 from scorer.log import say
 from scorer.model import ARTEFACT, Manifest, find_version, read_manifest
 from scorer.registry.artefacts import store_bytes

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,8 @@ def _whole_number(value: Any, *, where: str, least: int) -> int:
         kind = "a whole number above 0" if least else "a whole number, or 0"
         raise UserError(f'{where}: "{value}" is not {kind}; write one, such as 3.')
     return int(text)
+
+
+def shipped_root() -> Path:
+    """The folder that holds the shipped sql/, expectations/ and models/, whether in a checkout or in a wheel's install."""
+    return Path(str(resources.files("scorer.sql"))).parent

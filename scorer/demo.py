@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from scorer.cohort import generate, write
+from scorer.config import shipped_root
 from scorer.connection import sentences
-from scorer.job import Job, shipped_root
+from scorer.job import Job
 from scorer.load import LoadReport, load
 from scorer.statements import statement
 

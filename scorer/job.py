@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from scorer.config import shipped_root
 from scorer.durations import parse_span
 from scorer.errors import UserError
 from scorer.limits import Limits
@@ -168,11 +168,6 @@ class Job:
     def definition(self) -> dict[str, Any]:
         """What a job version is, for the database to keep: job.toml, statements and suites as they stood."""
         return {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
-
-
-def shipped_root() -> Path:
-    """The folder that holds the shipped sql/, expectations/ and models/, whether in a checkout or in a wheel's install."""
-    return Path(str(resources.files("scorer.sql"))).parent
 
 
 def roots(jobs_dir: Path | None) -> tuple[Path, ...]:

@@ -34,9 +34,9 @@ from typing import Any, NamedTuple, Self, TextIO
 import psycopg2
 from psycopg2 import errorcodes
 
+from scorer.config import shipped_root
 from scorer.connection import sentences
 from scorer.errors import UserError
-from scorer.job import shipped_root
 from scorer.statements import statement
 
 ROWS_AT_ONCE = 20_000

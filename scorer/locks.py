@@ -6,8 +6,8 @@ import tomllib
 from contextlib import closing
 from dataclasses import dataclass
 
+from scorer.config import shipped_root
 from scorer.connection import Target
-from scorer.job import shipped_root
 from scorer.revision import known_revisions
 from scorer.session import Session
 

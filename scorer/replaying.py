@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from scorer import events
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.features import feature_names
-from scorer.job import Job, job_names, job_of, load_job, shipped_root
+from scorer.job import Job, job_names, job_of, load_job
 from scorer.lines import close_line, open_line
 from scorer.log import say
 from scorer.model import ProductionPipeline, band_names

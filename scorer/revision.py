@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from scorer.config import shipped_root
 from scorer.errors import UserError
-from scorer.job import shipped_root
 
 
 def known_revisions() -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from scorer.config import shipped_root
 from scorer.connection import sentences
-from scorer.job import shipped_root
 from scorer.revision import refuse_newer, require_newest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from scorer.job import shipped_root
+from scorer.config import shipped_root
 
 
 @cache

@@ -20,10 +20,10 @@ import psycopg2
 import pytest
 
 from scorer import admission, schema
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.embedded import Server
-from scorer.job import Job, load_job, shipped_root
+from scorer.job import Job, load_job
 from scorer.log import configure
 from scorer.session import engine
 

@@ -37,10 +37,10 @@ import sklearn.ensemble  # noqa: F401
 from scorer import cli, log
 from scorer.answers import Answers
 from scorer.cohort import generate, write
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.errors import UserError
 from scorer.features import build
-from scorer.job import load_job, shipped_root
+from scorer.job import load_job
 from scorer.lines import close_line, open_line
 from scorer.load import load
 from scorer.pipeline import carry_batch

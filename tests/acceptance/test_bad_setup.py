@@ -16,10 +16,9 @@ import psycopg2
 import pytest
 
 from scorer import schema
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.embedded import Server
-from scorer.job import shipped_root
 from scorer.session import engine
 
 PASSWORD = "Zwetschgen-Datschi-7"

@@ -23,8 +23,8 @@ import psycopg2
 import pytest
 
 from scorer.cohort import generate, write
+from scorer.config import shipped_root
 from scorer.embedded import installs
-from scorer.job import shipped_root
 
 SCRIPT = Path(sys.executable).with_name("scorer")
 VISITS = 200

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.job import shipped_root
+from scorer.config import shipped_root
 
 PATIENCE = 60.0
 

@@ -28,10 +28,10 @@ import psycopg2
 import pytest
 
 from scorer import admission, embedded, schema
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.embedded import Server
-from scorer.job import load_job, shipped_root
+from scorer.job import load_job
 from scorer.session import engine
 
 VISITS = 80

@@ -25,10 +25,9 @@ import psycopg2
 import pytest
 
 from scorer import admission, schema
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.embedded import Server
-from scorer.job import shipped_root
 from scorer.session import engine
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")

@@ -12,9 +12,8 @@ import numpy as np
 import psycopg2
 
 from scorer import admission, schema
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
-from scorer.job import shipped_root
 from scorer.session import engine
 
 HERE = Path(__file__).parent

@@ -10,7 +10,8 @@ from typing import Any
 
 import joblib
 
-from scorer.job import Job, load_job, shipped_root
+from scorer.config import shipped_root
+from scorer.job import Job, load_job
 from scorer.model import ARTEFACT
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)

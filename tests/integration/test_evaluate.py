@@ -17,11 +17,12 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from scorer.cohort import generate, write
+from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.evaluation.conduct import Conducted, Wanted, conduct
 from scorer.evaluation.evaluate import Evaluation
 from scorer.features import feature_names
-from scorer.job import Job, Task, shipped_root
+from scorer.job import Job, Task
 
 HOUR = timedelta(hours=1)
 VISITS, SEPTIC = 24, 10

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from scorer import cli
+from scorer.config import shipped_root
 from scorer.errors import Stopping, UserError
-from scorer.job import Job, job_of, shipped_root
+from scorer.job import Job, job_of
 from scorer.replaying import replay, replay_by_lot
 from scorer.replays import Part, Replayed, Verdict
 

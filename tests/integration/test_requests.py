@@ -19,13 +19,13 @@ from sklearn.dummy import DummyClassifier
 
 from scorer.answers import Answers
 from scorer.check import check
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.desk import Desk
 from scorer.errors import DatabaseUnavailable
 from scorer.features import feature_names
 from scorer.heart import HeartLane
-from scorer.job import Job, shipped_root
+from scorer.job import Job
 from scorer.lines import close_line, open_line
 from scorer.outage import Outage
 from scorer.pipeline import carry_batch

@@ -19,11 +19,11 @@ import pytest
 
 from scorer import cli, schema
 from scorer.cohort import generate, write
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.embedded import Server
 from scorer.errors import UserError
-from scorer.job import Job, shipped_root
+from scorer.job import Job
 from scorer.load import load
 from scorer.runs import run_job
 from scorer.session import engine

@@ -15,7 +15,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.job import Job, shipped_root
+from scorer.config import shipped_root
+from scorer.job import Job
 from scorer.retention import TABLES as TABLES_PRUNED
 from scorer.source import bound
 from scorer.statements import statement

@@ -15,11 +15,10 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from scorer import revision
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.glance import Glance
-from scorer.job import shipped_root
 from scorer.schema import downgrade
 from scorer.session import engine
 from scorer.standing import look

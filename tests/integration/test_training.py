@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 
 from scorer.away import errand_of
+from scorer.config import shipped_root
 from scorer.connection import Target
 from scorer.errors import UserError
 from scorer.features import build
-from scorer.job import Job, shipped_root
+from scorer.job import Job
 from scorer.model import ProductionPipeline
 from scorer.recipes import Configuration, Recipe
 from scorer.source import Source

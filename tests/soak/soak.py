@@ -31,11 +31,11 @@ import psycopg2
 
 from scorer import admission, log, schema
 from scorer.chores import CHORES
-from scorer.config import Settings
+from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.embedded import Server
 from scorer.glance import Glance
-from scorer.job import load_job, shipped_root
+from scorer.job import load_job
 from scorer.job_lane import JobLane
 from scorer.metrics import Metrics
 from scorer.model import keep_to_one_thread

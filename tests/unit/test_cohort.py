@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from scorer.cohort import Cohort, generate, write
-from scorer.job import shipped_root
+from scorer.config import shipped_root
 
 CHECKOUT = Path(__file__).parents[2]
 REAL_COHORT = Path(os.environ.get("REAL_COHORT") or CHECKOUT.parent / "shared" / "data" / "physionet2019")

@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 
-from scorer.config import Settings, load_settings
-from scorer.job import shipped_root
+from scorer.config import Settings, load_settings, shipped_root
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scorer"

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from scorer import job as jobs
+from scorer.config import shipped_root
 from scorer.errors import UserError
-from scorer.job import Action, Bands, DueAgain, Job, Task, job_names, load_job, shipped_root
+from scorer.job import Action, Bands, DueAgain, Job, Task, job_names, load_job
 from scorer.schedule import Schedule
 
 

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from scorer.job import shipped_root
+from scorer.config import shipped_root
 from scorer.revision import known_revisions
 
 MIGRATIONS = shipped_root() / "migrations"

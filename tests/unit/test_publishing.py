@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scorer.config import shipped_root
 from scorer.errors import UserError
-from scorer.job import Job, load_job, shipped_root
+from scorer.job import Job, load_job
 from scorer.publishing import Decline, Declining, Reasoning, Split
 from scorer.table import Table
 

@@ -203,7 +203,7 @@ def changed_toml(tmp_path: Path) -> Any:
     """Loads the shipped job with a piece of job.toml changed."""
     import shutil
 
-    from scorer.job import shipped_root
+    from scorer.config import shipped_root
 
     def change(old: str, new: str) -> Job:
         for kind in ("sql", "expectations"):
