@@ -72,7 +72,7 @@ def evaluate(
     Each entity that has ended is scored at steps of --as-of-every by what was known at each as-of time. What is found is kept in
     reporting.evaluations and reporting.evaluation_figures.
     """
-    from scorer.durations import parse_span
+    from scorer.config import parse_span
     from scorer.evaluation.conduct import Wanted, conduct
     from scorer.job import load_job
 

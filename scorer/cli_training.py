@@ -197,7 +197,7 @@ def optimize(
     """
     import time
 
-    from scorer.durations import parse_span
+    from scorer.config import parse_span
     from scorer.experiments import Experiments
     from scorer.training.findings import CONFIG, PICTURE, write_findings
     from scorer.training.search import search

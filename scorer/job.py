@@ -21,8 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from scorer.config import shipped_root
-from scorer.durations import parse_span
+from scorer.config import parse_span, shipped_root
 from scorer.errors import UserError
 from scorer.limits import Limits
 from scorer.measures import Measures, read_measures

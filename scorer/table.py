@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from scorer.durations import parse_span
+from scorer.config import parse_span
 from scorer.errors import UserError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)

@@ -10,9 +10,8 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from scorer.config import Settings
+from scorer.config import Settings, parse_span
 from scorer.connection import Target, columns_uri, explain, libpq_url, sentences
-from scorer.durations import parse_span
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 from scorer.session import engine
 from scorer.steps import Steps
