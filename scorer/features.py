@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,13 +36,13 @@ from typing import Any
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.job import WHOLE_STAY, FeatureGroup, FeatureSpec
+from scorer.feature_names import columns, feature_names
+from scorer.job import FeatureGroup, FeatureSpec
 from scorer.recipes import ATTRIBUTES
 from scorer.types import Attributes, Booleans, Features, Floats, Integers, Observations
 
 _MICROSECOND = timedelta(microseconds=1)
-_UNITS = {"h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
-_HOUR = _UNITS["h"]
+_HOUR = timedelta(hours=1) // _MICROSECOND
 
 # A date that PostgreSQL can hold stays well within; NO_TIME and its infinities do not, nor would differences from them.
 _LAST_TIME = 2**62
@@ -52,44 +51,9 @@ _LAST_TIME = 2**62
 _BLOCK_ROWS = 1 << 16
 
 
-def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
-    """The names of the matrix's columns, in order. Raises UserError where one is named twice."""
-    names = [
-        *(name for name, _ in _of_observations(spec)),
-        *spec.numbers,
-        *(f"hours_since_{name}" for name in spec.hours_since),
-        *(f"{name}={value}" for name, values in spec.categories for value in values),
-    ]
-    for name, times in Counter(names).items():
-        if times > 1:
-            raise UserError(f'The feature "{name}" stands {times} times in [features] of job.toml; name it once.')
-    return tuple(names)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """What a feature of observations is made of."""
-
-    code: str
-    statistic: str
-    window: timedelta | None
-    group: str
-
-
-def columns(spec: FeatureSpec) -> dict[str, Column]:
-    """By its name, what each feature of observations is made of; those of attributes are not among them."""
-    return dict(_of_observations(spec))
-
-
-def _of_observations(spec: FeatureSpec) -> Iterator[tuple[str, Column]]:
-    for group in spec.groups:
-        for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows):
-            yield f"{code}_{statistic}_{_window_text(window)}", Column(code, statistic, window, group=group.name)
-
-
 def group_columns(spec: FeatureSpec, groups: Sequence[str]) -> Integers:
     """The places among the matrix's columns of the features of `groups`, by their names; of all features where none is named."""
-    owners = [column.group for _, column in _of_observations(spec)]
+    owners = [column.group for column in columns(spec).values()]
     owners += [ATTRIBUTES] * (len(feature_names(spec)) - len(owners))
     return np.array([place for place, owner in enumerate(owners) if not groups or owner in groups], dtype=np.int64)
 
@@ -98,21 +62,6 @@ def series_within(observations: Observations, *, as_of: Integers, codes: Set[str
     """The series of `codes` that features over a trailing window (None: the whole stay) are made of."""
     rows = _rows(observations, slice(0, len(observations)), as_of=as_of, codes=codes)
     return _series(observations, rows.within(window))
-
-
-def _window_text(window: timedelta | None) -> str:
-    """A window as it stands in a feature's name: in the largest of h, min, s, ms and us that needs no fraction.
-
-    >>> [_window_text(timedelta(hours=hours)) for hours in (6, 24, 1.5, 720)]
-    ['6h', '24h', '90min', '720h']
-    >>> _window_text(None)
-    'stay'
-    """
-    if window is None:
-        return WHOLE_STAY
-    length = window // _MICROSECOND
-    unit, size = next((unit, size) for unit, size in _UNITS.items() if length % size == 0)
-    return f"{length // size}{unit}"
 
 
 def build(observations: Observations, attributes: Attributes, *, as_of: Integers, spec: FeatureSpec) -> Features:
@@ -131,8 +80,8 @@ def build(observations: Observations, attributes: Attributes, *, as_of: Integers
             rows = _rows(observations, block, as_of=as_of, codes=asked)
             for group, table in zip(spec.groups, tables, strict=True):
                 _fill(table, observations, rows=rows, group=group)
-        columns = list(_attribute_columns(attributes, as_of=as_of, spec=spec))
-        for column, each in enumerate(columns, start=len(names) - len(columns)):
+        of_attributes = list(_attribute_columns(attributes, as_of=as_of, spec=spec))
+        for column, each in enumerate(of_attributes, start=len(names) - len(of_attributes)):
             values[:, column] = _finite(each)
     return Features(names=names, values=values)
 

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from scorer.features import Series, columns, series_within
+from scorer.feature_names import columns
+from scorer.features import Series, series_within
 from scorer.job import FeatureSpec
 from scorer.types import Booleans, Features, Floats, Integers, Observations, Reason, ReasonKind
 

@@ -22,7 +22,7 @@ from scorer import events
 from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.job import Job, job_names, job_of, load_job
 from scorer.lines import close_line, open_line
 from scorer.log import say

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scorer.config import Settings, shipped_root
 from scorer.errors import UserError
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.job import Job
 from scorer.model import ARTEFACT, MANIFEST, ProductionPipeline, find_version, manifest_of
 from scorer.registry.shelf import Registered, Shelf

@@ -17,7 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from scorer.errors import UserError
-from scorer.features import build, feature_names
+from scorer.feature_names import feature_names
+from scorer.features import build
 from scorer.inputs import input_hashes
 from scorer.job import Job
 from scorer.source import Source, microseconds

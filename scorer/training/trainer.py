@@ -23,7 +23,7 @@ import numpy as np
 from scorer import declining
 from scorer.ensemble import Ensemble, logistic
 from scorer.errors import UserError
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.job import MEANING, Job, Task
 from scorer.model import ARTEFACT, MANIFEST, ProductionPipeline, libraries
 from scorer.monitoring.drift import baseline

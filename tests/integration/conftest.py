@@ -21,7 +21,7 @@ import pytest
 from scorer.answers import Answers
 from scorer.config import Settings, shipped_root
 from scorer.connection import Target
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.job import MEANING, Job, load_job
 from scorer.model import ARTEFACT, MANIFEST, libraries
 from scorer.runs import Ended, run_job

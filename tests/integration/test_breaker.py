@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from scorer.errors import RunStopped, UserError
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.validation import Suites
 
 VISITS = 120

@@ -21,7 +21,7 @@ from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.evaluation.conduct import Conducted, Wanted, conduct
 from scorer.evaluation.evaluate import Evaluation
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.job import Job, Task
 
 HOUR = timedelta(hours=1)

@@ -24,7 +24,7 @@ from sklearn.preprocessing import Binarizer, FunctionTransformer
 from scorer import cli, events
 from scorer.connection import Target
 from scorer.errors import Stopping, UserError
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.glance import Glance
 from scorer.monitoring.checkup import Checkup, check_up, nightly_checkup
 from scorer.monitoring.drift import baseline

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 
 # Forbids, in the process that it is imported into and for good, all that could reach beyond this machine's database, and says on stderr
 # what was tried. To bind is not forbidden: nothing is sent by it (a library finds out so whether there is IPv6).

@@ -22,7 +22,7 @@ from scorer.declining import Baseline, fit
 from scorer.ensemble import Ensemble, Linear
 from scorer.errors import UserError
 from scorer.explaining import explain
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.job import Job
 from scorer.publishing import Decline, Declining, Reasoning, Split
 from scorer.store import Store

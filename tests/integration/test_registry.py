@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 
 from scorer import cli, pipeline
 from scorer.errors import UserError
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.model import MANIFEST, libraries
 from scorer.registry import cards
 from scorer.registry.shadow import shadow_run

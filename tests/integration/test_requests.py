@@ -23,7 +23,7 @@ from scorer.config import Settings, shipped_root
 from scorer.connection import Target
 from scorer.desk import Desk
 from scorer.errors import DatabaseUnavailable
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.heart import HeartLane
 from scorer.job import Job
 from scorer.lines import close_line, open_line

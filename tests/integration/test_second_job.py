@@ -19,7 +19,7 @@ from scorer import admission
 from scorer.answers import Answers
 from scorer.config import Settings
 from scorer.errors import UserError
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.job import Job, load_job
 
 JOBS = Path(__file__).parents[1] / "jobs"

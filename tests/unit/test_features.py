@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from scorer import features
 from scorer.errors import UserError
-from scorer.features import build, feature_names
+from scorer.feature_names import feature_names
+from scorer.features import build
 from scorer.job import STATISTICS, FeatureGroup, FeatureSpec
 from scorer.types import NO_TIME, Attributes, Observations
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from scorer.ensemble import Boosted, Ensemble, Linear
-from scorer.features import build, columns, feature_names
+from scorer.feature_names import columns, feature_names
+from scorer.features import build
 from scorer.job import STATISTICS, FeatureGroup, FeatureSpec
 from scorer.reasoning import observations_of
 from scorer.reasons import SOURCES, add_up, origins_of, reasons_of

@@ -13,7 +13,8 @@ import pytest
 
 from scorer.ensemble import logistic
 from scorer.errors import UserError
-from scorer.features import feature_names, group_columns
+from scorer.feature_names import feature_names
+from scorer.features import group_columns
 from scorer.job import Job, Task, load_job
 from scorer.model import ProductionPipeline
 from scorer.recipes import ATTRIBUTES, Configuration, Recipe, Search, read_recipe

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scorer.errors import RunStopped
-from scorer.features import feature_names
+from scorer.feature_names import feature_names
 from scorer.frames import Pool, feature_frame, observation_frame, pool_of
 from scorer.inputs import input_hashes
 from scorer.job import Job
