@@ -17,22 +17,13 @@ from scorer import events
 from scorer.config import Settings
 from scorer.errors import DatabaseBusy, UserError
 from scorer.log import say
+from scorer.surroundings import Load
 from scorer.types import Run
 
 _log = logging.getLogger(__name__)
 _HALVINGS = 3
 _LONGEST_WAIT = 30.0  # seconds from one look to the next
 _MEGABYTE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What others, and we, do in the database just now; None for what may not be seen."""
-
-    active_sessions: int | None
-    replication_lag: int | None  # bytes that the standby farthest behind has yet to replay
-    lock_waits: int | None
-    longest_transaction: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scorer.neighbour import Load
+from dataclasses import dataclass
+from datetime import timedelta
+
 from scorer.session import Session
 from scorer.types import Position
 
@@ -21,3 +23,13 @@ def mark_position(session: Session) -> Position:
 def is_held(session: Session, run_id: int) -> bool:
     """Whether a living process carries the run."""
     return bool(session.one("is_held", run_id=run_id).held)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What others, and we, do in the database just now; None for what may not be seen."""
+
+    active_sessions: int | None
+    replication_lag: int | None  # bytes that the standby farthest behind has yet to replay
+    lock_waits: int | None
+    longest_transaction: timedelta | None

@@ -24,10 +24,10 @@ from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stoppin
 from scorer.job import Job
 from scorer.lines import close_line, line_beside, open_line
 from scorer.log import configure, say
-from scorer.neighbour import Courtesy, Load, Neighbour
+from scorer.neighbour import Courtesy, Neighbour
 from scorer.pipeline import Line, ModelChanged, carry_batch
 from scorer.store import Store
-from scorer.surroundings import is_held, look_around, mark_position
+from scorer.surroundings import Load, is_held, look_around, mark_position
 from scorer.threads import Threads, libraries_on_one_thread
 from scorer.timetable import Timetable
 from scorer.types import Counts, Run

@@ -14,9 +14,8 @@ import pytest
 
 from scorer.connection import Target
 from scorer.errors import DatabaseBusy, UserError
-from scorer.neighbour import Load
 from scorer.session import Session
-from scorer.surroundings import look_around
+from scorer.surroundings import Load, look_around
 
 
 def looked(hospital: Any, url: str | None = None) -> Load:

@@ -12,7 +12,8 @@ import pytest
 
 from scorer.config import Settings
 from scorer.errors import DatabaseBusy, UserError
-from scorer.neighbour import Courtesy, Excess, Go, Load, Neighbour, Pace, Stop, Wait
+from scorer.neighbour import Courtesy, Excess, Go, Neighbour, Pace, Stop, Wait
+from scorer.surroundings import Load
 from scorer.types import Counts, Run, Trigger
 
 MEGABYTE = 1 << 20
