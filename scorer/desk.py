@@ -9,9 +9,9 @@ from typing import Any
 
 from scorer.connection import sentences
 from scorer.job import Job
-from scorer.session import Session
+from scorer.session import Session, only_named
 from scorer.statements import statement, without_comments
-from scorer.store import only_named, previous_of
+from scorer.store import previous_of
 from scorer.types import Counts, Run, WorkItem
 
 

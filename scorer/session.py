@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from scorer.connection import Target, sentences
 from scorer.copying import copied
+from scorer.errors import UserError
 from scorer.statements import statement
 
 _COPY_BYTES = 1 << 20  # handed to the server at once
@@ -112,3 +113,18 @@ class Session:
         """Run a file of statements that takes no parameters (a job's views and grants)."""
         assert self._session is not None, "outside a transaction"
         self._session.exec_driver_sql(script)
+
+
+@lru_cache(maxsize=64)
+def _names_in(query: str) -> tuple[str, ...]:
+    """The parameters that a query names."""
+    return tuple(sa.text(query).compile().params)
+
+
+def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Those of `parameters` that a job's query names; UserError where it names another."""
+    named = _names_in(query)
+    for name in named:
+        if name not in parameters:
+            raise UserError(f"{where} names :{name}, which [parameters] of its job.toml lacks; add it.")
+    return {name: parameters[name] for name in named}

@@ -10,17 +10,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
-
-import sqlalchemy as sa
 
 from scorer.arrays import texts, wholes
 from scorer.connection import sentences
 from scorer.copying import documents, flag, moment, number, raw, text, whole, word
 from scorer.errors import UserError
 from scorer.job import Job
-from scorer.session import Session
+from scorer.session import Session, only_named
 from scorer.statements import statement, without_comments
 from scorer.types import (
     Counts,
@@ -468,21 +465,6 @@ def previous_of(row: Any) -> Previous | None:
         job_version=row.judged_by_job,
         as_known_at=row.status_known_at,
     )
-
-
-@lru_cache(maxsize=64)
-def _names_in(query: str) -> tuple[str, ...]:
-    """The parameters that a query names."""
-    return tuple(sa.text(query).compile().params)
-
-
-def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """Those of `parameters` that a job's query names; UserError where it names another."""
-    named = _names_in(query)
-    for name in named:
-        if name not in parameters:
-            raise UserError(f"{where} names :{name}, which [parameters] of its job.toml lacks; add it.")
-    return {name: parameters[name] for name in named}
 
 
 def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:

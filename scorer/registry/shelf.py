@@ -11,9 +11,8 @@ from typing import Any
 from scorer.connection import sentences
 from scorer.errors import UserError
 from scorer.job import Job
-from scorer.session import Session
+from scorer.session import Session, only_named
 from scorer.statements import statement, without_comments
-from scorer.store import only_named
 from scorer.types import WorkItem
 
 
