@@ -18,8 +18,7 @@ from scorer.config import Settings
 from scorer.connection import Target, sentences
 from scorer.job import Job
 from scorer.session import Session, engine
-from scorer.source import bound
-from scorer.statements import statement, without_comments
+from scorer.statements import bound, statement, without_comments
 
 # In the order of a run; those of the job's own are named in its definition, all others are files of sql/.
 _ONCE_A_RUN = ("begin_run", "due", "orphans", "write_rejections", "resolve_orphans")

@@ -19,7 +19,7 @@ from scorer.lines import close_line, open_line
 from scorer.log import say
 from scorer.pipeline import Line, judge_all
 from scorer.schedule import Schedule
-from scorer.source import names_parameter
+from scorer.statements import names_parameter
 from scorer.steps import Steps
 from scorer.sweeps import list_orphans, look_of
 from scorer.timetable import Timetable

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,7 +36,7 @@ from scorer.connection import Target, columns_uri, sentences
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.job import Job
 from scorer.log import say
-from scorer.statements import statement, without_comments
+from scorer.statements import bound, statement, without_comments
 from scorer.types import NO_TIME, Attributes, Floats, Integers, Observations, Position, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -73,9 +72,7 @@ LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 # told here: so far away that no date lies beyond, and near enough for differences.
 _FROM_2000 = 946_684_800_000_000
 _ENDLESS = {NO_TIME + _FROM_2000 - 1: 2**62, NO_TIME + _FROM_2000: -(2**62)}
-_TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]", "known_ats": "timestamptz[]"}
 _POLL_SECONDS = 0.05
-_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)\b")
 
 
 class Source:
@@ -319,24 +316,6 @@ def _lack(standby: _Reader, position: Position) -> _Lack | None:
     return None
 
 
-def bound(query: str) -> str:
-    """The statement with each `:name` read from the session's setting scorer.name.
-
-    >>> bound("SELECT unnest(:entity_ids) -- ids: one :each")
-    "SELECT unnest(CAST(current_setting('scorer.entity_ids') AS text[]))"
-    """
-    return _PARAMETER.sub(_setting, without_comments(query))
-
-
-def names_parameter(query: str, name: str) -> bool:
-    """Whether the statement names the parameter.
-
-    >>> names_parameter("SELECT :as_ofs -- not :known_ats", "known_ats")
-    False
-    """
-    return name in _PARAMETER.findall(without_comments(query))
-
-
 def _named(columns: Iterable[str]) -> str:
     r"""Columns as a statement names them.
 
@@ -344,12 +323,6 @@ def _named(columns: Iterable[str]) -> str:
     '"a", "b""c"'
     """
     return ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
-
-
-def _setting(match: re.Match[str]) -> str:
-    name = match[1]
-    setting = f"current_setting('scorer.{name}')"
-    return f"CAST({setting} AS {_TYPES[name]})" if name in _TYPES else setting
 
 
 def _moments(moments: Sequence[datetime]) -> list[str]:

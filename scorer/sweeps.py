@@ -13,7 +13,7 @@ from scorer.job import Job
 from scorer.nights import newest
 from scorer.schedule import Schedule
 from scorer.session import Session
-from scorer.source import names_parameter
+from scorer.statements import names_parameter
 from scorer.types import Run
 
 _A_DAY = timedelta(days=1)

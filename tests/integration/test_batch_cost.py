@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from scorer.connection import Target
 from scorer.plan import steps_of
-from scorer.source import Source, bound
+from scorer.source import Source
+from scorer.statements import bound
 from scorer.store import Store
 from scorer.types import Run, Trigger, WorkItem
 

@@ -18,8 +18,7 @@ import pytest
 from scorer.config import shipped_root
 from scorer.job import Job
 from scorer.retention import TABLES as TABLES_PRUNED
-from scorer.source import bound
-from scorer.statements import statement
+from scorer.statements import bound, statement
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))

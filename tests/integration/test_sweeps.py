@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from scorer import nights
 from scorer.connection import Target
 from scorer.plan import steps_of
-from scorer.source import names_parameter
-from scorer.statements import statement, without_comments
+from scorer.statements import names_parameter, statement, without_comments
 from scorer.store import Store
 from scorer.sweeps import find_unsettled, look_of
 from scorer.types import Run, Trigger
