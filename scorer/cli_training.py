@@ -60,9 +60,10 @@ def train(
     It is cross-validated by client, for the figures, and then fitted to all landmarks of the source tables, written into a folder of its
     own, and registered. `scorer model promote` alone puts it into production.
     """
-    from scorer.evaluation.conduct import report_held_out, require_place
+    from scorer.evaluation.conduct import require_place
     from scorer.registry.artefacts import store_bytes
     from scorer.registry.shelf import Shelf
+    from scorer.training.report import report_held_out
     from scorer.training.trainer import one_in, require_free
     from scorer.training.trainer import train as fit
 

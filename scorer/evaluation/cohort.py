@@ -18,8 +18,7 @@ from scorer.measures import Subgroups
 from scorer.model import ProductionPipeline
 from scorer.opinion import opine
 from scorer.source import Source
-from scorer.training.landmarks import Landmarks, mark_of, read_landmarks
-from scorer.training.targets import hours_from_event
+from scorer.training.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
 from scorer.types import Attributes, Booleans, Floats
 
 _DAY = timedelta(days=1)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-
-import numpy as np
 
 from scorer import schema
 from scorer.config import Settings
 from scorer.connection import Target
 from scorer.errors import UserError
-from scorer.evaluation.cohort import cohort_of, read_cohort
+from scorer.evaluation.cohort import read_cohort
 from scorer.evaluation.evaluate import Evaluation, evaluate
 from scorer.evaluation.keeping import keep
-from scorer.evaluation.page import page
+from scorer.evaluation.page import page, write_page
 from scorer.evaluation.plots import require_plots
 from scorer.job import Job
 from scorer.measures import Subgroups
-from scorer.model import ProductionPipeline, read_manifest
+from scorer.model import ProductionPipeline
 from scorer.registry.artefacts import open_version, production_pipeline
 from scorer.registry.shelf import Shelf
 from scorer.session import engine
 from scorer.source import Source
 from scorer.store import Store
-from scorer.training.trainer import Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,39 +82,11 @@ def conduct(
         with store.transaction():
             evaluation_id = keep(evaluation, store)
             if wanted.report is not None and text is not None:
-                _write(wanted.report, text)
+                write_page(wanted.report, text)
     finally:
         source.close()
         store.close()
     return Conducted(evaluation_id=evaluation_id, evaluation=evaluation)
-
-
-def report_held_out(job: Job, trained: Trained, *, report: Path, command: str) -> None:
-    """Write the page of a training's own scores: each client's by a model of the same recipe that has not seen that client."""
-    landmarks = trained.landmarks
-    entity = landmarks.entity_ids.astype(str)
-    steps = np.diff(landmarks.as_of)[entity[1:] == entity[:-1]]
-    every = timedelta(microseconds=int(np.median(steps))) if len(steps) else timedelta(hours=1)
-    cohort = cohort_of(
-        job,
-        landmarks,
-        trained.score,
-        every=every,
-        outcomes=True,
-        subgroups=job.measures.subgroups,
-        clients_seen=0,
-    )
-    evaluation = evaluate(
-        job,
-        cohort,
-        read_manifest(trained.folder),
-        every=every,
-        outcomes=True,
-        faults=(),
-        command=command,
-    )
-    held_out = "Cross-validated: every client was scored by a model of the same recipe that had not seen that client."
-    _write(report, page(replace(evaluation, remarks=(held_out, *evaluation.remarks))))
 
 
 def _model(job: Job, model_version: str | None, store: Store, *, settings: Settings) -> ProductionPipeline:
@@ -141,10 +110,3 @@ def require_place(report: Path | None) -> None:
     require_plots()
     if not report.parent.is_dir():
         raise UserError(f"The page {report} cannot be written: there is no folder {report.parent}.")
-
-
-def _write(report: Path, text: str) -> None:
-    try:
-        report.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"The page {report} cannot be written: {error.strerror}; nothing was kept.") from error

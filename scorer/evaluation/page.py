@@ -6,8 +6,10 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from html import escape
 from importlib import resources
+from pathlib import Path
 from string import Template
 
+from scorer.errors import UserError
 from scorer.evaluation import wording
 from scorer.evaluation.evaluate import Above, Evaluation, Group
 from scorer.evaluation.plots import plots
@@ -170,3 +172,11 @@ def _table(
     head = f"<thead><tr>{cells('th', header)}</tr></thead>" if any(header) else ""
     body = "".join(f"<tr{_OWN if place in marked else ''}>{cells('td', row)}</tr>" for place, row in enumerate(rows))
     return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
+
+
+def write_page(report: Path, text: str) -> None:
+    """Write a page to the file `report`. Raises UserError where the file cannot be written."""
+    try:
+        report.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"The page {report} cannot be written: {error.strerror}; nothing was kept.") from error

@@ -8,8 +8,7 @@ from scorer.evaluation.metrics import Judged, calibration, discrimination
 from scorer.evaluation.resampling import Figure, draws, ratio
 from scorer.evaluation.utility import gain_and_best
 from scorer.job import Job
-from scorer.training.landmarks import Landmarks
-from scorer.training.targets import hours_from_event
+from scorer.training.landmarks import Landmarks, hours_from_event
 from scorer.types import Booleans, Floats
 
 

@@ -350,3 +350,14 @@ def _joined(parts: list[Attributes]) -> Attributes:
 def mark_of(client: str) -> str:
     """What a manifest keeps of a client that the model was trained on: enough to count them, too little to find anybody by."""
     return hashlib.sha256(client.encode()).hexdigest()[:_SHOWN_DIGITS]
+
+
+_HOUR = 3_600_000_000
+
+
+def hours_from_event(landmarks: Landmarks) -> tuple[Floats, Booleans]:
+    """Hours from each landmark's event to the landmark (below 0 before it), NaN without one; and whether there is one."""
+    has_event = landmarks.event_at != NO_TIME
+    hours = np.full(len(landmarks), np.nan)
+    hours[has_event] = (landmarks.as_of[has_event] - landmarks.event_at[has_event]) / _HOUR
+    return hours, has_event

@@ -14,10 +14,8 @@ from scorer.errors import UserError
 from scorer.evaluation.utility import gain_and_best
 from scorer.job import Job
 from scorer.recipes import Configuration, Recipe
-from scorer.training.landmarks import Landmarks
-from scorer.types import NO_TIME, Booleans, Floats
-
-_HOUR = 3_600_000_000
+from scorer.training.landmarks import Landmarks, hours_from_event
+from scorer.types import Booleans, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +24,6 @@ class Targets:
 
     positive: Booleans
     weight: Floats
-
-
-def hours_from_event(landmarks: Landmarks) -> tuple[Floats, Booleans]:
-    """Hours from each landmark's event to the landmark (below 0 before it), NaN without one; and whether there is one."""
-    has_event = landmarks.event_at != NO_TIME
-    hours = np.full(len(landmarks), np.nan)
-    hours[has_event] = (landmarks.as_of[has_event] - landmarks.event_at[has_event]) / _HOUR
-    return hours, has_event
 
 
 def gains(landmarks: Landmarks, job: Job) -> Floats | None:

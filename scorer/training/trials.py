@@ -20,8 +20,8 @@ from scorer.training.cross_validation import crossed, fit_fold
 from scorer.training.estimators import parameters_of
 from scorer.training.figures import objective_of
 from scorer.training.folds import folds_of
-from scorer.training.landmarks import Landmarks
-from scorer.training.targets import counted, gains, hours_from_event, targets_of
+from scorer.training.landmarks import Landmarks, hours_from_event
+from scorer.training.targets import counted, gains, targets_of
 from scorer.types import Booleans, Floats, Integers
 
 

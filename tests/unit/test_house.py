@@ -66,12 +66,12 @@ LAYERS = (
         "revision",
         "boosting",
         "tls",
-        "neighbour",
         "retention",
     },
     {
         "store",
         "surroundings",
+        "neighbour",
         "timetable",
         "nights",
         "watch",

@@ -1,0 +1,44 @@
+"""The page of a training: its own model, scored on the clients that each fold left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from scorer.evaluation.cohort import cohort_of
+from scorer.evaluation.evaluate import evaluate
+from scorer.evaluation.page import page, write_page
+from scorer.job import Job
+from scorer.model import read_manifest
+from scorer.training.trainer import Trained
+
+
+def report_held_out(job: Job, trained: Trained, *, report: Path, command: str) -> None:
+    """Write the page of a training's own scores: each client's by a model of the same recipe that has not seen that client."""
+    landmarks = trained.landmarks
+    entity = landmarks.entity_ids.astype(str)
+    steps = np.diff(landmarks.as_of)[entity[1:] == entity[:-1]]
+    every = timedelta(microseconds=int(np.median(steps))) if len(steps) else timedelta(hours=1)
+    cohort = cohort_of(
+        job,
+        landmarks,
+        trained.score,
+        every=every,
+        outcomes=True,
+        subgroups=job.measures.subgroups,
+        clients_seen=0,
+    )
+    evaluation = evaluate(
+        job,
+        cohort,
+        read_manifest(trained.folder),
+        every=every,
+        outcomes=True,
+        faults=(),
+        command=command,
+    )
+    held_out = "Cross-validated: every client was scored by a model of the same recipe that had not seen that client."
+    write_page(report, page(replace(evaluation, remarks=(held_out, *evaluation.remarks))))
