@@ -19,13 +19,14 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from scorer import admission, schema
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.embedded import Server
-from scorer.job import Job, load_job
-from scorer.log import configure
-from scorer.session import engine
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.session import engine
+from scorer.jobs.job import Job, load_job
+from scorer.log.logger import configure
+from scorer.registry import registration as admission
 
 _numbers = itertools.count(1)
 
@@ -138,7 +139,7 @@ def sepsis() -> Job:
 # child does what a program does at its own, but for taking its modules apart.
 WARM = """
 import atexit, gc, json, os, runpy, sys, threading
-import scorer.check, scorer.cli, scorer.demo, scorer.load, scorer.runs
+import scorer.cli.main, scorer.database.source.demo, scorer.database.source.load, scorer.runs.check, scorer.runs.run
 gc.freeze()
 for line in sys.stdin:
     asked = json.loads(line)
@@ -259,7 +260,7 @@ class Cluster:
 
         with Client(self.address, set_as_default=False, timeout=PATIENCE) as client:
             client.wait_for_workers(workers, timeout=PATIENCE)
-            for module in ("scorer.worker", "scorer.training.away"):
+            for module in ("scorer.runs.worker", "scorer.training.remote_trials"):
                 client.run(importlib.import_module, module)
 
     def settle(self, **settings: str) -> None:

@@ -1,1 +1,4 @@
-"""How good a model is: a cohort scored hour by hour as production would have seen it, and what comes of it."""
+"""How good a model is: landmarks, a cohort scored hour by hour, figures, the page.
+
+Imports runs and all below.
+"""

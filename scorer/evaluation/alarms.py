@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scorer.evaluation.resampling import Figure, quantiles, quotient, ratio
+from scorer.evaluation.bootstrap import Figure, quantiles, quotient, ratio
 from scorer.evaluation.utility import best_alarms, gain_and_best
-from scorer.measures import Utility
-from scorer.types import Booleans, Floats, Integers
+from scorer.jobs.evaluation import Utility
+from scorer.types.values import Booleans, Floats, Integers
 
 _MEDIAN_AND_QUARTILES = (0.5, 0.25, 0.75)
 

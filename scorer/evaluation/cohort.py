@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from scorer.database.source.reader import Source
 from scorer.errors import UserError
 from scorer.evaluation.alarms import Rows
-from scorer.job import Job, Task
-from scorer.measures import Subgroups
-from scorer.model import ProductionPipeline
-from scorer.opinion import opine
-from scorer.source import Source
-from scorer.training.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
-from scorer.types import Attributes, Booleans, Floats
+from scorer.evaluation.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
+from scorer.jobs.evaluation import Subgroups
+from scorer.jobs.job import Job, Task
+from scorer.registry.model import ProductionPipeline
+from scorer.scoring.predictions import opine
+from scorer.types.values import Attributes, Booleans, Floats
 
 _DAY = timedelta(days=1)
 _SCORED_TOGETHER = 20_000

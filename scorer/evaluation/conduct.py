@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from scorer import schema
 from scorer.config import Settings
-from scorer.connection import Target
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.session import engine
+from scorer.database.source.reader import Source
+from scorer.database.store.models import Shelf
+from scorer.database.store.runs import Store
 from scorer.errors import UserError
 from scorer.evaluation.cohort import read_cohort
-from scorer.evaluation.evaluate import Evaluation, evaluate
-from scorer.evaluation.keeping import keep
+from scorer.evaluation.figures import Evaluation, evaluate
 from scorer.evaluation.page import page, write_page
 from scorer.evaluation.plots import require_plots
-from scorer.job import Job
-from scorer.measures import Subgroups
-from scorer.model import ProductionPipeline
+from scorer.evaluation.records import keep
+from scorer.jobs.evaluation import Subgroups
+from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version, production_pipeline
-from scorer.registry.shelf import Shelf
-from scorer.session import engine
-from scorer.source import Source
-from scorer.store import Store
+from scorer.registry.model import ProductionPipeline
 
 
 @dataclass(frozen=True, slots=True)

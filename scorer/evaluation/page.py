@@ -11,7 +11,7 @@ from string import Template
 
 from scorer.errors import UserError
 from scorer.evaluation import wording
-from scorer.evaluation.evaluate import Above, Evaluation, Group
+from scorer.evaluation.figures import Above, Evaluation, Group
 from scorer.evaluation.plots import plots
 from scorer.version import __version__
 

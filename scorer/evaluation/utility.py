@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scorer.measures import Utility
-from scorer.types import Booleans, Floats
+from scorer.jobs.evaluation import Utility
+from scorer.types.values import Booleans, Floats
 
 
 def utilities(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> tuple[Floats, Floats]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from scorer.evaluation.evaluate import FEW, Above, Evaluation, Group
-from scorer.evaluation.resampling import Figure
+from scorer.evaluation.bootstrap import Figure
+from scorer.evaluation.figures import FEW, Above, Evaluation, Group
 
 # By name: what it is called, and what it says.
 FIGURES = {

@@ -1,1 +1,4 @@
-"""What becomes of a model in production: how its inputs and scores drift, how well it foretells, when it is due for training."""
+"""Looks and tells, changes nothing: status, health, metrics, checkups, live performance.
+
+Imports governance and all below.
+"""

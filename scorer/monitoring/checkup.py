@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from scorer import events
 from scorer.config import Settings
-from scorer.connection import Target
+from scorer.database.connection import Target
+from scorer.database.session import Session
+from scorer.database.source.reader import Source
+from scorer.database.store import checkups
+from scorer.database.store.checkups import Monitored, Shift, Told
 from scorer.errors import Stopping, UserError
-from scorer.job import Job, Task
-from scorer.limits import Limits
-from scorer.log import say
-from scorer.monitoring import findings
-from scorer.monitoring.drift import SCORE
-from scorer.monitoring.findings import Monitored, Shift, Told
-from scorer.monitoring.live import Performance, performance
-from scorer.session import Session
-from scorer.source import Source
+from scorer.jobs.job import Job, Task
+from scorer.jobs.monitoring import Limits
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.monitoring.live_performance import Performance, performance
+from scorer.registry.drift_bins import SCORE
 
 _log = logging.getLogger(__name__)
 _SAMPLE = 20_000  # scores whose outcomes are looked up
@@ -72,12 +72,12 @@ def nightly_checkup(job: Job, url: str, settings: Settings, stopping: Callable[[
     """Check the job's model up, where it has one in production, and tell the journal what is wrong with it and was not told yet."""
     with closing(Session(Target.of(url, settings, role=settings.worker_role))) as session:
         with session.transaction():
-            findings.prune_feature_counts(session, job.name)
-            in_production = findings.read_monitored(session, job.name) is not None
+            checkups.prune_feature_counts(session, job.name)
+            in_production = checkups.read_monitored(session, job.name) is not None
         if in_production:
             check_up(job, url=url, settings=settings, stopping=stopping)
         with session.transaction():
-            for each in findings.tell_alerts(session, job.name):
+            for each in checkups.tell_alerts(session, job.name):
                 _tell(job.name, each)
 
 
@@ -86,7 +86,7 @@ def check_up(job: Job, *, url: str, settings: Settings, stopping: Callable[[], b
     target = Target.of(url, settings, role=settings.worker_role)
     with closing(Session(target)) as session, closing(Source.of(url, settings)) as source:
         with session.transaction():
-            model = findings.read_monitored(session, job.name)
+            model = checkups.read_monitored(session, job.name)
         if model is None:
             raise UserError(f"Job {job.name} has no model in production to look at; see `scorer model list`.")
         window_from = model.read_at - job.limits.window
@@ -101,14 +101,14 @@ def check_up(job: Job, *, url: str, settings: Settings, stopping: Callable[[], b
         _go_on(stopping)
         wrong = _wrong(job, model, drift=drift, live=live, constant_share=constant_share, new_codes=new_codes)
         with session.transaction():
-            findings.one_checkup_at_a_time(session, job.name)
+            checkups.one_checkup_at_a_time(session, job.name)
             _keep(session, job, model, drift, live, constant_share, new_codes, window_from=window_from)
             ended = _keep_alerts(session, job.name, model.model_version, wrong)
         for kind, model_version in ended:
             say(_log, events.ALERT_ENDED, job=job.name, kind=kind, model_version=model_version)
         with session.transaction():
-            health = findings.list_model_health(session, job.name)
-            retrain_due = findings.list_retrain_due(session, job.name)
+            health = checkups.list_model_health(session, job.name)
+            retrain_due = checkups.list_retrain_due(session, job.name)
     return Checkup(
         job=job.name,
         model_version=model.model_version,
@@ -128,8 +128,8 @@ def _go_on(stopping: Callable[[], bool]) -> None:
 
 
 def _drift(session: Session, job: Job, model: Monitored, *, since: datetime) -> Drift:
-    found = findings.measure_drift(session, job.name, model_version=model.model_version, since=since)
-    entities = findings.count_scored_entities(
+    found = checkups.measure_drift(session, job.name, model_version=model.model_version, since=since)
+    entities = checkups.count_scored_entities(
         session, job.name, output=job.output, model_version=model.model_version, since=since
     )
     return judge_drift(found, entities=entities, limits=job.limits)
@@ -165,14 +165,14 @@ def judge_drift(found: list[Shift], *, entities: int, limits: Limits) -> Drift:
 
 
 def _constant_share(session: Session, job: Job, model: Monitored) -> float | None:
-    entities, same = findings.count_same_scores(
+    entities, same = checkups.count_same_scores(
         session, job.name, output=job.output, model_version=model.model_version, look_back=_LOOK_BACK
     )
     return same / entities if entities >= _FEWEST else None
 
 
 def _new_codes(session: Session, job: Job, model: Monitored, *, since: datetime) -> dict[str, int]:
-    return findings.list_new_codes(
+    return checkups.list_new_codes(
         session,
         job.name,
         since=since,
@@ -189,7 +189,7 @@ def _live(session: Session, source: Source, job: Job, model: Monitored) -> Perfo
     label = np.empty(0)
     if job.task is Task.BINARY and "outcomes_known" in job.statements:
         with session.transaction():
-            items, score = findings.sample_scores(
+            items, score = checkups.sample_scores(
                 session,
                 job.name,
                 output=job.output,
@@ -238,7 +238,7 @@ def _keep(
     window_from: datetime,
 ) -> None:
     worst = drift.shifts[0] if drift.shifts else None
-    key = findings.record_checkup(
+    key = checkups.record_checkup(
         session,
         job=job.name,
         model_version=model.model_version,
@@ -258,7 +258,7 @@ def _keep(
         retrain_after=job.limits.retrain_after,
     )
     if live.figures:
-        findings.record_live_performance(
+        checkups.record_live_performance(
             session,
             figures=live.figures,
             checkup_id=key,
@@ -277,10 +277,10 @@ def _keep_alerts(
 ) -> list[tuple[str, str]]:
     """Open, keep or end the job's alerts; kind and model of those that ended."""
     right = [kind for kind, (holds, _) in wrong.items() if holds is False]
-    ended = findings.end_alerts(session, job, model_version=model_version, kinds=right)
+    ended = checkups.end_alerts(session, job, model_version=model_version, kinds=right)
     for kind, (holds, detail) in wrong.items():
         if holds:
-            findings.keep_alert(session, job, kind=kind, model_version=model_version, detail=detail)
+            checkups.keep_alert(session, job, kind=kind, model_version=model_version, detail=detail)
     return ended
 
 

@@ -1,1 +1,4 @@
-"""The registry of models: what is known of each version, where its bytes come from, and what admits it to production."""
+"""What a model version is: manifest, artefact, loaded model, card, what it declines.
+
+Imports database and all below.
+"""

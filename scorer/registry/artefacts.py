@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from scorer.config import Settings, shipped_root
+from scorer.database.store.models import Registered, Shelf
+from scorer.database.store.runs import Store
 from scorer.errors import UserError
-from scorer.feature_names import feature_names
-from scorer.job import Job
-from scorer.model import ARTEFACT, MANIFEST, ProductionPipeline, find_version, manifest_of
-from scorer.registry.shelf import Registered, Shelf
-from scorer.store import Store
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import Job
+from scorer.registry.model import ARTEFACT, MANIFEST, ProductionPipeline, find_version, manifest_of
 
 LARGEST = 128 * 1024 * 1024  # bytes that the database takes of one artefact
 

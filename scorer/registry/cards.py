@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scorer.database.store.models import Registered
 from scorer.errors import UserError
-from scorer.registry.shelf import Registered
 
 # In the order of scorer.card_gaps, with what each field asks.
 FIELDS: Mapping[str, str] = {

@@ -1,1 +1,4 @@
-"""Training: landmarks, folds, targets, estimators, and from them a search and a model version on disk."""
+"""From a recipe to a model version on disk: folds, targets, fits, search.
+
+Imports evaluation and all below.
+"""

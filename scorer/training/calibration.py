@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scorer.ensemble import logistic
-from scorer.types import Floats
+from scorer.registry.ensemble import logistic
+from scorer.types.values import Floats
 
 _STEPS = 100
 _CLOSE = 1e-10

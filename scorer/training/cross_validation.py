@@ -8,16 +8,16 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scorer.ensemble import Ensemble, logistic
-from scorer.features import group_columns
-from scorer.job import Job
-from scorer.recipes import Recipe
+from scorer.evaluation.landmarks import Landmarks, Progress
+from scorer.jobs.job import Job
+from scorer.jobs.training import Recipe
+from scorer.registry.ensemble import Ensemble, logistic
+from scorer.scoring.features import group_columns
 from scorer.training.calibration import best_threshold, platt
 from scorer.training.estimators import fit, parameters_of
 from scorer.training.folds import folds_of
-from scorer.training.landmarks import Landmarks, Progress
 from scorer.training.targets import Targets, gains, targets_of
-from scorer.types import Booleans, Floats, Integers
+from scorer.types.values import Booleans, Floats, Integers
 
 # Fits smaller than this are made one after the other: to start processes would take longer.
 _CELLS_WORTH_PROCESSES = 2_000_000

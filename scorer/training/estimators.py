@@ -13,12 +13,12 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
-from scorer.boosting import lightgbm
-from scorer.ensemble import Boosted, Ensemble, Linear, Member, Voted
 from scorer.errors import UserError
-from scorer.recipes import Configuration, Recipe
+from scorer.jobs.training import Configuration, Recipe
+from scorer.registry.boosting import lightgbm
+from scorer.registry.ensemble import Boosted, Ensemble, Linear, Member, Voted
 from scorer.training.targets import Targets
-from scorer.types import Booleans, Floats, Integers
+from scorer.types.values import Booleans, Floats, Integers
 
 Parameters = Mapping[str, Any]
 Fit = Callable[[Floats, Booleans, Floats, Parameters, Sequence[int]], list[Member]]

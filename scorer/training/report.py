@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from scorer.evaluation.cohort import cohort_of
-from scorer.evaluation.evaluate import evaluate
+from scorer.evaluation.figures import evaluate
 from scorer.evaluation.page import page, write_page
-from scorer.job import Job
-from scorer.model import read_manifest
+from scorer.jobs.job import Job
+from scorer.registry.model import read_manifest
 from scorer.training.trainer import Trained
 
 

@@ -18,11 +18,11 @@ import joblib
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.job import Job, Task
-from scorer.model import libraries
-from scorer.recipes import Recipe
-from scorer.threads import libraries_on_one_thread
-from scorer.training.landmarks import Landmarks
+from scorer.evaluation.landmarks import Landmarks
+from scorer.jobs.job import Job, Task
+from scorer.jobs.training import Recipe
+from scorer.registry.model import libraries
+from scorer.runs.threads import libraries_on_one_thread
 from scorer.training.trials import Cohort, plan, tried
 from scorer.version import __version__
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorer.errors import UserError
+from scorer.evaluation.landmarks import Landmarks, hours_from_event
 from scorer.evaluation.utility import gain_and_best
-from scorer.job import Job
-from scorer.recipes import Configuration, Recipe
-from scorer.training.landmarks import Landmarks, hours_from_event
-from scorer.types import Booleans, Floats
+from scorer.jobs.job import Job
+from scorer.jobs.training import Configuration, Recipe
+from scorer.types.values import Booleans, Floats
 
 
 @dataclass(frozen=True, slots=True)

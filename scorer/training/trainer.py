@@ -20,21 +20,21 @@ from typing import Any
 import joblib
 import numpy as np
 
-from scorer import declining
-from scorer.ensemble import Ensemble, logistic
 from scorer.errors import UserError
-from scorer.feature_names import feature_names
-from scorer.job import MEANING, Job, Task
-from scorer.model import ARTEFACT, MANIFEST, ProductionPipeline, libraries
-from scorer.monitoring.drift import baseline
-from scorer.recipes import Recipe
+from scorer.evaluation.landmarks import Landmarks, mark_of
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import MEANING, Job, Task
+from scorer.jobs.training import Recipe
+from scorer.registry import declining
+from scorer.registry.drift_bins import baseline
+from scorer.registry.ensemble import Ensemble, logistic
+from scorer.registry.model import ARTEFACT, MANIFEST, ProductionPipeline, libraries
 from scorer.training.calibration import best_threshold, platt
 from scorer.training.cross_validation import Fitted, fit_all
 from scorer.training.estimators import parameters_of
-from scorer.training.figures import band_figures, figures_of
-from scorer.training.landmarks import Landmarks, mark_of
+from scorer.training.held_out_figures import band_figures, figures_of
 from scorer.training.targets import counted, gains
-from scorer.types import Features, Floats, Integers
+from scorer.types.values import Features, Floats, Integers
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
 _EXPLAINED = 1000  # rows whose contributions are averaged

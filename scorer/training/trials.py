@@ -12,17 +12,17 @@ from typing import Any, Self
 import numpy as np
 
 from scorer.errors import UserError
+from scorer.evaluation.landmarks import Landmarks, hours_from_event
 from scorer.evaluation.utility import gain_and_best
-from scorer.features import group_columns
-from scorer.job import Job
-from scorer.recipes import Configuration, Recipe
+from scorer.jobs.job import Job
+from scorer.jobs.training import Configuration, Recipe
+from scorer.scoring.features import group_columns
 from scorer.training.cross_validation import crossed, fit_fold
 from scorer.training.estimators import parameters_of
-from scorer.training.figures import objective_of
 from scorer.training.folds import folds_of
-from scorer.training.landmarks import Landmarks, hours_from_event
+from scorer.training.held_out_figures import objective_of
 from scorer.training.targets import counted, gains, targets_of
-from scorer.types import Booleans, Floats, Integers
+from scorer.types.values import Booleans, Floats, Integers
 
 
 def plan(job: Job) -> list[tuple[int, str, Recipe]]:

@@ -34,20 +34,22 @@ import psycopg2
 import pytest
 import sklearn.ensemble  # noqa: F401
 
-from scorer import cli, log
-from scorer.answers import Answers
-from scorer.cohort import generate, write
+from scorer.cli import main as cli
 from scorer.config import Settings, shipped_root
+from scorer.database.source.load import load
+from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
-from scorer.features import build
-from scorer.job import load_job
-from scorer.lines import close_line, open_line
-from scorer.load import load
-from scorer.pipeline import carry_batch
-from scorer.runs import enqueue, run_job
-from scorer.types import Counts, Run, Trigger
-from scorer.validation import Suites
-from scorer.worker import Worker
+from scorer.jobs.job import load_job
+from scorer.log import logger as log
+from scorer.runs.requests import Answers
+from scorer.runs.run import enqueue, run_job
+from scorer.runs.worker import Worker
+from scorer.scoring.features import build
+from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.pipeline import carry_batch
+from scorer.scoring.validation.suites import Suites
+from scorer.types.enums import Trigger
+from scorer.types.values import Counts, Run
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATIENCE = 60.0  # seconds for what takes one

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from scorer.answers import Answers
 from scorer.config import Settings
-from scorer.job import Job
+from scorer.jobs.job import Job
+from scorer.runs.requests import Answers
 
 VISITS = 40
 KILLS = 30

@@ -15,11 +15,11 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import schema
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.embedded import Server
-from scorer.session import engine
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.session import engine
 
 PASSWORD = "Zwetschgen-Datschi-7"
 MODEL = "2026.11.21"

@@ -22,9 +22,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.cohort import generate, write
 from scorer.config import shipped_root
-from scorer.embedded import installs
+from scorer.database.embedded.server import installs
+from scorer.database.source.sample import generate, write
 
 SCRIPT = Path(sys.executable).with_name("scorer")
 VISITS = 200
@@ -306,7 +306,7 @@ class TestWhatStands:
 class TestProgram:
     def test_a_bug_shows_its_traceback_and_exits_70(self, place: Place, tmp_path: Path) -> None:
         (tmp_path / "sitecustomize.py").write_text(
-            "import scorer.job\n\ndef broken(*_, **__):\n    return 1 / 0\n\nscorer.job.load_job = broken\n"
+            "import scorer.jobs.job\n\ndef broken(*_, **__):\n    return 1 / 0\n\nscorer.jobs.job.load_job = broken\n"
         )
         done = subprocess.run(
             [SCRIPT, "run", "sepsis", "--json"],
@@ -349,7 +349,7 @@ class TestProgram:
         self, place: Place, arguments: list[str], heavy: str
     ) -> None:
         code = (
-            "import sys\nfrom scorer.cli import main\ntry:\n    main(sys.argv[1:])\n"
+            "import sys\nfrom scorer.cli.main import main\ntry:\n    main(sys.argv[1:])\n"
             "finally:\n    print('imported', *sys.modules, file=sys.stderr)"
         )
         done = subprocess.run(

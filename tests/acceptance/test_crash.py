@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 
 from scorer.config import Settings
-from scorer.job import Job
-from scorer.runs import run_job
+from scorer.jobs.job import Job
+from scorer.runs.run import run_job
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
 STEPS = ("enqueue", "claim", "read", "validate", "features", "score", "write", "record", "write back", "commit")

@@ -49,7 +49,9 @@ class Service:
         self.health = folder / "health"
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from scorer.cli import main; main()", "daemon"], env=environment, stderr=errors
+                [sys.executable, "-c", "from scorer.cli.main import main; main()", "daemon"],
+                env=environment,
+                stderr=errors,
             )
 
     def signs(self) -> list[str]:

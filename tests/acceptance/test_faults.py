@@ -27,12 +27,14 @@ from unittest.mock import patch
 import psycopg2
 import pytest
 
-from scorer import admission, embedded, schema
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.embedded import Server
-from scorer.job import load_job
-from scorer.session import engine
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.embedded import server as embedded
+from scorer.database.embedded.server import Server
+from scorer.database.session import engine
+from scorer.jobs.job import load_job
+from scorer.registry import registration as admission
 
 VISITS = 80
 BATCH = 4

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-import scorer.cluster
-from scorer import events
 from scorer.config import Settings
 from scorer.errors import UserError
-from scorer.job import Job
-from scorer.runs import Ended, run_job
+from scorer.jobs.job import Job
+from scorer.log import events
+from scorer.runs import cluster as dask_cluster
+from scorer.runs.run import Ended, run_job
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VISITS = 80
@@ -140,7 +140,7 @@ def test_whoever_began_a_run_is_ended_and_the_cluster_ends_it_after_its_batches(
     command = ["run", "sepsis", "--as-of", NOW.isoformat(), "--backend", "dask", "--scheduler", standing.address]
     environment = {**os.environ, "SCORER_CONFIG": str(standing.config)}
     with subprocess.Popen(
-        [sys.executable, "-c", "from scorer.cli import main; main()", *command],
+        [sys.executable, "-c", "from scorer.cli.main import main; main()", *command],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     ) as began:  # fmt: skip
         clinic.eventually(lambda: clinic.batches() or began.poll(), what=began.poll)
@@ -173,7 +173,7 @@ def test_a_worker_that_has_another_database_says_so_and_does_nothing(
 
 def reach(settings: Settings) -> None:
     """Connect, as the command does before a run begins."""
-    with scorer.cluster.Cluster(settings):
+    with dask_cluster.Cluster(settings):
         pass
 
 
@@ -210,7 +210,7 @@ def test_the_scheduler_is_killed_in_the_middle(clinic: Clinic, standing: Any, ca
 def test_a_scheduler_that_is_not_there_is_refused(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(scorer.cluster, "_PATIENCE", 0.5)
+    monkeypatch.setattr(dask_cluster, "_PATIENCE", 0.5)
     for address, told in (
         (None, "needs the address of a scheduler"),
         ("tcp://127.0.0.1:9", "The Dask scheduler at tcp://127.0.0.1:9 cannot be reached"),

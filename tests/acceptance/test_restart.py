@@ -24,11 +24,12 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import admission, schema
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.embedded import Server
-from scorer.session import engine
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.session import engine
+from scorer.registry import registration as admission
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
 VISITS = 160

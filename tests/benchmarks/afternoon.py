@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import psycopg2
 
-from scorer.feature_names import feature_names
+from scorer.jobs.features import feature_names
 from tests.benchmarks.task import AS_OF, Task
 
 OBSERVATIONS = """

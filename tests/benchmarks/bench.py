@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from scorer.config import Settings
-from scorer.embedded import Server
-from scorer.job import load_job
+from scorer.database.embedded.server import Server
+from scorer.jobs.job import load_job
 from tests.benchmarks import history, request_latency
 from tests.benchmarks.aims import aims
 from tests.benchmarks.contestants import ALL, takes_part

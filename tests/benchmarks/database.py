@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import numpy as np
 import psycopg2
 
-from scorer import admission, schema
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.session import engine
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.session import engine
+from scorer.registry import registration as admission
 
 HERE = Path(__file__).parent
 # Roomy enough that no checkpoint falls into a run by itself; commit times are kept for what is told by the database's clock.

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from scorer.job import load_job
+from scorer.jobs.job import load_job
 
 JOB = "sepsis"
 SCORER = Path(sys.executable).with_name("scorer")

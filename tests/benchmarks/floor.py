@@ -13,11 +13,11 @@ import numpy as np
 import psycopg2
 
 from scorer.config import Settings
-from scorer.features import build
-from scorer.lines import close_line, open_line
-from scorer.model import ProductionPipeline, band_names
-from scorer.source import microseconds
-from scorer.types import Features, WorkItem
+from scorer.database.source.reader import microseconds
+from scorer.registry.model import ProductionPipeline, band_names
+from scorer.scoring.features import build
+from scorer.scoring.opening import close_line, open_line
+from scorer.types.values import Features, WorkItem
 from tests.benchmarks.task import AS_OF, Task
 
 HERE = Path(__file__).parent

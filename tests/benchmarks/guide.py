@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import create_engine, text
 
-from scorer.feature_names import feature_names
+from scorer.jobs.features import feature_names
 from tests.benchmarks.task import AS_OF, Task
 
 OBSERVATIONS = """

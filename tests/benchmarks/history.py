@@ -23,13 +23,13 @@ from typing import Any
 import psycopg2
 
 from scorer.config import Settings
-from scorer.connection import Target
-from scorer.embedded import Server
-from scorer.glance import Glance
-from scorer.job import Job, load_job
-from scorer.runs import run_job
-from scorer.standing import look
-from scorer.watch import Watch
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.readonly_session import Glance
+from scorer.database.store.status import Watch
+from scorer.jobs.job import Job, load_job
+from scorer.monitoring.status import look
+from scorer.runs.run import run_job
 from tests.benchmarks.database import SERVER, drop, execute, put_in_place
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)

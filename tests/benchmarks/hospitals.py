@@ -23,9 +23,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from scorer.config import Settings
-from scorer.embedded import Server
-from scorer.job import load_job
-from scorer.runs import run_job
+from scorer.database.embedded.server import Server
+from scorer.jobs.job import load_job
+from scorer.runs.run import run_job
 from tests.benchmarks.database import SERVER, copy_of, drop, execute, make_template
 from tests.benchmarks.task import AS_OF, NAME
 

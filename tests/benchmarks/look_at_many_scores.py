@@ -15,15 +15,15 @@ from pathlib import Path
 
 import psycopg2
 
-from scorer import schema
 from scorer.config import Settings
-from scorer.connection import Target
-from scorer.embedded import Server
-from scorer.glance import Glance
-from scorer.metrics import Metrics
-from scorer.schedule import Schedule
-from scorer.session import engine
-from scorer.watch import Watch
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.readonly_session import Glance
+from scorer.database.session import engine
+from scorer.database.store.status import Watch
+from scorer.jobs.schedule import Schedule
+from scorer.monitoring.prometheus import Metrics
 
 FILL = """
 INSERT INTO scorer.current_scores (

@@ -20,8 +20,8 @@ import numpy as np
 from distributed import LocalCluster
 
 from scorer.config import Settings
-from scorer.embedded import Server
-from scorer.runs import run_job
+from scorer.database.embedded.server import Server
+from scorer.runs.run import run_job
 from tests.benchmarks import database
 from tests.benchmarks.task import AS_OF, Task
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from scorer.config import Settings
-from scorer.runs import run_job
-from scorer.steps import Steps
+from scorer.runs.run import run_job
+from scorer.scoring.timing import Steps
 from tests.benchmarks.database import execute
 from tests.benchmarks.task import AS_OF, Task
 

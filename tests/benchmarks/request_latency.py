@@ -26,11 +26,11 @@ from typing import Any
 import psycopg2
 
 from scorer.config import Settings
-from scorer.connection import Target
-from scorer.embedded import Server
-from scorer.job import load_job
-from scorer.listening import Listener
-from scorer.runs import run_job
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.notifications import Listener
+from scorer.jobs.job import load_job
+from scorer.runs.run import run_job
 from tests.benchmarks.database import SERVER, drop, execute, make_template
 from tests.benchmarks.task import NAME
 
@@ -121,7 +121,7 @@ def measure(
 
 def _answer(url: str, settings: Settings, ready: Any, stop: Any, profile: bool) -> None:
     """The desk's process: answers until it is told to stop."""
-    from scorer.answers import Answers
+    from scorer.runs.requests import Answers
 
     job = load_job(NAME)
     desk = Answers(url=url, settings=settings, jobs=[job])

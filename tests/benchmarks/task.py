@@ -11,8 +11,8 @@ from typing import Any
 import joblib
 
 from scorer.config import shipped_root
-from scorer.job import Job, load_job
-from scorer.model import ARTEFACT
+from scorer.jobs.job import Job, load_job
+from scorer.registry.model import ARTEFACT
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
 NAME = "sepsis"

@@ -18,14 +18,14 @@ import numpy as np
 import psycopg2
 import pytest
 
-from scorer.answers import Answers
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.feature_names import feature_names
-from scorer.job import MEANING, Job, load_job
-from scorer.model import ARTEFACT, MANIFEST, libraries
-from scorer.runs import Ended, run_job
-from scorer.store import Store
+from scorer.database.connection import Target
+from scorer.database.store.runs import Store
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import MEANING, Job, load_job
+from scorer.registry.model import ARTEFACT, MANIFEST, libraries
+from scorer.runs.requests import Answers
+from scorer.runs.run import Ended, run_job
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 # The first hours of a clean visit: enough of it to be scored, and no two visits alike.

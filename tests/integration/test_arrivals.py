@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.answers import Answers
+from scorer.runs.requests import Answers
 
 NEW = (
     "INSERT INTO public.patient_observations (visit_id, client, observation_date, observation_type_code, observation_value, "

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from scorer.connection import Target
-from scorer.plan import steps_of
-from scorer.source import Source
-from scorer.statements import bound
-from scorer.store import Store
-from scorer.types import Run, Trigger, WorkItem
+from scorer.database.connection import Target
+from scorer.database.source.reader import Source
+from scorer.database.statements import bound
+from scorer.database.store.runs import Store
+from scorer.runs.plan import steps_of
+from scorer.types.enums import Trigger
+from scorer.types.values import Run, WorkItem
 
 VISITS, BATCH = 20_000, 2_000
 

@@ -16,8 +16,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from scorer.errors import RunStopped, UserError
-from scorer.feature_names import feature_names
-from scorer.validation import Suites
+from scorer.jobs.features import feature_names
+from scorer.scoring.validation.suites import Suites
 
 VISITS = 120
 

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from scorer.daemon.schedule_loop import JobLane
 from scorer.errors import UserError
-from scorer.job import Job
-from scorer.job_lane import JobLane
-from scorer.schedule import Schedule
+from scorer.jobs.job import Job
+from scorer.jobs.schedule import Schedule
 
 HOUR = timedelta(hours=1)
 

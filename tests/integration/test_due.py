@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from scorer.feature_names import feature_names
+from scorer.jobs.features import feature_names
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

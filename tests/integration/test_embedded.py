@@ -23,12 +23,12 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from scorer import embedded
 from scorer.config import Settings
-from scorer.connection import Target, columns_uri
-from scorer.embedded import THROWAWAY, Account, Install, Server
+from scorer.database.connection import Target, columns_uri
+from scorer.database.embedded import server as embedded
+from scorer.database.embedded.server import THROWAWAY, Account, Install, Server
+from scorer.database.session import engine
 from scorer.errors import UserError
-from scorer.session import engine
 
 INSTALLS = embedded.installs()
 ROOT = os.geteuid() == 0
@@ -226,7 +226,7 @@ import json, os, sys
 from pathlib import Path
 import psycopg2
 import psycopg2.extras
-from scorer.embedded import Server
+from scorer.database.embedded.server import Server
 server = Server.at(Path(sys.argv[1]))
 server.start()
 with psycopg2.connect(server.url) as connection, connection.cursor() as cursor:
@@ -405,7 +405,7 @@ def test_an_unfinished_making_is_made_again(folder: Path) -> None:
     server.stop()
 
 
-START = "import sys; from pathlib import Path; from scorer.embedded import Server; Server.at(Path(sys.argv[1])).start()"
+START = "import sys; from pathlib import Path; from scorer.database.embedded.server import Server; Server.at(Path(sys.argv[1])).start()"
 
 
 def test_two_starts_at_once_make_one_server(folder: Path) -> None:
@@ -431,7 +431,7 @@ def test_it_outlives_the_process_that_started_it(folder: Path) -> None:
 SERVE = """
 import sys, time
 from pathlib import Path
-from scorer.embedded import Server
+from scorer.database.embedded.server import Server
 with Server.at(Path(sys.argv[1])).serving() as server:
     print("ready", flush=True)
     time.sleep(600)

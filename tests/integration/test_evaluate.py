@@ -16,13 +16,13 @@ import psycopg2
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from scorer.cohort import generate, write
 from scorer.config import shipped_root
+from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
 from scorer.evaluation.conduct import Conducted, Wanted, conduct
-from scorer.evaluation.evaluate import Evaluation
-from scorer.feature_names import feature_names
-from scorer.job import Job, Task
+from scorer.evaluation.figures import Evaluation
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import Job, Task
 
 HOUR = timedelta(hours=1)
 VISITS, SEPTIC = 24, 10

@@ -16,13 +16,13 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.cli import cli
-from scorer.connection import Target
+from scorer.cli.main import cli
+from scorer.database.connection import Target
+from scorer.database.readonly_session import Glance
+from scorer.database.store.status import Watch
 from scorer.errors import RunStopped
-from scorer.glance import Glance
-from scorer.metrics import Metrics
-from scorer.schedule import Schedule
-from scorer.watch import Watch
+from scorer.jobs.schedule import Schedule
+from scorer.monitoring.prometheus import Metrics
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = timedelta(seconds=1)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from scorer.errors import UserError
-from scorer.job import Job
-from scorer.judgement import is_unchanged
-from scorer.lines import close_line, open_line
-from scorer.runs import dry_run, enqueue, run_job
-from scorer.types import Counts, Previous, Run, Status, Trigger, WorkItem
+from scorer.jobs.job import Job
+from scorer.runs.run import dry_run, enqueue, run_job
+from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.outcomes import is_unchanged
+from scorer.types.enums import Status, Trigger
+from scorer.types.values import Counts, Previous, Run, WorkItem
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

@@ -21,9 +21,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scorer import load as loading
+from scorer.database.source import load as loading
+from scorer.database.source.load import LoadReport, load
 from scorer.errors import DatabaseUnavailable, UserError
-from scorer.load import LoadReport, load
 
 VISITS = ["visit_id", "client", "admitted_at", "unit"]
 OBSERVATIONS = ["visit_id", "client", "observation_date", "observation_type_code", "observation_value"]

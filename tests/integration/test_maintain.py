@@ -21,15 +21,16 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
-from scorer import schema, upkeep
-from scorer.cli_maintain import maintain
+from scorer.cli.maintain import maintain
 from scorer.config import Settings
-from scorer.connection import Target
+from scorer.database import maintenance as upkeep
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.maintenance import Done
+from scorer.database.session import Session, engine
+from scorer.database.upgrade_locks import pending_locks
 from scorer.errors import UserError
-from scorer.job import Job
-from scorer.locks import pending_locks
-from scorer.session import Session, engine
-from scorer.upkeep import Done
+from scorer.jobs.job import Job
 
 DAY = timedelta(days=1)
 OLD = datetime(2024, 1, 15, tzinfo=UTC)
@@ -575,7 +576,8 @@ def test_a_crash_in_the_middle_leaves_nothing_half(ledger: Ledger, monkeypatch: 
 def test_an_upkeep_that_is_killed_while_it_waits_is_ended_by_the_next(ledger: Ledger) -> None:
     expired(ledger)
     program = (
-        "from datetime import timedelta; from scorer import upkeep; from scorer.config import Settings; import sys; "
+        "from datetime import timedelta; from scorer.database import maintenance as upkeep; from scorer.config import Settings; "
+        "import sys; "
         "kept = Settings(keep_ledger=timedelta(days=200), lock_timeout=timedelta(minutes=5)); "
         "upkeep.maintain(sys.argv[1], kept, dry_run=False, tell=print)"
     )

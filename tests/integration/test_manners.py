@@ -11,16 +11,17 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import admission, schema
 from scorer.config import Settings
-from scorer.connection import Target
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.session import engine
 from scorer.errors import UserError
-from scorer.job import Job
-from scorer.lines import close_line, open_line
-from scorer.pipeline import carry_batch
-from scorer.runs import dry_run, enqueue, run_job
-from scorer.session import engine
-from scorer.types import Trigger
+from scorer.jobs.job import Job
+from scorer.registry import registration as admission
+from scorer.runs.run import dry_run, enqueue, run_job
+from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.pipeline import carry_batch
+from scorer.types.enums import Trigger
 
 
 def name_of(url: str) -> str:

@@ -21,18 +21,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, FunctionTransformer
 
-from scorer import cli, events
-from scorer.connection import Target
+from scorer.cli import main as cli
+from scorer.database.connection import Target
+from scorer.database.readonly_session import Glance
+from scorer.database.session import Session
+from scorer.database.store.checkups import measure_drift
+from scorer.database.store.status import ModelCheck, Watch
 from scorer.errors import Stopping, UserError
-from scorer.feature_names import feature_names
-from scorer.glance import Glance
+from scorer.jobs.features import feature_names
+from scorer.log import events
 from scorer.monitoring.checkup import Checkup, check_up, nightly_checkup
-from scorer.monitoring.drift import baseline
-from scorer.monitoring.findings import measure_drift
-from scorer.runs import dry_run
-from scorer.session import Session
-from scorer.types import Features
-from scorer.watch import ModelCheck, Watch
+from scorer.registry.drift_bins import baseline
+from scorer.runs.run import dry_run
+from scorer.types.values import Features
 
 VISITS = 400
 AUROC = {"auroc": {"value": 0.82, "low": 0.8, "high": 0.84}}

@@ -12,10 +12,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.connection import Target
+from scorer.database.connection import Target
+from scorer.database.session import Session
+from scorer.database.store.server import Load, look_around
 from scorer.errors import DatabaseBusy, UserError
-from scorer.session import Session
-from scorer.surroundings import Load, look_around
 
 
 def looked(hospital: Any, url: str | None = None) -> Load:
@@ -144,7 +144,7 @@ def test_a_run_waits_for_others_and_then_goes_on(hospital: Any, caplog: pytest.L
     hospital.admit(*range(1, 20))
     hospital.settings = replace(hospital.settings, batch_size=8, neighbour_active_sessions=2)
     with others_at_work(hospital, 3) as leave:
-        caplog.set_level("INFO", logger="scorer.neighbour")
+        caplog.set_level("INFO", logger="scorer.runs.neighbour")
         waiting = threading.Event()
 
         def release() -> None:

@@ -13,13 +13,15 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import check, events, nights
-from scorer.chores import CHORES, Chore
-from scorer.connection import Target
+from scorer.daemon.chores import CHORES, Chore
+from scorer.daemon.nightly_loop import NightLane
+from scorer.daemon.outage import Outage
+from scorer.database.connection import Target
+from scorer.database.session import Session
+from scorer.database.store import chores as nights
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
-from scorer.night_lane import NightLane
-from scorer.outage import Outage
-from scorer.session import Session
+from scorer.log import events
+from scorer.runs import check
 
 FIRST = datetime(2025, 6, 1, 3, 17, tzinfo=UTC)  # a tick of the nightly schedule
 A_DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from scorer.source import Source
+from scorer.database.source.reader import Source
 
 LEAST, MOST = -(2**63), 2**63 - 1
 IDS = st.sampled_from([LEAST, LEAST + 1, -1, *range(8), MOST - 1, MOST])

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from scorer import admission, cli
+from scorer.cli import main as cli
 from scorer.config import Settings
+from scorer.database.statements import without_comments
 from scorer.errors import UserError
-from scorer.job import Job, load_job
-from scorer.plan import Lock, Planned, plan
-from scorer.statements import without_comments
+from scorer.jobs.job import Job, load_job
+from scorer.registry import registration as admission
+from scorer.runs.plan import Lock, Planned, plan
 
 JOBS = Path(__file__).parents[1] / "jobs"
 OURS = [

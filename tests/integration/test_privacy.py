@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from scorer.feature_names import feature_names
+from scorer.jobs.features import feature_names
 
 # Forbids, in the process that it is imported into and for good, all that could reach beyond this machine's database, and says on stderr
 # what was tried. To bind is not forbidden: nothing is sent by it (a library finds out so whether there is IPv6).
@@ -53,7 +53,10 @@ def started(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
     """Runs a program of Python's in a process started anew, with all that it can say on stderr."""
 
     def run(
-        *arguments: str, before: tuple[str, ...] = (), program: str = "from scorer.cli import main; main()", **more: str
+        *arguments: str,
+        before: tuple[str, ...] = (),
+        program: str = "from scorer.cli.main import main; main()",
+        **more: str,
     ) -> Any:
         done = subprocess.run(
             [*before, sys.executable, "-c", program, "--verbose", *arguments],

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.job import load_job
+from scorer.jobs.job import load_job
 
 AS_OF = "2025-06-01T00:00:00Z"
 KINDS = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")

@@ -14,19 +14,20 @@ import psycopg2
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from scorer import challenger, reasoning
-from scorer.challenges import start_challenge, stop_challenge
-from scorer.cli import main
-from scorer.connection import Target
-from scorer.declining import Baseline, fit
-from scorer.ensemble import Ensemble, Linear
+from scorer.cli.main import main
+from scorer.database.connection import Target
+from scorer.database.store.challenges import start_challenge, stop_challenge
+from scorer.database.store.runs import Store
 from scorer.errors import UserError
-from scorer.explaining import explain
-from scorer.feature_names import feature_names
-from scorer.job import Job
-from scorer.publishing import Decline, Declining, Reasoning, Split
-from scorer.store import Store
-from scorer.types import Features
+from scorer.governance.explain import explain
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import Job
+from scorer.jobs.publication import Decline, Declining, Reasoning, Split
+from scorer.registry.declining import Baseline, fit
+from scorer.registry.ensemble import Ensemble, Linear
+from scorer.scoring import challenger
+from scorer.scoring import stored_reasons as reasoning
+from scorer.types.values import Features
 
 VISITS = 30
 HEART_RATE = "HR_last_stay"

@@ -15,14 +15,15 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import cli, schema
-from scorer.answers import Answers
-from scorer.connection import Target
+from scorer.cli import main as cli
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.session import engine
 from scorer.errors import UserError
-from scorer.job import Job
-from scorer.recalls import Criteria, Recall, follow, recall, take_back
-from scorer.session import engine
-from scorer.types import Status
+from scorer.governance.recall import Criteria, Recall, follow, recall, take_back
+from scorer.jobs.job import Job
+from scorer.runs.requests import Answers
+from scorer.types.enums import Status
 
 HOUR = timedelta(hours=1)
 VISITS = range(1, 7)

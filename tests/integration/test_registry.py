@@ -24,14 +24,15 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from scorer import cli, pipeline
+from scorer.cli import main as cli
 from scorer.errors import UserError
-from scorer.feature_names import feature_names
-from scorer.model import MANIFEST, libraries
+from scorer.governance.shadow import shadow_run
+from scorer.jobs.features import feature_names
 from scorer.registry import cards
-from scorer.registry.shadow import shadow_run
-from scorer.runs import run_job
-from scorer.worker import Worker
+from scorer.registry.model import MANIFEST, libraries
+from scorer.runs.run import run_job
+from scorer.runs.worker import Worker
+from scorer.scoring import pipeline
 
 PASSWORD = "only-for-tests"
 JOB = "sepsis"

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scorer import cli
+from scorer.cli import main as cli
 from scorer.config import shipped_root
+from scorer.database.store.replays import Part, Replayed, Verdict
 from scorer.errors import Stopping, UserError
-from scorer.job import Job, job_of
-from scorer.replaying import replay, replay_by_lot
-from scorer.replays import Part, Replayed, Verdict
+from scorer.governance.replay import replay, replay_by_lot
+from scorer.jobs.job import Job, job_of
 
 HOUR = timedelta(hours=1)
 COLUMNS = (

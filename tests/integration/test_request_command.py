@@ -14,10 +14,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import cli
-from scorer.answers import Answers
-from scorer.connection import Target
-from scorer.listening import Listener
+from scorer.cli import main as cli
+from scorer.database.connection import Target
+from scorer.database.notifications import Listener
+from scorer.runs.requests import Answers
 
 PASSWORD = "only-for-tests"
 _numbers = itertools.count(1)

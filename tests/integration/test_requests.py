@@ -17,22 +17,22 @@ import psycopg2
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from scorer.answers import Answers
-from scorer.check import check
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.desk import Desk
+from scorer.daemon.heartbeat import HeartLane
+from scorer.daemon.outage import Outage
+from scorer.daemon.request_loop import RequestLane
+from scorer.database.connection import Target
+from scorer.database.store.requests import Desk
+from scorer.database.store.runs import Store
 from scorer.errors import DatabaseUnavailable
-from scorer.feature_names import feature_names
-from scorer.heart import HeartLane
-from scorer.job import Job
-from scorer.lines import close_line, open_line
-from scorer.outage import Outage
-from scorer.pipeline import carry_batch
-from scorer.request_lane import RequestLane
-from scorer.runs import enqueue, run_job
-from scorer.store import Store
-from scorer.types import Trigger
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import Job
+from scorer.runs.check import check
+from scorer.runs.requests import Answers
+from scorer.runs.run import enqueue, run_job
+from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.pipeline import carry_batch
+from scorer.types.enums import Trigger
 
 PASSWORD = "only-for-tests"
 

@@ -17,16 +17,17 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import cli, schema
-from scorer.cohort import generate, write
+from scorer.cli import main as cli
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.embedded import Server
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.session import engine
+from scorer.database.source.load import load
+from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
-from scorer.job import Job
-from scorer.load import load
-from scorer.runs import run_job
-from scorer.session import engine
+from scorer.jobs.job import Job
+from scorer.runs.run import run_job
 
 PASSWORD = "only-for-tests"
 NOW = datetime(2025, 6, 1, tzinfo=UTC)

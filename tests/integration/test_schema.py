@@ -18,13 +18,14 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import admission, schema
 from scorer.config import Settings
-from scorer.connection import Target
-from scorer.embedded import Server
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.embedded.installs import Install, installs
+from scorer.database.embedded.server import Server
+from scorer.database.session import engine
 from scorer.errors import UserError
-from scorer.installs import Install, installs
-from scorer.session import engine
+from scorer.registry import registration as admission
 
 PASSWORD = "only-for-tests"
 
@@ -275,7 +276,7 @@ def test_a_schema_of_a_newer_version_is_left_alone(
 
 def test_upgrades_at_once_end_well(database_url: str, at_head: str) -> None:
     environment = {**os.environ, "SCORER_DATABASE_URL": database_url}
-    command = [sys.executable, "-c", "from scorer.cli import main; main(['db', 'upgrade'])"]
+    command = [sys.executable, "-c", "from scorer.cli.main import main; main(['db', 'upgrade'])"]
     processes = [
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(3)

@@ -15,12 +15,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from scorer import admission
-from scorer.answers import Answers
 from scorer.config import Settings
 from scorer.errors import UserError
-from scorer.feature_names import feature_names
-from scorer.job import Job, load_job
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import Job, load_job
+from scorer.registry import registration as admission
+from scorer.runs.requests import Answers
 
 JOBS = Path(__file__).parents[1] / "jobs"
 WARDS = ["ward A/12", 'o\'Neill "North"', "back\\slash", "comma,{brace}", "tab\there", "№ 7 ♥", "NULL", "%s :name"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from scorer.source import Source
-from scorer.statements import without_comments
-from scorer.types import WorkItem
+from scorer.database.source.reader import Source
+from scorer.database.statements import without_comments
+from scorer.types.values import WorkItem
 
 
 def test_a_column_that_is_gone_by_now_is_asked_for_no_more(hospital: Any) -> None:

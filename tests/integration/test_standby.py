@@ -14,10 +14,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.check import check
-from scorer.embedded import Server
+from scorer.database.embedded.server import Server
 from scorer.errors import UserError
-from scorer.plan import plan
+from scorer.runs.check import check
+from scorer.runs.plan import plan
 
 # Sessions that have just read a batch, by the statement they ran last: the attributes, after the observations.
 READERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%age_years%' AND pid <> pg_backend_pid()"
@@ -117,7 +117,7 @@ class Seen:
 
 def left(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Why the standby was left, each time it was said."""
-    said = [record for record in caplog.records if record.name == "scorer.source"]
+    said = [record for record in caplog.records if record.name == "scorer.database.source.reader"]
     return [record.fields["error"] for record in said if record.event.name == "STANDBY_LEFT"]  # type: ignore[attr-defined]
 
 

@@ -16,9 +16,9 @@ import psycopg2
 import pytest
 
 from scorer.config import shipped_root
-from scorer.job import Job
-from scorer.retention import TABLES as TABLES_PRUNED
-from scorer.statements import bound, statement
+from scorer.database.retention import TABLES as TABLES_PRUNED
+from scorer.database.statements import bound, statement
+from scorer.jobs.job import Job
 
 ROOT = Path(__file__).parents[2]
 OWN = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))
@@ -31,28 +31,28 @@ ALL = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "source").glob("*.sql"), 
 # What takes a statement by its name.
 OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "statement"}
 CALLERS = {
-    "store": OF_SESSIONS,
-    "timetable": OF_SESSIONS,
-    "nights": OF_SESSIONS,
-    "monitoring/findings": OF_SESSIONS,
-    "desk": OF_SESSIONS,
-    "experiments": OF_SESSIONS,
-    "recalls": OF_SESSIONS,
-    "replays": OF_SESSIONS,
-    "challenges": OF_SESSIONS,
-    "explaining": OF_SESSIONS,
-    "listening": {"statement"},
-    "watch": OF_SESSIONS,
-    "surroundings": OF_SESSIONS,
-    "sweeps": OF_SESSIONS,
-    "registry/shelf": OF_SESSIONS,
-    "evaluation/keeping": OF_SESSIONS,
-    "plan": OF_SESSIONS,
-    "locks": OF_SESSIONS,
-    "upkeep": OF_SESSIONS | {"_alone", "_about"},
-    "demo": {"statement"},
-    "load": {"_statement"},
-    "source": {"statement"},
+    "database/store/runs": OF_SESSIONS,
+    "database/store/ticks": OF_SESSIONS,
+    "database/store/chores": OF_SESSIONS,
+    "database/store/checkups": OF_SESSIONS,
+    "database/store/requests": OF_SESSIONS,
+    "database/store/experiments": OF_SESSIONS,
+    "governance/recall": OF_SESSIONS,
+    "database/store/replays": OF_SESSIONS,
+    "database/store/challenges": OF_SESSIONS,
+    "governance/explain": OF_SESSIONS,
+    "database/notifications": {"statement"},
+    "database/store/status": OF_SESSIONS,
+    "database/store/server": OF_SESSIONS,
+    "runs/due": OF_SESSIONS,
+    "database/store/models": OF_SESSIONS,
+    "evaluation/records": OF_SESSIONS,
+    "runs/plan": OF_SESSIONS,
+    "database/upgrade_locks": OF_SESSIONS,
+    "database/maintenance": OF_SESSIONS | {"_alone", "_about"},
+    "database/source/demo": {"statement"},
+    "database/source/load": {"_statement"},
+    "database/source/reader": {"statement"},
 }
 SESSIONS = [module for module, callers in CALLERS.items() if callers >= OF_SESSIONS]
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
@@ -120,15 +120,20 @@ def of_tables(name: str) -> list[str]:
 
 def test_each_of_our_statements_is_called_once() -> None:
     called = Counter(
-        name for module in (*SESSIONS, "listening", "source") for _, name in calls(module) if "/" not in name
+        name
+        for module in (*SESSIONS, "database/notifications", "database/source/reader")
+        for _, name in calls(module)
+        if "/" not in name
     )
     assert {name: times for name, times in called.items() if times > 1} == {}
     assert sorted(called) == OWN
 
 
 def test_each_statement_for_the_source_tables_is_called() -> None:
-    called = {each for _, name in calls("load") for each in (of_tables(name) if "{table}" in name else [name])}
-    called |= {name.removeprefix("source/") for _, name in calls("demo")}
+    called = {
+        each for _, name in calls("database/source/load") for each in (of_tables(name) if "{table}" in name else [name])
+    }
+    called |= {name.removeprefix("source/") for _, name in calls("database/source/demo")}
     assert sorted(called) == SOURCE
 
 

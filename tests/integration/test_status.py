@@ -14,15 +14,15 @@ import psycopg2
 import pytest
 from alembic.script import ScriptDirectory
 
-from scorer import revision
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
+from scorer.database import revisions as revision
+from scorer.database.connection import Target
+from scorer.database.readonly_session import Glance
+from scorer.database.schema import downgrade
+from scorer.database.session import engine
+from scorer.database.store.status import Watch
 from scorer.errors import DatabaseUnavailable, UserError
-from scorer.glance import Glance
-from scorer.schema import downgrade
-from scorer.session import engine
-from scorer.standing import look
-from scorer.watch import Watch
+from scorer.monitoring.status import look
 
 HEAVY = {
     "alembic", "sqlalchemy", "numpy", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "great_expectations", "adbc_driver_postgresql",
@@ -55,8 +55,8 @@ def watching(hospital: Any) -> Watch:
 
 
 def test_it_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
-    """What makes it start within a tenth of a second of the interpreter: compare `python -X importtime -m scorer.cli status`."""
-    code = "import sys\nfrom scorer.cli import main\ntry:\n    main(['status'])\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    """What makes it start within a tenth of a second of the interpreter: compare `python -X importtime .venv/bin/scorer status`."""
+    code = "import sys\nfrom scorer.cli.main import main\ntry:\n    main(['status'])\nfinally:\n    print(*sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(hospital), capture_output=True, text=True, check=False
     )

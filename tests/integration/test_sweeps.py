@@ -13,13 +13,14 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from scorer import nights
-from scorer.connection import Target
-from scorer.plan import steps_of
-from scorer.statements import names_parameter, statement, without_comments
-from scorer.store import Store
-from scorer.sweeps import find_unsettled, look_of
-from scorer.types import Run, Trigger
+from scorer.database.connection import Target
+from scorer.database.statements import names_parameter, statement, without_comments
+from scorer.database.store import chores as nights
+from scorer.database.store.runs import Store
+from scorer.runs.due import find_unsettled, look_of
+from scorer.runs.plan import steps_of
+from scorer.types.enums import Trigger
+from scorer.types.values import Run
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 RECHECK = 30 * DAY

@@ -20,14 +20,14 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from scorer import cli
+from scorer.cli import main as cli
 from scorer.config import Settings
-from scorer.connection import Target
-from scorer.embedded import Server
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.session import Session, engine
+from scorer.database.source.reader import Source
 from scorer.errors import DatabaseUnavailable, UserError
-from scorer.job import Job
-from scorer.session import Session, engine
-from scorer.source import Source
+from scorer.jobs.job import Job
 
 HOST = "db.hospital.example"
 SSL_REQUEST = (80877103).to_bytes(4, "big")

@@ -19,25 +19,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scorer.away import errand_of
 from scorer.config import shipped_root
-from scorer.connection import Target
+from scorer.database.connection import Target
+from scorer.database.source.reader import Source
+from scorer.database.store.runs import Store
 from scorer.errors import UserError
-from scorer.features import build
-from scorer.job import Job
-from scorer.model import ProductionPipeline
-from scorer.recipes import Configuration, Recipe
-from scorer.source import Source
-from scorer.store import Store
-from scorer.training.away import Search, try_away
+from scorer.evaluation.landmarks import Landmarks, read_landmarks
+from scorer.jobs.job import Job
+from scorer.jobs.training import Configuration, Recipe
+from scorer.registry.model import ProductionPipeline
+from scorer.runs.remote import errand_of
+from scorer.scoring.features import build
+from scorer.scoring.validation.suites import Suites
 from scorer.training.cross_validation import fit_all
-from scorer.training.figures import objective_of
-from scorer.training.landmarks import Landmarks, read_landmarks
+from scorer.training.held_out_figures import objective_of
+from scorer.training.remote_trials import Search, try_away
 from scorer.training.search import search
 from scorer.training.targets import counted
 from scorer.training.trainer import train
-from scorer.types import NO_TIME, WorkItem
-from scorer.validation import Suites
+from scorer.types.values import NO_TIME, WorkItem
 
 HOURLY = {"first_landmark": "1 hour", "landmark_step": "1 hour"}
 
@@ -114,8 +114,8 @@ def test_a_visit_read_once_gives_the_bits_of_each_landmark_read_alone(
     assert np.isnan(lactate[:7]).all(), "a value was seen before it was charted"
     assert (lactate[7:] == 4.0).all()
     # In portions of any size, and in parts of any size, the same.
-    monkeypatch.setattr("scorer.training.landmarks._ENTITIES_READ_TOGETHER", 1)
-    monkeypatch.setattr("scorer.training.landmarks._ROWS_BUILT_TOGETHER", 20)
+    monkeypatch.setattr("scorer.evaluation.landmarks._ENTITIES_READ_TOGETHER", 1)
+    monkeypatch.setattr("scorer.evaluation.landmarks._ROWS_BUILT_TOGETHER", 20)
     again = read_landmarks(dirty.job, source, parameters=HOURLY)
     np.testing.assert_array_equal(again.features.values, landmarks.features.values)
     assert again.data_sha256 == landmarks.data_sha256
@@ -234,7 +234,7 @@ def test_a_trained_model_scores_a_run_to_the_bits_of_its_training(cohort: Any, s
 def commanded(cohort: Any, jobs_dir: Path, *arguments: str) -> subprocess.Popen[str]:
     """A command of scorer, in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from scorer.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from scorer.cli.main import main; main()", *arguments],
         env={
             **os.environ,
             "SCORER_DATABASE_URL": cohort.url,

@@ -14,11 +14,11 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer import worker
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
-from scorer.job import Job
-from scorer.runs import run_job, run_tick
-from scorer.types import Trigger
+from scorer.jobs.job import Job
+from scorer.runs import worker
+from scorer.runs.run import run_job, run_tick
+from scorer.types.enums import Trigger
 
 PATIENCE = 60.0
 GATE = 4713

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from scorer.check import check
-from scorer.connection import Target
+from scorer.database.connection import Target
+from scorer.database.store.runs import Store
 from scorer.errors import UserError
-from scorer.runs import dry_run
-from scorer.store import Store
+from scorer.runs.check import check
+from scorer.runs.run import dry_run
 
 VISITS = range(1, 31)
 HELD = 25

@@ -29,22 +29,24 @@ from typing import Any
 import numpy as np
 import psycopg2
 
-from scorer import admission, log, schema
-from scorer.chores import CHORES
 from scorer.config import Settings, shipped_root
-from scorer.connection import Target
-from scorer.embedded import Server
-from scorer.glance import Glance
-from scorer.job import load_job
-from scorer.job_lane import JobLane
-from scorer.metrics import Metrics
-from scorer.model import keep_to_one_thread
-from scorer.night_lane import NightLane
-from scorer.nights import nightly
-from scorer.request_lane import RequestLane
-from scorer.schedule import Schedule
-from scorer.session import engine
-from scorer.watch import Watch
+from scorer.daemon.chores import CHORES
+from scorer.daemon.nightly_loop import NightLane
+from scorer.daemon.request_loop import RequestLane
+from scorer.daemon.schedule_loop import JobLane
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.readonly_session import Glance
+from scorer.database.session import engine
+from scorer.database.store.chores import nightly
+from scorer.database.store.status import Watch
+from scorer.jobs.job import load_job
+from scorer.jobs.schedule import Schedule
+from scorer.log import logger as log
+from scorer.monitoring.prometheus import Metrics
+from scorer.registry import registration as admission
+from scorer.registry.model import keep_to_one_thread
 
 HERE = Path(__file__).parent
 HOUR = timedelta(hours=1)

@@ -283,8 +283,8 @@ def make(booted: Machine) -> Callable[..., str]:
 
 SAMPLE = """
 import json, pathlib, datetime
-from scorer.cohort import generate, write
-from scorer.job import shipped_root
+from scorer.database.source.sample import generate, write
+from scorer.config import shipped_root
 facts = json.loads((shipped_root() / "sql" / "sepsis" / "cohort.json").read_text(encoding="utf-8"))
 now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 folder = pathlib.Path("/var/tmp/sample")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scorer import events
+from scorer.log import events
 
 UNIT = "scorer.service"
 SHIPPED = "/usr/local/lib/scorer/lib/python3.11/site-packages/scorer"

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scorer.cohort import Cohort, generate, write
 from scorer.config import shipped_root
+from scorer.database.source.sample import Cohort, generate, write
 
 CHECKOUT = Path(__file__).parents[2]
 REAL_COHORT = Path(os.environ.get("REAL_COHORT") or CHECKOUT.parent / "shared" / "data" / "physionet2019")

@@ -18,13 +18,13 @@ from great_expectations.expectations.expectation import ColumnAggregateExpectati
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from scorer import compiled, gx
-from scorer.columns import Columns, mean
-from scorer.compiled import compile_rule
 from scorer.errors import UserError
-from scorer.frames import Frame
-from scorer.judges import Judges
-from scorer.rules import Rule, Verdict, is_of_all, read_rules
+from scorer.scoring.validation import compiled, gx
+from scorer.scoring.validation.columns import Columns, mean
+from scorer.scoring.validation.compiled import compile_rule
+from scorer.scoring.validation.frames import Frame
+from scorer.scoring.validation.rule_engine import Judges
+from scorer.scoring.validation.rules import Rule, Verdict, is_of_all, read_rules
 
 FLOATS = ("a", "b", "c")
 WHOLE = ("i", "j")
@@ -252,7 +252,7 @@ def judges(rules: tuple[Rule, ...], *, records: Path | None = None, enabled: boo
 @pytest.fixture(autouse=True)
 def _nothing_proved(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins as a new process does."""
-    monkeypatch.setattr("scorer.judges._proved", {})
+    monkeypatch.setattr("scorer.scoring.validation.rule_engine._proved", {})
 
 
 def test_columns_of_other_types_are_judged_by_great_expectations_and_the_rest_is_not() -> None:
@@ -367,8 +367,8 @@ def test_great_expectations_refuses_what_it_does_not_understand(enabled: bool, t
 PROGRAM = """
 import json, sys, pathlib
 import numpy as np
-from scorer.job import load_job
-from scorer.validation import Suites
+from scorer.jobs.job import load_job
+from scorer.scoring.validation.suites import Suites
 suites = Suites(load_job("sepsis"), records=pathlib.Path(sys.argv[1]))
 score = np.linspace(0, 1, 100)
 verdict = suites.judge_scores([str(n) for n in range(100)], score=score, training_quantile=score)
@@ -392,7 +392,7 @@ def test_a_spoiled_record_vouches_for_nothing(spoiled: str, tmp_path: Path, monk
     assert judges(rules, records=tmp_path).judge(rules, frame)["r0"].broken.tolist() == [0]
     for record in tmp_path.iterdir():
         record.write_bytes(spoiled.encode("latin-1"))
-    monkeypatch.setattr("scorer.judges._proved", {})
+    monkeypatch.setattr("scorer.scoring.validation.rule_engine._proved", {})
     assert judges(rules, records=tmp_path).judge(rules, frame)["r0"].broken.tolist() == [0]
 
 
@@ -401,7 +401,7 @@ def test_a_record_is_for_one_suite_one_code_and_one_set_of_libraries(monkeypatch
         return judges(rules_of(*entries))._key(("<f8",))
 
     keys = [key((BETWEEN, ABOVE_0)), key((BETWEEN, {**ABOVE_0, "min_value": 1})), key((BETWEEN, ABOVE_0))]
-    monkeypatch.setattr("scorer.judges._surroundings", lambda: ["another NumPy"])
+    monkeypatch.setattr("scorer.scoring.validation.rule_engine._surroundings", lambda: ["another NumPy"])
     keys.append(key((BETWEEN, ABOVE_0)))
     assert keys[0] == keys[2]
     assert len(set(keys)) == 3

@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from scorer.config import Settings
-from scorer.connection import Target, columns_uri, encrypted_url, explain, plain_session
+from scorer.database.connection import Target, columns_uri, encrypted_url, explain, plain_session
 from scorer.errors import DatabaseUnavailable, UserError
 
 VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSSLMODE", "PGSERVICE")

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from scorer.crew import Crew, MemberLost
 from scorer.errors import DatabaseUnavailable, RunStopped, UserError
+from scorer.runs.processes import Crew, MemberLost
 
 PATIENCE = 30.0
 
@@ -180,7 +180,7 @@ def test_nobody_outlives_a_parent_that_is_killed(name: str, task: Callable[[str]
     left = tmp_path / "left"
     arguments = () if name == "hang" else (str(left),)
     program = (
-        "import tasks_of_a_crew as tasks; from scorer.crew import Crew\n"
+        "import tasks_of_a_crew as tasks; from scorer.runs.processes import Crew\n"
         f"with Crew(1, tasks.{name}, *{arguments!r}) as crew:\n"
         "    while True:\n"
         "        for word in crew.hear(1): print(word, flush=True)\n"

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scorer.declining import Baseline, fit
 from scorer.errors import UserError
-from scorer.publishing import Decline, Declining
-from scorer.types import Features, Floats
+from scorer.jobs.publication import Decline, Declining
+from scorer.registry.declining import Baseline, fit
+from scorer.types.values import Features, Floats
 
 WIDTH = 20
 NAMES = tuple(f"f{number}" for number in range(WIDTH))

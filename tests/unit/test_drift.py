@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scorer.database.store.checkups import Shift
 from scorer.errors import UserError
-from scorer.limits import Limits
+from scorer.jobs.monitoring import Limits
+from scorer.jobs.toml_table import Table
 from scorer.monitoring.checkup import judge_drift
-from scorer.monitoring.drift import WIDTH, Counter, baseline
-from scorer.monitoring.findings import Shift
-from scorer.monitoring.live import performance
-from scorer.table import Table
-from scorer.types import Features
+from scorer.monitoring.live_performance import performance
+from scorer.registry.drift_bins import WIDTH, Counter, baseline
+from scorer.types.values import Features
 
 NAN = float("nan")
 

@@ -18,13 +18,13 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from scorer.errors import UserError
 from scorer.evaluation import alarms, metrics
 from scorer.evaluation.alarms import Rows
+from scorer.evaluation.bootstrap import Figure, draws, quantiles, ratio
 from scorer.evaluation.cohort import Cohort
-from scorer.evaluation.evaluate import THRESHOLDS, Evaluation, evaluate
+from scorer.evaluation.figures import THRESHOLDS, Evaluation, evaluate
 from scorer.evaluation.page import page
-from scorer.evaluation.resampling import Figure, draws, quantiles, ratio
-from scorer.job import Job, Task
-from scorer.measures import Utility
-from scorer.model import Manifest
+from scorer.jobs.evaluation import Utility
+from scorer.jobs.job import Job, Task
+from scorer.registry.model import Manifest
 
 SPEC = Utility()
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import click
 import pytest
 
-from scorer import events
-from scorer.cli import cli
-from scorer.events import Event
-from scorer.log import journal_fields
-from scorer.types import Counts
+from scorer.cli.main import cli
+from scorer.log import events
+from scorer.log.events import Event
+from scorer.log.logger import journal_fields
+from scorer.types.values import Counts
 
 ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "systemd" / "scorer.catalog"
@@ -44,7 +44,9 @@ def paragraph(text: str) -> str:
 
 def catalog() -> str:
     """What the catalog has to hold."""
-    parts = ["# What `journalctl -x` shows below a message of scorer. Made from scorer/events.py: change it there.\n"]
+    parts = [
+        "# What `journalctl -x` shows below a message of scorer. Made from scorer/log/events.py: change it there.\n"
+    ]
     for event in EVENTS.values():
         parts.append(f"-- {event.message_id}\nSubject: {event.sentence}\nDefined-By: scorer\n")
         parts.append(f"{paragraph(event.meaning)}\n")

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scorer import features
 from scorer.errors import UserError
-from scorer.feature_names import feature_names
-from scorer.features import build
-from scorer.job import STATISTICS, FeatureGroup, FeatureSpec
-from scorer.types import NO_TIME, Attributes, Observations
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import STATISTICS, FeatureGroup, FeatureSpec
+from scorer.scoring import features
+from scorer.scoring.features import build
+from scorer.types.values import NO_TIME, Attributes, Observations
 
 NAN = math.nan
 HOUR = 3_600_000_000

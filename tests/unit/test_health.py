@@ -21,16 +21,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scorer import health as module
 from scorer.config import Settings
-from scorer.connection import Target
+from scorer.database.connection import Target
+from scorer.database.readonly_session import Glance
+from scorer.database.store.status import Daemon, JobHealth, ScoreCounts, Watch
 from scorer.errors import DatabaseUnavailable, UserError
-from scorer.glance import Glance
-from scorer.health import Address, Health
-from scorer.schedule import Schedule
-from scorer.standing import JobStanding, Planned, Standing, as_text
-from scorer.tail import Tail
-from scorer.watch import Daemon, JobHealth, ScoreCounts, Watch
+from scorer.jobs.schedule import Schedule
+from scorer.monitoring import health as module
+from scorer.monitoring.health import Address, Health
+from scorer.monitoring.sequence_gaps import Tail
+from scorer.monitoring.status import JobStanding, Planned, Standing, as_text
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from scorer.cli import cli
+from scorer.cli.main import cli
 
 FOLDER = Path(__file__).parent / "help"
 WRITE = os.environ.get("SCORER_WRITE_HELP") == "1"  # read here: a fixture takes SCORER_ variables away

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from scorer import job as jobs
 from scorer.config import shipped_root
 from scorer.errors import UserError
-from scorer.job import Action, Bands, DueAgain, Job, Task, job_names, load_job
-from scorer.schedule import Schedule
+from scorer.jobs import job as jobs
+from scorer.jobs.job import Action, Bands, DueAgain, Job, Task, job_names, load_job
+from scorer.jobs.schedule import Schedule
 
 
 @pytest.fixture

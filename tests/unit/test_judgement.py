@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from scorer.errors import UserError
-from scorer.job import DueAgain, Job
-from scorer.judgement import Judgement, Known, ScoringFailed, add_counts, halving, is_unchanged, outcomes_of
-from scorer.model import Scores
-from scorer.opinion import Opinion
-from scorer.types import (
+from scorer.jobs.job import DueAgain, Job
+from scorer.registry.model import Scores
+from scorer.scoring.outcomes import Judgement, Known, ScoringFailed, add_counts, halving, is_unchanged, outcomes_of
+from scorer.scoring.predictions import Opinion
+from scorer.scoring.validation.suites import EntityVerdict, ObservationVerdict
+from scorer.types.enums import Action, Status, Trigger
+from scorer.types.values import (
     NO_TIME,
-    Action,
     Attributes,
     Counts,
     Features,
@@ -29,11 +30,8 @@ from scorer.types import (
     Previous,
     Rejection,
     Run,
-    Status,
-    Trigger,
     WorkItem,
 )
-from scorer.validation import EntityVerdict, ObservationVerdict
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

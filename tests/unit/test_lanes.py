@@ -6,7 +6,7 @@ import threading
 import time
 
 from scorer.config import Settings
-from scorer.lanes import Lane
+from scorer.daemon.loop import Lane
 
 
 class Patient(Lane):

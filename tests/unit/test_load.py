@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scorer import load
+from scorer.database.source import load
 from scorer.errors import UserError
 
 TABLES = load._tables()

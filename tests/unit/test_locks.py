@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from scorer.config import shipped_root
-from scorer.revision import known_revisions
+from scorer.database.revisions import known_revisions
 
 MIGRATIONS = shipped_root() / "migrations"
 WRITTEN = tomllib.loads((MIGRATIONS / "locks.toml").read_text(encoding="utf-8"))

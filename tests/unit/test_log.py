@@ -23,10 +23,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scorer import events, journal, log
 from scorer.errors import DatabaseUnavailable, UserError
-from scorer.events import Event
-from scorer.log import JsonFormatter, LineFormatter, about, configure, hear_threads, read_by_people, say, traceback_of
+from scorer.log import events, journal
+from scorer.log import logger as log
+from scorer.log.events import Event
+from scorer.log.logger import (
+    JsonFormatter,
+    LineFormatter,
+    about,
+    configure,
+    hear_threads,
+    read_by_people,
+    say,
+    traceback_of,
+)
 
 VALUE = "ZQX-37.2"  # a patient's
 
@@ -532,7 +542,7 @@ def test_whatever_the_values_are_they_arrive(fields: dict[str, str]) -> None:
 
 def scorer(*arguments: str, program: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own, with a database that is not there."""
-    code = f"from scorer import cli\n{program}\ncli.main()"
+    code = f"from scorer.cli.main import main\n{program}\nmain()"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCORER_", "JOURNAL_"))}
     settings = {"SCORER_CONFIG": os.devnull, "SCORER_DATABASE_URL": "postgresql:///none?host=/nowhere"}
     return subprocess.run(
@@ -561,7 +571,9 @@ def test_settings_that_cannot_be_read_are_told_although_they_say_how() -> None:
 
 @pytest.mark.parametrize("log_format", ["auto", "json"])
 def test_a_bug_is_told_without_what_it_quotes(log_format: str) -> None:
-    program = f"import scorer.job\ndef broken(*_, **__):\n    return float('{VALUE}')\nscorer.job.load_job = broken"
+    program = (
+        f"import scorer.jobs.job\ndef broken(*_, **__):\n    return float('{VALUE}')\nscorer.jobs.job.load_job = broken"
+    )
     done = scorer("run", "nobodys", program=program, SCORER_LOG_FORMAT=log_format)
     assert (done.returncode, done.stdout) == (70, "")
     assert VALUE not in done.stderr

@@ -21,9 +21,17 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from scorer.errors import UserError
-from scorer.job import MEANING, Bands, Task
-from scorer.model import ARTEFACT, MANIFEST, ProductionPipeline, band_names, find_version, libraries, read_manifest
-from scorer.types import Features
+from scorer.jobs.job import MEANING, Bands, Task
+from scorer.registry.model import (
+    ARTEFACT,
+    MANIFEST,
+    ProductionPipeline,
+    band_names,
+    find_version,
+    libraries,
+    read_manifest,
+)
+from scorer.types.values import Features
 
 NAMES = ("a", "b", "c")
 
@@ -321,7 +329,7 @@ class Missing:
         if name == "lightgbm":
             raise OSError("libgomp.so.1: cannot open shared object file")
 sys.meta_path.insert(0, Missing())
-from scorer.cli import main
+from scorer.cli.main import main
 sys.exit(main(["evaluate", "sepsis", "--outcomes"]))
 """
     done = subprocess.run([sys.executable, "-c", broken], capture_output=True, text=True, check=False)

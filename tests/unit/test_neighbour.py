@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from scorer.config import Settings
+from scorer.database.store.server import Load
 from scorer.errors import DatabaseBusy, UserError
-from scorer.neighbour import Courtesy, Excess, Go, Neighbour, Pace, Stop, Wait
-from scorer.surroundings import Load
-from scorer.types import Counts, Run, Trigger
+from scorer.runs.neighbour import Courtesy, Excess, Go, Neighbour, Pace, Stop, Wait
+from scorer.types.enums import Trigger
+from scorer.types.values import Counts, Run
 
 MEGABYTE = 1 << 20
 QUIET = Load(active_sessions=0, replication_lag=0, lock_waits=0, longest_transaction=timedelta(0))
@@ -141,7 +142,7 @@ def courtesy(*loads: Load, neighbour: Neighbour = LIMITS) -> tuple[Courtesy, lis
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, dict[str, Any]]]]:
-    caplog.set_level(logging.DEBUG, logger="scorer.neighbour")
+    caplog.set_level(logging.DEBUG, logger="scorer.runs.neighbour")
     return lambda: [(record.event.name, record.fields) for record in caplog.records]  # type: ignore[attr-defined]
 
 

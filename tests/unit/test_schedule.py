@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scorer.errors import UserError
-from scorer.schedule import Schedule
+from scorer.jobs.schedule import Schedule
 
 VIENNA = ZoneInfo("Europe/Vienna")
 

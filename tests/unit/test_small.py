@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from scorer.config import Settings, parse_span
-from scorer.connection import Target, columns_uri, explain, libpq_url, sentences
+from scorer.database.connection import Target, columns_uri, explain, libpq_url, sentences
+from scorer.database.session import engine
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
-from scorer.session import engine
-from scorer.steps import Steps
-from scorer.types import Counts
+from scorer.scoring.timing import Steps
+from scorer.types.values import Counts
 
 # Spans of time
 
@@ -85,7 +85,7 @@ def test_a_span_beyond_counting_is_refused() -> None:
 
 def test_seconds_add_up_by_step_and_the_watcher_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 11.0, 13.0, 13.5, 20.0])
-    monkeypatch.setattr("scorer.steps.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("scorer.scoring.timing.time.monotonic", lambda: next(clock))
     told: list[str] = []
     steps = Steps(told.append)
     for step in ("read", "validate", "features", "validate"):

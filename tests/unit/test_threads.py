@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from scorer.errors import DatabaseUnavailable, RunStopped, Stopping, UserError
-from scorer.threads import Threads, libraries_on_one_thread
+from scorer.runs.threads import Threads, libraries_on_one_thread
 
 PATIENCE = 20.0
 Tell, Stop = Callable[[str], None], Callable[[], bool]

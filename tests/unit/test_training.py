@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scorer.ensemble import logistic
 from scorer.errors import UserError
-from scorer.feature_names import feature_names
-from scorer.features import group_columns
-from scorer.job import Job, Task, load_job
-from scorer.model import ProductionPipeline
-from scorer.recipes import ATTRIBUTES, Configuration, Recipe, Search, read_recipe
+from scorer.evaluation.landmarks import Landmarks
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import Job, Task, load_job
+from scorer.jobs.training import ATTRIBUTES, Configuration, Recipe, Search, read_recipe
+from scorer.registry.ensemble import logistic
+from scorer.registry.model import ProductionPipeline
+from scorer.scoring.features import group_columns
 from scorer.training import trials
 from scorer.training.calibration import best_threshold, platt
 from scorer.training.cross_validation import fit_all
-from scorer.training.figures import objective_of
-from scorer.training.findings import CONFIG, LOG, PICTURE, SUMMARY, write_findings
 from scorer.training.folds import folds_of, require_sound
-from scorer.training.landmarks import Landmarks
+from scorer.training.held_out_figures import objective_of
 from scorer.training.search import TRIALS, search
+from scorer.training.search_report import CONFIG, LOG, PICTURE, SUMMARY, write_findings
 from scorer.training.targets import counted, gains, targets_of
 from scorer.training.trainer import one_in, train
-from scorer.types import NO_TIME, Attributes, Features
+from scorer.types.values import NO_TIME, Attributes, Features
 
 HOUR = 3_600_000_000
 QUICK = Recipe(configuration=Configuration.LIGHTGBM_SMALL, parameters={"trees": 20, "min_child_samples": 5})

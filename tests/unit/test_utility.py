@@ -7,7 +7,7 @@ import pytest
 
 from scorer.evaluation.alarms import Rows, consequences
 from scorer.evaluation.utility import best_alarms, utilities
-from scorer.measures import Utility
+from scorer.jobs.evaluation import Utility
 
 PAPER = Utility()
 

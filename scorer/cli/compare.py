@@ -1,0 +1,178 @@
+"""The commands that hold two models against each other: a shadow run, and a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from scorer.cli.options import Moment, database_url, json_option, opened_store
+from scorer.cli.output import print_json, print_migration, print_table, progress_bar
+from scorer.config import Settings
+from scorer.errors import UserError
+
+_as_of = click.option("--as-of", type=Moment(), help="Score as of this time; now, where not given.")
+_limit = click.option("--limit", type=click.IntRange(min=1), help="No more than so many entities, by lot.")
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@click.argument("model_version", metavar="VERSION")
+@_as_of
+@_limit
+@json_option
+@click.pass_obj
+def shadow(
+    settings: Settings, job: str, model_version: str, *, as_of: datetime | None, limit: int | None, as_json: bool
+) -> None:
+    """Show who would change band if VERSION were in production.
+
+    All current entities are scored by it and by the model in production, and nothing is written.
+    """
+    from scorer.governance.comparison import migration
+    from scorer.governance.promotion import band_order, shadow_result
+    from scorer.governance.shadow import shadow_run
+    from scorer.jobs.job import load_job
+
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    url = _ready(settings)
+    with progress_bar(f"Scoring in the shadow of {job}") as progress:
+        beside = shadow_run(
+            loaded, model_version, url=url, settings=settings, as_of=as_of, limit=limit, progress=progress
+        )
+    moved = migration(beside.pairs, bands=band_order(loaded))
+    if as_json:
+        print_json({"job": job, "model_version": model_version, **shadow_result(beside, moved, at=beside.as_of)})
+        return
+    print_migration(moved, one=beside.one, other=model_version, bands=band_order(loaded))
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@click.argument("one", metavar="A")
+@click.argument("other", metavar="B")
+@_as_of
+@_limit
+@click.option(
+    "--ledger", is_flag=True, help="By what the ledger holds of both (a challenger's shadow), not by scoring."
+)
+@click.option("--days", type=click.IntRange(min=1), default=30, show_default=True, help="So far back, with --ledger.")
+@click.option("--outcomes", is_flag=True, help="Metrics and calibration too, at the landmarks whose outcome is known.")
+@json_option
+@click.pass_obj
+def compare(
+    settings: Settings,
+    job: str,
+    one: str,
+    other: str,
+    *,
+    as_of: datetime | None,
+    limit: int | None,
+    ledger: bool,
+    days: int,
+    outcomes: bool,
+    as_json: bool,
+) -> None:
+    """Compare two models of JOB over the same entities.
+
+    Both score all current entities; nothing is written. Shown are who would change band and how alike the scores are; with --outcomes,
+    which of the two is right more often.
+    """
+    from scorer.governance.comparison import agreement, migration
+    from scorer.governance.known_outcomes import on_outcomes
+    from scorer.governance.promotion import band_order
+    from scorer.governance.shadow import shadow_run
+    from scorer.jobs.job import load_job
+
+    if ledger and as_of is not None:
+        raise UserError("Say --ledger or --as-of, not both: the ledger's scores are as of their own times.")
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    url = _ready(settings)
+    if ledger:
+        pairs = _pairs_of_ledger(settings, loaded, one=one, other=other, limit=limit, since=timedelta(days=days))
+    else:
+        with progress_bar(f"Scoring by {one} and {other}") as progress:
+            beside = shadow_run(
+                loaded, other, beside=one, url=url, settings=settings, as_of=as_of, limit=limit, progress=progress
+            )
+        pairs = list(beside.pairs)
+    moved, alike = migration(pairs, bands=band_order(loaded)), agreement(pairs)
+    measured: Mapping[str, Any] | None = None
+    if outcomes:
+        with progress_bar(f"Reading landmarks of {job}") as progress:
+            measured = on_outcomes(loaded, (one, other), url=url, settings=settings, progress=progress)
+    if as_json:
+        named = {"job": job, "one": one, "other": other, "of": "ledger" if ledger else "current entities"}
+        print_json({**named, "migration": moved.as_json(), "agreement": alike, "outcomes": measured})
+        return
+    print_migration(moved, one=one, other=other, bands=band_order(loaded))
+    print_table(
+        ["agreement", ""],
+        [[name.replace("_", " "), "none" if value is None else value] for name, value in alike.items()],
+    )
+    if measured is not None:
+        _print_measured(measured, one=one, other=other)
+
+
+def _ready(settings: Settings) -> str:
+    """The database in use, its schema at head."""
+    from scorer.database import schema
+    from scorer.database.connection import Target
+    from scorer.database.session import engine
+
+    url = database_url(settings)
+    schema.require_head(engine(Target.of(url, settings, role=settings.worker_role)))
+    return url
+
+
+def _pairs_of_ledger(
+    settings: Settings, job: Any, *, one: str, other: str, limit: int | None, since: timedelta
+) -> list[Any]:
+    from scorer.database.store.models import Shelf
+    from scorer.database.store.ticks import Timetable
+
+    with opened_store(settings, role=settings.worker_role) as store:
+        shelf = Shelf(store)
+        for version in (one, other):
+            shelf.read_model(job.name, version)
+        now = Timetable(store).read_clock()
+        pairs = shelf.list_pairs(job, one=one, other=other, since=since, now=now, limit=limit)
+    if not pairs:
+        raise UserError(
+            f"The ledger holds no entity that {one} and {other} scored as of the same time in {since.days} days; leave --ledger out, or "
+            f"have one challenge the other (`scorer model challenge`)."
+        )
+    return pairs
+
+
+def _print_measured(measured: Mapping[str, Any], *, one: str, other: str) -> None:
+    rows = f"{measured['rows']:,} landmarks of {measured['clients']:,} clients, {measured['events']:,} with the event"
+    click.echo(f"Where the outcome is known: {rows}.")
+    names = list(measured["models"][one]["metrics"])
+    print_table(
+        ["metric", one, other],
+        [
+            [
+                name.replace("_", " "),
+                *(_interval(measured["models"][version]["metrics"][name]) for version in (one, other)),
+            ]
+            for name in names
+        ],
+    )
+    for version in (one, other):
+        print_table(
+            [f"calibration of {version}: predicted", "observed", "landmarks"],
+            [
+                [each["predicted"], each["observed"], each["rows"]]
+                for each in measured["models"][version]["calibration"]
+            ],
+        )
+
+
+def _interval(figure: Mapping[str, float | None]) -> str:
+    value, low, high = figure["value"], figure["low"], figure["high"]
+    if value is None:
+        return "none"
+    return f"{value:.4f}" if low is None else f"{value:.4f} ({low:.4f} to {high:.4f})"

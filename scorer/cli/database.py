@@ -1,0 +1,102 @@
+"""The commands about the database itself: the embedded server, and the schema."""
+
+from __future__ import annotations
+
+import click
+
+from scorer.cli.options import database_url, embedded_server, how_to_connect, json_option
+from scorer.cli.output import print_json
+from scorer.config import Settings
+
+
+@click.group()
+def db() -> None:
+    """The database: the embedded server, and the schema."""
+
+
+@db.command()
+@click.pass_obj
+def start(settings: Settings) -> None:
+    """Start the embedded PostgreSQL; made first where it is not there."""
+    server = embedded_server(settings)
+    server.start()
+    click.echo(f"PostgreSQL is running; its data is in {server.folder}. Connect: {how_to_connect()}")
+
+
+@db.command()
+@click.pass_obj
+def stop(settings: Settings) -> None:
+    """Stop the embedded PostgreSQL; its data is kept."""
+    embedded_server(settings).stop()
+    click.echo("PostgreSQL is stopped; its data is kept.")
+
+
+@db.command()
+@click.pass_obj
+def url(settings: Settings) -> None:
+    """Print the URL of the database in use, for psql.
+
+    It is printed as libpq reads it, with the password where it has one: psql "$(scorer db url)". Do not keep it in a log.
+    """
+    from scorer.database.connection import libpq_url
+
+    click.echo(libpq_url(database_url(settings)))
+
+
+@db.command()
+@click.pass_obj
+def upgrade(settings: Settings) -> None:
+    """Migrate the schema to head, and set up the jobs.
+
+    Makes the roles, the tables and the jobs' reporting views, and puts a job's first model into production where it has none. Nothing
+    is taken away, and at head nothing is done. What it keeps others waiting for it says before it begins.
+    """
+    from scorer.database import schema, upgrade_locks
+    from scorer.database.connection import Target
+    from scorer.database.session import engine
+    from scorer.registry import registration
+
+    target = database_url(settings)
+    ours = Target.of(target, settings, role=None)
+    for lock in upgrade_locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
+        click.echo(lock.sentence)
+    before = schema.upgrade(engine(ours))
+    jobs = registration.install_jobs(url=target, settings=settings)
+    moved = "was at head" if before.at_head else f"is now at head (from {before.revision or 'nothing'})"
+    click.echo(f"The schema {moved}, revision {before.head}; jobs: {', '.join(jobs)}.")
+
+
+@db.command()
+@click.pass_obj
+def plan(settings: Settings) -> None:
+    """Print the SQL that an upgrade would run; run nothing.
+
+    Above it stands, as comments, which tables it locks for longer than a moment, how many rows they have, and how long that may take.
+    """
+    from scorer.database import schema, upgrade_locks
+    from scorer.database.connection import Target
+    from scorer.database.session import engine
+
+    ours = Target.of(database_url(settings), settings, role=None)
+    sql = schema.plan(engine(ours))
+    for lock in upgrade_locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
+        click.echo(f"-- {lock.sentence}")
+    click.echo(sql or "-- The schema is at head: an upgrade would run nothing.")
+
+
+@db.command(name="check")
+@json_option
+@click.pass_obj
+def check_schema(settings: Settings, *, as_json: bool) -> None:
+    """Say whether the schema is at head; exit 1 where it is not."""
+    from scorer.database import schema
+    from scorer.database.connection import Target
+    from scorer.database.session import engine
+
+    connected = engine(Target.of(database_url(settings), settings, role=None))
+    state = schema.state(connected)
+    if as_json:
+        print_json({"revision": state.revision, "head": state.head, "at_head": state.at_head})
+    schema.require_head(connected)
+    if not as_json:
+        click.echo(f"The schema is at head, revision {state.head}.")

@@ -1,0 +1,128 @@
+"""The command line: parsing and exit codes. The commands are in the modules beside this one: one plain function each, whose docstring is its help.
+
+Exit 0: done. 1: something the operator can mend, in one sentence on stderr. 70: a bug, with its traceback. What a command needs is
+imported inside it, so that `--help` and `status` do not wait for libraries that they do not use.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+
+from scorer.cli.challenge import challenge
+from scorer.cli.compare import compare, shadow
+from scorer.cli.daemon import daemon
+from scorer.cli.database import db
+from scorer.cli.evaluate import evaluate
+from scorer.cli.explain import explain
+from scorer.cli.maintain import maintain
+from scorer.cli.models import models
+from scorer.cli.monitor import monitor
+from scorer.cli.replay import recall, replay
+from scorer.cli.request import cancel, request
+from scorer.cli.run import demo, load, run
+from scorer.cli.status import check, plan, status
+from scorer.cli.train import optimize, train
+from scorer.config import load_settings
+from scorer.errors import UserError
+from scorer.log import events, logger
+from scorer.log.logger import say
+from scorer.version import __version__
+
+_log = logging.getLogger(__name__)
+EXIT_MENDABLE = 1
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program."""
+    try:
+        code = cli.main(
+            args=list(arguments) if arguments is not None else None, prog_name="scorer", standalone_mode=False
+        )
+    except UserError as error:
+        _refuse(str(error))
+        sys.exit(EXIT_MENDABLE)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(EXIT_MENDABLE)
+    except click.ClickException as error:
+        _refuse(_usage_sentence(error))
+        sys.exit(EXIT_MENDABLE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("scorer: interrupted; what was not committed is rolled back.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is left is a bug
+        _report(error)
+        sys.exit(EXIT_BUG)
+    sys.exit(code or 0)
+
+
+def _refuse(sentence: str) -> None:
+    """One sentence on stderr; in the journal, and for a collector, an event as all others."""
+    if logger.read_by_people():
+        click.echo(f"scorer: {sentence}", err=True)
+    else:
+        say(_log, events.REFUSED, error=sentence)
+
+
+def _report(bug: Exception) -> None:
+    if logger.read_by_people():
+        click.echo(logger.traceback_of(bug), err=True)
+        click.echo(f"scorer: this is a bug in scorer {__version__}; please report it with the lines above.", err=True)
+    else:
+        say(_log, events.BUG, raised=bug, version=__version__)
+
+
+def _usage_sentence(error: click.ClickException) -> str:
+    said = " ".join(error.format_message().split()).replace(". Did you mean", "; did you mean")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return (
+        said if context is None or said.endswith("?") else f"{said.rstrip('.')}; see `{context.command_path} --help`."
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="scorer %(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Log every step.")
+@click.pass_context
+def cli(context: click.Context, *, verbose: bool) -> None:
+    """Score what is due in a PostgreSQL database, one batch in one transaction, and account for every row.
+
+    The database is the one that SCORER_DATABASE_URL names; where that is not set, an embedded PostgreSQL under SCORER_HOME.
+    """
+    level = logging.DEBUG if verbose else logging.INFO
+    logger.configure(level=level)  # settings that cannot be read are told too
+    settings = load_settings()
+    logger.configure(level=level, log_format=settings.log_format)
+    context.obj = settings
+
+
+for _command in (
+    cancel,
+    check,
+    daemon,
+    db,
+    demo,
+    evaluate,
+    explain,
+    load,
+    maintain,
+    models,
+    optimize,
+    monitor,
+    plan,
+    recall,
+    replay,
+    request,
+    run,
+    status,
+    train,
+):
+    cli.add_command(_command)
+for _command in (challenge, compare, shadow):
+    models.add_command(_command)

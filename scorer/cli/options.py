@@ -1,0 +1,111 @@
+"""What the commands share: the database that the settings name, sessions with it, and options that mean the same everywhere."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scorer.config import Settings
+from scorer.errors import UserError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["processes", "threads", "dask"]),
+    help="What the workers are: processes or threads of this machine, or those of a Dask cluster; the option backend, where not given.",
+)
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Of the Dask cluster, such as tls://dask.example:8786; the option scheduler, where not given.",
+)
+
+
+def with_backend(settings: Settings, *, backend: str | None, scheduler: str | None) -> Settings:
+    """The settings with what the command line says of workers. Raises UserError where that does not go together."""
+    if scheduler is not None and (backend or settings.backend) != "dask":
+        raise UserError("--scheduler is for a Dask cluster; add --backend dask.")
+    return replace(settings, backend=backend or settings.backend, scheduler=scheduler or settings.scheduler)
+
+
+class Moment(click.ParamType[datetime]):
+    """A point in time with its zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The time in UTC; fails where it cannot be read or has no zone."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f'"{value}" is not a time; write it as 2025-06-01T00:00:00Z', param, ctx)
+        if moment.tzinfo is None:
+            whole = moment.isoformat()
+            self.fail(f'"{value}" has no time zone; write it as {whole}Z or {whole}+02:00', param, ctx)
+        return moment.astimezone(UTC)
+
+
+def embedded_server(settings: Settings) -> Any:
+    """The embedded PostgreSQL; UserError where another database is named."""
+    from scorer.database.embedded.server import Server
+
+    if settings.database_url is not None:
+        raise UserError("SCORER_DATABASE_URL is set: that server is not ours to start or stop.")
+    return Server.at(settings.home_dir)
+
+
+def database_url(settings: Settings) -> str:
+    """The URL of the database in use; UserError where it is the embedded PostgreSQL and that does not run."""
+    if settings.database_url is not None:
+        return settings.database_url
+    server = embedded_server(settings)
+    if not server.running():
+        raise UserError(
+            "The embedded PostgreSQL is not running; `scorer db start` starts it (or set SCORER_DATABASE_URL)."
+        )
+    return str(server.url)
+
+
+@contextmanager
+def opened_store(settings: Settings, *, role: str | None) -> Iterator[Any]:
+    """Within it, a Store in one transaction, as `role`; UserError where the schema is not at head."""
+    from scorer.database import schema
+    from scorer.database.connection import Target
+    from scorer.database.session import engine
+    from scorer.database.store.runs import Store
+
+    target = Target.of(database_url(settings), settings, role=role)
+    schema.require_head(engine(target))
+    store = Store(target)
+    try:
+        with store.transaction():
+            yield store
+    finally:
+        store.close()
+
+
+def program() -> str:
+    """What to type to run this program: its path, where the shell does not find it by name."""
+    return "scorer" if shutil.which("scorer") else sys.argv[0]
+
+
+def how_to_connect() -> str:
+    """What to type to look into the database in use."""
+    return f'psql "$({program()} db url)"'
+
+
+def reject_file(settings: Settings, folder: Path) -> Path:
+    """A new reject file for the rows of `folder`."""
+    return settings.home_dir / "rejects" / f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"

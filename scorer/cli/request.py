@@ -1,0 +1,106 @@
+"""The commands for scores on demand: ask, wait for the answer, cancel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from scorer.cli.options import database_url, json_option, opened_store
+from scorer.cli.output import print_json, print_rows
+from scorer.config import Settings
+from scorer.errors import UserError
+
+_LOOK_SECONDS = 1.0  # a notification may be lost: so often it is looked all the same
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@click.argument("entities", metavar="ENTITY...", nargs=-1, required=True)
+@click.option("--wait", is_flag=True, help="Wait for the answers, and print how each ended.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds to wait at the most."
+)
+@json_option
+@click.pass_obj
+def request(
+    settings: Settings, job: str, *, entities: tuple[str, ...], wait: bool, timeout: float, as_json: bool
+) -> None:
+    """Ask for scores of entities now.
+
+    The daemon answers within moments, before it goes on with its schedule; without one the requests wait. Exit 1 where one is refused,
+    or not answered in time; it still waits then, unless `scorer cancel` cancels it.
+    """
+    from scorer.database.connection import Target
+    from scorer.database.notifications import Listener
+    from scorer.database.store.requests import Desk
+
+    listener = Listener.for_answers(Target.of(database_url(settings), settings, role=None))
+    try:
+        if wait:
+            listener.open()  # before asking, so that no answer goes unheard
+        with opened_store(settings, role=None) as store:
+            asked = Desk(store).request_score(job, entities)
+        rows = _wait(settings, asked, listener=listener, until=time.monotonic() + (timeout if wait else 0))
+    finally:
+        listener.close()
+    _print(rows, as_json=as_json)
+    if wait:
+        _require_answers(rows)
+
+
+def _wait(settings: Settings, asked: Sequence[int], *, listener: Any, until: float) -> list[Mapping[str, Any]]:
+    """The requests, once all have ended or the time has passed."""
+    while True:
+        rows = _read(settings, asked)
+        left = until - time.monotonic()
+        if left <= 0 or not any(row["status"] == "waiting" for row in rows):
+            return rows
+        listener.hear(min(left, _LOOK_SECONDS))
+
+
+def _read(settings: Settings, asked: Sequence[int]) -> list[Mapping[str, Any]]:
+    from scorer.database.store.requests import Desk
+
+    with opened_store(settings, role=None) as store:
+        return Desk(store).read_requests(asked)
+
+
+def _print(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"requests": list(rows)})
+    else:
+        print_rows(rows, none="Nothing was asked for.")
+
+
+def _require_answers(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise UserError where not all were answered."""
+    unanswered = [row for row in rows if row["status"] != "done"]
+    if unanswered:
+        first = unanswered[0]
+        why = first["reason"] or "no daemon has answered yet; see `scorer status`"
+        raise UserError(
+            f"{len(unanswered)} of {len(rows)} requests were not answered; the first: request {first['request_id']} of "
+            f"{first['entity_id']} is {first['status']}: {why}."
+        )
+
+
+@click.command()
+@click.argument("requests", metavar="REQUEST...", nargs=-1, required=True, type=int)
+@click.pass_obj
+def cancel(settings: Settings, *, requests: tuple[int, ...]) -> None:
+    """Cancel requests for scores that still wait, by their numbers.
+
+    Exit 1 where one does not wait any more, or is somebody else's.
+    """
+    from scorer.database.store.requests import Desk
+
+    with opened_store(settings, role=None) as store:
+        cancelled = {request: Desk(store).cancel_request(request) for request in requests}
+    for each, done in cancelled.items():
+        click.echo(f"Request {each}: {'cancelled' if done else 'not cancelled'}.")
+    left = [str(each) for each, done in cancelled.items() if not done]
+    if left:
+        raise UserError(f"Not cancelled, being answered already or somebody else's: {', '.join(left)}.")

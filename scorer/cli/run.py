@@ -1,0 +1,227 @@
+"""The commands that do the work: rows in, scores out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scorer.cli.options import (
+    Moment,
+    backend_option,
+    database_url,
+    embedded_server,
+    how_to_connect,
+    json_option,
+    program,
+    reject_file,
+    scheduler_option,
+    with_backend,
+)
+from scorer.cli.output import print_json, print_load, print_rows, print_run, print_table, progress_bar
+from scorer.config import Settings
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path),
+    help="The reject file; where not given, a new one in SCORER_HOME/rejects.",
+)
+@json_option
+@click.pass_obj
+def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: bool) -> None:
+    """Load a folder into the source tables.
+
+    Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz. Tables that are missing are made.
+    Rows that are already there are passed over; rows that cannot be loaded go to the reject file, with line and reason.
+    """
+    from dataclasses import asdict
+
+    from scorer.registry import registration
+
+    target = database_url(settings)
+    report = _load(settings, target, folder, rejects=rejects)
+    grants = registration.grant_source(url=target, settings=settings)
+    if as_json:
+        print_json(
+            {"tables": [asdict(table) for table in report.tables], "rejects": report.rejects and str(report.rejects)}
+        )
+        return
+    print_load(report)
+    for job, why in grants.items():
+        if why is not None:
+            click.echo(f"The worker was not granted what job {job} needs: {why}", err=True)
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@click.option(
+    "--as-of",
+    type=Moment(),
+    help="The moment whose knowledge is used, such as 2025-06-01T00:00:00Z; now, where not given.",
+)
+@click.option(
+    "--as-known-at",
+    type=Moment(),
+    help="Use what was recorded up to this moment, of what happened up to the as-of time; the as-of time, where not given. "
+    "An entity whose current outcome knew more keeps it, and is counted as unchanged.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many entities.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="How many score at a time; where not given, 1, or all of a Dask cluster.",
+)
+@backend_option
+@scheduler_option
+@click.option("--dry-run", is_flag=True, help="Find and judge what is due, and write nothing.")
+@json_option
+@click.pass_obj
+def run(
+    settings: Settings,
+    job: str,
+    *,
+    as_of: datetime | None,
+    as_known_at: datetime | None,
+    limit: int | None,
+    workers: int | None,
+    backend: str | None,
+    scheduler: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run JOB once: find what is due, score it, account for it.
+
+    A run that was interrupted is finished first.
+    """
+    from scorer.jobs.job import load_job
+
+    settings = with_backend(settings, backend=backend, scheduler=scheduler)
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    target = database_url(settings)
+    # These take seconds; what is wrong with the arguments is told before.
+    from scorer.runs.run import dry_run as try_run
+    from scorer.runs.run import run_job
+
+    if backend == "dask":
+        from scorer.runs.cluster import Cluster
+
+        with Cluster(settings) as cluster:  # what is not fit is refused before anything is begun
+            workers = workers or cluster.workers
+
+    with progress_bar(f"Scoring {job}") as progress:
+        if dry_run:
+            ended = try_run(
+                loaded,
+                url=target,
+                settings=settings,
+                as_of=as_of,
+                as_known_at=as_known_at,
+                limit=limit,
+                progress=progress,
+            )
+        else:
+            ended = run_job(
+                loaded,
+                url=target,
+                settings=settings,
+                as_of=as_of,
+                as_known_at=as_known_at,
+                limit=limit,
+                workers=workers or 1,
+                progress=progress,
+            )
+    if as_json:
+        print_json(ended.as_json())
+    else:
+        print_run(ended.as_json())
+
+
+@click.command()
+@click.option("--visits", type=click.IntRange(min=1), default=500, show_default=True, help="Size of the sample cohort.")
+@click.pass_obj
+def demo(settings: Settings, *, visits: int) -> None:
+    """Show it all on a sample cohort.
+
+    Starts the embedded PostgreSQL, migrates it, loads a generated cohort with dirt planted in it, scores it, and says where to look.
+    Again: scores only what is new.
+    """
+    from scorer.database import schema
+    from scorer.database.connection import Target, plain_session
+    from scorer.database.session import engine
+    from scorer.database.source.demo import JOB, load_sample
+    from scorer.jobs.job import load_job
+    from scorer.registry import registration
+    from scorer.runs.run import run_job
+
+    if settings.database_url is None:
+        embedded_server(settings).start()
+    target = database_url(settings)
+    schema.upgrade(engine(Target.of(target, settings, role=None)))
+    registration.install_jobs(url=target, settings=settings)
+    job = load_job(JOB, jobs_dir=settings.jobs_dir)
+    connection = plain_session(target, settings, application_name="scorer demo")
+    try:
+        sample = load_sample(job, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
+    finally:
+        connection.close()
+    registration.grant_source(url=target, settings=settings)
+    if sample.report is not None:
+        click.echo(f"A sample cohort of {sample.visits} visits, generated, with dirt planted in it:")
+        print_table(["planted", "how many"], [[kind.replace("_", " "), times] for kind, times in sample.dirty.items()])
+        print_load(sample.report)
+    else:
+        click.echo("The sample cohort is there already; only what is new is scored.")
+    with progress_bar(f"Scoring {JOB}") as progress:
+        ended = run_job(job, url=target, settings=settings, progress=progress)
+    print_run(ended.as_json())
+    _print_standing(settings, target, JOB)
+    _print_where_to_look(settings)
+
+
+def _load(settings: Settings, target: str, folder: Path, *, rejects: Path | None) -> Any:
+    from scorer.database.connection import plain_session
+    from scorer.database.source.load import load as load_folder
+
+    connection = plain_session(target, settings, application_name="scorer load")
+    try:
+        with progress_bar("Loading") as progress:
+            return load_folder(
+                folder,
+                connection=connection,
+                rejects=rejects or reject_file(settings, folder),
+                progress=lambda table, done, total: progress(done, total, table) if progress else None,
+            )
+    finally:
+        connection.close()
+
+
+# What the demo ends with
+
+
+def _print_standing(settings: Settings, target: str, job: str) -> None:
+    from scorer.database.connection import Target
+    from scorer.database.store.runs import Store
+
+    store = Store(Target.of(target, settings, role=settings.worker_role))
+    try:
+        with store.transaction():
+            bands, findings = store.band_counts(job), store.open_findings(job)
+    finally:
+        store.close()
+    print_rows(bands, none="Nobody has an outcome yet.")
+    print_rows(findings, none="Nothing was refused.")
+
+
+def _print_where_to_look(settings: Settings) -> None:
+    from scorer.database.source.demo import WHERE_TO_LOOK
+
+    click.echo(f"Where to look ({how_to_connect()}):")
+    for relation, says in WHERE_TO_LOOK:
+        click.echo(f"  {relation:30} {says}")
+    if settings.database_url is None:
+        click.echo(f"The embedded PostgreSQL goes on running; `{program()} db stop` stops it and keeps its data.")

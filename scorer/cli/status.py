@@ -1,0 +1,85 @@
+"""The commands that only look: where the jobs stand, and whether all holds that must."""
+
+from __future__ import annotations
+
+import click
+
+from scorer.cli.options import database_url, json_option
+from scorer.cli.output import print_json, screen_width
+from scorer.config import Settings
+from scorer.errors import UserError
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Show where the jobs stand, and what waits.
+
+    By job: last and next run, ticks missed, backlog and requests that wait, current scores, quarantine, model in production, breaker;
+    then the daemons at work.
+    """
+    from scorer.database.connection import Target
+    from scorer.database.readonly_session import Glance
+    from scorer.database.store.status import Watch
+    from scorer.monitoring.status import as_json as told
+    from scorer.monitoring.status import as_text, look
+
+    target = Target.of(database_url(settings), settings, role=settings.worker_role)
+    watch = Watch(Glance(target, patience=settings.connect_timeout))
+    try:
+        standing = look(watch, jobs_dir=settings.jobs_dir)
+    finally:
+        watch.close()
+    if as_json:
+        print_json(told(standing))
+    else:
+        click.echo(as_text(standing, width=screen_width()))
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@json_option
+@click.pass_obj
+def plan(settings: Settings, job: str, *, as_json: bool) -> None:
+    """Print the statements of a run of JOB with plans and locks.
+
+    For whoever has to approve the job: each statement, what EXPLAIN says of it, how many rows the planner expects, and which tables it
+    locks how. Nothing is run, written or held.
+    """
+    from dataclasses import asdict
+
+    from scorer.cli.output import print_plan
+    from scorer.jobs.job import load_job
+    from scorer.runs.plan import plan as planned
+
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    found = planned(loaded, url=database_url(settings), settings=settings)
+    if as_json:
+        print_json({"job": loaded.name, "job_version": loaded.version, "statements": [asdict(each) for each in found]})
+    else:
+        print_plan(loaded, found, settings=settings)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def check(settings: Settings, *, as_json: bool) -> None:
+    """Check all that must hold before scoring.
+
+    A line each; exit 1 where something does not hold. Nothing is written.
+    """
+    from dataclasses import asdict
+
+    from scorer.runs.check import check as look
+
+    lines = []
+    for line in look(url=database_url(settings), settings=settings):
+        lines.append(line)
+        if not as_json:
+            click.echo(f"{'ok' if line.holds else 'NO':3} {line.name}: {line.found}")
+    if as_json:
+        print_json({"holds": all(line.holds for line in lines), "lines": [asdict(line) for line in lines]})
+    failed = [line for line in lines if not line.holds]
+    if failed:
+        raise UserError(f"{len(failed)} of {len(lines)} checks failed; the first: {failed[0].name}: {failed[0].found}")

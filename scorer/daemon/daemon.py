@@ -1,0 +1,275 @@
+"""The daemon: runs every job on its schedule, answers requests, and tells systemd how it is.
+
+The main thread does no work of its own and never waits for the database: it takes signals, feeds the watchdog as long as every lane
+shows life, and starts and stops the lanes. APScheduler is the metronome: it wakes a job's lane at each tick, and the lane finds out for
+itself, by the database, what is due.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from scorer.config import Settings
+from scorer.daemon.heartbeat import HeartLane
+from scorer.daemon.loop import Lane
+from scorer.daemon.nightly_loop import NightLane
+from scorer.daemon.outage import Outage
+from scorer.daemon.readiness import GateLane, Verdict
+from scorer.daemon.request_loop import RequestLane
+from scorer.daemon.schedule_loop import JobLane
+from scorer.daemon.service_manager import SIGNALS, ServiceManager
+from scorer.database.connection import Target
+from scorer.database.readonly_session import Glance
+from scorer.database.store.status import Watch
+from scorer.errors import UserError
+from scorer.jobs.job import Job
+from scorer.jobs.schedule import Schedule
+from scorer.log import events
+from scorer.log.logger import hear_threads, say
+from scorer.monitoring.health import Address, Health
+from scorer.registry.model import keep_to_one_thread
+from scorer.version import __version__
+
+_log = logging.getLogger(__name__)
+_LOOK = timedelta(seconds=1)
+_STARTING = timedelta(minutes=1)  # asked of systemd at each look, while something must still be mended
+_PATIENCE = timedelta(seconds=3)  # that a scrape of the metrics has with the database
+_A_JUMP = timedelta(minutes=1)
+_STILL = timedelta(seconds=5)  # for a wait of a second
+
+
+class Daemon:
+    """All that the main thread does; `run` ends when a signal asks it to."""
+
+    def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
+        self._url, self._settings = url, settings
+        self._gate = GateLane(url=url, settings=settings, reload_settings=reload_settings)
+        self._manager = ServiceManager(os.environ)
+        self._outage = Outage()
+        self._heart = HeartLane(url=url, settings=settings, outage=self._outage)
+        self._health = Health(
+            Watch(Glance(Target.of(url, settings, role=settings.worker_role), patience=_PATIENCE)), state=self
+        )
+        self._requests: RequestLane | None = None
+        self._nights: NightLane | None = None
+        self._lanes: dict[str, JobLane] = {}
+        self._metronome = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        self._why_not: str | None = "starting"
+        self._starved = False
+        self._clocks = time.time() - time.monotonic()
+
+    def run(self) -> int:
+        """Run until SIGTERM or SIGINT; the exit code. SIGHUP reads settings, jobs and models anew.
+
+        These must be blocked in every thread that there is: whoever imports the numerical libraries starts some.
+        """
+        faulthandler.enable()  # where the watchdog ends us, the journal says which thread hung
+        hear_threads()
+        keep_to_one_thread()
+        say(_log, events.DAEMON_STARTED, version=__version__)
+        self._serve_health()
+        self._heart.start()
+        self._gate.start()
+        self._metronome.start()
+        while True:
+            taken = self._awaited()
+            if taken is not None and taken.si_signo != signal.SIGHUP:
+                return self._stop()
+            if taken is not None:
+                if self._why_not is None:
+                    self._manager.reloading()
+                self._gate.ask()
+            self._look()
+
+    def _serve_health(self) -> None:
+        """Serve it where it is asked for; where another daemon has the address, scoring goes on without. UserError where it is none."""
+        if self._settings.health_address is not None:
+            address = Address.of(self._settings.health_address)
+            try:
+                self._health.serve(address)
+            except UserError as error:
+                say(_log, events.HEALTH_FAILED, error=str(error))
+
+    def _awaited(self) -> Any:
+        """The signal that came within the time between two looks, if one did; tell where it was far longer than that."""
+        began = time.monotonic()
+        taken = signal.sigtimedwait(SIGNALS, self._interval())
+        seconds = time.monotonic() - began
+        if seconds > _STILL.total_seconds():
+            say(_log, events.STOOD_STILL, seconds=round(seconds))
+        return taken
+
+    def live(self) -> bool:
+        """Whether every lane shows life."""
+        return not any(self._hangs(lane) for lane in self._all_lanes())
+
+    def ready(self) -> str | None:
+        """Why it claims nothing; None where it does."""
+        if self._why_not is not None:
+            return self._why_not
+        if not self.live():
+            return "a part of the service hangs"
+        if self._outage.lasts:
+            return "the database cannot be worked with"
+        if self._heart.pulse.hindered is not None:
+            return self._heart.pulse.hindered
+        # One job that cannot run does not keep the others from it: reporting.health tells each job's own.
+        hindered = [lane.pulse.hindered for lane in self._lanes.values()]
+        return hindered[0] if hindered and all(hindered) else None
+
+    def schedules(self) -> dict[str, Schedule]:
+        """By job, when it is due."""
+        return {name: lane.job.schedule for name, lane in list(self._lanes.items())}
+
+    def _interval(self) -> float:
+        """Seconds between two looks: three of them, at least, while the watchdog waits once."""
+        watchdog = self._manager.watchdog
+        return min(_LOOK, _LOOK if watchdog is None else watchdog / 3).total_seconds()
+
+    def _all_lanes(self) -> list[Lane]:
+        of_all = [lane for lane in (self._requests, self._nights) if lane is not None]
+        return [self._heart, self._gate, *self._lanes.values(), *of_all]
+
+    def _look(self) -> None:
+        """See to what has changed since the last look, and feed the watchdog if all is alive."""
+        self._say_jumps()
+        if (verdict := self._gate.take()) is not None:
+            self._take_on(verdict)
+        hanging = [lane.pulse for lane in self._all_lanes() if self._hangs(lane)]
+        if not hanging:
+            self._manager.alive()
+            if self._why_not is not None:
+                self._manager.still_starting(_STARTING)
+        elif not self._starved:
+            seconds = round(time.monotonic() - hanging[0].beat_at)
+            say(_log, events.WATCHDOG_STARVED, part=hanging[0].name, seconds=seconds)
+        self._starved = bool(hanging)
+        self._heart.tell(ready=self.ready() is None, detail=self._told())
+        self._manager.status(self._told())
+
+    def _hangs(self, lane: Lane) -> bool:
+        silent = time.monotonic() - lane.pulse.beat_at
+        return not lane.lives or silent > self._settings.run_limit.total_seconds()
+
+    def _say_jumps(self) -> None:
+        """Tell where this machine's clock has moved against the steady one; nothing depends on it."""
+        clocks = time.time() - time.monotonic()
+        if abs(clocks - self._clocks) > _A_JUMP.total_seconds():
+            say(_log, events.CLOCK_JUMPED, of="this machine", seconds=round(clocks - self._clocks))
+            for lane in self._lanes.values():
+                self._beat_time(lane)
+        self._clocks = clocks
+
+    def _told(self) -> str:
+        """What `systemctl status` shows."""
+        if (why := self.ready()) is not None:
+            return f"Not ready: {why}"
+        ticks = [(lane.next_tick, name) for name, lane in self._lanes.items() if lane.next_tick]
+        parts = [f"next {name} {tick:%Y-%m-%d %H:%M} UTC" for tick, name in sorted(ticks)[:1]]
+        busy = [lane.pulse for lane in self._lanes.values() if lane.pulse.doing]
+        parts += [f"{pulse.name}: {pulse.doing}" for pulse in busy[:1]]
+        return "; ".join([*parts, *filter(None, [self._heart.summary])]) or "Ready"
+
+    # Becoming ready, and changing
+
+    def _take_on(self, verdict: Verdict) -> None:
+        """Act on what the gate found: start the lanes of the jobs that are sound, and be ready once everything holds."""
+        ready = self._why_not is None
+        if verdict.of_reload and verdict.broken is not None:
+            say(_log, events.RELOAD_REFUSED, reason=verdict.broken)
+        elif verdict.broken is not None:
+            self._keep(verdict.jobs, others=True)
+            self._not_ready(verdict.broken)
+        else:
+            self._settings, self._why_not = verdict.settings, None
+            self._keep(verdict.jobs, others=False)
+            if ready:
+                say(_log, events.DAEMON_RELOADED, jobs=len(verdict.jobs))
+            else:
+                say(_log, events.DAEMON_READY, jobs=len(verdict.jobs))
+        if self._why_not is None:
+            self._manager.ready(self._told())
+
+    def _not_ready(self, reason: str) -> None:
+        if not _is_same(reason, self._why_not):
+            say(_log, events.NOT_READY, reason=reason)
+        self._why_not = reason
+
+    def _keep(self, jobs: Sequence[Job], *, others: bool) -> None:
+        """Have a lane for each of `jobs`; those of others go on as they are, or end."""
+        names = {job.name for job in jobs}
+        for name in set() if others else set(self._lanes) - names:
+            self._metronome.remove_job(name)
+            self._lanes.pop(name).stop()
+        for job in jobs:
+            if job.name in self._lanes:
+                self._lanes[job.name].reload(job, settings=self._settings)
+            else:
+                self._lanes[job.name] = JobLane(job, url=self._url, settings=self._settings, outage=self._outage)
+                self._lanes[job.name].start()
+            self._beat_time(self._lanes[job.name])
+        self._heart.reload(settings=self._settings)
+        if not self._lanes:
+            return
+        known = [lane.job for lane in self._lanes.values()]
+        if self._requests is None:
+            self._requests = RequestLane(known, url=self._url, settings=self._settings, outage=self._outage)
+            self._requests.start()
+        else:
+            self._requests.reload(known, settings=self._settings)
+        if self._nights is None:
+            self._nights = NightLane(known, url=self._url, settings=self._settings, outage=self._outage)
+            self._nights.start()
+        else:
+            self._nights.reload(known, settings=self._settings)
+
+    def _beat_time(self, lane: JobLane) -> None:
+        """Have the metronome wake a lane at each tick of its schedule."""
+        self._metronome.add_job(lane.wake, _Ticks(lane.job.schedule), id=lane.job.name, replace_existing=True)
+
+    def _stop(self) -> int:
+        """End every lane after its batch, or, where that takes too long, by letting the server roll it back; the exit code."""
+        say(_log, events.DAEMON_STOPPING)
+        self._manager.stopping()
+        self._metronome.shutdown(wait=False)
+        self._health.close()
+        lanes = self._all_lanes()
+        for lane in lanes:
+            lane.stop()
+        until = time.monotonic() + self._settings.stop_grace.total_seconds()
+        ended = [lane.join(until - time.monotonic()) for lane in lanes]
+        say(_log, events.DAEMON_STOPPED, rolled_back=ended.count(False))
+        if not all(ended):
+            sys.stderr.flush()
+            os._exit(0)  # no interpreter's end waits for a thread that waits for the server
+        return 0
+
+
+def _is_same(reason: str, before: str | None) -> bool:
+    """Whether that was told already: what a database that is not there says at each try may differ."""
+    database = "database: "
+    return reason == before or (reason.startswith(database) and before is not None and before.startswith(database))
+
+
+class _Ticks(BaseTrigger):  # type: ignore[misc]
+    """The ticks of a schedule, as APScheduler asks for them."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The tick after the last one, or after now."""
+        return self._schedule.next_tick(after=max(filter(None, (previous_fire_time, now))))

@@ -1,0 +1,96 @@
+"""A lane that writes down that the daemon lives."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from scorer.config import Settings
+from scorer.daemon.loop import Lane, daemon_name
+from scorer.daemon.outage import Outage
+from scorer.database.connection import Target
+from scorer.database.readonly_session import Glance
+from scorer.database.session import Session
+from scorer.database.store.status import JobHealth, Watch
+from scorer.database.store.ticks import Timetable
+from scorer.errors import UserError
+from scorer.log import events
+from scorer.log.logger import say
+
+_log = logging.getLogger(__name__)
+_BEAT = timedelta(seconds=5)
+_A_JUMP = timedelta(minutes=1)
+
+
+class HeartLane(Lane):
+    """Writes down every few seconds that this daemon lives, and so finds out when the database goes."""
+
+    def __init__(self, *, url: str, settings: Settings, outage: Outage | None = None) -> None:
+        super().__init__("heart", settings=settings, outage=outage)
+        self._url, self._changed = url, settings
+        self._open(settings)
+        self._ready, self._detail = False, "starting"
+        self.summary = ""
+        self._clocks: float | None = None
+
+    def _open(self, settings: Settings) -> None:
+        """Have sessions in the manners of `settings`."""
+        target = Target.of(self._url, settings, role=settings.worker_role)
+        self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
+        self._watch = Watch(Glance(target, patience=_BEAT))
+
+    def reload(self, *, settings: Settings) -> None:
+        """Keep to these settings from the next beat on."""
+        self._changed = settings
+
+    def tell(self, *, ready: bool, detail: str) -> None:
+        """Write this down at the next beat."""
+        self._ready, self._detail = ready, detail
+
+    def close(self) -> None:
+        """End the sessions."""
+        self._session.close()
+        self._watch.close()
+
+    def end(self) -> None:
+        """Take this daemon's row away, if it can be done."""
+        with suppress(UserError), self._session.transaction():
+            Timetable(self._session).leave(daemon_name())
+        self.close()
+
+    def turn(self) -> float:
+        """One beat."""
+        if self._changed != self.settings:
+            self.close()
+            self._open(self._changed)
+            self.settings = self._changed
+        jobs = self._watch.list_health()  # first: it alone waits no longer than its patience for an answer
+        self.summary = _summary(jobs)
+        self._say_jumps(jobs)
+        with self._session.transaction():
+            Timetable(self._session).beat(daemon_name(), ready=self._ready, detail=self._detail)
+        self._told(None)
+        return _BEAT.total_seconds()
+
+    def _say_jumps(self, jobs: Iterable[JobHealth]) -> None:
+        """Tell where the database's clock has moved against the steady one."""
+        for job in jobs:
+            clocks = job.read_at.timestamp() - time.monotonic()
+            if self._clocks is not None and abs(clocks - self._clocks) > _A_JUMP.total_seconds():
+                say(_log, events.CLOCK_JUMPED, of="the database", seconds=round(clocks - self._clocks))
+            self._clocks = clocks
+            return
+
+
+def _summary(jobs: Iterable[JobHealth]) -> str:
+    """Last run and backlog, for `systemctl status`."""
+    known = [job for job in jobs if job.finished_at is not None]
+    last = max(known, key=lambda job: job.finished_at or job.read_at, default=None)
+    waiting = f"backlog {sum(job.backlog for job in jobs)}, requests {sum(job.requests_waiting for job in jobs)}"
+    if last is None:
+        return waiting
+    return f"last run {last.run_id} ({last.job}) {last.status} {last.finished_at:%H:%M} UTC; {waiting}"

@@ -1,0 +1,95 @@
+"""A lane that looks whether all holds that must hold, before the daemon claims anything, and before it takes on what was changed."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scorer.config import Settings
+from scorer.daemon.loop import Lane
+from scorer.errors import UserError
+from scorer.jobs.job import Job, load_job
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.runs.check import check
+
+_log = logging.getLogger(__name__)
+_LONGEST_PAUSE = 60.0  # seconds between two looks while something does not hold
+_IDLE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found: the jobs that are sound by these settings, and the first thing that does not hold, if there is one."""
+
+    settings: Settings
+    jobs: tuple[Job, ...]
+    broken: str | None
+    of_reload: bool
+
+
+class GateLane(Lane):
+    """Looks when the daemon starts, again and again until everything holds, and whenever a reload is asked for."""
+
+    def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
+        super().__init__("gate", settings=settings)
+        self._url = url
+        self._reload_settings = reload_settings
+        self._reload = False
+        self._passed = False
+        self._pause = settings.poll.total_seconds()
+        self._verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
+
+    def close(self) -> None:
+        """Nothing is left open between two looks."""
+
+    def ask(self) -> None:
+        """Read settings and jobs anew, and look whether they hold."""
+        self._reload = True
+        self.wake()
+
+    def take(self) -> Verdict | None:
+        """What was found since the last call, if anything."""
+        try:
+            return self._verdicts.get_nowait()
+        except queue.Empty:
+            return None
+
+    def turn(self) -> float:
+        """One look, if there is a reason for one; seconds until the next."""
+        of_reload, self._reload = self._reload, False
+        if self._passed and not of_reload:
+            return _IDLE
+        verdict = self._looked(of_reload=of_reload)
+        if verdict.broken is None:
+            self._passed, self.settings = True, verdict.settings
+        self._verdicts.put(verdict)
+        if self._passed:
+            return _IDLE
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        return pause
+
+    def _looked(self, *, of_reload: bool) -> Verdict:
+        settings = self.settings
+        try:
+            if of_reload:
+                settings = self._changed_settings()
+            lines = list(check(url=self._url, settings=settings))
+            sound = [line.name.removeprefix("job ") for line in lines if line.holds and line.name.startswith("job ")]
+            jobs = tuple(load_job(name, jobs_dir=settings.jobs_dir) for name in sound)
+            broken = next((f"{line.name}: {line.found}" for line in lines if not line.holds), None)
+        except UserError as error:
+            return Verdict(settings=settings, jobs=(), broken=str(error), of_reload=of_reload)
+        except Exception as error:  # noqa: BLE001 - what is broken must not end the service that stands
+            say(_log, events.BUG, raised=error)
+            return Verdict(settings=settings, jobs=(), broken=f"a bug: {type(error).__name__}", of_reload=of_reload)
+        return Verdict(settings=settings, jobs=jobs, broken=broken, of_reload=of_reload)
+
+    def _changed_settings(self) -> Settings:
+        settings = self._reload_settings()
+        for name in ("database_url", "home", "read_url", "health_address", "worker_role", "log_format"):
+            if getattr(settings, name) != getattr(self.settings, name):
+                raise UserError(f"{name} has changed, which a reload cannot take on; restart the service.")
+        return settings

@@ -1,0 +1,265 @@
+"""A lane that keeps one job's schedule.
+
+It asks the database what its clock says and which ticks are settled, so that it does not matter which of several daemons wakes first, nor
+what this machine's clock says. It holds nothing between turns: a daemon that dies leaves nothing but a run, for the next turn of any
+daemon to go on with.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from scorer.config import Settings
+from scorer.daemon.loop import Lane, daemon_name
+from scorer.daemon.outage import Outage
+from scorer.database.connection import Target
+from scorer.database.store.runs import Store
+from scorer.database.store.ticks import Breaker, Timetable
+from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
+from scorer.jobs.job import Job
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.runs.run import run_tick, share_runs
+from scorer.types.enums import Trigger
+from scorer.types.values import Tick
+
+_log = logging.getLogger(__name__)
+_NO_DAEMON = "no daemon was running"
+_FROM_NOW = datetime.max.replace(tzinfo=UTC)  # the floor of a schedule that has just changed, until the clock is read
+
+
+class JobLane(Lane):
+    """Keeps one job's schedule: settles its ticks, and runs it once for those that are due."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        url: str,
+        settings: Settings,
+        outage: Outage | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """`clock` stands for the database's clock and for the runs' as-of time, where it is given."""
+        super().__init__(job.name, settings=settings, outage=outage)
+        self.job = job
+        self.next_tick: datetime | None = None
+        self._url = url
+        self._clock = clock
+        self._store = Store(Target.of(url, settings, role=settings.worker_role))
+        self._timetable = Timetable(self._store)
+        self._began: datetime | None = None  # ticks before this one passed without us
+        self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
+        self._hindrance = _NO_DAEMON
+        self._try_now = False  # whoever reloads has mended something, perhaps
+
+    def close(self) -> None:
+        """End the lane's session."""
+        self._store.close()
+
+    def reload(self, job: Job, *, settings: Settings) -> None:
+        """Keep this schedule, by these settings, from the next turn on; ticks that would have been before are none."""
+        if job.schedule != self.job.schedule:
+            self._floor = _FROM_NOW
+        self.job, self.settings, self._try_now = job, settings, True
+        self.wake()
+
+    def turn(self) -> float:
+        """Settle the ticks that are due by the database's clock; seconds until the next one, or the next look."""
+        try:
+            self._settle()
+        except DatabaseUnavailable as error:
+            self._hindrance = (
+                f"the database could not do it just then (SQLSTATE {error.sqlstate})"
+                if error.answers
+                else "the database was not there"
+            )
+            raise
+        now = self._now()
+        self.next_tick = self.job.schedule.next_tick(after=now)
+        return min(self.settings.poll.total_seconds(), (self.next_tick - now).total_seconds())
+
+    def _settle(self) -> None:
+        """Do what the ticks that are due, the job's breaker, and runs that others left or share, ask for."""
+        now, due, breaker = self._look()
+        opened = breaker is not None and breaker.opened_at is not None
+        if breaker is not None and breaker.is_open(now) and not self._try_now:
+            self._pass_over(due, reason=f"its breaker is open: {breaker.reason}")
+        elif due or opened:
+            self._try_now = False
+            self._fire(now, due, half_open=opened)
+        else:
+            if self._is_left():
+                self._help()
+            if breaker is None:
+                self._told(None)
+            self._hindrance = "the service stood still"
+
+    def _now(self) -> datetime:
+        if self._clock is not None:
+            return self._clock()
+        with self._store.transaction():
+            return self._timetable.read_clock()
+
+    def _look(self) -> tuple[datetime, list[datetime], Breaker | None]:
+        """Now, the ticks that are due and not settled, and the job's breaker."""
+        now = self._now()
+        with self._store.transaction():
+            last, kept = self._timetable.last_tick(self.job.name)
+            breaker = self._timetable.read_breaker(self.job.name)
+        self._began = min(self._began or now, now)
+        if self._floor is None and kept != str(self.job.schedule):
+            # A job that has never run by this schedule begins with the first tick that comes.
+            self._floor = now
+        self._floor = None if self._floor is None else min(self._floor, now)
+        after = max(filter(None, (last, self._floor)))
+        return now, list(self.job.schedule.ticks(after=min(after, now), until=now)), breaker
+
+    def _is_left(self) -> bool:
+        """Whether a run has lost its process, or work waits that this one can share."""
+        with self._store.transaction():
+            for run in self._store.list_unfinished_runs(self.job):
+                if self._store.hold_run(run.run_id):
+                    self._store.release_run(run.run_id)
+                    return True
+                if run.trigger.by_schedule and self._store.is_waiting(run.run_id):
+                    return True
+        return False
+
+    def _help(self) -> None:
+        """Go on with the runs that have lost their process, and share the work of those that others carry."""
+        try:
+            share_runs(self.job, url=self._url, settings=self.settings, watch=self.pulse.beat, stopping=self.stopping)
+        except (DatabaseUnavailable, Stopping):
+            raise
+        except DatabaseBusy:
+            pass  # the run was ended, with the reason; the next tick tries again
+        except Exception as error:  # noqa: BLE001 - the edge of a run
+            self._fail(error, begun=True)
+
+    def _fire(self, now: datetime, due: list[datetime], *, half_open: bool) -> None:
+        """Run the job once for all that is due; where it fails, count that."""
+        tick = self._tick(now, due) if due else None
+        begun = False
+
+        def watch(step: str) -> None:
+            nonlocal begun
+            begun = True
+            self.pulse.beat(step)
+
+        if half_open:
+            say(_log, events.BREAKER_HALF_OPEN, job=self.job.name)
+        try:
+            ended = run_tick(
+                self.job,
+                url=self._url,
+                settings=self.settings,
+                tick=tick,
+                trigger=Trigger.SCHEDULE if tick and (tick.outcome, tick.missed) == ("ran", ()) else Trigger.CATCH_UP,
+                as_of=None if self._clock is None else now,
+                watch=watch,
+                stopping=self.stopping,
+                quiet=half_open,
+            )
+        except (DatabaseUnavailable, Stopping):
+            raise
+        except DatabaseBusy:
+            return  # the run was ended, with the reason; the next tick tries again
+        except Exception as error:  # noqa: BLE001 - the edge of a run
+            self._fail(error, begun=begun)
+            return
+        if ended is not None:
+            self._told(None)
+        self._say_settled(tick, now=now, ran=ended is not None)
+
+    def _tick(self, now: datetime, due: list[datetime]) -> Tick:
+        """The newest of the ticks that are due, which the run is for, and those before it, which are missed."""
+        *missed, newest = due
+        late = now - newest > self.settings.late_after
+        return Tick(
+            scheduled_for=newest,
+            outcome="late" if late else "ran",
+            reason=self._why(newest) if late else None,
+            schedule=str(self.job.schedule),
+            missed=tuple(missed),
+            missed_reason=self._why(missed[-1]) if missed else "",
+            recorded_by=daemon_name(),
+        )
+
+    def _why(self, tick: datetime) -> str:
+        """Why nothing was done at the time of a tick that has passed."""
+        return _NO_DAEMON if self._began is None or tick < self._began else self._hindrance
+
+    def _say_settled(self, tick: Tick | None, *, now: datetime, ran: bool) -> None:
+        if not ran:
+            self._hindrance = "another run of the job was still going"
+            return
+        self._hindrance = f"the run before it took until after {self._now():%H:%M:%S} UTC"
+        if tick is not None and tick.missed:
+            say(
+                _log,
+                events.TICKS_MISSED,
+                job=self.job.name,
+                ticks=len(tick.missed),
+                first=tick.missed[0].isoformat(),
+                last=tick.missed[-1].isoformat(),
+                reason=tick.missed_reason,
+            )
+        if tick is not None and tick.outcome == "late":
+            say(
+                _log,
+                events.TICK_LATE,
+                job=self.job.name,
+                scheduled_for=tick.scheduled_for.isoformat(),
+                seconds=round((now - tick.scheduled_for).total_seconds()),
+                reason=tick.reason,
+            )
+
+    def _pass_over(self, due: list[datetime], *, reason: str) -> None:
+        """Record ticks as missed, without a word: what keeps the job from running was told when it began."""
+        if due:
+            with self._store.transaction():
+                self._timetable.miss_ticks(
+                    self.job.name, due, reason=reason, schedule=str(self.job.schedule), recorded_by=daemon_name()
+                )
+
+    def _fail(self, error: Exception, *, begun: bool) -> None:
+        """Count the failure of a run; where none could begin here, raise it: another daemon may be able to, so the ticks stay open."""
+        reason = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
+        if not begun:
+            self._hindrance = reason
+            raise error
+        self._count_failure(reason)
+        self.pulse.reason = reason
+        if not isinstance(error, UserError):
+            raise error
+
+    def _count_failure(self, reason: str) -> None:
+        """Count one more failure in a row, and say so where that opens the breaker."""
+        now = self._now()
+        with self._store.transaction():
+            before = self._timetable.read_breaker(self.job.name)
+            breaker = self._timetable.count_failure(
+                self.job.name,
+                reason=reason,
+                now=now,
+                limit=self.settings.breaker_failures,
+                pause=_pause(self.settings, failures=1 if before is None else before.failures + 1),
+            )
+        if breaker.next_try_at is not None and (before is None or before.opened_at is None):
+            say(
+                _log,
+                events.BREAKER_OPENED,
+                job=self.job.name,
+                failures=breaker.failures,
+                retry_at=breaker.next_try_at.isoformat(),
+                error=reason,
+            )
+
+
+def _pause(settings: Settings, *, failures: int) -> timedelta:
+    """How long a job that failed so often is left alone: twice as long each time, and an hour at most."""
+    doublings = min(max(failures - settings.breaker_failures, 0), 16)
+    return min(settings.breaker_pause * (1 << doublings), max(settings.breaker_pause, timedelta(hours=1)))

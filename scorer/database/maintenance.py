@@ -1,0 +1,311 @@
+"""Keeps our part of the database in shape as it grows: partitions ahead, statistics, and the end of what is kept no longer.
+
+Each step is a short transaction of its own, and finds by itself what is left to do: after a crash, or where a lock is not to be had in
+time, the next upkeep goes on. A daemon makes partitions and takes statistics, as the worker; nothing that it may call takes a row away.
+All else is for a login that may act as the owner.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from scorer.config import Settings
+from scorer.database.connection import Target
+from scorer.database.retention import TABLES, Retention
+from scorer.database.session import Session
+from scorer.database.statements import statement, without_comments
+from scorer.errors import DatabaseUnavailable, StatementFailed, Stopping, UserError
+from scorer.jobs.job import Job
+from scorer.log import events
+from scorer.log.logger import say
+
+_log = logging.getLogger(__name__)
+OWNER = "scorer_owner"
+_PORTION = 5000  # rows that go in one transaction
+_POINTERS = ("recalls", "requests", "replays")
+# A request that is answered meanwhile by an old score points at it again.
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that was done (would be, in a dry run), or was left, and why.
+
+    `deed` is made, statistics, detached, dropped, pruned or left; `rows` is how many, where they were counted or are known about.
+    """
+
+    deed: str
+    table: str
+    rows: int | None = None
+    why: str | None = None
+
+    def sentence(self, *, dry_run: bool) -> str:
+        """One line for people.
+
+        >>> Done("pruned", "ticks", rows=3).sentence(dry_run=True)
+        'Would prune 3 rows of ticks.'
+        """
+        past, would = {
+            "made": ("Made partition", "make partition"),
+            "statistics": ("Took statistics of", "take statistics of"),
+            "detached": ("Detached", "detach"),
+            "dropped": ("Dropped", "drop"),
+            "pruned": (f"Pruned {self.rows} rows of", f"prune {self.rows} rows of"),
+            "left": ("Left", "leave"),
+        }[self.deed]
+        about = f", about {self.rows} rows" if self.rows and self.deed in {"detached", "dropped"} else ""
+        return f"{f'Would {would}' if dry_run else past} {self.table}{about}{f': {self.why}' if self.why else ''}."
+
+
+Tell = Callable[[Done], None]
+
+
+def nightly_upkeep(job: Job, url: str, settings: Settings, stopping: Callable[[], bool]) -> None:
+    """Make partitions ahead and take stale statistics: a chore of each job's night, of which the first finds all there is to do."""
+    del job
+    made: list[str] = []
+    with closing(Session(Target.of(url, settings, role=settings.worker_role))) as session:
+        with session.transaction():
+            made += make_partitions(session, months=settings.partitions_ahead)
+        if made:
+            say(_log, events.PARTITIONS_MADE, partitions=" ".join(made))
+        for table in _stale(session):
+            if stopping():
+                raise Stopping
+            with session.transaction():
+                refresh_statistics(session, table)
+
+
+def maintain(url: str, settings: Settings, *, dry_run: bool, tell: Tell) -> None:
+    """Do all the upkeep there is, or find what it would be; `tell` is called as each thing is done.
+
+    Raises UserError where the settings keep too little, the login may not act as the owner, or another upkeep is at work.
+    """
+    retention = Retention.of(settings)
+    with closing(Session(Target.of(url, settings, role=OWNER))) as session:
+        with session.transaction():
+            if not hold_upkeep(session):
+                raise UserError("Another `scorer maintain` is at work in this database; wait until it has ended.")
+        upkeep = _Upkeep(session, retention, dry_run=dry_run, tell=tell)
+        upkeep.finish_what_was_begun()
+        upkeep.make_partitions(settings.partitions_ahead)
+        upkeep.end_partitions()
+        upkeep.prune_all()
+        upkeep.refresh_statistics()
+
+
+class _Upkeep:
+    def __init__(self, session: Session, retention: Retention, *, dry_run: bool, tell: Tell) -> None:
+        self._session = session
+        self._retention = retention
+        self._dry_run = dry_run
+        self._tell = tell
+        self._held = False  # whether a partition is half detached, which must end before another is begun
+
+    def finish_what_was_begun(self) -> None:
+        with self._session.transaction():
+            left_over = list_left_over(self._session)
+        for each in left_over:
+            self._held |= not self._try(each.part, partial(self.finish_detaching, each.ledger, each.part))
+
+    def finish_detaching(self, ledger: str | None, part: str) -> None:
+        if ledger is not None:
+            self._alone("finish_detaching", ledger=ledger, part=part)
+            self._tell(Done("detached", part))
+            with self._session.transaction():
+                to_drop = [each.part for each in list_left_over(self._session) if each.ledger is None]
+            if part not in to_drop:
+                return
+        if not self._drops:  # what it was marked for was asked for by settings that are no more
+            self.keep_detached(part)
+            return
+        self.drop_partition(part)
+        self._tell(Done("dropped", part))
+
+    @property
+    def _drops(self) -> bool:
+        return self._retention.ledger is not None and self._retention.drop
+
+    def keep_detached(self, part: str) -> None:
+        self._alone("keep_detached", part=part)
+
+    def drop_partition(self, part: str) -> None:
+        self._alone("drop_partition", part=part)
+
+    def make_partitions(self, months: int) -> None:
+        def make() -> None:
+            with self._session.transaction(keep=not self._dry_run):
+                made = make_partitions(self._session, months=months)
+            for partition in made:
+                self._tell(Done("made", partition))
+
+        self._try("the partitions ahead", make)
+
+    def end_partitions(self) -> None:
+        """Take the partitions out of the ledger whose time is over. Younger ones stay where an older one cannot go."""
+        if self._retention.ledger is None or self._held:
+            return
+        with self._session.transaction():
+            expired = list_expired_partitions(self._session, keep=self._retention.ledger)
+        held: set[str] = set()
+        for each in expired:
+            if each.ends_at in held:
+                continue
+            why = _in_the_way(each)
+            if why is not None:
+                held.add(each.ends_at)  # its reasons as well
+                self._tell(Done("left", each.part, rows=each.rows, why=why))
+            elif self._dry_run:
+                self._tell(Done("dropped" if self._retention.drop else "detached", each.part, rows=each.rows))
+            elif not self._try(each.part, partial(self._end, each)):
+                return
+
+    def _end(self, each: Any) -> None:
+        if self._drops:
+            self._alone("mark_for_dropping", part=each.part)
+        else:
+            self.keep_detached(each.part)
+        for attempt in range(1, _TRIES + 1):
+            if each.ledger == "scores":
+                self._let_go(each)
+            try:
+                self._alone("detach_partition", ledger=each.ledger, part=each.part)
+            except StatementFailed:
+                if attempt == _TRIES:
+                    raise
+            else:
+                break
+        if self._drops:
+            self.drop_partition(each.part)
+        self._tell(Done("dropped" if self._retention.drop else "detached", each.part, rows=each.rows))
+
+    def _let_go(self, each: Any) -> None:
+        for table in _POINTERS:
+            while True:
+                with self._session.transaction():
+                    rows = let_go(self._session, table, begins_at=each.begins_at, ends_at=each.ends_at)
+                if rows < _PORTION:
+                    break
+
+    def prune_all(self) -> None:
+        for name, tables in TABLES.items():
+            for table in tables:
+                self._try(table, partial(self._prune, table, self._retention.classes[name]))
+
+    def _prune(self, table: str, keep: timedelta) -> None:
+        rows = 0
+        try:
+            if self._dry_run:
+                with self._session.transaction():
+                    rows = count_prunable(self._session, table, keep=keep)
+                return
+            while True:
+                with self._session.transaction():
+                    portion = prune(self._session, table, keep=keep)
+                rows += portion
+                if portion < _PORTION:
+                    return
+        finally:
+            if rows:
+                self._tell(Done("pruned", table, rows=rows))
+
+    def refresh_statistics(self) -> None:
+        for table in _stale(self._session):
+            self._try(table, partial(self._refresh, table))
+
+    def _refresh(self, table: str) -> None:
+        if not self._dry_run:
+            with self._session.transaction():
+                refresh_statistics(self._session, table)
+        self._tell(Done("statistics", table))
+
+    def _try(self, table: str, do: Callable[[], None]) -> bool:
+        """Whether it was done; a lock that is not to be had is told, and the rest goes on."""
+        try:
+            do()
+        except DatabaseUnavailable as error:
+            if not error.answers:
+                raise
+            self._tell(Done("left", table, why="others hold it, and the next upkeep goes on"))
+            return False
+        return True
+
+    def _alone(self, name: str, **names: str) -> None:
+        """Run a statement about a partition; in a dry run, nothing."""
+        if not self._dry_run:
+            self._session.alone(without_comments(statement(name)).format(**names))
+
+
+def _in_the_way(expired: Any) -> str | None:
+    if expired.unfinished_run is not None:
+        return f"run {expired.unfinished_run} of it is not ended"
+    if expired.still_valid:
+        return f"{expired.still_valid} scores of it are current and valid"
+    return None
+
+
+def _stale(session: Session) -> list[str]:
+    with session.transaction():
+        return list_stale_statistics(session)
+
+
+# Statements, each within a transaction
+
+
+def hold_upkeep(session: Session) -> bool:
+    """Whether this session now is the one that keeps the database in shape; it stays so until it ends."""
+    return bool(session.one("hold_upkeep").held)
+
+
+def make_partitions(session: Session, *, months: int) -> list[str]:
+    """Have partitions of this month and `months` after it; the names of those that were missing."""
+    return [row.part for row in session.all("make_partitions", months=months)]
+
+
+def list_stale_statistics(session: Session) -> list[str]:
+    """Our tables of which the planner knows too little."""
+    return [row.relname for row in session.all("list_stale_statistics")]
+
+
+def refresh_statistics(session: Session, table: str) -> None:
+    """Have statistics of a table taken."""
+    session.one("refresh_statistics", table_name=table)
+
+
+def list_expired_partitions(session: Session, *, keep: timedelta) -> list[Any]:
+    """The ledger's partitions whose time is over, the oldest first."""
+    return list(session.all("list_expired_partitions", keep=keep))
+
+
+def list_left_over(session: Session) -> list[Any]:
+    """Partitions that are half detached, and tables that were to be dropped."""
+    return list(session.all("list_left_over"))
+
+
+def let_go(session: Session, table: str, *, begins_at: str, ends_at: str) -> int:
+    """How many rows of the table, a portion at the most, point into a partition no more."""
+    query = statement("let_go").replace("{target}", table)
+    row = session.execute(query, {"begins_at": begins_at, "ends_at": ends_at, "portion": _PORTION}).one()
+    return int(row.rows)
+
+
+def prune(session: Session, table: str, *, keep: timedelta) -> int:
+    """How many rows of the table, a portion at the most, are gone."""
+    query = _about("prune", table)
+    return int(session.execute(query, {"keep": keep, "portion": _PORTION}).one().rows)
+
+
+def count_prunable(session: Session, table: str, *, keep: timedelta) -> int:
+    """How many rows of the table `prune` would take away in all, as the others stand."""
+    return int(session.execute(_about("count_prunable", table), {"keep": keep}).one().rows)
+
+
+def _about(name: str, table: str) -> str:
+    rows = without_comments(statement(f"retention/{table}"))
+    return statement(name).replace("{target}", table).replace("{rows}", rows)

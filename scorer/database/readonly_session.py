@@ -1,0 +1,83 @@
+"""A session for looking that never takes longer than it may, whatever becomes of the server or the network.
+
+libpq waits for a server that is stopped, or for a network that is cut, for as long as the kernel does. Here every wait has an end by
+our own clock; then the session is given up, and the next look opens a new one.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import namedtuple
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from scorer.database.connection import Target, sentences
+from scorer.database.statements import statement
+from scorer.errors import DatabaseUnavailable
+
+_LONGEST = 60.0  # seconds of one wait: the kernel's own count ends after some weeks
+
+
+class Glance:
+    """One read-only session in the manners of `target`; opened when first used, and anew after `close` or a failure."""
+
+    def __init__(self, target: Target, *, patience: timedelta) -> None:
+        self._target = replace(target, statement_timeout=min(patience, target.statement_timeout))
+        self._patience = patience
+        self._connection: Any = None
+
+    def close(self) -> None:
+        """End the session."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def all(self, name: str, **parameters: Any) -> Sequence[Any]:
+        """The rows that the statement called `name` gives, as named tuples.
+
+        Raises DatabaseUnavailable where they are not here within the session's patience.
+        """
+        deadline = time.monotonic() + self._patience.total_seconds()
+        try:
+            with sentences():
+                return self._read(statement(name), parameters, deadline=deadline)
+        except BaseException:
+            self.close()
+            raise
+
+    def _read(self, query: str, parameters: dict[str, Any], *, deadline: float) -> Sequence[Any]:
+        if self._connection is None:
+            self._connection = psycopg2.connect(**self._target.parameters(read_only=True), async_=True)
+            self._wait(deadline)
+        cursor = self._connection.cursor()
+        cursor.execute(query, parameters)
+        self._wait(deadline)
+        row = _row_type(tuple(column.name for column in cursor.description))
+        return [row(*values) for values in cursor.fetchall()]
+
+    def _wait(self, deadline: float) -> None:
+        events = {
+            psycopg2.extensions.POLL_READ: select.POLLIN,
+            psycopg2.extensions.POLL_WRITE: select.POLLOUT,
+        }
+        while (state := self._connection.poll()) != psycopg2.extensions.POLL_OK:
+            poller = select.poll()
+            poller.register(self._connection.fileno(), events[state])
+            poller.poll(max(0.0, min(deadline - time.monotonic(), _LONGEST)) * 1000)
+            if time.monotonic() >= deadline:
+                raise DatabaseUnavailable(
+                    f"The database did not answer within {self._patience.total_seconds():g} s; see what the server does, "
+                    "or check SCORER_DATABASE_URL."
+                )
+
+
+@cache
+def _row_type(columns: tuple[str, ...]) -> Any:
+    return namedtuple("Row", columns)

@@ -1,0 +1,130 @@
+"""A session with the database: transactions, and the statements of sql/ by their names, in the manners of its target."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import psycopg2
+import sqlalchemy as sa
+
+from scorer.database.connection import Target, sentences
+from scorer.database.copy_format import copied
+from scorer.database.statements import statement
+from scorer.errors import UserError
+
+_COPY_BYTES = 1 << 20  # handed to the server at once
+
+
+def engine(target: Target) -> sa.Engine:
+    """An engine whose one connection is opened when it is first used."""
+    return sa.create_engine(
+        "postgresql+psycopg2://",
+        creator=lambda: psycopg2.connect(**target.parameters(read_only=False)),
+        poolclass=sa.NullPool,
+        hide_parameters=True,
+        use_native_hstore=False,  # asks each new session for a type that nothing of ours has
+    )
+
+
+@lru_cache(maxsize=256)
+def _parsed(query: str) -> sa.TextClause:
+    """The statement with its parameters found: once, since a request pays for it each time."""
+    return sa.text(query)
+
+
+class Session:
+    """One session with the database; opened when first used, opened anew after `close`. All but these two work inside `transaction()`."""
+
+    def __init__(self, target: Target) -> None:
+        self._engine = engine(target)
+        self._session: sa.Connection | None = None
+        self._made: set[str] = set()
+
+    def close(self) -> None:
+        """End the session; what was not committed is rolled back."""
+        session, self._session = self._session, None
+        self._made.clear()
+        if session is not None:
+            session.invalidate()
+            session.close()
+
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[None]:
+        """One transaction: committed at its end (rolled back if not `keep`), rolled back on any exception."""
+        with sentences():
+            if self._session is None:
+                self._session = self._engine.connect()
+            try:
+                with self._session.begin() as transaction:
+                    yield
+                    if not keep:
+                        transaction.rollback()
+                        self._made.clear()
+            except BaseException:
+                self._made.clear()
+                raise
+
+    def do(self, name: str, **parameters: Any) -> None:
+        """Run the statement called `name`."""
+        self.execute(statement(name), parameters)
+
+    def make(self, name: str) -> None:
+        """Run the statement called `name`, which makes something that lasts as long as the session, where it has not been run in it."""
+        if name not in self._made:
+            self.do(name)
+            self._made.add(name)
+
+    def one(self, name: str, **parameters: Any) -> Any:
+        """The one row that the statement called `name` gives."""
+        return self.execute(statement(name), parameters).one()
+
+    def all(self, name: str, **parameters: Any) -> Sequence[Any]:
+        """The rows that the statement called `name` gives."""
+        return self.execute(statement(name), parameters).all()
+
+    def shown(self, name: str, **parameters: Any) -> list[Mapping[str, Any]]:
+        """The same, as rows to show."""
+        return [dict(row._mapping) for row in self.all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def copy(self, name: str, rows: Iterable[Sequence[bytes]]) -> None:
+        """Copy `rows` of binary fields to where the COPY called `name` says."""
+        assert self._session is not None, "outside a transaction"
+        cursor = self._session.connection.cursor()
+        try:
+            cursor.copy_expert(statement(name), io.BytesIO(copied(rows)), _COPY_BYTES)
+        finally:
+            cursor.close()
+
+    def alone(self, query: str) -> None:
+        """Run a statement that no transaction may be open round, on a connection of its own."""
+        with sentences(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(query)
+
+    def execute(self, query: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        """What a statement with named parameters gives."""
+        assert self._session is not None, "outside a transaction"
+        return self._session.execute(_parsed(query), dict(parameters))
+
+    def run_script(self, script: str) -> None:
+        """Run a file of statements that takes no parameters (a job's views and grants)."""
+        assert self._session is not None, "outside a transaction"
+        self._session.exec_driver_sql(script)
+
+
+@lru_cache(maxsize=64)
+def _names_in(query: str) -> tuple[str, ...]:
+    """The parameters that a query names."""
+    return tuple(sa.text(query).compile().params)
+
+
+def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Those of `parameters` that a job's query names; UserError where it names another."""
+    named = _names_in(query)
+    for name in named:
+        if name not in parameters:
+            raise UserError(f"{where} names :{name}, which [parameters] of its job.toml lacks; add it.")
+    return {name: parameters[name] for name in named}

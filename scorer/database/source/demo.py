@@ -1,0 +1,63 @@
+"""The demo: a sample cohort in the database, scored; the same commands as on a hospital's own."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scorer.config import shipped_root
+from scorer.database.connection import sentences
+from scorer.database.source.load import LoadReport, load
+from scorer.database.source.sample import generate, write
+from scorer.database.statements import statement
+from scorer.jobs.job import Job
+
+JOB = "sepsis"
+WHERE_TO_LOOK = (
+    (f"reporting.{JOB}_predictions", "a row per visit: probability, risk level, until when it is valid"),
+    ("reporting.quarantine", "a row per refused observation or visit: rule, what was seen, what was expected"),
+    ("reporting.runs", "a row per run: six counts that add up to eligible"),
+    ("public.visits", "score, risk level and time, written back"),
+)
+_SEED = 20190219  # the day that the PhysioNet/CinC Challenge 2019 opened
+_FIRST_VISIT = 900_001
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What of the sample cohort was loaded just now: how many visits, how much dirt of each kind; `report` is the loader's."""
+
+    visits: int
+    dirty: dict[str, int]
+    report: LoadReport | None
+
+
+def load_sample(
+    job: Job, *, visits: int, connection: Any, rejects: Path, progress: Callable[[str, int, int], None] | None = None
+) -> Sample:
+    """Load as many sample visits as are missing to `visits`; none where they are there."""
+    there = _visits_there(connection)
+    missing = visits - there
+    if missing <= 0:
+        return Sample(visits=0, dirty={}, report=None)
+    facts = json.loads((shipped_root() / "sql" / job.name / "cohort.json").read_text(encoding="utf-8"))
+    now = datetime.now(UTC).replace(microsecond=0)
+    cohort = generate(facts, visits=missing, seed=_SEED + there, first_visit=_FIRST_VISIT + there, now=now)
+    with tempfile.TemporaryDirectory(prefix="scorer-demo-") as folder:
+        write(cohort, Path(folder))
+        report = load(Path(folder), connection=connection, rejects=rejects, progress=progress)
+    return Sample(visits=missing, dirty=cohort.dirty, report=report)
+
+
+def _visits_there(connection: Any) -> int:
+    with sentences(), connection, connection.cursor() as cursor:
+        cursor.execute(statement("source/find_visits"))
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(statement("source/count_visits"))
+        return int(cursor.fetchone()[0])

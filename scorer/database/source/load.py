@@ -1,0 +1,539 @@
+"""Files into the hospital's tables: `visits`, `patient_observations`, `outcomes` as .csv or .csv.gz.
+
+    file -> rows -> COPY to a temporary table -> pass over what is there -> refuse keys that are taken -> INSERT
+
+A folder is one transaction. A row that cannot be loaded goes to the reject file and keeps no other row out; what makes
+a whole file doubtful stops the load, and nothing is loaded. Which columns there are stands in sql/source/tables.toml;
+of what type they are, the database says.
+
+What is read as what: an empty field is NULL, in every column. Numbers as PostgreSQL reads them, NaN and infinity
+included. Times as ISO 8601 writes them, 2025-06-01T14:30:00+02:00 or less of it; without a zone they are taken as UTC.
+Text as it stands. Blank lines are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import os
+import re
+import tomllib
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import compress, islice
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TextIO
+
+import psycopg2
+from psycopg2 import errorcodes
+
+from scorer.config import shipped_root
+from scorer.database.connection import sentences
+from scorer.database.statements import statement
+from scorer.errors import UserError
+
+ROWS_AT_ONCE = 20_000
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TableLoad:
+    """What became of one file's rows: read = loaded + already_there + rejected."""
+
+    table: str
+    read: int
+    loaded: int
+    already_there: int
+    rejected: int
+    ignored_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What became of a folder's files, in the order of loading; `rejects` is None where no row was rejected."""
+
+    tables: tuple[TableLoad, ...]
+    rejects: Path | None
+
+
+def load(folder: Path, *, connection: Any, rejects: Path, progress: Progress | None = None) -> LoadReport:
+    """What became of each row of the files in `folder`, loaded and committed on `connection` (psycopg2's).
+
+    Tables that are missing are made. Rows that are already there, the same in every column that the file has, are
+    passed over, so the same folder again adds nothing. Rows that cannot be loaded are written to `rejects`, a CSV file
+    of file, line, reason and row that its owner alone may read. `progress` is told (table, bytes read, bytes in all).
+
+    Raises UserError, in one sentence and with nothing loaded, where a file or a column is missing, a file has no
+    header, is not UTF-8 or cannot be unpacked, or the database refuses.
+    """
+    tables = _tables()
+    files = _files(folder, tables)
+    with sentences(), _Rejects(rejects) as rejected, connection, connection.cursor() as cursor:
+        cursor.execute(_statement("one_load_at_a_time"))
+        types = {table.name: _types(cursor, table) for table in tables}
+        loads = [
+            _load_file(file, types[file.table.name], cursor=cursor, rejects=rejected, progress=progress)
+            for file in files
+        ]
+        cursor.execute(_statement("analyze"))
+    return LoadReport(tables=tuple(loads), rejects=rejects if rejected.count else None)
+
+
+def _statement(name: str) -> str:
+    return statement(f"source/{name}")
+
+
+def _folder() -> Path:
+    return shipped_root() / "sql" / "source"
+
+
+# Which tables, files and columns there are.
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table as tables.toml has it."""
+
+    name: str
+    file: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    unique: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.required + self.optional
+
+
+class _File(NamedTuple):
+    """A file and the table that it fills."""
+
+    path: Path
+    table: _Table
+
+
+class _Type(NamedTuple):
+    """A column's type in the database; `must_have`: it refuses NULL."""
+
+    name: str
+    must_have: bool
+
+
+class _Column(NamedTuple):
+    """A column to fill: where it stands in the file's rows (None: nowhere), and what its fields must be."""
+
+    name: str
+    position: int | None
+    type: _Type
+
+
+def _tables() -> tuple[_Table, ...]:
+    content = tomllib.loads((_folder() / "tables.toml").read_text(encoding="utf-8"))
+    return tuple(
+        _Table(
+            name=name,
+            file=table["file"],
+            required=tuple(table["required"]),
+            optional=tuple(table["optional"]),
+            unique=table["unique"],
+        )
+        for name, table in content.items()
+    )
+
+
+def _files(folder: Path, tables: Iterable[_Table]) -> tuple[_File, ...]:
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; name the one that holds the files to load.")
+    files = []
+    for table in tables:
+        plain, packed = folder / f"{table.name}.csv", folder / f"{table.name}.csv.gz"
+        if plain.exists() and packed.exists():
+            raise UserError(f"{folder} holds both {plain.name} and {packed.name}; take away the one not to be loaded.")
+        if plain.exists() or packed.exists():
+            files.append(_File(plain if plain.exists() else packed, table))
+        elif table.file == "required":
+            raise UserError(f"{folder} holds neither {plain.name} nor {packed.name}; put one of them there.")
+    return tuple(files)
+
+
+def _types(cursor: Any, table: _Table) -> dict[str, _Type]:
+    """The types of all columns of the table in the database, which is made if missing."""
+    cursor.execute(_statement("columns"), {"table": table.name})
+    if cursor.rowcount == 0:
+        cursor.execute(_statement(f"create_{table.name}"))
+        cursor.execute(_statement("columns"), {"table": table.name})
+    return {name: _Type(type_name, must_have) for name, type_name, must_have in cursor}
+
+
+def _columns(file: _File, header: Sequence[str], types: Mapping[str, _Type]) -> tuple[_Column, ...]:
+    """The columns to fill, in the order of tables.toml; raises UserError where the file or the database lacks one."""
+    table = file.table
+    for name in table.columns:
+        if header.count(name) > 1:
+            raise UserError(f'{file.path}: the header has the column "{name}" twice; take one of them away.')
+        if name in table.required and name not in header:
+            raise UserError(f'{file.path}: the column "{name}" is missing; add it, or mend its name in the header.')
+        if name not in types:
+            raise UserError(f'The table public.{table.name} has no column "{name}"; add it to the table.')
+        if types[name].name not in _READERS:
+            raise UserError(
+                f'The column "{name}" of public.{table.name} is of type {types[name].name}, which no file can fill; '
+                f"make it one of {', '.join(_READERS)}."
+            )
+    return tuple(_Column(name, header.index(name) if name in header else None, types[name]) for name in table.columns)
+
+
+# What becomes of one file.
+
+
+def _load_file(
+    file: _File, types: Mapping[str, _Type], *, cursor: Any, rejects: _Rejects, progress: Progress | None
+) -> TableLoad:
+    table, size, rejected_before, read = file.table, file.path.stat().st_size, rejects.count, 0
+    with _opened(file.path) as (lines, bytes_read):
+        header = _header(lines)
+        columns = _columns(file, header, types)
+        cursor.execute(_statement(f"stage_{table.name}"))
+        rows = _rows(lines, header=header, loaded=table.columns)
+        while chunk := list(islice(rows, ROWS_AT_ONCE)):
+            _stage(file, columns, chunk, cursor=cursor, rejects=rejects)
+            read += len(chunk)
+            if progress:
+                progress(table.name, bytes_read(), size)
+    already_there, loaded = _settle(file, header, cursor=cursor, rejects=rejects)
+    return TableLoad(
+        table=table.name,
+        read=read,
+        loaded=loaded,
+        already_there=already_there,
+        rejected=rejects.count - rejected_before,
+        ignored_columns=tuple(name for name in header if name not in table.columns),
+    )
+
+
+def _stage(file: _File, columns: Sequence[_Column], rows: Sequence[_Row], *, cursor: Any, rejects: _Rejects) -> None:
+    """Copy the rows that can be read to the temporary table, and write the others to the reject file."""
+    whole = [row for row in rows if row.fault is None]
+    copied, faults = _converted(whole, columns)
+    broken = [(row.line, row.fault, row.text) for row in rows if row.fault is not None]
+    unreadable = [(whole[index].line, fault, whole[index].text) for index, fault in faults.items()]
+    rejects.add(file.path.name, sorted(broken + unreadable))
+    with _refusal_explained(file):
+        cursor.copy_expert(_statement(f"copy_{file.table.name}"), io.BytesIO("".join(copied).encode()))
+
+
+def _settle(file: _File, header: Sequence[str], *, cursor: Any, rejects: _Rejects) -> tuple[int, int]:
+    """How many of the staged rows were already there, and how many were loaded; one whose key is taken is rejected."""
+    cursor.execute(_statement(f"pass_known_{file.table.name}"), {"given": list(header)})
+    already_there = cursor.rowcount
+    if file.table.unique:
+        cursor.execute(_statement(f"refuse_taken_{file.table.name}"))
+        rejects.add(file.path.name, _rows_on(file, dict(cursor.fetchall())))
+    with _refusal_explained(file):
+        cursor.execute(_statement(f"insert_{file.table.name}"))
+    return already_there, cursor.rowcount
+
+
+def _rows_on(file: _File, reasons: Mapping[int, str]) -> Iterator[tuple[int, str, str]]:
+    """Line, reason and text of the rows on the lines that have a reason; the file is read again for them."""
+    if not reasons:
+        return
+    with _opened(file.path) as (lines, _):
+        for row in _rows(lines, header=_header(lines), loaded=file.table.columns):
+            if row.line in reasons:
+                yield row.line, reasons[row.line], row.text
+
+
+@contextmanager
+def _refusal_explained(file: _File) -> Iterator[None]:
+    """Within it, a refusal by a constraint or type of the hospital's own becomes a sentence, without values."""
+    try:
+        yield
+    except psycopg2.IntegrityError as error:
+        raise UserError(
+            f"{file.path}: the database refuses a row, and nothing was loaded: {error.diag.message_primary}; "
+            f"mend the file, or the constraint of public.{file.table.name}."
+        ) from error
+    except psycopg2.DataError as error:
+        fault = errorcodes.lookup(error.pgcode).lower().replace("_", " ")
+        raise UserError(
+            f"{file.path}: the database cannot hold a value, and nothing was loaded: {fault}; "
+            f"mend the file, or widen the columns of public.{file.table.name}."
+        ) from error
+
+
+# From a file to its rows.
+
+
+class _Row(NamedTuple):
+    """A row of a file: the line that it begins on (the header's is 1), its text, its fields or what is wrong."""
+
+    line: int
+    text: str
+    fields: Sequence[str]
+    fault: str | None
+
+
+class _Lines:
+    """The lines of a file, one by one. Those taken for the row in hand, but for the first, can be given back."""
+
+    def __init__(self, text: Iterable[str], *, path: Path) -> None:
+        self.path = path
+        self.first = 1
+        self.taken: list[str] = []
+        self._given_back: deque[str] = deque()
+        self._text = iter(text)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._given_back.popleft() if self._given_back else self._read()
+        self.taken.append(line)
+        return line
+
+    def begin_row(self) -> None:
+        self.first += len(self.taken)
+        self.taken = []
+
+    def give_back(self) -> None:
+        self._given_back.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+
+    def _read(self) -> str:
+        try:
+            return next(self._text)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self.path} is not UTF-8 after line {self._reached}; write it anew as UTF-8.") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(
+                f"{self.path} cannot be read after line {self._reached}: {error}; fetch or pack it anew."
+            ) from error
+
+    @property
+    def _reached(self) -> int:
+        return self.first + len(self.taken) - 1
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[_Lines, Callable[[], int]]]:
+    """The lines of a file, unpacked, and a function that says how many of its bytes have been read."""
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; see to it that it can.") from error
+    with raw:
+        content = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        yield _Lines(io.TextIOWrapper(content, encoding="utf-8-sig", newline=""), path=path), raw.tell
+
+
+def _header(lines: _Lines) -> list[str]:
+    try:
+        header = next(csv.reader(lines, strict=True), [])
+    except csv.Error:
+        header = []
+    if not header:
+        raise UserError(f"{lines.path} has no header; put the names of the columns on its first line.")
+    return header
+
+
+def _rows(lines: _Lines, *, header: Sequence[str], loaded: Sequence[str]) -> Iterator[_Row]:
+    """The rows after the header; `loaded` are the names of the columns that are not ignored.
+
+    A quote that is never closed would carry the rows after it away. So several lines are one row only if they have the
+    right number of fields and break in ignored columns (remarks, say); else the first is at fault, and the others are
+    read again as rows of their own.
+    """
+    matters = [name in loaded for name in header]
+    reader = csv.reader(lines, strict=True)
+    while True:
+        lines.begin_row()
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            fields = None
+        if fields is None or (len(lines.taken) > 1 and not _is_one_row(fields, matters)):
+            lines.give_back()
+            yield _Row(lines.first, lines.taken[0], (), "the quotes do not match")
+        elif fields:
+            fault = None if len(fields) == len(header) else f"{len(fields)} fields where the header has {len(header)}"
+            yield _Row(lines.first, "".join(lines.taken), fields, fault)
+
+
+def _is_one_row(fields: Sequence[str], matters: Sequence[bool]) -> bool:
+    return len(fields) == len(matters) and not any(re.search(r"[\r\n]", field) for field in compress(fields, matters))
+
+
+# From fields to what COPY reads.
+
+
+class _FieldError(ValueError):
+    """A field that its column cannot hold: the reason."""
+
+
+_NULL = r"\N"
+
+
+def _converted(rows: Sequence[_Row], columns: Sequence[_Column]) -> tuple[list[str], dict[int, str]]:
+    """The rows that can be loaded, as lines of COPY's text format, and by index what is wrong with each other one."""
+    faults: dict[int, str] = {}
+    converted = [[str(row.line) for row in rows]]
+    for column in columns:
+        if column.position is None:
+            converted.append([_NULL] * len(rows))
+            continue
+        fields = [row.fields[column.position] for row in rows]
+        answers, reasons = _answers(fields, column)
+        converted.append([answers.get(field, _NULL) for field in fields])
+        for index in (index for index, field in enumerate(fields) if field in reasons) if reasons else ():
+            faults[index] = "; ".join(filter(None, [faults.get(index), reasons[fields[index]]]))
+    lines = ["\t".join(values) + "\n" for values in zip(*converted, strict=True)]
+    return [line for index, line in enumerate(lines) if index not in faults], faults
+
+
+def _answers(fields: Iterable[str], column: _Column) -> tuple[dict[str, str], dict[str, str]]:
+    """What COPY is to read for each field, and what is wrong with each that cannot be read.
+
+    Each is read once for all the rows that have it: codes, dates and ranges repeat.
+    """
+    answers: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    read = _READERS[column.type.name]
+    for field in set(fields):
+        try:
+            if field:
+                answers[field] = read(field)
+            elif column.type.must_have:
+                reasons[field] = f"{column.name} is empty"
+        except _FieldError as error:
+            reasons[field] = f"{column.name} {error}"
+    return answers, reasons
+
+
+def _whole_number(field: str, *, bits: int) -> str:
+    """The number, for the database to read.
+
+    >>> _whole_number(" 100001", bits=64)
+    '100001'
+    """
+    text = field.strip()
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise _FieldError("is not a whole number")
+    # Python refuses to read thousands of digits.
+    if len(text.lstrip("+-0")) > bits or not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
+        raise _FieldError("is out of range")
+    return text
+
+
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)|nan", re.IGNORECASE)
+
+
+def _number(field: str) -> str:
+    """The number, for the database to read: every digit of it counts.
+
+    >>> _number(" 3.70"), _number("-inf"), _number("NaN")
+    ('3.70', '-inf', 'NaN')
+    """
+    text = field.strip()
+    if not _NUMBER.fullmatch(text):
+        raise _FieldError("is not a number")
+    value, digits = float(text), re.split("e", text, flags=re.IGNORECASE)[0]
+    if (math.isinf(value) and re.search("[0-9]", digits)) or (value == 0 and re.search("[1-9]", digits)):
+        raise _FieldError("is out of range")
+    return text
+
+
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _text(field: str) -> str:
+    if "\0" in field:
+        raise _FieldError("holds a NUL character")
+    return field.translate(_ESCAPES)
+
+
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?) ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+
+
+def _time(field: str) -> str:
+    """The moment in UTC, which is the zone of a field without one; midnight where it has no time of day.
+
+    >>> _time("2025-06-01T14:30:00+02:00"), _time("2025-06-01")
+    ('2025-06-01 12:30:00+00:00', '2025-06-01 00:00:00+00:00')
+    """
+    match = _TIME.fullmatch(field.strip())
+    if match is None:
+        raise _FieldError("is not a time as ISO 8601 writes it")
+    try:
+        moment = datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00'}{match[3] or 'Z'}")
+        return moment.astimezone(UTC).isoformat(sep=" ")
+    except (ValueError, OverflowError) as error:
+        raise _FieldError("is not a time that exists") from error
+
+
+# By the name that PostgreSQL's catalog has for the column's type.
+_READERS: Mapping[str, Callable[[str], str]] = {
+    "int2": partial(_whole_number, bits=16),
+    "int4": partial(_whole_number, bits=32),
+    "int8": partial(_whole_number, bits=64),
+    "float8": _number,
+    "numeric": _number,
+    "text": _text,
+    "varchar": _text,
+    "timestamptz": _time,
+}
+
+
+# Where the rejected rows go.
+
+
+class _Rejects:
+    """The reject file, made when the first row goes into it; taken away again where the load fails."""
+
+    def __init__(self, path: Path) -> None:
+        self.count = 0
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            if failure is not None:
+                self._path.unlink(missing_ok=True)
+
+    def add(self, file: str, rows: Iterable[tuple[int, str, str]]) -> None:
+        """Write line, reason and text of each of the rows of `file`."""
+        for line, reason, text in rows:
+            if self._file is None:
+                self._file = self._created()
+                csv.writer(self._file).writerow(["file", "line", "reason", "row"])
+            csv.writer(self._file).writerow([file, line, reason, text.rstrip("\r\n")])
+            self.count += 1
+
+    def _created(self) -> TextIO:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+            return open(self._path, "x", encoding="utf-8", newline="", opener=_for_its_owner_alone)
+        except OSError as error:
+            raise UserError(f"The reject file {self._path} cannot be written: {error.strerror}.") from error
+
+
+def _for_its_owner_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)

@@ -1,0 +1,121 @@
+"""Replays, as the database keeps them: the ledger rows to make again, and what became of them. All within a transaction of the session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from scorer.database.session import Session
+from scorer.errors import UserError
+from scorer.types.enums import Status
+from scorer.version import __version__
+
+_WRITTEN_OUT = 16  # digits of a number that JSON, as it is written here, writes out
+_LOOK_BACK = 100_000  # ledger rows that a sample is drawn from
+
+
+class Part(StrEnum):
+    """What a ledger row is made again from."""
+
+    VECTOR = "vector"  # the feature vector that the ledger keeps
+    SOURCE = "source"  # the hospital's tables, as known then
+
+
+class Verdict(StrEnum):
+    """What came of it."""
+
+    IDENTICAL = "IDENTICAL"  # to the last bit
+    DIFFERS = "DIFFERS"
+    NOT_REPLAYABLE = "NOT REPLAYABLE"  # what it was made with, or of, is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A ledger row."""
+
+    score_id: int
+    job: str
+    entity_id: str
+    status: Status
+    reason: str | None
+    score: float | None
+    risk_band: str | None
+    label: str | None
+    outputs: Mapping[str, Any]
+    as_of: datetime
+    as_known_at: datetime
+    input_hash: bytes
+    features: bytes | None
+    model_version: str | None
+    job_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of a part of a ledger row; `difference` is the new score less the old one, where there are both.
+
+    `inputs_changed`: the source holds other rows of that time by now; None where they were not read. `alarming`: the same inputs gave
+    something else, so that it is the program that is at fault, and no correction.
+    """
+
+    score_id: int
+    part: Part
+    verdict: Verdict
+    difference: float | None = None
+    why: str | None = None
+    inputs_changed: bool | None = None
+    alarming: bool = False
+
+
+def draw_scores(session: Session, *, job: str | None, since: datetime | None, size: int) -> list[int]:
+    """The keys of `size` ledger rows by lot, of a job and from a time on where these are given."""
+    rows = session.all("draw_scores", job=job, since=since, max_scores=size, look_back=_LOOK_BACK)
+    return [row.score_id for row in rows]
+
+
+def read_past_scores(session: Session, score_ids: Sequence[int]) -> list[Past]:
+    """The ledger rows. Raises UserError where one is not there."""
+    rows = session.all("read_past_scores", score_ids=list(score_ids))
+    missing = set(score_ids) - {row.score_id for row in rows}
+    if missing:
+        raise UserError(f"There is no score {min(missing)} in the ledger; reporting.score_history has those there are.")
+    return [
+        Past(
+            **{
+                **row._mapping,  # noqa: SLF001 - SQLAlchemy's documented name
+                "status": Status(row.status),
+                "input_hash": bytes(row.input_hash),
+                "features": None if row.features is None else bytes(row.features),
+            }
+        )
+        for row in rows
+    ]
+
+
+def read_job_version(session: Session, job: str, job_version: str) -> Mapping[str, Any]:
+    """A job's definition as it stood. Raises UserError where the database does not keep it."""
+    rows = session.all("read_job_version", job=job, job_version=job_version)
+    if not rows:
+        raise UserError(f"Version {job_version} of job {job} is not in the database.")
+    definition: Mapping[str, Any] = json.loads(rows[0].definition, parse_int=_as_written)
+    return definition
+
+
+def _as_written(digits: str) -> int | float:
+    """A whole number as the file had it: the database writes out what the file has as 1e+20, say.
+
+    >>> _as_written("350"), _as_written("100000000000000000000")
+    (350, 1e+20)
+    """
+    return float(digits) if len(digits.lstrip("-")) > _WRITTEN_OUT else int(digits)
+
+
+def record_replays(session: Session, replays: Sequence[Replayed]) -> None:
+    """Record them."""
+    session.do(
+        "record_replays", replays=json.dumps([asdict(replayed) for replayed in replays]), scorer_version=__version__
+    )

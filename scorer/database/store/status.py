@@ -1,0 +1,197 @@
+"""What is looked up for `scorer status` and for the metrics: where the jobs stand, and what was done since the last look."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scorer.database.readonly_session import Glance
+
+
+@dataclass(frozen=True, slots=True)
+class JobHealth:
+    """Where a job stands: its row of reporting.health, the ages by the database's clock, and how its last run ended."""
+
+    job: str
+    ready: bool
+    model_version: str | None
+    run_id: int | None
+    status: str | None
+    as_of: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    eligible: int | None
+    scored: int | None
+    unchanged: int | None
+    quarantined: int | None
+    insufficient: int | None
+    indeterminate: int | None
+    failed: int | None
+    error: str | None
+    last_success_at: datetime | None
+    last_tick_at: datetime | None
+    last_tick: str | None
+    missed_last_day: int
+    last_missed_at: datetime | None
+    failures: int
+    breaker_opened_at: datetime | None
+    breaker_next_try_at: datetime | None
+    breaker_reason: str | None
+    backlog: int
+    backlog_seconds: float
+    requests_waiting: int
+    requests_seconds: float
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCounts:
+    """How many current scores of a job are valid, expire within the hour, or are stale, and how many entities are held."""
+
+    job: str
+    valid: int
+    expiring: int
+    stale: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCheck:
+    """What the newest checkup found of a job's model in production, None where it found too little; whether it is due for training."""
+
+    job: str
+    worst_psi: float | None
+    score_psi: float | None
+    auroc: float | None
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A daemon's row, and whether it was seen within the last minute."""
+
+    daemon: str
+    version: str
+    started_at: datetime
+    beat_at: datetime
+    ready: bool
+    alive: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The keys of the newest run and of the newest batch, 0 where there is none, and of the runs that are not ended."""
+
+    run_id: int
+    running: frozenset[int]
+    batch_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A run, as far as metrics go."""
+
+    run_id: int
+    job: str
+    trigger: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSeen:
+    """A committed batch, as far as metrics go; `seconds` by step of the line."""
+
+    batch_id: int
+    run_id: int
+    job: str
+    scored: int
+    unchanged: int
+    quarantined: int
+    insufficient: int
+    indeterminate: int
+    failed: int
+    observations_read: int
+    observations_dropped: int
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFailures:
+    """How many rows broke a rule."""
+
+    job: str
+    suite: str
+    rule: str
+    unexpected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that was answered, and how long that took."""
+
+    job: str
+    seconds: float
+
+
+class Watch:
+    """Looks only; each method is one statement of `session`."""
+
+    def __init__(self, session: Glance) -> None:
+        self._session = session
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+    def read_revision(self) -> str | None:
+        """The revision of the schema; None where there is none."""
+        rows = self._session.all("find_revision")
+        if not rows or not rows[0].is_there:
+            return None
+        revision: str | None = self._session.all("read_revision")[0].revision
+        return revision
+
+    def list_health(self) -> list[JobHealth]:
+        """Where each job stands that the database knows, by name."""
+        return [JobHealth(*row) for row in self._session.all("list_health")]
+
+    def count_scores(self) -> list[ScoreCounts]:
+        """The current scores of each job, counted: the one look whose cost grows with them, some 0.3 s for a million."""
+        return [ScoreCounts(*row) for row in self._session.all("count_scores")]
+
+    def list_checkups(self) -> list[ModelCheck]:
+        """What was last found of each job's model in production, by name."""
+        return [ModelCheck(*row) for row in self._session.all("list_checkups")]
+
+    def list_daemons(self) -> list[Daemon]:
+        """The daemons seen within the last day, by name."""
+        return [Daemon(*row) for row in self._session.all("list_daemons")]
+
+    def newest_ids(self) -> Newest:
+        """Where counting begins."""
+        (row,) = self._session.all("newest_ids")
+        return Newest(run_id=row.run_id, running=frozenset(row.running), batch_id=row.batch_id)
+
+    def runs_since(self, newest: int, *, open_ids: Collection[int]) -> list[RunSeen]:
+        """The runs that are newer than a key, and those of the keys `open_ids`, ended or not."""
+        return [RunSeen(*row) for row in self._session.all("runs_since", newest=newest, open_ids=list(open_ids))]
+
+    def batches_since(self, newest: int, *, open_ids: Collection[int]) -> list[BatchSeen]:
+        """The batches that are newer than a key, and those of the keys `open_ids`."""
+        return [BatchSeen(*row) for row in self._session.all("batches_since", newest=newest, open_ids=list(open_ids))]
+
+    def rule_failures(self, batches: Sequence[BatchSeen], *, stopped_runs: Collection[int]) -> list[RuleFailures]:
+        """How many rows broke each rule in these batches, and in the batch that was rolled back of each of these runs."""
+        rows = self._session.all(
+            "rule_failures",
+            batch_ids=[batch.batch_id for batch in batches],
+            of_runs=sorted({batch.run_id for batch in batches}),
+            stopped_runs=list(stopped_runs),
+        )
+        return [RuleFailures(*row) for row in rows]
+
+    def answered_requests(self, *, run_ids: Collection[int]) -> list[Answered]:
+        """The requests that these runs answered."""
+        return [Answered(*row) for row in self._session.all("answered_requests", run_ids=list(run_ids))]

@@ -1,0 +1,93 @@
+"""The daemon's side of the database: ticks, breakers, its own heartbeat. Each method works inside the transaction of its session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scorer.database.session import Session
+from scorer.types.values import Tick
+from scorer.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """How often a job's runs failed in a row, and, where that opened its breaker, when it is tried again."""
+
+    failures: int
+    reason: str
+    last_failed_at: datetime
+    opened_at: datetime | None
+    next_try_at: datetime | None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether the job is to be left alone for now; not by what a clock, put right since, dated in the future."""
+        return self.next_try_at is not None and self.last_failed_at <= now < self.next_try_at
+
+
+class Timetable:
+    """What is written down of ticks and daemons, in a session that others may share."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def read_clock(self) -> datetime:
+        """Now, by the database's clock, whatever the transaction's own time."""
+        moment: datetime = self._session.one("read_clock").now
+        return moment
+
+    def last_tick(self, job: str) -> tuple[datetime | None, str | None]:
+        """The newest tick of a job that was settled and is not in the future, if there is one, and the schedule that it was of."""
+        rows = self._session.all("last_tick", job=job)
+        return (rows[0].scheduled_for, rows[0].schedule) if rows else (None, None)
+
+    def hold_schedule(self, job: str) -> bool:
+        """Whether this transaction now holds the job's schedule: nobody else begins a run by it."""
+        return bool(self._session.one("hold_schedule", job=job).held)
+
+    def is_open(self, job: str, tick: datetime) -> bool:
+        """Whether a tick is not settled yet."""
+        return bool(self._session.one("is_open", job=job, scheduled_for=tick).is_open)
+
+    def record_tick(self, job: str, tick: Tick, *, run_id: int) -> None:
+        """Record a tick as having set off this run."""
+        self._session.do(
+            "record_tick",
+            job=job,
+            scheduled_for=tick.scheduled_for,
+            outcome=tick.outcome,
+            reason=tick.reason,
+            schedule=tick.schedule,
+            run_id=run_id,
+            recorded_by=tick.recorded_by,
+        )
+
+    def miss_ticks(self, job: str, ticks: Sequence[datetime], *, reason: str, schedule: str, recorded_by: str) -> int:
+        """How many of `ticks` are recorded just now as missed."""
+        rows = self._session.all(
+            "miss_ticks", job=job, scheduled_for=list(ticks), reason=reason, schedule=schedule, recorded_by=recorded_by
+        )
+        return len(rows)
+
+    def read_breaker(self, job: str) -> Breaker | None:
+        """The job's breaker, where its last run failed."""
+        rows = self._session.all("read_breaker", job=job)
+        return Breaker(*rows[0]) if rows else None
+
+    def count_failure(self, job: str, *, reason: str, now: datetime, limit: int, pause: timedelta) -> Breaker:
+        """The job's breaker, one more run having failed: open from `limit` failures on, until `pause` has passed."""
+        return Breaker(*self._session.one("count_failure", job=job, reason=reason, now=now, limit=limit, pause=pause))
+
+    def close_breaker(self, job: str) -> Breaker | None:
+        """The breaker that the job had; it has none now."""
+        rows = self._session.all("close_breaker", job=job)
+        return Breaker(*rows[0]) if rows else None
+
+    def beat(self, daemon: str, *, ready: bool, detail: str) -> None:
+        """Say that this daemon lives, and forget those that have not been seen for a day."""
+        self._session.do("beat", daemon=daemon, ready=ready, detail=detail, version=__version__)
+
+    def leave(self, daemon: str) -> None:
+        """Take this daemon's row away: it stops."""
+        self._session.do("leave", daemon=daemon)

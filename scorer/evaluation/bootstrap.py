@@ -1,0 +1,76 @@
+"""Figures with 95 % intervals from a bootstrap over clients: a client's rows are drawn together, as often as the client is.
+
+A draw is a weight per client. Whatever is a ratio of sums over rows is summed per client once, and a product of matrices gives it for
+every draw; only what depends on the order of the rows is computed draw by draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scorer.types.values import Floats, Integers
+
+SEED = 20190417
+DRAWS = 200
+_LOW, _HIGH = 2.5, 97.5
+_FEWEST = 20  # draws in which a figure could be computed, below which there is no interval
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value and its 95 % interval; NaN where there is nothing to say."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+def draws(clients: int, *, count: int = DRAWS, seed: int = SEED) -> Floats:
+    """Weights per client, (1 + count, clients): the first row counts each client once, the others as often as it was drawn."""
+    random = np.random.default_rng(seed)
+    drawn = [np.bincount(random.integers(clients, size=clients), minlength=clients) for _ in range(count)]
+    return np.array([np.ones(clients), *drawn], dtype=np.float64)
+
+
+def figure(values: Floats) -> Figure:
+    """The figure whose value is the first of `values` (1 + draws,) and whose interval spans the middle 95 % of the others."""
+    others = values[1:][np.isfinite(values[1:])]
+    if len(others) < _FEWEST or not np.isfinite(values[0]):
+        return Figure(value=float(values[0]))
+    low, high = np.percentile(others, [_LOW, _HIGH])
+    return Figure(value=float(values[0]), low=float(low), high=float(high))
+
+
+def sums(rows: npt.NDArray[np.generic], client: Integers, weights: Floats) -> Floats:
+    """The weighted sum of `rows` (n,) under each of `weights` (d, clients), (d,); `client` (n,) is each row's place among the clients."""
+    by_client = np.bincount(client, weights=rows.astype(np.float64), minlength=weights.shape[1])
+    total: Floats = weights @ by_client
+    return total
+
+
+def ratio(above: npt.NDArray[np.generic], below: npt.NDArray[np.generic], client: Integers, weights: Floats) -> Figure:
+    """The sum of `above` (n,) over that of `below` (n,); NaN where the latter is 0."""
+    return figure(quotient(sums(above, client, weights), sums(below, client, weights)))
+
+
+def quotient(above: Floats, below: Floats) -> Floats:
+    """One by the other, NaN where the other is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below == 0, np.nan, above / below)
+
+
+def quantiles(values: Floats, client: Integers, weights: Floats, *, at: tuple[float, ...]) -> tuple[Figure, ...]:
+    """Weighted quantiles of `values` (n,), each the smallest value that at least so large a share does not exceed."""
+    if not len(values):
+        return (Figure(value=float("nan")),) * len(at)
+    order = np.argsort(values, kind="stable")
+    ascending, clients = values[order], client[order]
+    found = np.full((len(weights), len(at)), np.nan)
+    for number, drawn in enumerate(weights):
+        reached = np.cumsum(drawn[clients])
+        if reached[-1] > 0:
+            found[number] = ascending[np.searchsorted(reached, np.array(at) * reached[-1], side="left")]
+    return tuple(figure(found[:, place]) for place in range(len(at)))

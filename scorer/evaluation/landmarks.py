@@ -1,0 +1,363 @@
+"""What a model is trained and evaluated on: features and outcomes of entities at landmarks, as scoring would have had them.
+
+A landmark is an as-of time at which the entity might have been scored. Each entity is read once, as of its last landmark; at each landmark
+the rows that were known by then are judged and built by the same code as in scoring. A statement that does not tell since when a row is
+known (`known_from`) is read at each landmark instead: the same features, more slowly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from scorer.database.source.reader import Source, microseconds
+from scorer.errors import UserError
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import Job
+from scorer.scoring.features import build
+from scorer.scoring.input_hash import input_hashes
+from scorer.scoring.validation.suites import Suites
+from scorer.types.values import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations, WorkItem
+
+_ENTITIES_READ_TOGETHER = 1000
+_LANDMARKS_READ_TOGETHER = 10_000
+# Observations, counted once at each landmark that knows them, that are judged and built together.
+_ROWS_BUILT_TOGETHER = 1_000_000
+_MICROSECOND = timedelta(microseconds=1)
+_SHOWN_DIGITS = 8  # of a client's hash
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Entities at landmarks, sorted by entity and time; arrays (n,).
+
+    `label` is 0, 1 or NaN where no outcome is known; `as_of` and `event_at` are microseconds since 1970-01-01 UTC, `event_at` NO_TIME where
+    there is none. Where not `scorable`, scoring would have held the entity or found too little, and the row of `features` is NaN.
+    `read` says how many observations were known, `used` how many of them passed the suite.
+    """
+
+    entity_ids: npt.NDArray[np.object_]
+    as_of: Integers
+    cohort: npt.NDArray[np.object_]
+    label: Floats
+    event_at: Integers
+    features: Features
+    scorable: Booleans
+    attributes: Attributes
+    read: Integers
+    used: Integers
+    attrition: Mapping[str, int]
+    first: datetime
+    last: datetime
+    data_sha256: str
+
+    def __len__(self) -> int:
+        """Landmarks."""
+        return len(self.as_of)
+
+    @property
+    def trainable(self) -> Booleans:
+        """Which rows (n,) a model can learn from: scorable, and their outcome is known."""
+        return self.scorable & ~np.isnan(self.label)
+
+    def only(self, kept: Booleans) -> Landmarks:
+        """The rows where `kept` (n,) is true; attrition, span and hash stay those of all."""
+        return replace(
+            self,
+            entity_ids=self.entity_ids[kept],
+            as_of=self.as_of[kept],
+            cohort=self.cohort[kept],
+            label=self.label[kept],
+            event_at=self.event_at[kept],
+            features=self.features.only(kept),
+            scorable=self.scorable[kept],
+            attributes=self.attributes.only(kept),
+            read=self.read[kept],
+            used=self.used[kept],
+        )
+
+
+def read_landmarks(
+    job: Job,
+    source: Source,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    between: tuple[datetime | None, datetime | None] = (None, None),
+    progress: Progress | None = None,
+) -> Landmarks:
+    """The landmarks of `job`, by its own parameters or those given instead; `progress` is told landmarks done and their number.
+
+    `between` keeps those from its first time on and before its second; nothing is read of the others. Raises UserError where there is
+    none, or where `parameters` names one that the job does not have.
+    """
+    for name in parameters or {}:
+        if name not in job.parameters:
+            raise UserError(f'Job {job.name} has no parameter "{name}"; it has {", ".join(job.parameters)}.')
+    table = source.landmarks(replace(job, parameters={**job.parameters, **(parameters or {})}))
+    table = _within(table, *between).sort_by([("entity_id", "ascending"), ("as_of", "ascending")])
+    if not table.num_rows:
+        raise UserError(f"The statement landmarks of job {job.name} gave no row: there is nothing to train on.")
+    told = _told(table)
+    values = np.full((table.num_rows, len(feature_names(job.features))), np.nan)
+    scorable = np.zeros(table.num_rows, dtype=bool)
+    read, used = np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
+    attributes: list[Attributes] = []
+    suites, digest = Suites(job), _Digest(told)
+    for portion in _portions(job, source, told, digest=digest):
+        attributes.append(portion.attributes)
+        for part in portion.parts():
+            built, rows = _built(job, suites, part), slice(part.start, part.start + len(part.as_of))
+            values[rows][built.scorable] = built.values[built.scorable]
+            scorable[rows], read[rows], used[rows] = built.scorable, built.read, built.used
+        if progress is not None:
+            progress(portion.start + len(portion.as_of), table.num_rows)
+    held = ~scorable & (used >= job.min_observations)
+    return Landmarks(
+        entity_ids=told.entity_ids,
+        as_of=told.as_of,
+        cohort=told.cohort,
+        label=told.label,
+        event_at=told.event_at,
+        features=Features(names=feature_names(job.features), values=values),
+        scorable=scorable,
+        attributes=_joined(attributes),
+        read=read,
+        used=used,
+        attrition={
+            "entities": len(np.unique(told.entity_ids)),
+            "landmarks": len(told.as_of),
+            "held": int(held.sum()),
+            "insufficient": int((used < job.min_observations).sum()),
+            "scorable": int(scorable.sum()),
+            "without outcome": int((scorable & np.isnan(told.label)).sum()),
+            "trainable": int((scorable & ~np.isnan(told.label)).sum()),
+        },
+        first=_moment(told.as_of.min()),
+        last=_moment(told.as_of.max()),
+        data_sha256=digest.told(),
+    )
+
+
+def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa.Table:
+    as_of = _microseconds(table["as_of"], where="as_of")
+    kept = np.ones(len(as_of), dtype=bool)
+    if first is not None:
+        kept &= as_of >= microseconds(first)
+    if end is not None:
+        kept &= as_of < microseconds(end)
+    return table.filter(pa.array(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the statement for landmarks gave, arrays (n,)."""
+
+    entity_ids: npt.NDArray[np.object_]
+    as_of: Integers
+    cohort: npt.NDArray[np.object_]
+    label: Floats
+    event_at: Integers
+
+    def items(self, rows: Integers) -> tuple[WorkItem, ...]:
+        """The landmarks numbered by `rows`, to be read."""
+        return tuple(WorkItem(entity_id=self.entity_ids[row], as_of=_moment(self.as_of[row])) for row in rows.tolist())
+
+
+def _told(table: pa.Table) -> _Told:
+    return _Told(
+        entity_ids=np.asarray(table["entity_id"].to_numpy(), dtype=object),
+        as_of=_microseconds(table["as_of"], where="as_of"),
+        cohort=np.asarray(table["cohort"].to_numpy(), dtype=object).astype(str).astype(object),
+        label=np.asarray(table["label"].cast(pa.float64()).to_numpy(), dtype=np.float64),
+        event_at=_microseconds(table["event_at"], where="event_at")
+        if "event_at" in table.column_names
+        else np.full(table.num_rows, NO_TIME, np.int64),
+    )
+
+
+def _microseconds(column: pa.ChunkedArray, *, where: str) -> Integers:
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        raise UserError(
+            f"The column {where} of landmarks is {column.type}, where a timestamp with time zone is expected."
+        )
+    whole = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    return np.asarray(whole.fill_null(NO_TIME).to_numpy(), dtype=np.int64)
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + int(microseconds) * _MICROSECOND
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Landmarks next to each other, the first of them number `start`, with all that was known at each."""
+
+    start: int
+    as_of: Integers
+    observations: Observations
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """Landmarks of whole entities, read together; `entity` (landmarks,) is the place among the `read` observations' entities."""
+
+    start: int
+    items: tuple[WorkItem, ...]
+    as_of: Integers
+    entity: Integers
+    observations: Observations
+    attributes: Attributes
+    read_at_each: bool
+
+    def parts(self) -> Iterator[_Part]:
+        """The portion's landmarks, each with the rows known by then, so few together that memory stays bounded."""
+        if self.read_at_each:
+            yield _Part(self.start, self.as_of, self.observations, self.attributes)
+            return
+        begins = np.searchsorted(self.observations.position, np.arange(self.entity[-1] + 2))
+        sizes = (begins[1:] - begins[:-1])[self.entity]
+        number = np.cumsum(sizes) // _ROWS_BUILT_TOGETHER
+        for each in np.unique(number):
+            places = np.flatnonzero(number == each)
+            yield self._part(places, first=begins[self.entity[places]], size=sizes[places])
+
+    def _part(self, places: Integers, *, first: Integers, size: Integers) -> _Part:
+        landmark = np.repeat(np.arange(len(places)), size)
+        row = np.arange(len(landmark)) - np.repeat(np.cumsum(size) - size, size) + np.repeat(first, size)
+        as_of = self.as_of[places]
+        assert self.observations.known_from is not None
+        # NO_TIME, of a row that nobody knows since when it is known, lies before all: such a row is always there.
+        known = self.observations.known_from[row] <= as_of[landmark]
+        landmark, row = landmark[known], row[known]
+        chosen = np.zeros(len(self.as_of), dtype=bool)
+        chosen[places] = True
+        observations = replace(
+            self.observations.only(row), keys=tuple(self.items[place] for place in places.tolist()), position=landmark
+        )
+        return _Part(self.start + int(places[0]), as_of, observations, self.attributes.only(chosen))
+
+
+def _portions(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iterator[_Portion]:
+    """All landmarks, read entity by entity; where the statement does not tell since when a row is known, landmark by landmark."""
+    begins = np.flatnonzero(np.concatenate([[True], told.entity_ids[1:] != told.entity_ids[:-1]]))
+    ends = np.append(begins[1:], len(told.as_of))
+    for first in range(0, len(begins), _ENTITIES_READ_TOGETHER):
+        together = slice(first, first + _ENTITIES_READ_TOGETHER)
+        observations = source.observations(job, told.items(ends[together] - 1), known_from=True)
+        if observations.known_from is None:
+            yield from _at_each(job, source, told, digest=digest)
+            return
+        rows = np.arange(begins[together][0], ends[together][-1])
+        items = told.items(rows)
+        attributes = source.attributes(job, items)
+        digest.add(observations, attributes, items=items)
+        yield _Portion(
+            start=int(rows[0]),
+            items=items,
+            as_of=told.as_of[rows],
+            entity=np.repeat(np.arange(len(observations.keys)), ends[together] - begins[together]),
+            observations=observations,
+            attributes=attributes,
+            read_at_each=False,
+        )
+
+
+def _at_each(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iterator[_Portion]:
+    for start in range(0, len(told.as_of), _LANDMARKS_READ_TOGETHER):
+        rows = np.arange(start, min(start + _LANDMARKS_READ_TOGETHER, len(told.as_of)))
+        items = told.items(rows)
+        observations, attributes = source.observations(job, items), source.attributes(job, items)
+        digest.add(observations, attributes, items=items)
+        yield _Portion(
+            start=start,
+            items=items,
+            as_of=told.as_of[rows],
+            entity=np.arange(len(rows)),
+            observations=observations,
+            attributes=attributes,
+            read_at_each=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What scoring would have made of a part's landmarks."""
+
+    values: Floats
+    scorable: Booleans
+    read: Integers
+    used: Integers
+
+
+def _built(job: Job, suites: Suites, part: _Part) -> _Built:
+    """Judged and built as a batch of the line is; whoever would be held there is not scorable here."""
+    count = len(part.as_of)
+    observations, attributes = part.observations, part.attributes
+    seen = suites.judge_observations(observations, attributes, as_of=part.as_of)
+    usable = observations.only(seen.usable)
+    matrix = build(usable, attributes, as_of=part.as_of, spec=job.features)
+    read, used = (np.bincount(each.position, minlength=count) for each in (observations, usable))
+    entity_ids = [item.entity_id for item in observations.keys]
+    fit = suites.judge_features(entity_ids, matrix, attributes, read=read, used=used)
+    scorable = used >= job.min_observations
+    scorable[[*seen.held, *fit.held]] = False
+    return _Built(values=matrix.values, scorable=scorable, read=read, used=used)
+
+
+class _Digest:
+    """A hash of all that was read, however it was read in portions: of the landmarks, the observations and the attributes."""
+
+    def __init__(self, told: _Told) -> None:
+        self._rows, self._known = hashlib.sha256(), hashlib.sha256()
+        for texts in (told.entity_ids, told.cohort):
+            self._rows.update("\0".join(map(str, texts)).encode())
+        for numbers in (told.as_of, told.label, told.event_at):
+            self._rows.update(np.ascontiguousarray(numbers).tobytes())
+        self._attributes = hashlib.sha256()
+
+    def add(self, observations: Observations, attributes: Attributes, *, items: tuple[WorkItem, ...]) -> None:
+        """Observations as read, and the attributes of each landmark."""
+        nothing = observations.only(np.empty(0, np.int64))
+        self._rows.update(b"".join(input_hashes(observations, Attributes())))
+        self._attributes.update(b"".join(input_hashes(replace(nothing, keys=items), attributes)))
+        if observations.known_from is not None:
+            self._known.update(observations.known_from.tobytes())
+
+    def told(self) -> str:
+        """The hash, in hexadecimal digits."""
+        parts = (self._rows, self._attributes, self._known)
+        return hashlib.sha256(b"".join(part.digest() for part in parts)).hexdigest()
+
+
+def _joined(parts: list[Attributes]) -> Attributes:
+    """The attributes of all portions, one after the other."""
+    first = parts[0]
+    return Attributes(
+        numbers={name: np.concatenate([part.numbers[name] for part in parts]) for name in first.numbers},
+        times={name: np.concatenate([part.times[name] for part in parts]) for name in first.times},
+        texts={name: np.concatenate([part.texts[name] for part in parts]) for name in first.texts},
+    )
+
+
+def mark_of(client: str) -> str:
+    """What a manifest keeps of a client that the model was trained on: enough to count them, too little to find anybody by."""
+    return hashlib.sha256(client.encode()).hexdigest()[:_SHOWN_DIGITS]
+
+
+_HOUR = 3_600_000_000
+
+
+def hours_from_event(landmarks: Landmarks) -> tuple[Floats, Booleans]:
+    """Hours from each landmark's event to the landmark (below 0 before it), NaN without one; and whether there is one."""
+    has_event = landmarks.event_at != NO_TIME
+    hours = np.full(len(landmarks), np.nan)
+    hours[has_event] = (landmarks.as_of[has_event] - landmarks.event_at[has_event]) / _HOUR
+    return hours, has_event

@@ -1,0 +1,153 @@
+"""A score explained: the reasons stored with it, or, where none are, those that its model gives of the stored feature vector.
+
+The observations behind reasons that were not stored are looked up in the source, as known at the score's time. They are named only where
+they give the very vector that is stored: what has been charted over or taken away since cannot be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from scorer.config import Settings
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.session import Session, engine
+from scorer.database.source.reader import Source, microseconds
+from scorer.database.store.models import Shelf
+from scorer.database.store.runs import Store
+from scorer.errors import UserError
+from scorer.jobs.job import Job
+from scorer.registry.artefacts import open_version
+from scorer.registry.model import ProductionPipeline
+from scorer.scoring.features import build
+from scorer.scoring.reasons import add_up, reasons_of
+from scorer.scoring.validation.suites import Suites
+from scorer.types.enums import ReasonKind, Status
+from scorer.types.values import Features, Integers, Observations, Reason, WorkItem
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A score of the ledger and its reasons; `stored` with it, or made now. `note` says what could not be told, if anything."""
+
+    job: str
+    entity_id: str
+    score_id: int
+    score: float
+    risk_band: str | None
+    outputs: Mapping[str, Any]
+    as_of: datetime
+    scored_at: datetime
+    model_version: str
+    shadow: bool
+    stored: bool
+    reasons: tuple[Reason, ...]
+    note: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as the command line prints it."""
+        return {**asdict(self), "log_odds": sum(each.contribution for each in self.reasons)}
+
+
+def explain(
+    job: Job, entity_id: str, *, url: str, settings: Settings, score_id: int | None = None, top: int | None = None
+) -> Explained:
+    """Why an entity's score, the current one or the one with the key `score_id`, is what it is: its `top` features, the others, the bias.
+
+    Raises UserError where there is no such score, or its model cannot be had, or cannot be taken apart.
+    """
+    target = Target.of(url, settings, role=settings.worker_role)
+    schema.require_head(engine(target))
+    with closing(Store(target)) as store, store.transaction():
+        row = read_explained(store, job, entity_id, score_id=score_id)
+        _require_score(job, entity_id, row, score_id=score_id)
+        reasons = list_reasons(store, row.score_id)
+        wanted = job.reasons.top if top is None else top
+        told = sum(each.kind is ReasonKind.FEATURE for each in reasons)
+        stored = told > 0 and (top is None or top == told)
+        note = None
+        if not stored:
+            model = open_version(job, Shelf(store).read_model(job.name, row.model_version), store, settings=settings)
+            with closing(Source(target)) as source:
+                reasons, note = _reasons(job, entity_id, model, row, source=source, settings=settings, top=wanted)
+    return Explained(
+        job=job.name,
+        entity_id=entity_id,
+        score_id=row.score_id,
+        score=row.score,
+        risk_band=row.risk_band,
+        outputs=row.outputs,
+        as_of=row.as_of,
+        scored_at=row.scored_at,
+        model_version=row.model_version,
+        shadow=row.shadow,
+        stored=stored,
+        reasons=reasons,
+        note=note,
+    )
+
+
+def read_explained(session: Session, job: Job, entity_id: str, *, score_id: int | None) -> Any:
+    """The row to explain, as sql/read_explained.sql gives it."""
+    return session.one("read_explained", job=job.name, entity_id=entity_id, output=job.output, score_id=score_id)
+
+
+def list_reasons(session: Session, score_id: int) -> tuple[Reason, ...]:
+    """The reasons stored with a score."""
+    rows = session.shown("list_reasons", score_id=score_id)
+    return tuple(Reason(**{**row, "kind": ReasonKind(row["kind"])}) for row in rows)
+
+
+def _require_score(job: Job, entity_id: str, row: Any, *, score_id: int | None) -> None:
+    if row.score_id is None and score_id is not None:
+        raise UserError(
+            f"{job.entity.capitalize()} {entity_id} of {job.name} has no score {score_id}; reporting.score_history has those it has."
+        )
+    if row.score_id is None:
+        why = "it was never judged" if row.standing is None else f"it is {row.standing}: {row.standing_reason}"
+        raise UserError(f"{job.entity.capitalize()} {entity_id} of {job.name} has no score to explain; {why}.")
+    if row.status != Status.SCORED:
+        raise UserError(f"Row {row.score_id} of the ledger is no score to explain: it is {row.status}, {row.reason}.")
+
+
+def _reasons(
+    job: Job, entity_id: str, model: ProductionPipeline, row: Any, *, source: Source, settings: Settings, top: int
+) -> tuple[tuple[Reason, ...], str | None]:
+    """The reasons that the model gives of the stored vector, and what could not be told of them."""
+    names = model.manifest.features
+    matrix = Features(names=names, values=np.frombuffer(bytes(row.features), "<f8").reshape(1, -1).astype(np.float64))
+    contributions = model.contributions(matrix)
+    if contributions is None:
+        raise UserError(
+            f"Model {row.model_version} of {job.name} cannot be taken apart, so that its scores have no reasons; "
+            "those of an ensemble of trees or of linear models have some (see `scorer train --full`)."
+        )
+    if not add_up(contributions, np.array([row.score])).all():
+        raise UserError(
+            f"What model {row.model_version} of {job.name} says of score {row.score_id} does not add up to it: this machine does not give "
+            "the score again; see `scorer model verify`."
+        )
+    as_of = np.array([microseconds(row.as_of)], dtype=np.int64)
+    item = WorkItem(entity_id=entity_id, as_of=row.as_of, as_known_at=row.as_known_at)
+    seen, same = _seen(job, item, matrix, source=source, settings=settings, as_of=as_of)
+    (reasons,) = reasons_of(contributions, matrix, seen, as_of=as_of, spec=job.features, top=top)
+    return reasons, None if same else "the source no longer gives the inputs of this score: no observation is named"
+
+
+def _seen(
+    job: Job, item: WorkItem, matrix: Features, *, source: Source, settings: Settings, as_of: Integers
+) -> tuple[Observations, bool]:
+    """The observations that `matrix` is made of, and whether they are; none, where the source gives others by now."""
+    observations = source.observations(job, [item])
+    attributes = source.attributes(job, [item])
+    suites = Suites(job, compiled=settings.validation == "compiled", records=settings.proofs_dir)
+    usable = observations.only(suites.judge_observations(observations, attributes, as_of=as_of).usable)
+    again = build(usable, attributes, as_of=as_of, spec=job.features)
+    same = (again.names, again.values.tobytes()) == (matrix.names, matrix.values.tobytes())
+    return (usable if same else usable.only(np.empty(0, dtype=np.int64))), same

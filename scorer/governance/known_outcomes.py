@@ -1,0 +1,59 @@
+"""Two models where outcomes are known: both score the same landmarks of a job, and are measured side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scorer.config import Settings
+from scorer.database.connection import Target
+from scorer.database.source.reader import Source
+from scorer.database.store.models import Shelf
+from scorer.database.store.runs import Store
+from scorer.errors import UserError
+from scorer.evaluation.landmarks import read_landmarks
+from scorer.governance.comparison import measured
+from scorer.jobs.job import Job, Task
+from scorer.registry.artefacts import open_version
+
+Progress = Callable[[int, int], None]
+
+
+def on_outcomes(
+    job: Job, versions: Sequence[str], *, url: str, settings: Settings, progress: Progress | None = None
+) -> dict[str, Any]:
+    """How each of `versions` does at the landmarks that all of them score and whose outcome is known.
+
+    A version that was trained on these very landmarks looks better here than it is. Raises UserError where both outcomes do not occur.
+    """
+    if job.task is not Task.BINARY:
+        raise UserError(f"Job {job.name} has the task {job.task}; metrics by outcomes are for binary jobs.")
+    target = Target.of(url, settings, role=settings.worker_role)
+    store, source = Store(target), Source(target)
+    try:
+        with store.transaction():
+            shelf = Shelf(store)
+            models = {
+                version: open_version(job, shelf.read_model(job.name, version), store, settings=settings)
+                for version in versions
+            }
+        landmarks = read_landmarks(job, source, progress=progress)
+    finally:
+        store.close()
+        source.close()
+    known = landmarks.trainable
+    scores = {version: model.score(landmarks.features.only(known)).score for version, model in models.items()}
+    both = ~np.isnan(np.column_stack(list(scores.values()))).any(axis=1)
+    label, client = landmarks.label[known][both], landmarks.cohort[known][both]
+    if not 0 < label.sum() < len(label):
+        raise UserError(
+            f"Of {len(label)} landmarks whose outcome is known, {int(label.sum())} have the event; some with and some without are needed."
+        )
+    return {
+        "rows": len(label),
+        "clients": len(set(client)),
+        "events": int(label.sum()),
+        "models": {version: measured(score[both], label, client.tolist()) for version, score in scores.items()},
+    }

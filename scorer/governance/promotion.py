@@ -1,0 +1,167 @@
+"""What admits a version to production: it is verified here, run in the shadow here, and moved with that evidence, in one transaction."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scorer.config import Settings
+from scorer.database.connection import Target
+from scorer.database.store.models import Registered, Shelf
+from scorer.database.store.runs import Store
+from scorer.errors import UserError
+from scorer.governance.comparison import Migration, agreement, migration
+from scorer.governance.shadow import Beside, shadow_run
+from scorer.jobs.job import Job
+from scorer.registry.artefacts import open_version
+from scorer.registry.model import libraries, unlike_libraries
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A version that loads here: features, golden vectors (0: it has none) and how far they are off, and which libraries are unlike."""
+
+    features: int
+    golden: int
+    difference: float | None
+    unlike: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A promotion: the version that was replaced (None: production was empty), and who changes band by it."""
+
+    replaced: str | None
+    migration: Migration
+    verified: Verified
+
+
+def verify(job: Job, registered: Registered, store: Store, *, settings: Settings) -> Verified:
+    """What this machine finds of a version. Raises UserError where its bytes, features or golden vectors are not what they were.
+
+    Works inside a transaction.
+    """
+    model = open_version(job, registered, store, settings=settings)
+    golden = model.manifest.golden
+    return Verified(
+        features=len(model.manifest.features),
+        golden=0 if golden is None else len(golden.scores),
+        difference=model.golden_difference(),
+        unlike=tuple(unlike_libraries(model.manifest.libraries)),
+    )
+
+
+def require_admissible(registered: Registered, verified: Verified) -> None:
+    """Raise UserError where a version has no golden vectors, or was fitted with other libraries than are here."""
+    named = f"Model {registered.model_version} of {registered.job}"
+    if verified.unlike:
+        raise UserError(
+            f"{named} was fitted with {', '.join(verified.unlike)}; promote it where its libraries are, or train it again with these."
+        )
+    if not verified.golden:
+        raise UserError(
+            f"{named} has no golden vectors in its manifest, so nobody can tell whether it scores here as it should; train it again."
+        )
+
+
+def promote(
+    job: Job,
+    model_version: str,
+    *,
+    why: str,
+    url: str,
+    settings: Settings,
+    progress: Progress | None = None,
+) -> Promoted:
+    """Put a version into production, as whoever is connected. Raises UserError where anything is lacking; then nothing has changed.
+
+    Verified first, then run in the shadow of the present one; both are recorded as evidence with the move itself, which the database
+    refuses where they do not suffice.
+    """
+    store = Store(Target.of(url, settings, role=None))
+    shelf = Shelf(store)
+    try:
+        with store.transaction():
+            registered = shelf.read_model(job.name, model_version)
+            _require_ready(registered, shelf)
+            verified = verify(job, registered, store, settings=settings)
+        require_admissible(registered, verified)
+        beside = shadow_run(job, model_version, url=url, settings=settings, progress=progress)
+        moved = migration(beside.pairs, bands=band_order(job))
+        _require_entities(job, moved)
+        with store.transaction():
+            _record(registered, verified, beside, moved, shelf)
+            if shelf.read_model(job.name, model_version).status != "staging":
+                store.move_model(job.name, model_version=model_version, status="staging", why=why)
+            store.move_model(job.name, model_version=model_version, status="production", why=why)
+    finally:
+        store.close()
+    return Promoted(replaced=beside.one, migration=moved, verified=verified)
+
+
+def roll_back(job: Job, *, why: str, url: str, settings: Settings) -> tuple[str | None, str]:
+    """The version that left production (None: it was empty), and the one that was there before it, which is back.
+
+    Raises UserError where there is none to go back to, or it cannot be loaded here; then nothing has changed.
+    """
+    store = Store(Target.of(url, settings, role=None))
+    shelf = Shelf(store)
+    try:
+        with store.transaction():
+            before = shelf.model_before(job.name)
+            if before is None:
+                raise UserError(
+                    f"No other model of {job.name} was in production before: there is nothing to go back to."
+                )
+            verify(job, shelf.read_model(job.name, before), store, settings=settings)
+        with store.transaction():
+            present = store.production_model(job.name)
+            shelf.roll_back_model(job.name, model_version=before, why=why)
+    finally:
+        store.close()
+    return (present[0] if present else None), before
+
+
+def band_order(job: Job) -> tuple[str, ...]:
+    """The job's bands, highest first; empty where it has none."""
+    return () if job.bands is None else (*(name for name, _ in job.bands.limits), job.bands.lowest)
+
+
+def _require_ready(registered: Registered, shelf: Shelf) -> None:
+    """What the database would refuse anyway, said before time is spent on trials."""
+    named = f"Model {registered.model_version} of {registered.job}"
+    if registered.status == "production":
+        raise UserError(f"{named} is in production already.")
+    lack = shelf.promotion_lacks(registered.job, registered.model_version, tried=False)
+    if lack is not None:
+        raise UserError(f"{lack[:1].upper()}{lack[1:]}.")
+
+
+def _require_entities(job: Job, moved: Migration) -> None:
+    if not moved.entities:
+        raise UserError(
+            f"There is no {job.entity} to score just now, so a shadow run shows nothing; promote when there is, for nobody could tell what "
+            "the model would do."
+        )
+
+
+def _record(registered: Registered, verified: Verified, beside: Beside, moved: Migration, shelf: Shelf) -> None:
+    signed: dict[str, Any] = {"fingerprint": libraries(), "host": platform.node()}
+    result = {"rows": verified.golden, "max_difference": verified.difference}
+    shelf.record_evidence(registered, kind="golden", result=result, **signed)
+    shelf.record_evidence(registered, kind="shadow", result=shadow_result(beside, moved, at=beside.as_of), **signed)
+
+
+def shadow_result(beside: Beside, moved: Migration, *, at: datetime) -> dict[str, Any]:
+    """A shadow run in counts: no entity is named."""
+    return {
+        "production": beside.one,
+        "as_of": at.isoformat(),
+        **moved.as_json(),
+        "agreement": None if beside.one is None else agreement(beside.pairs),
+    }

@@ -1,0 +1,361 @@
+"""Making past scores again: from the stored feature vector, and from the source as known at the time, compared to the last bit.
+
+A row is replayed by the job as it stood (the definition that the database keeps, not today's files) and by the model version that scored,
+whatever has become of that version since. What it is compared with is the ledger. Nobody's neighbours matter: rules on a whole batch, which
+may stop a run, say nothing of a row by itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scorer.config import Settings, shipped_root
+from scorer.database.connection import Target
+from scorer.database.store.models import Shelf
+from scorer.database.store.replays import (
+    Part,
+    Past,
+    Replayed,
+    Verdict,
+    draw_scores,
+    read_job_version,
+    read_past_scores,
+    record_replays,
+)
+from scorer.database.store.runs import Store
+from scorer.errors import DatabaseUnavailable, Stopping, UserError
+from scorer.jobs.features import feature_names
+from scorer.jobs.job import Job, job_names, job_of, load_job
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.registry.artefacts import open_version
+from scorer.registry.model import ProductionPipeline, band_names
+from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.pipeline import Line, judge_all
+from scorer.scoring.predictions import Opinion, opine
+from scorer.scoring.timing import Steps
+from scorer.scoring.validation.rules import read_rules
+from scorer.types.enums import Action, Status, Trigger
+from scorer.types.values import Counts, Features, Outcome, Published, Run, WorkItem
+
+_log = logging.getLogger(__name__)
+_NAMED = 5  # features that are named where they differ
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the ledger tells of an outcome, or is told anew."""
+
+    status: Status
+    reason: str | None
+    score: float | None
+    risk_band: str | None
+    label: str | None
+    outputs: Mapping[str, Any]
+
+
+def replay(
+    score_ids: Sequence[int],
+    *,
+    url: str,
+    settings: Settings,
+    progress: Progress | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> list[Replayed]:
+    """What becomes of the ledger rows, made again and recorded: for each its parts, in the order of the keys.
+
+    Raises UserError where a key is not in the ledger, and Stopping, with nothing recorded, where `stopping` says so.
+    """
+    store = Store(Target.of(url, settings, role=settings.worker_role))
+    found: list[Replayed] = []
+    with closing(store):
+        with store.transaction():
+            past = sorted(read_past_scores(store, score_ids), key=_kind)
+        for _, together in itertools.groupby(past, key=_kind):
+            for part in _replayed(list(together), store, url=url, settings=settings):
+                if stopping():
+                    raise Stopping
+                found.append(part)
+                if progress is not None:
+                    progress(len({each.score_id for each in found}), len(past))
+        found.sort(key=lambda each: (each.score_id, each.part is Part.SOURCE))
+        with store.transaction():
+            record_replays(store, found)
+    return found
+
+
+def replay_by_lot(job: Job, url: str, settings: Settings, stopping: Callable[[], bool]) -> None:
+    """Replay a sample of the job's newest scores, and tell once if the same inputs gave anything else: the chore of a night."""
+    if not settings.replay_sample:
+        return
+    with closing(Store(Target.of(url, settings, role=settings.worker_role))) as store, store.transaction():
+        drawn = draw_scores(store, job=job.name, since=None, size=settings.replay_sample)
+    if not drawn:
+        return
+    found = replay(drawn, url=url, settings=settings, stopping=stopping)
+    alarming = [each for each in found if each.alarming]
+    counts = counted(found)
+    if alarming:
+        say(
+            _log,
+            events.REPLAY_DIFFERED,
+            job=job.name,
+            scores=len(drawn),
+            alarming=counts["alarming"],
+            score_id=alarming[0].score_id,
+            reason=alarming[0].why,
+        )
+    else:
+        say(
+            _log,
+            events.REPLAYED,
+            job=job.name,
+            scores=len(drawn),
+            corrected=counts["corrected"],
+            not_replayable=counts["not_replayable"],
+        )
+
+
+def counted(found: Sequence[Replayed]) -> dict[str, int]:
+    """How many scores differ though their inputs do not, how many were corrected in the source, how many could not be replayed in part."""
+
+    def scores(which: Callable[[Replayed], bool]) -> int:
+        return len({each.score_id for each in found if which(each)})
+
+    return {
+        "alarming": scores(lambda each: each.alarming),
+        "corrected": scores(lambda each: each.verdict is Verdict.DIFFERS and not each.alarming),
+        "not_replayable": scores(lambda each: each.verdict is Verdict.NOT_REPLAYABLE),
+    }
+
+
+def _kind(past: Past) -> tuple[str, str, str]:
+    """What is made again with the same job and model."""
+    return past.job, past.job_version, past.model_version or ""
+
+
+def _replayed(past: Sequence[Past], store: Store, *, url: str, settings: Settings) -> Iterator[Replayed]:
+    """The parts of ledger rows of one kind."""
+    try:
+        with store.transaction():
+            job = _job_then(past[0], store, settings=settings)
+            model = _model_then(past[0], job, store, settings=settings)
+    except DatabaseUnavailable:
+        raise
+    except UserError as error:
+        yield from (_lost(each, part, str(error)) for each in past for part in _parts(each))
+        return
+    for each in past:
+        if Part.VECTOR in _parts(each):
+            yield _from_vector(each, job, model)
+    try:
+        line = _line(job, model, url=url, settings=settings)
+    except DatabaseUnavailable:
+        raise
+    except UserError as error:
+        yield from (_lost(each, Part.SOURCE, str(error)) for each in past)
+        return
+    try:
+        for each in past:
+            yield _from_source(each, line)
+    finally:
+        close_line(line)
+
+
+def _parts(past: Past) -> tuple[Part, ...]:
+    """What a row can be made again from: whoever was held, or had too few observations, was not put before the model."""
+    judged = past.status in {Status.SCORED, Status.INDETERMINATE} and past.features is not None
+    return (Part.VECTOR, Part.SOURCE) if judged else (Part.SOURCE,)
+
+
+def _lost(past: Past, part: Part, why: str) -> Replayed:
+    return Replayed(score_id=past.score_id, part=part, verdict=Verdict.NOT_REPLAYABLE, why=why)
+
+
+# What it was made with
+
+
+def _job_then(past: Past, store: Store, *, settings: Settings) -> Job:
+    """The job as it stood, but that no rule stops a run: a row by itself is no batch."""
+    here = past.job in job_names(settings.jobs_dir)
+    folder = (
+        load_job(past.job, jobs_dir=settings.jobs_dir).model_folder if here else shipped_root() / "models" / past.job
+    )
+    job = job_of(past.job, past.job_version, read_job_version(store, past.job, past.job_version), model_folder=folder)
+    rules = [
+        rule
+        for name, suite in job.suites.items()
+        for rule in read_rules(suite["expectations"], where=f"Suite {name} of job {job.name}")
+    ]
+    stops = {rule.name for rule in rules if job.actions.get(rule.name, rule.action) is Action.FAIL}
+    return replace(job, actions={**job.actions, **dict.fromkeys(stops, Action.WARN)})
+
+
+def _model_then(past: Past, job: Job, store: Store, *, settings: Settings) -> ProductionPipeline:
+    """The model version that scored, checked against the registry before it is unpickled; it may be archived."""
+    if past.model_version is None:
+        raise UserError("The ledger does not say which model scored.")
+    return open_version(job, Shelf(store).read_model(job.name, past.model_version), store, settings=settings)
+
+
+class _Alone(Store):
+    """A store for rows by themselves: what was published beside them says nothing of them."""
+
+    def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:  # noqa: ARG002 - of none
+        """None."""
+        return []
+
+
+def _line(job: Job, model: ProductionPipeline, *, url: str, settings: Settings) -> Line:
+    line = open_line(job, url=url, settings=settings, model=model)
+    return replace(line, store=_Alone(Target.of(url, settings, role=settings.worker_role)))
+
+
+# Making it again
+
+
+def _from_vector(past: Past, job: Job, model: ProductionPipeline) -> Replayed:
+    names = model.manifest.features
+    assert past.features is not None
+    values = np.frombuffer(past.features, dtype="<f8").astype(np.float64)
+    if len(values) != len(names):
+        return _lost(
+            past,
+            Part.VECTOR,
+            f"The ledger keeps {len(values)} features, where model {past.model_version} has {len(names)}.",
+        )
+    said = opine(model, Features(names=names, values=values[np.newaxis, :]), spec=job.declining)
+    differing = _differing(past, _opinion(said, job))
+    return Replayed(
+        score_id=past.score_id,
+        part=Part.VECTOR,
+        verdict=Verdict.DIFFERS if differing else Verdict.IDENTICAL,
+        difference=_difference(past.score, _opinion(said, job).score),
+        why=f"The stored vector gives another {_listed(differing)}." if differing else None,
+        alarming=bool(differing),
+    )
+
+
+def _opinion(said: Opinion, job: Job) -> _Said:
+    """What an opinion of one row publishes."""
+    score = float(said.scores.score[0])
+    if np.isnan(score):
+        silence = said.silence(0)
+        return _Said(silence["status"], silence["reason"], None, None, None, silence["outputs"])
+    return _Said(
+        status=Status.SCORED,
+        reason=None,
+        score=score,
+        risk_band=band_names(job.bands, said.scores.score)[0],
+        label=said.scores.labels[0] if said.scores.labels else None,
+        outputs=said.outputs(0),
+    )
+
+
+def _from_source(past: Past, line: Line) -> Replayed:
+    known_at = None if past.as_known_at == past.as_of else past.as_known_at
+    item = WorkItem(entity_id=past.entity_id, as_of=past.as_of, as_known_at=known_at)
+    judged = judge_all(line, _run_of(past), (item,), steps=Steps())
+    (now,) = judged.new_outcomes
+    # A row that raised was not read to its end.
+    changed = None if Status.FAILED in {past.status, now.status} else now.input_hash != past.input_hash
+    differing = _differing(past, _outcome(now)) + _differing_features(past, now, feature_names(line.job.features))
+    difference = _difference(past.score, now.score)
+    if differing and changed and not judged.observations_read:
+        return replace(
+            _lost(past, Part.SOURCE, "The source holds no observation of it from that time any more."),
+            inputs_changed=True,
+        )
+    return Replayed(
+        score_id=past.score_id,
+        part=Part.SOURCE,
+        verdict=Verdict.DIFFERS if differing else Verdict.IDENTICAL,
+        difference=difference,
+        why=_why(differing, changed=changed),
+        inputs_changed=changed,
+        alarming=bool(differing) and changed is False,
+    )
+
+
+def _run_of(past: Past) -> Run:
+    return Run(
+        run_id=0,
+        job=past.job,
+        trigger=Trigger.MANUAL,
+        status="running",
+        as_of=past.as_of,
+        started_at=past.as_of,
+        finished_at=None,
+        counts=Counts(),
+    )
+
+
+def _outcome(outcome: Outcome) -> _Said:
+    return _Said(outcome.status, outcome.reason, outcome.score, outcome.risk_band, outcome.label, outcome.outputs)
+
+
+# Comparing
+
+
+def _differing(past: Past, now: _Said) -> list[str]:
+    """What of an outcome is not as it was."""
+    if now.status is not past.status:
+        why = f" ({now.reason})" if now.reason else ""
+        return [f"status ({past.status}, now {now.status}{why})"]
+    pairs = {
+        "reason": (past.reason, now.reason),
+        "score": (_bits(past.score), _bits(now.score)),
+        "risk band": (past.risk_band, now.risk_band),
+        "label": (past.label, now.label),
+        "outputs": (past.outputs, json.loads(json.dumps(dict(now.outputs)))),
+    }
+    return [name for name, (then, anew) in pairs.items() if then != anew]
+
+
+def _differing_features(past: Past, now: Outcome, names: Sequence[str]) -> list[str]:
+    """The features that differ in any bit, by name."""
+    if past.features is None or now.features is None or past.features == now.features:
+        return []
+    then, anew = (np.frombuffer(each, dtype="<i8") for each in (past.features, now.features))
+    if not len(then) == len(anew) == len(names):
+        return [f"number of features ({len(then)}, now {len(anew)})"]
+    found = [names[place] for place in np.flatnonzero(then != anew).tolist()]
+    told = ", ".join(found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+    return [f"value of {len(found)} features ({told})"]
+
+
+def _bits(score: float | None) -> bytes | None:
+    return None if score is None else struct.pack("<d", score)
+
+
+def _difference(then: float | None, anew: float | None) -> float | None:
+    return None if then is None or anew is None else anew - then
+
+
+def _why(differing: Sequence[str], *, changed: bool | None) -> str | None:
+    if not differing:
+        return "The source's rows have changed since, in nothing that counts." if changed else None
+    if changed:
+        return f"The source's rows have changed since; they give another {_listed(differing)}."
+    if changed is None:
+        return f"Scoring raised then or raises now: another {_listed(differing)}."
+    return f"The same rows of the source give another {_listed(differing)}."
+
+
+def _listed(differing: Sequence[str]) -> str:
+    """The names in words.
+
+    >>> _listed(["score"]), _listed(["score", "risk band", "label"])
+    ('score', 'score, risk band and label')
+    """
+    return differing[0] if len(differing) == 1 else f"{', '.join(differing[:-1])} and {differing[-1]}"

@@ -1,0 +1,137 @@
+"""Two models over the same entities: both by the line's own reading and judging, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from scorer.config import Settings
+from scorer.database.connection import Target
+from scorer.database.store.models import Pair, Shelf
+from scorer.database.store.runs import Store
+from scorer.database.store.ticks import Timetable
+from scorer.errors import UserError
+from scorer.jobs.job import Job
+from scorer.registry.artefacts import open_version
+from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.pipeline import Line, judge_all
+from scorer.scoring.timing import Steps
+from scorer.types.enums import Trigger
+from scorer.types.values import Counts, Outcome, Published, Run, WorkItem
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What two versions say of the entities that may be scored as of a time; `one` is None where only the other was asked."""
+
+    one: str | None
+    other: str
+    as_of: datetime
+    pairs: tuple[Pair, ...]
+
+
+def shadow_run(
+    job: Job,
+    model_version: str,
+    *,
+    url: str,
+    settings: Settings,
+    beside: str | None = None,
+    as_of: datetime | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Beside:
+    """What `model_version` says of the current entities (of `limit` by lot), beside the model in production, or beside another version.
+
+    Nothing is written, and no transaction is open while it judges: a hospital's own statements wait for none of it. Where production is
+    empty it stands alone. Raises UserError where either cannot be loaded, or a rule whose action is
+    `fail` stops either.
+    """
+    target = Target.of(url, settings, role=settings.worker_role)
+    store = Store(target)
+    try:
+        with store.transaction():
+            found = store.production_model(job.name)
+            one = beside or (found[0] if found else None)
+            shelf = Shelf(store)
+            models = {
+                version: open_version(job, shelf.read_model(job.name, version), store, settings=settings)
+                for version in (one, model_version)
+                if version is not None
+            }
+    finally:
+        store.close()
+    line = replace(open_line(job, url=url, settings=settings, model=models[model_version]), store=_Glancing(target))
+    try:
+        with line.store.transaction(keep=False):
+            now = Timetable(line.store).read_clock()
+            if as_of is not None and as_of > now:
+                raise UserError(f"The as-of time {as_of.isoformat()} lies in the future; say one that has passed.")
+            run = _run(job, as_of=as_of or now)
+            items = Shelf(line.store).list_current(job, as_of=run.as_of, limit=limit)
+        pairs: list[Pair] = []
+        for part in _portions(items, size=line.batch_size):
+            said = [
+                None if version is None else _judged(replace(line, model=models[version]), run, part)
+                for version in (one, model_version)
+            ]
+            pairs += [_pair(item, place, said) for place, item in enumerate(part)]
+            if progress is not None:
+                progress(len(pairs), len(items))
+    finally:
+        close_line(line)
+    return Beside(one=one, other=model_version, as_of=run.as_of, pairs=tuple(pairs))
+
+
+class _Glancing(Store):
+    """A store for judging outside a transaction: what judging reads of the ledger is read in a short one of its own."""
+
+    def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:
+        """The newest scores that a model published, as the ledger holds them just now."""
+        with self.transaction():
+            return super().recent_scores(job, model_version=model_version, look_back=look_back)
+
+
+def _run(job: Job, *, as_of: datetime) -> Run:
+    """A run of which nothing is kept."""
+    return Run(
+        run_id=0,
+        job=job.name,
+        trigger=Trigger.MANUAL,
+        status="running",
+        as_of=as_of,
+        started_at=as_of,
+        finished_at=None,
+        counts=Counts(),
+    )
+
+
+def _portions(items: Sequence[WorkItem], *, size: int) -> Iterator[tuple[WorkItem, ...]]:
+    for start in range(0, len(items), size):
+        yield tuple(items[start : start + size])
+
+
+def _judged(line: Line, run: Run, items: tuple[WorkItem, ...]) -> list[Outcome]:
+    """One outcome for each of `items`, by the line's model alone."""
+    try:
+        judged = judge_all(line, run, items, steps=Steps())
+    except UserError as error:
+        raise UserError(f"Model {line.model.manifest.model_version} of {run.job}, in the shadow: {error}") from error
+    by_entity = {outcome.entity_id: outcome for outcome in judged.new_outcomes}
+    return [by_entity[item.entity_id] for item in items]
+
+
+def _pair(item: WorkItem, place: int, said: Sequence[list[Outcome] | None]) -> Pair:
+    one, other = (None if outcomes is None else outcomes[place] for outcomes in said)
+    assert other is not None
+    first = one or other
+    return Pair(
+        entity_id=item.entity_id,
+        as_of=item.as_of,
+        statuses=(str(first.status), str(other.status)),
+        scores=(first.score, other.score),
+        bands=(first.risk_band or first.label, other.risk_band or other.label),
+    )

@@ -1,0 +1,81 @@
+"""How a job's model is measured: what an alarm is worth, from which band on the job alarms, by which subgroups figures are given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+from scorer.errors import UserError
+from scorer.jobs.toml_table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Utility:
+    """[utility]: hours relative to the event, and what an alarm or a silence is worth there.
+
+    The names and defaults are those of the PhysioNet 2019 challenge (Reyna et al., Crit Care Med 2020;48:210-217). An alarm is worth
+    nothing at `dt_early`, `max_u_tp` at `dt_optimal` and nothing at `dt_late`, on straight lines between; silence costs nothing until
+    `dt_optimal` and `min_u_fn` at `dt_late`. For an entity without the event an alarm is worth `u_fp`, a silence `u_tn`.
+    """
+
+    dt_early: float = -12.0
+    dt_optimal: float = -6.0
+    dt_late: float = 3.0
+    max_u_tp: float = 1.0
+    min_u_fn: float = -2.0
+    u_fp: float = -0.05
+    u_tn: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroups:
+    """[evaluation.subgroups]: entities by an attribute, a text's values or a number's bands between `edges` (empty for a text)."""
+
+    attribute: str
+    edges: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """How a job's model is measured. `alarm` is a band, the job alarming from it on; None where nothing is said of it."""
+
+    utility: Utility | None = None
+    alarm: str | None = None
+    subgroups: tuple[Subgroups, ...] = ()
+
+
+def read_measures(table: Table, *, bands: tuple[str, ...]) -> Measures:
+    """What job.toml says in `alarm` (one of `bands`, highest first, but the last), [utility] and [evaluation], all optional."""
+    evaluation = table.table("evaluation", required=False)
+    groups = evaluation.table("subgroups", required=False)
+    measures = Measures(
+        utility=_utility(table.optional_table("utility")),
+        alarm=table.text("alarm", default="") or None,
+        subgroups=tuple(_subgroups(groups, attribute) for attribute in groups.names()),
+    )
+    groups.finish()
+    evaluation.finish()
+    if measures.alarm is not None and measures.alarm not in bands[:-1]:
+        known = ", ".join(bands[:-1]) or "none, since [bands] has none above the lowest"
+        raise UserError(
+            f'{table.where}: "alarm" must be a band above the lowest, not "{measures.alarm}"; there are: {known}.'
+        )
+    return measures
+
+
+def _utility(table: Table | None) -> Utility | None:
+    if table is None:
+        return None
+    usual = asdict(Utility())
+    utility = Utility(**{name: table.number(name, default=usual[name]) for name in usual})
+    table.finish()
+    if not utility.dt_early < utility.dt_optimal < utility.dt_late:
+        raise UserError(f"{table.where}: dt_early, dt_optimal and dt_late must follow one another in this order.")
+    return utility
+
+
+def _subgroups(groups: Table, attribute: str) -> Subgroups:
+    edges = groups.numbers(attribute)
+    if any(low >= high for low, high in pairwise(edges)):
+        raise UserError(f"{groups.where}: the edges of {attribute} must rise.")
+    return Subgroups(attribute=attribute, edges=edges)

@@ -1,0 +1,377 @@
+"""A job: its definition, statements and suites, read from files; knows its version.
+
+A job is a folder of the same shape in either of two places, the site's `jobs_dir` and then the shipped one:
+
+    sql/<job>/job.toml and its statements    expectations/<job>/*.json    models/<job>/<version>/
+
+Its version is a hash of all that decides what it publishes. The shipped job.toml says what each key means.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from scorer.config import parse_span, shipped_root
+from scorer.errors import UserError
+from scorer.jobs.evaluation import Measures, read_measures
+from scorer.jobs.monitoring import Limits
+from scorer.jobs.publication import Declining, Reasoning, Split
+from scorer.jobs.schedule import Schedule
+from scorer.jobs.toml_table import Table
+from scorer.jobs.training import ATTRIBUTES, Recipe, Search, require_groups
+from scorer.types.enums import Action
+
+# Raised when the same definition comes to mean other features or verdicts, so that every job's version changes with it.
+MEANING = 1
+
+REQUIRED_STATEMENTS = ("due", "observations")
+OPTIONAL_STATEMENTS = (
+    "attributes",
+    "write_back",
+    "take_back",
+    "views",
+    "grants",
+    "orphans",
+    "landmarks",
+    "requested",
+    "new_observations",
+    "indexes",
+    "outcome_faults",
+    "outcomes_known",
+)
+SUITES = ("observations", "features", "scores")
+STATISTICS = (
+    "last",
+    "first",
+    "min",
+    "max",
+    "mean",
+    "std",
+    "slope",
+    "count",
+    "hours_since",
+    "outside",
+    "distance",
+)
+WHOLE_STAY = "stay"
+
+
+class Task(StrEnum):
+    """What a model of the job publishes."""
+
+    BINARY = "binary"  # a probability and its band
+    MULTICLASS = "multiclass"  # a label, its probability, and every class's
+    REGRESSION = "regression"  # a value, banded where the job defines bands
+
+
+class DueAgain(StrEnum):
+    """When an entity that has a score is due again, knowledge having moved on."""
+
+    CHANGE = "change"  # its inputs changed, or its score expired
+    EVERY_RUN = "every run"  # always
+    EXPIRY = "expiry"  # its score expired
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An observation type that the job knows; limits beyond which no value can be real."""
+
+    name: str
+    unit: str
+    plausible_min: float
+    plausible_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureGroup:
+    """Every code x every statistic x every window; a window is a trailing span, or None for the whole stay. By `name` a search takes it."""
+
+    codes: tuple[str, ...]
+    statistics: tuple[str, ...]
+    windows: tuple[timedelta | None, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """The features of a job, in the order of the matrix."""
+
+    groups: tuple[FeatureGroup, ...]
+    numbers: tuple[str, ...]
+    hours_since: tuple[str, ...]
+    categories: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The groups that have a name, each once, and that of the attributes' features."""
+        return (*dict.fromkeys(group.name for group in self.groups if group.name), ATTRIBUTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Risk bands: the name whose limit is the highest one that the score is above, else the lowest name."""
+
+    limits: tuple[tuple[str, float], ...]
+    lowest: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The bands, highest first."""
+        return *(name for name, _ in self.limits), self.lowest
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as its files stand."""
+
+    name: str
+    version: str
+    entity: str
+    task: Task
+    output: str
+    batch_size: int
+    min_observations: int
+    valid_for: timedelta
+    due_again: DueAgain
+    schedule: Schedule
+    codes: tuple[Code, ...]
+    features: FeatureSpec
+    bands: Bands | None
+    published: tuple[str, ...]
+    actions: Mapping[str, Action]
+    parameters: Mapping[str, str]
+    statements: Mapping[str, str]
+    suites: Mapping[str, dict[str, Any]]
+    text: str
+    model_folder: Path
+    first_model: str | None
+    reasons: Reasoning = Reasoning()
+    declining: Declining = Declining()
+    split: Split = Split()
+    training: Recipe = Recipe()
+    search: Search = Search()
+    measures: Measures = Measures()
+    limits: Limits = Limits()
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What a job version is, for the database to keep: job.toml, statements and suites as they stood."""
+        return {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
+
+
+def roots(jobs_dir: Path | None) -> tuple[Path, ...]:
+    """Where jobs are looked for, in order."""
+    return (shipped_root(),) if jobs_dir is None else (jobs_dir, shipped_root())
+
+
+def job_names(jobs_dir: Path | None) -> tuple[str, ...]:
+    """The jobs there are, in alphabetical order."""
+    return tuple(sorted({path.parent.name for root in roots(jobs_dir) for path in root.glob("sql/*/job.toml")}))
+
+
+def load_job(name: str, *, jobs_dir: Path | None = None) -> Job:
+    """The job called `name`. Raises UserError, in one sentence, where a file is missing or cannot be understood."""
+    for root in roots(jobs_dir):
+        path = root / "sql" / name / "job.toml"
+        if re.fullmatch(r"[a-z][a-z0-9_]*", name) and path.exists():
+            return _read(name, root, path)
+    known = job_names(jobs_dir)
+    nearest = difflib.get_close_matches(name, known, n=1)
+    raise UserError(
+        f'There is no job "{name}"; '
+        + (f'did you mean "{nearest[0]}"?' if nearest else f"there are: {', '.join(known)}.")
+    )
+
+
+def job_of(name: str, version: str, definition: Mapping[str, Any], *, model_folder: Path) -> Job:
+    """The job as it stood at a version, from the definition that the database keeps of it.
+
+    Raises UserError where this program cannot understand the definition, or gives it another meaning than the one that kept it.
+    """
+    where = f"Version {version} of job {name}"
+    statements, suites = definition.get("statements"), definition.get("suites")
+    if not isinstance(statements, dict) or not isinstance(suites, dict) or not set(SUITES) <= set(suites):
+        raise UserError(f"{where} was kept without its statements or suites.")
+    text = str(definition.get("job.toml", ""))
+    table = _table(text, where=where)
+    table.table("statements").take_all()
+    job = _made(name, text, table, statements=statements, suites=suites, model_folder=model_folder, where=where)
+    if job.version != version:
+        raise UserError(f"{where} means something else to this program than to the one that scored by it.")
+    return job
+
+
+def _read(name: str, root: Path, path: Path) -> Job:
+    text = _read_text(path)
+    table = _table(text, where=str(path))
+    return _made(
+        name,
+        text,
+        table,
+        statements=_statements(table.table("statements"), folder=path.parent),
+        suites={suite: _suite(root / "expectations" / name / f"{suite}.json") for suite in SUITES},
+        model_folder=root / "models" / name,
+        where=str(path),
+    )
+
+
+def _table(text: str, *, where: str) -> Table:
+    try:
+        return Table(tomllib.loads(text), where=where)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{where} is not valid TOML: {error}.") from error
+
+
+def _made(
+    name: str,
+    text: str,
+    table: Table,
+    *,
+    statements: Mapping[str, str],
+    suites: Mapping[str, dict[str, Any]],
+    model_folder: Path,
+    where: str,
+) -> Job:
+    """The job that a definition's `table` tells; its statements were taken out of it before."""
+    schedule = table.table("schedule")
+    actions = table.table("actions", required=False)
+    bands = _bands(table.optional_table("bands"))
+    job = Job(
+        name=name,
+        version=_version(text, statements, suites),
+        entity=table.text("entity"),
+        task=table.choice("task", Task),
+        output=table.text("output", default="score"),
+        batch_size=table.positive("batch_size", default=1000),
+        min_observations=table.positive("min_observations", default=1),
+        valid_for=table.span("valid_for"),
+        due_again=table.choice("due_again", DueAgain),
+        schedule=Schedule.of(
+            schedule.text("cron"), schedule.text("timezone", default="UTC"), where=f"{where}: [schedule]"
+        ),
+        codes=_codes(table.table("codes")),
+        features=_features(table.table("features")),
+        bands=bands,
+        published=table.texts("published", default=()),
+        actions={rule: actions.choice(rule, Action) for rule in actions.names()},
+        parameters={key: str(value) for key, value in table.table("parameters", required=False).take_all().items()},
+        statements=statements,
+        suites=suites,
+        text=text,
+        model_folder=model_folder,
+        first_model=table.text("first_model", default="") or None,
+        reasons=Reasoning.read(table.table("reasons", required=False), bands=() if bands is None else bands.names),
+        declining=Declining.read(table.table("declining", required=False)),
+        split=Split.read(table.table("challenger", required=False)),
+        training=Recipe.read(table.table("training", required=False)),
+        search=Search.read(table.table("search", required=False)),
+        limits=Limits.read(table.table("monitoring", required=False)),
+        measures=read_measures(table, bands=() if bands is None else bands.names),
+    )
+    schedule.finish()
+    actions.finish()
+    table.finish()
+    unknown = {code for group in job.features.groups for code in group.codes} - {code.name for code in job.codes}
+    if unknown:
+        raise UserError(f"{where}: [features] names codes that [codes] does not have: {', '.join(sorted(unknown))}.")
+    for groups in (job.training.groups, *job.search.combinations.values()):
+        require_groups(groups, job.features.group_names, where=where)
+    return job
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.") from error
+
+
+def _statements(table: Table, *, folder: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in (*REQUIRED_STATEMENTS, *OPTIONAL_STATEMENTS):
+        file = table.text(name, default="" if name in OPTIONAL_STATEMENTS else None)
+        if not file and name in REQUIRED_STATEMENTS:
+            raise UserError(f'{table.where}: "{name}" must name a file.')
+        if file:
+            found[name] = _read_text(folder / file)
+    table.finish()
+    return found
+
+
+def _suite(path: Path) -> dict[str, Any]:
+    try:
+        suite = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not valid JSON: {error}.") from error
+    if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
+        raise UserError(f'{path} is not a suite: it needs "name" and a list of "expectations".')
+    return suite
+
+
+def _version(definition: str, statements: Mapping[str, str], suites: Mapping[str, dict[str, Any]]) -> str:
+    content = json.dumps([MEANING, definition, dict(statements), dict(suites)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _codes(table: Table) -> tuple[Code, ...]:
+    codes = []
+    for name in table.names():
+        code = table.table(name)
+        low, high = code.pair("plausible")
+        codes.append(Code(name=name, unit=code.text("unit"), plausible_min=low, plausible_max=high))
+        code.finish()
+    return tuple(codes)
+
+
+def _features(table: Table) -> FeatureSpec:
+    categories = table.table("categories", required=False)
+    spec = FeatureSpec(
+        groups=tuple(_group(group) for group in table.tables("groups")),
+        numbers=table.texts("numbers", default=()),
+        hours_since=table.texts("hours_since", default=()),
+        categories=tuple((name, categories.texts(name)) for name in categories.names()),
+    )
+    categories.finish()
+    table.finish()
+    return spec
+
+
+def _group(table: Table) -> FeatureGroup:
+    statistics = table.texts("statistics")
+    for statistic in statistics:
+        if statistic not in STATISTICS:
+            raise UserError(f'{table.where}: "{statistic}" is not a statistic; there are: {", ".join(STATISTICS)}.')
+    windows = tuple(
+        None if window == WHOLE_STAY else parse_span(window, where=f"{table.where}: windows")
+        for window in table.texts("windows")
+    )
+    group = FeatureGroup(
+        codes=table.texts("codes"), statistics=statistics, windows=windows, name=table.text("name", default="")
+    )
+    if group.name == ATTRIBUTES:
+        raise UserError(
+            f'{table.where}: "{ATTRIBUTES}" is the name of the attributes\' features; name the group otherwise.'
+        )
+    table.finish()
+    return group
+
+
+def _bands(table: Table | None) -> Bands | None:
+    if table is None:
+        return None
+    lowest = table.text("lowest")
+    above = table.table("above")
+    limits = sorted(((name, above.number(name)) for name in above.names()), key=lambda limit: -limit[1])
+    above.finish()
+    table.finish()
+    return Bands(limits=tuple(limits), lowest=lowest)

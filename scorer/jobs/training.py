@@ -1,0 +1,132 @@
+"""How a job's model is made: which feature groups, which model configuration with which parameters, from which landmarks.
+
+A recipe stands in job.toml under [training], and in the best_model_config.json that a search writes; the two have the same keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from scorer.errors import UserError
+from scorer.jobs.toml_table import Table
+
+# The features of the attributes, as a group beside the named ones of the observations.
+ATTRIBUTES = "attributes"
+
+
+class Configuration(StrEnum):
+    """The model configurations that are searched; each has good parameters of its own (see training/estimators.py)."""
+
+    LOGISTIC_REGRESSION = "logistic regression"  # standardised, what is missing weighted by itself
+    RANDOM_FOREST = "random forest"
+    EXTRA_TREES = "extra trees"
+    GRADIENT_BOOSTING = "histogram gradient boosting"
+    LIGHTGBM_SMALL = "lightgbm small"  # few leaves, strongly regularised
+    LIGHTGBM_LARGE = "lightgbm large"  # more leaves and trees
+    LIGHTGBM_UTILITY = "lightgbm utility"  # targets weighted by what an alarm is worth at that hour
+    STACK = (
+        "calibrated stack"  # logistic regression, extra trees and LightGBM, weighted by clients that they have not seen
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way of making a model.
+
+    `groups` are feature groups by name, empty for all features; `parameters` stand over the configuration's own; `members` are fitted with
+    a seed each and averaged; of entities without the event, one landmark in `thin` is used, with its weight times `thin`.
+    """
+
+    configuration: Configuration = Configuration.LIGHTGBM_UTILITY
+    groups: tuple[str, ...] = ()
+    parameters: Mapping[str, float | bool] = field(default_factory=dict)
+    members: int = 1
+    thin: int = 1
+    seed: int = 1
+
+    @classmethod
+    def read(cls, table: Table) -> Self:
+        """From a table of job.toml; what it does not name has its default."""
+        parameters = table.table("parameters", required=False)
+        recipe = cls(
+            configuration=table.choice("configuration", Configuration)
+            if "configuration" in table.names()
+            else Configuration.LIGHTGBM_UTILITY,
+            groups=table.texts("groups", default=()),
+            parameters={name: _parameter(parameters, name, value) for name, value in parameters.take_all().items()},
+            members=table.positive("members", default=1),
+            thin=table.positive("thin", default=1),
+            seed=table.positive("seed", default=1),
+        )
+        table.finish()
+        return recipe
+
+    def told(self) -> dict[str, Any]:
+        """The same as JSON has it."""
+        return {
+            "configuration": self.configuration.value,
+            "groups": list(self.groups),
+            "parameters": dict(self.parameters),
+            "members": self.members,
+            "thin": self.thin,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """[search]: the combinations of feature groups that are tried, by name."""
+
+    combinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, table: Table) -> Self:
+        """From job.toml; where it names no combination, all features are the only one."""
+        combinations = table.table("combinations", required=False)
+        found = {name: combinations.texts(name) for name in combinations.names()}
+        combinations.finish()
+        table.finish()
+        return cls(combinations=found or {"all": ()})
+
+
+def require_groups(groups: Sequence[str], known: Sequence[str], *, where: str) -> None:
+    """Raise UserError where a group of features is named that the job does not have."""
+    for name in groups:
+        if name not in known:
+            raise UserError(f'{where}: there is no feature group "{name}"; there are: {", ".join(known)}.')
+
+
+def read_recipe(path: Path, *, job: str) -> Recipe:
+    """The recipe in the best_model_config.json of a search of `job`. Raises UserError for a file that is not one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"The configuration {path} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"The configuration {path} is not a JSON object; give the best_model_config.json of a search.")
+    table = Table(content, where=str(path))
+    for key in ("job", "recipe"):
+        if key not in content:
+            raise UserError(f'The configuration {path} has no "{key}"; give the best_model_config.json of a search.')
+    if (of := table.text("job")) != job:
+        raise UserError(f"The configuration {path} is of job {of}, not of {job}.")
+    inner = table.table("recipe")
+    missing = [key for key in Recipe().told() if key not in inner.names()]
+    if missing:
+        raise UserError(
+            f'The configuration {path} has no "{missing[0]}" in its recipe; give the one that a search wrote.'
+        )
+    table.optional_table("found")
+    table.finish()
+    return Recipe.read(inner)
+
+
+def _parameter(table: Table, name: str, value: Any) -> float | bool:
+    if not isinstance(value, bool | int | float):
+        raise UserError(f'{table.where}: "{name}" must be a number or true or false, not {value!r}.')
+    return value

@@ -1,0 +1,406 @@
+"""What Prometheus is told: where the jobs stand, what was done since this process began, and the process itself.
+
+What was done is counted from the rows that every worker on every host commits, so each daemon tells the same; do not add them up. The
+label `job_name` is the job: Prometheus keeps `job` for what it scrapes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from scorer.database.store.status import (
+    Answered,
+    BatchSeen,
+    Daemon,
+    JobHealth,
+    ModelCheck,
+    RuleFailures,
+    RunSeen,
+    ScoreCounts,
+    Watch,
+)
+from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
+from scorer.jobs.schedule import Schedule
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.monitoring.sequence_gaps import Tail
+from scorer.types.enums import OUTCOMES, Trigger
+from scorer.version import __version__
+
+_log = logging.getLogger(__name__)
+_Row = TypeVar("_Row", JobHealth, ScoreCounts, ModelCheck)
+
+_EVERY = 10.0  # seconds between looks at the database, however often we are scraped
+_COUNT_EVERY = 60.0  # seconds between counts of the current scores, whose cost grows with them
+_SHARE = 20.0  # a look that took long is followed by a pause of so many times as long
+_WAIT = 2.0  # seconds that a scrape waits for the look of another
+_KEPT = 60.0  # seconds after which a look is no longer told
+_MOST_TICKS = 100  # counted since the last success
+
+_STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_REQUEST_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60)
+_ENDED = ("succeeded", "failed")
+
+
+class State(Protocol):
+    """What a daemon knows of itself; each answer comes at once."""
+
+    def live(self) -> bool:
+        """Whether its loop turns."""
+
+    def ready(self) -> str | None:
+        """None where it can score; else why not, in one sentence."""
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        """By job, when it is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look at the database found; `at` and `seconds` by the monotonic clock."""
+
+    at: float
+    seconds: float
+    jobs: tuple[JobHealth, ...]
+    scores: tuple[ScoreCounts, ...]
+    daemons: tuple[Daemon, ...]
+    models: tuple[ModelCheck, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was committed between two looks, and where the next one begins."""
+
+    runs: tuple[RunSeen, ...]
+    batches: tuple[BatchSeen, ...]
+    failures: tuple[RuleFailures, ...]
+    answered: tuple[Answered, ...]
+    tail_of_runs: Tail
+    tail_of_batches: Tail
+
+
+class Metrics:
+    """The metrics of a process; `text` may be asked for from any thread."""
+
+    def __init__(self, watch: Watch, *, state: State, clock: Callable[[], float] = time.monotonic) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._watch = watch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next_look = clock()
+        self._next_count = clock()
+        self._look: _Look | None = None
+        self._scores: tuple[ScoreCounts, ...] = ()
+        self._tails: tuple[Tail, Tail] | None = None
+        self._registry = CollectorRegistry()
+        self._counters = _Counters(self._registry)
+        self._registry.register(_Standing(self.look, state=state))
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus's text format; what the database would tell is left out where it does not answer."""
+        self._refresh()
+        return generate_latest(self._registry)
+
+    def close(self) -> None:
+        """End the look at the database, unless a scrape has it: that one ends by itself."""
+        if self._lock.acquire(timeout=_WAIT):
+            try:
+                self._watch.close()
+            finally:
+                self._lock.release()
+
+    def look(self) -> _Look | None:
+        """What was last seen of the database, unless it is too old."""
+        look = self._look
+        return look if look is not None and self._clock() - look.at <= _KEPT else None
+
+    def _refresh(self) -> None:
+        """Look again where it is time; where another thread looks just now, wait a little for it."""
+        if not self._lock.acquire(timeout=_WAIT):
+            return
+        try:
+            if self._clock() >= self._next_look:
+                self._take()
+        finally:
+            self._lock.release()
+
+    def _take(self) -> None:
+        began = self._clock()
+        try:
+            jobs, daemons, done = self._watch.list_health(), self._watch.list_daemons(), self._done(began)
+            models = tuple(self._watch.list_checkups())
+            self._count(began)
+        except UserError:
+            self._look = None
+        except StatementFailed as error:
+            self._look = None
+            say(_log, events.HEALTH_FAILED, error=str(error))
+        else:
+            self._tails = (done.tail_of_runs, done.tail_of_batches)
+            self._counters.begin(job.job for job in jobs)
+            self._counters.count(done)
+            ended = self._clock()
+            self._look = _Look(
+                at=ended,
+                seconds=ended - began,
+                jobs=tuple(jobs),
+                scores=self._scores,
+                daemons=tuple(daemons),
+                models=models,
+            )
+        ended = self._clock()
+        self._next_look = ended + max(_EVERY, _SHARE * (ended - began))
+
+    def _count(self, now: float) -> None:
+        """Count the current scores, where it is time; where that takes too long, they are left out until the next time."""
+        if now < self._next_count:
+            return
+        try:
+            self._scores = tuple(self._watch.count_scores())
+        except DatabaseUnavailable:
+            self._scores = ()
+        self._next_count = now + max(_COUNT_EVERY, _SHARE * (self._clock() - now))
+
+    def _done(self, now: float) -> _Done:
+        """What was committed since the last look: nothing at the first."""
+        watch = self._watch
+        if self._tails is None:
+            first = watch.newest_ids()
+            return _Done((), (), (), (), Tail(first.run_id, dict.fromkeys(first.running, now)), Tail(first.batch_id))
+        of_runs, of_batches = self._tails
+        seen = watch.runs_since(of_runs.newest, open_ids=of_runs.open)
+        ended = tuple(run for run in seen if run.status in _ENDED)
+        batches = tuple(watch.batches_since(of_batches.newest, open_ids=of_batches.open))
+        stopped = [run.run_id for run in ended if run.status == "failed"]
+        answering = [run.run_id for run in ended if run.trigger == Trigger.REQUEST]
+        return _Done(
+            runs=ended,
+            batches=batches,
+            failures=tuple(watch.rule_failures(batches, stopped_runs=stopped)) if batches or stopped else (),
+            answered=tuple(watch.answered_requests(run_ids=answering)) if answering else (),
+            tail_of_runs=of_runs.after(
+                [run.run_id for run in ended], lasting=[run.run_id for run in seen if run not in ended], now=now
+            ),
+            tail_of_batches=of_batches.after([batch.batch_id for batch in batches], now=now),
+        )
+
+
+class _Counters:
+    """What only grows while the process lives."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(name, meaning, ("job_name", *labels), registry=registry)
+
+        self._runs = counter("scorer_runs", "Runs that ended, by what set them off.", "trigger", "status")
+        self._entities = counter("scorer_entities", "Entities by how they ended.", "outcome")
+        self._read = counter("scorer_observations_read", "Observations read from the source.")
+        self._dropped = counter("scorer_observations_dropped", "Observations left out by a rule.")
+        self._failures = counter(
+            "scorer_validation_failures", "Rows that broke a rule, whatever the rule then does.", "suite", "rule"
+        )
+        self._steps = Histogram(
+            "scorer_batch_step_seconds",
+            "Time of a batch, by step of the line.",
+            ("job_name", "step"),
+            buckets=_STEP_SECONDS,
+            registry=registry,
+        )
+        self._requests = Histogram(
+            "scorer_request_seconds",
+            "Time from a request to its answer, by the database's clock.",
+            ("job_name",),
+            buckets=_REQUEST_SECONDS,
+            registry=registry,
+        )
+
+    def begin(self, jobs: Iterable[str]) -> None:
+        """Have every series of these jobs, at 0 where nothing was counted yet: what appears at 1 has not increased for Prometheus."""
+        for job in jobs:
+            for trigger, status in itertools.product(Trigger, _ENDED):
+                self._runs.labels(job, trigger.value, status)
+            for outcome in OUTCOMES:
+                self._entities.labels(job, outcome.value.lower())
+            for each in (self._read, self._dropped, self._requests):
+                each.labels(job)
+
+    def count(self, done: _Done) -> None:
+        """Count what was done."""
+        for run in done.runs:
+            self._runs.labels(run.job, run.trigger, run.status).inc()
+        for batch in done.batches:
+            for outcome in OUTCOMES:
+                name = outcome.value.lower()
+                self._entities.labels(batch.job, name).inc(getattr(batch, name))
+            self._read.labels(batch.job).inc(batch.observations_read)
+            self._dropped.labels(batch.job).inc(batch.observations_dropped)
+            for step, seconds in batch.seconds.items():
+                self._steps.labels(batch.job, step).observe(seconds)
+        for rule in done.failures:
+            self._failures.labels(rule.job, rule.suite, rule.rule).inc(rule.unexpected)
+        for request in done.answered:
+            self._requests.labels(request.job).observe(request.seconds)
+
+
+_GAUGES: tuple[tuple[str, str, Callable[[JobHealth], float | None]], ...] = (
+    ("job_ready", "1 where a daemon can score the job: it has a model, and its breaker is closed.", lambda j: j.ready),
+    (
+        "last_success_timestamp_seconds",
+        "When the newest successful run of the schedule or by hand ended.",
+        lambda j: _seconds(j.last_success_at),
+    ),
+    (
+        "last_tick_timestamp_seconds",
+        "The newest tick of the schedule that was settled.",
+        lambda j: _seconds(j.last_tick_at),
+    ),
+    (
+        "last_missed_timestamp_seconds",
+        "When a tick was last found to have been missed, within the last day.",
+        lambda j: _seconds(j.last_missed_at),
+    ),
+    ("ticks_missed_last_day", "Ticks found to have been missed within the last day.", lambda j: j.missed_last_day),
+    (
+        "breaker_open",
+        "1 where the job is left alone because its runs keep failing.",
+        lambda j: j.breaker_opened_at is not None,
+    ),
+    ("failures_in_a_row", "Scheduled runs that failed since the last success.", lambda j: j.failures),
+    ("backlog_entities", "Due entities that wait.", lambda j: j.backlog),
+    ("backlog_age_seconds", "How long the oldest of them has waited.", lambda j: j.backlog_seconds),
+    ("requests_waiting", "Requests that wait for an answer.", lambda j: j.requests_waiting),
+    ("requests_age_seconds", "How long the oldest of them has waited.", lambda j: j.requests_seconds),
+)
+
+_COUNTS: tuple[tuple[str, str, Callable[[ScoreCounts], float | None]], ...] = (
+    ("scores_valid", "Current scores that are valid.", lambda s: s.valid),
+    ("scores_expiring", "Of them, those that expire within an hour.", lambda s: s.expiring),
+    ("scores_stale", "Newest scores that are past their validity.", lambda s: s.stale),
+    ("entities_held", "Entities held in quarantine.", lambda s: s.held),
+)
+
+_MODELS: tuple[tuple[str, str, Callable[[ModelCheck], float | None]], ...] = (
+    (
+        "feature_psi_max",
+        "The largest population stability index of a feature, at the newest checkup of the model in production.",
+        lambda m: m.worst_psi,
+    ),
+    ("score_psi", "The population stability index of its scores.", lambda m: m.score_psi),
+    ("live_auroc", "The AUROC of its scores whose outcome is known.", lambda m: m.auroc),
+    ("retrain_due", "1 where reporting.retrain_due has a reason to train it again.", lambda m: m.due),
+)
+
+
+class _Standing(Collector):
+    """How things stand now: this process, and what it last saw of the database."""
+
+    def __init__(self, look: Callable[[], _Look | None], *, state: State) -> None:
+        self._last_look = look
+        self._state = state
+        self._first_seen: dict[str, datetime] = {}
+
+    def describe(self) -> Iterable[Any]:
+        """Nothing, so that registering does not ask the state."""
+        return ()
+
+    def collect(self) -> Iterator[Any]:
+        """The gauges of this moment."""
+        look = self._last_look()
+        yield InfoMetricFamily("scorer_build", "The program.", value={"version": __version__})
+        yield GaugeMetricFamily("scorer_live", "1 where this daemon's loop turns.", value=self._state.live())
+        yield GaugeMetricFamily("scorer_ready", "1 where this daemon can score.", value=self._state.ready() is None)
+        yield GaugeMetricFamily("scorer_up", "1 where the database answered the last look.", value=look is not None)
+        if look is not None:
+            yield GaugeMetricFamily("scorer_look_seconds", "Time of the last look at the database.", value=look.seconds)
+            yield _daemons(look.daemons)
+            yield from _gauges(_GAUGES, look.jobs)
+            yield from _gauges(_COUNTS, look.scores)
+            yield from _gauges(_MODELS, look.models)
+            yield from _infos(look.jobs)
+            yield from self._of_schedules(look.jobs)
+
+    def _of_schedules(self, jobs: Iterable[JobHealth]) -> Iterator[Any]:
+        coming = GaugeMetricFamily(
+            "scorer_next_tick_timestamp_seconds", "The next tick of the schedule.", labels=["job_name"]
+        )
+        passed = GaugeMetricFamily(
+            "scorer_ticks_since_success",
+            "Ticks of the schedule since the newest successful run ended, or since this daemon began where there is none; "
+            f"{_MOST_TICKS} at most.",
+            labels=["job_name"],
+        )
+        schedules = self._state.schedules()
+        for job in jobs:
+            if job.job in schedules:
+                schedule = schedules[job.job]
+                since = job.last_success_at or self._first_seen.setdefault(job.job, job.read_at)
+                ticks = itertools.islice(schedule.ticks(after=since, until=job.read_at), _MOST_TICKS)
+                coming.add_metric([job.job], schedule.next_tick(after=job.read_at).timestamp())
+                passed.add_metric([job.job], sum(1 for _ in ticks))
+        yield coming
+        yield passed
+
+
+def _daemons(daemons: Iterable[Daemon]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "scorer_daemons",
+        "Daemons by state; silent: it died without taking leave, within the last day.",
+        labels=["state"],
+    )
+    found = [_state_of(daemon) for daemon in daemons]
+    for state in ("ready", "not ready", "silent"):
+        family.add_metric([state], found.count(state))
+    return family
+
+
+def _state_of(daemon: Daemon) -> str:
+    if not daemon.alive:
+        return "silent"
+    return "ready" if daemon.ready else "not ready"
+
+
+def _gauges(meanings: Iterable[tuple[str, str, Callable[[_Row], float | None]]], rows: Iterable[_Row]) -> Iterator[Any]:
+    for name, meaning, value_of in meanings:
+        gauge = GaugeMetricFamily(f"scorer_{name}", meaning, labels=["job_name"])
+        for row in rows:
+            value = value_of(row)
+            if value is not None:
+                gauge.add_metric([row.job], float(value))
+        yield gauge
+
+
+def _infos(jobs: Iterable[JobHealth]) -> Iterator[Any]:
+    model = InfoMetricFamily("scorer_model", "The model version in production.", labels=["job_name"])
+    tick = InfoMetricFamily("scorer_last_tick", "Outcome of the newest tick that was settled.", labels=["job_name"])
+    for job in jobs:
+        if job.model_version is not None:
+            model.add_metric([job.job], {"model_version": job.model_version})
+        if job.last_tick is not None:
+            tick.add_metric([job.job], {"outcome": job.last_tick})
+    yield model
+    yield tick
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

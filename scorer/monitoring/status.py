@@ -1,0 +1,224 @@
+"""Where everything stands, for `scorer status`: jobs with their last and next runs, backlog, requests, scores, and the daemons at work."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scorer.database.revisions import require_newest
+from scorer.database.store.status import Daemon, JobHealth, ScoreCounts, Watch
+from scorer.errors import UserError
+from scorer.jobs.job import job_names, load_job
+
+_LABEL = 12  # columns before what is told
+_NARROWEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """When a job is to run next, or why that cannot be told."""
+
+    cron: str | None
+    timezone: str | None
+    next_tick_at: datetime | None
+    hindered: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobStanding:
+    """Where a job stands; `health` is None where the database does not know it yet."""
+
+    job: str
+    health: JobHealth | None
+    scores: ScoreCounts
+    planned: Planned
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where everything stands, by the database's clock `at`."""
+
+    at: datetime
+    jobs: tuple[JobStanding, ...]
+    daemons: tuple[Daemon, ...]
+
+
+def look(watch: Watch, *, jobs_dir: Path | None) -> Standing:
+    """Where everything stands: every job that has files here, and every other that the database knows.
+
+    Raises UserError where the schema is not at head, or the database does not answer.
+    """
+    require_newest(watch.read_revision())
+    known = {health.job: health for health in watch.list_health()}
+    counted = {counts.job: counts for counts in watch.count_scores()}
+    at = next((health.read_at for health in known.values()), datetime.now(UTC))
+    here = job_names(jobs_dir)
+    return Standing(
+        at=at,
+        jobs=tuple(
+            JobStanding(
+                job=name,
+                health=known.get(name),
+                scores=counted.get(name, ScoreCounts(name, 0, 0, 0, 0)),
+                planned=_planned(name, jobs_dir=jobs_dir, after=at) if name in here else _NOT_HERE,
+            )
+            for name in sorted({*here, *known})
+        ),
+        daemons=tuple(watch.list_daemons()),
+    )
+
+
+_NOT_HERE = Planned(cron=None, timezone=None, next_tick_at=None, hindered="its files are not here")
+
+
+def _planned(name: str, *, jobs_dir: Path | None, after: datetime) -> Planned:
+    try:
+        schedule = load_job(name, jobs_dir=jobs_dir).schedule
+    except UserError as error:
+        return Planned(cron=None, timezone=None, next_tick_at=None, hindered=str(error))
+    return Planned(
+        cron=schedule.cron, timezone=schedule.timezone, next_tick_at=schedule.next_tick(after=after), hindered=None
+    )
+
+
+# For programs
+
+
+def as_json(standing: Standing) -> dict[str, Any]:
+    """The same for programs: a list of jobs and one of daemons."""
+    return {
+        "at": standing.at,
+        "jobs": [_job_as_json(job) for job in standing.jobs],
+        "daemons": [asdict(daemon) for daemon in standing.daemons],
+    }
+
+
+def _job_as_json(standing: JobStanding) -> Mapping[str, Any]:
+    fields = JobHealth.__dataclass_fields__
+    counts = {"missed_last_day", "failures", "backlog", "backlog_seconds", "requests_waiting", "requests_seconds"}
+    nothing = {name: 0 if name in counts else None for name in fields} | {"ready": False}
+    health = nothing if standing.health is None else asdict(standing.health)
+    return {**health, **asdict(standing.scores), **asdict(standing.planned), "job": standing.job}
+
+
+# For people
+
+
+def as_text(standing: Standing, *, width: int) -> str:
+    """The same for people: a block of lines per job, and one of the daemons, none longer than `width`."""
+    blocks = [_job_lines(job) for job in standing.jobs]
+    blocks.append(_daemon_lines(standing))
+    return "\n\n".join("\n".join(_laid_out(block, width=width)) for block in blocks)
+
+
+def _laid_out(lines: Iterable[tuple[str, str]], *, width: int) -> Iterator[str]:
+    for label, told in lines:
+        yield textwrap.fill(
+            told,
+            max(width, _NARROWEST),
+            initial_indent=f"{label:{_LABEL}}",
+            subsequent_indent=" " * _LABEL,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+
+
+def _job_lines(standing: JobStanding) -> Iterator[tuple[str, str]]:
+    health, scores, planned = standing.health, standing.scores, standing.planned
+    if health is None:
+        yield "job", f"{standing.job}: it has never run here"
+        yield "next run", _next_run(planned)
+        return
+    yield "job", f"{standing.job}: {_readiness(health)}"
+    yield "last run", _last_run(health)
+    if health.error:
+        yield "error", health.error
+    yield "next run", _next_run(planned)
+    yield "ticks", _ticks(health)
+    if health.breaker_opened_at is not None:
+        yield (
+            "breaker",
+            f"open since {_time(health.breaker_opened_at)}, {_counted(health.failures, 'failure')} in a row: {health.breaker_reason}",
+        )
+        yield "", f"It is tried again at {_time(health.breaker_next_try_at)}."
+    elif health.failures:
+        yield "breaker", f"closed; {_counted(health.failures, 'failure')} in a row"
+    yield "backlog", _waiting(health.backlog, health.backlog_seconds)
+    yield "requests", _waiting(health.requests_waiting, health.requests_seconds)
+    yield "scores", f"{scores.valid:,} valid ({scores.expiring:,} expire within the hour), {scores.stale:,} stale"
+    yield "quarantine", f"{scores.held:,} held"
+    yield "model", health.model_version or "none in production"
+
+
+def _readiness(health: JobHealth) -> str:
+    if health.ready:
+        return "ready"
+    if health.model_version is None:
+        return "not ready, it has no model in production"
+    if health.breaker_opened_at is not None:
+        return "not ready, its breaker is open"
+    return "no daemon at work is ready"
+
+
+def _last_run(health: JobHealth) -> str:
+    if health.run_id is None:
+        return "none yet"
+    when = f"at {_time(health.finished_at)}" if health.finished_at else f"since {_time(health.started_at)}"
+    told = f"{health.run_id} {health.status} {when}"
+    if health.status != "succeeded":
+        return f"{told}; last success: {_time(health.last_success_at) if health.last_success_at else 'none'}"
+    names = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
+    ended = ", ".join(f"{getattr(health, name):,} {name}" for name in names if getattr(health, name))
+    return f"{told}: {health.eligible:,} eligible{f' ({ended})' if ended else ''}"
+
+
+def _next_run(planned: Planned) -> str:
+    if planned.next_tick_at is None:
+        return f"unknown: {planned.hindered}"
+    return f"{_time(planned.next_tick_at)} ({planned.cron}, {planned.timezone})"
+
+
+def _ticks(health: JobHealth) -> str:
+    missed = f"{health.missed_last_day:,} missed within a day"
+    return f"{missed}; the last, {_time(health.last_tick_at)}: {health.last_tick}" if health.last_tick_at else missed
+
+
+def _waiting(number: int, seconds: float) -> str:
+    return f"{number:,} waiting, the oldest for {_span(seconds)}" if number else "none"
+
+
+def _daemon_lines(standing: Standing) -> Iterator[tuple[str, str]]:
+    if not standing.daemons:
+        yield "daemons", "none at work: nothing runs by itself"
+    for number, daemon in enumerate(standing.daemons):
+        seen = _span((standing.at - daemon.beat_at).total_seconds())
+        how = "at work" if daemon.alive else "silent, it died or cannot reach the database"
+        yield (
+            "" if number else "daemons",
+            f"{daemon.daemon} ({daemon.version}): {how}, seen {seen} ago: {daemon.detail}",
+        )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _span(seconds: float) -> str:
+    """A span in the largest unit that it fills.
+
+    >>> [_span(3.2), _span(150), _span(7300)]
+    ['3 s', '2 min', '2 h']
+    """
+    whole = max(int(seconds), 0)
+    for unit, size in (("days", 172_800), ("h", 3600), ("min", 60)):
+        if whole >= size:
+            return f"{whole // (86_400 if unit == 'days' else size)} {unit}"
+    return f"{whole} s"

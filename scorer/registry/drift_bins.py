@@ -1,0 +1,132 @@
+"""Where the training rows lay, feature by feature, and how many of a batch lie in each of the same bins.
+
+A baseline is kept in a model's manifest. It has, for each feature and for the score, the inner edges of at most ten bins, the share of
+the training rows in each, and the share that was missing. A bin goes from one edge, exclusive, to the next, inclusive; missing is a
+bin of its own, since a feed that falls silent is a change too. The population stability index that compares the two is taken in the
+database, by scorer.psi.
+
+Sources: N. Siddiqi, Credit Risk Scorecards (2006), chapter 12, for the index, its bins and its limits 0.1 and 0.25; B. Yurdakul,
+Statistical Properties of Population Stability Index (2018), for its size where nothing has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scorer.errors import UserError
+from scorer.types.values import Features, Floats, Integers, Outcome
+
+BINS = 10
+WIDTH = BINS + 1  # numbers that are kept per feature: one a bin, those that it has not at 0, and the missing ones last
+SCORE = "score"  # how the score is called beside the features
+_DIGITS = 6  # significant ones of an edge
+_MOST_ROWS = 2_000  # of a batch, that are counted
+
+
+def baseline(features: Features, score: Floats) -> dict[str, Any]:
+    """Bins and shares of the training rows: `features` of n rows and their `score` (n,), NaN where there is none.
+
+    Fit for JSON: {"rows": n, "features": {name: {"edges": [...], "shares": [...], "missing": share}}, "score": {...}}. There is one
+    share more than edges; they and the missing share add up to 1, to their six decimals. ValueError where there is no row.
+    """
+    rows = len(features.values)
+    if not rows == len(score) > 0:
+        raise ValueError(f"{rows} rows of features and {len(score)} scores make no baseline")
+    columns = zip(features.names, features.values.T, strict=True)
+    return {
+        "rows": rows,
+        "features": {name: _bins(column) for name, column in columns},
+        SCORE: _bins(score),
+    }
+
+
+def _bins(column: Floats) -> dict[str, Any]:
+    """The bins of one column."""
+    known = column[~np.isnan(column)]
+    edges = _edges(known)
+    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
+    return {
+        "edges": edges.tolist(),
+        "shares": [round(float(share), _DIGITS) for share in counts / len(column)],
+        "missing": round(1 - len(known) / len(column), _DIGITS),
+    }
+
+
+def _edges(known: Floats) -> Floats:
+    """The deciles, each once; a constant stands alone between two edges, so that what is below it is seen as well as what is above.
+
+    >>> _edges(np.arange(1.0, 101.0)).tolist()
+    [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]
+    >>> _edges(np.array([0.0, 0.0, 0.0, 1.0])).tolist()
+    [0.0, 1.0]
+    >>> _edges(np.array([])).tolist()
+    []
+    """
+    if not len(known):
+        return np.empty(0)
+    lowest = float(known.min())
+    if lowest == known.max():
+        return np.array([np.nextafter(lowest, -np.inf), lowest])
+    deciles = np.quantile(known, np.arange(1, BINS) / BINS, method="inverted_cdf")
+    return np.unique([float(f"{each:.{_DIGITS}g}") for each in deciles])
+
+
+class Counter:
+    """Counts rows in the bins of a baseline."""
+
+    def __init__(self, content: Mapping[str, Any], *, names: tuple[str, ...]) -> None:
+        """`content` is a baseline, `names` are the features in the order of the matrix. UserError where the baseline lacks one."""
+        self._edges = np.full((BINS - 1, len(names)), np.inf)
+        self._score_edges = np.full((BINS - 1, 1), np.inf)
+        try:
+            for place, name in enumerate(names):
+                edges = content["features"][name]["edges"]
+                self._edges[: len(edges), place] = edges
+            edges = content[SCORE]["edges"]
+            self._score_edges[: len(edges), 0] = edges
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"The manifest's baseline cannot be read ({error}); train the model again.") from error
+
+    def count(self, features: Features, score: Floats) -> Integers:
+        """How many of `features` (n rows), and of their `score` (n,), lie in each bin: ((features + 1) * WIDTH,), the score last."""
+        counted = [_counted(features.values, self._edges), _counted(score[:, None], self._score_edges)]
+        return np.concatenate(counted).ravel()
+
+
+def tally_of(manifest: Mapping[str, Any]) -> Callable[[Sequence[Outcome]], tuple[int, list[int]] | None] | None:
+    """What counts the outcomes that the model of this manifest published, by its baseline; None where it has none.
+
+    It gives how many were counted, and the counts, None where the model published nothing. Of many every second, third ... is counted.
+    """
+    content = manifest.get("baseline")
+    if content is None:
+        return None
+    names, model_version = tuple(manifest["features"]), manifest["model_version"]
+    counter = Counter(content, names=names)
+
+    def tally(outcomes: Sequence[Outcome]) -> tuple[int, list[int]] | None:
+        published = [
+            each for each in outcomes if each.score is not None and each.model_version in (None, model_version)
+        ]
+        counted = published[:: -(-len(published) // _MOST_ROWS) or 1]
+        if not counted:
+            return None
+        vectors = np.frombuffer(b"".join(each.features or b"" for each in counted), dtype="<f8")
+        matrix = Features(names=names, values=vectors.reshape(len(counted), len(names)))
+        score = np.array([each.score for each in counted], dtype=np.float64)
+        return len(counted), counter.count(matrix, score).tolist()
+
+    return tally
+
+
+def _counted(rows: Floats, edges: Floats) -> Integers:
+    """Rows (n, f) by their bins, (f, WIDTH), where `edges` (BINS - 1, f) are filled up with infinity."""
+    missing = np.count_nonzero(np.isnan(rows), axis=0)
+    with np.errstate(invalid="ignore"):
+        above = [np.count_nonzero(rows > edge, axis=0) for edge in edges]
+    at_least = np.array([len(rows) - missing, *above, np.zeros_like(missing)])
+    counted: Integers = np.vstack([at_least[:-1] - at_least[1:], missing]).T.astype(np.int64)
+    return counted

@@ -1,0 +1,107 @@
+"""What a job needs in the database beside the schema: its own reporting views, and a first model."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+
+from scorer.config import Settings, shipped_root
+from scorer.database.connection import Target
+from scorer.database.store.models import Shelf
+from scorer.database.store.runs import Store
+from scorer.errors import UserError
+from scorer.jobs.job import Job, job_names, load_job
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.registry.artefacts import store_bytes
+from scorer.registry.model import ARTEFACT, Manifest, find_version, read_manifest
+from scorer.version import __version__
+
+_log = logging.getLogger(__name__)
+
+
+def install_jobs(*, url: str, settings: Settings) -> list[str]:
+    """Make each job's reporting views, and put its first model into production where none was ever registered; the jobs' names.
+
+    Acts as the owner of the schema. A later model gets into production by an approver alone.
+    """
+    store = Store(Target.of(url, settings, role="scorer_owner"))
+    names = job_names(settings.jobs_dir)
+    try:
+        for name in names:
+            job = load_job(name, jobs_dir=settings.jobs_dir)
+            with store.transaction():
+                store.one_install_at_a_time()
+                if "views" in job.statements:
+                    store.run_script(job.statements["views"])
+                if job.first_model is not None and store.count_models(job.name) == 0:
+                    _admit_first(job, job.first_model, store)
+    finally:
+        store.close()
+    return list(names)
+
+
+def grant_source(*, url: str, settings: Settings) -> dict[str, str | None]:
+    """Let the worker read and write what each job's grants say, as whoever is connected; by job, None or why it could not be done."""
+    done: dict[str, str | None] = {}
+    for name in job_names(settings.jobs_dir):
+        job = load_job(name, jobs_dir=settings.jobs_dir)
+        if "grants" in job.statements:
+            store = Store(Target.of(url, settings, role=None))
+            try:
+                with store.transaction():
+                    store.run_script(job.statements["grants"])
+                done[name] = None
+            except UserError as error:
+                done[name] = str(error)
+            finally:
+                store.close()
+    return done
+
+
+def _admit_first(job: Job, model_version: str, store: Store) -> None:
+    register(job, model_folder(job, model_version), store)
+    why = f"first model of the job, shipped with scorer {__version__}"
+    Shelf(store).admit_first_model(job.name, model_version, why=why)
+    say(_log, events.FIRST_MODEL, job=job.name, model_version=model_version)
+
+
+def model_folder(job: Job, model_version: str) -> Path:
+    """The folder of a version that is shipped with a job, or with the site's own."""
+    return find_version(job.name, model_version, folders=(job.model_folder.parent, shipped_root() / "models"))
+
+
+def register(job: Job, folder: Path, store: Store, *, stored: bool = False) -> Manifest:
+    """Register the version in `folder` as a candidate, if it is one that the job could score with; its manifest.
+
+    Nothing of it is unpickled. Where it is to be `stored`, the database keeps its bytes too, also where it was registered before. Raises
+    UserError where the folder is not that of a version of this job, or another is registered under its name.
+    """
+    manifest = read_manifest(folder)
+    artefact = folder / ARTEFACT
+    try:
+        found = hashlib.sha256(artefact.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"The model file {artefact} cannot be read: {error.strerror}.") from error
+    if found != manifest.sha256:
+        raise UserError(f"The model file in {folder} is not the one that its manifest names; put the right one back.")
+    if manifest.job != job.name:
+        raise UserError(f"The model in {folder} is one of job {manifest.job}, not of {job.name}.")
+    if manifest.model_version != folder.name:
+        raise UserError(
+            f"The model in {folder} is version {manifest.model_version}; name its folder so, for that is how it is found."
+        )
+    version = manifest.model_version
+    is_new = store.register_model(job.name, model_version=version, sha256=found, manifest=manifest.content)
+    shelf = Shelf(store)
+    registered = shelf.read_model(job.name, version)
+    if (registered.sha256, registered.manifest) != (found, manifest.content):
+        raise UserError(f"Another model {version} of {job.name} is registered already; train it under another name.")
+    if not is_new and (registered.stored or not stored):
+        raise UserError(
+            f"Model {version} of {job.name} is registered already; see `scorer model show {job.name} {version}`."
+        )
+    if stored:
+        store_bytes(folder, registered, shelf)
+    return manifest

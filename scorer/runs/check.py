@@ -1,0 +1,140 @@
+"""Everything that must hold before scoring may start, a line each; `scorer check` and the daemon's start are this code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from scorer.config import Settings
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.session import engine
+from scorer.database.source.reader import Source
+from scorer.database.store.chores import nightly
+from scorer.database.store.requests import Desk
+from scorer.database.store.runs import Store
+from scorer.database.store.server import look_around, mark_position
+from scorer.errors import StatementFailed, UserError
+from scorer.jobs.job import Job, job_names, load_job
+from scorer.runs.cluster import Cluster
+from scorer.runs.neighbour import Neighbour
+from scorer.runs.run import enqueue
+from scorer.scoring.opening import close_line, open_line
+from scorer.types.enums import Trigger
+
+_OLDEST_SERVER = 14
+_TICKS_SHOWN = 3
+_SAMPLE = 20  # entities that are read of each job
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that must hold: whether it does, and what was found."""
+
+    name: str
+    holds: bool
+    found: str
+
+
+def check(*, url: str, settings: Settings) -> Iterator[Line]:
+    """Each thing that must hold, in order; the rest is left out once the database cannot be worked with."""
+    target = Target.of(url, settings, role=settings.worker_role)
+    for name, look in (("database", _database), ("schema", _schema)):
+        line = _line(name, lambda look=look: look(target))  # type: ignore[misc]
+        yield line
+        if not line.holds:
+            return
+    if settings.read_url is not None:
+        yield _line("standby", lambda: _standby(target, url=url, settings=settings))
+    if Neighbour.of(settings).limited:
+        yield _line("neighbours", lambda: _neighbours(target, settings=settings))
+    if settings.backend == "dask":
+        yield _line("cluster", lambda: _cluster(settings))
+    nights = _line("nightly", lambda: str(nightly(settings)))
+    if not nights.holds:
+        yield nights
+    for name in job_names(settings.jobs_dir):
+        yield _line(f"job {name}", lambda name=name: _job(name, url=url, settings=settings))  # type: ignore[misc]
+
+
+def _line(name: str, look: Callable[[], str]) -> Line:
+    try:
+        return Line(name=name, holds=True, found=look())
+    except (UserError, StatementFailed) as error:
+        return Line(name=name, holds=False, found=str(error))
+
+
+def _database(target: Target) -> str:
+    store = Store(target)
+    try:
+        with store.transaction():
+            session = store.describe_session()
+    finally:
+        store.close()
+    if session["major"] < _OLDEST_SERVER:
+        raise UserError(f"The server is PostgreSQL {session['version']}; {_OLDEST_SERVER} or newer is needed.")
+    return f"PostgreSQL {session['version']}, as {session['login']}, acting as {session['role']}"
+
+
+def _standby(target: Target, *, url: str, settings: Settings) -> str:
+    with closing(Store(target)) as store, closing(Source.of(url, settings)) as source:
+        with store.transaction():
+            position = mark_position(store)
+        lack = source.standby_lack(position)
+    if lack is not None:
+        raise UserError(f"Observations would be read at the primary: {lack}; mend the standby, or unset read_url.")
+    return "has replayed what the primary had written a moment ago"
+
+
+def _neighbours(target: Target, *, settings: Settings) -> str:
+    with closing(Store(target)) as store, store.transaction():
+        decision = Neighbour.of(settings).consider(look_around(store), size=1)
+    why = decision.why
+    return "the limits can be seen, and are kept" if why is None else f"runs would give way now: {why}"
+
+
+def _cluster(settings: Settings) -> str:
+    reached = Cluster(settings)
+    try:
+        with reached as cluster:
+            return f"{cluster.workers} workers of {settings.scheduler}, with the packages that are here"
+    except UserError as error:
+        return f"runs would go on without it now: {error}"
+
+
+def _schema(target: Target) -> str:
+    schema.require_head(engine(target))
+    return f"at head, revision {schema.state(engine(target)).head}"
+
+
+def _job(name: str, *, url: str, settings: Settings) -> str:
+    job = load_job(name, jobs_dir=settings.jobs_dir)
+    line = open_line(job, url=url, settings=settings)
+    try:
+        with line.store.transaction(keep=False):
+            run, _ = enqueue(
+                line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, nightly=nightly(Settings()), kept=False
+            )
+            # What a statement gives shows only where it gives rows.
+            sample = line.store.claim_work(job, run, size=_SAMPLE)
+            line.source.observations(job, sample)
+            line.source.attributes(job, sample)
+            Desk(line.store).find_asked(job, [item.entity_id for item in sample], as_of=run.as_of)
+            line.store.write_outcomes(
+                job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
+            )
+            line.store.write_back(job, max_waiting=0)
+            line.store.take_back(job, max_waiting=0)
+    finally:
+        close_line(line)
+    return f"version {job.version}, model {line.model.manifest.model_version}, {_schedule(job)}"
+
+
+def _schedule(job: Job) -> str:
+    ticks = [datetime.now(UTC)]
+    for _ in range(_TICKS_SHOWN):
+        ticks.append(job.schedule.next_tick(after=ticks[-1]))
+    shown = ", ".join(f"{tick:%Y-%m-%d %H:%M}" for tick in ticks[1:])
+    return f"schedule {job.schedule.cron} {job.schedule.timezone}: next {shown} UTC"

@@ -1,0 +1,122 @@
+"""Work on a Dask cluster: what its workers are told is names and keys alone; settings, job and database are their own.
+
+A worker that would do something else than it was asked for, because it has another job version or another database, does nothing, and says
+so in a sentence that names its host.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from scorer.config import Settings, load_settings
+from scorer.database.connection import Target
+from scorer.database.embedded.server import Server
+from scorer.database.store.runs import Store
+from scorer.database.store.server import mark_position
+from scorer.errors import UserError
+from scorer.jobs.job import Job, load_job
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.runs.cluster import Cluster, ClusterLost
+from scorer.types.values import Run
+
+_log = logging.getLogger(__name__)
+_LOOK = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A job by its name and version, and which database it is about; nothing in it is secret, or a patient's."""
+
+    job: str
+    job_version: str
+    cluster: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The job, the database's URL and the settings as this host has them."""
+
+    job: Job
+    url: str
+    settings: Settings
+
+
+def errand_of(job: Job, store: Store) -> Errand:
+    """What a worker of a cluster needs to be told of `job`."""
+    with store.transaction():
+        position = mark_position(store)
+    return Errand(job.name, job.version, position.cluster, position.database)
+
+
+@contextmanager
+def helped(
+    drain: Callable[[Errand, int], str | None], errand: Errand, run: Run, *, count: int, settings: Settings
+) -> Iterator[None]:
+    """Within it, so many workers of the cluster drain the run; what keeps them from it is told, and nothing is raised.
+
+    Whoever called carries the run as well, and waits for nothing here: the cluster is reached, and listened to, in a thread.
+    """
+    over = threading.Event()
+
+    def tell(why: str) -> None:
+        say(_log, events.CLUSTER_LOST, run_id=run.run_id, job=run.job, error=why)
+
+    def listen() -> None:
+        try:
+            with Cluster(settings) as cluster:
+                if not over.is_set():
+                    cluster.start(drain, [(errand, run.run_id)] * count)
+                while not over.wait(_LOOK):
+                    for why in sorted({each for each in cluster.results_so_far() if each}):
+                        tell(why)
+        except (UserError, ClusterLost) as error:
+            tell(str(error))
+
+    listening = threading.Thread(target=listen, name="helped", daemon=True)
+    listening.start()
+    try:
+        yield
+    finally:
+        over.set()
+        listening.join(_LOOK)  # one that still waits for an answer ends by itself
+
+
+def own(errand: Errand) -> Own:
+    """What this host has for the errand. Raises UserError where it would be about something else here."""
+    settings = load_settings()
+    job = load_job(errand.job, jobs_dir=settings.jobs_dir)
+    if job.version != errand.job_version:
+        raise UserError(
+            f"job {job.name} has version {job.version} there, and {errand.job_version} where it was begun; bring the same job to both."
+        )
+    url = settings.database_url or Server.at(settings.home_dir).url
+    with closing(Store(Target.of(url, settings, role=settings.worker_role))) as store:
+        here = errand_of(job, store)
+    if here != errand:
+        raise UserError(
+            f"its SCORER_DATABASE_URL leads to another database ({here.database}) than where job {job.name} was begun "
+            f"({errand.database}); name the same one."
+        )
+    return Own(job, url, settings)
+
+
+def why_not(work: Callable[[], None]) -> str | None:
+    """Why `work` came to no end of its own, in a sentence with this host's name; None where it did.
+
+    Nothing is raised: Dask logs what is, with its text, which may quote a patient's values.
+    """
+    try:
+        work()
+    except UserError as error:
+        return f"worker on {socket.gethostname()}: {error}"
+    except Exception as error:  # noqa: BLE001 - the edge of what is ours in that process
+        say(_log, events.BUG, raised=error)
+        return f"worker on {socket.gethostname()}: a bug: {type(error).__name__}"
+    return None

@@ -1,0 +1,346 @@
+"""A run: enqueue what is due, drain it with N workers, balance the ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from scorer.config import Settings
+from scorer.database.statements import names_parameter
+from scorer.database.store import chores
+from scorer.database.store.ticks import Timetable
+from scorer.errors import DatabaseBusy, RunStopped, UserError
+from scorer.jobs.job import Job
+from scorer.jobs.schedule import Schedule
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.runs.due import list_orphans, look_of
+from scorer.runs.worker import Progress, Worker
+from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.outcomes import add_counts
+from scorer.scoring.pipeline import Line, judge_all
+from scorer.scoring.timing import Steps
+from scorer.types.enums import Action, Trigger
+from scorer.types.values import Counts, Rejection, Run, Tick
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended; `run_id` is None for a dry run, of which nothing is kept."""
+
+    run_id: int | None
+    job: str
+    status: str
+    as_of: datetime
+    seconds: float
+    counts: Counts
+    as_known_at: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The run as the command line prints it."""
+        return {
+            "run_id": self.run_id,
+            "job": self.job,
+            "status": self.status,
+            "as_of": self.as_of.isoformat(),
+            **({} if self.as_known_at is None else {"as_known_at": self.as_known_at.isoformat()}),
+            "seconds": round(self.seconds, 3),
+            **asdict(self.counts),
+        }
+
+
+def run_job(
+    job: Job,
+    *,
+    url: str,
+    settings: Settings,
+    as_of: datetime | None = None,
+    as_known_at: datetime | None = None,
+    limit: int | None = None,
+    workers: int = 1,
+    trigger: Trigger = Trigger.MANUAL,
+    progress: Progress | None = None,
+    watch: Callable[[str], None] | None = None,
+) -> Ended:
+    """Run `job` once, as of a time (now, where none is given), by what was recorded up to then, or up to `as_known_at`.
+
+    Raises UserError where it stops; its row says why.
+    """
+    began = time.monotonic()
+    line = open_line(job, url=url, settings=settings)
+    worker = Worker(line, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
+    try:
+        worker.finish_what_others_left()
+        nightly = chores.nightly(settings)
+        run = worker.persevere(
+            lambda: _begin(line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly)
+        )
+        return replace(_carried(worker, run, began=began), as_known_at=as_known_at)
+    finally:
+        worker.close()
+
+
+def run_tick(
+    job: Job,
+    *,
+    url: str,
+    settings: Settings,
+    tick: Tick | None,
+    trigger: Trigger,
+    as_of: datetime | None = None,
+    watch: Callable[[str], None] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    quiet: bool = False,
+) -> Ended | None:
+    """Run `job` as its schedule wants, once among all daemons; `tick` is recorded with the run's beginning.
+
+    None where another process has the job in hand (some of its batches have been carried here, then) or has settled the tick.
+    Raises UserError where it stops, and Stopping where it is asked to. `quiet` leaves a failure to whoever calls to tell.
+    """
+    began = time.monotonic()
+    line = open_line(job, url=url, settings=settings)
+    worker = Worker(
+        line,
+        settings=settings,
+        url=url,
+        workers=settings.workers,
+        watch=watch,
+        stopping=stopping,
+        quiet=quiet,
+    )
+    try:
+        worker.finish_what_others_left()
+        nightly = chores.nightly(settings)
+        run = worker.persevere(lambda: _begin_alone(line, tick=tick, trigger=trigger, as_of=as_of, nightly=nightly))
+        if run is None:
+            _help(worker)
+            return None
+        return _carried(worker, run, began=began)
+    finally:
+        worker.close()
+
+
+def _help(worker: Worker) -> None:
+    """Carry batches of others' runs; what stops such a run is for its own process to meet, and to tell."""
+    with suppress(RunStopped, DatabaseBusy):
+        worker.help_others()
+
+
+def share_runs(
+    job: Job,
+    *,
+    url: str,
+    settings: Settings,
+    watch: Callable[[str], None] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Go on with the job's runs that have lost their process, and carry batches of those that others have begun by the schedule."""
+    line = open_line(job, url=url, settings=settings)
+    worker = Worker(line, settings=settings, url=url, watch=watch, stopping=stopping)
+    try:
+        worker.finish_what_others_left()
+        _help(worker)
+    finally:
+        worker.close()
+
+
+def _carried(worker: Worker, run: Run, *, began: float) -> Ended:
+    if worker.watch is not None:
+        worker.watch("enqueue")
+    counts = worker.carry(run)
+    # Where the database failed just as a run began, it may have begun all the same.
+    worker.finish_what_others_left()
+    return Ended(
+        run_id=run.run_id,
+        job=run.job,
+        status="succeeded",
+        as_of=run.as_of,
+        seconds=time.monotonic() - began,
+        counts=counts,
+    )
+
+
+def dry_run(
+    job: Job,
+    *,
+    url: str,
+    settings: Settings,
+    as_of: datetime | None = None,
+    as_known_at: datetime | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Ended:
+    """What `run_job` would find and judge, in one transaction that is rolled back; nothing is written that a run could wait for."""
+    began = time.monotonic()
+    line = open_line(job, url=url, settings=settings)
+    try:
+        with line.store.transaction(keep=False):
+            run, eligible = enqueue(
+                line,
+                as_of=as_of,
+                as_known_at=as_known_at,
+                limit=limit,
+                trigger=Trigger.MANUAL,
+                nightly=chores.nightly(settings),
+                kept=False,
+            )
+            counts = Counts()
+            while items := line.store.claim_work(job, run, size=line.batch_size):
+                counts = add_counts(counts, judge_all(line, run, items, steps=Steps()).counts)
+                line.store.finish_work(items)
+                if progress is not None:
+                    progress(counts.eligible, eligible)
+    finally:
+        close_line(line)
+    return Ended(
+        run_id=None,
+        job=job.name,
+        status="dry run",
+        as_of=run.as_of,
+        seconds=time.monotonic() - began,
+        counts=counts,
+        as_known_at=as_known_at,
+    )
+
+
+def _begin(
+    line: Line,
+    *,
+    as_of: datetime | None,
+    as_known_at: datetime | None,
+    limit: int | None,
+    trigger: Trigger,
+    nightly: Schedule,
+) -> Run:
+    with line.store.transaction():
+        line.store.make_room()
+    with line.store.transaction():
+        run, eligible = enqueue(
+            line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
+        )
+        line.store.hold_run(run.run_id)
+    _say_begun(line, run, eligible=eligible)
+    return run
+
+
+def _begin_alone(
+    line: Line, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None, nightly: Schedule
+) -> Run | None:
+    """A new run and its tick, in one transaction; None where a process is at work on this job, or the tick is settled."""
+    store, job = line.store, line.job
+    timetable = Timetable(store)
+    with store.transaction():
+        store.make_room()
+    with store.transaction():
+        if not timetable.hold_schedule(job.name) or store.list_unfinished_runs(job):
+            return None
+        if tick is not None and not timetable.is_open(job.name, tick.scheduled_for):
+            return None
+        scheduled_for = None if tick is None else tick.scheduled_for
+        run, eligible = enqueue(
+            line, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for, nightly=nightly
+        )
+        store.hold_run(run.run_id)
+        if tick is not None:
+            timetable.record_tick(job.name, tick, run_id=run.run_id)
+            timetable.miss_ticks(
+                job.name,
+                tick.missed,
+                reason=tick.missed_reason,
+                schedule=tick.schedule,
+                recorded_by=tick.recorded_by,
+            )
+    _say_begun(line, run, eligible=eligible)
+    return run
+
+
+def _say_begun(line: Line, run: Run, *, eligible: int) -> None:
+    say(
+        _log,
+        events.RUN_BEGAN,
+        run_id=run.run_id,
+        job=run.job,
+        as_of=run.as_of.isoformat(),
+        model_version=line.model.manifest.model_version,
+        eligible=eligible,
+    )
+
+
+def enqueue(
+    line: Line,
+    *,
+    as_of: datetime | None,
+    limit: int | None,
+    trigger: Trigger,
+    as_known_at: datetime | None = None,
+    scheduled_for: datetime | None = None,
+    nightly: Schedule | None = None,
+    kept: bool = True,
+) -> tuple[Run, int]:
+    """A new run and how many entities are due in it, in the transaction that is open.
+
+    It looks at everyone, but where a run has done that since the night before, by the schedule of nights. Where it will not be `kept`,
+    nothing is written that another run could have to wait for.
+    """
+    store, job = line.store, line.job
+    if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
+        raise UserError(
+            f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
+            "than the as-of time; see the shipped observations.sql for how it is used."
+        )
+    if kept:
+        store.register_job_version(job)
+    run = store.begin_run(
+        job,
+        model_version=line.model.manifest.model_version,
+        trigger=trigger,
+        as_of=as_of,
+        as_known_at=as_known_at,
+        scheduled_for=scheduled_for,
+    )
+    if run.as_of > run.started_at:
+        raise UserError(
+            f"The as-of time {run.as_of.isoformat()} lies in the future: the database's clock says "
+            f"{run.started_at.isoformat()}; a score as of then would stand in the way of all until then."
+        )
+    if as_known_at is not None and as_known_at > run.started_at:
+        raise UserError(
+            f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
+            f"{run.started_at.isoformat()}; what will be recorded by then is not known."
+        )
+    look = look_of(store, job, run, model_versions=line.publishers, nightly=nightly)
+    eligible = store.enqueue_due(
+        job,
+        run,
+        model_versions=line.publishers,
+        limit=limit,
+        kept=kept,
+        as_known_at=as_known_at,
+        sweep=look.sweep,
+        entity_ids=look.entity_ids,
+    )
+    if kept and "orphans" in job.statements:
+        found = line.source.orphans(job, sweep=look.sweep, known=list_orphans(store, job))
+        store.write_orphans(job, run, rejections=[_orphan(*each) for each in found])
+    if kept:
+        store.let_answers_end(job)  # last: no answer begins before the run's work is there to be seen
+    return run, eligible
+
+
+def _orphan(entity_id: str, observations: int) -> Rejection:
+    return Rejection(
+        entity_id=entity_id,
+        observation_id=None,
+        rule="entity_exists",
+        action=Action.DROP,
+        column_name="entity_id",
+        observed=f"{observations} observations of an entity that does not exist",
+        expected="observations of entities that exist",
+    )

@@ -1,0 +1,317 @@
+"""Observations -> feature matrix, as of a time; pure; the same code trains and scores.
+
+A feature of the observations is a statistic of one code over a trailing window, (as_of - window, as_of], or over the
+whole stay. An observation counts if its code is known, its value finite and its time known and not after the as-of
+time. Those of one entity and one code are a series, oldest first; at the same time the lower value is the earlier.
+
+    last, first    value
+    min, max       value
+    mean           value
+    std            of the sample, for two observations or more
+    slope          by least squares, per hour, for two different times or more
+    count          0 where there is none; every other statistic says nothing (NaN) there
+    hours_since    hours from the last observation to the as-of time
+    outside        the share that lies outside its reference range, among those that have a range
+    distance       how far the last one that has a range lies outside it, in widths of that range: above 0 beyond its
+                   upper limit, below 0 beyond its lower, 0 within. Where only one limit is known, or both are the
+                   same, the width is the limit's size; where that is 0, it is 1.
+
+A reference range has a finite limit or two, the lower not above the upper; anything else is none. Features of the
+attributes are numbers as they stand, hours since a time, and one column of 1 and 0 for each listed value of a category,
+which says nothing where the text is missing or not listed. No feature is infinite: what overflows says nothing.
+
+A row of the matrix depends on its own entity alone, to the last bit: sums run along one series, row by row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from scorer.errors import UserError
+from scorer.jobs.features import columns, feature_names
+from scorer.jobs.job import FeatureGroup, FeatureSpec
+from scorer.jobs.training import ATTRIBUTES
+from scorer.types.values import Attributes, Booleans, Features, Floats, Integers, Observations
+
+_MICROSECOND = timedelta(microseconds=1)
+_HOUR = timedelta(hours=1) // _MICROSECOND
+
+# A date that PostgreSQL can hold stays well within; NO_TIME and its infinities do not, nor would differences from them.
+_LAST_TIME = 2**62
+
+# Rows worked on together: they stay in the processor's cache, and memory does not grow with the batch.
+_BLOCK_ROWS = 1 << 16
+
+
+def group_columns(spec: FeatureSpec, groups: Sequence[str]) -> Integers:
+    """The places among the matrix's columns of the features of `groups`, by their names; of all features where none is named."""
+    owners = [column.group for column in columns(spec).values()]
+    owners += [ATTRIBUTES] * (len(feature_names(spec)) - len(owners))
+    return np.array([place for place, owner in enumerate(owners) if not groups or owner in groups], dtype=np.int64)
+
+
+def series_within(observations: Observations, *, as_of: Integers, codes: Set[str], window: timedelta | None) -> Series:
+    """The series of `codes` that features over a trailing window (None: the whole stay) are made of."""
+    rows = _rows(observations, slice(0, len(observations)), as_of=as_of, codes=codes)
+    return _series(observations, rows.within(window))
+
+
+def build(observations: Observations, attributes: Attributes, *, as_of: Integers, spec: FeatureSpec) -> Features:
+    """The features of each entity as of its own time, `as_of` (entities,) in microseconds since 1970-01-01 UTC.
+
+    Observations are sorted by entity (ValueError if not); within an entity, any order gives the same bits.
+    Raises UserError where the spec is at fault: a feature named twice, an attribute that is not there.
+    """
+    names = feature_names(spec)
+    values = np.full((len(as_of), len(names)), np.nan)
+    # What overflows or has no answer becomes NaN by rule, so there is nothing to warn of.
+    with np.errstate(all="ignore"):
+        tables = _tables(values, spec)
+        asked = {code for group in spec.groups for code in group.codes}
+        for block in _blocks(observations.position):
+            rows = _rows(observations, block, as_of=as_of, codes=asked)
+            for group, table in zip(spec.groups, tables, strict=True):
+                _fill(table, observations, rows=rows, group=group)
+        of_attributes = list(_attribute_columns(attributes, as_of=as_of, spec=spec))
+        for column, each in enumerate(of_attributes, start=len(names) - len(of_attributes)):
+            values[:, column] = _finite(each)
+    return Features(names=names, values=values)
+
+
+def _finite(column: Floats) -> Floats:
+    """`column` with one NaN for all that is not finite, since those that arithmetic makes differ in their bits."""
+    return np.where(np.isfinite(column), column, np.nan)
+
+
+def _attribute_columns(attributes: Attributes, *, as_of: Integers, spec: FeatureSpec) -> Iterator[Floats]:
+    for name in spec.numbers:
+        yield _attribute(attributes.numbers, name, kind="a number")
+    for name in spec.hours_since:
+        time = _attribute(attributes.times, name, kind="a time")
+        yield np.where(_is_time(time), (as_of - time) / _HOUR, np.nan)
+    for name, values in spec.categories:
+        text = _attribute(attributes.texts, name, kind="a text")
+        columns = [np.asarray(text == value, dtype=bool) for value in values]
+        listed = np.logical_or.reduce(columns)
+        yield from (np.where(listed, column, np.nan) for column in columns)
+
+
+def _attribute(columns: Mapping[str, Any], name: str, *, kind: str) -> Any:
+    if name not in columns:
+        raise UserError(
+            f'[features] of job.toml names the attribute "{name}" as {kind}, but the statement for attributes returns '
+            "no such column of that kind; add it there, or take it out of [features]."
+        )
+    return columns[name]
+
+
+def _is_time(time: Integers) -> Booleans:
+    return (time > -_LAST_TIME) & (time < _LAST_TIME)
+
+
+def _tables(values: Floats, spec: FeatureSpec) -> list[Floats]:
+    """Each group's part of `values`, as a view (entities, codes, statistics, windows); counts begin at 0."""
+    tables, start = [], 0
+    for group in spec.groups:
+        shape = (len(group.codes), len(group.statistics), len(group.windows))
+        stop = start + math.prod(shape)
+        table = values[:, start:stop].reshape(len(values), *shape)
+        table[:, :, [statistic == "count" for statistic in group.statistics]] = 0.0
+        tables.append(table)
+        start = stop
+    return tables
+
+
+def _fill(table: Floats, observations: Observations, *, rows: _Rows, group: FeatureGroup) -> None:
+    """Write the features of `group` that `rows` have into its `table` (entities, codes, statistics, windows)."""
+    places = {name: place for place, name in enumerate(group.codes)}
+    place_of_code = np.array([places.get(name, -1) for name in observations.codes], np.int64)
+    rows = rows.only(place_of_code[observations.code[rows.row]] >= 0)
+    for w, window in enumerate(group.windows):
+        series = _series(observations, rows.within(window))
+        begins = series.row[series.first]
+        entity, place = observations.position[begins], place_of_code[observations.code[begins]]
+        for s, statistic in enumerate(group.statistics):
+            table[:, :, s, w][entity, place] = _finite(_STATISTICS[statistic](series))
+
+
+def _blocks(position: Integers) -> Iterator[slice]:
+    """The rows in slices of whole entities."""
+    if np.any(position[1:] < position[:-1]):
+        raise ValueError("the observations are not sorted by entity")
+    edges = np.unique(np.searchsorted(position, position[::_BLOCK_ROWS]))
+    for start, stop in itertools.pairwise([*edges.tolist(), len(position)]):
+        yield slice(start, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Observations that count, series by series, each oldest first; arrays (rows,)."""
+
+    row: Integers  # in the whole of the observations
+    key: Integers  # one number per entity and code, ascending
+    age: Integers  # microseconds before the as-of time
+
+    def within(self, window: timedelta | None) -> _Rows:
+        """Those of a trailing window."""
+        return self if window is None else self.only(self.age < window // _MICROSECOND)
+
+    def only(self, which: Booleans | Integers) -> _Rows:
+        """Those that `which` picks, in its order."""
+        return _Rows(row=self.row[which], key=self.key[which], age=self.age[which])
+
+
+def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: Set[str]) -> _Rows:
+    """The observations of `codes` among the rows of `block` that count."""
+    entity, code, time = observations.position[block], observations.code[block], observations.time[block]
+    # Code -1, which is none, falls on the last place.
+    asked = np.array([*(name in codes for name in observations.codes), False])
+    counts = asked[code] & np.isfinite(observations.value[block]) & ~observations.value_is_null[block]
+    counts &= _is_time(time) & (time <= as_of[entity])
+    kept = np.flatnonzero(counts)
+    entity, code, time = entity[kept], code[kept], time[kept]
+    rows = _Rows(row=kept + block.start, key=entity * len(observations.codes) + code, age=as_of[entity] - time)
+    columns = (observations.time, observations.value, observations.low, observations.high)
+    if _is_sorted(rows, columns):
+        return rows
+    return rows.only(np.lexsort((*(column[rows.row] for column in reversed(columns)), rows.key)))
+
+
+def _is_sorted(rows: _Rows, columns: tuple[Integers | Floats, ...]) -> bool:
+    """Whether `rows` ascend by key, where that is the same by the first of `columns`, and so on; NaN comes last.
+
+    All that features see is among them, so rows that are alike in them may stand in any order.
+    """
+    if np.any(rows.key[1:] < rows.key[:-1]):
+        return False
+    tied = np.flatnonzero(rows.key[1:] == rows.key[:-1])
+    for column in columns:
+        before, after = column[rows.row[tied]], column[rows.row[tied + 1]]
+        if not np.all((before <= after) | np.isnan(after)):
+            return False
+        tied = tied[(before == after) | (np.isnan(before) & np.isnan(after))]
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """All series of one group in one window, none of them empty."""
+
+    observations: Observations
+    row: Integers  # (rows,), as in _Rows
+    age: Integers
+    first: Integers  # (series,): where each begins among the rows
+    count: Integers
+
+    @property
+    def last(self) -> Integers:
+        """Where each series ends among the rows."""
+        return self.first + self.count - 1
+
+    def sums(self, column: Floats | Booleans) -> Floats:
+        """The sum of `column` (rows,) over each series."""
+        # bincount adds row by row, so no neighbour can matter; np.add.reduceat does not promise its order.
+        return np.bincount(self.of_row, weights=column, minlength=len(self.first)).astype(np.float64, copy=False)
+
+    def from_mean(self, column: Floats) -> Floats:
+        """`column` (rows,) less its mean over each series."""
+        return column - (self.sums(column) / self.count)[self.of_row]
+
+    @cached_property
+    def of_row(self) -> Integers:
+        """The series that each row belongs to."""
+        return np.repeat(np.arange(len(self.first)), self.count)
+
+    @cached_property
+    def value(self) -> Floats:
+        """Each row's value."""
+        # -0.0 becomes 0.0: they are equal, so which of them comes first is left to chance.
+        return self.observations.value[self.row] + 0.0
+
+    @cached_property
+    def value_from_first(self) -> Floats:
+        """Each row's value less the first of its series: small numbers, so that a spread keeps its digits."""
+        return self.value - self.value[self.first][self.of_row]
+
+    @cached_property
+    def value_from_mean(self) -> Floats:
+        """Each row's value less the mean of its series."""
+        return self.from_mean(self.value_from_first)
+
+    @cached_property
+    def limits(self) -> tuple[Floats, Floats]:
+        """Each row's reference range; infinite where there is no such limit."""
+        low, high = self.observations.low[self.row], self.observations.high[self.row]
+        crossed = low > high
+        return (
+            np.where(np.isfinite(low) & ~crossed, low, -np.inf),
+            np.where(np.isfinite(high) & ~crossed, high, np.inf),
+        )
+
+    @cached_property
+    def has_range(self) -> Booleans:
+        """Whether each row has a limit or two."""
+        low, high = self.limits
+        return np.isfinite(low) | np.isfinite(high)
+
+
+def _series(observations: Observations, rows: _Rows) -> Series:
+    """`rows` cut into series."""
+    begins = np.ones(len(rows.key), dtype=bool)
+    np.not_equal(rows.key[1:], rows.key[:-1], out=begins[1:])
+    first = np.flatnonzero(begins)
+    count = np.diff(first, append=len(begins))
+    return Series(observations=observations, row=rows.row, age=rows.age, first=first, count=count)
+
+
+def _mean(series: Series) -> Floats:
+    return series.value[series.first] + series.sums(series.value_from_first) / series.count
+
+
+def _std(series: Series) -> Floats:
+    # Of one observation, 0 / 0: NaN.
+    return np.sqrt(series.sums(np.square(series.value_from_mean)) / (series.count - 1))
+
+
+def _slope(series: Series) -> Floats:
+    hours = series.from_mean((series.age[series.first][series.of_row] - series.age) / _HOUR)
+    # At one time, 0 / 0: NaN.
+    return series.sums(hours * series.value_from_mean) / series.sums(np.square(hours))
+
+
+def _outside(series: Series) -> Floats:
+    low, high = series.limits
+    return series.sums((series.value < low) | (series.value > high)) / series.sums(series.has_range)
+
+
+def _distance(series: Series) -> Floats:
+    last = np.maximum.reduceat(np.where(series.has_range, np.arange(len(series.row)), -1), series.first)
+    value, low, high = series.value[last], series.limits[0][last], series.limits[1][last]
+    beyond = np.maximum(value - high, 0.0) - np.maximum(low - value, 0.0)
+    width = high - low
+    for instead in (np.abs(np.where(np.isfinite(high), high, low)), 1.0):
+        width = np.where(np.isfinite(width) & (width > 0.0), width, instead)
+    return np.where(last >= 0, beyond / width, np.nan)
+
+
+_STATISTICS: Mapping[str, Callable[[Series], Floats]] = {
+    "last": lambda series: series.value[series.last],
+    "first": lambda series: series.value[series.first],
+    "min": lambda series: np.minimum.reduceat(series.value, series.first),
+    "max": lambda series: np.maximum.reduceat(series.value, series.first),
+    "mean": _mean,
+    "std": _std,
+    "slope": _slope,
+    "count": lambda series: series.count.astype(np.float64),
+    "hours_since": lambda series: series.age[series.last] / _HOUR,
+    "outside": _outside,
+    "distance": _distance,
+}

@@ -1,0 +1,114 @@
+"""Opening a line: schema at head, model in production and unaltered, suites and statements in agreement, all before anything is claimed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from scorer.config import Settings
+from scorer.database import schema
+from scorer.database.connection import Target
+from scorer.database.session import engine
+from scorer.database.source.reader import Source
+from scorer.database.store.challenges import Challenge, read_challenge
+from scorer.database.store.models import Shelf
+from scorer.database.store.runs import Store
+from scorer.errors import UserError
+from scorer.jobs.job import Job
+from scorer.registry.artefacts import open_version, production_pipeline
+from scorer.registry.drift_bins import tally_of
+from scorer.registry.model import ProductionPipeline
+from scorer.scoring.challenger import Challenger, leave_out
+from scorer.scoring.features import build
+from scorer.scoring.pipeline import Line
+from scorer.scoring.validation.suites import Suites
+
+
+def open_line(job: Job, *, url: str, settings: Settings, model: ProductionPipeline | None = None) -> Line:
+    """All that a worker needs, checked: schema at head, model in production and unaltered, suites and statements in agreement.
+
+    Where a `model` is given, the line has that one instead, and no challenger.
+    """
+    target = Target.of(url, settings, role=settings.worker_role)
+    store, source = Store(target), Source.of(url, settings)
+    try:
+        source.open_ahead()
+        schema.require_head(engine(target))
+        line = _line(job, store, source, settings=settings, model=model)
+        _require_columns(line)
+    except BaseException:
+        store.close()
+        source.close()
+        raise
+    return line
+
+
+def _line(job: Job, store: Store, source: Source, *, settings: Settings, model: ProductionPipeline | None) -> Line:
+    challenge = None
+    if model is None:
+        with store.transaction():
+            challenge = read_challenge(store, job.name)
+            model = production_pipeline(job, store, settings=settings)
+    return Line(
+        job=job,
+        store=store,
+        source=source,
+        suites=Suites(job, compiled=settings.validation == "compiled", records=settings.proofs_dir),
+        model=model,
+        worker=f"{socket.gethostname()}/{os.getpid()}",
+        batch_size=settings.batch_size or job.batch_size,
+        challenge=challenge,
+        challenger=None if challenge is None else _challenger(job, challenge, store, settings=settings),
+        tally=tally_of(model.manifest.content),
+    )
+
+
+def line_beside(line: Line, *, url: str, settings: Settings) -> Line:
+    """The same line once more, with sessions of its own; each is used by one thread at a time."""
+    source = line.source.beside()
+    source.open_ahead()
+    return replace(line, store=Store(Target.of(url, settings, role=settings.worker_role)), source=source)
+
+
+def close_line(line: Line) -> None:
+    """End the line's sessions; it opens new ones when it is used again."""
+    line.store.close()
+    line.source.close()
+
+
+def _challenger(job: Job, challenge: Challenge, store: Store, *, settings: Settings) -> Challenger | None:
+    """The version that challenges the one in production, where it can be loaded."""
+    try:
+        with store.transaction():
+            registered = Shelf(store).read_model(job.name, challenge.model_version)
+            return Challenger(open_version(job, registered, store, settings=settings), job=job.name)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, production goes on
+        why = str(error) if isinstance(error, UserError) else f"{type(error).__name__} was raised as it was loaded"
+        leave_out(job.name, challenge.model_version, why)
+        return None
+
+
+def _require_columns(line: Line) -> None:
+    """Read nobody's observations, to see that statements, definition and suites agree before anything is claimed."""
+    job = line.job
+    observations = line.source.observations(job, ())
+    attributes = line.source.attributes(job, ())
+    have = {*attributes.numbers, *attributes.times, *attributes.texts}
+    named: list[tuple[str, Collection[str]]] = [
+        *((name, attributes.numbers) for name in job.features.numbers),
+        *((name, attributes.times) for name in job.features.hours_since),
+        *((name, attributes.texts) for name, _ in job.features.categories),
+        *((name, have) for name in job.published),
+    ]
+    for name, there in named:
+        if name not in there:
+            kind = "give" if name not in have else "give in the type that job.toml needs"
+            raise UserError(
+                f"The statement attributes of job {job.name} does not {kind} the column {name!r}, which job.toml names."
+            )
+    matrix = build(observations, attributes, as_of=np.empty(0, np.int64), spec=job.features)
+    line.suites.check_columns(observations, attributes, matrix)

@@ -1,0 +1,122 @@
+"""Compiled forms of a suite's rules, proved against Great Expectations on edge values made of the suite's own limits.
+
+Both judge every limit, its two neighbours, what is missing, the infinities, 0 and repeats. A rule on which they differ has no form that
+may be used.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scorer.errors import UserError
+from scorer.scoring.validation import gx
+from scorer.scoring.validation.columns import Columns
+from scorer.scoring.validation.compiled import compile_rule
+from scorer.scoring.validation.frames import Frame
+from scorer.scoring.validation.rules import Rule, Verdict
+
+_TIMES = 4  # how often each edge value stands in a column
+_ALWAYS = (0.0, -0.0, 1.0, -1.0, sys.float_info.max, -sys.float_info.max, sys.float_info.min, 2.0**53)
+_MISSING = (np.nan, np.nan, np.inf, -np.inf)
+
+
+def find_differing(rules: Sequence[Rule], kinds: Mapping[str, np.dtype[Any]], *, where: str, suite: str) -> set[str]:
+    """The names of those whose compiled form tells something else than Great Expectations; all, where that cannot judge them.
+
+    `kinds` gives the type of each column that the rules name, int64 or float64.
+    """
+    columns = _edge_columns(rules, kinds)
+    trials: list[tuple[str, Rule]] = []
+    for rule in rules:
+        for place, (trial, values) in enumerate(_trials(rule, kinds, rows=len(next(iter(columns.values()), ())))):
+            columns |= values
+            trials.append((rule.name, replace(trial, name=f"{rule.name} {place}")))
+    edges = Frame(columns, rows=len(next(iter(columns.values()), ())))
+    try:
+        should = gx.judge([_renamed(trial) for _, trial in trials], edges, where=where, suite=suite)
+    except UserError:
+        return {rule.name for rule in rules}
+    seen = Columns(edges)
+    return {name for name, trial in trials if not _same(_judged(trial, seen), should[trial.name])}
+
+
+def _judged(trial: Rule, columns: Columns) -> Verdict | None:
+    form = compile_rule(trial)
+    return None if form is None else form(columns)
+
+
+def _same(one: Verdict | None, other: Verdict) -> bool:
+    return (
+        one is not None
+        and np.array_equal(one.broken, other.broken)
+        and (one.success, one.detail) == (other.success, other.detail)
+    )
+
+
+def _renamed(trial: Rule) -> Rule:
+    return replace(trial, entry={**trial.entry, "meta": {**trial.entry["meta"], "rule": trial.name}})
+
+
+def _trials(
+    rule: Rule, kinds: Mapping[str, np.dtype[Any]], *, rows: int
+) -> Iterator[tuple[Rule, dict[str, npt.NDArray[Any]]]]:
+    """The rule as it is asked of edge values; one on a whole column is asked of some columns of its own as well."""
+    yield rule, {}
+    if not rule.of_all:
+        return
+    (column,) = rule.columns
+    limits = sorted(set(map(float, _numbers(rule.entry["kwargs"]))))
+    mixed = np.resize([*limits, np.nan, 0.1, 0.2, 0.3], rows)
+    counted = [np.arange(rows) % (limit + off) for limit in limits for off in (-1, 0, 1) if 0 < limit + off <= rows]
+    flat = [np.full(rows, edge) for limit in limits for edge in _neighbours(limit) if math.isfinite(edge)]
+    for place, values in enumerate([mixed, *counted, *flat]):
+        name = f"{column} of {rule.name} {place}"
+        entry = {**rule.entry, "kwargs": {**rule.entry["kwargs"], "column": name}}
+        yield replace(rule, entry=entry, columns=(name,)), {name: _as(values.astype(np.float64), kinds[column])}
+
+
+def _edge_columns(rules: Sequence[Rule], kinds: Mapping[str, np.dtype[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """For each column that the rules name, the edge values in an order of its own, so that those of two columns meet in all ways."""
+    values = np.array([*_edges(rules), *_ALWAYS, *_MISSING] * _TIMES)
+    names = sorted({name for rule in rules for name in rule.columns})
+    columns = {}
+    for place, name in enumerate(names):
+        order = np.random.default_rng(place)
+        few = order.choice([np.nan, -np.inf, -1.0, 0.0, 1.0, np.inf], 200)
+        columns[name] = _as(np.concatenate([order.permutation(values), few]), kinds[name])
+    return columns
+
+
+def _as(values: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The values in a column's own type; what a whole number cannot be becomes 0 or the nearest that it can."""
+    if dtype.kind == "f":
+        return values
+    ends = 2.0**62
+    return np.nan_to_num(values, nan=0.0, posinf=ends, neginf=-ends).clip(-ends, ends).astype(np.int64)
+
+
+def _edges(rules: Sequence[Rule]) -> list[float]:
+    """Every number that stands in the arguments of the rules, with its two neighbours as a double and as a whole number."""
+    numbers = sorted({float(number) for rule in rules for number in _numbers(rule.entry.get("kwargs"))})
+    return sorted({edge for number in numbers for edge in (*_neighbours(number), number - 1, number + 1)})
+
+
+def _neighbours(number: float) -> tuple[float, float, float]:
+    return math.nextafter(number, -math.inf), number, math.nextafter(number, math.inf)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _numbers(each)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value

@@ -1,0 +1,143 @@
+"""The rules of a suite: what each expectation's `meta` says, and what was found when it was judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scorer.errors import UserError
+from scorer.types.enums import Action
+from scorer.types.values import Integers, RuleResult
+
+_META: Mapping[str, type] = {
+    "rule": str,
+    "action": str,
+    "expected": str,
+    "shows": list,
+    "once_per_entity": bool,
+    "min_rows": int,
+}
+_ALWAYS = ("rule", "action", "expected")
+_KINDS = {str: "text", list: "a list of columns", bool: "true or false", int: "a whole number"}
+_COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One expectation of a suite, and what a breach of it does."""
+
+    name: str
+    action: Action
+    expectation: str
+    columns: tuple[str, ...]
+    expected: str
+    shows: tuple[str, ...]
+    once_per_entity: bool
+    min_rows: int
+    of_all: bool  # whether it judges the rows together, and none by itself
+    entry: Mapping[str, Any]  # as it stands in the suite
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the rows stand to one expectation: the numbers of those that break it, in order, and whether it holds all the same."""
+
+    broken: Integers
+    success: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule found: the numbers of the rows that broke it."""
+
+    rule: Rule
+    judged: int
+    broken: Integers
+    success: bool
+    detail: str
+
+    def result(self, suite: str) -> RuleResult:
+        """The finding as counts, for the database."""
+        return RuleResult(
+            suite=suite,
+            rule=self.rule.name,
+            expectation=self.rule.expectation,
+            action=self.rule.action,
+            column_name=", ".join(self.rule.columns),
+            judged=self.judged,
+            unexpected=len(self.broken),
+            success=self.success,
+            detail=self.detail,
+        )
+
+    @property
+    def seen(self) -> str:
+        """What was found, as counts: a sentence is logged, and what a rule measured may be one patient's value."""
+        if len(self.broken):
+            return f"{len(self.broken)} of {self.judged} rows are otherwise"
+        return f"all {self.judged} rows together are otherwise (scorer.validation_results says what was measured)"
+
+
+def read_rules(entries: Any, *, where: str) -> tuple[Rule, ...]:
+    """The rules of a suite's expectations, in order. Raises UserError where one says what no rule can say."""
+    rules = tuple(_rule(entry, where=f"{where}: expectation {place}") for place, entry in enumerate(entries, start=1))
+    repeated = [name for name, times in Counter(rule.name for rule in rules).items() if times > 1]
+    if repeated:
+        raise UserError(f"{where}: two rules are called {repeated[0]!r}.")
+    return rules
+
+
+def with_actions(rules: tuple[Rule, ...], actions: Mapping[str, Action]) -> tuple[Rule, ...]:
+    """The rules, each with the action that the job gives it instead of the suite's."""
+    return tuple(replace(rule, action=actions.get(rule.name, rule.action)) for rule in rules)
+
+
+def _rule(entry: Any, *, where: str) -> Rule:
+    if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
+        raise UserError(f'{where} is no expectation: it needs a "type", "kwargs" and a "meta".')
+    meta = entry["meta"] if isinstance(entry.get("meta"), dict) else {}
+    _require_meta(meta, where=f"{where}, {entry['type']}")
+    if meta["action"] not in set(Action):
+        raise UserError(
+            f"{where}: rule {meta['rule']} has the action {meta['action']!r}; there are: {', '.join(Action)}."
+        )
+    arguments = entry["kwargs"] if isinstance(entry.get("kwargs"), dict) else {}
+    named = [arguments[key] for key in _COLUMN_ARGUMENTS if key in arguments]
+    return Rule(
+        name=meta["rule"],
+        action=Action(meta["action"]),
+        expectation=entry["type"],
+        columns=tuple(column for each in named for column in (each if isinstance(each, list) else [each])),
+        expected=meta["expected"],
+        shows=tuple(meta.get("shows", ())),
+        once_per_entity=meta.get("once_per_entity", False),
+        min_rows=meta.get("min_rows", 0),
+        of_all=is_of_all(entry["type"]),
+        entry=entry,
+    )
+
+
+def is_of_all(expectation: str) -> bool:
+    """Whether an expectation of this type judges a column as a whole, such as its mean.
+
+    >>> is_of_all("expect_column_mean_to_be_between"), is_of_all("expect_column_values_to_be_between")
+    (True, False)
+    """
+    others = ("values_", "value_", "pair_", "to_exist", "type_")
+    column, _, rest = expectation.partition("expect_column_")
+    return not column and bool(rest) and not rest.startswith(others)
+
+
+def _require_meta(meta: Mapping[str, Any], *, where: str) -> None:
+    for key in _ALWAYS:
+        if key not in meta:
+            raise UserError(f'{where}, has no "{key}" in its meta.')
+    for key, value in meta.items():
+        if key not in _META:
+            raise UserError(f'{where}: rule {meta["rule"]} has the unknown key "{key}" in its meta.')
+        parts = value if isinstance(value, list) else []
+        if type(value) is not _META[key] or not all(isinstance(part, str) for part in parts):
+            raise UserError(f'{where}: rule {meta["rule"]}: "{key}" in its meta must be {_KINDS[_META[key]]}.')

@@ -1,0 +1,304 @@
+"""Suite + frame -> accepted, rejections.
+
+Each expectation of a suite names, in its `meta`, the rule's id, its action (warn, drop, quarantine, fail), what it expects in words, and
+which columns a rejection shows. Frames hold numbers only, and verdicts come back as row numbers, so that no patient's value enters a
+result. Rules are judged by their compiled form where it is proved, and else by Great Expectations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scorer.errors import RunStopped, UserError
+from scorer.jobs.job import Job
+from scorer.scoring.validation.frames import Frame, Pool, feature_frame, observation_frame, score_frame, with_newest
+from scorer.scoring.validation.rule_engine import Judges
+from scorer.scoring.validation.rules import Finding, Rule, Verdict, read_rules, with_actions
+from scorer.types.enums import Action
+from scorer.types.values import (
+    NO_TIME,
+    Attributes,
+    Booleans,
+    Features,
+    Floats,
+    Integers,
+    Observations,
+    Rejection,
+    RuleResult,
+)
+
+# No date of the database lies so far from 1970, in microseconds: what does is its infinity.
+_ENDLESS = 2**62
+# So many characters of a text from the database are shown, and stand in a key.
+_SHOWN_CHARACTERS = 200
+_SHOWN_COLUMNS = 20
+# So many findings of one rule about one entity are recorded one by one: whoever mends them need not see more of a kind at once.
+_LISTED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationVerdict:
+    """Which observations may be used (n,), which entities are held and by which rule, and why."""
+
+    usable: Booleans
+    held: Mapping[int, str]
+    rejections: tuple[Rejection, ...]
+    results: tuple[RuleResult, ...]
+    unknown_codes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityVerdict:
+    """Which entities are held and by which rule, and why."""
+
+    held: Mapping[int, str]
+    rejections: tuple[Rejection, ...]
+    results: tuple[RuleResult, ...]
+
+
+class Suites:
+    """A job's three suites, ready to judge; made once per process and job version.
+
+    `compiled` says whether rules may be judged by their compiled form, which gives the same verdicts, by any number of threads at once;
+    `records` is the folder where is kept what was proved of it.
+    """
+
+    def __init__(self, job: Job, *, compiled: bool = True, records: Path | None = None) -> None:
+        self._job = job
+        self._observations, self._features, self._scores = (
+            _Suite(job, name, compiled=compiled, records=records) for name in ("observations", "features", "scores")
+        )
+        unknown = set(job.actions) - {rule.name for suite in self._all() for rule in suite.rules}
+        if unknown:
+            raise UserError(f"Job {job.name}: [actions] names {sorted(unknown)[0]!r}, which is no rule of its suites.")
+        for suite in (self._features, self._scores):
+            for rule in suite.rules:
+                if rule.action is Action.DROP:
+                    raise UserError(f"{suite.where}: rule {rule.name} cannot drop; only observations can be dropped.")
+
+    def _all(self) -> tuple[_Suite, ...]:
+        return self._observations, self._features, self._scores
+
+    def judge_observations(
+        self, observations: Observations, attributes: Attributes, *, as_of: Integers
+    ) -> ObservationVerdict:
+        """The verdict on each observation. Raises RunStopped where a rule whose action is fail is broken."""
+        frame = observation_frame(self._job, observations, attributes, as_of=as_of)
+        findings = self._observations.judge(frame)
+        usable = np.ones(len(observations), dtype=bool)
+        held: dict[int, str] = {}
+        for finding in findings:
+            if finding.rule.action is Action.DROP:
+                usable[finding.broken] = False
+            elif finding.rule.action is Action.QUARANTINE:
+                for position in np.unique(observations.position[finding.broken]).tolist():
+                    held.setdefault(position, finding.rule.name)
+        return ObservationVerdict(
+            usable=usable,
+            held=held,
+            rejections=tuple(each for finding in findings for each in _observation_rejections(observations, finding)),
+            results=tuple(finding.result(self._observations.name) for finding in findings),
+            unknown_codes=_unknown_codes(self._job, observations),
+        )
+
+    def judge_features(
+        self, entity_ids: Sequence[str], features: Features, attributes: Attributes, *, read: Integers, used: Integers
+    ) -> EntityVerdict:
+        """The verdict on each entity's features. Raises RunStopped where a rule whose action is fail is broken."""
+        frame = feature_frame(features, attributes, read=read, used=used)
+        return self._judge_entities(self._features, entity_ids, frame)
+
+    @property
+    def pool_rows(self) -> int:
+        """How many scores a batch needs to be judged alone by every rule; one with fewer is judged with a pool."""
+        return max((rule.min_rows for rule in self._scores.rules if rule.of_all), default=0)
+
+    def judge_scores(
+        self, entity_ids: Sequence[str], *, score: Floats, training_quantile: Floats, pool: Pool | None = None
+    ) -> EntityVerdict:
+        """The verdict on the scores about to be published. Raises RunStopped where a rule whose action is fail is broken.
+
+        A rule on all scores together that needs more of them than there are is judged with the newest of the `pool` as well.
+        """
+        frame = score_frame(score, training_quantile)
+        return self._judge_entities(self._scores, entity_ids, frame, pool=pool)
+
+    def check_columns(self, observations: Observations, attributes: Attributes, features: Features) -> None:
+        """Raise UserError where a suite names a column that its frame does not have; prove the compiled forms for what it has."""
+        nobody = np.empty(0, np.int64)
+        self._observations.prepare(observation_frame(self._job, observations, attributes, as_of=nobody))
+        self._features.prepare(feature_frame(features, attributes, read=nobody, used=nobody))
+        self._scores.prepare(score_frame(np.empty(0), np.empty(0)))
+
+    def _judge_entities(
+        self, suite: _Suite, entity_ids: Sequence[str], frame: Frame, *, pool: Pool | None = None
+    ) -> EntityVerdict:
+        findings = suite.judge(frame, pool=pool)
+        held: dict[int, str] = {}
+        for finding in findings:
+            if finding.rule.action is Action.QUARANTINE:
+                for position in finding.broken.tolist():
+                    held.setdefault(position, finding.rule.name)
+        return EntityVerdict(
+            held=held,
+            rejections=tuple(each for finding in findings for each in _entity_rejections(entity_ids, frame, finding)),
+            results=tuple(finding.result(suite.name) for finding in findings),
+        )
+
+
+class _Suite:
+    """One suite, ready to judge."""
+
+    def __init__(self, job: Job, name: str, *, compiled: bool, records: Path | None) -> None:
+        self.name = name
+        self.where = f"Suite {name} of job {job.name}"
+        rules = read_rules(job.suites[name]["expectations"], where=self.where)
+        self._judges = Judges(rules, where=self.where, compiled=compiled, records=records)
+        self.rules = with_actions(rules, job.actions)
+
+    def require_columns(self, frame: Frame) -> None:
+        for rule in self.rules:
+            for column in (*rule.columns, *(show for show in rule.shows if show not in _SHOWN)):
+                if column not in frame.columns:
+                    there = [*frame.columns]
+                    raise UserError(
+                        f"{self.where}: rule {rule.name} names the column {column!r}, which is not there; there are: "
+                        f"{', '.join(there[:_SHOWN_COLUMNS])}{', ...' if len(there) > _SHOWN_COLUMNS else ''}."
+                    )
+
+    def prepare(self, frame: Frame) -> None:
+        """See that the rules' columns are there, and prove the compiled forms for such columns."""
+        self.require_columns(frame)
+        self._judges.prepare(frame)
+
+    def judge(self, frame: Frame, *, pool: Pool | None = None) -> list[Finding]:
+        """A finding per rule, in the suite's order; those of rules on all rows together with the pool, where the frame is too small."""
+        self.require_columns(frame)
+        frames = {
+            rule.name: _with_pool(rule, frame, pool=pool)
+            for rule in self.rules
+            if pool is not None and rule.of_all and len(frame) < rule.min_rows
+        }
+        found = self._judge_together([rule for rule in self.rules if rule.name not in frames], frame)
+        for rule in self.rules:
+            if rule.name in frames:
+                found |= self._judge_together([rule], frames[rule.name])
+        findings = [found[rule.name] for rule in self.rules]
+        for finding in findings:
+            if finding.rule.action is Action.FAIL and not finding.success:
+                raise RunStopped(
+                    f"{self.where}: rule {finding.rule.name} stops the run: expected {finding.rule.expected}; "
+                    f"{finding.seen}. Nothing of this batch was published.",
+                    results=tuple(each.result(self.name) for each in findings),
+                )
+        return findings
+
+    def _judge_together(self, rules: Sequence[Rule], frame: Frame) -> dict[str, Finding]:
+        """By rule's name, what `rules` find, or that the frame has too few rows for them."""
+        asked = [rule for rule in rules if len(frame) >= rule.min_rows]
+        verdicts = self._judges.judge(asked, frame) if asked else {}
+        return {rule.name: _finding(rule, verdicts.get(rule.name), rows=len(frame)) for rule in rules}
+
+
+def _with_pool(rule: Rule, frame: Frame, *, pool: Pool) -> Frame:
+    """The scores given in `frame`, and as many of the newest in the pool as the rule then lacks."""
+    return with_newest(frame, pool.by_entity if rule.once_per_entity else pool.by_inputs, rows=rule.min_rows)
+
+
+def _finding(rule: Rule, verdict: Verdict | None, *, rows: int) -> Finding:
+    if verdict is None:
+        detail = f"not judged: {rows} rows, {rule.min_rows} needed"
+        return Finding(rule=rule, judged=0, broken=np.empty(0, np.int64), success=True, detail=detail)
+    return Finding(rule=rule, judged=rows, broken=verdict.broken, success=verdict.success, detail=verdict.detail)
+
+
+def _unknown_codes(job: Job, observations: Observations) -> dict[str, int]:
+    known = {code.name for code in job.codes}
+    times = np.bincount(observations.code[observations.code >= 0], minlength=len(observations.codes))
+    codes = zip(observations.codes, times.tolist(), strict=True)
+    counts = {_key(code): count for code, count in codes if count and code not in known}
+    none = int((observations.code < 0).sum())
+    return counts | ({"(none)": none} if none else {})
+
+
+def _time_text(rows: Observations, row: int) -> str:
+    time = int(rows.time[row])
+    if abs(time) >= _ENDLESS:
+        return "null" if time == NO_TIME else "infinity" if time > 0 else "-infinity"
+    return f"{np.datetime64(time, 'us')}Z"
+
+
+def _value_text(rows: Observations, row: int) -> str:
+    return "null" if rows.value_is_null[row] else str(rows.value[row])
+
+
+_SHOWN: dict[str, Callable[[Observations, int], str]] = {
+    "observation_date": _time_text,
+    "observation_type_code": lambda rows, row: rows.codes[rows.code[row]] if rows.code[row] >= 0 else "(none)",
+    "observation_value": _value_text,
+    "reference_range_min": lambda rows, row: str(rows.low[row]),
+    "reference_range_max": lambda rows, row: str(rows.high[row]),
+}
+
+
+def _observation_rejections(observations: Observations, finding: Finding) -> Iterable[Rejection]:
+    """Of each entity the first _LISTED, and one more that says how many there are beside them."""
+    rule = finding.rule
+    found: Counter[str] = Counter()
+    alike: Counter[tuple[str, str]] = Counter()
+    for row in finding.broken.tolist():
+        entity_id = observations.keys[int(observations.position[row])].entity_id
+        if rule.once_per_entity:
+            alike[entity_id, _observed(rule, observations, row)] += 1
+            continue
+        found[entity_id] += 1
+        if found[entity_id] <= _LISTED:
+            observed = _observed(rule, observations, row)
+            yield _rejection(rule, entity_id, str(observations.observation_id[row]), _cut(observed))
+    for (entity_id, observed), times in alike.items():
+        found[entity_id] += 1
+        if found[entity_id] <= _LISTED:
+            yield _rejection(rule, entity_id, observed, f"{_cut(observed)} ({times} observations)")
+    for entity_id, times in found.items():
+        if times > _LISTED:
+            yield _rejection(rule, entity_id, None, f"{times - _LISTED} more findings, which are not listed")
+
+
+def _observed(rule: Rule, observations: Observations, row: int) -> str:
+    return " ".join(_SHOWN[show](observations, row) if show in _SHOWN else show for show in rule.shows)
+
+
+def _entity_rejections(entity_ids: Sequence[str], frame: Frame, finding: Finding) -> Iterable[Rejection]:
+    for row in finding.broken.tolist():
+        observed = " ".join(str(frame[show][row]) for show in finding.rule.shows)
+        yield _rejection(finding.rule, entity_ids[row], None, observed)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _key(text: str) -> str:
+    """The text, or where it is too long for an index its beginning and a hash: of different texts never the same."""
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{text[: _SHOWN_CHARACTERS - len(digest) - 2]}\N{HORIZONTAL ELLIPSIS} {digest}"
+
+
+def _rejection(rule: Rule, entity_id: str, observation_id: str | None, observed: str) -> Rejection:
+    return Rejection(
+        entity_id=entity_id,
+        observation_id=None if observation_id is None else _key(observation_id),
+        rule=rule.name,
+        action=rule.action,
+        column_name=", ".join(rule.shows or rule.columns),
+        observed=observed,
+        expected=rule.expected,
+    )

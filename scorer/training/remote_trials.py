@@ -1,0 +1,101 @@
+"""Trials on a Dask cluster: each worker reads the landmarks from its own database, once, and tries what it is given by number."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from scorer.config import Settings
+from scorer.database.connection import Target
+from scorer.database.source.reader import Source
+from scorer.errors import UserError
+from scorer.evaluation.landmarks import read_landmarks
+from scorer.jobs.job import Job
+from scorer.log import events
+from scorer.log.logger import say
+from scorer.runs.cluster import Cluster, ClusterLost
+from scorer.runs.remote import Errand, own, why_not
+from scorer.runs.threads import libraries_on_one_thread
+from scorer.training.trials import Cohort, tried
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a worker is told of a search, and nothing of its rows."""
+
+    errand: Errand
+    landmark_step: str
+    folds: int
+
+
+def try_away(
+    settings: Settings, search: Search, numbers: Sequence[int], data_sha256: str, until: float | None
+) -> Iterator[dict[str, Any]]:
+    """The trials of these numbers that the cluster tries, as they end; what keeps it from others is told, and they are left.
+
+    Raises UserError where the cluster does not answer at first, or is not fit.
+    """
+    told: set[str] = set()
+    with Cluster(settings) as cluster:
+        cluster.start(_tried_away, [(search, data_sha256, number, until) for number in numbers])
+        try:
+            for trial, why in cluster.results():
+                if trial is not None:
+                    yield trial
+                elif why is not None and why not in told:
+                    told.add(why)
+                    say(_log, events.CLUSTER_LOST, job=search.errand.job, error=why)
+        except ClusterLost as error:
+            say(_log, events.CLUSTER_LOST, job=search.errand.job, error=str(error))
+        finally:
+            cluster.forget(_forget)
+
+
+# The worker's side
+
+_reading = threading.Lock()
+_read: dict[tuple[Search, str], tuple[Job, Cohort]] = {}
+
+
+def _tried_away(
+    search: Search, data_sha256: str, number: int, until: float | None
+) -> tuple[dict[str, Any] | None, str | None]:
+    """A trial, and why there is none."""
+    found: list[dict[str, Any] | None] = []
+
+    def try_it() -> None:
+        job, cohort = _cohort(search, data_sha256)
+        with libraries_on_one_thread():
+            found.append(tried(cohort, job, number, until))
+
+    why = why_not(try_it)
+    return (found[0] if found else None), why
+
+
+def _cohort(search: Search, data_sha256: str) -> tuple[Job, Cohort]:
+    """The cohort of the search, read by this host; UserError where it is not the one that was meant."""
+    with _reading:
+        if (search, data_sha256) not in _read:
+            _read.clear()
+            here = own(search.errand)
+            target = Target.of(here.url, here.settings, role=here.settings.worker_role)
+            steps = {"first_landmark": search.landmark_step, "landmark_step": search.landmark_step}
+            with closing(Source(target)) as source:
+                landmarks = read_landmarks(here.job, source, parameters=steps)
+            if landmarks.data_sha256 != data_sha256:
+                raise UserError(
+                    "the source tables have changed since the search was begun; what is left is tried where it was."
+                )
+            _read[search, data_sha256] = here.job, Cohort.of(landmarks, here.job, folds=search.folds)
+        return _read[search, data_sha256]
+
+
+def _forget() -> None:
+    with _reading:
+        _read.clear()
