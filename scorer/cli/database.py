@@ -78,7 +78,7 @@ def plan(settings: Settings) -> None:
     from scorer.database.session import engine
 
     ours = Target.of(database_url(settings), settings, role=None)
-    sql = schema.plan(engine(ours))
+    sql = schema.upgrade_sql(engine(ours))
     for lock in upgrade_locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
         click.echo(f"-- {lock.sentence}")
     click.echo(sql or "-- The schema is at head: an upgrade would run nothing.")

@@ -1,5 +1,6 @@
-"""The command line: parsing and exit codes. The commands are in the modules beside this one: one plain function each, whose docstring is its help.
+"""The command line: parsing and exit codes; the commands are in the modules beside this one, one plain function each.
 
+The docstring of a command is its help.
 Exit 0: done. 1: something the operator can mend, in one sentence on stderr. 70: a bug, with its traceback. What a command needs is
 imported inside it, so that `--help` and `status` do not wait for libraries that they do not use.
 """

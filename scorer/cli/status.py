@@ -20,15 +20,15 @@ def status(settings: Settings, *, as_json: bool) -> None:
     then the daemons at work.
     """
     from scorer.database.connection import Target
-    from scorer.database.readonly_session import Glance
+    from scorer.database.readonly_session import ReadOnlySession
     from scorer.database.store.status import Watch
     from scorer.monitoring.status import as_json as told
-    from scorer.monitoring.status import as_text, look
+    from scorer.monitoring.status import as_text, read_status
 
     target = Target.of(database_url(settings), settings, role=settings.worker_role)
-    watch = Watch(Glance(target, patience=settings.connect_timeout))
+    watch = Watch(ReadOnlySession(target, patience=settings.connect_timeout))
     try:
-        standing = look(watch, jobs_dir=settings.jobs_dir)
+        standing = read_status(watch, jobs_dir=settings.jobs_dir)
     finally:
         watch.close()
     if as_json:
@@ -51,7 +51,7 @@ def plan(settings: Settings, job: str, *, as_json: bool) -> None:
 
     from scorer.cli.output import print_plan
     from scorer.jobs.job import load_job
-    from scorer.runs.plan import plan as planned
+    from scorer.runs.plan import plan_run as planned
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     found = planned(loaded, url=database_url(settings), settings=settings)
@@ -71,10 +71,10 @@ def check(settings: Settings, *, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from scorer.runs.check import check as look
+    from scorer.runs.check import check as read_status
 
     lines = []
-    for line in look(url=database_url(settings), settings=settings):
+    for line in read_status(url=database_url(settings), settings=settings):
         lines.append(line)
         if not as_json:
             click.echo(f"{'ok' if line.holds else 'NO':3} {line.name}: {line.found}")

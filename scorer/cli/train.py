@@ -264,8 +264,8 @@ def _away(settings: Settings, job: Any, store: Any, landmark_step: str, folds: i
     from functools import partial
 
     from scorer.runs.cluster import Cluster
-    from scorer.runs.remote import errand_of
-    from scorer.training.remote_trials import Search, try_away
+    from scorer.runs.remote import remote_task_of
+    from scorer.training.remote_trials import RemoteSearch, try_away
 
     with Cluster(settings):
-        return partial(try_away, settings, Search(errand_of(job, store), landmark_step, folds))
+        return partial(try_away, settings, RemoteSearch(remote_task_of(job, store), landmark_step, folds))

@@ -1,7 +1,7 @@
 """The daemon: runs every job on its schedule, answers requests, and tells systemd how it is.
 
-The main thread does no work of its own and never waits for the database: it takes signals, feeds the watchdog as long as every lane
-shows life, and starts and stops the lanes. APScheduler is the metronome: it wakes a job's lane at each tick, and the lane finds out for
+The main thread does no work of its own and never waits for the database: it takes signals, feeds the watchdog as long as every loop
+shows life, and starts and stops the loops. APScheduler is the metronome: it wakes a job's loop at each tick, and the loop finds out for
 itself, by the database, what is due.
 """
 
@@ -21,16 +21,16 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from scorer.config import Settings
-from scorer.daemon.heartbeat import HeartLane
-from scorer.daemon.loop import Lane
-from scorer.daemon.nightly_loop import NightLane
+from scorer.daemon.heartbeat import HeartbeatLoop
+from scorer.daemon.loop import Loop
+from scorer.daemon.nightly_loop import NightlyLoop
 from scorer.daemon.outage import Outage
-from scorer.daemon.readiness import GateLane, Verdict
-from scorer.daemon.request_loop import RequestLane
-from scorer.daemon.schedule_loop import JobLane
+from scorer.daemon.readiness import Readiness, ReadinessLoop
+from scorer.daemon.request_loop import RequestLoop
+from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.daemon.service_manager import SIGNALS, ServiceManager
 from scorer.database.connection import Target
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.status import Watch
 from scorer.errors import UserError
 from scorer.jobs.job import Job
@@ -54,16 +54,16 @@ class Daemon:
 
     def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
         self._url, self._settings = url, settings
-        self._gate = GateLane(url=url, settings=settings, reload_settings=reload_settings)
+        self._gate = ReadinessLoop(url=url, settings=settings, reload_settings=reload_settings)
         self._manager = ServiceManager(os.environ)
         self._outage = Outage()
-        self._heart = HeartLane(url=url, settings=settings, outage=self._outage)
+        self._heart = HeartbeatLoop(url=url, settings=settings, outage=self._outage)
         self._health = Health(
-            Watch(Glance(Target.of(url, settings, role=settings.worker_role), patience=_PATIENCE)), state=self
+            Watch(ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=_PATIENCE)), state=self
         )
-        self._requests: RequestLane | None = None
-        self._nights: NightLane | None = None
-        self._lanes: dict[str, JobLane] = {}
+        self._requests: RequestLoop | None = None
+        self._nights: NightlyLoop | None = None
+        self._loops: dict[str, ScheduleLoop] = {}
         self._metronome = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -113,8 +113,8 @@ class Daemon:
         return taken
 
     def live(self) -> bool:
-        """Whether every lane shows life."""
-        return not any(self._hangs(lane) for lane in self._all_lanes())
+        """Whether every loop shows life."""
+        return not any(self._hangs(loop) for loop in self._all_loops())
 
     def ready(self) -> str | None:
         """Why it claims nothing; None where it does."""
@@ -124,31 +124,31 @@ class Daemon:
             return "a part of the service hangs"
         if self._outage.lasts:
             return "the database cannot be worked with"
-        if self._heart.pulse.hindered is not None:
-            return self._heart.pulse.hindered
+        if self._heart.liveness.hindered is not None:
+            return self._heart.liveness.hindered
         # One job that cannot run does not keep the others from it: reporting.health tells each job's own.
-        hindered = [lane.pulse.hindered for lane in self._lanes.values()]
+        hindered = [loop.liveness.hindered for loop in self._loops.values()]
         return hindered[0] if hindered and all(hindered) else None
 
     def schedules(self) -> dict[str, Schedule]:
         """By job, when it is due."""
-        return {name: lane.job.schedule for name, lane in list(self._lanes.items())}
+        return {name: loop.job.schedule for name, loop in list(self._loops.items())}
 
     def _interval(self) -> float:
         """Seconds between two looks: three of them, at least, while the watchdog waits once."""
         watchdog = self._manager.watchdog
         return min(_LOOK, _LOOK if watchdog is None else watchdog / 3).total_seconds()
 
-    def _all_lanes(self) -> list[Lane]:
-        of_all = [lane for lane in (self._requests, self._nights) if lane is not None]
-        return [self._heart, self._gate, *self._lanes.values(), *of_all]
+    def _all_loops(self) -> list[Loop]:
+        of_all = [loop for loop in (self._requests, self._nights) if loop is not None]
+        return [self._heart, self._gate, *self._loops.values(), *of_all]
 
     def _look(self) -> None:
         """See to what has changed since the last look, and feed the watchdog if all is alive."""
         self._say_jumps()
         if (verdict := self._gate.take()) is not None:
             self._take_on(verdict)
-        hanging = [lane.pulse for lane in self._all_lanes() if self._hangs(lane)]
+        hanging = [loop.liveness for loop in self._all_loops() if self._hangs(loop)]
         if not hanging:
             self._manager.alive()
             if self._why_not is not None:
@@ -160,33 +160,33 @@ class Daemon:
         self._heart.tell(ready=self.ready() is None, detail=self._told())
         self._manager.status(self._told())
 
-    def _hangs(self, lane: Lane) -> bool:
-        silent = time.monotonic() - lane.pulse.beat_at
-        return not lane.lives or silent > self._settings.run_limit.total_seconds()
+    def _hangs(self, loop: Loop) -> bool:
+        silent = time.monotonic() - loop.liveness.beat_at
+        return not loop.lives or silent > self._settings.run_limit.total_seconds()
 
     def _say_jumps(self) -> None:
         """Tell where this machine's clock has moved against the steady one; nothing depends on it."""
         clocks = time.time() - time.monotonic()
         if abs(clocks - self._clocks) > _A_JUMP.total_seconds():
             say(_log, events.CLOCK_JUMPED, of="this machine", seconds=round(clocks - self._clocks))
-            for lane in self._lanes.values():
-                self._beat_time(lane)
+            for loop in self._loops.values():
+                self._beat_time(loop)
         self._clocks = clocks
 
     def _told(self) -> str:
         """What `systemctl status` shows."""
         if (why := self.ready()) is not None:
             return f"Not ready: {why}"
-        ticks = [(lane.next_tick, name) for name, lane in self._lanes.items() if lane.next_tick]
+        ticks = [(loop.next_tick, name) for name, loop in self._loops.items() if loop.next_tick]
         parts = [f"next {name} {tick:%Y-%m-%d %H:%M} UTC" for tick, name in sorted(ticks)[:1]]
-        busy = [lane.pulse for lane in self._lanes.values() if lane.pulse.doing]
-        parts += [f"{pulse.name}: {pulse.doing}" for pulse in busy[:1]]
+        busy = [loop.liveness for loop in self._loops.values() if loop.liveness.doing]
+        parts += [f"{each.name}: {each.doing}" for each in busy[:1]]
         return "; ".join([*parts, *filter(None, [self._heart.summary])]) or "Ready"
 
     # Becoming ready, and changing
 
-    def _take_on(self, verdict: Verdict) -> None:
-        """Act on what the gate found: start the lanes of the jobs that are sound, and be ready once everything holds."""
+    def _take_on(self, verdict: Readiness) -> None:
+        """Act on what the gate found: start the loops of the jobs that are sound, and be ready once everything holds."""
         ready = self._why_not is None
         if verdict.of_reload and verdict.broken is not None:
             say(_log, events.RELOAD_REFUSED, reason=verdict.broken)
@@ -209,48 +209,48 @@ class Daemon:
         self._why_not = reason
 
     def _keep(self, jobs: Sequence[Job], *, others: bool) -> None:
-        """Have a lane for each of `jobs`; those of others go on as they are, or end."""
+        """Have a loop for each of `jobs`; those of others go on as they are, or end."""
         names = {job.name for job in jobs}
-        for name in set() if others else set(self._lanes) - names:
+        for name in set() if others else set(self._loops) - names:
             self._metronome.remove_job(name)
-            self._lanes.pop(name).stop()
+            self._loops.pop(name).stop()
         for job in jobs:
-            if job.name in self._lanes:
-                self._lanes[job.name].reload(job, settings=self._settings)
+            if job.name in self._loops:
+                self._loops[job.name].reload(job, settings=self._settings)
             else:
-                self._lanes[job.name] = JobLane(job, url=self._url, settings=self._settings, outage=self._outage)
-                self._lanes[job.name].start()
-            self._beat_time(self._lanes[job.name])
+                self._loops[job.name] = ScheduleLoop(job, url=self._url, settings=self._settings, outage=self._outage)
+                self._loops[job.name].start()
+            self._beat_time(self._loops[job.name])
         self._heart.reload(settings=self._settings)
-        if not self._lanes:
+        if not self._loops:
             return
-        known = [lane.job for lane in self._lanes.values()]
+        known = [loop.job for loop in self._loops.values()]
         if self._requests is None:
-            self._requests = RequestLane(known, url=self._url, settings=self._settings, outage=self._outage)
+            self._requests = RequestLoop(known, url=self._url, settings=self._settings, outage=self._outage)
             self._requests.start()
         else:
             self._requests.reload(known, settings=self._settings)
         if self._nights is None:
-            self._nights = NightLane(known, url=self._url, settings=self._settings, outage=self._outage)
+            self._nights = NightlyLoop(known, url=self._url, settings=self._settings, outage=self._outage)
             self._nights.start()
         else:
             self._nights.reload(known, settings=self._settings)
 
-    def _beat_time(self, lane: JobLane) -> None:
-        """Have the metronome wake a lane at each tick of its schedule."""
-        self._metronome.add_job(lane.wake, _Ticks(lane.job.schedule), id=lane.job.name, replace_existing=True)
+    def _beat_time(self, loop: ScheduleLoop) -> None:
+        """Have the metronome wake a loop at each tick of its schedule."""
+        self._metronome.add_job(loop.wake, _Ticks(loop.job.schedule), id=loop.job.name, replace_existing=True)
 
     def _stop(self) -> int:
-        """End every lane after its batch, or, where that takes too long, by letting the server roll it back; the exit code."""
+        """End every loop after its batch, or, where that takes too long, by letting the server roll it back; the exit code."""
         say(_log, events.DAEMON_STOPPING)
         self._manager.stopping()
         self._metronome.shutdown(wait=False)
         self._health.close()
-        lanes = self._all_lanes()
-        for lane in lanes:
-            lane.stop()
+        loops = self._all_loops()
+        for loop in loops:
+            loop.stop()
         until = time.monotonic() + self._settings.stop_grace.total_seconds()
-        ended = [lane.join(until - time.monotonic()) for lane in lanes]
+        ended = [loop.join(until - time.monotonic()) for loop in loops]
         say(_log, events.DAEMON_STOPPED, rolled_back=ended.count(False))
         if not all(ended):
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""A lane that writes down that the daemon lives."""
+"""A loop that writes down that the daemon lives."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from scorer.config import Settings
-from scorer.daemon.loop import Lane, daemon_name
+from scorer.daemon.loop import Loop, daemon_name
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Target
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.store.status import JobHealth, Watch
 from scorer.database.store.ticks import Timetable
@@ -26,7 +26,7 @@ _BEAT = timedelta(seconds=5)
 _A_JUMP = timedelta(minutes=1)
 
 
-class HeartLane(Lane):
+class HeartbeatLoop(Loop):
     """Writes down every few seconds that this daemon lives, and so finds out when the database goes."""
 
     def __init__(self, *, url: str, settings: Settings, outage: Outage | None = None) -> None:
@@ -41,7 +41,7 @@ class HeartLane(Lane):
         """Have sessions in the manners of `settings`."""
         target = Target.of(self._url, settings, role=settings.worker_role)
         self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
-        self._watch = Watch(Glance(target, patience=_BEAT))
+        self._watch = Watch(ReadOnlySession(target, patience=_BEAT))
 
     def reload(self, *, settings: Settings) -> None:
         """Keep to these settings from the next beat on."""
@@ -62,7 +62,7 @@ class HeartLane(Lane):
             Timetable(self._session).leave(daemon_name())
         self.close()
 
-    def turn(self) -> float:
+    def step(self) -> float:
         """One beat."""
         if self._changed != self.settings:
             self.close()

@@ -12,7 +12,7 @@ from scorer.config import Settings
 from scorer.daemon.outage import Outage
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.log import events
-from scorer.log.bug_reports import Bugs
+from scorer.log.bug_reports import BugReports
 from scorer.log.logger import say
 
 _log = logging.getLogger(__name__)
@@ -23,8 +23,8 @@ def daemon_name() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
-class Pulse:
-    """A lane's signs of life, and why it cannot do its work, if it cannot; read by other threads."""
+class Liveness:
+    """A loop's signs of life, and why it cannot do its work, if it cannot; read by other threads."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -35,29 +35,29 @@ class Pulse:
 
     @property
     def hindered(self) -> str | None:
-        """Why the lane cannot do its work: what it found itself, or that the database has kept it from it for long."""
+        """Why the loop cannot do its work: what it found itself, or that the database has kept it from it for long."""
         return self.reason or self.blocked
 
     def beat(self, doing: str = "") -> None:
-        """Say that the lane lives, and what it does."""
+        """Say that the loop lives, and what it does."""
         self.beat_at = time.monotonic()
         self.doing = doing
 
     def rest(self, seconds: float) -> None:
-        """Say that the lane waits for so long, and is expected to show no life before."""
+        """Say that the loop waits for so long, and is expected to show no life before."""
         self.beat_at = time.monotonic() + seconds
         self.doing = ""
 
 
-class Lane:
+class Loop:
     """A thread that takes its turn whenever it is woken, or some time has passed, until the daemon stops."""
 
     def __init__(self, name: str, *, settings: Settings, outage: Outage | None = None) -> None:
-        """`outage` is what it knows together with other lanes, if there are any."""
-        self.pulse = Pulse(name)
+        """`outage` is what it knows together with other loops, if there are any."""
+        self.liveness = Liveness(name)
         self.settings = settings
         self._outage = outage or Outage()
-        self._bugs = Bugs()
+        self._bugs = BugReports()
         self._new = False  # its sessions are, since the database broke off its last turn
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -77,7 +77,7 @@ class Lane:
         self._wake.set()
 
     def stopping(self) -> bool:
-        """Whether the lane was told to stop."""
+        """Whether the loop was told to stop."""
         return self._stop.is_set()
 
     @property
@@ -86,16 +86,16 @@ class Lane:
         return self._thread.is_alive() or self.stopping()
 
     def join(self, seconds: float) -> bool:
-        """Whether the lane has ended, within so many seconds."""
+        """Whether the loop has ended, within so many seconds."""
         self._thread.join(max(seconds, 0.0))
         return not self._thread.is_alive()
 
-    def turn(self) -> float:
-        """Do what is to be done now; seconds until the next turn, if nobody wakes the lane before."""
+    def step(self) -> float:
+        """Do what is to be done now; seconds until the next turn, if nobody wakes the loop before."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """End the lane's sessions; the next turn opens new ones."""
+        """End the loop's sessions; the next turn opens new ones."""
         raise NotImplementedError
 
     def end(self) -> None:
@@ -105,20 +105,20 @@ class Lane:
     def _live(self) -> None:
         while not self.stopping():
             seconds = self._guarded_turn()
-            self.pulse.rest(seconds)
+            self.liveness.rest(seconds)
             self._guarded_wait(seconds)
         try:
             self.end()
         except Exception as error:  # noqa: BLE001 - a thread's edge
-            self._bugs.tell(error, job=self.pulse.name)
+            self._bugs.tell(error, job=self.liveness.name)
         finally:
-            self._outage.forget(self.pulse.name)
+            self._outage.forget(self.liveness.name)
 
     def _guarded_turn(self) -> float:
-        """One turn; whatever it raises is told and tried again at the next, so that a lane never ends by itself."""
+        """One turn; whatever it raises is told and tried again at the next, so that a loop never ends by itself."""
         try:
-            self.pulse.beat()
-            seconds = self.turn()
+            self.liveness.beat()
+            seconds = self.step()
         except Stopping:
             return 0.0
         except DatabaseUnavailable as error:
@@ -145,32 +145,32 @@ class Lane:
             self._wait(seconds)
         except Exception as error:  # noqa: BLE001 - a thread's edge
             self._stumbles(error)
-            Lane._wait(self, self._rest())
+            Loop._wait(self, self._rest())
 
     def _stumbles(self, error: Exception) -> None:
-        self._bugs.tell(error, job=self.pulse.name)
+        self._bugs.tell(error, job=self.liveness.name)
         self.close()
 
     def _kept_by(self, error: DatabaseUnavailable) -> None:
-        """The database keeps the lane from what it wants, with new sessions too."""
-        self.pulse.blocked = str(error) if self._outage.keeps(self.pulse.name, error) else None
+        """The database keeps the loop from what it wants, with new sessions too."""
+        self.liveness.blocked = str(error) if self._outage.keeps(self.liveness.name, error) else None
 
     def _let_go(self) -> None:
-        """The database let the lane do what it wanted."""
-        self.pulse.blocked = None
-        self._outage.lets_go(self.pulse.name)
+        """The database let the loop do what it wanted."""
+        self.liveness.blocked = None
+        self._outage.lets_go(self.liveness.name)
 
     def _rest(self) -> float:
         """Seconds until the next try of what has failed."""
         return min(self.settings.retry_last_wait, self.settings.poll).total_seconds()
 
     def _told(self, reason: str | None) -> None:
-        """Say why the lane cannot do its work, once."""
-        if reason is not None and reason != self.pulse.reason:
-            say(_log, events.NOT_READY, job=self.pulse.name, reason=reason)
-        if reason is None and self.pulse.reason is not None:
-            say(_log, events.READY_AGAIN, job=self.pulse.name)
-        self.pulse.reason = reason
+        """Say why the loop cannot do its work, once."""
+        if reason is not None and reason != self.liveness.reason:
+            say(_log, events.NOT_READY, job=self.liveness.name, reason=reason)
+        if reason is None and self.liveness.reason is not None:
+            say(_log, events.READY_AGAIN, job=self.liveness.name)
+        self.liveness.reason = reason
 
     def _wait(self, seconds: float) -> None:
         self._wake.wait(seconds)

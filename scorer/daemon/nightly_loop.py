@@ -1,4 +1,4 @@
-"""A lane that does each job's chores once a night, on whichever daemon is first.
+"""A loop that does each job's chores once a night, on whichever daemon is first.
 
 The night's tick is found by the database's clock. A night that passed while no daemon ran is made up for when one starts, once; of
 several such nights only the newest. A chore that fails is not tried again before the next night. One
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from scorer.config import Settings
 from scorer.daemon.chores import CHORES, Chore
-from scorer.daemon.loop import Lane, daemon_name
+from scorer.daemon.loop import Loop, daemon_name
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Target
 from scorer.database.session import Session
@@ -30,7 +30,7 @@ _ATTEMPTS = 3
 _NEVER_ENDED = f"It was begun {_ATTEMPTS} times and never came to its end: its process died, or lost the database."
 
 
-class NightLane(Lane):
+class NightlyLoop(Loop):
     """Does the chores of the jobs it knows, once a night."""
 
     def __init__(
@@ -58,7 +58,7 @@ class NightLane(Lane):
         self._session = Session(Target.of(self._url, self.settings, role=self.settings.worker_role))
 
     def close(self) -> None:
-        """End the lane's session, and so give back what it holds."""
+        """End the loop's session, and so give back what it holds."""
         self._session.close()
 
     def reload(self, jobs: Iterable[Job], *, settings: Settings) -> None:
@@ -66,7 +66,7 @@ class NightLane(Lane):
         self._changed = tuple(jobs), settings
         self.wake()
 
-    def turn(self) -> float:
+    def step(self) -> float:
         """Do the chores of the newest night, where they are not done; seconds until the next look."""
         self._take_up()
         schedule = nights.nightly(self.settings)
@@ -82,7 +82,7 @@ class NightLane(Lane):
         return min(until, _LONGEST_WAIT).total_seconds()
 
     def _kept_by(self, error: DatabaseUnavailable) -> None:
-        """Wait; a database that is gone keeps other lanes too, which tell it, and nobody waits for a chore."""
+        """Wait; a database that is gone keeps other loops too, which tell it, and nobody waits for a chore."""
 
     def _take_up(self) -> None:
         """Take up what a reload has changed."""
@@ -137,10 +137,10 @@ class NightLane(Lane):
             self._end(job, chore, night=night, error=_NEVER_ENDED)
             return
         doing = f"{chore.name} of {job.name}"
-        self.pulse.beat(doing)
+        self.liveness.beat(doing)
 
         def stopping() -> bool:
-            self.pulse.beat(doing)
+            self.liveness.beat(doing)
             return self.stopping()
 
         error = None

@@ -1,6 +1,6 @@
-"""Whether the database can be worked with, as all lanes of a daemon know it together: told once when it goes, and once when it is back.
+"""Whether the database can be worked with, as all loops of a daemon know it together: told once when it goes, and once when it is back.
 
-Two things keep lanes from their work: the database is gone, which is told at once; or it answers, but each try ends in a lock that
+Two things keep loops from their work: the database is gone, which is told at once; or it answers, but each try ends in a lock that
 another session does not let go of (or in a deadlock, or the like), which is told when it has lasted for a minute.
 """
 
@@ -20,74 +20,74 @@ _PATIENCE = timedelta(minutes=1)  # with a database that answers
 
 
 class Outage:
-    """Begins with the first lane that the database keeps from its work, and ends when there is none left."""
+    """Begins with the first loop that the database keeps from its work, and ends when there is none left."""
 
     def __init__(self, *, patience: timedelta = _PATIENCE) -> None:
         """`patience`: how long tries at a database that answers may fail before that is told."""
         self._patience = patience.total_seconds()
         self._lock = threading.Lock()
-        self._kept: set[str] = set()  # from their work, by the name of the lane
+        self._kept: set[str] = set()  # from their work, by the name of the loop
         self._began_at: float | None = None
         self._was_there = False  # the database; until it was, the service says why it cannot start
-        self._tried_since: dict[str, float] = {}  # in vain, by the name of the lane, though the database answers
+        self._tried_since: dict[str, float] = {}  # in vain, by the name of the loop, though the database answers
         self._blocked: dict[str, float] = {}  # those of them of which it was told
 
     @property
     def lasts(self) -> bool:
-        """Whether a lane is kept from its work just now, since the database is gone."""
+        """Whether a loop is kept from its work just now, since the database is gone."""
         return self._began_at is not None
 
-    def keeps(self, lane: str, error: DatabaseUnavailable) -> bool:
-        """The database keeps a lane from its work; whether it answers, and has done so in vain for longer than the patience."""
+    def keeps(self, loop: str, error: DatabaseUnavailable) -> bool:
+        """The database keeps a loop from its work; whether it answers, and has done so in vain for longer than the patience."""
         if error.answers:
-            return self._blocks(lane, error)
+            return self._blocks(loop, error)
         if not self._was_there:
             return False
         with self._lock:
             begins = self._began_at is None
-            self._kept.add(lane)
+            self._kept.add(loop)
             if begins:
                 self._began_at = time.monotonic()
         if begins:
             say(_log, events.DATABASE_LOST, sqlstate=error.sqlstate, error=str(error))
         return False
 
-    def _blocks(self, lane: str, error: DatabaseUnavailable) -> bool:
+    def _blocks(self, loop: str, error: DatabaseUnavailable) -> bool:
         with self._lock:
-            since = self._tried_since.setdefault(lane, time.monotonic())
+            since = self._tried_since.setdefault(loop, time.monotonic())
             seconds = time.monotonic() - since
             if seconds < self._patience:
                 return False
             begins = not self._blocked
-            self._blocked[lane] = since
+            self._blocked[loop] = since
         if begins:
             say(
                 _log,
                 events.WORK_BLOCKED,
-                part=lane,
+                part=loop,
                 seconds=round(seconds),
                 sqlstate=error.sqlstate,
                 error=str(error),
             )
         return True
 
-    def lets_go(self, lane: str) -> None:
-        """A lane took its turn to its end."""
+    def lets_go(self, loop: str) -> None:
+        """A loop took its turn to its end."""
         self._was_there = True
-        if (seconds := self.forget(lane)) is not None:
+        if (seconds := self.forget(loop)) is not None:
             say(_log, events.DATABASE_BACK, seconds=round(seconds))
 
-    def forget(self, lane: str) -> float | None:
-        """A lane has nothing to do any more; how long the outage lasted, where it ends with this."""
+    def forget(self, loop: str) -> float | None:
+        """A loop has nothing to do any more; how long the outage lasted, where it ends with this."""
         with self._lock:
-            self._tried_since.pop(lane, None)
-            since = self._blocked.pop(lane, None)
+            self._tried_since.pop(loop, None)
+            since = self._blocked.pop(loop, None)
             flows_again = since is not None and not self._blocked
-            self._kept.discard(lane)
+            self._kept.discard(loop)
             seconds = None
             if self._began_at is not None and not self._kept:
                 seconds = time.monotonic() - self._began_at
                 self._began_at = None
         if since is not None and flows_again:
-            say(_log, events.WORK_FLOWS_AGAIN, part=lane, seconds=round(time.monotonic() - since))
+            say(_log, events.WORK_FLOWS_AGAIN, part=loop, seconds=round(time.monotonic() - since))
         return seconds

@@ -1,4 +1,4 @@
-"""A lane that looks whether all holds that must hold, before the daemon claims anything, and before it takes on what was changed."""
+"""A loop that looks whether all holds that must hold, before the daemon claims anything, and before it takes on what was changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scorer.config import Settings
-from scorer.daemon.loop import Lane
+from scorer.daemon.loop import Loop
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
 from scorer.log import events
@@ -21,7 +21,7 @@ _IDLE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Readiness:
     """What was found: the jobs that are sound by these settings, and the first thing that does not hold, if there is one."""
 
     settings: Settings
@@ -30,7 +30,7 @@ class Verdict:
     of_reload: bool
 
 
-class GateLane(Lane):
+class ReadinessLoop(Loop):
     """Looks when the daemon starts, again and again until everything holds, and whenever a reload is asked for."""
 
     def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
@@ -40,7 +40,7 @@ class GateLane(Lane):
         self._reload = False
         self._passed = False
         self._pause = settings.poll.total_seconds()
-        self._verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
+        self._verdicts: queue.SimpleQueue[Readiness] = queue.SimpleQueue()
 
     def close(self) -> None:
         """Nothing is left open between two looks."""
@@ -50,14 +50,14 @@ class GateLane(Lane):
         self._reload = True
         self.wake()
 
-    def take(self) -> Verdict | None:
+    def take(self) -> Readiness | None:
         """What was found since the last call, if anything."""
         try:
             return self._verdicts.get_nowait()
         except queue.Empty:
             return None
 
-    def turn(self) -> float:
+    def step(self) -> float:
         """One look, if there is a reason for one; seconds until the next."""
         of_reload, self._reload = self._reload, False
         if self._passed and not of_reload:
@@ -71,7 +71,7 @@ class GateLane(Lane):
         pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         return pause
 
-    def _looked(self, *, of_reload: bool) -> Verdict:
+    def _looked(self, *, of_reload: bool) -> Readiness:
         settings = self.settings
         try:
             if of_reload:
@@ -81,11 +81,11 @@ class GateLane(Lane):
             jobs = tuple(load_job(name, jobs_dir=settings.jobs_dir) for name in sound)
             broken = next((f"{line.name}: {line.found}" for line in lines if not line.holds), None)
         except UserError as error:
-            return Verdict(settings=settings, jobs=(), broken=str(error), of_reload=of_reload)
+            return Readiness(settings=settings, jobs=(), broken=str(error), of_reload=of_reload)
         except Exception as error:  # noqa: BLE001 - what is broken must not end the service that stands
             say(_log, events.BUG, raised=error)
-            return Verdict(settings=settings, jobs=(), broken=f"a bug: {type(error).__name__}", of_reload=of_reload)
-        return Verdict(settings=settings, jobs=jobs, broken=broken, of_reload=of_reload)
+            return Readiness(settings=settings, jobs=(), broken=f"a bug: {type(error).__name__}", of_reload=of_reload)
+        return Readiness(settings=settings, jobs=jobs, broken=broken, of_reload=of_reload)
 
     def _changed_settings(self) -> Settings:
         settings = self._reload_settings()

@@ -1,4 +1,4 @@
-"""A lane that answers requests as they come."""
+"""A loop that answers requests as they come."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from scorer.config import Settings
-from scorer.daemon.loop import Lane
+from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Target
 from scorer.database.notifications import Listener
@@ -19,7 +19,7 @@ _SLICE = 0.5  # seconds that it listens, before it sees whether it was woken
 _SOON, _LATER = 0.05, 0.2  # seconds until it looks again, at first and at the most, where a request could not be taken
 
 
-class RequestLane(Lane):
+class RequestLoop(Loop):
     """Answers requests as they come: woken by notifications, and by a look every so often for what none told."""
 
     def __init__(self, jobs: Iterable[Job], *, url: str, settings: Settings, outage: Outage | None = None) -> None:
@@ -38,7 +38,7 @@ class RequestLane(Lane):
         self._looked_at = -math.inf
 
     def close(self) -> None:
-        """End the lane's sessions."""
+        """End the loop's sessions."""
         self._answers.close()
         self._listener.close()
 
@@ -47,13 +47,13 @@ class RequestLane(Lane):
         self._changed = tuple(jobs), settings
         self.wake()
 
-    def turn(self) -> float:
+    def step(self) -> float:
         """Answer all that waits; now and then, ask for what has new observations, and refuse what no daemon knows."""
         self._take_up()
         if time.monotonic() - self._looked_at >= self.settings.poll.total_seconds():
             self._look_round()
         while not self.stopping() and self._answers.answer_waiting():
-            self.pulse.beat("answering")
+            self.liveness.beat("answering")
         self._told(self._lame or self._deaf)
         return self._until_next()
 
@@ -90,7 +90,7 @@ class RequestLane(Lane):
         return soon
 
     def _wait(self, seconds: float) -> None:
-        """Until a notification, or the lane is woken, or the time has passed."""
+        """Until a notification, or the loop is woken, or the time has passed."""
         until, listened = time.monotonic() + seconds, False
         try:
             self._listener.open()

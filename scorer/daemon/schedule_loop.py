@@ -1,4 +1,4 @@
-"""A lane that keeps one job's schedule.
+"""A loop that keeps one job's schedule.
 
 It asks the database what its clock says and which ticks are settled, so that it does not matter which of several daemons wakes first, nor
 what this machine's clock says. It holds nothing between turns: a daemon that dies leaves nothing but a run, for the next turn of any
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from scorer.config import Settings
-from scorer.daemon.loop import Lane, daemon_name
+from scorer.daemon.loop import Loop, daemon_name
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Target
 from scorer.database.store.runs import Store
@@ -30,7 +30,7 @@ _NO_DAEMON = "no daemon was running"
 _FROM_NOW = datetime.max.replace(tzinfo=UTC)  # the floor of a schedule that has just changed, until the clock is read
 
 
-class JobLane(Lane):
+class ScheduleLoop(Loop):
     """Keeps one job's schedule: settles its ticks, and runs it once for those that are due."""
 
     def __init__(
@@ -56,7 +56,7 @@ class JobLane(Lane):
         self._try_now = False  # whoever reloads has mended something, perhaps
 
     def close(self) -> None:
-        """End the lane's session."""
+        """End the loop's session."""
         self._store.close()
 
     def reload(self, job: Job, *, settings: Settings) -> None:
@@ -66,7 +66,7 @@ class JobLane(Lane):
         self.job, self.settings, self._try_now = job, settings, True
         self.wake()
 
-    def turn(self) -> float:
+    def step(self) -> float:
         """Settle the ticks that are due by the database's clock; seconds until the next one, or the next look."""
         try:
             self._settle()
@@ -131,7 +131,9 @@ class JobLane(Lane):
     def _help(self) -> None:
         """Go on with the runs that have lost their process, and share the work of those that others carry."""
         try:
-            share_runs(self.job, url=self._url, settings=self.settings, watch=self.pulse.beat, stopping=self.stopping)
+            share_runs(
+                self.job, url=self._url, settings=self.settings, watch=self.liveness.beat, stopping=self.stopping
+            )
         except (DatabaseUnavailable, Stopping):
             raise
         except DatabaseBusy:
@@ -147,7 +149,7 @@ class JobLane(Lane):
         def watch(step: str) -> None:
             nonlocal begun
             begun = True
-            self.pulse.beat(step)
+            self.liveness.beat(step)
 
         if half_open:
             say(_log, events.BREAKER_HALF_OPEN, job=self.job.name)
@@ -232,7 +234,7 @@ class JobLane(Lane):
             self._hindrance = reason
             raise error
         self._count_failure(reason)
-        self.pulse.reason = reason
+        self.liveness.reason = reason
         if not isinstance(error, UserError):
             raise error
 

@@ -187,7 +187,7 @@ def sentences(*more: type[Exception], where: str = "A statement") -> Iterator[No
     except Exception as error:
         if not isinstance(getattr(error, "orig", None) or error, (psycopg2.Error, *more)):
             raise
-        told = explain(error, where=where)
+        told = translate_error(error, where=where)
         if told is None:
             raise StatementFailed(f"{where}: {_bare(error)}") from None
         raise told from None
@@ -203,7 +203,7 @@ def _sqlstate(error: BaseException) -> str | None:
     return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
-def explain(error: BaseException, *, where: str = "A statement") -> UserError | None:
+def translate_error(error: BaseException, *, where: str = "A statement") -> UserError | None:
     """The sentence for a driver's error, or None where it is a bug of ours."""
     original = getattr(error, "orig", None) or error
     sqlstate = _sqlstate(original)

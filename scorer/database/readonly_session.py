@@ -25,7 +25,7 @@ from scorer.errors import DatabaseUnavailable
 _LONGEST = 60.0  # seconds of one wait: the kernel's own count ends after some weeks
 
 
-class Glance:
+class ReadOnlySession:
     """One read-only session in the manners of `target`; opened when first used, and anew after `close` or a failure."""
 
     def __init__(self, target: Target, *, patience: timedelta) -> None:

@@ -44,7 +44,7 @@ def downgrade(engine: sa.Engine, *, revision: str) -> None:
         command.downgrade(_config(connection=connection), revision)
 
 
-def plan(engine: sa.Engine) -> str:
+def upgrade_sql(engine: sa.Engine) -> str:
     """The SQL that `upgrade` would run; empty where the schema is at head."""
     before = state(engine)
     refuse_newer(before.revision)

@@ -13,7 +13,7 @@ from scorer.database.session import Session
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class UpgradeLock:
     """A table that a revision locks for longer than a moment; `rows` are about those it has, `seconds` as measured elsewhere."""
 
     revision: str
@@ -28,7 +28,7 @@ class Lock:
     def sentence(self) -> str:
         """One line for whoever decides when to upgrade.
 
-        >>> Lock("0009", "scores", "SHARE", "writers", "builds an index", rows=3_000_000, seconds=27.0).sentence
+        >>> UpgradeLock("0009", "scores", "SHARE", "writers", "builds an index", rows=3_000_000, seconds=27.0).sentence
         'Revision 0009 keeps writers of scorer.scores waiting (SHARE) while it builds an index: about 3000000 rows, some 27 s.'
         """
         length = f"some {self.seconds:.0f} s" if self.seconds >= 1 else "less than a second"
@@ -38,7 +38,7 @@ class Lock:
         )
 
 
-def pending_locks(target: Target, *, revision: str | None) -> list[Lock]:
+def pending_locks(target: Target, *, revision: str | None) -> list[UpgradeLock]:
     """What an upgrade from `revision` (None: nothing is there) would lock of the tables that hold rows, in its order."""
     if revision is None:
         return []
@@ -50,7 +50,7 @@ def pending_locks(target: Target, *, revision: str | None) -> list[Lock]:
     with closing(Session(target)) as session, session.transaction():
         rows = list_table_sizes(session, [lock["table"] for _, lock in told])
     return [
-        Lock(
+        UpgradeLock(
             revision=each,
             table=lock["table"],
             lock=lock["lock"],

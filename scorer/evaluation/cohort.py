@@ -17,8 +17,8 @@ from scorer.evaluation.alarms import Rows
 from scorer.evaluation.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
 from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job, Task
-from scorer.registry.model import ProductionPipeline
-from scorer.scoring.predictions import opine
+from scorer.registry.model import LoadedModel
+from scorer.scoring.predictions import predict
 from scorer.types.values import Attributes, Booleans, Floats
 
 _DAY = timedelta(days=1)
@@ -27,7 +27,7 @@ Progress = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
-class Cohort:
+class EvaluationCohort:
     """A cohort, scored.
 
     `rows` are its landmarks, `subgroup` says by attribute and value which of them (n,) belong to it, `attrition` counts what is left at
@@ -47,14 +47,14 @@ class Cohort:
 def read_cohort(
     job: Job,
     source: Source,
-    model: ProductionPipeline,
+    model: LoadedModel,
     *,
     every: timedelta,
     between: tuple[datetime | None, datetime | None] = (None, None),
     outcomes: bool = True,
     subgroups: tuple[Subgroups, ...] = (),
     progress: Progress | None = None,
-) -> Cohort:
+) -> EvaluationCohort:
     """The cohort of `job` at steps of `every`, the first of them that long after each entity's beginning.
 
     Only from the first time of `between` to before its second. Without `outcomes` every outcome is taken for unknown. Raises UserError
@@ -92,7 +92,7 @@ def cohort_of(
     outcomes: bool,
     subgroups: tuple[Subgroups, ...],
     clients_seen: int | None,
-) -> Cohort:
+) -> EvaluationCohort:
     """The cohort of `landmarks` with a `score` (n,) each, NaN where there is none."""
     groups = {each: rows for group in subgroups for each, rows in _members(job, landmarks.attributes, group).items()}
     _, entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)
@@ -107,7 +107,7 @@ def cohort_of(
         days=every / _DAY,
     )
     declined = int(np.isnan(score[landmarks.scorable]).sum())
-    return Cohort(
+    return EvaluationCohort(
         rows=rows,
         subgroup=groups,
         attrition=_attrition(landmarks, rows, declined=declined, outcomes=outcomes),
@@ -119,7 +119,7 @@ def cohort_of(
     )
 
 
-def _scores(job: Job, model: ProductionPipeline, landmarks: Landmarks) -> Floats:
+def _scores(job: Job, model: LoadedModel, landmarks: Landmarks) -> Floats:
     """The score of each landmark (n,), NaN where there is none, the model having declined or not been asked."""
     score = np.full(len(landmarks), np.nan)
     places = np.flatnonzero(landmarks.scorable)
@@ -127,7 +127,7 @@ def _scores(job: Job, model: ProductionPipeline, landmarks: Landmarks) -> Floats
         part = places[start : start + _SCORED_TOGETHER]
         wanted = np.zeros(len(landmarks), dtype=bool)
         wanted[part] = True
-        score[part] = opine(model, landmarks.features.only(wanted), spec=job.declining).scores.score
+        score[part] = predict(model, landmarks.features.only(wanted), spec=job.declining).scores.score
     return score
 
 
@@ -193,7 +193,7 @@ def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: boo
     return counts
 
 
-def _seen(model: ProductionPipeline, clients: npt.NDArray[np.str_]) -> int | None:
+def _seen(model: LoadedModel, clients: npt.NDArray[np.str_]) -> int | None:
     """How many of the clients the model was trained on."""
     seen = model.manifest.content.get("training", {}).get("clients_seen")
     if seen is None:

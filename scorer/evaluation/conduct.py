@@ -23,7 +23,7 @@ from scorer.evaluation.records import keep
 from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version, production_pipeline
-from scorer.registry.model import ProductionPipeline
+from scorer.registry.model import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def conduct(
     return Conducted(evaluation_id=evaluation_id, evaluation=evaluation)
 
 
-def _model(job: Job, model_version: str | None, store: Store, *, settings: Settings) -> ProductionPipeline:
+def _model(job: Job, model_version: str | None, store: Store, *, settings: Settings) -> LoadedModel:
     if model_version is None:
         return production_pipeline(job, store, settings=settings)
     return open_version(job, Shelf(store).read_model(job.name, model_version), store, settings=settings)

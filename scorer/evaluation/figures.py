@@ -14,7 +14,7 @@ from scorer.errors import UserError
 from scorer.evaluation import alarms, metrics
 from scorer.evaluation.alarms import Rows
 from scorer.evaluation.bootstrap import DRAWS, Figure, draws
-from scorer.evaluation.cohort import Cohort
+from scorer.evaluation.cohort import EvaluationCohort
 from scorer.jobs.evaluation import Utility
 from scorer.jobs.job import Job
 from scorer.registry.model import Manifest
@@ -161,7 +161,7 @@ def _group(group: Group) -> dict[str, Any]:
 
 def evaluate(
     job: Job,
-    cohort: Cohort,
+    cohort: EvaluationCohort,
     manifest: Manifest,
     *,
     every: timedelta,
@@ -203,7 +203,7 @@ def evaluate(
     )
 
 
-def _require_classes(job: Job, cohort: Cohort, *, outcomes: bool) -> None:
+def _require_classes(job: Job, cohort: EvaluationCohort, *, outcomes: bool) -> None:
     rows = cohort.rows
     scored = ~np.isnan(rows.score)
     if not scored.any():
@@ -237,7 +237,7 @@ def _alarm(job: Job) -> str | None:
 def _measured(
     key: tuple[str, str],
     members: Booleans,
-    cohort: Cohort,
+    cohort: EvaluationCohort,
     weights: Floats,
     *,
     at: Iterable[tuple[float, str | None]],
@@ -283,7 +283,7 @@ def _judged(counted: Rows) -> metrics.Judged:
     return metrics.Judged(score=counted.score[scored], label=counted.label[scored], client=counted.client[scored])
 
 
-def _pictures(cohort: Cohort, weights: Floats, *, spec: Utility | None) -> Pictures:
+def _pictures(cohort: EvaluationCohort, weights: Floats, *, spec: Utility | None) -> Pictures:
     score = cohort.rows.score[~np.isnan(cohort.rows.score)]
     # Narrow bins where the scores are: most of them are small.
     edges = np.linspace(0, math.sqrt(float(score.max())) or 1.0, _HISTOGRAM_BINS + 1) ** 2
@@ -311,7 +311,7 @@ def _pictures(cohort: Cohort, weights: Floats, *, spec: Utility | None) -> Pictu
 
 def _remarks(
     job: Job,
-    cohort: Cohort,
+    cohort: EvaluationCohort,
     manifest: Manifest,
     whole: Group,
     *,

@@ -301,12 +301,12 @@ def _built(job: Job, suites: Suites, part: _Part) -> _Built:
     """Judged and built as a batch of the line is; whoever would be held there is not scorable here."""
     count = len(part.as_of)
     observations, attributes = part.observations, part.attributes
-    seen = suites.judge_observations(observations, attributes, as_of=part.as_of)
+    seen = suites.validate_observations(observations, attributes, as_of=part.as_of)
     usable = observations.only(seen.usable)
     matrix = build(usable, attributes, as_of=part.as_of, spec=job.features)
     read, used = (np.bincount(each.position, minlength=count) for each in (observations, usable))
     entity_ids = [item.entity_id for item in observations.keys]
-    fit = suites.judge_features(entity_ids, matrix, attributes, read=read, used=used)
+    fit = suites.validate_features(entity_ids, matrix, attributes, read=read, used=used)
     scorable = used >= job.min_observations
     scorable[[*seen.held, *fit.held]] = False
     return _Built(values=matrix.values, scorable=scorable, read=read, used=used)

@@ -24,7 +24,7 @@ from scorer.database.store.runs import Store
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
-from scorer.registry.model import ProductionPipeline
+from scorer.registry.model import LoadedModel
 from scorer.scoring.features import build
 from scorer.scoring.reasons import add_up, reasons_of
 from scorer.scoring.validation.suites import Suites
@@ -117,7 +117,7 @@ def _require_score(job: Job, entity_id: str, row: Any, *, score_id: int | None) 
 
 
 def _reasons(
-    job: Job, entity_id: str, model: ProductionPipeline, row: Any, *, source: Source, settings: Settings, top: int
+    job: Job, entity_id: str, model: LoadedModel, row: Any, *, source: Source, settings: Settings, top: int
 ) -> tuple[tuple[Reason, ...], str | None]:
     """The reasons that the model gives of the stored vector, and what could not be told of them."""
     names = model.manifest.features
@@ -147,7 +147,7 @@ def _seen(
     observations = source.observations(job, [item])
     attributes = source.attributes(job, [item])
     suites = Suites(job, compiled=settings.validation == "compiled", records=settings.proofs_dir)
-    usable = observations.only(suites.judge_observations(observations, attributes, as_of=as_of).usable)
+    usable = observations.only(suites.validate_observations(observations, attributes, as_of=as_of).usable)
     again = build(usable, attributes, as_of=as_of, spec=job.features)
     same = (again.names, again.values.tobytes()) == (matrix.names, matrix.values.tobytes())
     return (usable if same else usable.only(np.empty(0, dtype=np.int64))), same

@@ -25,7 +25,7 @@ from scorer.database.store.replays import (
     Part,
     Past,
     Replayed,
-    Verdict,
+    ReplayVerdict,
     draw_scores,
     read_job_version,
     read_past_scores,
@@ -38,11 +38,11 @@ from scorer.jobs.job import Job, job_names, job_of, load_job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.artefacts import open_version
-from scorer.registry.model import ProductionPipeline, band_names
-from scorer.scoring.opening import close_line, open_line
-from scorer.scoring.pipeline import Line, judge_all
-from scorer.scoring.predictions import Opinion, opine
-from scorer.scoring.timing import Steps
+from scorer.registry.model import LoadedModel, band_names
+from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.pipeline import Pipeline, score_batch
+from scorer.scoring.predictions import Predictions, predict
+from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
 from scorer.types.enums import Action, Status, Trigger
 from scorer.types.values import Counts, Features, Outcome, Published, Run, WorkItem
@@ -134,8 +134,8 @@ def counted(found: Sequence[Replayed]) -> dict[str, int]:
 
     return {
         "alarming": scores(lambda each: each.alarming),
-        "corrected": scores(lambda each: each.verdict is Verdict.DIFFERS and not each.alarming),
-        "not_replayable": scores(lambda each: each.verdict is Verdict.NOT_REPLAYABLE),
+        "corrected": scores(lambda each: each.verdict is ReplayVerdict.DIFFERS and not each.alarming),
+        "not_replayable": scores(lambda each: each.verdict is ReplayVerdict.NOT_REPLAYABLE),
     }
 
 
@@ -159,7 +159,7 @@ def _replayed(past: Sequence[Past], store: Store, *, url: str, settings: Setting
         if Part.VECTOR in _parts(each):
             yield _from_vector(each, job, model)
     try:
-        line = _line(job, model, url=url, settings=settings)
+        pipeline = _line(job, model, url=url, settings=settings)
     except DatabaseUnavailable:
         raise
     except UserError as error:
@@ -167,9 +167,9 @@ def _replayed(past: Sequence[Past], store: Store, *, url: str, settings: Setting
         return
     try:
         for each in past:
-            yield _from_source(each, line)
+            yield _from_source(each, pipeline)
     finally:
-        close_line(line)
+        close_pipeline(pipeline)
 
 
 def _parts(past: Past) -> tuple[Part, ...]:
@@ -179,7 +179,7 @@ def _parts(past: Past) -> tuple[Part, ...]:
 
 
 def _lost(past: Past, part: Part, why: str) -> Replayed:
-    return Replayed(score_id=past.score_id, part=part, verdict=Verdict.NOT_REPLAYABLE, why=why)
+    return Replayed(score_id=past.score_id, part=part, verdict=ReplayVerdict.NOT_REPLAYABLE, why=why)
 
 
 # What it was made with
@@ -201,7 +201,7 @@ def _job_then(past: Past, store: Store, *, settings: Settings) -> Job:
     return replace(job, actions={**job.actions, **dict.fromkeys(stops, Action.WARN)})
 
 
-def _model_then(past: Past, job: Job, store: Store, *, settings: Settings) -> ProductionPipeline:
+def _model_then(past: Past, job: Job, store: Store, *, settings: Settings) -> LoadedModel:
     """The model version that scored, checked against the registry before it is unpickled; it may be archived."""
     if past.model_version is None:
         raise UserError("The ledger does not say which model scored.")
@@ -216,15 +216,15 @@ class _Alone(Store):
         return []
 
 
-def _line(job: Job, model: ProductionPipeline, *, url: str, settings: Settings) -> Line:
-    line = open_line(job, url=url, settings=settings, model=model)
-    return replace(line, store=_Alone(Target.of(url, settings, role=settings.worker_role)))
+def _line(job: Job, model: LoadedModel, *, url: str, settings: Settings) -> Pipeline:
+    pipeline = open_pipeline(job, url=url, settings=settings, model=model)
+    return replace(pipeline, store=_Alone(Target.of(url, settings, role=settings.worker_role)))
 
 
 # Making it again
 
 
-def _from_vector(past: Past, job: Job, model: ProductionPipeline) -> Replayed:
+def _from_vector(past: Past, job: Job, model: LoadedModel) -> Replayed:
     names = model.manifest.features
     assert past.features is not None
     values = np.frombuffer(past.features, dtype="<f8").astype(np.float64)
@@ -234,19 +234,19 @@ def _from_vector(past: Past, job: Job, model: ProductionPipeline) -> Replayed:
             Part.VECTOR,
             f"The ledger keeps {len(values)} features, where model {past.model_version} has {len(names)}.",
         )
-    said = opine(model, Features(names=names, values=values[np.newaxis, :]), spec=job.declining)
+    said = predict(model, Features(names=names, values=values[np.newaxis, :]), spec=job.declining)
     differing = _differing(past, _opinion(said, job))
     return Replayed(
         score_id=past.score_id,
         part=Part.VECTOR,
-        verdict=Verdict.DIFFERS if differing else Verdict.IDENTICAL,
+        verdict=ReplayVerdict.DIFFERS if differing else ReplayVerdict.IDENTICAL,
         difference=_difference(past.score, _opinion(said, job).score),
         why=f"The stored vector gives another {_listed(differing)}." if differing else None,
         alarming=bool(differing),
     )
 
 
-def _opinion(said: Opinion, job: Job) -> _Said:
+def _opinion(said: Predictions, job: Job) -> _Said:
     """What an opinion of one row publishes."""
     score = float(said.scores.score[0])
     if np.isnan(score):
@@ -262,14 +262,14 @@ def _opinion(said: Opinion, job: Job) -> _Said:
     )
 
 
-def _from_source(past: Past, line: Line) -> Replayed:
+def _from_source(past: Past, pipeline: Pipeline) -> Replayed:
     known_at = None if past.as_known_at == past.as_of else past.as_known_at
     item = WorkItem(entity_id=past.entity_id, as_of=past.as_of, as_known_at=known_at)
-    judged = judge_all(line, _run_of(past), (item,), steps=Steps())
+    judged = score_batch(pipeline, _run_of(past), (item,), steps=StepTimer())
     (now,) = judged.new_outcomes
     # A row that raised was not read to its end.
     changed = None if Status.FAILED in {past.status, now.status} else now.input_hash != past.input_hash
-    differing = _differing(past, _outcome(now)) + _differing_features(past, now, feature_names(line.job.features))
+    differing = _differing(past, _outcome(now)) + _differing_features(past, now, feature_names(pipeline.job.features))
     difference = _difference(past.score, now.score)
     if differing and changed and not judged.observations_read:
         return replace(
@@ -279,7 +279,7 @@ def _from_source(past: Past, line: Line) -> Replayed:
     return Replayed(
         score_id=past.score_id,
         part=Part.SOURCE,
-        verdict=Verdict.DIFFERS if differing else Verdict.IDENTICAL,
+        verdict=ReplayVerdict.DIFFERS if differing else ReplayVerdict.IDENTICAL,
         difference=difference,
         why=_why(differing, changed=changed),
         inputs_changed=changed,

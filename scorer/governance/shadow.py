@@ -14,9 +14,9 @@ from scorer.database.store.ticks import Timetable
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
-from scorer.scoring.opening import close_line, open_line
-from scorer.scoring.pipeline import Line, judge_all
-from scorer.scoring.timing import Steps
+from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.pipeline import Pipeline, score_batch
+from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Outcome, Published, Run, WorkItem
 
@@ -64,25 +64,27 @@ def shadow_run(
             }
     finally:
         store.close()
-    line = replace(open_line(job, url=url, settings=settings, model=models[model_version]), store=_Glancing(target))
+    pipeline = replace(
+        open_pipeline(job, url=url, settings=settings, model=models[model_version]), store=_Glancing(target)
+    )
     try:
-        with line.store.transaction(keep=False):
-            now = Timetable(line.store).read_clock()
+        with pipeline.store.transaction(keep=False):
+            now = Timetable(pipeline.store).read_clock()
             if as_of is not None and as_of > now:
                 raise UserError(f"The as-of time {as_of.isoformat()} lies in the future; say one that has passed.")
             run = _run(job, as_of=as_of or now)
-            items = Shelf(line.store).list_current(job, as_of=run.as_of, limit=limit)
+            items = Shelf(pipeline.store).list_current(job, as_of=run.as_of, limit=limit)
         pairs: list[Pair] = []
-        for part in _portions(items, size=line.batch_size):
+        for part in _portions(items, size=pipeline.batch_size):
             said = [
-                None if version is None else _judged(replace(line, model=models[version]), run, part)
+                None if version is None else _judged(replace(pipeline, model=models[version]), run, part)
                 for version in (one, model_version)
             ]
             pairs += [_pair(item, place, said) for place, item in enumerate(part)]
             if progress is not None:
                 progress(len(pairs), len(items))
     finally:
-        close_line(line)
+        close_pipeline(pipeline)
     return Beside(one=one, other=model_version, as_of=run.as_of, pairs=tuple(pairs))
 
 
@@ -114,12 +116,14 @@ def _portions(items: Sequence[WorkItem], *, size: int) -> Iterator[tuple[WorkIte
         yield tuple(items[start : start + size])
 
 
-def _judged(line: Line, run: Run, items: tuple[WorkItem, ...]) -> list[Outcome]:
+def _judged(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...]) -> list[Outcome]:
     """One outcome for each of `items`, by the line's model alone."""
     try:
-        judged = judge_all(line, run, items, steps=Steps())
+        judged = score_batch(pipeline, run, items, steps=StepTimer())
     except UserError as error:
-        raise UserError(f"Model {line.model.manifest.model_version} of {run.job}, in the shadow: {error}") from error
+        raise UserError(
+            f"Model {pipeline.model.manifest.model_version} of {run.job}, in the shadow: {error}"
+        ) from error
     by_entity = {outcome.entity_id: outcome for outcome in judged.new_outcomes}
     return [by_entity[item.entity_id] for item in items]
 

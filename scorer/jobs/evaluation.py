@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from scorer.errors import UserError
-from scorer.jobs.toml_table import Table
+from scorer.jobs.toml_table import TomlTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Measures:
     subgroups: tuple[Subgroups, ...] = ()
 
 
-def read_measures(table: Table, *, bands: tuple[str, ...]) -> Measures:
+def read_measures(table: TomlTable, *, bands: tuple[str, ...]) -> Measures:
     """What job.toml says in `alarm` (one of `bands`, highest first, but the last), [utility] and [evaluation], all optional."""
     evaluation = table.table("evaluation", required=False)
     groups = evaluation.table("subgroups", required=False)
@@ -63,7 +63,7 @@ def read_measures(table: Table, *, bands: tuple[str, ...]) -> Measures:
     return measures
 
 
-def _utility(table: Table | None) -> Utility | None:
+def _utility(table: TomlTable | None) -> Utility | None:
     if table is None:
         return None
     usual = asdict(Utility())
@@ -74,7 +74,7 @@ def _utility(table: Table | None) -> Utility | None:
     return utility
 
 
-def _subgroups(groups: Table, attribute: str) -> Subgroups:
+def _subgroups(groups: TomlTable, attribute: str) -> Subgroups:
     edges = groups.numbers(attribute)
     if any(low >= high for low, high in pairwise(edges)):
         raise UserError(f"{groups.where}: the edges of {attribute} must rise.")

@@ -27,8 +27,8 @@ from scorer.jobs.evaluation import Measures, read_measures
 from scorer.jobs.monitoring import Limits
 from scorer.jobs.publication import Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
-from scorer.jobs.toml_table import Table
-from scorer.jobs.training import ATTRIBUTES, Recipe, Search, require_groups
+from scorer.jobs.toml_table import TomlTable
+from scorer.jobs.training import ATTRIBUTES, Recipe, SearchSpec, require_groups
 from scorer.types.enums import Action
 
 # Raised when the same definition comes to mean other features or verdicts, so that every job's version changes with it.
@@ -159,7 +159,7 @@ class Job:
     declining: Declining = Declining()
     split: Split = Split()
     training: Recipe = Recipe()
-    search: Search = Search()
+    search: SearchSpec = SearchSpec()
     measures: Measures = Measures()
     limits: Limits = Limits()
 
@@ -225,9 +225,9 @@ def _read(name: str, root: Path, path: Path) -> Job:
     )
 
 
-def _table(text: str, *, where: str) -> Table:
+def _table(text: str, *, where: str) -> TomlTable:
     try:
-        return Table(tomllib.loads(text), where=where)
+        return TomlTable(tomllib.loads(text), where=where)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{where} is not valid TOML: {error}.") from error
 
@@ -235,7 +235,7 @@ def _table(text: str, *, where: str) -> Table:
 def _made(
     name: str,
     text: str,
-    table: Table,
+    table: TomlTable,
     *,
     statements: Mapping[str, str],
     suites: Mapping[str, dict[str, Any]],
@@ -274,7 +274,7 @@ def _made(
         declining=Declining.read(table.table("declining", required=False)),
         split=Split.read(table.table("challenger", required=False)),
         training=Recipe.read(table.table("training", required=False)),
-        search=Search.read(table.table("search", required=False)),
+        search=SearchSpec.read(table.table("search", required=False)),
         limits=Limits.read(table.table("monitoring", required=False)),
         measures=read_measures(table, bands=() if bands is None else bands.names),
     )
@@ -296,7 +296,7 @@ def _read_text(path: Path) -> str:
         raise UserError(f"{path} cannot be read: {error}.") from error
 
 
-def _statements(table: Table, *, folder: Path) -> dict[str, str]:
+def _statements(table: TomlTable, *, folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in (*REQUIRED_STATEMENTS, *OPTIONAL_STATEMENTS):
         file = table.text(name, default="" if name in OPTIONAL_STATEMENTS else None)
@@ -323,7 +323,7 @@ def _version(definition: str, statements: Mapping[str, str], suites: Mapping[str
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _codes(table: Table) -> tuple[Code, ...]:
+def _codes(table: TomlTable) -> tuple[Code, ...]:
     codes = []
     for name in table.names():
         code = table.table(name)
@@ -333,7 +333,7 @@ def _codes(table: Table) -> tuple[Code, ...]:
     return tuple(codes)
 
 
-def _features(table: Table) -> FeatureSpec:
+def _features(table: TomlTable) -> FeatureSpec:
     categories = table.table("categories", required=False)
     spec = FeatureSpec(
         groups=tuple(_group(group) for group in table.tables("groups")),
@@ -346,7 +346,7 @@ def _features(table: Table) -> FeatureSpec:
     return spec
 
 
-def _group(table: Table) -> FeatureGroup:
+def _group(table: TomlTable) -> FeatureGroup:
     statistics = table.texts("statistics")
     for statistic in statistics:
         if statistic not in STATISTICS:
@@ -366,7 +366,7 @@ def _group(table: Table) -> FeatureGroup:
     return group
 
 
-def _bands(table: Table | None) -> Bands | None:
+def _bands(table: TomlTable | None) -> Bands | None:
     if table is None:
         return None
     lowest = table.text("lowest")

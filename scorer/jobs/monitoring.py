@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from scorer.errors import UserError
-from scorer.jobs.toml_table import Table
+from scorer.jobs.toml_table import TomlTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Limits:
     retrain_after: timedelta = timedelta(days=91)
 
     @classmethod
-    def read(cls, table: Table) -> Limits:
+    def read(cls, table: TomlTable) -> Limits:
         """As job.toml says; the usual ones, where it does not."""
         usual = cls()
         limits = cls(
@@ -56,5 +56,5 @@ class Limits:
         return limits
 
 
-def _span(table: Table, key: str, usual: timedelta) -> timedelta:
+def _span(table: TomlTable, key: str, usual: timedelta) -> timedelta:
     return table.span(key, default=f"{usual.days} days")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from scorer.errors import UserError
-from scorer.jobs.toml_table import Table
+from scorer.jobs.toml_table import TomlTable
 
 _SHARES = 2**64
 
@@ -29,7 +29,7 @@ class Reasoning:
     top: int = 5
 
     @classmethod
-    def read(cls, table: Table, *, bands: Sequence[str]) -> Reasoning:
+    def read(cls, table: TomlTable, *, bands: Sequence[str]) -> Reasoning:
         """As job.toml says; the highest of the job's `bands` (highest first), where it does not."""
         named = table.texts("bands", default=bands[:1])
         reasoning = cls(bands=named, top=table.positive("top", default=cls().top))
@@ -54,7 +54,7 @@ class Declining:
     decline_on: tuple[Decline, ...] = (Decline.UNLIKE,)
 
     @classmethod
-    def read(cls, table: Table) -> Declining:
+    def read(cls, table: TomlTable) -> Declining:
         """As job.toml says, and the defaults where it does not."""
         plain = cls()
         declining = cls(
@@ -75,7 +75,7 @@ class Split:
     share: float = 0.0
 
     @classmethod
-    def read(cls, table: Table) -> Split:
+    def read(cls, table: TomlTable) -> Split:
         """As job.toml says. Raises UserError where a job that does not say that it is not clinical asks for a share."""
         share = _share(table, "split", 0.0)
         clinical = table.flag("clinical", default=True)
@@ -100,14 +100,14 @@ class Split:
         return int.from_bytes(digest[:8]) < self.share * _SHARES
 
 
-def _share(table: Table, key: str, default: float) -> float:
+def _share(table: TomlTable, key: str, default: float) -> float:
     value = table.number(key, default=default)
     if not 0 <= value < 1:
         raise UserError(f'{table.where}: "{key}" must be a share, from 0 to less than 1, not {value!r}.')
     return value
 
 
-def _choice(table: Table, value: str) -> Decline:
+def _choice(table: TomlTable, value: str) -> Decline:
     known: Collection[str] = [str(each) for each in Decline]
     if value not in known:
         raise UserError(f'{table.where}: "{value}" is nothing to decline on; there are: {", ".join(known)}.')

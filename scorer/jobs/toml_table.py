@@ -14,7 +14,7 @@ from scorer.errors import UserError
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-class Table:
+class TomlTable:
     """A TOML table whose keys are taken one by one; `finish` refuses those that nobody asked for."""
 
     def __init__(self, content: dict[str, Any], *, where: str) -> None:
@@ -118,16 +118,16 @@ class Table:
         except ValueError as error:
             raise self._wrong(key, f"one of {', '.join(repr(str(each)) for each in choices)}", value) from error
 
-    def table(self, key: str, *, required: bool = True) -> Table:
+    def table(self, key: str, *, required: bool = True) -> TomlTable:
         """A table; an empty one where it is missing and not required."""
         found = self.optional_table(key)
         if found is None:
             if required:
                 raise UserError(f"{self.where}: [{key}] is missing.")
-            return Table({}, where=f"{self.where}: [{key}]")
+            return TomlTable({}, where=f"{self.where}: [{key}]")
         return found
 
-    def optional_table(self, key: str) -> Table | None:
+    def optional_table(self, key: str) -> TomlTable | None:
         """A table, None where it is missing."""
         self._taken.append(key)
         value = self._left.pop(key, None)
@@ -135,11 +135,13 @@ class Table:
             return None
         if not isinstance(value, dict):
             raise self._wrong(key, "a table", value)
-        return Table(value, where=f"{self.where}: [{key}]")
+        return TomlTable(value, where=f"{self.where}: [{key}]")
 
-    def tables(self, key: str) -> list[Table]:
+    def tables(self, key: str) -> list[TomlTable]:
         """A list of tables, an empty one where it is missing."""
         value = self._take(key, [])
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             raise self._wrong(key, "a list of tables", value)
-        return [Table(each, where=f"{self.where}: [[{key}]] {number}") for number, each in enumerate(value, start=1)]
+        return [
+            TomlTable(each, where=f"{self.where}: [[{key}]] {number}") for number, each in enumerate(value, start=1)
+        ]

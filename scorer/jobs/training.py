@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from scorer.errors import UserError
-from scorer.jobs.toml_table import Table
+from scorer.jobs.toml_table import TomlTable
 
 # The features of the attributes, as a group beside the named ones of the observations.
 ATTRIBUTES = "attributes"
@@ -50,7 +50,7 @@ class Recipe:
     seed: int = 1
 
     @classmethod
-    def read(cls, table: Table) -> Self:
+    def read(cls, table: TomlTable) -> Self:
         """From a table of job.toml; what it does not name has its default."""
         parameters = table.table("parameters", required=False)
         recipe = cls(
@@ -79,13 +79,13 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchSpec:
     """[search]: the combinations of feature groups that are tried, by name."""
 
     combinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, table: Table) -> Self:
+    def read(cls, table: TomlTable) -> Self:
         """From job.toml; where it names no combination, all features are the only one."""
         combinations = table.table("combinations", required=False)
         found = {name: combinations.texts(name) for name in combinations.names()}
@@ -109,7 +109,7 @@ def read_recipe(path: Path, *, job: str) -> Recipe:
         raise UserError(f"The configuration {path} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise UserError(f"The configuration {path} is not a JSON object; give the best_model_config.json of a search.")
-    table = Table(content, where=str(path))
+    table = TomlTable(content, where=str(path))
     for key in ("job", "recipe"):
         if key not in content:
             raise UserError(f'The configuration {path} has no "{key}"; give the best_model_config.json of a search.')
@@ -126,7 +126,7 @@ def read_recipe(path: Path, *, job: str) -> Recipe:
     return Recipe.read(inner)
 
 
-def _parameter(table: Table, name: str, value: Any) -> float | bool:
+def _parameter(table: TomlTable, name: str, value: Any) -> float | bool:
     if not isinstance(value, bool | int | float):
         raise UserError(f'{table.where}: "{name}" must be a number or true or false, not {value!r}.')
     return value

@@ -17,7 +17,7 @@ _AGAIN = timedelta(hours=1)
 _KEPT = 1000  # kinds of bugs that are remembered
 
 
-class Bugs:
+class BugReports:
     """What was told of the bugs of one part of the service; used by several threads."""
 
     def __init__(self) -> None:

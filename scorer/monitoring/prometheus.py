@@ -42,7 +42,7 @@ from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.monitoring.sequence_gaps import Tail
+from scorer.monitoring.sequence_gaps import SequenceGaps
 from scorer.types.enums import OUTCOMES, Trigger
 from scorer.version import __version__
 
@@ -94,8 +94,8 @@ class _Done:
     batches: tuple[BatchSeen, ...]
     failures: tuple[RuleFailures, ...]
     answered: tuple[Answered, ...]
-    tail_of_runs: Tail
-    tail_of_batches: Tail
+    tail_of_runs: SequenceGaps
+    tail_of_batches: SequenceGaps
 
 
 class Metrics:
@@ -110,7 +110,7 @@ class Metrics:
         self._next_count = clock()
         self._look: _Look | None = None
         self._scores: tuple[ScoreCounts, ...] = ()
-        self._tails: tuple[Tail, Tail] | None = None
+        self._tails: tuple[SequenceGaps, SequenceGaps] | None = None
         self._registry = CollectorRegistry()
         self._counters = _Counters(self._registry)
         self._registry.register(_Standing(self.look, state=state))
@@ -187,7 +187,14 @@ class Metrics:
         watch = self._watch
         if self._tails is None:
             first = watch.newest_ids()
-            return _Done((), (), (), (), Tail(first.run_id, dict.fromkeys(first.running, now)), Tail(first.batch_id))
+            return _Done(
+                (),
+                (),
+                (),
+                (),
+                SequenceGaps(first.run_id, dict.fromkeys(first.running, now)),
+                SequenceGaps(first.batch_id),
+            )
         of_runs, of_batches = self._tails
         seen = watch.runs_since(of_runs.newest, open_ids=of_runs.open)
         ended = tuple(run for run in seen if run.status in _ENDED)

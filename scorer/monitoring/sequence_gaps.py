@@ -13,16 +13,16 @@ _WIDEST = 10_000  # keys that are waited for at most, where a sequence leaps
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class SequenceGaps:
     """The newest key met, and the keys below it that are still to come, with the time since when."""
 
     newest: int
     open: Mapping[int, float] = field(default_factory=dict)
 
-    def after(self, ended: Collection[int], *, lasting: Collection[int] = (), now: float) -> Tail:
+    def after(self, ended: Collection[int], *, lasting: Collection[int] = (), now: float) -> SequenceGaps:
         """The tail after a look that met the keys `ended`, for good, and `lasting`, which are to be met again.
 
-        >>> tail = Tail(newest=4).after([5, 8], now=0.0)
+        >>> tail = SequenceGaps(newest=4).after([5, 8], now=0.0)
         >>> tail.newest, sorted(tail.open)
         (8, [6, 7])
         >>> sorted(tail.after([6], now=1.0).open)
@@ -33,4 +33,6 @@ class Tail:
         waited_for = {**dict.fromkeys(unseen, now), **self.open} | dict.fromkeys(lasting, now)
         for key in ended:
             waited_for.pop(key, None)
-        return Tail(newest=newest, open={key: since for key, since in waited_for.items() if now - since <= _PATIENCE})
+        return SequenceGaps(
+            newest=newest, open={key: since for key, since in waited_for.items() if now - since <= _PATIENCE}
+        )

@@ -19,7 +19,7 @@ _NARROWEST = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class NextRun:
     """When a job is to run next, or why that cannot be told."""
 
     cron: str | None
@@ -29,25 +29,25 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class JobStanding:
+class JobStatus:
     """Where a job stands; `health` is None where the database does not know it yet."""
 
     job: str
     health: JobHealth | None
     scores: ScoreCounts
-    planned: Planned
+    planned: NextRun
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServiceStatus:
     """Where everything stands, by the database's clock `at`."""
 
     at: datetime
-    jobs: tuple[JobStanding, ...]
+    jobs: tuple[JobStatus, ...]
     daemons: tuple[Daemon, ...]
 
 
-def look(watch: Watch, *, jobs_dir: Path | None) -> Standing:
+def read_status(watch: Watch, *, jobs_dir: Path | None) -> ServiceStatus:
     """Where everything stands: every job that has files here, and every other that the database knows.
 
     Raises UserError where the schema is not at head, or the database does not answer.
@@ -57,10 +57,10 @@ def look(watch: Watch, *, jobs_dir: Path | None) -> Standing:
     counted = {counts.job: counts for counts in watch.count_scores()}
     at = next((health.read_at for health in known.values()), datetime.now(UTC))
     here = job_names(jobs_dir)
-    return Standing(
+    return ServiceStatus(
         at=at,
         jobs=tuple(
-            JobStanding(
+            JobStatus(
                 job=name,
                 health=known.get(name),
                 scores=counted.get(name, ScoreCounts(name, 0, 0, 0, 0)),
@@ -72,15 +72,15 @@ def look(watch: Watch, *, jobs_dir: Path | None) -> Standing:
     )
 
 
-_NOT_HERE = Planned(cron=None, timezone=None, next_tick_at=None, hindered="its files are not here")
+_NOT_HERE = NextRun(cron=None, timezone=None, next_tick_at=None, hindered="its files are not here")
 
 
-def _planned(name: str, *, jobs_dir: Path | None, after: datetime) -> Planned:
+def _planned(name: str, *, jobs_dir: Path | None, after: datetime) -> NextRun:
     try:
         schedule = load_job(name, jobs_dir=jobs_dir).schedule
     except UserError as error:
-        return Planned(cron=None, timezone=None, next_tick_at=None, hindered=str(error))
-    return Planned(
+        return NextRun(cron=None, timezone=None, next_tick_at=None, hindered=str(error))
+    return NextRun(
         cron=schedule.cron, timezone=schedule.timezone, next_tick_at=schedule.next_tick(after=after), hindered=None
     )
 
@@ -88,7 +88,7 @@ def _planned(name: str, *, jobs_dir: Path | None, after: datetime) -> Planned:
 # For programs
 
 
-def as_json(standing: Standing) -> dict[str, Any]:
+def as_json(standing: ServiceStatus) -> dict[str, Any]:
     """The same for programs: a list of jobs and one of daemons."""
     return {
         "at": standing.at,
@@ -97,7 +97,7 @@ def as_json(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _job_as_json(standing: JobStanding) -> Mapping[str, Any]:
+def _job_as_json(standing: JobStatus) -> Mapping[str, Any]:
     fields = JobHealth.__dataclass_fields__
     counts = {"missed_last_day", "failures", "backlog", "backlog_seconds", "requests_waiting", "requests_seconds"}
     nothing = {name: 0 if name in counts else None for name in fields} | {"ready": False}
@@ -108,7 +108,7 @@ def _job_as_json(standing: JobStanding) -> Mapping[str, Any]:
 # For people
 
 
-def as_text(standing: Standing, *, width: int) -> str:
+def as_text(standing: ServiceStatus, *, width: int) -> str:
     """The same for people: a block of lines per job, and one of the daemons, none longer than `width`."""
     blocks = [_job_lines(job) for job in standing.jobs]
     blocks.append(_daemon_lines(standing))
@@ -127,7 +127,7 @@ def _laid_out(lines: Iterable[tuple[str, str]], *, width: int) -> Iterator[str]:
         )
 
 
-def _job_lines(standing: JobStanding) -> Iterator[tuple[str, str]]:
+def _job_lines(standing: JobStatus) -> Iterator[tuple[str, str]]:
     health, scores, planned = standing.health, standing.scores, standing.planned
     if health is None:
         yield "job", f"{standing.job}: it has never run here"
@@ -176,7 +176,7 @@ def _last_run(health: JobHealth) -> str:
     return f"{told}: {health.eligible:,} eligible{f' ({ended})' if ended else ''}"
 
 
-def _next_run(planned: Planned) -> str:
+def _next_run(planned: NextRun) -> str:
     if planned.next_tick_at is None:
         return f"unknown: {planned.hindered}"
     return f"{_time(planned.next_tick_at)} ({planned.cron}, {planned.timezone})"
@@ -191,7 +191,7 @@ def _waiting(number: int, seconds: float) -> str:
     return f"{number:,} waiting, the oldest for {_span(seconds)}" if number else "none"
 
 
-def _daemon_lines(standing: Standing) -> Iterator[tuple[str, str]]:
+def _daemon_lines(standing: ServiceStatus) -> Iterator[tuple[str, str]]:
     if not standing.daemons:
         yield "daemons", "none at work: nothing runs by itself"
     for number, daemon in enumerate(standing.daemons):

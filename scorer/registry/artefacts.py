@@ -10,7 +10,7 @@ from scorer.database.store.runs import Store
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
-from scorer.registry.model import ARTEFACT, MANIFEST, ProductionPipeline, find_version, manifest_of
+from scorer.registry.model import ARTEFACT, MANIFEST, LoadedModel, find_version, manifest_of
 
 LARGEST = 128 * 1024 * 1024  # bytes that the database takes of one artefact
 
@@ -30,13 +30,13 @@ def production_version(job: Job, store: Store) -> str:
     return found[0]
 
 
-def production_pipeline(job: Job, store: Store, *, settings: Settings) -> ProductionPipeline:
+def production_pipeline(job: Job, store: Store, *, settings: Settings) -> LoadedModel:
     """The model in production, checked and loaded. Raises UserError where there is none, or it cannot be loaded on this host."""
     registered = Shelf(store).read_model(job.name, production_version(job, store))
     return open_version(job, registered, store, settings=settings)
 
 
-def open_version(job: Job, registered: Registered, store: Store, *, settings: Settings) -> ProductionPipeline:
+def open_version(job: Job, registered: Registered, store: Store, *, settings: Settings) -> LoadedModel:
     """A registered version, checked and loaded: from the first folder that has it, else from the database where that keeps its bytes.
 
     Raises UserError, before anything is unpickled, where it is in neither, or is not what was registered.
@@ -47,10 +47,10 @@ def open_version(job: Job, registered: Registered, store: Store, *, settings: Se
         content = Shelf(store).read_artefact(job.name, version)
         assert content is not None, "bytes that are stored are never removed"
         manifest = manifest_of(registered.manifest, where=f"The registry's manifest of model {version} of {job.name}")
-        return ProductionPipeline.opened(
+        return LoadedModel.opened(
             manifest, content, folder=None, sha256=registered.sha256, task=job.task, features=features
         )
-    return ProductionPipeline.load(
+    return LoadedModel.load(
         find_version(job.name, version, folders=folders),
         sha256=registered.sha256,
         task=job.task,

@@ -39,7 +39,7 @@ SETS = (("neither", "1"), ("0", "both"))
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class Declined:
     """What is said of n scores: which are `declined` (n,), why, by place, and what is recorded of each, by place.
 
     `p_values` (n, 2) are those of class 0 and 1, NaN where there is no score or nothing was calibrated; `unlike` (n,) counts features.
@@ -80,7 +80,7 @@ class Baseline:
         content = manifest.get("declining")
         return None if content is None else cls(content, features=manifest["features"])
 
-    def judge(self, features: Features, score: Floats, *, spec: Declining) -> Verdicts:
+    def judge(self, features: Features, score: Floats, *, spec: Declining) -> Declined:
         """What is declined of the rows of `features` (n, f) with their `score` (n,): each row by itself, whatever its neighbours."""
         unlike = self.count_unlike(features.values)
         p_values = np.full((len(score), 2), np.nan)
@@ -103,7 +103,7 @@ class Baseline:
             reasons[place] = (
                 self._why_unlike(features, place, int(unlike[place])) if why is Decline.UNLIKE else _WHY[why](spec)
             )
-        return Verdicts(
+        return Declined(
             declined=declined,
             reasons=reasons,
             outputs=_outputs(holds, known, unlike),

@@ -179,7 +179,7 @@ def _golden(said: Any, *, width: int) -> Golden | None:
     return Golden(inputs=inputs, scores=scores)
 
 
-class ProductionPipeline:
+class LoadedModel:
     """A model version, checked and loaded; `baseline` is what it declines by, None where its manifest tells nothing of it."""
 
     def __init__(self, manifest: Manifest, estimator: Any) -> None:
@@ -197,7 +197,7 @@ class ProductionPipeline:
         task: Task,
         features: Sequence[str],
         registered: Mapping[str, Any] | None = None,
-    ) -> ProductionPipeline:
+    ) -> LoadedModel:
         """The model in `folder`, if it is the one that the registry knows by `sha256` and fits task and features.
 
         Where the manifest as `registered` is given, the folder's must be the same. Raises UserError, before anything is unpickled, for an
@@ -225,7 +225,7 @@ class ProductionPipeline:
         sha256: str,
         task: Task,
         features: Sequence[str],
-    ) -> ProductionPipeline:
+    ) -> LoadedModel:
         """The model that `artefact` holds, checked as `load` says; it came from `folder`, or else from the database."""
         name = f"The model file {folder / ARTEFACT}" if folder else f"Model {manifest.model_version} in the database"
         found = hashlib.sha256(artefact).hexdigest()

@@ -21,7 +21,7 @@ from scorer.jobs.job import Job, job_names, load_job
 from scorer.runs.cluster import Cluster
 from scorer.runs.neighbour import Neighbour
 from scorer.runs.run import enqueue
-from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.types.enums import Trigger
 
 _OLDEST_SERVER = 14
@@ -30,7 +30,7 @@ _SAMPLE = 20  # entities that are read of each job
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CheckResult:
     """One thing that must hold: whether it does, and what was found."""
 
     name: str
@@ -38,7 +38,7 @@ class Line:
     found: str
 
 
-def check(*, url: str, settings: Settings) -> Iterator[Line]:
+def check(*, url: str, settings: Settings) -> Iterator[CheckResult]:
     """Each thing that must hold, in order; the rest is left out once the database cannot be worked with."""
     target = Target.of(url, settings, role=settings.worker_role)
     for name, look in (("database", _database), ("schema", _schema)):
@@ -59,11 +59,11 @@ def check(*, url: str, settings: Settings) -> Iterator[Line]:
         yield _line(f"job {name}", lambda name=name: _job(name, url=url, settings=settings))  # type: ignore[misc]
 
 
-def _line(name: str, look: Callable[[], str]) -> Line:
+def _line(name: str, look: Callable[[], str]) -> CheckResult:
     try:
-        return Line(name=name, holds=True, found=look())
+        return CheckResult(name=name, holds=True, found=look())
     except (UserError, StatementFailed) as error:
-        return Line(name=name, holds=False, found=str(error))
+        return CheckResult(name=name, holds=False, found=str(error))
 
 
 def _database(target: Target) -> str:
@@ -111,7 +111,7 @@ def _schema(target: Target) -> str:
 
 def _job(name: str, *, url: str, settings: Settings) -> str:
     job = load_job(name, jobs_dir=settings.jobs_dir)
-    line = open_line(job, url=url, settings=settings)
+    line = open_pipeline(job, url=url, settings=settings)
     try:
         with line.store.transaction(keep=False):
             run, _ = enqueue(
@@ -128,7 +128,7 @@ def _job(name: str, *, url: str, settings: Settings) -> str:
             line.store.write_back(job, max_waiting=0)
             line.store.take_back(job, max_waiting=0)
     finally:
-        close_line(line)
+        close_pipeline(line)
     return f"version {job.version}, model {line.model.manifest.model_version}, {_schedule(job)}"
 
 

@@ -1,7 +1,7 @@
 """How much of the database a run may take while others need it: full batches, smaller ones, a wait, or an end.
 
 `Neighbour.consider` is pure. Above a limit, batches are halved three times, then waited with, and once patience is over the run stops;
-as soon as all is below the limits again, batches grow as they shrank. `Courtesy` does so for a worker, between its batches.
+as soon as all is below the limits again, batches grow as they shrank. `Governor` does so for a worker, between its batches.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from scorer.config import Settings
-from scorer.database.store.server import Load
+from scorer.database.store.server import ServerLoad
 from scorer.errors import DatabaseBusy, UserError
 from scorer.log import events
 from scorer.log.logger import say
@@ -97,12 +97,12 @@ class Neighbour:
         """Whether there is any limit, and so a reason to look."""
         return any(limit is not None for _, limit in self._limits())
 
-    def consider(self, load: Load, *, size: int, pace: Pace = Pace()) -> Go | Wait | Stop:
+    def consider(self, load: ServerLoad, *, size: int, pace: Pace = Pace()) -> Go | Wait | Stop:
         """What a worker may do next whose full batches have `size` and who has come to `pace`.
 
         Raises UserError where a limit is set on what may not be seen.
 
-        >>> busy = Load(active_sessions=30, replication_lag=0, lock_waits=0, longest_transaction=None)
+        >>> busy = ServerLoad(active_sessions=30, replication_lag=0, lock_waits=0, longest_transaction=None)
         >>> Neighbour(active_sessions=20).consider(busy, size=1000).size
         500
         >>> Neighbour(active_sessions=40).consider(busy, size=1000).size
@@ -125,7 +125,7 @@ class Neighbour:
         yield "lock_waits", self.lock_waits
         yield "longest_transaction", self.longest_transaction
 
-    def _passed(self, load: Load) -> Iterator[Excess]:
+    def _passed(self, load: ServerLoad) -> Iterator[Excess]:
         for name, limit in self._limits():
             found = getattr(load, name)
             if limit is None:
@@ -149,11 +149,11 @@ def _shown(value: int | timedelta, name: str) -> str:
     return f"{value // _MEGABYTE} MB" if name == "replication_lag" else str(value)
 
 
-class Courtesy:
+class Governor:
     """One worker's pace between its batches; `look` tells the load, `pause` passes seconds."""
 
     def __init__(
-        self, neighbour: Neighbour, *, look: Callable[[], Load], pause: Callable[[float], object] = time.sleep
+        self, neighbour: Neighbour, *, look: Callable[[], ServerLoad], pause: Callable[[float], object] = time.sleep
     ) -> None:
         self._neighbour = neighbour
         self._look = look

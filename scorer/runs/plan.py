@@ -62,7 +62,7 @@ _STAGED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class TableLock:
     """A lock on a table, held until the transaction ends."""
 
     relation: str
@@ -70,7 +70,7 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedStatement:
     """One statement: what it does and when, which URL it runs at, its text, its plan in words and as a tree, and its locks.
 
     `rows` is how many the planner expects it to give, or to write where it gives none; `most_rows`, how many any of its steps handles.
@@ -85,10 +85,10 @@ class Planned:
     tree: Mapping[str, Any]
     rows: int
     most_rows: int
-    locks: tuple[Lock, ...]
+    locks: tuple[TableLock, ...]
 
 
-def plan(job: Job, *, url: str, settings: Settings) -> list[Planned]:
+def plan_run(job: Job, *, url: str, settings: Settings) -> list[PlannedStatement]:
     """Every statement of a run of `job` in order, each name once. Raises UserError where the database would refuse one."""
     target = Target.of(url, settings, role=settings.worker_role)
     schema.require_head(engine(target))
@@ -124,7 +124,7 @@ def _statements(job: Job) -> Iterator[tuple[str, str]]:
                 yield name, when
 
 
-def _planned(job: Job, name: str, *, when: str, session: Session, settings: Settings) -> Planned:
+def _planned(job: Job, name: str, *, when: str, session: Session, settings: Settings) -> PlannedStatement:
     text = job.statements[name] if name in _OF_JOBS else statement(name)
     query = _query(name, text)
     parameters = {**_examples(job, settings), **job.parameters}
@@ -132,10 +132,10 @@ def _planned(job: Job, name: str, *, when: str, session: Session, settings: Sett
         _prepare(session, job, query=query, size=settings.batch_size or job.batch_size)
         if name in _PLANNED_WITHOUT:
             set_parameter(session, _PLANNED_WITHOUT[name], setting="off")
-        ((found,),) = explain(session, query, parameters, form="JSON")
-        lines = explain(session, query, parameters, form="TEXT")
+        ((found,),) = explain_statement(session, query, parameters, form="JSON")
+        lines = explain_statement(session, query, parameters, form="TEXT")
         locks = list_table_locks(session)
-    return Planned(
+    return PlannedStatement(
         name=name,
         does=_told(text),
         when=when,
@@ -179,9 +179,9 @@ def set_parameter(session: Session, parameter: str, *, setting: str) -> None:
     session.one("set_parameter", parameter=parameter, setting=setting)
 
 
-def list_table_locks(session: Session) -> tuple[Lock, ...]:
+def list_table_locks(session: Session) -> tuple[TableLock, ...]:
     """The locks on tables that the transaction has taken."""
-    return tuple(Lock(row.relation, _in_words(row.mode)) for row in session.all("list_table_locks"))
+    return tuple(TableLock(row.relation, _in_words(row.mode)) for row in session.all("list_table_locks"))
 
 
 def _in_words(mode: str) -> str:
@@ -193,7 +193,7 @@ def _in_words(mode: str) -> str:
     return re.sub("(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
 
 
-def explain(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
+def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
     """The plan of a statement: its lines as TEXT, or one document as JSON."""
     text = statement("explain").replace("{format}", form).replace("{query}", query)
     named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}

@@ -26,11 +26,11 @@ _log = logging.getLogger(__name__)
 _PROGRAM = "import sys; from scorer.runs.processes import take_part; take_part(int(sys.argv[1]))"
 
 
-class MemberLost(Exception):
+class WorkerLost(Exception):
     """A member's process ended without a word."""
 
 
-class Crew:
+class WorkerProcesses:
     """As many processes as are asked for, within a `with` block; at its end, whoever is still at work is killed."""
 
     def __init__(self, count: int, task: Callable[..., None], *arguments: object) -> None:
@@ -60,7 +60,7 @@ class Crew:
     def hear(self, seconds: float) -> list[str]:
         """The steps that members told, once there are any or `seconds` have passed.
 
-        Raises what a member raised, and MemberLost where one ended without a word; it is no member any more, then.
+        Raises what a member raised, and WorkerLost where one ended without a word; it is no member any more, then.
         """
         told = []
         for connection in wait(list(self._members), seconds):
@@ -100,7 +100,7 @@ class Crew:
         try:
             word: str | Exception | None = connection.recv()
         except (EOFError, OSError):
-            return MemberLost(f"exit code {self._members[connection].wait()}")
+            return WorkerLost(f"exit code {self._members[connection].wait()}")
         return word
 
     def _leave(self, connection: Connection[Any, Any]) -> None:

@@ -30,7 +30,7 @@ _LOOK = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class RemoteTask:
     """A job by its name and version, and which database it is about; nothing in it is secret, or a patient's."""
 
     job: str
@@ -48,16 +48,16 @@ class Own:
     settings: Settings
 
 
-def errand_of(job: Job, store: Store) -> Errand:
+def remote_task_of(job: Job, store: Store) -> RemoteTask:
     """What a worker of a cluster needs to be told of `job`."""
     with store.transaction():
         position = mark_position(store)
-    return Errand(job.name, job.version, position.cluster, position.database)
+    return RemoteTask(job.name, job.version, position.cluster, position.database)
 
 
 @contextmanager
-def helped(
-    drain: Callable[[Errand, int], str | None], errand: Errand, run: Run, *, count: int, settings: Settings
+def with_remote_workers(
+    drain: Callable[[RemoteTask, int], str | None], task: RemoteTask, run: Run, *, count: int, settings: Settings
 ) -> Iterator[None]:
     """Within it, so many workers of the cluster drain the run; what keeps them from it is told, and nothing is raised.
 
@@ -72,7 +72,7 @@ def helped(
         try:
             with Cluster(settings) as cluster:
                 if not over.is_set():
-                    cluster.start(drain, [(errand, run.run_id)] * count)
+                    cluster.start(drain, [(task, run.run_id)] * count)
                 while not over.wait(_LOOK):
                     for why in sorted({each for each in cluster.results_so_far() if each}):
                         tell(why)
@@ -88,21 +88,21 @@ def helped(
         listening.join(_LOOK)  # one that still waits for an answer ends by itself
 
 
-def own(errand: Errand) -> Own:
-    """What this host has for the errand. Raises UserError where it would be about something else here."""
+def settings_here(task: RemoteTask) -> Own:
+    """What this host has for the task. Raises UserError where it would be about something else here."""
     settings = load_settings()
-    job = load_job(errand.job, jobs_dir=settings.jobs_dir)
-    if job.version != errand.job_version:
+    job = load_job(task.job, jobs_dir=settings.jobs_dir)
+    if job.version != task.job_version:
         raise UserError(
-            f"job {job.name} has version {job.version} there, and {errand.job_version} where it was begun; bring the same job to both."
+            f"job {job.name} has version {job.version} there, and {task.job_version} where it was begun; bring the same job to both."
         )
     url = settings.database_url or Server.at(settings.home_dir).url
     with closing(Store(Target.of(url, settings, role=settings.worker_role))) as store:
-        here = errand_of(job, store)
-    if here != errand:
+        here = remote_task_of(job, store)
+    if here != task:
         raise UserError(
             f"its SCORER_DATABASE_URL leads to another database ({here.database}) than where job {job.name} was begun "
-            f"({errand.database}); name the same one."
+            f"({task.database}); name the same one."
         )
     return Own(job, url, settings)
 

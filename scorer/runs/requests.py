@@ -25,12 +25,12 @@ from scorer.database.store.runs import Store
 from scorer.errors import DatabaseUnavailable, RunStopped, StatementFailed, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
-from scorer.log.bug_reports import Bugs
+from scorer.log.bug_reports import BugReports
 from scorer.log.logger import say
-from scorer.scoring.opening import close_line, open_line
-from scorer.scoring.outcomes import Judgement
-from scorer.scoring.pipeline import Line, has_production_model, judge_all, record
-from scorer.scoring.timing import Steps
+from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.outcomes import BatchResult
+from scorer.scoring.pipeline import Pipeline, has_production_model, record, score_batch
+from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Status, Trigger
 from scorer.types.values import RuleResult, WorkItem
 
@@ -56,10 +56,10 @@ class Answers:
         self._store = Store(replace(target, idle_timeout=min(target.idle_timeout, _IDLE)))
         self._source = Source(target)
         self._desk = Desk(self._store)
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, Pipeline] = {}
         self._jobs: dict[str, Job] = {}
         self._told: dict[str, str] = {}
-        self._bugs = Bugs()
+        self._bugs = BugReports()
         self._strange: set[str] = set()
         self._held: dict[str, set[int]] = {}  # by job, requests that could not be taken at this look
         self._gate_closed: set[str] = set()  # jobs of which no request could
@@ -75,7 +75,7 @@ class Answers:
     def reload(self, jobs: Iterable[Job]) -> None:
         """Know `jobs` from now on; a line whose job has changed is opened anew when it is next needed."""
         self._jobs = {job.name: job for job in jobs}
-        kept = {name: line for name, line in self._lines.items() if self._jobs.get(name) == line.job}
+        kept = {name: pipeline for name, pipeline in self._lines.items() if self._jobs.get(name) == pipeline.job}
         self._lines = kept
 
     def warm(self) -> None:
@@ -194,12 +194,12 @@ class Answers:
         for _ in range(_TRIES):
             taken.clear()
             try:
-                line = self._line(job)
-                answered = self._answer_together(line, taken)
+                pipeline = self._line(job)
+                answered = self._answer_together(pipeline, taken)
             except DatabaseUnavailable:
                 raise
             except RunStopped as stopped:
-                return self._stop(line, taken, stopped)
+                return self._stop(pipeline, taken, stopped)
             except Exception as error:  # noqa: BLE001 - the edge of a run: the requests are told, and so is a bug
                 raised = error
             else:
@@ -210,20 +210,20 @@ class Answers:
             self.close()
         return self._give_up(job, taken, raised) if raised is not None else 0
 
-    def _answer_together(self, line: Line, taken: list[Asked]) -> int | None:
+    def _answer_together(self, pipeline: Pipeline, taken: list[Asked]) -> int | None:
         """How many requests were answered in one transaction; None where the line's model is no longer the one in production.
 
         `taken` is told which were taken, for whoever must refuse them if this raises.
         """
-        job = line.job
+        job = pipeline.job
         held: set[int] = set()
-        with line.store.transaction():
-            line.store.share_with_recalls(job, model_version=line.model.manifest.model_version, run=None)
+        with pipeline.store.transaction():
+            pipeline.store.share_with_recalls(job, model_version=pipeline.model.manifest.model_version, run=None)
             took = self._desk.take_requests(job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
             taken += took.asked
-            if taken and not has_production_model(line):
+            if taken and not has_production_model(pipeline):
                 return None
-            answered, left = _carry(line, self._desk, taken) if taken else (0, [])
+            answered, left = _carry(pipeline, self._desk, taken) if taken else (0, [])
             held.update(took.held, left)
         if took.gate_closed:
             self._gate_closed.add(job.name)
@@ -233,35 +233,35 @@ class Answers:
             say(_log, events.REQUESTS_ANSWERED, job=job.name, requests=answered)
         return answered
 
-    def _line(self, job: Job) -> Line:
+    def _line(self, job: Job) -> Pipeline:
         """The job's line, warm."""
         if job.name not in self._lines:
-            opened = open_line(job, url=self._url, settings=self._settings)
-            close_line(opened)
+            opened = open_pipeline(job, url=self._url, settings=self._settings)
+            close_pipeline(opened)
             # One session of each kind for all jobs: there is one thread.
-            line = replace(opened, store=self._store, source=self._source)
+            pipeline = replace(opened, store=self._store, source=self._source)
             # Not while answering: that could wait for a run that waits for the answer.
             with self._store.transaction():
                 self._store.register_job_version(job)
-            self._lines[job.name] = line
+            self._lines[job.name] = pipeline
         return self._lines[job.name]
 
     def _refresh(self, job: Job) -> None:
-        line = self._line(job)
+        pipeline = self._line(job)
         with self._store.transaction():
-            current = has_production_model(line) and read_challenge(line.store, job.name) == line.challenge
+            current = has_production_model(pipeline) and read_challenge(pipeline.store, job.name) == pipeline.challenge
         if not current:
             del self._lines[job.name]
             self._line(job)
 
-    def _stop(self, line: Line, taken: Sequence[Asked], stopped: RunStopped) -> int:
+    def _stop(self, pipeline: Pipeline, taken: Sequence[Asked], stopped: RunStopped) -> int:
         """How many requests are refused, a rule having stopped their run, which is recorded as failed."""
-        job, store = line.job, self._store
+        job, store = pipeline.job, self._store
         with store.transaction():
             refused = self._refuse(taken, why=str(stopped))
             run = store.begin_run(
                 job,
-                model_version=line.model.manifest.model_version,
+                model_version=pipeline.model.manifest.model_version,
                 trigger=Trigger.REQUEST,
                 as_of=taken[0].as_of,
             )
@@ -292,9 +292,9 @@ class Answers:
         return self._desk.refuse_requests([each.request_id for each in asked], reason=why)
 
 
-def _carry(line: Line, desk: Desk, taken: Sequence[Asked]) -> tuple[int, list[int]]:
+def _carry(pipeline: Pipeline, desk: Desk, taken: Sequence[Asked]) -> tuple[int, list[int]]:
     """How many of the requests were answered or refused, and the keys of those whose entity is being scored by a batch this moment."""
-    job, store, steps = line.job, line.store, Steps()
+    job, store, steps = pipeline.job, pipeline.store, StepTimer()
     as_of = taken[0].as_of
     there = desk.find_asked(job, [*{each.entity_id for each in taken}], as_of=as_of)
     absent = [each.request_id for each in taken if each.entity_id not in there]
@@ -305,11 +305,13 @@ def _carry(line: Line, desk: Desk, taken: Sequence[Asked]) -> tuple[int, list[in
     left = [each.request_id for each in taken if each.entity_id in there and each.entity_id not in ours]
     if not items:
         return len(absent), left
-    run = store.begin_run(job, model_version=line.model.manifest.model_version, trigger=Trigger.REQUEST, as_of=as_of)
+    run = store.begin_run(
+        job, model_version=pipeline.model.manifest.model_version, trigger=Trigger.REQUEST, as_of=as_of
+    )
     steps.end("claim")
 
-    judged = judge_all(line, run, items, steps=steps)
-    record(line, run, replace(judged, results=_found_something(judged.results)), steps=steps)
+    judged = score_batch(pipeline, run, items, steps=steps)
+    record(pipeline, run, replace(judged, results=_found_something(judged.results)), steps=steps)
     ended = how_ended(items, judged)
     answers = [(each, ended[each.entity_id].value) for each in taken if each.entity_id in ended]
     desk.acknowledge_requests(job, run, answers)
@@ -323,7 +325,7 @@ def _found_something(results: Iterable[RuleResult]) -> tuple[RuleResult, ...]:
     return tuple(result for result in results if result.unexpected or not result.success)
 
 
-def how_ended(items: Sequence[WorkItem], judged: Judgement) -> dict[str, Status]:
+def how_ended(items: Sequence[WorkItem], judged: BatchResult) -> dict[str, Status]:
     """How each of `items` ended, by entity: as its new outcome says, or, where nothing new had to be written, as the one that stands."""
     new = {outcome.entity_id: outcome.status for outcome in judged.new_outcomes}
     return {item.entity_id: new.get(item.entity_id) or _standing(item) for item in items}

@@ -21,10 +21,10 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.due import list_orphans, look_of
 from scorer.runs.worker import Progress, Worker
-from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.outcomes import add_counts
-from scorer.scoring.pipeline import Line, judge_all
-from scorer.scoring.timing import Steps
+from scorer.scoring.pipeline import Pipeline, score_batch
+from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Action, Trigger
 from scorer.types.values import Counts, Rejection, Run, Tick
 
@@ -74,13 +74,15 @@ def run_job(
     Raises UserError where it stops; its row says why.
     """
     began = time.monotonic()
-    line = open_line(job, url=url, settings=settings)
-    worker = Worker(line, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
+    pipeline = open_pipeline(job, url=url, settings=settings)
+    worker = Worker(pipeline, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
     try:
         worker.finish_what_others_left()
         nightly = chores.nightly(settings)
         run = worker.persevere(
-            lambda: _begin(line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly)
+            lambda: _begin(
+                pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
+            )
         )
         return replace(_carried(worker, run, began=began), as_known_at=as_known_at)
     finally:
@@ -105,9 +107,9 @@ def run_tick(
     Raises UserError where it stops, and Stopping where it is asked to. `quiet` leaves a failure to whoever calls to tell.
     """
     began = time.monotonic()
-    line = open_line(job, url=url, settings=settings)
+    pipeline = open_pipeline(job, url=url, settings=settings)
     worker = Worker(
-        line,
+        pipeline,
         settings=settings,
         url=url,
         workers=settings.workers,
@@ -118,7 +120,7 @@ def run_tick(
     try:
         worker.finish_what_others_left()
         nightly = chores.nightly(settings)
-        run = worker.persevere(lambda: _begin_alone(line, tick=tick, trigger=trigger, as_of=as_of, nightly=nightly))
+        run = worker.persevere(lambda: _begin_alone(pipeline, tick=tick, trigger=trigger, as_of=as_of, nightly=nightly))
         if run is None:
             _help(worker)
             return None
@@ -142,8 +144,8 @@ def share_runs(
     stopping: Callable[[], bool] = lambda: False,
 ) -> None:
     """Go on with the job's runs that have lost their process, and carry batches of those that others have begun by the schedule."""
-    line = open_line(job, url=url, settings=settings)
-    worker = Worker(line, settings=settings, url=url, watch=watch, stopping=stopping)
+    pipeline = open_pipeline(job, url=url, settings=settings)
+    worker = Worker(pipeline, settings=settings, url=url, watch=watch, stopping=stopping)
     try:
         worker.finish_what_others_left()
         _help(worker)
@@ -179,11 +181,11 @@ def dry_run(
 ) -> Ended:
     """What `run_job` would find and judge, in one transaction that is rolled back; nothing is written that a run could wait for."""
     began = time.monotonic()
-    line = open_line(job, url=url, settings=settings)
+    pipeline = open_pipeline(job, url=url, settings=settings)
     try:
-        with line.store.transaction(keep=False):
+        with pipeline.store.transaction(keep=False):
             run, eligible = enqueue(
-                line,
+                pipeline,
                 as_of=as_of,
                 as_known_at=as_known_at,
                 limit=limit,
@@ -192,13 +194,13 @@ def dry_run(
                 kept=False,
             )
             counts = Counts()
-            while items := line.store.claim_work(job, run, size=line.batch_size):
-                counts = add_counts(counts, judge_all(line, run, items, steps=Steps()).counts)
-                line.store.finish_work(items)
+            while items := pipeline.store.claim_work(job, run, size=pipeline.batch_size):
+                counts = add_counts(counts, score_batch(pipeline, run, items, steps=StepTimer()).counts)
+                pipeline.store.finish_work(items)
                 if progress is not None:
                     progress(counts.eligible, eligible)
     finally:
-        close_line(line)
+        close_pipeline(pipeline)
     return Ended(
         run_id=None,
         job=job.name,
@@ -211,7 +213,7 @@ def dry_run(
 
 
 def _begin(
-    line: Line,
+    pipeline: Pipeline,
     *,
     as_of: datetime | None,
     as_known_at: datetime | None,
@@ -219,22 +221,22 @@ def _begin(
     trigger: Trigger,
     nightly: Schedule,
 ) -> Run:
-    with line.store.transaction():
-        line.store.make_room()
-    with line.store.transaction():
+    with pipeline.store.transaction():
+        pipeline.store.make_room()
+    with pipeline.store.transaction():
         run, eligible = enqueue(
-            line, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
+            pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
         )
-        line.store.hold_run(run.run_id)
-    _say_begun(line, run, eligible=eligible)
+        pipeline.store.hold_run(run.run_id)
+    _say_begun(pipeline, run, eligible=eligible)
     return run
 
 
 def _begin_alone(
-    line: Line, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None, nightly: Schedule
+    pipeline: Pipeline, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None, nightly: Schedule
 ) -> Run | None:
     """A new run and its tick, in one transaction; None where a process is at work on this job, or the tick is settled."""
-    store, job = line.store, line.job
+    store, job = pipeline.store, pipeline.job
     timetable = Timetable(store)
     with store.transaction():
         store.make_room()
@@ -245,7 +247,7 @@ def _begin_alone(
             return None
         scheduled_for = None if tick is None else tick.scheduled_for
         run, eligible = enqueue(
-            line, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for, nightly=nightly
+            pipeline, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for, nightly=nightly
         )
         store.hold_run(run.run_id)
         if tick is not None:
@@ -257,24 +259,24 @@ def _begin_alone(
                 schedule=tick.schedule,
                 recorded_by=tick.recorded_by,
             )
-    _say_begun(line, run, eligible=eligible)
+    _say_begun(pipeline, run, eligible=eligible)
     return run
 
 
-def _say_begun(line: Line, run: Run, *, eligible: int) -> None:
+def _say_begun(pipeline: Pipeline, run: Run, *, eligible: int) -> None:
     say(
         _log,
         events.RUN_BEGAN,
         run_id=run.run_id,
         job=run.job,
         as_of=run.as_of.isoformat(),
-        model_version=line.model.manifest.model_version,
+        model_version=pipeline.model.manifest.model_version,
         eligible=eligible,
     )
 
 
 def enqueue(
-    line: Line,
+    pipeline: Pipeline,
     *,
     as_of: datetime | None,
     limit: int | None,
@@ -289,7 +291,7 @@ def enqueue(
     It looks at everyone, but where a run has done that since the night before, by the schedule of nights. Where it will not be `kept`,
     nothing is written that another run could have to wait for.
     """
-    store, job = line.store, line.job
+    store, job = pipeline.store, pipeline.job
     if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
         raise UserError(
             f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
@@ -299,7 +301,7 @@ def enqueue(
         store.register_job_version(job)
     run = store.begin_run(
         job,
-        model_version=line.model.manifest.model_version,
+        model_version=pipeline.model.manifest.model_version,
         trigger=trigger,
         as_of=as_of,
         as_known_at=as_known_at,
@@ -315,11 +317,11 @@ def enqueue(
             f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
             f"{run.started_at.isoformat()}; what will be recorded by then is not known."
         )
-    look = look_of(store, job, run, model_versions=line.publishers, nightly=nightly)
+    look = look_of(store, job, run, model_versions=pipeline.publishers, nightly=nightly)
     eligible = store.enqueue_due(
         job,
         run,
-        model_versions=line.publishers,
+        model_versions=pipeline.publishers,
         limit=limit,
         kept=kept,
         as_known_at=as_known_at,
@@ -327,7 +329,7 @@ def enqueue(
         entity_ids=look.entity_ids,
     )
     if kept and "orphans" in job.statements:
-        found = line.source.orphans(job, sweep=look.sweep, known=list_orphans(store, job))
+        found = pipeline.source.orphans(job, sweep=look.sweep, known=list_orphans(store, job))
         store.write_orphans(job, run, rejections=[_orphan(*each) for each in found])
     if kept:
         store.let_answers_end(job)  # last: no answer begins before the run's work is there to be seen

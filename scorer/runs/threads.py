@@ -41,7 +41,7 @@ def libraries_on_one_thread() -> Iterator[None]:
                 _limits.close()
 
 
-class Threads:
+class WorkerThreads:
     """As many threads as are asked for, within a `with` block; its end waits for those that are still at work."""
 
     def __init__(self, count: int, task: Callable[..., None], *arguments: object) -> None:

@@ -18,18 +18,18 @@ from typing import TypeVar
 
 from scorer.config import Settings
 from scorer.database.store.runs import Store
-from scorer.database.store.server import Load, is_held, look_around, mark_position
+from scorer.database.store.server import ServerLoad, is_held, look_around, mark_position
 from scorer.database.store.ticks import Timetable
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stopping, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import configure, say
-from scorer.runs.neighbour import Courtesy, Neighbour
-from scorer.runs.processes import Crew, MemberLost
-from scorer.runs.remote import Errand, errand_of, helped, own, why_not
-from scorer.runs.threads import Threads, libraries_on_one_thread
-from scorer.scoring.opening import close_line, line_beside, open_line
-from scorer.scoring.pipeline import Line, ModelChanged, carry_batch
+from scorer.runs.neighbour import Governor, Neighbour
+from scorer.runs.processes import WorkerLost, WorkerProcesses
+from scorer.runs.remote import RemoteTask, remote_task_of, settings_here, why_not, with_remote_workers
+from scorer.runs.threads import WorkerThreads, libraries_on_one_thread
+from scorer.scoring.opening import close_pipeline, open_pipeline, with_own_sessions
+from scorer.scoring.pipeline import ModelChanged, Pipeline, carry_batch
 from scorer.types.values import Counts, Run
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Worker:
 
     def __init__(
         self,
-        line: Line,
+        pipeline: Pipeline,
         *,
         settings: Settings,
         url: str,
@@ -59,20 +59,20 @@ class Worker:
         """`watch` is told the name of each step as it ends; `quiet` leaves a failure to whoever calls to tell."""
         # A batch makes and frees a hundred thousand objects, none of them in a circle: Python need not look for circles so often.
         gc.set_threshold(*_COLLECTED_AFTER)
-        self.line, self.settings, self.url, self.workers = line, settings, url, workers
+        self.pipeline, self.settings, self.url, self.workers = pipeline, settings, url, workers
         self.progress, self.watch, self.stopping, self.quiet = progress, watch, stopping, quiet
-        self.courtesy = Courtesy(Neighbour.of(settings), look=self._look_around, pause=self._rest)
+        self.governor = Governor(Neighbour.of(settings), look=self._look_around, pause=self._rest)
         self._followed: int | None = None
 
     def close(self) -> None:
         """End the line's sessions."""
-        close_line(self.line)
+        close_pipeline(self.pipeline)
 
     def help_others(self) -> None:
         """Carry batches of the scheduled runs that other processes have begun, until none is left to claim."""
-        store = self.line.store
+        store = self.pipeline.store
         with store.transaction():
-            unfinished = store.list_unfinished_runs(self.line.job)
+            unfinished = store.list_unfinished_runs(self.pipeline.job)
         for run in unfinished:
             if run.trigger.by_schedule:
                 while not self.stopping() and self.carry_one(run) is not None:
@@ -80,7 +80,7 @@ class Worker:
 
     def finish_what_others_left(self) -> None:
         """Go on with the runs of this job whose processes have died."""
-        store, job = self.line.store, self.line.job
+        store, job = self.pipeline.store, self.pipeline.job
 
         def take() -> list[Run]:
             with store.transaction():
@@ -116,7 +116,7 @@ class Worker:
     def _drain(self, run: Run) -> None:
         total = self.persevere(lambda: self._count_waiting(run), run=run)
         tell = self._progress_of(run, total=total)
-        if total <= self.line.batch_size:
+        if total <= self.pipeline.batch_size:
             self._drain_here(run, tell=tell)
         elif self.workers > 1 or self.settings.backend == "dask":
             self._drain_with_others(run, total=total, tell=tell)
@@ -125,9 +125,9 @@ class Worker:
             self._drain_here(run, tell=tell)
         else:
             # The database is as busy with a batch as this process is: with two in hand, neither waits for the other.
-            with Threads(1, _drain_in_thread, self.line, run, self.url, self.settings) as second:
+            with WorkerThreads(1, _drain_in_thread, self.pipeline, run, self.url, self.settings) as second:
                 # Half a batch first: out of step, one reads while the other judges and writes.
-                half = max(-(-self.line.batch_size // 2), self.line.suites.pool_rows)
+                half = max(-(-self.pipeline.batch_size // 2), self.pipeline.suites.pool_rows)
                 self._drain_here(run, tell=lambda: self._hear(second, run, seconds=0, tell=tell), first=half)
                 second.dismiss()  # nothing is left to claim; what it gives back is carried at the run's end
                 while second.working:
@@ -139,8 +139,10 @@ class Worker:
 
         Nor where batches are so small that the suite judges them with those before: each is to see all of these.
         """
-        line = self.line
-        return line.batch_size >= line.suites.pool_rows and not (self.courtesy.needed or line.source.has_standby)
+        pipeline = self.pipeline
+        return pipeline.batch_size >= pipeline.suites.pool_rows and not (
+            self.governor.needed or pipeline.source.has_standby
+        )
 
     def _drain_here(self, run: Run, *, tell: Callable[[], None], first: int | None = None) -> None:
         """Carry batches, the `first` of that size, until none is left to claim."""
@@ -158,8 +160,8 @@ class Worker:
             return lambda: None
 
         def carried() -> int:
-            with self.line.store.transaction():
-                return self.line.store.count_carried(run.run_id)
+            with self.pipeline.store.transaction():
+                return self.pipeline.store.count_carried(run.run_id)
 
         before = self.persevere(carried, run=run)
         return lambda: progress(self.persevere(carried, run=run) - before, total)
@@ -167,16 +169,16 @@ class Worker:
     def carry_one(self, run: Run, *, size: int | None = None) -> Counts | None:
         """Carry one batch, no larger than the database's other users let it be; None where nothing was left to claim."""
         self._follow(run)
-        size = size or self.line.batch_size
-        if self.courtesy.needed and self._is_waiting(run):
-            size = self.courtesy.batch_size(run, full=size)
+        size = size or self.pipeline.batch_size
+        if self.governor.needed and self._is_waiting(run):
+            size = self.governor.batch_size(run, full=size)
         return self._carry_by_production(run, size=size)
 
     def _carry_by_production(self, run: Run, *, size: int) -> Counts | None:
         """Carry one batch by the model that is in production, whichever that has become since the batch before."""
         for _ in range(_PROMOTIONS):
             try:
-                return carry_batch(replace(self.line, batch_size=size), run, watch=self.watch)
+                return carry_batch(replace(self.pipeline, batch_size=size), run, watch=self.watch)
             except ModelChanged:
                 self._adopt(run)
         raise UserError(f"Other models of {run.job} went into production as fast as they were loaded; run it again.")
@@ -184,28 +186,30 @@ class Worker:
     def _adopt(self, run: Run) -> None:
         """Open the line anew, with the model now in production, in the sessions that hold the run."""
         with _OPENING:
-            opened = open_line(self.line.job, url=self.url, settings=self.settings)
-        close_line(opened)
-        self.line = replace(opened, store=self.line.store, source=self.line.source, at_a_time=self.line.at_a_time)
+            opened = open_pipeline(self.pipeline.job, url=self.url, settings=self.settings)
+        close_pipeline(opened)
+        self.pipeline = replace(
+            opened, store=self.pipeline.store, source=self.pipeline.source, at_a_time=self.pipeline.at_a_time
+        )
         say(
             _log,
             events.MODEL_ADOPTED,
             run_id=run.run_id,
             job=run.job,
-            model_version=self.line.model.manifest.model_version,
+            model_version=self.pipeline.model.manifest.model_version,
         )
 
     def _follow(self, run: Run) -> None:
         """Have the standby, where one is read, come as far as the primary is by now, before the first batch of a run."""
-        if self.line.source.has_standby and self._followed != run.run_id:
-            with self.line.store.transaction():
-                position = mark_position(self.line.store)
-            self.line.source.follow(position)
+        if self.pipeline.source.has_standby and self._followed != run.run_id:
+            with self.pipeline.store.transaction():
+                position = mark_position(self.pipeline.store)
+            self.pipeline.source.follow(position)
             self._followed = run.run_id
 
-    def _look_around(self) -> Load:
-        with self.line.store.transaction():
-            return look_around(self.line.store)
+    def _look_around(self) -> ServerLoad:
+        with self.pipeline.store.transaction():
+            return look_around(self.pipeline.store)
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -219,16 +223,16 @@ class Worker:
             raise Stopping
 
     def _count_waiting(self, run: Run) -> int:
-        with self.line.store.transaction():
-            return self.line.store.count_waiting(run.run_id)
+        with self.pipeline.store.transaction():
+            return self.pipeline.store.count_waiting(run.run_id)
 
     def _is_waiting(self, run: Run) -> bool:
-        with self.line.store.transaction():
-            return self.line.store.is_waiting(run.run_id)
+        with self.pipeline.store.transaction():
+            return self.pipeline.store.is_waiting(run.run_id)
 
     def _drain_with_others(self, run: Run, *, total: int, tell: Callable[[], None]) -> None:
         """Let others carry the run's batches; what one that dies leaves behind is for whoever called."""
-        count = min(self.workers, -(-total // self.line.batch_size))
+        count = min(self.workers, -(-total // self.pipeline.batch_size))
         if self.settings.backend == "dask":
             self._drain_with_cluster(run, count=count, tell=tell)
             return
@@ -236,40 +240,45 @@ class Worker:
         level = _log.getEffectiveLevel()
         in_threads = self.settings.backend == "threads"
         with (
-            Threads(count, _drain_in_thread, self.line, *told)
+            WorkerThreads(count, _drain_in_thread, self.pipeline, *told)
             if in_threads
-            else Crew(count, _drain_alone, self.line.job, *told, level)
-        ) as crew:
-            while crew.working:
-                self._hear(crew, run, tell=tell)
+            else WorkerProcesses(count, _drain_alone, self.pipeline.job, *told, level)
+        ) as workers:
+            while workers.working:
+                self._hear(workers, run, tell=tell)
                 if self.stopping():
-                    crew.dismiss()
+                    workers.dismiss()
 
     def _drain_with_cluster(self, run: Run, *, count: int, tell: Callable[[], None]) -> None:
         """Carry the run's batches beside a cluster's workers, who carry theirs: where it is busy, or gone, nothing waits for it."""
-        errand = self.persevere(lambda: errand_of(self.line.job, self.line.store), run=run)
-        with helped(_drain_away, errand, run, count=count, settings=self.settings):
+        task = self.persevere(lambda: remote_task_of(self.pipeline.job, self.pipeline.store), run=run)
+        with with_remote_workers(_drain_away, task, run, count=count, settings=self.settings):
             self._stop_if_asked()
             while self.persevere(lambda: self.carry_one(run), run=run) is not None:
                 tell()
                 self._stop_if_asked()
 
     def _hear(
-        self, crew: Crew | Threads, run: Run, *, tell: Callable[[], None], seconds: float = _POLL_SECONDS
+        self,
+        workers: WorkerProcesses | WorkerThreads,
+        run: Run,
+        *,
+        tell: Callable[[], None],
+        seconds: float = _POLL_SECONDS,
     ) -> None:
         """Pass on what the crew does, for so long; where it has lost a member, or the database under one, dismiss it."""
         until = time.monotonic() + seconds
         try:
-            while crew.working:
+            while workers.working:
                 left = max(until - time.monotonic(), 0.0)
-                for step in crew.hear(left):
+                for step in workers.hear(left):
                     self._told(step)
                 if left == 0.0:
                     break
-        except (MemberLost, DatabaseUnavailable) as error:
-            if not crew.dismissed:
+        except (WorkerLost, DatabaseUnavailable) as error:
+            if not workers.dismissed:
                 say(_log, events.WORKERS_LOST, run_id=run.run_id, job=run.job, error=type(error).__name__)
-            crew.dismiss()
+            workers.dismiss()
         tell()
 
     def _told(self, step: str) -> None:
@@ -278,19 +287,19 @@ class Worker:
 
     def _finish(self, run: Run) -> Counts:
         """Wait for what other workers still hold, mark the run succeeded, and write back once more what somebody held."""
-        store = self.line.store
+        store = self.pipeline.store
         while True:
             with store.transaction():
                 store.end_run(run.run_id)
                 found = store.read_run(run.run_id)
                 # Last, as in a batch: the hospital's rows are held for the length of a commit.
-                passed_over = _write_back(store, self.line.job) if found.status == "succeeded" else 0
+                passed_over = _write_back(store, self.pipeline.job) if found.status == "succeeded" else 0
                 breaker = Timetable(store).close_breaker(run.job) if found.status == "succeeded" else None
             if found.status != "running":
                 self._release(run)
                 break
             # What another worker held has come back, if that worker died.
-            if self._carry_by_production(run, size=self.line.batch_size) is None:
+            if self._carry_by_production(run, size=self.pipeline.batch_size) is None:
                 self._rest(_POLL_SECONDS)
         if found.status != "succeeded":
             raise UserError(f"Run {run.run_id} was ended by another process: {found.status}, {found.error}")
@@ -309,10 +318,10 @@ class Worker:
         results = error.results if isinstance(error, RunStopped) else ()
 
         def fail() -> None:
-            with self.line.store.transaction():
-                self.line.store.give_up_work(run.run_id)
-                self.line.store.end_run(run.run_id, error=sentence)
-                self.line.store.record_validation(run, batch_id=None, results=results)
+            with self.pipeline.store.transaction():
+                self.pipeline.store.give_up_work(run.run_id)
+                self.pipeline.store.end_run(run.run_id, error=sentence)
+                self.pipeline.store.record_validation(run, batch_id=None, results=results)
             self._release(run)
 
         self.persevere(fail, run=run)
@@ -321,8 +330,8 @@ class Worker:
 
     def _release(self, run: Run) -> None:
         """Let go of the run, once all can see how it ended: whoever holds a run that still seems to be running goes on with it."""
-        with self.line.store.transaction():
-            self.line.store.release_run(run.run_id)
+        with self.pipeline.store.transaction():
+            self.pipeline.store.release_run(run.run_id)
 
     def persevere(self, action: Callable[[], _Result], *, run: Run | None = None) -> _Result:
         """What `action` gives; tried again, in new sessions and after a wait, where the database fails under it."""
@@ -341,8 +350,8 @@ class Worker:
         if run is None:
             return
         try:
-            with self.line.store.transaction():
-                self.line.store.hold_run(run.run_id)
+            with self.pipeline.store.transaction():
+                self.pipeline.store.hold_run(run.run_id)
         except DatabaseUnavailable:
             self.close()
 
@@ -364,8 +373,8 @@ def _drain_alone(
 ) -> None:
     """What each further process does: carry batches until none is left, or it is to stop."""
     configure(level=level, log_format=settings.log_format)  # a new process has no log of its own
-    line = open_line(job, url=url, settings=settings)
-    worker = Worker(line, settings=settings, url=url, watch=tell, stopping=stopping)
+    pipeline = open_pipeline(job, url=url, settings=settings)
+    worker = Worker(pipeline, settings=settings, url=url, watch=tell, stopping=stopping)
     try:
         while not stopping() and worker.persevere(lambda: worker.carry_one(run)) is not None:
             pass
@@ -374,11 +383,21 @@ def _drain_alone(
 
 
 def _drain_in_thread(
-    line: Line, run: Run, url: str, settings: Settings, tell: Callable[[str], None], stopping: Callable[[], bool], /
+    pipeline: Pipeline,
+    run: Run,
+    url: str,
+    settings: Settings,
+    tell: Callable[[str], None],
+    stopping: Callable[[], bool],
+    /,
 ) -> None:
     """The same for each further thread, on a line with sessions of its own."""
     worker = Worker(
-        line_beside(line, url=url, settings=settings), settings=settings, url=url, watch=tell, stopping=stopping
+        with_own_sessions(pipeline, url=url, settings=settings),
+        settings=settings,
+        url=url,
+        watch=tell,
+        stopping=stopping,
     )
     try:
         while not stopping() and worker.persevere(lambda: worker.carry_one(run)) is not None:
@@ -387,19 +406,19 @@ def _drain_in_thread(
         worker.close()
 
 
-def _drain_away(errand: Errand, run_id: int) -> str | None:
+def _drain_away(task: RemoteTask, run_id: int) -> str | None:
     """What each worker of a cluster does, by its own settings: carry batches until none is left; else, why it could not."""
 
     def drain() -> None:
-        here = own(errand)
+        here = settings_here(task)
         with _OPENING:
-            line = open_line(here.job, url=here.url, settings=here.settings)
-        worker = Worker(line, settings=here.settings, url=here.url)
+            pipeline = open_pipeline(here.job, url=here.url, settings=here.settings)
+        worker = Worker(pipeline, settings=here.settings, url=here.url)
 
         def carry() -> Counts | None:
             """One batch; None where none is left, or whoever began the run has stopped, or died, and so holds it no more."""
-            with worker.line.store.transaction():
-                run, held = worker.line.store.read_run(run_id), is_held(worker.line.store, run_id)
+            with worker.pipeline.store.transaction():
+                run, held = worker.pipeline.store.read_run(run_id), is_held(worker.pipeline.store, run_id)
             return worker.carry_one(run) if held else None
 
         try:

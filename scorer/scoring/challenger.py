@@ -8,8 +8,8 @@ from functools import lru_cache
 from scorer.jobs.publication import Declining
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.registry.model import ProductionPipeline
-from scorer.scoring.predictions import Opinion, opine
+from scorer.registry.model import LoadedModel
+from scorer.scoring.predictions import Predictions, predict
 from scorer.types.values import Features
 
 _log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 class Challenger:
     """The challenger of a job, loaded."""
 
-    def __init__(self, model: ProductionPipeline, *, job: str) -> None:
+    def __init__(self, model: LoadedModel, *, job: str) -> None:
         self.model = model
         self._job = job
 
@@ -27,10 +27,10 @@ class Challenger:
         """Its version."""
         return self.model.manifest.model_version
 
-    def opine(self, matrix: Features, *, spec: Declining) -> Opinion | None:
+    def predict(self, matrix: Features, *, spec: Declining) -> Predictions | None:
         """What it says of each row of `matrix`; None, and a warning told once, where it raises."""
         try:
-            return opine(self.model, matrix, spec=spec)
+            return predict(self.model, matrix, spec=spec)
         except Exception as error:  # noqa: BLE001 - whatever it raises, production goes on
             leave_out(self._job, self.model_version, f"{type(error).__name__} was raised as it scored")
             return None

@@ -21,14 +21,14 @@ from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version, production_pipeline
 from scorer.registry.drift_bins import tally_of
-from scorer.registry.model import ProductionPipeline
+from scorer.registry.model import LoadedModel
 from scorer.scoring.challenger import Challenger, leave_out
 from scorer.scoring.features import build
-from scorer.scoring.pipeline import Line
+from scorer.scoring.pipeline import Pipeline
 from scorer.scoring.validation.suites import Suites
 
 
-def open_line(job: Job, *, url: str, settings: Settings, model: ProductionPipeline | None = None) -> Line:
+def open_pipeline(job: Job, *, url: str, settings: Settings, model: LoadedModel | None = None) -> Pipeline:
     """All that a worker needs, checked: schema at head, model in production and unaltered, suites and statements in agreement.
 
     Where a `model` is given, the line has that one instead, and no challenger.
@@ -38,22 +38,22 @@ def open_line(job: Job, *, url: str, settings: Settings, model: ProductionPipeli
     try:
         source.open_ahead()
         schema.require_head(engine(target))
-        line = _line(job, store, source, settings=settings, model=model)
-        _require_columns(line)
+        pipeline = _line(job, store, source, settings=settings, model=model)
+        _require_columns(pipeline)
     except BaseException:
         store.close()
         source.close()
         raise
-    return line
+    return pipeline
 
 
-def _line(job: Job, store: Store, source: Source, *, settings: Settings, model: ProductionPipeline | None) -> Line:
+def _line(job: Job, store: Store, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
     challenge = None
     if model is None:
         with store.transaction():
             challenge = read_challenge(store, job.name)
             model = production_pipeline(job, store, settings=settings)
-    return Line(
+    return Pipeline(
         job=job,
         store=store,
         source=source,
@@ -67,17 +67,17 @@ def _line(job: Job, store: Store, source: Source, *, settings: Settings, model: 
     )
 
 
-def line_beside(line: Line, *, url: str, settings: Settings) -> Line:
+def with_own_sessions(pipeline: Pipeline, *, url: str, settings: Settings) -> Pipeline:
     """The same line once more, with sessions of its own; each is used by one thread at a time."""
-    source = line.source.beside()
+    source = pipeline.source.beside()
     source.open_ahead()
-    return replace(line, store=Store(Target.of(url, settings, role=settings.worker_role)), source=source)
+    return replace(pipeline, store=Store(Target.of(url, settings, role=settings.worker_role)), source=source)
 
 
-def close_line(line: Line) -> None:
+def close_pipeline(pipeline: Pipeline) -> None:
     """End the line's sessions; it opens new ones when it is used again."""
-    line.store.close()
-    line.source.close()
+    pipeline.store.close()
+    pipeline.source.close()
 
 
 def _challenger(job: Job, challenge: Challenge, store: Store, *, settings: Settings) -> Challenger | None:
@@ -92,11 +92,11 @@ def _challenger(job: Job, challenge: Challenge, store: Store, *, settings: Setti
         return None
 
 
-def _require_columns(line: Line) -> None:
+def _require_columns(pipeline: Pipeline) -> None:
     """Read nobody's observations, to see that statements, definition and suites agree before anything is claimed."""
-    job = line.job
-    observations = line.source.observations(job, ())
-    attributes = line.source.attributes(job, ())
+    job = pipeline.job
+    observations = pipeline.source.observations(job, ())
+    attributes = pipeline.source.attributes(job, ())
     have = {*attributes.numbers, *attributes.times, *attributes.texts}
     named: list[tuple[str, Collection[str]]] = [
         *((name, attributes.numbers) for name in job.features.numbers),
@@ -111,4 +111,4 @@ def _require_columns(line: Line) -> None:
                 f"The statement attributes of job {job.name} does not {kind} the column {name!r}, which job.toml names."
             )
     matrix = build(observations, attributes, as_of=np.empty(0, np.int64), spec=job.features)
-    line.suites.check_columns(observations, attributes, matrix)
+    pipeline.suites.check_columns(observations, attributes, matrix)

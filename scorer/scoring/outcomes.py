@@ -19,8 +19,8 @@ from scorer.jobs.job import DueAgain, Job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.model import band_names
-from scorer.scoring.predictions import Opinion
-from scorer.scoring.validation.suites import EntityVerdict, ObservationVerdict
+from scorer.scoring.predictions import Predictions
+from scorer.scoring.validation.suites import EntityResult, ObservationResult
 from scorer.types.enums import Status
 from scorer.types.values import (
     NO_TIME,
@@ -47,7 +47,7 @@ _CULPRITS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class BatchInputs:
     """What was read of `items`, and the hash of it for each."""
 
     items: tuple[WorkItem, ...]
@@ -60,7 +60,7 @@ class Known:
         """The entities, in order."""
         return [item.entity_id for item in self.items]
 
-    def without(self, left_out: Sequence[bool]) -> Known:
+    def without(self, left_out: Sequence[bool]) -> BatchInputs:
         """The same for the items that are not left out."""
         if not any(left_out):
             return self
@@ -68,7 +68,7 @@ class Known:
         items = tuple(item for item, out in zip(self.items, left_out, strict=True) if not out)
         rows = self.observations.only(kept[self.observations.position])
         place = np.cumsum(kept) - 1
-        return Known(
+        return BatchInputs(
             items=items,
             hashes=[each for each, out in zip(self.hashes, left_out, strict=True) if not out],
             observations=replace(rows, keys=items, position=place[rows.position]),
@@ -81,7 +81,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class BatchResult:
     """What became of some of a batch's items, and, apart from that, what a challenger says of them; parts are added up."""
 
     counts: Counts
@@ -94,9 +94,9 @@ class Judgement:
     observations_dropped: int = 0
     unknown_codes: Mapping[str, int] = field(default_factory=dict)
 
-    def __add__(self, other: Judgement) -> Judgement:
+    def __add__(self, other: BatchResult) -> BatchResult:
         """Both parts as one."""
-        return Judgement(
+        return BatchResult(
             counts=add_counts(self.counts, other.counts),
             new_outcomes=self.new_outcomes + other.new_outcomes,
             shadows=self.shadows + other.shadows,
@@ -169,14 +169,14 @@ class ScoringFailed(Exception):
     """Scoring raised for too many entities of one batch. Says of what kind, not in what words: they may hold a patient's values."""
 
 
-def halving(judge: Callable[[tuple[WorkItem, ...]], Judgement], items: tuple[WorkItem, ...]) -> Judgement:
+def isolate_failures(judge: Callable[[tuple[WorkItem, ...]], BatchResult], items: tuple[WorkItem, ...]) -> BatchResult:
     """The judgement of `items`; where it raises, of either half alone, until the culprit stands alone and is FAILED.
 
     What an operator can mend (UserError) is not an entity's fault and is raised; where too many entities raise, ScoringFailed is.
     """
     culprits: list[str] = []
 
-    def part(those: tuple[WorkItem, ...]) -> Judgement:
+    def part(those: tuple[WorkItem, ...]) -> BatchResult:
         try:
             return judge(those)
         except UserError:
@@ -194,7 +194,7 @@ def halving(judge: Callable[[tuple[WorkItem, ...]], Judgement], items: tuple[Wor
     return part(items)
 
 
-def _failed(item: WorkItem, error: Exception) -> Judgement:
+def _failed(item: WorkItem, error: Exception) -> BatchResult:
     reason = f"{type(error).__name__} was raised"  # not its text: that may hold a patient's value
     outcome = Outcome(
         entity_id=item.entity_id,
@@ -208,24 +208,24 @@ def _failed(item: WorkItem, error: Exception) -> Judgement:
     repeated = before is not None and (before.status, before.reason) == (outcome.status, outcome.reason)
     if not repeated:  # told once, not at every run
         say(_log, events.ENTITY_FAILED, entity_id=item.entity_id, error=type(error).__name__)
-    return Judgement(counts=Counts(eligible=1, failed=1), new_outcomes=() if repeated else (outcome,))
+    return BatchResult(counts=Counts(eligible=1, failed=1), new_outcomes=() if repeated else (outcome,))
 
 
 def outcomes_of(
-    known: Known,
+    known: BatchInputs,
     *,
     job: Job,
     as_of: datetime,
     matrix: Features,
     held: Mapping[int, str],
     wanted: Booleans,
-    said: Opinion,
-    verdicts: tuple[ObservationVerdict, EntityVerdict, EntityVerdict],
+    said: Predictions,
+    verdicts: tuple[ObservationResult, EntityResult, EntityResult],
     unchanged: int,
     model_version: str,
     reasons: Mapping[int, tuple[Reason, ...]] = MappingProxyType({}),
-    shadow: Opinion | None = None,
-) -> Judgement:
+    shadow: Predictions | None = None,
+) -> BatchResult:
     """One outcome for each of `known`; what is `said` is of the `wanted`, in order, and so are `reasons` and what a `shadow` says beside.
 
     `model_version` judged those of whom nothing is said. What says the same again is not new, but for the first time as of the end of a
@@ -283,7 +283,7 @@ def outcomes_of(
         for item, outcome in zip(known.items, outcomes, strict=True)
     ]
     new = tuple(itertools.compress(outcomes, is_new))
-    return Judgement(
+    return BatchResult(
         counts=Counts(
             eligible=len(outcomes) + unchanged,
             scored=statuses[Status.SCORED],
@@ -304,7 +304,7 @@ def outcomes_of(
 
 
 def _shadows(
-    published: Sequence[Outcome], shadow: Opinion, known: Known, *, job: Job, wanted: Booleans
+    published: Sequence[Outcome], shadow: Predictions, known: BatchInputs, *, job: Job, wanted: Booleans
 ) -> tuple[Outcome, ...]:
     """What the `shadow` says of those of the `wanted` whose outcome is `published` now."""
     new = {outcome.entity_id: outcome for outcome in published}

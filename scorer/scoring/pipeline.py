@@ -15,14 +15,14 @@ from scorer.database.store.runs import Store
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import about, say
-from scorer.registry.model import ProductionPipeline
+from scorer.registry.model import LoadedModel
 from scorer.scoring import features
 from scorer.scoring.challenger import Challenger
 from scorer.scoring.input_hash import input_hashes
-from scorer.scoring.outcomes import Judgement, Known, halving, is_unchanged, outcomes_of
-from scorer.scoring.predictions import Opinion, exchanged, opine
+from scorer.scoring.outcomes import BatchInputs, BatchResult, is_unchanged, isolate_failures, outcomes_of
+from scorer.scoring.predictions import Predictions, predict, swapped
 from scorer.scoring.stored_reasons import reasons_for
-from scorer.scoring.timing import Steps
+from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.frames import Pool, pool_of
 from scorer.scoring.validation.suites import Suites
 from scorer.types.enums import Trigger
@@ -39,7 +39,7 @@ Tally = Callable[[Sequence[Outcome]], tuple[int, list[int]] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Pipeline:
     """What a worker carries batches with; where a `challenge` stands and can be loaded, a `challenger` scores beside the model.
 
     `tally` counts what the model publishes, where its manifest has a baseline. Lines with sessions of their own may share all else: of
@@ -50,7 +50,7 @@ class Line:
     store: Store
     source: Source
     suites: Suites
-    model: ProductionPipeline
+    model: LoadedModel
     worker: str
     batch_size: int
     challenge: Challenge | None = None
@@ -75,15 +75,15 @@ class ModelChanged(Exception):
     """Another model is in production than the line has, or none: the batch is rolled back, for whoever carries it to open the line anew."""
 
 
-def carry_batch(line: Line, run: Run, *, watch: Callable[[str], None] | None = None) -> Counts | None:
+def carry_batch(pipeline: Pipeline, run: Run, *, watch: Callable[[str], None] | None = None) -> Counts | None:
     """Carry one batch down the line in one transaction; its counts, or None where nothing was left to claim.
 
     `watch` is told the name of each step as it ends. Raises ModelChanged where the line's model is no longer the one in production.
     """
-    steps = Steps(watch)
-    with about(run_id=run.run_id, job=run.job, model_version=line.model.manifest.model_version):
-        with line.store.transaction():
-            carried = _carry(line, run, steps=steps)
+    steps = StepTimer(watch)
+    with about(run_id=run.run_id, job=run.job, model_version=pipeline.model.manifest.model_version):
+        with pipeline.store.transaction():
+            carried = _carry(pipeline, run, steps=steps)
         steps.end("commit")
         if carried is None:
             return None
@@ -92,40 +92,40 @@ def carry_batch(line: Line, run: Run, *, watch: Callable[[str], None] | None = N
         return counts
 
 
-def _carry(line: Line, run: Run, *, steps: Steps) -> tuple[int, Counts] | None:
+def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Counts] | None:
     """The batch's number and counts."""
-    store, job = line.store, line.job
-    store.share_with_recalls(job, model_version=line.model.manifest.model_version, run=run)
-    items = store.claim_work(job, run, size=line.batch_size)
+    store, job = pipeline.store, pipeline.job
+    store.share_with_recalls(job, model_version=pipeline.model.manifest.model_version, run=run)
+    items = store.claim_work(job, run, size=pipeline.batch_size)
     steps.end("claim")
     if not items:
         return None
-    if not has_production_model(line):
+    if not has_production_model(pipeline):
         raise ModelChanged
 
-    judged = judge_all(line, run, items, steps=steps)
+    judged = score_batch(pipeline, run, items, steps=steps)
     store.finish_work(items)
-    batch_id = record(line, run, judged, steps=steps)
+    batch_id = record(pipeline, run, judged, steps=steps)
     store.write_back(job)
     steps.end("write back")
     return batch_id, judged.counts
 
 
-def has_production_model(line: Line) -> bool:
+def has_production_model(pipeline: Pipeline) -> bool:
     """Whether the line's model is the one that is in production, in the transaction that is open."""
-    manifest = line.model.manifest
-    return line.store.production_model(line.job.name) == (manifest.model_version, manifest.sha256)
+    manifest = pipeline.model.manifest
+    return pipeline.store.production_model(pipeline.job.name) == (manifest.model_version, manifest.sha256)
 
 
-def record(line: Line, run: Run, judged: Judgement, *, steps: Steps) -> int:
+def record(pipeline: Pipeline, run: Run, judged: BatchResult, *, steps: StepTimer) -> int:
     """The number of a batch, what became of it being written: outcomes, rejections, counts, what each rule found."""
-    store, job = line.store, line.job
+    store, job = pipeline.store, pipeline.job
     batch_id = store.next_batch()
     store.write_outcomes(
         job,
         run,
         batch_id=batch_id,
-        model_version=line.model.manifest.model_version,
+        model_version=pipeline.model.manifest.model_version,
         outcomes=judged.new_outcomes + judged.shadows,
     )
     store.write_rejections(job, run, rejections=judged.rejections, judged=judged.judged)
@@ -133,8 +133,8 @@ def record(line: Line, run: Run, judged: Judgement, *, steps: Steps) -> int:
     store.record_batch(
         run,
         batch_id=batch_id,
-        model_version=line.model.manifest.model_version,
-        worker=line.worker,
+        model_version=pipeline.model.manifest.model_version,
+        worker=pipeline.worker,
         counts=judged.counts,
         observations_read=judged.observations_read,
         observations_dropped=judged.observations_dropped,
@@ -143,54 +143,56 @@ def record(line: Line, run: Run, judged: Judgement, *, steps: Steps) -> int:
         shadows=len(judged.shadows),
     )
     store.record_validation(run, batch_id=batch_id, results=judged.results)
-    _record_counts(line, run, judged, batch_id=batch_id)
+    _record_counts(pipeline, run, judged, batch_id=batch_id)
     steps.end("record")
     return batch_id
 
 
-def _record_counts(line: Line, run: Run, judged: Judgement, *, batch_id: int) -> None:
+def _record_counts(pipeline: Pipeline, run: Run, judged: BatchResult, *, batch_id: int) -> None:
     """Record where the scored rows lie among those of training, for whoever looks for drift; a backfill's are of another time."""
     passed_over = run.trigger is Trigger.REQUEST and batch_id % _COUNTED_REQUESTS
-    if line.tally is None or run.trigger is Trigger.BACKFILL or passed_over:
+    if pipeline.tally is None or run.trigger is Trigger.BACKFILL or passed_over:
         return
-    counted = line.tally(judged.new_outcomes)
+    counted = pipeline.tally(judged.new_outcomes)
     if counted is not None:
         scores, counts = counted
-        model_version = line.model.manifest.model_version
-        line.store.record_feature_counts(
+        model_version = pipeline.model.manifest.model_version
+        pipeline.store.record_feature_counts(
             run, batch_id=batch_id, model_version=model_version, scores=scores, counts=counts
         )
 
 
-def judge_all(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) -> Judgement:
+def score_batch(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, steps: StepTimer) -> BatchResult:
     """What becomes of `items`, each culprit that makes scoring raise having been found and set apart."""
-    return halving(lambda part: judge(line, run, part, steps=steps), items)
+    return isolate_failures(lambda part: score_items(pipeline, run, part, steps=steps), items)
 
 
-def judge(line: Line, run: Run, items: tuple[WorkItem, ...], *, steps: Steps) -> Judgement:
+def score_items(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, steps: StepTimer) -> BatchResult:
     """What becomes of `items`: read, validate, features, score. Writes nothing."""
-    job = line.job
-    observations = line.source.observations(job, items)
-    attributes = line.source.attributes(job, items)
-    known = Known(
+    job = pipeline.job
+    observations = pipeline.source.observations(job, items)
+    attributes = pipeline.source.attributes(job, items)
+    known = BatchInputs(
         items=items, hashes=input_hashes(observations, attributes), observations=observations, attributes=attributes
     )
     unchanged = [
         item.previous is not None
-        and is_unchanged(item, known.hashes[place], run=run, job=job, model_version=line.publisher_of(item.entity_id))
+        and is_unchanged(
+            item, known.hashes[place], run=run, job=job, model_version=pipeline.publisher_of(item.entity_id)
+        )
         for place, item in enumerate(items)
     ]
     fresh = known.without(unchanged)
     steps.end("read")
-    with line.at_a_time:
-        return _judge_fresh(line, run, fresh, unchanged=sum(unchanged), steps=steps)
+    with pipeline.at_a_time:
+        return _judge_fresh(pipeline, run, fresh, unchanged=sum(unchanged), steps=steps)
 
 
-def _judge_fresh(line: Line, run: Run, fresh: Known, *, unchanged: int, steps: Steps) -> Judgement:
+def _judge_fresh(pipeline: Pipeline, run: Run, fresh: BatchInputs, *, unchanged: int, steps: StepTimer) -> BatchResult:
     """What becomes of those who are not unchanged: validate, features, score."""
-    job, model = line.job, line.model
+    job, model = pipeline.job, pipeline.model
     as_of = np.array([microseconds(item.as_of) for item in fresh.items], dtype=np.int64)
-    seen = line.suites.judge_observations(fresh.observations, fresh.attributes, as_of=as_of)
+    seen = pipeline.suites.validate_observations(fresh.observations, fresh.attributes, as_of=as_of)
     usable = fresh.observations.only(seen.usable)
     steps.end("validate")
 
@@ -198,7 +200,7 @@ def _judge_fresh(line: Line, run: Run, fresh: Known, *, unchanged: int, steps: S
     steps.end("features")
 
     read, used = fresh.count(fresh.observations), fresh.count(usable)
-    fit = line.suites.judge_features(fresh.entity_ids, matrix, fresh.attributes, read=read, used=used)
+    fit = pipeline.suites.validate_features(fresh.entity_ids, matrix, fresh.attributes, read=read, used=used)
     steps.end("validate")
 
     held = {**fit.held, **seen.held}
@@ -207,15 +209,17 @@ def _judge_fresh(line: Line, run: Run, fresh: Known, *, unchanged: int, steps: S
     )
     asked = [entity_id for entity_id, want in zip(fresh.entity_ids, wanted, strict=True) if want]
     scored = matrix.only(wanted)
-    said, shadow = _opinions(line, scored, entity_ids=asked)
+    said, shadow = _opinions(pipeline, scored, entity_ids=asked)
     steps.end("score")
 
     hashes = [each for each, want in zip(fresh.hashes, wanted, strict=True) if want]
-    pool = _pool(line, entity_ids=asked, input_hashes=hashes)
-    fit_to_publish = line.suites.judge_scores(asked, score=said.given, training_quantile=said.quantile, pool=pool)
+    pool = _pool(pipeline, entity_ids=asked, input_hashes=hashes)
+    fit_to_publish = pipeline.suites.validate_scores(
+        asked, score=said.given, training_quantile=said.quantile, pool=pool
+    )
     steps.end("validate")
 
-    models = [model] if line.challenger is None else [model, line.challenger.model]
+    models = [model] if pipeline.challenger is None else [model, pipeline.challenger.model]
     reasons = reasons_for(said, models, scored, usable, as_of=as_of, wanted=wanted, held=fit_to_publish.held, job=job)
     steps.end("score")
 
@@ -235,29 +239,31 @@ def _judge_fresh(line: Line, run: Run, fresh: Known, *, unchanged: int, steps: S
     )
 
 
-def _opinions(line: Line, scored: Features, *, entity_ids: list[str]) -> tuple[Opinion, Opinion | None]:
+def _opinions(pipeline: Pipeline, scored: Features, *, entity_ids: list[str]) -> tuple[Predictions, Predictions | None]:
     """What is published of the rows of `scored`, and what is said in the shadow, where a challenger can say something."""
-    job = line.job
-    said = opine(line.model, scored, spec=job.declining)
-    beside = None if line.challenger is None else line.challenger.opine(scored, spec=job.declining)
+    job = pipeline.job
+    said = predict(pipeline.model, scored, spec=job.declining)
+    beside = None if pipeline.challenger is None else pipeline.challenger.predict(scored, spec=job.declining)
     if beside is None:
         return said, None
     taken = [job.split.takes(job.name, entity_id) for entity_id in entity_ids]
-    return exchanged(said, beside, np.array(taken, dtype=bool))
+    return swapped(said, beside, np.array(taken, dtype=bool))
 
 
-def _pool(line: Line, *, entity_ids: list[str], input_hashes: list[bytes]) -> Pool | None:
+def _pool(pipeline: Pipeline, *, entity_ids: list[str], input_hashes: list[bytes]) -> Pool | None:
     """What this model published before, where these entities are too few to show whether its scores can be right."""
-    need = line.suites.pool_rows
+    need = pipeline.suites.pool_rows
     if not 0 < len(entity_ids) < need:
         return None
     # Newest first: where a short look finds enough, a long one finds the same before all else.
     for look_back in (need * _A_SHORT_LOOK, _A_LONG_LOOK):
         pool = pool_of(
-            line.store.recent_scores(line.job, model_version=line.model.manifest.model_version, look_back=look_back),
+            pipeline.store.recent_scores(
+                pipeline.job, model_version=pipeline.model.manifest.model_version, look_back=look_back
+            ),
             entity_ids=entity_ids,
             input_hashes=input_hashes,
-            training_quantile=line.model.training_quantile,
+            training_quantile=pipeline.model.training_quantile,
         )
         if len(pool.by_entity) >= need:
             break

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scorer.jobs.publication import Declining
-from scorer.registry.model import ProductionPipeline, Scores
+from scorer.registry.model import LoadedModel, Scores
 from scorer.types.enums import Status
 from scorer.types.values import Booleans, Features, Floats
 
@@ -17,7 +17,7 @@ NO_SCORE = "the model gives no score"
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class Predictions:
     """Of n entities: `scores`, NaN where declined, each one's place among the training scores (`quantile`, (n,)) and its model (`by`).
 
     `given` (n,) is what the model gave before anything was declined. The suite judges that: a ward that is unlike the training data does
@@ -50,17 +50,17 @@ class Opinion:
         return self.found[place] if self.found else {}
 
 
-def opine(model: ProductionPipeline, matrix: Features, *, spec: Declining) -> Opinion:
+def predict(model: LoadedModel, matrix: Features, *, spec: Declining) -> Predictions:
     """What `model` says of each row of `matrix`, the same whatever other rows are there."""
     scores = model.score(matrix)
     by = (model.manifest.model_version,) * len(matrix.values)
     if model.baseline is None:
         quantile = model.training_quantile(scores.score)
-        return Opinion(scores=scores, given=scores.score, quantile=quantile, by=by, declined={})
+        return Predictions(scores=scores, given=scores.score, quantile=quantile, by=by, declined={})
     given = scores.score
     verdicts = model.baseline.judge(matrix, scores.score, spec=spec)
     scores = replace(scores, score=np.where(verdicts.declined, np.nan, scores.score))
-    return Opinion(
+    return Predictions(
         scores=scores,
         given=given,
         quantile=model.training_quantile(scores.score),
@@ -70,12 +70,12 @@ def opine(model: ProductionPipeline, matrix: Features, *, spec: Declining) -> Op
     )
 
 
-def exchanged(one: Opinion, other: Opinion, which: Booleans) -> tuple[Opinion, Opinion]:
+def swapped(one: Predictions, other: Predictions, which: Booleans) -> tuple[Predictions, Predictions]:
     """Both opinions, with what they say of the entities of `which` (n,) exchanged."""
     return _chosen(one, other, which), _chosen(other, one, which)
 
 
-def _chosen(one: Opinion, other: Opinion, of_other: Booleans) -> Opinion:
+def _chosen(one: Predictions, other: Predictions, of_other: Booleans) -> Predictions:
     """`one`, but for the entities that are `of_other` (n,)."""
     sides = of_other.tolist()
 
@@ -86,7 +86,7 @@ def _chosen(one: Opinion, other: Opinion, of_other: Booleans) -> Opinion:
         pairs = zip(nothings if mine is None else mine, nothings if theirs is None else theirs, sides, strict=True)
         return tuple(second if side else first for first, second, side in pairs)
 
-    return Opinion(
+    return Predictions(
         scores=Scores(
             score=np.where(of_other, other.scores.score, one.scores.score),
             labels=pick(one.scores.labels, other.scores.labels),

@@ -12,8 +12,8 @@ import numpy as np
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.registry.model import ProductionPipeline, band_names
-from scorer.scoring.predictions import Opinion
+from scorer.registry.model import LoadedModel, band_names
+from scorer.scoring.predictions import Predictions
 from scorer.scoring.reasons import add_up, reasons_of
 from scorer.types.values import Booleans, Features, Integers, Observations, Reason
 
@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 
 
 def reasons_for(
-    said: Opinion,
-    models: Sequence[ProductionPipeline],
+    said: Predictions,
+    models: Sequence[LoadedModel],
     matrix: Features,
     usable: Observations,
     *,
@@ -55,8 +55,8 @@ def reasons_for(
 
 
 def _reasons(
-    model: ProductionPipeline,
-    said: Opinion,
+    model: LoadedModel,
+    said: Predictions,
     matrix: Features,
     usable: Observations,
     *,

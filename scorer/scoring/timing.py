@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class Steps:
+class StepTimer:
     """Seconds by step, on the monotonic clock; whoever watches is told the name of each step as it ends."""
 
     def __init__(self, watch: Callable[[str], None] | None = None) -> None:

@@ -18,24 +18,24 @@ from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.cluster import Cluster, ClusterLost
-from scorer.runs.remote import Errand, own, why_not
+from scorer.runs.remote import RemoteTask, settings_here, why_not
 from scorer.runs.threads import libraries_on_one_thread
-from scorer.training.trials import Cohort, tried
+from scorer.training.trials import TrialData, tried
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class RemoteSearch:
     """What a worker is told of a search, and nothing of its rows."""
 
-    errand: Errand
+    task: RemoteTask
     landmark_step: str
     folds: int
 
 
 def try_away(
-    settings: Settings, search: Search, numbers: Sequence[int], data_sha256: str, until: float | None
+    settings: Settings, search: RemoteSearch, numbers: Sequence[int], data_sha256: str, until: float | None
 ) -> Iterator[dict[str, Any]]:
     """The trials of these numbers that the cluster tries, as they end; what keeps it from others is told, and they are left.
 
@@ -50,9 +50,9 @@ def try_away(
                     yield trial
                 elif why is not None and why not in told:
                     told.add(why)
-                    say(_log, events.CLUSTER_LOST, job=search.errand.job, error=why)
+                    say(_log, events.CLUSTER_LOST, job=search.task.job, error=why)
         except ClusterLost as error:
-            say(_log, events.CLUSTER_LOST, job=search.errand.job, error=str(error))
+            say(_log, events.CLUSTER_LOST, job=search.task.job, error=str(error))
         finally:
             cluster.forget(_forget)
 
@@ -60,11 +60,11 @@ def try_away(
 # The worker's side
 
 _reading = threading.Lock()
-_read: dict[tuple[Search, str], tuple[Job, Cohort]] = {}
+_read: dict[tuple[RemoteSearch, str], tuple[Job, TrialData]] = {}
 
 
 def _tried_away(
-    search: Search, data_sha256: str, number: int, until: float | None
+    search: RemoteSearch, data_sha256: str, number: int, until: float | None
 ) -> tuple[dict[str, Any] | None, str | None]:
     """A trial, and why there is none."""
     found: list[dict[str, Any] | None] = []
@@ -78,12 +78,12 @@ def _tried_away(
     return (found[0] if found else None), why
 
 
-def _cohort(search: Search, data_sha256: str) -> tuple[Job, Cohort]:
+def _cohort(search: RemoteSearch, data_sha256: str) -> tuple[Job, TrialData]:
     """The cohort of the search, read by this host; UserError where it is not the one that was meant."""
     with _reading:
         if (search, data_sha256) not in _read:
             _read.clear()
-            here = own(search.errand)
+            here = settings_here(search.task)
             target = Target.of(here.url, here.settings, role=here.settings.worker_role)
             steps = {"first_landmark": search.landmark_step, "landmark_step": search.landmark_step}
             with closing(Source(target)) as source:
@@ -92,7 +92,7 @@ def _cohort(search: Search, data_sha256: str) -> tuple[Job, Cohort]:
                 raise UserError(
                     "the source tables have changed since the search was begun; what is left is tried where it was."
                 )
-            _read[search, data_sha256] = here.job, Cohort.of(landmarks, here.job, folds=search.folds)
+            _read[search, data_sha256] = here.job, TrialData.of(landmarks, here.job, folds=search.folds)
         return _read[search, data_sha256]
 
 

@@ -23,7 +23,7 @@ from scorer.jobs.job import Job, Task
 from scorer.jobs.training import Recipe
 from scorer.registry.model import libraries
 from scorer.runs.threads import libraries_on_one_thread
-from scorer.training.trials import Cohort, plan, tried
+from scorer.training.trials import TrialData, plan_trials, tried
 from scorer.version import __version__
 
 OBJECTIVE = "auroc + average_precision"
@@ -74,8 +74,8 @@ def search(
     """
     if job.task is not Task.BINARY:
         raise UserError(f"Job {job.name} has the task {job.task}; a search is for binary jobs so far.")
-    cohort = Cohort.of(landmarks, job, folds=folds)
-    planned = plan(job)
+    cohort = TrialData.of(landmarks, job, folds=folds)
+    planned = plan_trials(job)
     about = _about(job, cohort.landmarks, folds=folds, landmark_step=landmark_step, planned=len(planned))
     into.mkdir(parents=True, exist_ok=True)
     path = into / TRIALS
@@ -91,7 +91,7 @@ def search(
 
 
 def _outcomes(
-    cohort: Cohort,
+    cohort: TrialData,
     job: Job,
     planned: Sequence[tuple[int, str, Recipe]],
     done: Collection[int],

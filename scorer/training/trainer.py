@@ -28,7 +28,7 @@ from scorer.jobs.training import Recipe
 from scorer.registry import declining
 from scorer.registry.drift_bins import baseline
 from scorer.registry.ensemble import Ensemble, logistic
-from scorer.registry.model import ARTEFACT, MANIFEST, ProductionPipeline, libraries
+from scorer.registry.model import ARTEFACT, MANIFEST, LoadedModel, libraries
 from scorer.training.calibration import best_threshold, platt
 from scorer.training.cross_validation import Fitted, fit_all
 from scorer.training.estimators import parameters_of
@@ -178,7 +178,7 @@ def _spread(rows: int, wanted: int) -> Integers:
     return np.unique(np.linspace(0, rows - 1, min(rows, wanted)).astype(np.int64))
 
 
-def _golden(model: ProductionPipeline, features: Features) -> dict[str, Any]:
+def _golden(model: LoadedModel, features: Features) -> dict[str, Any]:
     """Inputs from the lowest score to the highest, null for what is missing, and what the stored model makes of them."""
     some = features.values[_spread(len(features.values), _EXPLAINED)]
     rank = np.argsort(model.score(Features(features.names, some)).score, kind="stable")
@@ -198,9 +198,7 @@ def _write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job
         made.mkdir()
         (made / ARTEFACT).write_bytes(artefact)
         _write(made / MANIFEST, manifest)
-        model = ProductionPipeline.load(
-            made, sha256=manifest["sha256"], task=job.task, features=feature_names(job.features)
-        )
+        model = LoadedModel.load(made, sha256=manifest["sha256"], task=job.task, features=feature_names(job.features))
         manifest["golden"] = _golden(model, landmarks.features.only(landmarks.scorable))
         _write(made / MANIFEST, manifest)
         os.rename(made, folder)  # noqa: PTH104 - a rename within one folder's parent is atomic

@@ -25,7 +25,7 @@ from scorer.training.targets import counted, gains, targets_of
 from scorer.types.values import Booleans, Floats, Integers
 
 
-def plan(job: Job) -> list[tuple[int, str, Recipe]]:
+def plan_trials(job: Job) -> list[tuple[int, str, Recipe]]:
     """Number, combination and recipe of each trial, in order."""
     pairs = [(name, groups, each) for name, groups in job.search.combinations.items() for each in Configuration]
     return [
@@ -35,7 +35,7 @@ def plan(job: Job) -> list[tuple[int, str, Recipe]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Cohort:
+class TrialData:
     """What every trial is given; arrays (n,), `rows` (n, f)."""
 
     landmarks: Landmarks
@@ -52,11 +52,11 @@ class Cohort:
         return cls(landmarks=known, rows=known.features.values, fold=fold, client=client)
 
 
-def tried(cohort: Cohort, job: Job, number: int, until: float | None) -> dict[str, Any] | None:
+def tried(cohort: TrialData, job: Job, number: int, until: float | None) -> dict[str, Any] | None:
     """The trial of that number in the plan, or why it failed; None where it is too late to begin."""
     if until is not None and time.time() > until:
         return None
-    _, name, recipe = plan(job)[number - 1]
+    _, name, recipe = plan_trials(job)[number - 1]
     began = time.monotonic()
     columns = group_columns(job.features, recipe.groups)
     trial: dict[str, Any] = {
@@ -79,7 +79,7 @@ def tried(cohort: Cohort, job: Job, number: int, until: float | None) -> dict[st
     return {**trial, "seconds": round(time.monotonic() - began, 3)}
 
 
-def _measured(cohort: Cohort, job: Job, recipe: Recipe, *, columns: Integers) -> dict[str, Any]:
+def _measured(cohort: TrialData, job: Job, recipe: Recipe, *, columns: Integers) -> dict[str, Any]:
     known, fold = cohort.landmarks, cohort.fold
     targets = targets_of(known, job, recipe)
     margin = np.full(len(fold), np.nan)

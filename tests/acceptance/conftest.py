@@ -45,7 +45,7 @@ from scorer.runs.requests import Answers
 from scorer.runs.run import enqueue, run_job
 from scorer.runs.worker import Worker
 from scorer.scoring.features import build
-from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.scoring.validation.suites import Suites
 from scorer.types.enums import Trigger
@@ -103,10 +103,10 @@ def replay(order: dict[str, Any]) -> None:
 def show_columns(order: dict[str, Any]) -> None:
     """Writes what is read of nobody, so that the nursery can prove the suites without a session of its own."""
     job = load_job(JOB)
-    line = open_line(job, url=order["url"], settings=order["settings"])
+    line = open_pipeline(job, url=order["url"], settings=order["settings"])
     with Path(order["trail"]).open("wb") as file:
         pickle.dump((line.source.observations(job, ()), line.source.attributes(job, ())), file)
-    close_line(line)
+    close_pipeline(line)
 
 
 def prove_suites(order: dict[str, Any]) -> None:
@@ -120,12 +120,12 @@ def prove_suites(order: dict[str, Any]) -> None:
 
 def carry_alone(order: dict[str, Any]) -> None:
     """Batches of the run `run_id` until none is left to claim: what one worker of several does."""
-    line = open_line(load_job(JOB), url=order["url"], settings=order["settings"])
+    line = open_pipeline(load_job(JOB), url=order["url"], settings=order["settings"])
     as_of, watch = datetime.fromisoformat(order["as_of"]), Watch(order)
     run = Run(order["run_id"], JOB, Trigger.MANUAL, "running", as_of, as_of, None, Counts())
     while carry_batch(line, run, watch=watch) is not None:
         pass
-    close_line(line)
+    close_pipeline(line)
 
 
 def answer_requests(order: dict[str, Any]) -> None:
@@ -570,14 +570,14 @@ def begin_run(settings: Settings) -> Callable[..., Run]:
     """Begins a run, with everything due in it waiting, and lets go of it as if its process had died."""
 
     def begin(url: str, *, as_of: datetime = NOW) -> Run:
-        line = open_line(load_job(JOB), url=url, settings=settings)
+        line = open_pipeline(load_job(JOB), url=url, settings=settings)
         try:
             with line.store.transaction():
                 run, eligible = enqueue(line, as_of=as_of, limit=None, trigger=Trigger.MANUAL)
             assert eligible
             return run
         finally:
-            close_line(line)
+            close_pipeline(line)
 
     return begin
 

@@ -14,9 +14,9 @@ import psycopg2
 
 from scorer.config import Settings
 from scorer.database.source.reader import microseconds
-from scorer.registry.model import ProductionPipeline, band_names
+from scorer.registry.model import LoadedModel, band_names
 from scorer.scoring.features import build
-from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.types.values import Features, WorkItem
 from tests.benchmarks.task import AS_OF, Task
 
@@ -38,7 +38,7 @@ class Contestant:
         self.task = task
         self.visits: list[str] = []
         self.matrix: Features | None = None
-        self.model: ProductionPipeline | None = None
+        self.model: LoadedModel | None = None
 
     def ready(self, url: str) -> None:
         """Open the session; build the features, once for all copies of a database."""
@@ -53,7 +53,7 @@ class Contestant:
 
     def _build(self, url: str) -> None:
         job, parts = self.task.job, []
-        line = open_line(job, url=url, settings=Settings(home=self.task.home))
+        line = open_pipeline(job, url=url, settings=Settings(home=self.task.home))
         try:
             for start in range(0, len(self.visits), _TOGETHER):
                 items = tuple(WorkItem(entity_id=each, as_of=AS_OF) for each in self.visits[start : start + _TOGETHER])
@@ -61,7 +61,7 @@ class Contestant:
                 known = line.source.observations(job, items), line.source.attributes(job, items)
                 parts.append(build(*known, as_of=as_of, spec=job.features))
         finally:
-            close_line(line)
+            close_pipeline(line)
         self.model = line.model
         self.matrix = Features(names=parts[0].names, values=np.concatenate([part.values for part in parts]))
 

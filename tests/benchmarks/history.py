@@ -25,10 +25,10 @@ import psycopg2
 from scorer.config import Settings
 from scorer.database.connection import Target
 from scorer.database.embedded.server import Server
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.status import Watch
 from scorer.jobs.job import Job, load_job
-from scorer.monitoring.status import look
+from scorer.monitoring.status import read_status
 from scorer.runs.run import run_job
 from tests.benchmarks.database import SERVER, drop, execute, put_in_place
 
@@ -143,9 +143,11 @@ def _reads(url: str, settings: Settings, *, repeats: int) -> dict[str, float]:
 
 
 def _status(url: str, settings: Settings) -> None:
-    watch = Watch(Glance(Target.of(url, settings, role=settings.worker_role), patience=settings.connect_timeout))
+    watch = Watch(
+        ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=settings.connect_timeout)
+    )
     with closing(watch):
-        look(watch, jobs_dir=None)
+        read_status(watch, jobs_dir=None)
 
 
 def _seconds(action: Callable[[], object]) -> float:

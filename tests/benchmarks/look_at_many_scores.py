@@ -19,7 +19,7 @@ from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Target
 from scorer.database.embedded.server import Server
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import engine
 from scorer.database.store.status import Watch
 from scorer.jobs.schedule import Schedule
@@ -77,7 +77,7 @@ def main() -> None:
                 cursor.execute("INSERT INTO scorer.job_versions VALUES ('job', 'abcdefabcdefabcd', '{}')")
                 cursor.execute(FILL, (scores,))
             target = Target.of(server.url, settings, role="scorer_worker")
-            with closing(Watch(Glance(target, patience=timedelta(minutes=1)))) as watch:
+            with closing(Watch(ReadOnlySession(target, patience=timedelta(minutes=1)))) as watch:
                 hour = [0.0]
                 eager = Metrics(watch, state=Daemonlike(), clock=lambda: hour[0])
 

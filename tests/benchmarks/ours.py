@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from scorer.config import Settings
 from scorer.runs.run import run_job
-from scorer.scoring.timing import Steps
+from scorer.scoring.timing import StepTimer
 from tests.benchmarks.database import execute
 from tests.benchmarks.task import AS_OF, Task
 
@@ -28,16 +28,16 @@ BEGIN_TO_COMMIT = """
 def stages_counted() -> Iterator[dict[str, float]]:
     """Seconds by step of all batches that this process carries within the block, up to their commits and by whichever thread."""
     seconds: dict[str, float] = defaultdict(float)
-    end, adding = Steps.end, threading.Lock()
+    end, adding = StepTimer.end, threading.Lock()
 
-    def counted(steps: Steps, step: str) -> None:
+    def counted(steps: StepTimer, step: str) -> None:
         end(steps, step)
         if step == "commit":
             with adding:
                 for each, taken in steps.seconds.items():
                     seconds[each] += taken
 
-    with patch.object(Steps, "end", counted):
+    with patch.object(StepTimer, "end", counted):
         yield seconds
 
 

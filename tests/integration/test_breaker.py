@@ -90,7 +90,7 @@ def test_scores_beyond_a_probability_stop_the_run_even_if_there_is_only_one(hosp
     suites = Suites(hospital.job)
     for score in (1.0000001, -0.5, 2.0):
         with pytest.raises(RunStopped, match="rule score_is_probability stops the run") as raised:
-            suites.judge_scores(["1"], score=np.array([score]), training_quantile=np.array([0.5]))
+            suites.validate_scores(["1"], score=np.array([score]), training_quantile=np.array([0.5]))
         assert str(score) not in str(raised.value)  # a score is a patient's value, and the sentence is logged
         assert [result.rule for result in raised.value.results if not result.success] == ["score_is_probability"]
 

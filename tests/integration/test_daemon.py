@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scorer.daemon.schedule_loop import JobLane
+from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
@@ -37,12 +37,12 @@ def clock(hospital: Any) -> Clock:
 
 
 @pytest.fixture
-def lane_of(hospital: Any, clock: Clock) -> Iterator[Callable[..., JobLane]]:
+def lane_of(hospital: Any, clock: Clock) -> Iterator[Callable[..., ScheduleLoop]]:
     """Makes lanes that are turned by hand."""
-    made: list[JobLane] = []
+    made: list[ScheduleLoop] = []
 
-    def make(job: Job | None = None, **settings: Any) -> JobLane:
-        lane = JobLane(
+    def make(job: Job | None = None, **settings: Any) -> ScheduleLoop:
+        lane = ScheduleLoop(
             job or hospital.job, url=hospital.url, settings=replace(hospital.settings, **settings), clock=clock
         )
         made.append(lane)
@@ -70,12 +70,12 @@ def runs(hospital: Any) -> list[tuple[Any, ...]]:
 def test_a_tick_runs_once_and_a_new_job_begins_with_the_next(hospital: Any, clock: Clock, lane_of: Any) -> None:
     hospital.admit(1, 2)
     lane = lane_of()
-    assert 0 < lane.turn() <= hospital.settings.poll.total_seconds()
+    assert 0 < lane.step() <= hospital.settings.poll.total_seconds()
     assert ticks(hospital) == runs(hospital) == []
     assert lane.next_tick == hospital.noon + timedelta(minutes=5)
     clock.now += timedelta(minutes=5)
-    lane.turn()
-    lane.turn()
+    lane.step()
+    lane.step()
     assert ticks(hospital) == [(clock.now, "ran", None)]
     assert runs(hospital) == [("schedule", "succeeded")]
     assert hospital.rows("SELECT scheduled_for, as_of, eligible FROM reporting.runs") == [(clock.now, clock.now, 2)]
@@ -97,10 +97,10 @@ def test_each_tick_of_a_night_in_which_the_clock_changes_runs_once(
     clock.now = day.replace(tzinfo=vienna).astimezone(UTC)
     until = (day + 6 * HOUR).replace(tzinfo=vienna).astimezone(UTC)
     lane = lane_of(scheduled(hospital.job, cron, "Europe/Vienna"))
-    lane.turn()
+    lane.step()
     while clock.now < until:
         clock.now += timedelta(minutes=5)
-        lane.turn()
+        lane.step()
     found = ticks(hospital)
     assert [outcome for _, outcome, _ in found] == ["ran"] * expected
     assert len(runs(hospital)) == expected
@@ -111,13 +111,13 @@ def test_what_passed_while_no_daemon_ran_is_caught_up_with_by_one_run(
 ) -> None:
     hospital.admit(1)
     before = lane_of()
-    before.turn()
+    before.step()
     clock.now = first = hospital.noon + timedelta(minutes=5)
-    before.turn()
+    before.step()
     clock.now = first + 3 * HOUR + timedelta(minutes=20)
     after = lane_of()
-    after.turn()
-    after.turn()
+    after.step()
+    after.step()
     reason = "no daemon was running"
     assert ticks(hospital) == [
         (first, "ran", None),
@@ -132,10 +132,10 @@ def test_two_daemons_record_a_tick_once_and_share_its_work(hospital: Any, clock:
     hospital.admit(*range(1, 41))
     lanes = [lane_of(batch_size=2) for _ in range(2)]
     for lane in lanes:
-        lane.turn()
+        lane.step()
     for hour in range(3):
         clock.now = hospital.noon + timedelta(minutes=5) + hour * HOUR
-        threads = [threading.Thread(target=lane.turn) for lane in lanes]
+        threads = [threading.Thread(target=lane.step) for lane in lanes]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -165,12 +165,12 @@ def test_work_of_a_run_that_another_daemon_carries_is_shared(hospital: Any, cloc
         )
         other.commit()
         clock.now += timedelta(minutes=2)
-        lane_of().turn()
+        lane_of().step()
         assert hospital.rows("SELECT eligible FROM scorer.batches WHERE run_id = %s", run_id) == [(3,)]
         assert hospital.one("SELECT status FROM scorer.runs WHERE run_id = %s", run_id) == "running"
     other.close()
     # Its process has died: the next look ends it.
-    lane_of().turn()
+    lane_of().step()
     assert hospital.rows("SELECT status, resumed FROM reporting.runs WHERE run_id = %s", run_id) == [("succeeded", 1)]
 
 
@@ -178,7 +178,7 @@ def test_a_tick_waits_for_the_run_in_hand_and_says_so(hospital: Any, clock: Cloc
     hospital.admit(1)
     hospital.run()
     lane = lane_of()
-    lane.turn()
+    lane.step()
     first = hospital.noon + timedelta(minutes=5)
     with hospital.connect() as other, other.cursor() as cursor:
         cursor.execute(
@@ -188,10 +188,10 @@ def test_a_tick_waits_for_the_run_in_hand_and_says_so(hospital: Any, clock: Cloc
         cursor.execute("SELECT pg_advisory_lock(hashtextextended('scorer.run', %s))", cursor.fetchone())
         other.commit()
         for clock.now in (first, first + timedelta(minutes=30), first + HOUR, first + HOUR + timedelta(minutes=30)):
-            lane.turn()
+            lane.step()
             assert ticks(hospital) == []
     other.close()
-    lane.turn()
+    lane.step()
     reason = "another run of the job was still going"
     assert ticks(hospital) == [(first, "missed", reason), (first + HOUR, "late", reason)]
     assert sorted(runs(hospital)) == [("catch-up", "succeeded"), ("manual", "succeeded"), ("manual", "succeeded")]
@@ -199,13 +199,13 @@ def test_a_tick_waits_for_the_run_in_hand_and_says_so(hospital: Any, clock: Cloc
 
 def test_a_changed_schedule_holds_from_then_on(hospital: Any, clock: Clock, lane_of: Any) -> None:
     lane = lane_of()
-    lane.turn()
+    lane.step()
     clock.now = hospital.noon + timedelta(minutes=50)
-    lane.turn()
+    lane.step()
     lane.reload(scheduled(hospital.job, "*/15 * * * *"), settings=lane.settings)
-    lane.turn()
+    lane.step()
     clock.now = hospital.noon + HOUR
-    lane.turn()
+    lane.step()
     assert [(tick, outcome) for tick, outcome, _ in ticks(hospital)] == [
         (hospital.noon + timedelta(minutes=5), "late"),
         (hospital.noon + HOUR, "ran"),
@@ -228,29 +228,29 @@ def test_a_job_whose_runs_keep_failing_is_left_alone_and_tried_again(
     impossible = hospital.observe(1, observation_value=9999.0)
     strict = changed_job(("job.toml", "[actions] ", '[actions]\nvalue_not_too_high = "fail" '))
     lane = lane_of(strict, breaker_failures=2, breaker_pause=timedelta(hours=3))
-    lane.turn()
+    lane.step()
     first = hospital.noon + timedelta(minutes=5)
     for clock.now in (first, first + HOUR):
-        lane.turn()
+        lane.step()
     assert told(caplog) == ["RUN_FAILED", "RUN_FAILED", "BREAKER_OPENED"]
     for hours in (2, 3):
         clock.now = first + hours * HOUR
-        lane.turn()
+        lane.step()
     assert [outcome for _, outcome, _ in ticks(hospital)] == ["ran", "ran", "missed", "missed"]
     assert ticks(hospital)[-1][2].startswith(
         "its breaker is open: Suite observations of job sepsis: rule value_not_too_high"
     )
     clock.now = first + 4 * HOUR  # three hours after it was opened: one try, which fails, and says no more than it said
-    lane.turn()
+    lane.step()
     clock.now = first + 5 * HOUR
-    lane.turn()
+    lane.step()
     assert told(caplog) == []
     assert [status for _, status in runs(hospital)] == ["failed"] * 3
 
     hospital.execute("DELETE FROM public.patient_observations WHERE observation_id = %s", impossible)
     lane.reload(strict, settings=lane.settings)  # whoever reloads need not wait for the pause to end
     clock.now = first + 6 * HOUR
-    lane.turn()
+    lane.step()
     assert runs(hospital)[-1] == ("schedule", "succeeded")
     assert hospital.rows("SELECT * FROM scorer.breakers") == []
     assert [outcome for _, outcome, _ in ticks(hospital)] == ["ran", "ran", "missed", "missed", "ran", "missed", "ran"]
@@ -263,21 +263,21 @@ def test_where_a_run_cannot_even_begin_the_ticks_are_left_to_another_daemon(
     broken = changed_job(("observations.sql", "    o.observation_value,", "    o.observation_worth,"))
     lame, sound = lane_of(broken), lane_of()
     for lane in (lame, sound):
-        lane.turn()
+        lane.step()
     clock.now = first = hospital.noon + timedelta(minutes=5)
     with pytest.raises(UserError, match="observation_worth"):
-        lame.turn()
+        lame.step()
     assert ticks(hospital) == hospital.rows("SELECT * FROM scorer.breakers") == []
-    sound.turn()
+    sound.step()
     assert ticks(hospital) == [(first, "ran", None)]
     sound.close()
 
     for hours in (1, 2):
         clock.now = first + hours * HOUR
         with pytest.raises(UserError, match="observation_worth"):
-            lame.turn()
+            lame.step()
     lame.reload(hospital.job, settings=lame.settings)
-    lame.turn()
+    lame.step()
     (_, missed, reason), (_, ran, _) = ticks(hospital)[1:]
     assert (missed, ran) == ("missed", "ran")
     assert "observation_worth" in reason
@@ -287,14 +287,14 @@ def test_ticks_of_a_schedule_that_changed_while_no_daemon_ran_are_not_invented(
     hospital: Any, clock: Clock, lane_of: Any
 ) -> None:
     daily = lane_of(scheduled(hospital.job, "5 12 * * *"))
-    daily.turn()
+    daily.step()
     clock.now = first = hospital.noon + timedelta(minutes=5)
-    daily.turn()
+    daily.step()
     clock.now += 20 * HOUR
     often = lane_of(scheduled(hospital.job, "*/5 * * * *"))
-    often.turn()
+    often.step()
     clock.now += timedelta(minutes=5)
-    often.turn()
+    often.step()
     assert ticks(hospital) == [(first, "ran", None), (clock.now, "ran", None)]
 
 
@@ -303,22 +303,22 @@ def test_a_clock_that_was_ahead_when_the_daemon_began_does_not_keep_it_from_its_
 ) -> None:
     clock.now += timedelta(days=30)
     lane = lane_of()
-    lane.turn()
+    lane.step()
     clock.now = hospital.noon
-    lane.turn()
+    lane.step()
     clock.now += timedelta(minutes=5)
-    lane.turn()
+    lane.step()
     assert ticks(hospital) == [(clock.now, "ran", None)]
 
 
 def test_a_pause_of_the_whole_service_is_told_as_such(hospital: Any, clock: Clock, lane_of: Any) -> None:
     lane = lane_of()
-    lane.turn()
+    lane.step()
     clock.now += timedelta(minutes=5)
-    lane.turn()
-    lane.turn()
+    lane.step()
+    lane.step()
     clock.now += 2 * HOUR + timedelta(minutes=10)
-    lane.turn()
+    lane.step()
     assert [reason for _, _, reason in ticks(hospital)] == [None, "the service stood still", "the service stood still"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.runs.run import dry_run, enqueue, run_job
-from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.outcomes import is_unchanged
 from scorer.types.enums import Status, Trigger
 from scorer.types.values import Counts, Previous, Run, WorkItem
@@ -145,12 +145,12 @@ def test_a_visit_that_has_ended_is_known_at_the_moment_asked_for(charted_back: A
 
 def test_further_workers_and_whoever_goes_on_keep_to_it(charted_back: Any) -> None:
     noon = charted_back.noon
-    line = open_line(charted_back.job, url=charted_back.url, settings=charted_back.settings)
+    line = open_pipeline(charted_back.job, url=charted_back.url, settings=charted_back.settings)
     try:
         with line.store.transaction():
             enqueue(line, as_of=noon, as_known_at=noon + 3 * HOUR, limit=None, trigger=Trigger.MANUAL)
     finally:
-        close_line(line)
+        close_pipeline(line)
     # The process died; the next run, of another moment, finishes what it left.
     charted_back.run(as_of=noon - 11 * HOUR)
     assert newest(charted_back, 1)[1:] == (noon, noon + 3 * HOUR)

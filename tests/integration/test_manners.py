@@ -19,7 +19,7 @@ from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry import registration as admission
 from scorer.runs.run import dry_run, enqueue, run_job
-from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.types.enums import Trigger
 
@@ -150,8 +150,8 @@ def test_nobody_waits_for_a_dry_run(hospital: Any, sepsis: Job) -> None:
 
 def test_whoever_enqueues_does_not_wait_for_a_batch_in_hand(hospital: Any, sepsis: Job) -> None:
     hospital.admit(*range(1, 7))
-    first = open_line(sepsis, url=hospital.url, settings=hospital.settings)
-    second = open_line(sepsis, url=hospital.url, settings=hospital.settings)
+    first = open_pipeline(sepsis, url=hospital.url, settings=hospital.settings)
+    second = open_pipeline(sepsis, url=hospital.url, settings=hospital.settings)
     try:
         with first.store.transaction():
             run, eligible = enqueue(first, as_of=hospital.noon, limit=None, trigger=Trigger.MANUAL)
@@ -165,5 +165,5 @@ def test_whoever_enqueues_does_not_wait_for_a_batch_in_hand(hospital: Any, sepsi
         assert counts is not None
         assert counts.scored == 6
     finally:
-        close_line(first)
-        close_line(second)
+        close_pipeline(first)
+        close_pipeline(second)

@@ -23,7 +23,7 @@ from sklearn.preprocessing import Binarizer, FunctionTransformer
 
 from scorer.cli import main as cli
 from scorer.database.connection import Target
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.store.checkups import measure_drift
 from scorer.database.store.status import ModelCheck, Watch
@@ -480,7 +480,9 @@ def test_counts_are_pruned(watched: Any) -> None:
 
 def test_a_scrape_is_told(watched: Any) -> None:
     score_only(watched, 20_001, creatinine=10)
-    watch = Watch(Glance(Target.of(watched.url, watched.settings, role="scorer_worker"), patience=timedelta(seconds=5)))
+    watch = Watch(
+        ReadOnlySession(Target.of(watched.url, watched.settings, role="scorer_worker"), patience=timedelta(seconds=5))
+    )
     with closing(watch):
         (before,) = watch.list_checkups()
         assert before == ModelCheck(job="sepsis", worst_psi=None, score_psi=None, auroc=None, due=False)

@@ -14,11 +14,11 @@ import pytest
 
 from scorer.database.connection import Target
 from scorer.database.session import Session
-from scorer.database.store.server import Load, look_around
+from scorer.database.store.server import ServerLoad, look_around
 from scorer.errors import DatabaseBusy, UserError
 
 
-def looked(hospital: Any, url: str | None = None) -> Load:
+def looked(hospital: Any, url: str | None = None) -> ServerLoad:
     """What the worker sees now."""
     target = Target.of(url or hospital.url, hospital.settings, role=hospital.settings.worker_role)
     with closing(Session(target)) as session, session.transaction():
@@ -65,7 +65,9 @@ def _wait_at_the_gate(session: Any) -> None:
 
 
 def test_a_worker_sees_its_lock_waits_alone_unless_more_is_granted(hospital: Any) -> None:
-    assert looked(hospital) == Load(active_sessions=None, replication_lag=None, lock_waits=0, longest_transaction=None)
+    assert looked(hospital) == ServerLoad(
+        active_sessions=None, replication_lag=None, lock_waits=0, longest_transaction=None
+    )
 
 
 @pytest.mark.usefixtures("seeing")

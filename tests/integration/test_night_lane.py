@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 
 from scorer.daemon.chores import CHORES, Chore
-from scorer.daemon.nightly_loop import NightLane
+from scorer.daemon.nightly_loop import NightlyLoop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Target
 from scorer.database.session import Session
@@ -43,11 +43,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def lane(hospital: Any, clock: Clock) -> Any:
+def loop(hospital: Any, clock: Clock) -> Any:
     """Gives a daemon's lane, each with a list of what it did."""
     lanes = []
 
-    def make(do: Callable[..., None] | None = None, *, began: datetime | None = None) -> tuple[NightLane, list[str]]:
+    def make(do: Callable[..., None] | None = None, *, began: datetime | None = None) -> tuple[NightlyLoop, list[str]]:
         done: list[str] = []
 
         def chore(job: Any, url: str, settings: Any, stopping: Callable[[], bool]) -> None:
@@ -56,10 +56,10 @@ def lane(hospital: Any, clock: Clock) -> Any:
                 do(stopping)
 
         now, clock.now = clock.now, began or clock.now
-        made = NightLane(
+        made = NightlyLoop(
             (hospital.job,), url=hospital.url, settings=hospital.settings, chores=(Chore("tidy", chore),), clock=clock
         )
-        made.turn()  # it is here that a lane begins
+        made.step()  # it is here that a lane begins
         clock.now = now
         lanes.append(made)
         return made, done
@@ -91,16 +91,16 @@ def test_the_chores_that_there_are() -> None:
 
 def test_a_chore_is_done_once_a_night(hospital: Any, lane: Any, clock: Clock) -> None:
     made, done = lane()
-    assert made.turn() == 60
+    assert made.step() == 60
     assert done == []
     clock.now = FIRST - timedelta(seconds=20)
-    assert made.turn() == 20
+    assert made.step() == 20
     for minutes in (0, 1, 300):
         clock.now = FIRST + timedelta(minutes=minutes)
-        made.turn()
+        made.step()
     assert done == ["sepsis"]
     clock.now = FIRST + A_DAY
-    made.turn()
+    made.step()
     assert done == ["sepsis", "sepsis"]
     assert kept(hospital) == [(FIRST, True, None), (FIRST + A_DAY, True, None)]
 
@@ -114,18 +114,18 @@ def test_of_two_daemons_one_does_it(hospital: Any, lane: Any, clock: Clock) -> N
 
     (one, of_one), (other, of_other) = lane(slow), lane()
     clock.now = FIRST
-    working = threading.Thread(target=one.turn)
+    working = threading.Thread(target=one.step)
     working.start()
     assert began.wait(30)
-    other.turn()
+    other.step()
     assert of_other == []
     go_on.set()
     working.join(30)
-    other.turn()
+    other.step()
     assert (of_one, of_other) == (["sepsis"], [])
     clock.now = FIRST + A_DAY
-    other.turn()
-    one.turn()
+    other.step()
+    one.step()
     assert (of_one, of_other) == (["sepsis"], ["sepsis"])
 
 
@@ -143,7 +143,7 @@ def test_what_a_dead_daemon_began_another_does_anew(hospital: Any, lane: Any, cl
     one, _ = lane(killed)
     clock.now = FIRST
     with pytest.raises(KillError):
-        one.turn()
+        one.step()
     assert kept(hospital) == [(FIRST, False, None)]
     one.close()
     _, done = lane()
@@ -154,18 +154,18 @@ def test_what_a_dead_daemon_began_another_does_anew(hospital: Any, lane: Any, cl
 def test_a_night_without_a_daemon_is_made_up_for_once(lane: Any, clock: Clock) -> None:
     made, done = lane()
     clock.now = FIRST
-    made.turn()
+    made.step()
     made.close()
     clock.now = FIRST + 3 * A_DAY + timedelta(hours=2)
     made, done = lane()
-    made.turn()
+    made.step()
     assert done == ["sepsis"]
 
 
 def test_nights_before_the_first_daemon_are_none(hospital: Any, lane: Any, clock: Clock) -> None:
     clock.now = FIRST + timedelta(hours=2)
     made, done = lane()
-    made.turn()
+    made.step()
     assert done == []
     assert kept(hospital) == []
 
@@ -179,8 +179,8 @@ def test_a_chore_that_fails_is_told_and_waits_for_the_next_night(
     made, done = lane(fails)
     clock.now = FIRST
     with caplog.at_level(logging.INFO):
-        made.turn()
-        made.turn()
+        made.step()
+        made.step()
     assert done == ["sepsis"]
     assert [record.getMessage() for record in caplog.records].count(events.CHORE_FAILED.sentence) == 1
     assert kept(hospital) == [(FIRST, True, "The standby is not there; start it.")]
@@ -198,22 +198,22 @@ def test_a_chore_that_the_database_keeps_from_its_end_is_given_up_and_the_others
         raise DatabaseUnavailable("The disk is full; make room.", sqlstate="53100")
 
     chores = Chore("full", full), Chore("other", lambda *_: done.append("other"))
-    made = NightLane(
+    made = NightlyLoop(
         (hospital.job,), url=hospital.url, settings=hospital.settings, outage=outage, chores=chores, clock=clock
     )
     with closing(made), caplog.at_level(logging.INFO):
-        made.turn()
+        made.step()
         clock.now = FIRST
         for turn in range(1, 6):
             assert made._guarded_turn() == 60
-            assert (outage.lasts, made.pulse.hindered) == (False, None)
+            assert (outage.lasts, made.liveness.hindered) == (False, None)
             assert done.count("full") == min(turn, 3)
         assert done == ["full", "other", "full", "full"]
         assert [record.getMessage() for record in caplog.records].count(events.CHORE_FAILED.sentence) == 1
         found = "SELECT ended_at IS NOT NULL, attempts, error FROM scorer.chores WHERE chore = 'full' ORDER BY night"
         assert hospital.rows(found) == [(True, 3, "The disk is full; make room.")]
         clock.now = FIRST + A_DAY
-        made.turn()
+        made.step()
         assert done[4:] == ["full", "other"]
 
 
@@ -224,10 +224,10 @@ def test_a_chore_that_kills_its_process_is_given_up(
     clock.now = FIRST
     for _ in range(3):
         with pytest.raises(KillError):
-            made.turn()
+            made.step()
     with caplog.at_level(logging.INFO):
-        made.turn()
-        made.turn()
+        made.step()
+        made.step()
     assert done == ["sepsis"] * 3
     assert [record.getMessage() for record in caplog.records].count(events.CHORE_FAILED.sentence) == 1
     ((night, ended, error),) = kept(hospital)
@@ -249,7 +249,7 @@ def test_a_lost_database_is_waited_for_and_told_by_others(
         lost.setattr(nights, "last_night", gone)
         for _ in range(3):
             made._guarded_turn()
-            assert (made._outage.lasts, made.pulse.hindered) == (False, None)
+            assert (made._outage.lasts, made.liveness.hindered) == (False, None)
     made._guarded_turn()
     assert done == ["sepsis"]
 
@@ -260,7 +260,7 @@ def test_a_bug_in_a_chore_ends_no_lane(hospital: Any, lane: Any, clock: Clock) -
 
     made, _ = lane(breaks)
     clock.now = FIRST
-    made.turn()
+    made.step()
     assert kept(hospital) == [(FIRST, True, "a bug: ZeroDivisionError")]
 
 
@@ -272,7 +272,7 @@ def test_a_lane_that_is_told_to_stop_leaves_the_chore_to_others(hospital: Any, l
     made, _ = lane(lambda stopping: (made.stop(), asks(stopping)))
     clock.now = FIRST
     with pytest.raises(Stopping):
-        made.turn()
+        made.step()
     assert kept(hospital) == [(FIRST, False, None)]
     assert attempts(hospital) == [0]
     _, done = lane(asks)
@@ -286,11 +286,11 @@ def test_whoever_asks_whether_to_stop_shows_life(lane: Any, clock: Clock) -> Non
     def asks(stopping: Callable[[], bool]) -> None:
         for _ in range(3):
             stopping()
-            beats.append((made.pulse.beat_at, made.pulse.doing))
+            beats.append((made.liveness.beat_at, made.liveness.doing))
 
     made, _ = lane(asks)
     clock.now = FIRST
-    made.turn()
+    made.step()
     assert [doing for _, doing in beats] == ["tidy of sepsis"] * 3
     assert beats[0][0] < beats[1][0] < beats[2][0]
 
@@ -299,10 +299,10 @@ def test_a_reload_changes_the_schedule(hospital: Any, lane: Any, clock: Clock) -
     made, done = lane()
     made.reload((hospital.job,), settings=replace(hospital.settings, nightly="0 12 * * *"))
     clock.now = FIRST
-    made.turn()
+    made.step()
     assert done == []
     clock.now = FIRST.replace(hour=12, minute=0)
-    made.turn()
+    made.step()
     assert done == ["sepsis"]
 
 

@@ -19,7 +19,7 @@ from scorer.database.statements import without_comments
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
 from scorer.registry import registration as admission
-from scorer.runs.plan import Lock, Planned, plan
+from scorer.runs.plan import PlannedStatement, TableLock, plan_run
 
 JOBS = Path(__file__).parents[1] / "jobs"
 OURS = [
@@ -41,8 +41,8 @@ OURS = [
 ]
 
 
-def planned(hospital: Any) -> dict[str, Planned]:
-    found = plan(hospital.job, url=hospital.url, settings=hospital.settings)
+def planned(hospital: Any) -> dict[str, PlannedStatement]:
+    found = plan_run(hospital.job, url=hospital.url, settings=hospital.settings)
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}
 
@@ -76,7 +76,7 @@ def wards(hospital: Any) -> Any:
 
 
 def test_every_statement_of_a_run_is_told_in_order(hospital: Any) -> None:
-    found = plan(hospital.job, url=hospital.url, settings=hospital.settings)
+    found = plan_run(hospital.job, url=hospital.url, settings=hospital.settings)
     assert [each.name for each in found] == [
         "begin_run",
         "due",
@@ -165,7 +165,7 @@ def test_rows_are_the_planners_estimates_for_a_batch(hospital: Any) -> None:
 def test_another_job_is_told_as_well_with_what_it_has(wards: Any) -> None:
     found = planned(wards)
     assert list(found) == OURS
-    assert Lock("wards.counts", "ACCESS SHARE") in found["observations"].locks
+    assert TableLock("wards.counts", "ACCESS SHARE") in found["observations"].locks
     assert all(
         lock.mode == "ACCESS SHARE" for each in found.values() for lock in each.locks if "wards." in lock.relation
     )

@@ -16,7 +16,7 @@ import pytest
 
 from scorer.cli import main as cli
 from scorer.config import shipped_root
-from scorer.database.store.replays import Part, Replayed, Verdict
+from scorer.database.store.replays import Part, Replayed, ReplayVerdict
 from scorer.errors import Stopping, UserError
 from scorer.governance.replay import replay, replay_by_lot
 from scorer.jobs.job import Job, job_of
@@ -83,7 +83,7 @@ def test_every_outcome_is_made_again_to_the_last_bit(ward: Any) -> None:
         ("5", Part.SOURCE),
     ]
     for each in found.values():
-        assert (each.verdict, each.why, each.alarming) == (Verdict.IDENTICAL, None, False)
+        assert (each.verdict, each.why, each.alarming) == (ReplayVerdict.IDENTICAL, None, False)
         assert each.difference == (0.0 if each.score_id in scored(ward) else None)
     kept = ward.rows(
         "SELECT part, verdict, inputs_changed, count(*) FROM reporting.replays GROUP BY 1, 2, 3 ORDER BY 1"
@@ -108,10 +108,10 @@ def test_nothing_but_the_replay_is_written(ward: Any) -> None:
 def test_what_was_charted_since_is_not_known_to_a_replay(ward: Any) -> None:
     ward.observe(1, hours_ago=1, observation_value=190.0, recorded_at=ward.noon + HOUR)
     found = replayed(ward, 1)
-    assert {each.verdict for each in found.values()} == {Verdict.IDENTICAL}
+    assert {each.verdict for each in found.values()} == {ReplayVerdict.IDENTICAL}
     ward.run(as_known_at=ward.noon + 2 * HOUR)
     with_it = replayed(ward, 1)
-    assert {each.verdict for each in with_it.values()} == {Verdict.IDENTICAL}
+    assert {each.verdict for each in with_it.values()} == {ReplayVerdict.IDENTICAL}
     assert {each.score_id for each in with_it.values()} != {each.score_id for each in found.values()}
 
 
@@ -122,7 +122,7 @@ def test_the_job_is_taken_as_it_stood(ward: Any, changed_job: Callable[..., Job]
         ("observations.sql", "o.observation_value,", "o.observation_value * 2 AS observation_value,"),
     )
     ward.settings = replace(ward.settings, jobs_dir=ward.settings.home.parent / "site")
-    assert {each.verdict for each in replayed(ward).values()} == {Verdict.IDENTICAL}
+    assert {each.verdict for each in replayed(ward).values()} == {ReplayVerdict.IDENTICAL}
 
 
 def test_a_rule_that_stops_a_run_does_not_stop_a_replay(ward: Any, changed_job: Callable[..., Job]) -> None:
@@ -131,7 +131,7 @@ def test_a_rule_that_stops_a_run_does_not_stop_a_replay(ward: Any, changed_job: 
     ward.run(job, as_of=ward.noon + HOUR)
     ward.execute("UPDATE visits SET age_years = 300 WHERE visit_id = 1")
     found = replayed(ward, 1)
-    assert found["1", Part.SOURCE].verdict is Verdict.DIFFERS
+    assert found["1", Part.SOURCE].verdict is ReplayVerdict.DIFFERS
     assert found["1", Part.SOURCE].inputs_changed
 
 
@@ -139,7 +139,7 @@ def test_an_archived_model_makes_its_scores_again(ward: Any) -> None:
     ward.execute(
         "SELECT set_config('scorer.why', 'a test', false); UPDATE scorer.model_versions SET status = 'archived' WHERE status = 'production'"
     )
-    assert {(each.verdict, each.why) for each in replayed(ward).values()} == {(Verdict.IDENTICAL, None)}
+    assert {(each.verdict, each.why) for each in replayed(ward).values()} == {(ReplayVerdict.IDENTICAL, None)}
 
 
 # What was corrected in the source
@@ -150,9 +150,9 @@ def test_a_correction_in_the_source_is_told_and_is_no_alarm(ward: Any) -> None:
         "UPDATE patient_observations SET observation_value = observation_value + 30 WHERE visit_id = 1 AND observation_type_code = 'HR'"
     )
     found = replayed(ward, 1)
-    assert found["1", Part.VECTOR].verdict is Verdict.IDENTICAL
+    assert found["1", Part.VECTOR].verdict is ReplayVerdict.IDENTICAL
     source = found["1", Part.SOURCE]
-    assert (source.verdict, source.inputs_changed, source.alarming) == (Verdict.DIFFERS, True, False)
+    assert (source.verdict, source.inputs_changed, source.alarming) == (ReplayVerdict.DIFFERS, True, False)
     assert source.difference != 0
     assert source.why is not None
     assert source.why.startswith("The source's rows have changed since; they give another score")
@@ -164,7 +164,7 @@ def test_a_correction_of_what_does_not_count_changes_nothing(ward: Any) -> None:
     ward.run(as_of=ward.noon + HOUR)
     ward.execute("UPDATE patient_observations SET observation_value = 45 WHERE observation_type_code = 'SHOE_SIZE'")
     source = replayed(ward, 1)["1", Part.SOURCE]
-    assert (source.verdict, source.inputs_changed) == (Verdict.IDENTICAL, True)
+    assert (source.verdict, source.inputs_changed) == (ReplayVerdict.IDENTICAL, True)
     assert source.why == "The source's rows have changed since, in nothing that counts."
 
 
@@ -172,9 +172,9 @@ def test_a_correction_of_what_does_not_count_changes_nothing(ward: Any) -> None:
 def test_rows_that_are_gone_cannot_be_replayed(ward: Any, table: str) -> None:
     ward.execute(f"DELETE FROM {table} WHERE visit_id = 1")
     found = replayed(ward, 1)
-    assert found["1", Part.VECTOR].verdict is Verdict.IDENTICAL
+    assert found["1", Part.VECTOR].verdict is ReplayVerdict.IDENTICAL
     source = found["1", Part.SOURCE]
-    assert (source.verdict, source.alarming) == (Verdict.NOT_REPLAYABLE, False)
+    assert (source.verdict, source.alarming) == (ReplayVerdict.NOT_REPLAYABLE, False)
     assert source.why == "The source holds no observation of it from that time any more."
 
 
@@ -186,7 +186,7 @@ def test_another_score_of_the_same_inputs_is_an_alarm(ward: Any) -> None:
     off = copy_of(ward, 1, score=float(np.nextafter(score, 1.0)))
     found = of_row(ward, off)
     for part in Part:
-        assert (found[part].verdict, found[part].alarming) == (Verdict.DIFFERS, True)
+        assert (found[part].verdict, found[part].alarming) == (ReplayVerdict.DIFFERS, True)
         assert found[part].difference == pytest.approx(0, abs=1e-12)
         assert found[part].difference != 0
     assert found[Part.VECTOR].why == "The stored vector gives another score."
@@ -199,7 +199,7 @@ def test_other_features_of_the_same_inputs_are_an_alarm(ward: Any) -> None:
     place = int(np.flatnonzero(~np.isnan(values))[0])
     values[place] = np.nextafter(values[place], np.inf)
     found = of_row(ward, copy_of(ward, 1, features=values.tobytes()))[Part.SOURCE]
-    assert (found.verdict, found.alarming) == (Verdict.DIFFERS, True)
+    assert (found.verdict, found.alarming) == (ReplayVerdict.DIFFERS, True)
     assert found.why is not None
     assert "value of 1 features (" in found.why
     assert str(values[place]) not in found.why
@@ -225,7 +225,7 @@ def test_a_model_that_is_not_the_registered_one_is_not_unpickled(
     shutil.copytree(shipped_root() / "models" / ward.job.name / "2026.11.21", folder)
     (folder / "pipeline.joblib").write_bytes(b"cos\nsystem\n(S'exit'\ntR.")
     for each in replayed(ward, 1, 4).values():
-        assert each.verdict is Verdict.NOT_REPLAYABLE
+        assert each.verdict is ReplayVerdict.NOT_REPLAYABLE
         assert each.why is not None
         assert "is not the one that was registered" in each.why
 
@@ -247,7 +247,7 @@ def test_a_job_that_the_database_does_not_keep_as_it_stood(ward: Any) -> None:
     }
     for version, sentence in said.items():
         for found in of_row(ward, copy_of(ward, 1, job_version=version)).values():
-            assert found.verdict is Verdict.NOT_REPLAYABLE
+            assert found.verdict is ReplayVerdict.NOT_REPLAYABLE
             assert found.why is not None
             assert sentence in found.why
 
@@ -255,8 +255,8 @@ def test_a_job_that_the_database_does_not_keep_as_it_stood(ward: Any) -> None:
 def test_a_source_that_lacks_a_column_leaves_the_stored_vector(ward: Any) -> None:
     ward.execute("ALTER TABLE visits RENAME COLUMN hours_before_icu TO hours_before")
     found = replayed(ward, 1)
-    assert found["1", Part.VECTOR].verdict is Verdict.IDENTICAL
-    assert found["1", Part.SOURCE].verdict is Verdict.NOT_REPLAYABLE
+    assert found["1", Part.VECTOR].verdict is ReplayVerdict.IDENTICAL
+    assert found["1", Part.SOURCE].verdict is ReplayVerdict.NOT_REPLAYABLE
     assert "hours_before_icu" in str(found["1", Part.SOURCE].why)
 
 

@@ -18,9 +18,9 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from scorer.config import Settings, shipped_root
-from scorer.daemon.heartbeat import HeartLane
+from scorer.daemon.heartbeat import HeartbeatLoop
 from scorer.daemon.outage import Outage
-from scorer.daemon.request_loop import RequestLane
+from scorer.daemon.request_loop import RequestLoop
 from scorer.database.connection import Target
 from scorer.database.store.requests import Desk
 from scorer.database.store.runs import Store
@@ -30,7 +30,7 @@ from scorer.jobs.job import Job
 from scorer.runs.check import check
 from scorer.runs.requests import Answers
 from scorer.runs.run import enqueue, run_job
-from scorer.scoring.opening import close_line, open_line
+from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.types.enums import Trigger
 
@@ -305,7 +305,7 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
     ward.admit(1)
     desk.warm()
     ask(ward, 1)
-    line = open_line(ward.job, url=ward.url, settings=ward.settings)
+    line = open_pipeline(ward.job, url=ward.url, settings=ward.settings)
     try:
         with line.store.transaction():
             run, eligible = enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
@@ -317,7 +317,7 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
             assert desk.answer_waiting() == 0
         assert carry_batch(line, run) is not None
     finally:
-        close_line(line)
+        close_pipeline(line)
     assert drain(desk) == 1
     assert ward.one("SELECT outcome FROM scorer.requests") == "UNCHANGED"
     assert ward.ledger(1) == ["SCORED"]
@@ -755,16 +755,16 @@ def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
     """However long the poll is; and less often while it stays so."""
     ward.admit(1)
     ward.settings = replace(ward.settings, poll=timedelta(hours=1))
-    lane = RequestLane([ward.job], url=ward.url, settings=ward.settings)
+    lane = RequestLoop([ward.job], url=ward.url, settings=ward.settings)
     try:
-        assert lane.turn() == 3600
+        assert lane.step() == 3600
         (request,) = ask(ward, 1)
-        line = open_line(ward.job, url=ward.url, settings=ward.settings)
+        line = open_pipeline(ward.job, url=ward.url, settings=ward.settings)
         with line.store.transaction():
             enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
-            assert [lane.turn() for _ in range(4)] == [0.05, 0.1, 0.2, 0.2]
-        close_line(line)
-        assert lane.turn() == 3600
+            assert [lane.step() for _ in range(4)] == [0.05, 0.1, 0.2, 0.2]
+        close_pipeline(line)
+        assert lane.step() == 3600
         assert answers(ward, request) == [DONE]
     finally:
         lane.close()
@@ -776,7 +776,7 @@ def test_a_bug_in_one_job_keeps_no_other_from_being_answered_and_is_told_once(
     ward.admit(1)
     broken = replace(other_job(ward, ward.job), features=None)
     settings = replace(ward.settings, poll=timedelta(milliseconds=1))
-    lane = RequestLane([broken, ward.job], url=ward.url, settings=settings)
+    lane = RequestLoop([broken, ward.job], url=ward.url, settings=settings)
     try:
         for _ in range(3):
             assert lane._guarded_turn() == 0.001
@@ -796,19 +796,19 @@ def test_a_lane_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
     ward.execute(f"CREATE ROLE barred LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_worker")
     settings = replace(ward.settings, poll=timedelta(milliseconds=50))
     url = ward.url.replace("//scorer@", f"//barred:{PASSWORD}@", 1)
-    lane = RequestLane([ward.job], url=url, settings=settings)
+    lane = RequestLoop([ward.job], url=url, settings=settings)
     lane.start()
     try:
         (request,) = ask(ward, 1)
         eventually(lambda: answers(ward, request) == [DONE])
         ward.execute("ALTER ROLE barred NOLOGIN")
         ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'barred'")
-        eventually(lambda: lane._deaf is not None and lane.pulse.hindered is not None)
+        eventually(lambda: lane._deaf is not None and lane.liveness.hindered is not None)
         assert lane._thread.is_alive()
         (request,) = ask(ward, 1)
         ward.execute("ALTER ROLE barred LOGIN")
         eventually(lambda: answers(ward, request) == [("done", "UNCHANGED")])
-        eventually(lambda: lane.pulse.hindered is None)
+        eventually(lambda: lane.liveness.hindered is None)
     finally:
         lane.stop()
         lane.join(60)
@@ -823,7 +823,7 @@ def test_a_lock_that_somebody_keeps_is_told_once_it_has_lasted_and_once_it_is_go
     ward.admit(1)
     settings = replace(ward.settings, lock_timeout=timedelta(milliseconds=50))
     outage = Outage(patience=timedelta(milliseconds=1))
-    lane = RequestLane([ward.job], url=ward.url, settings=settings, outage=outage)
+    lane = RequestLoop([ward.job], url=ward.url, settings=settings, outage=outage)
     try:
         lane._guarded_turn()
         ask(ward, 1)
@@ -831,11 +831,11 @@ def test_a_lock_that_somebody_keeps_is_told_once_it_has_lasted_and_once_it_is_go
             cursor.execute("LOCK TABLE scorer.requests IN ACCESS EXCLUSIVE MODE")
             for _ in range(5):
                 lane._guarded_turn()
-        assert "lock" in str(lane.pulse.hindered)
+        assert "lock" in str(lane.liveness.hindered)
         assert told(caplog).count("WORK_BLOCKED") == 1
         assert "WORK_FLOWS_AGAIN" not in told(caplog)
         lane._guarded_turn()
-        assert lane.pulse.hindered is None
+        assert lane.liveness.hindered is None
     finally:
         lane.close()
     assert told(caplog).count("WORK_FLOWS_AGAIN") == 1
@@ -843,12 +843,12 @@ def test_a_lock_that_somebody_keeps_is_told_once_it_has_lasted_and_once_it_is_go
 
 
 def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
-    lane = RequestLane([ward.job], url=ward.url, settings=ward.settings)
+    lane = RequestLoop([ward.job], url=ward.url, settings=ward.settings)
     try:
-        lane.turn()
+        lane.step()
         other = replace(ward.settings, lock_timeout=timedelta(seconds=7))
         lane.reload([ward.job], settings=other)
-        lane.turn()
+        lane.step()
         with lane._answers._store.transaction():
             said = lane._answers._store.execute("SHOW lock_timeout", {}).scalar_one()
         assert (said, lane.settings) == ("7s", other)
@@ -857,13 +857,13 @@ def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
 
 
 def test_a_heart_takes_up_other_settings_and_is_well_again_after_what_it_lacked(ward: Any) -> None:
-    heart = HeartLane(url=ward.url, settings=replace(ward.settings, worker_role="nobody_at_all"))
+    heart = HeartbeatLoop(url=ward.url, settings=replace(ward.settings, worker_role="nobody_at_all"))
     try:
         heart._guarded_turn()
-        assert "nobody_at_all" in str(heart.pulse.hindered)
+        assert "nobody_at_all" in str(heart.liveness.hindered)
         heart.reload(settings=ward.settings)
         heart._guarded_turn()
-        assert heart.pulse.hindered is None
+        assert heart.liveness.hindered is None
     finally:
         heart.end()
 

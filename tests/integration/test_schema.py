@@ -105,7 +105,7 @@ def test_down_takes_the_jobs_own_views_along_and_up_brings_them_back(migrated_ur
 
 
 def test_the_printed_plan_makes_the_same_schema(database_url: str, at_head: str, settings: Settings) -> None:
-    plan = schema.plan(engine_of(database_url, settings))
+    plan = schema.upgrade_sql(engine_of(database_url, settings))
     assert run_sql(database_url, "SELECT count(*) FROM pg_namespace WHERE nspname IN ('scorer', 'reporting')") == [(0,)]
     psql = installs()[0].programs / "psql"
     command = [psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={database_url}"]
@@ -113,7 +113,7 @@ def test_the_printed_plan_makes_the_same_schema(database_url: str, at_head: str,
     assert (ran.returncode, ran.stderr) == (0, "")
     assert catalog(database_url) == at_head
     assert schema.state(engine_of(database_url, settings)).at_head
-    assert schema.plan(engine_of(database_url, settings)) == ""
+    assert schema.upgrade_sql(engine_of(database_url, settings)) == ""
 
 
 def test_everything_is_explained(migrated_url: str) -> None:
@@ -260,7 +260,7 @@ def test_a_schema_that_was_taken_away_is_one_sentence(migrated_url: str, setting
         schema.require_head(engine_of(migrated_url, settings))
 
 
-@pytest.mark.parametrize("act", [schema.require_head, schema.upgrade, schema.plan])
+@pytest.mark.parametrize("act", [schema.require_head, schema.upgrade, schema.upgrade_sql])
 def test_a_schema_of_a_newer_version_is_left_alone(
     migrated_url: str, settings: Settings, act: Callable[[Any], Any]
 ) -> None:

@@ -17,7 +17,7 @@ import pytest
 from scorer.database.embedded.server import Server
 from scorer.errors import UserError
 from scorer.runs.check import check
-from scorer.runs.plan import plan
+from scorer.runs.plan import plan_run
 
 # Sessions that have just read a batch, by the statement they ran last: the attributes, after the observations.
 READERS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%age_years%' AND pid <> pg_backend_pid()"
@@ -202,5 +202,5 @@ def test_another_database_is_never_read(followed: Any, standby: Standby) -> None
 
 
 def test_plans_are_made_where_a_statement_runs(followed: Any) -> None:
-    found = plan(followed.job, url=followed.url, settings=followed.settings)
+    found = plan_run(followed.job, url=followed.url, settings=followed.settings)
     assert {each.name for each in found if each.where == "read_url"} == {"observations", "attributes"}

@@ -17,12 +17,12 @@ from alembic.script import ScriptDirectory
 from scorer.config import Settings, shipped_root
 from scorer.database import revisions as revision
 from scorer.database.connection import Target
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.schema import downgrade
 from scorer.database.session import engine
 from scorer.database.store.status import Watch
 from scorer.errors import DatabaseUnavailable, UserError
-from scorer.monitoring.status import look
+from scorer.monitoring.status import read_status
 
 HEAVY = {
     "alembic", "sqlalchemy", "numpy", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "great_expectations", "adbc_driver_postgresql",
@@ -48,7 +48,7 @@ def told(hospital: Any, program: Any, **more: str) -> dict[str, Any]:
 
 def watching(hospital: Any) -> Watch:
     return Watch(
-        Glance(
+        ReadOnlySession(
             Target.of(hospital.url, hospital.settings, role="scorer_worker"), patience=hospital.settings.connect_timeout
         )
     )
@@ -133,7 +133,7 @@ def test_a_schema_that_is_behind_ahead_or_missing_is_refused(hospital: Any, sett
         closing(watching(hospital)) as watch,
         pytest.raises(UserError, match=r"revision 9999.*install the newer scorer"),
     ):
-        look(watch, jobs_dir=None)
+        read_status(watch, jobs_dir=None)
     *_, before, newest = revision.known_revisions()
     hospital.execute("UPDATE scorer.alembic_version SET version_num = %s", newest)
     downgrade(engine(Target.of(hospital.url, settings, role=None)), revision="-1")
@@ -141,10 +141,10 @@ def test_a_schema_that_is_behind_ahead_or_missing_is_refused(hospital: Any, sett
         closing(watching(hospital)) as watch,
         pytest.raises(UserError, match=f"at revision {before} and should be at {newest}"),
     ):
-        look(watch, jobs_dir=None)
+        read_status(watch, jobs_dir=None)
     hospital.execute("DROP SCHEMA scorer CASCADE")
     with closing(watching(hospital)) as watch, pytest.raises(UserError, match=r"not made yet.*run `scorer db upgrade`"):
-        look(watch, jobs_dir=None)
+        read_status(watch, jobs_dir=None)
 
 
 def test_a_server_that_hangs_is_waited_for_no_longer_than_said(hospital: Any, program: Any) -> None:

@@ -27,13 +27,13 @@ from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks, read_landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration, Recipe
-from scorer.registry.model import ProductionPipeline
-from scorer.runs.remote import errand_of
+from scorer.registry.model import LoadedModel
+from scorer.runs.remote import remote_task_of
 from scorer.scoring.features import build
 from scorer.scoring.validation.suites import Suites
 from scorer.training.cross_validation import fit_all
 from scorer.training.held_out_figures import objective_of
-from scorer.training.remote_trials import Search, try_away
+from scorer.training.remote_trials import RemoteSearch, try_away
 from scorer.training.search import search
 from scorer.training.targets import counted
 from scorer.training.trainer import train
@@ -89,11 +89,11 @@ def each_by_itself(job: Job, source: Source, landmarks: Landmarks) -> tuple[Any,
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=as_of)
         items = (WorkItem(entity_id=entity_id, as_of=moment),)
         observations, attributes = source.observations(job, items), source.attributes(job, items)
-        seen = suites.judge_observations(observations, attributes, as_of=np.array([as_of]))
+        seen = suites.validate_observations(observations, attributes, as_of=np.array([as_of]))
         usable = observations.only(seen.usable)
         matrix = build(usable, attributes, as_of=np.array([as_of]), spec=job.features)
         counts = (np.array([len(observations)]), np.array([len(usable)]))
-        fit = suites.judge_features([entity_id], matrix, attributes, read=counts[0], used=counts[1])
+        fit = suites.validate_features([entity_id], matrix, attributes, read=counts[0], used=counts[1])
         good = not seen.held and not fit.held and len(usable) >= job.min_observations
         values.append(matrix.values[0] if good else np.full(matrix.values.shape[1], np.nan))
         scorable.append(good)
@@ -218,7 +218,7 @@ def test_a_trained_model_scores_a_run_to_the_bits_of_its_training(cohort: Any, s
         folds=2,
         workers=1,
     )
-    model = ProductionPipeline.load(
+    model = LoadedModel.load(
         trained.folder, sha256=trained.sha256, task=cohort.job.task, features=landmarks.features.names
     )
     cohort.put_into_production(cohort.job, trained.folder)
@@ -316,7 +316,7 @@ def test_a_search_on_a_cluster_whose_worker_is_killed_tries_all_once(
     target = Target.of(cohort.url, here, role=here.worker_role)
     with closing(Source(target)) as source, closing(Store(target)) as store:
         landmarks = read_landmarks(job, source, parameters={"first_landmark": "1 h", "landmark_step": "1 h"})
-        told = Search(errand_of(job, store), "1 h", 2)
+        told = RemoteSearch(remote_task_of(job, store), "1 h", 2)
     common = {"folds": 2, "landmark_step": "1 h", "workers": 1}
     found = search(
         job, landmarks, into=tmp_path / "away", away=partial(try_away, here, told), progress=kill_one, **common

@@ -3,7 +3,7 @@
     make soak                                   thirty days
     python tests/soak/soak.py --days 2          as many as one likes
 
-The lanes are the daemon's own, turned by hand on a clock that the program drives; the data arrives hour by hour, some of it late, some of
+The loops are the daemon's own, turned by hand on a clock that the program drives; the data arrives hour by hour, some of it late, some of
 it broken, and in the middle the daemon is away for five hours. Prints resident memory day by day, and exits with 1 where anything that
 must hold does not.
 """
@@ -31,13 +31,13 @@ import psycopg2
 
 from scorer.config import Settings, shipped_root
 from scorer.daemon.chores import CHORES
-from scorer.daemon.nightly_loop import NightLane
-from scorer.daemon.request_loop import RequestLane
-from scorer.daemon.schedule_loop import JobLane
+from scorer.daemon.nightly_loop import NightlyLoop
+from scorer.daemon.request_loop import RequestLoop
+from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.database import schema
 from scorer.database.connection import Target
 from scorer.database.embedded.server import Server
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import engine
 from scorer.database.store.chores import nightly
 from scorer.database.store.status import Watch
@@ -69,8 +69,8 @@ class Size:
 class State:
     """A daemon's knowledge of itself, for the metrics."""
 
-    def __init__(self, lanes: Mapping[str, JobLane]) -> None:
-        self._lanes = lanes
+    def __init__(self, loops: Mapping[str, ScheduleLoop]) -> None:
+        self._loops = loops
 
     def live(self) -> bool:
         return True
@@ -79,7 +79,7 @@ class State:
         return None
 
     def schedules(self) -> Mapping[str, Schedule]:
-        return {name: lane.job.schedule for name, lane in self._lanes.items()}
+        return {name: loop.job.schedule for name, loop in self._loops.items()}
 
 
 @contextmanager
@@ -128,25 +128,25 @@ class Soak:
         self._connection = psycopg2.connect(url)
         self._connection.autocommit = True
         self._url, self.settings = url, settings
-        self.lanes = self._start()
-        jobs = [lane.job for lane in self.lanes.values()]
-        self._requests = RequestLane(jobs, url=url, settings=settings)
-        self._nights = NightLane(jobs, url=url, settings=settings, clock=lambda: self.now)
+        self.loops = self._start()
+        jobs = [loop.job for loop in self.loops.values()]
+        self._requests = RequestLoop(jobs, url=url, settings=settings)
+        self._nights = NightlyLoop(jobs, url=url, settings=settings, clock=lambda: self.now)
         self._metrics = Metrics(
-            Watch(Glance(Target.of(url, settings, role=settings.worker_role), patience=timedelta(seconds=10))),
-            state=State(self.lanes),
+            Watch(ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=timedelta(seconds=10))),
+            state=State(self.loops),
         )
 
     def close(self) -> None:
         """End all sessions."""
-        for lane in (*self.lanes.values(), self._requests, self._nights):
-            lane.close()
+        for loop in (*self.loops.values(), self._requests, self._nights):
+            loop.close()
         self._metrics.close()
         self._connection.close()
 
-    def _start(self) -> dict[str, JobLane]:
-        lanes = {
-            name: JobLane(
+    def _start(self) -> dict[str, ScheduleLoop]:
+        loops = {
+            name: ScheduleLoop(
                 load_job(name, jobs_dir=self.settings.jobs_dir),
                 url=self._url,
                 settings=self.settings,
@@ -154,9 +154,9 @@ class Soak:
             )
             for name in ("sepsis", "decline")
         }
-        for lane in lanes.values():
-            lane.turn()
-        return lanes
+        for loop in loops.values():
+            loop.step()
+        return loops
 
     def live(self) -> Iterator[Size]:
         """All days, one after the other; what the process holds at the end of each."""
@@ -167,9 +167,9 @@ class Soak:
                 self.now = self.began + (hour + 1) * HOUR
             else:
                 if hour == max(away) + 1:
-                    for lane in self.lanes.values():
-                        lane.close()
-                    self.lanes.update(self._start())
+                    for loop in self.loops.values():
+                        loop.close()
+                    self.loops.update(self._start())
                 self._pass(hour)
             if hour % 24 == 23:
                 yield self._size()
@@ -181,16 +181,16 @@ class Soak:
     def _pass(self, hour: int) -> None:
         for minute in (5, 35, 60):
             self.now = self.began + hour * HOUR + timedelta(minutes=minute)
-            for lane in self.lanes.values():
-                lane.turn()
+            for loop in self.loops.values():
+                loop.step()
         with self._connection.cursor() as cursor:
             cursor.execute(
                 "SELECT scorer.request_score('sepsis', VARIADIC COALESCE(array_agg(CAST(visit_id AS text)), '{}')) FROM"
                 " (SELECT visit_id FROM public.visits WHERE discharged_at IS NOT NULL ORDER BY random() LIMIT %s) AS chosen",
                 (REQUESTS,),
             )
-        self._requests.turn()
-        self._nights.turn()
+        self._requests.step()
+        self._nights.step()
         self._metrics.text()
 
     def _size(self) -> Size:
@@ -217,8 +217,8 @@ def faults(soak: Soak, sizes: list[Size]) -> list[str]:
     """What does not hold, a sentence each."""
     found = []
     until = soak.began + soak.days * timedelta(days=1)
-    for name, lane in soak.lanes.items():
-        expected = list(lane.job.schedule.ticks(after=soak.began, until=until))
+    for name, loop in soak.loops.items():
+        expected = list(loop.job.schedule.ticks(after=soak.began, until=until))
         told = dict(soak.rows(f"SELECT scheduled_for, outcome FROM reporting.ticks WHERE job = '{name}'"))
         if sorted(told) != expected:
             found.append(f"{name}: {len(expected)} ticks were due, {len(told)} are accounted for")
@@ -252,7 +252,7 @@ def chores_amiss(soak: Soak, *, until: datetime) -> list[str]:
     """A sentence where the chores that were begun are not those of every night."""
     # The first look is an hour after the beginning; nights before it are none.
     nights = list(nightly(soak.settings).ticks(after=soak.began + HOUR, until=until))
-    due = sorted((name, chore.name, night) for name in soak.lanes for chore in CHORES for night in nights)
+    due = sorted((name, chore.name, night) for name in soak.loops for chore in CHORES for night in nights)
     begun = soak.rows("SELECT job, chore, night FROM scorer.chores ORDER BY 1, 2, 3")
     return [] if begun == due else [f"{len(due)} nightly chores were due, and {len(begun)} or others were begun"]
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from scorer.config import shipped_root
-from scorer.database.source.sample import Cohort, generate, write
+from scorer.database.source.sample import SampleCohort, generate, write
 
 CHECKOUT = Path(__file__).parents[2]
 REAL_COHORT = Path(os.environ.get("REAL_COHORT") or CHECKOUT.parent / "shared" / "data" / "physionet2019")
@@ -46,12 +46,12 @@ def facts() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def cohort(facts: dict[str, Any]) -> Cohort:
+def cohort(facts: dict[str, Any]) -> SampleCohort:
     return generate(facts, visits=1000, seed=7, first_visit=5001, now=NOW)
 
 
 @pytest.fixture(scope="module")
-def joined(cohort: Cohort) -> pd.DataFrame:
+def joined(cohort: SampleCohort) -> pd.DataFrame:
     """Observations with their visit's columns; those of orphans are empty."""
     visits = cohort.visits.rename(columns={"client": "visit_client"})
     return cohort.patient_observations.merge(visits, on="visit_id", how="left")
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_cohort_and_another_seed_another(facts: dic
     assert first.dirty == again.dirty
 
 
-def test_tables_have_the_columns_that_load_reads(cohort: Cohort) -> None:
+def test_tables_have_the_columns_that_load_reads(cohort: SampleCohort) -> None:
     assert list(cohort.visits) == [
         "visit_id",
         "client",
@@ -117,7 +117,7 @@ def test_the_zone_of_now_makes_no_difference(facts: dict[str, Any]) -> None:
     pd.testing.assert_frame_equal(here.patient_observations, there.patient_observations)
 
 
-def test_nothing_is_later_than_now_but_planted_future_dates(cohort: Cohort) -> None:
+def test_nothing_is_later_than_now_but_planted_future_dates(cohort: SampleCohort) -> None:
     rows = cohort.patient_observations
     assert (cohort.visits["admitted_at"] >= pd.Timestamp(NOW - timedelta(days=7, seconds=1))).all()
     for times in (
@@ -131,7 +131,7 @@ def test_nothing_is_later_than_now_but_planted_future_dates(cohort: Cohort) -> N
     assert (rows["observation_date"] > NOW).sum() == cohort.dirty["future_date"]
 
 
-def test_some_visits_are_in_stay_and_some_discharged(cohort: Cohort) -> None:
+def test_some_visits_are_in_stay_and_some_discharged(cohort: SampleCohort) -> None:
     assert 0.1 < cohort.visits["discharged_at"].isna().mean() < 0.4
 
 
@@ -153,12 +153,12 @@ def test_a_tiny_cohort_is_not_all_dirt(facts: dict[str, Any]) -> None:
     assert len(generate(facts, visits=21, seed=1, first_visit=1, now=NOW).dirty) == 3
 
 
-def test_about_one_observation_in_a_hundred_is_dirty(cohort: Cohort) -> None:
+def test_about_one_observation_in_a_hundred_is_dirty(cohort: SampleCohort) -> None:
     rows = sum(count for kind, count in cohort.dirty.items() if not kind.endswith(("_observations", "_clients")))
     assert 0.005 < rows / len(cohort.patient_observations) < 0.02
 
 
-def seen_dirt(cohort: Cohort, joined: pd.DataFrame, *, facts: dict[str, Any]) -> Iterator[tuple[str, int]]:
+def seen_dirt(cohort: SampleCohort, joined: pd.DataFrame, *, facts: dict[str, Any]) -> Iterator[tuple[str, int]]:
     """What a reader of the tables counts of each kind."""
     null = joined["observation_value"].isna().to_numpy()
     value = joined["observation_value"].to_numpy(dtype=np.float64, na_value=0.0)
@@ -180,7 +180,7 @@ def seen_dirt(cohort: Cohort, joined: pd.DataFrame, *, facts: dict[str, Any]) ->
     yield "few_observations", per_visit.between(1, 4).sum()
 
 
-def test_dirt_is_counted_as_a_reader_would(facts: dict[str, Any], cohort: Cohort, joined: pd.DataFrame) -> None:
+def test_dirt_is_counted_as_a_reader_would(facts: dict[str, Any], cohort: SampleCohort, joined: pd.DataFrame) -> None:
     assert dict(seen_dirt(cohort, joined, facts=facts)) == cohort.dirty
 
 
@@ -208,7 +208,7 @@ def test_codes_are_present_and_as_often_as_measured(facts: dict[str, Any], clean
     assert 1 < per_visit["CREATININE"].mean() < 3
 
 
-def test_attributes_are_as_measured(facts: dict[str, Any], cohort: Cohort) -> None:
+def test_attributes_are_as_measured(facts: dict[str, Any], cohort: SampleCohort) -> None:
     known, visits = facts["visits"], cohort.visits
     assert visits["age_years"].mean() == pytest.approx(known["age_years"]["mean"], abs=2)
     assert (visits["sex"] == "F").mean() == pytest.approx(known["sex"]["F"], abs=0.06)
@@ -226,13 +226,13 @@ def test_cases_move_as_onset_nears(facts: dict[str, Any]) -> None:
     assert moved == pytest.approx(facts["codes"]["TEMP"]["shift_in_units"], abs=0.15)
 
 
-def test_outcomes_are_those_known_by_now(facts: dict[str, Any], cohort: Cohort) -> None:
+def test_outcomes_are_those_known_by_now(facts: dict[str, Any], cohort: SampleCohort) -> None:
     begun = cohort.outcomes["sepsis"] == 1
     assert (cohort.outcomes["onset_at"].notna() == begun).all()
     assert 0.02 < begun.mean() <= facts["outcome"]["share"] + 0.03
 
 
-def test_write_tells_null_from_nan_and_adds_text_for_the_reject_file(cohort: Cohort, tmp_path: Path) -> None:
+def test_write_tells_null_from_nan_and_adds_text_for_the_reject_file(cohort: SampleCohort, tmp_path: Path) -> None:
     write(cohort, tmp_path / "new")
     lines = (tmp_path / "new" / "patient_observations.csv").read_text(encoding="utf-8").splitlines()
     values = [line.split(",")[4] for line in lines[1:]]
@@ -243,7 +243,7 @@ def test_write_tells_null_from_nan_and_adds_text_for_the_reject_file(cohort: Coh
     assert len(values) == len(cohort.patient_observations) + 2
 
 
-def test_write_keeps_times_and_numbers(cohort: Cohort, tmp_path: Path) -> None:
+def test_write_keeps_times_and_numbers(cohort: SampleCohort, tmp_path: Path) -> None:
     write(cohort, tmp_path)
     read = pd.read_csv(tmp_path / "visits.csv", parse_dates=["admitted_at", "discharged_at"])
     pd.testing.assert_frame_equal(read, cohort.visits)

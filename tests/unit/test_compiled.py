@@ -23,8 +23,8 @@ from scorer.scoring.validation import compiled, gx
 from scorer.scoring.validation.columns import Columns, mean
 from scorer.scoring.validation.compiled import compile_rule
 from scorer.scoring.validation.frames import Frame
-from scorer.scoring.validation.rule_engine import Judges
-from scorer.scoring.validation.rules import Rule, Verdict, is_of_all, read_rules
+from scorer.scoring.validation.rule_engine import RuleEngine
+from scorer.scoring.validation.rules import Rule, RuleOutcome, is_of_all, read_rules
 
 FLOATS = ("a", "b", "c")
 WHOLE = ("i", "j")
@@ -140,7 +140,7 @@ def rules_of(*entries: tuple[str, dict[str, Any]]) -> tuple[Rule, ...]:
     )
 
 
-def by_numpy(rules: tuple[Rule, ...], frame: Frame) -> dict[str, Verdict]:
+def by_numpy(rules: tuple[Rule, ...], frame: Frame) -> dict[str, RuleOutcome]:
     columns, found = Columns(frame), {}
     for rule in rules:
         form = compile_rule(rule)
@@ -149,7 +149,7 @@ def by_numpy(rules: tuple[Rule, ...], frame: Frame) -> dict[str, Verdict]:
     return found
 
 
-def told(verdict: Verdict) -> tuple[list[int], bool, str]:
+def told(verdict: RuleOutcome) -> tuple[list[int], bool, str]:
     return verdict.broken.tolist(), verdict.success, verdict.detail
 
 
@@ -245,8 +245,8 @@ def edges(**columns: Any) -> Frame:
     return Frame({name: np.array(values) for name, values in columns.items()}, rows=len(next(iter(columns.values()))))
 
 
-def judges(rules: tuple[Rule, ...], *, records: Path | None = None, enabled: bool = True) -> Judges:
-    return Judges(rules, where="A suite", compiled=enabled, records=records)
+def judges(rules: tuple[Rule, ...], *, records: Path | None = None, enabled: bool = True) -> RuleEngine:
+    return RuleEngine(rules, where="A suite", compiled=enabled, records=records)
 
 
 @pytest.fixture(autouse=True)
@@ -289,10 +289,10 @@ def infinite_is_missing(**arguments: Any) -> Any:
     judge = compiled._between(**arguments)
     assert judge is not None
 
-    def judge_finite(columns: Columns) -> Verdict:
+    def judge_finite(columns: Columns) -> RuleOutcome:
         found = judge(columns)
         finite = np.isfinite(columns[arguments["column"]][found.broken])
-        return Verdict(found.broken[finite], success=found.success, detail=found.detail)
+        return RuleOutcome(found.broken[finite], success=found.success, detail=found.detail)
 
     return judge_finite
 
@@ -371,7 +371,7 @@ from scorer.jobs.job import load_job
 from scorer.scoring.validation.suites import Suites
 suites = Suites(load_job("sepsis"), records=pathlib.Path(sys.argv[1]))
 score = np.linspace(0, 1, 100)
-verdict = suites.judge_scores([str(n) for n in range(100)], score=score, training_quantile=score)
+verdict = suites.validate_scores([str(n) for n in range(100)], score=score, training_quantile=score)
 print(json.dumps([sorted({"great_expectations", "pandas"} & set(sys.modules)), [str(each) for each in verdict.results]]))
 """
 

@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from scorer.config import Settings
-from scorer.database.connection import Target, columns_uri, encrypted_url, explain, plain_session
+from scorer.database.connection import Target, columns_uri, encrypted_url, plain_session, translate_error
 from scorer.errors import DatabaseUnavailable, UserError
 
 VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSSLMODE", "PGSERVICE")
@@ -200,7 +200,7 @@ def test_several_hosts_with_ports_are_read_as_libpq_reads_them() -> None:
     ],
 )
 def test_tls_that_is_refused_is_for_the_operator_and_not_waited_for(words: str) -> None:
-    told = explain(psycopg2.OperationalError(words))
+    told = translate_error(psycopg2.OperationalError(words))
     assert isinstance(told, UserError)
     assert not isinstance(told, DatabaseUnavailable)
     assert str(told).startswith("The database's TLS is refused: ")
@@ -209,5 +209,5 @@ def test_tls_that_is_refused_is_for_the_operator_and_not_waited_for(words: str) 
 
 
 def test_tls_that_breaks_off_is_waited_for() -> None:
-    told = explain(psycopg2.OperationalError("SSL connection has been closed unexpectedly"))
+    told = translate_error(psycopg2.OperationalError("SSL connection has been closed unexpectedly"))
     assert isinstance(told, DatabaseUnavailable)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from scorer.errors import DatabaseUnavailable, RunStopped, UserError
-from scorer.runs.processes import Crew, MemberLost
+from scorer.runs.processes import WorkerLost, WorkerProcesses
 
 PATIENCE = 30.0
 
@@ -81,7 +81,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     del sys.modules["tasks_of_a_crew"]
 
 
-def heard(crew: Crew, *, words: int) -> list[str]:
+def heard(crew: WorkerProcesses, *, words: int) -> list[str]:
     """So many steps, or fail."""
     told: list[str] = []
     until = time.monotonic() + PATIENCE
@@ -108,7 +108,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def drained(crew: Crew) -> list[str]:
+def drained(crew: WorkerProcesses) -> list[str]:
     """All that is told until every member has ended."""
     told: list[str] = []
     until = time.monotonic() + PATIENCE
@@ -121,7 +121,7 @@ def drained(crew: Crew) -> list[str]:
 def test_each_member_tells_its_steps_and_ends(task: Callable[[str], Any]) -> None:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     try:
-        with Crew(2, task("speak"), "hello") as crew:
+        with WorkerProcesses(2, task("speak"), "hello") as crew:
             told = drained(crew)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -131,7 +131,7 @@ def test_each_member_tells_its_steps_and_ends(task: Callable[[str], Any]) -> Non
 def test_whoever_is_dismissed_ends_what_it_has_in_hand(task: Callable[[str], Any]) -> None:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
-        with Crew(2, task("work")) as crew:
+        with WorkerProcesses(2, task("work")) as crew:
             pids = [int(pid) for pid in heard(crew, words=2)]
             assert all(lives(pid) for pid in pids)
             crew.dismiss()
@@ -143,7 +143,7 @@ def test_whoever_is_dismissed_ends_what_it_has_in_hand(task: Callable[[str], Any
 
 
 def test_nobody_outlives_the_block(task: Callable[[str], Any]) -> None:
-    with Crew(2, task("hang")) as crew:
+    with WorkerProcesses(2, task("hang")) as crew:
         pids = [int(pid) for pid in heard(crew, words=2)]
         assert all(lives(pid) for pid in pids)
     assert not any(lives(pid) for pid in pids)
@@ -157,13 +157,13 @@ def test_nobody_outlives_the_block(task: Callable[[str], Any]) -> None:
         ("lose_the_database", DatabaseUnavailable, "Gone."),
         ("fail", ValueError, "Jane Doe"),
         ("fail_oddly", RuntimeError, "Odd"),
-        ("die", MemberLost, "exit code -9"),
+        ("die", WorkerLost, "exit code -9"),
     ],
 )
 def test_what_a_member_raises_is_raised_here(
     name: str, kind: type[Exception], text: str, task: Callable[[str], Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with Crew(1, task(name)) as crew:
+    with WorkerProcesses(1, task(name)) as crew:
         with pytest.raises(kind) as raised:
             drained(crew)
         assert not crew.working
@@ -172,7 +172,7 @@ def test_what_a_member_raises_is_raised_here(
     assert getattr(raised.value, "sqlstate", "57P01") == "57P01"
     out, err = capfd.readouterr()
     assert "Jane Doe" not in out + err
-    assert ("This is a bug" in err) == (not issubclass(kind, UserError | MemberLost))
+    assert ("This is a bug" in err) == (not issubclass(kind, UserError | WorkerLost))
 
 
 @pytest.mark.parametrize("name", ["hang", "work_unseen"])
@@ -180,8 +180,8 @@ def test_nobody_outlives_a_parent_that_is_killed(name: str, task: Callable[[str]
     left = tmp_path / "left"
     arguments = () if name == "hang" else (str(left),)
     program = (
-        "import tasks_of_a_crew as tasks; from scorer.runs.processes import Crew\n"
-        f"with Crew(1, tasks.{name}, *{arguments!r}) as crew:\n"
+        "import tasks_of_a_crew as tasks; from scorer.runs.processes import WorkerProcesses\n"
+        f"with WorkerProcesses(1, tasks.{name}, *{arguments!r}) as crew:\n"
         "    while True:\n"
         "        for word in crew.hear(1): print(word, flush=True)\n"
     )

@@ -13,7 +13,7 @@ import pytest
 from scorer.database.store.checkups import Shift
 from scorer.errors import UserError
 from scorer.jobs.monitoring import Limits
-from scorer.jobs.toml_table import Table
+from scorer.jobs.toml_table import TomlTable
 from scorer.monitoring.checkup import judge_drift
 from scorer.monitoring.live_performance import performance
 from scorer.registry.drift_bins import WIDTH, Counter, baseline
@@ -191,9 +191,9 @@ def test_a_little_worse_or_by_chance_is_not_worse() -> None:
 )
 def test_limits_that_cannot_be_read(told: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError) as raised:
-        Limits.read(Table(told, where="job.toml: [monitoring]"))
+        Limits.read(TomlTable(told, where="job.toml: [monitoring]"))
     assert sentence in str(raised.value)
 
 
 def test_limits_that_nobody_sets_are_the_usual() -> None:
-    assert Limits.read(Table({}, where="job.toml: [monitoring]")) == Limits()
+    assert Limits.read(TomlTable({}, where="job.toml: [monitoring]")) == Limits()

@@ -18,7 +18,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from scorer.config import shipped_root
 from scorer.jobs.job import MEANING, Task
 from scorer.registry.ensemble import Boosted, Ensemble, Linear, Voted, log_odds, logistic
-from scorer.registry.model import ARTEFACT, MANIFEST, ProductionPipeline, libraries
+from scorer.registry.model import ARTEFACT, MANIFEST, LoadedModel, libraries
 from scorer.types.values import Features, Floats
 
 NAMES = tuple("abcdefgh")
@@ -106,7 +106,7 @@ def test_scores_and_contributions_are_the_same_bits_whatever_the_neighbours(
         "metrics": {},
     }
     (tmp_path / MANIFEST).write_text(json.dumps(manifest))
-    model = ProductionPipeline.load(tmp_path, sha256=sha256, task=Task.BINARY, features=NAMES)
+    model = LoadedModel.load(tmp_path, sha256=sha256, task=Task.BINARY, features=NAMES)
     together = model.score(Features(NAMES, rows)).score
     contributions = model.contributions(Features(NAMES, rows))
     assert contributions is not None
@@ -120,7 +120,7 @@ def test_scores_and_contributions_are_the_same_bits_whatever_the_neighbours(
 
 
 def test_other_estimators_have_no_contributions(tmp_path: Path, rows: Floats) -> None:
-    model = ProductionPipeline.__new__(ProductionPipeline)
+    model = LoadedModel.__new__(LoadedModel)
     model._estimator = object()
     assert model.contributions(Features(NAMES, rows)) is None
 

@@ -19,7 +19,7 @@ from scorer.errors import UserError
 from scorer.evaluation import alarms, metrics
 from scorer.evaluation.alarms import Rows
 from scorer.evaluation.bootstrap import Figure, draws, quantiles, ratio
-from scorer.evaluation.cohort import Cohort
+from scorer.evaluation.cohort import EvaluationCohort
 from scorer.evaluation.figures import THRESHOLDS, Evaluation, evaluate
 from scorer.evaluation.page import page
 from scorer.jobs.evaluation import Utility
@@ -223,7 +223,9 @@ def test_the_utility_of_each_threshold_is_that_of_its_alarms() -> None:
 # The whole
 
 
-def cohort(*, entities: int = 60, hours: int = 20, events: int = 24, seed: int = 1, shuffled: bool = False) -> Cohort:
+def cohort(
+    *, entities: int = 60, hours: int = 20, events: int = 24, seed: int = 1, shuffled: bool = False
+) -> EvaluationCohort:
     """Scores that know something of the outcome, or, `shuffled`, of somebody else's."""
     random = np.random.default_rng(seed)
     has_event = np.arange(entities) < events
@@ -236,7 +238,7 @@ def cohort(*, entities: int = 60, hours: int = 20, events: int = 24, seed: int =
     score[:, :2] = np.nan
     entity = np.repeat(np.arange(entities), hours)
     old = random.random(entities) < 0.5
-    return Cohort(
+    return EvaluationCohort(
         rows=Rows(
             entity=entity,
             client=entity,
@@ -263,7 +265,7 @@ def manifest(**content: object) -> Manifest:
 
 
 def evaluated(
-    job: Job, whom: Cohort, *, outcomes: bool = True, faults: list[tuple[str, int]] | None = None
+    job: Job, whom: EvaluationCohort, *, outcomes: bool = True, faults: list[tuple[str, int]] | None = None
 ) -> Evaluation:
     if not outcomes:
         nothing = np.full(len(whom.rows), np.nan)

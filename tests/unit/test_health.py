@@ -23,14 +23,14 @@ from hypothesis import strategies as st
 
 from scorer.config import Settings
 from scorer.database.connection import Target
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.status import Daemon, JobHealth, ScoreCounts, Watch
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.schedule import Schedule
 from scorer.monitoring import health as module
 from scorer.monitoring.health import Address, Health
-from scorer.monitoring.sequence_gaps import Tail
-from scorer.monitoring.status import JobStanding, Planned, Standing, as_text
+from scorer.monitoring.sequence_gaps import SequenceGaps
+from scorer.monitoring.status import JobStatus, NextRun, ServiceStatus, as_text
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -102,7 +102,7 @@ class Daemonlike:
 def nowhere() -> Watch:
     """A look at a database that is not there."""
     target = Target.of("postgresql://u@127.0.0.1:9/d", Settings(), role=None)
-    return Watch(Glance(target, patience=timedelta(seconds=5)))
+    return Watch(ReadOnlySession(target, patience=timedelta(seconds=5)))
 
 
 DAEMON = Daemonlike()
@@ -301,7 +301,7 @@ def test_every_key_is_met_once_in_whatever_order_they_are_committed(delays: list
     commits = {key: key // 4 + delay for key, delay in enumerate(delays, start=1)}
     lost = data.draw(st.sets(st.sampled_from(sorted(commits)), max_size=5))
     ends = {key: seen + data.draw(st.integers(0, 3)) for key, seen in commits.items()}
-    tail, met = Tail(newest=0), []
+    tail, met = SequenceGaps(newest=0), []
     for look in range(max(ends.values()) + 1):
         there = {key for key, seen in commits.items() if seen <= look and key not in lost}
         rows = {key for key in there if key > tail.newest or key in tail.open}
@@ -312,7 +312,7 @@ def test_every_key_is_met_once_in_whatever_order_they_are_committed(delays: list
 
 
 def test_what_never_comes_is_forgotten_and_what_lasts_is_not() -> None:
-    tail = Tail(newest=0).after([3], lasting=[1], now=0.0)
+    tail = SequenceGaps(newest=0).after([3], lasting=[1], now=0.0)
     assert sorted(tail.open) == [1, 2]
     for now in itertools.accumulate([600.0] * 7):
         tail = tail.after([], lasting=[1], now=now)
@@ -320,7 +320,7 @@ def test_what_never_comes_is_forgotten_and_what_lasts_is_not() -> None:
 
 
 def test_a_leap_of_the_sequence_is_not_waited_for() -> None:
-    assert len(Tail(newest=0).after([10_000_000], now=0.0).open) < 10_001
+    assert len(SequenceGaps(newest=0).after([10_000_000], now=0.0).open) < 10_001
 
 
 # Looks that end in time
@@ -329,7 +329,7 @@ def test_a_leap_of_the_sequence_is_not_waited_for() -> None:
 def test_a_server_that_says_nothing_is_given_up() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"
-        glance = Glance(Target.of(url, Settings(), role=None), patience=timedelta(milliseconds=100))
+        glance = ReadOnlySession(Target.of(url, Settings(), role=None), patience=timedelta(milliseconds=100))
         for _ in range(2):
             with pytest.raises(DatabaseUnavailable, match=r"did not answer within 0\.1 s"):
                 glance.all("list_health")
@@ -353,10 +353,10 @@ def test_alerts_fire_when_they_should_and_a_quiet_night_is_quiet() -> None:
 # What people see
 
 
-STANDING = Standing(
+STANDING = ServiceStatus(
     at=NOON,
     jobs=(
-        JobStanding(
+        JobStatus(
             job="first",
             health=JobHealth(
                 job="first", ready=True, model_version="2025.05.30", run_id=1042, status="succeeded", as_of=NOON,
@@ -368,9 +368,9 @@ STANDING = Standing(
                 requests_seconds=1.2, read_at=NOON,
             ),
             scores=ScoreCounts("first", valid=6400, expiring=12, stale=130_000, held=60),
-            planned=Planned("5 * * * *", "Europe/Vienna", NOON + timedelta(minutes=5), None),
+            planned=NextRun("5 * * * *", "Europe/Vienna", NOON + timedelta(minutes=5), None),
         ),
-        JobStanding(
+        JobStatus(
             job="second",
             health=JobHealth(
                 job="second", ready=False, model_version="1", run_id=1040, status="failed", as_of=NOON,
@@ -383,13 +383,13 @@ STANDING = Standing(
                 requests_waiting=0, requests_seconds=0.0, read_at=NOON,
             ),
             scores=ScoreCounts("second", 0, 0, 0, 0),
-            planned=Planned(None, None, None, "its files are not here"),
+            planned=NextRun(None, None, None, "its files are not here"),
         ),
-        JobStanding(
+        JobStatus(
             job="third",
             health=None,
             scores=ScoreCounts("third", 0, 0, 0, 0),
-            planned=Planned("@daily", "UTC", NOON + timedelta(hours=12), None),
+            planned=NextRun("@daily", "UTC", NOON + timedelta(hours=12), None),
         ),
     ),
     daemons=(

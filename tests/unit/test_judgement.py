@@ -16,9 +16,17 @@ import pytest
 from scorer.errors import UserError
 from scorer.jobs.job import DueAgain, Job
 from scorer.registry.model import Scores
-from scorer.scoring.outcomes import Judgement, Known, ScoringFailed, add_counts, halving, is_unchanged, outcomes_of
-from scorer.scoring.predictions import Opinion
-from scorer.scoring.validation.suites import EntityVerdict, ObservationVerdict
+from scorer.scoring.outcomes import (
+    BatchInputs,
+    BatchResult,
+    ScoringFailed,
+    add_counts,
+    is_unchanged,
+    isolate_failures,
+    outcomes_of,
+)
+from scorer.scoring.predictions import Predictions
+from scorer.scoring.validation.suites import EntityResult, ObservationResult
 from scorer.types.enums import Action, Status, Trigger
 from scorer.types.values import (
     NO_TIME,
@@ -162,17 +170,17 @@ def test_what_says_the_same_again_is_not_written_again(sepsis: Job) -> None:
 PATIENTS_VALUE = "37.2"
 
 
-def judging(culprits: set[str], calls: list[int]) -> Callable[[tuple[WorkItem, ...]], Judgement]:
+def judging(culprits: set[str], calls: list[int]) -> Callable[[tuple[WorkItem, ...]], BatchResult]:
     """Judges everybody scored, and raises where a culprit is among them."""
 
-    def judge(items: tuple[WorkItem, ...]) -> Judgement:
+    def judge(items: tuple[WorkItem, ...]) -> BatchResult:
         calls.append(len(items))
         if any(each.entity_id in culprits for each in items):
             raise ZeroDivisionError(PATIENTS_VALUE)
         outcomes = tuple(
             Outcome(entity_id=each.entity_id, as_of=each.as_of, status=Status.SCORED, input_hash=b"") for each in items
         )
-        return Judgement(
+        return BatchResult(
             counts=Counts(eligible=len(items), scored=len(items)),
             new_outcomes=outcomes,
             judged=tuple(each.entity_id for each in items),
@@ -189,7 +197,7 @@ def test_the_culprit_alone_fails(size: int, places: set[int]) -> None:
     items = tuple(item(str(number)) for number in range(size))
     culprits = {items[place % size].entity_id for place in places}
     calls: list[int] = []
-    judged = halving(judging(culprits, calls), items)
+    judged = isolate_failures(judging(culprits, calls), items)
     assert [outcome.entity_id for outcome in judged.new_outcomes] == [each.entity_id for each in items]
     failed = {outcome.entity_id for outcome in judged.new_outcomes if outcome.status is Status.FAILED}
     assert failed == culprits
@@ -203,13 +211,13 @@ def test_the_culprit_alone_fails(size: int, places: set[int]) -> None:
 
 def test_without_a_culprit_the_batch_is_judged_once() -> None:
     calls: list[int] = []
-    halving(judging(set(), calls), tuple(item(str(number)) for number in range(50)))
+    isolate_failures(judging(set(), calls), tuple(item(str(number)) for number in range(50)))
     assert calls == [50]
 
 
 def test_a_failure_tells_its_kind_and_no_value(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        judged = halving(judging({"1"}, []), (item("1"),))
+        judged = isolate_failures(judging({"1"}, []), (item("1"),))
     assert [outcome.reason for outcome in judged.new_outcomes] == ["ZeroDivisionError was raised"]
     assert len(caplog.records) == 1
     assert PATIENTS_VALUE not in caplog.text
@@ -218,14 +226,14 @@ def test_a_failure_tells_its_kind_and_no_value(caplog: pytest.LogCaptureFixture)
 
 def test_many_culprits_fail_one_by_one() -> None:
     items = tuple(item(str(number)) for number in range(100))
-    judged = halving(judging({str(number) for number in range(0, 100, 5)}, []), items)
+    judged = isolate_failures(judging({str(number) for number in range(0, 100, 5)}, []), items)
     assert judged.counts == Counts(eligible=100, scored=80, failed=20)
 
 
 def test_too_many_culprits_are_the_jobs_fault() -> None:
     items = tuple(item(str(number)) for number in range(100))
     with pytest.raises(ScoringFailed, match="ZeroDivisionError") as raised:
-        halving(judging({str(number) for number in range(0, 100, 4)}, []), items)
+        isolate_failures(judging({str(number) for number in range(0, 100, 4)}, []), items)
     assert not isinstance(raised.value, UserError)
     assert PATIENTS_VALUE not in "".join(traceback.format_exception(raised.value))
 
@@ -233,19 +241,19 @@ def test_too_many_culprits_are_the_jobs_fault() -> None:
 def test_what_an_operator_can_mend_is_nobodys_fault() -> None:
     calls: list[int] = []
 
-    def judge(items: tuple[WorkItem, ...]) -> Judgement:
+    def judge(items: tuple[WorkItem, ...]) -> BatchResult:
         calls.append(len(items))
         raise UserError("The suite is broken.")
 
     with pytest.raises(UserError, match="The suite is broken"):
-        halving(judge, (item("1"), item("2")))
+        isolate_failures(judge, (item("1"), item("2")))
     assert calls == [2]
 
 
 # Outcomes
 
 
-def known(*counts: int, previous: dict[int, Previous] | None = None) -> Known:
+def known(*counts: int, previous: dict[int, Previous] | None = None) -> BatchInputs:
     """Entities 0, 1, ... with so many observations each."""
     items = tuple(item(str(place), previous=(previous or {}).get(place)) for place in range(len(counts)))
     rows = sum(counts)
@@ -262,7 +270,7 @@ def known(*counts: int, previous: dict[int, Previous] | None = None) -> Known:
         high=np.full(rows, np.nan),
     )
     clients = np.array([f"c{place}" for place in range(len(counts))], dtype=object)
-    return Known(
+    return BatchInputs(
         items=items,
         hashes=[b"same"] * len(counts),
         observations=observations,
@@ -272,7 +280,7 @@ def known(*counts: int, previous: dict[int, Previous] | None = None) -> Known:
 
 def judged(
     sepsis: Job,
-    known: Known,
+    known: BatchInputs,
     *,
     usable: Any = None,
     held: dict[int, str] | None = None,
@@ -281,7 +289,7 @@ def judged(
     score: list[float],
     wanted: list[bool],
     unchanged: int = 0,
-) -> Judgement:
+) -> BatchResult:
     refused = (
         Rejection(
             entity_id="0",
@@ -295,9 +303,9 @@ def judged(
     )
     rows = np.ones(len(known.observations), bool) if usable is None else usable
     verdicts = (
-        ObservationVerdict(usable=rows, held=held or {}, rejections=refused, results=(), unknown_codes={"X": 2}),
-        EntityVerdict(held={}, rejections=(), results=()),
-        EntityVerdict(held=published or {}, rejections=(), results=()),
+        ObservationResult(usable=rows, held=held or {}, rejections=refused, results=(), unknown_codes={"X": 2}),
+        EntityResult(held={}, rejections=(), results=()),
+        EntityResult(held=published or {}, rejections=(), results=()),
     )
     matrix = Features(names=("a", "b"), values=np.arange(2.0 * len(known.items)).reshape(-1, 2))
     return outcomes_of(
@@ -307,7 +315,7 @@ def judged(
         matrix=matrix,
         held=held or {},
         wanted=np.array(wanted, bool),
-        said=Opinion(
+        said=Predictions(
             scores=Scores(score=np.array(score), labels=None, outputs=None),
             given=np.array(score),
             quantile=np.array(score),
@@ -411,14 +419,14 @@ def test_who_is_left_out_takes_his_observations_along() -> None:
 
 
 def test_parts_add_up() -> None:
-    one = Judgement(
+    one = BatchResult(
         counts=Counts(eligible=1, scored=1),
         judged=("a",),
         observations_read=1,
         observations_dropped=2,
         unknown_codes={"X": 1},
     )
-    other = Judgement(
+    other = BatchResult(
         counts=Counts(eligible=2, failed=2),
         judged=("b",),
         observations_read=3,

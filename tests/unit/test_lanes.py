@@ -6,17 +6,17 @@ import threading
 import time
 
 from scorer.config import Settings
-from scorer.daemon.loop import Lane
+from scorer.daemon.loop import Loop
 
 
-class Patient(Lane):
+class Patient(Loop):
     """Takes its turn at once, and then waits for an hour."""
 
     def __init__(self) -> None:
         super().__init__("patient", settings=Settings())
         self.turned = threading.Event()
 
-    def turn(self) -> float:
+    def step(self) -> float:
         self.turned.set()
         return 3600.0
 
@@ -30,9 +30,9 @@ def test_a_lane_that_waits_is_not_taken_for_one_that_hangs() -> None:
     try:
         assert lane.turned.wait(10)
         until = time.monotonic() + 10
-        while lane.pulse.beat_at < time.monotonic() + 3000 and time.monotonic() < until:
+        while lane.liveness.beat_at < time.monotonic() + 3000 and time.monotonic() < until:
             time.sleep(0.01)
-        assert lane.pulse.beat_at > time.monotonic() + 3000
+        assert lane.liveness.beat_at > time.monotonic() + 3000
         assert lane.lives
     finally:
         lane.stop()

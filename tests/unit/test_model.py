@@ -25,7 +25,7 @@ from scorer.jobs.job import MEANING, Bands, Task
 from scorer.registry.model import (
     ARTEFACT,
     MANIFEST,
-    ProductionPipeline,
+    LoadedModel,
     band_names,
     find_version,
     libraries,
@@ -100,10 +100,8 @@ def sha256_of(folder: Path) -> str:
     return hashlib.sha256((folder / ARTEFACT).read_bytes()).hexdigest()
 
 
-def load(
-    folder: Path, *, sha256: str | None = None, task: Task = Task.BINARY, features: Any = NAMES
-) -> ProductionPipeline:
-    return ProductionPipeline.load(folder, sha256=sha256 or sha256_of(folder), task=task, features=features)
+def load(folder: Path, *, sha256: str | None = None, task: Task = Task.BINARY, features: Any = NAMES) -> LoadedModel:
+    return LoadedModel.load(folder, sha256=sha256 or sha256_of(folder), task=task, features=features)
 
 
 def refusal(folder: Path, **how: Any) -> str:
@@ -280,7 +278,7 @@ class Boundless:
 
 
 def test_a_score_that_is_not_finite_is_declined(make: Make) -> None:
-    model = ProductionPipeline(read_manifest(make([1], task=Task.REGRESSION)), Boundless())
+    model = LoadedModel(read_manifest(make([1], task=Task.REGRESSION)), Boundless())
     assert np.isnan(model.score(Features(NAMES, np.ones((3, 3)))).score).all()
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from scorer.config import Settings
-from scorer.database.store.server import Load
+from scorer.database.store.server import ServerLoad
 from scorer.errors import DatabaseBusy, UserError
-from scorer.runs.neighbour import Courtesy, Excess, Go, Neighbour, Pace, Stop, Wait
+from scorer.runs.neighbour import Excess, Go, Governor, Neighbour, Pace, Stop, Wait
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Run
 
 MEGABYTE = 1 << 20
-QUIET = Load(active_sessions=0, replication_lag=0, lock_waits=0, longest_transaction=timedelta(0))
+QUIET = ServerLoad(active_sessions=0, replication_lag=0, lock_waits=0, longest_transaction=timedelta(0))
 LIMITS = Neighbour(
     active_sessions=20,
     replication_lag=64,
@@ -26,7 +26,7 @@ LIMITS = Neighbour(
     longest_transaction=timedelta(minutes=30),
     patience=timedelta(seconds=100),
 )
-AT_THE_LIMITS = Load(
+AT_THE_LIMITS = ServerLoad(
     active_sessions=20, replication_lag=64 * MEGABYTE, lock_waits=2, longest_transaction=timedelta(minutes=30)
 )
 ABOVE: dict[str, tuple[Any, str]] = {
@@ -48,7 +48,7 @@ RUN = Run(
 )
 
 
-def busy(name: str) -> Load:
+def busy(name: str) -> ServerLoad:
     return replace(QUIET, **{name: ABOVE[name][0]})
 
 
@@ -73,7 +73,7 @@ def test_a_limit_on_what_may_not_be_seen_is_refused(name: str) -> None:
     assert replace(LIMITS, **{name: None}).consider(unseen, size=5000) == Go(5000, Pace())
 
 
-def decisions(neighbour: Neighbour, load: Load, *, size: int) -> Iterator[Go | Wait | Stop]:
+def decisions(neighbour: Neighbour, load: ServerLoad, *, size: int) -> Iterator[Go | Wait | Stop]:
     """What is decided again and again while the load stays as it is."""
     pace = Pace()
     while True:
@@ -133,11 +133,11 @@ def test_the_limits_are_those_of_the_settings() -> None:
 # A worker's pace
 
 
-def courtesy(*loads: Load, neighbour: Neighbour = LIMITS) -> tuple[Courtesy, list[float]]:
+def governor(*loads: ServerLoad, neighbour: Neighbour = LIMITS) -> tuple[Governor, list[float]]:
     """One that sees these loads in turn, the last for ever, and where it notes its pauses."""
     seen = iter(loads)
     pauses: list[float] = []
-    return Courtesy(neighbour, look=lambda: next(seen, loads[-1]), pause=pauses.append), pauses
+    return Governor(neighbour, look=lambda: next(seen, loads[-1]), pause=pauses.append), pauses
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, dict[
 
 
 def test_a_worker_keeps_its_pace_from_batch_to_batch(said: Callable[[], Any]) -> None:
-    polite, pauses = courtesy(QUIET, *[busy("active_sessions")] * 5, QUIET)
+    polite, pauses = governor(QUIET, *[busy("active_sessions")] * 5, QUIET)
     assert [polite.batch_size(RUN, full=800) for _ in range(7)] == [800, 400, 200, 100, 200, 400, 800]
     assert pauses == [1, 2]
     fields = {"run_id": 7, "job": "ward", "limit": "neighbour_active_sessions", "found": "21, limit 20"}
@@ -155,7 +155,7 @@ def test_a_worker_keeps_its_pace_from_batch_to_batch(said: Callable[[], Any]) ->
 
 
 def test_a_worker_stops_when_patience_is_over_and_says_why(said: Callable[[], Any]) -> None:
-    polite, pauses = courtesy(busy("replication_lag"))
+    polite, pauses = governor(busy("replication_lag"))
     for _ in range(3):
         polite.batch_size(RUN, full=800)
     with pytest.raises(
@@ -167,5 +167,5 @@ def test_a_worker_stops_when_patience_is_over_and_says_why(said: Callable[[], An
 
 
 def test_nobody_looks_where_there_is_no_limit() -> None:
-    assert not courtesy(QUIET, neighbour=Neighbour())[0].needed
-    assert courtesy(QUIET)[0].needed
+    assert not governor(QUIET, neighbour=Neighbour())[0].needed
+    assert governor(QUIET)[0].needed

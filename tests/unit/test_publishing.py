@@ -12,7 +12,7 @@ from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
 from scorer.jobs.publication import Decline, Declining, Reasoning, Split
-from scorer.jobs.toml_table import Table
+from scorer.jobs.toml_table import TomlTable
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_job_that_says_nothing_gives_reasons_for_its_highest_band(site: Callab
 
 
 def read_split(**content: object) -> Split:
-    return Split.read(Table(content, where="job.toml: [challenger]"))
+    return Split.read(TomlTable(content, where="job.toml: [challenger]"))
 
 
 def test_a_live_split_is_refused_for_a_clinical_job_in_one_sentence() -> None:
@@ -86,9 +86,9 @@ def test_bands_and_causes_that_are_none_are_told(site: Callable[[str, str], Job]
     with pytest.raises(UserError, match='"HIGH" is no band of the job; its bands are: SHORT, TIGHT, ENOUGH'):
         site("[codes]", '[reasons]\nbands = ["HIGH"]\n\n[codes]')
     with pytest.raises(UserError, match='"odd" is nothing to decline on; there are: unlike, empty, undecided'):
-        Declining.read(Table({"decline_on": ["odd"]}, where="job.toml: [declining]"))
+        Declining.read(TomlTable({"decline_on": ["odd"]}, where="job.toml: [declining]"))
     with pytest.raises(UserError, match='"alpha" must be a share'):
-        Declining.read(Table({"alpha": -0.1}, where="job.toml: [declining]"))
+        Declining.read(TomlTable({"alpha": -0.1}, where="job.toml: [declining]"))
 
 
 # The split

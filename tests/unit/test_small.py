@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from scorer.config import Settings, parse_span
-from scorer.database.connection import Target, columns_uri, explain, libpq_url, sentences
+from scorer.database.connection import Target, columns_uri, libpq_url, sentences, translate_error
 from scorer.database.session import engine
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
-from scorer.scoring.timing import Steps
+from scorer.scoring.timing import StepTimer
 from scorer.types.values import Counts
 
 # Spans of time
@@ -87,7 +87,7 @@ def test_seconds_add_up_by_step_and_the_watcher_is_told(monkeypatch: pytest.Monk
     clock = iter([10.0, 11.0, 13.0, 13.5, 20.0])
     monkeypatch.setattr("scorer.scoring.timing.time.monotonic", lambda: next(clock))
     told: list[str] = []
-    steps = Steps(told.append)
+    steps = StepTimer(told.append)
     for step in ("read", "validate", "features", "validate"):
         steps.end(step)
     assert steps.seconds == {"read": 1.0, "validate": 2.0 + 6.5, "features": 0.5}
@@ -95,7 +95,7 @@ def test_seconds_add_up_by_step_and_the_watcher_is_told(monkeypatch: pytest.Monk
 
 
 def test_nobody_need_watch() -> None:
-    steps = Steps()
+    steps = StepTimer()
     steps.end("read")
     assert list(steps.seconds) == ["read"]
     assert steps.seconds["read"] >= 0
@@ -195,7 +195,7 @@ def failure(url: str, text: str) -> Exception:
     ],
 )
 def test_what_an_operator_can_mend_is_one_sentence(migrated_url: str, text: str, sentence: str) -> None:
-    told = explain(failure(migrated_url, text))
+    told = translate_error(failure(migrated_url, text))
     assert type(told) is UserError
     assert re.fullmatch(sentence, str(told)), told
     assert "\n" not in str(told)
@@ -205,7 +205,7 @@ def test_what_an_operator_can_mend_is_one_sentence(migrated_url: str, text: str,
 def test_a_lock_that_is_not_had_is_worth_waiting_for(migrated_url: str) -> None:
     with closing(psycopg2.connect(migrated_url)) as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLE scorer.work")
-        told = explain(failure(migrated_url, "SET lock_timeout = 10; SELECT * FROM scorer.work"))
+        told = translate_error(failure(migrated_url, "SET lock_timeout = 10; SELECT * FROM scorer.work"))
     assert isinstance(told, DatabaseUnavailable)
     assert told.sqlstate == "55P03"
 
@@ -218,7 +218,7 @@ def test_a_session_that_is_ended_is_worth_waiting_for(migrated_url: str) -> None
             ending.execute("SELECT pg_terminate_backend(%s)", (pid,))
         with pytest.raises(psycopg2.Error) as raised:
             cursor.execute("SELECT 1")
-    assert isinstance(explain(raised.value), DatabaseUnavailable)
+    assert isinstance(translate_error(raised.value), DatabaseUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_session_that_is_ended_is_worth_waiting_for(migrated_url: str) -> None
 def test_a_connection_that_fails_is_one_sentence(migrated_url: str, change: tuple[str, str], sentence: str) -> None:
     with pytest.raises(psycopg2.OperationalError) as raised:
         psycopg2.connect(migrated_url.replace(*change))
-    told = explain(raised.value)
+    told = translate_error(raised.value)
     assert re.fullmatch(sentence, str(told)), told
 
 
@@ -246,7 +246,7 @@ def test_a_connection_that_fails_is_one_sentence(migrated_url: str, change: tupl
     ],
 )
 def test_a_bug_is_told_without_the_servers_words(migrated_url: str, text: str) -> None:
-    assert explain(failure(migrated_url, text)) is None
+    assert translate_error(failure(migrated_url, text)) is None
     with (
         pytest.raises(StatementFailed, match=r"^A statement: SQLSTATE \w{5}(, constraint \w+)?$") as raised,
         sentences(),

@@ -1,4 +1,4 @@
-"""Threads for one piece of work: each tells its steps, what one raises is raised to whoever waits, all end when asked; and BLAS."""
+"""WorkerThreads for one piece of work: each tells its steps, what one raises is raised to whoever waits, all end when asked; and BLAS."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from scorer.errors import DatabaseUnavailable, RunStopped, Stopping, UserError
-from scorer.runs.threads import Threads, libraries_on_one_thread
+from scorer.runs.threads import WorkerThreads, libraries_on_one_thread
 
 PATIENCE = 20.0
 Tell, Stop = Callable[[str], None], Callable[[], bool]
 
 
-def drained(crew: Threads) -> list[str]:
+def drained(crew: WorkerThreads) -> list[str]:
     """All that is told until every thread has ended."""
     told: list[str] = []
     until = time.monotonic() + PATIENCE
@@ -39,13 +39,13 @@ def test_each_tells_its_steps_and_ends() -> None:
         tell(word)
         tell(str(stopping()))
 
-    with Threads(3, speak, "hello") as crew:
+    with WorkerThreads(3, speak, "hello") as crew:
         assert sorted(drained(crew)) == ["False"] * 3 + ["hello"] * 3
     assert not crew.working
 
 
 def test_whoever_is_dismissed_ends_what_it_has_in_hand() -> None:
-    with Threads(2, work) as crew:
+    with WorkerThreads(2, work) as crew:
         assert not crew.dismissed
         crew.dismiss()
         assert crew.dismissed
@@ -56,7 +56,7 @@ def test_whoever_is_dismissed_ends_what_it_has_in_hand() -> None:
 def test_nobody_outlives_the_block(raised: Exception | None) -> None:
     before = threading.active_count()
     try:
-        with Threads(2, work):
+        with WorkerThreads(2, work):
             assert threading.active_count() == before + 2
             if raised is not None:
                 raise raised
@@ -67,7 +67,7 @@ def test_nobody_outlives_the_block(raised: Exception | None) -> None:
 
 def test_an_interrupt_waits_for_nobody() -> None:
     hold = threading.Event()
-    with pytest.raises(KeyboardInterrupt), Threads(1, lambda *_: hold.wait(PATIENCE)):
+    with pytest.raises(KeyboardInterrupt), WorkerThreads(1, lambda *_: hold.wait(PATIENCE)):
         raise KeyboardInterrupt
     assert not hold.is_set()
     hold.set()
@@ -86,7 +86,7 @@ def test_what_a_thread_raises_is_raised_here_and_the_others_end(
             raise error
         work(tell, stopping)
 
-    with pytest.raises(type(error)) as found, Threads(2, fail) as crew:
+    with pytest.raises(type(error)) as found, WorkerThreads(2, fail) as crew:
         drained(crew)
     assert str(found.value) == str(error)
     told = [record.levelname for record in caplog.records]
@@ -97,7 +97,7 @@ def test_one_that_was_asked_to_stop_raises_nothing() -> None:
     def stop(tell: Tell, stopping: Stop) -> None:
         raise Stopping
 
-    with Threads(1, stop) as crew:
+    with WorkerThreads(1, stop) as crew:
         assert drained(crew) == []
 
 
@@ -118,6 +118,6 @@ def test_blas_stays_at_one_thread_while_anybody_is_inside() -> None:
         assert blas() == {1}, "one that ended set the other one's free"
         second.__exit__(None, None, None)
         assert blas() == {2}
-        with Threads(1, work):
+        with WorkerThreads(1, work):
             assert blas() == {1}
         assert blas() == {2}

@@ -15,9 +15,9 @@ from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, Task, load_job
-from scorer.jobs.training import ATTRIBUTES, Configuration, Recipe, Search, read_recipe
+from scorer.jobs.training import ATTRIBUTES, Configuration, Recipe, SearchSpec, read_recipe
 from scorer.registry.ensemble import logistic
-from scorer.registry.model import ProductionPipeline
+from scorer.registry.model import LoadedModel
 from scorer.scoring.features import group_columns
 from scorer.training import trials
 from scorer.training.calibration import best_threshold, platt
@@ -69,7 +69,7 @@ def made(job: Job, *, clients: int = 150, hours: int = 10, seed: int = 1, tells:
 @pytest.fixture(scope="module")
 def job() -> Job:
     """The shipped job, searched over two combinations."""
-    return replace(load_job("sepsis"), search=Search({"vitals": ("vitals",), "few": (ATTRIBUTES,)}))
+    return replace(load_job("sepsis"), search=SearchSpec({"vitals": ("vitals",), "few": (ATTRIBUTES,)}))
 
 
 @pytest.fixture(scope="module")
@@ -322,7 +322,7 @@ def test_two_trainings_give_the_same_model_and_the_same_figures(job: Job, landma
     assert 0 < manifest["alarm_threshold"] < 1
     assert manifest["training"]["clients"] == len(manifest["training"]["clients_seen"]) == 150
     assert next(iter(manifest["importances"])) == landmarks.features.names[0]
-    model = ProductionPipeline.load(one.folder, sha256=one.sha256, task=Task.BINARY, features=landmarks.features.names)
+    model = LoadedModel.load(one.folder, sha256=one.sha256, task=Task.BINARY, features=landmarks.features.names)
     golden = manifest["golden"]
     inputs = np.array([[np.nan if value is None else value for value in row] for row in golden["inputs"]])
     assert len(inputs) == len(golden["scores"]) == 20

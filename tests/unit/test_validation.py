@@ -110,14 +110,14 @@ def test_a_row_alone_is_judged_as_among_others(number: int, suites: Suites) -> N
 
 
 def test_an_empty_frame_breaks_nothing(suites: Suites) -> None:
-    verdict = suites.judge_observations(observations([], entities=0), admitted(), as_of=as_of(0))
+    verdict = suites.validate_observations(observations([], entities=0), admitted(), as_of=as_of(0))
     assert verdict.usable.shape == (0,)
     assert (verdict.rejections, dict(verdict.held), dict(verdict.unknown_codes)) == ((), {}, {})
     assert [(result.judged, result.unexpected, result.success) for result in verdict.results] == [(0, 0, True)] * 11
 
 
 def test_columns_with_nothing_in_them_are_refused_row_by_row(suites: Suites) -> None:
-    verdict = suites.judge_observations(
+    verdict = suites.validate_observations(
         observations([(None, None, NAN, True, NAN, NAN, True)] * 7),
         Attributes(times={"admitted_at": np.array([NO_TIME])}),
         as_of=as_of(),
@@ -132,7 +132,7 @@ def test_columns_with_nothing_in_them_are_refused_row_by_row(suites: Suites) -> 
 
 
 def test_rejections_say_which_observation_what_was_seen_and_what_was_expected(suites: Suites) -> None:
-    verdict = suites.judge_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
+    verdict = suites.validate_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
     told = {(each.observation_id, each.rule): (each.observed, each.column_name) for each in verdict.rejections}
     value = "observation_type_code, observation_value"
     assert told["110", "value_present"] == ("HR null", value)
@@ -167,7 +167,7 @@ def entities(suites: Suites, *, read: list[int], used: list[int], hours: list[fl
     attributes = Attributes(
         numbers={name: np.array(numbers.get(name, [NAN] * len(read))) for name in ("age_years", "hours_before_icu")}
     )
-    return suites.judge_features(
+    return suites.validate_features(
         [f"e{number}" for number in range(len(read))],
         Features(names=names, values=values),
         attributes,
@@ -210,7 +210,7 @@ def test_nobody_to_judge_breaks_nothing(suites: Suites) -> None:
     verdict = entities(suites, read=[], used=[], hours=[])
     assert dict(verdict.held) == {}
     assert all(result.success and result.judged == 0 for result in verdict.results)
-    empty = suites.judge_scores([], score=np.empty(0), training_quantile=np.empty(0))
+    empty = suites.validate_scores([], score=np.empty(0), training_quantile=np.empty(0))
     assert all(result.success and result.judged == 0 for result in empty.results)
 
 
@@ -246,10 +246,10 @@ def test_the_breaker_trips_for_scores_that_cannot_be_right(kind: str, suites: Su
     score, quantile, rule = SCORES[kind]
     ids = [str(number) for number in range(len(score))]
     if rule is None:
-        assert dict(suites.judge_scores(ids, score=score, training_quantile=quantile).held) == {}
+        assert dict(suites.validate_scores(ids, score=score, training_quantile=quantile).held) == {}
         return
     with pytest.raises(RunStopped, match=f"rule {rule} stops the run") as raised:
-        suites.judge_scores(ids, score=score, training_quantile=quantile)
+        suites.validate_scores(ids, score=score, training_quantile=quantile)
     assert len(raised.value.results) == 4
 
 
@@ -289,11 +289,11 @@ def test_a_small_batch_is_judged_with_the_newest_that_were_published(kind: str, 
     score = np.array(scores)
     ids = ["e"] * len(score)
     if rule is None:
-        verdict = suites.judge_scores(ids, score=score, training_quantile=score, pool=before)
+        verdict = suites.validate_scores(ids, score=score, training_quantile=score, pool=before)
         assert {each.rule: each.judged for each in verdict.results}["score_is_probability"] == len(score)
         return
     with pytest.raises(RunStopped, match=f"rule {rule} stops the run") as raised:
-        suites.judge_scores(ids, score=score, training_quantile=score, pool=before)
+        suites.validate_scores(ids, score=score, training_quantile=score, pool=before)
     needed = {"scores_differ": 20, "scores_not_shifted": 100}[rule]
     assert {each.rule: each.judged for each in raised.value.results}[rule] == needed
     assert suites.pool_rows == 100
@@ -318,7 +318,7 @@ def test_long_texts_of_the_database_are_cut_where_they_are_shown_and_stay_apart_
     rows = [(1.0, "HR", 80.0, False, NAN, NAN, True), (1.0, "WHAT", 80.0, False, NAN, NAN, True)]
     long = "x" * 9000
     these = replace(observations(rows * 2), codes=("FIO2", long + "1", long + "2"))
-    verdict = suites.judge_observations(these, admitted(10), as_of=as_of())
+    verdict = suites.validate_observations(these, admitted(10), as_of=as_of())
     found = [each for each in verdict.rejections if each.rule == "code_known"]
     keys = {each.observation_id for each in found}
     assert len(keys) == 2
@@ -329,7 +329,7 @@ def test_long_texts_of_the_database_are_cut_where_they_are_shown_and_stay_apart_
 
 def everything(suites: Suites) -> list[Any]:
     """All that the suites tell of a dirty batch: observations, entities, scores that may be published and such that may not."""
-    seen = suites.judge_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
+    seen = suites.validate_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
     told: list[Any] = [seen.usable.tolist(), seen.held, seen.rejections, seen.results, seen.unknown_codes]
     told.append(
         entities(
@@ -344,10 +344,10 @@ def everything(suites: Suites) -> list[Any]:
     for score, quantile, rule in SCORES.values():
         ids = [str(number) for number in range(len(score))]
         if rule is None:
-            told.append(suites.judge_scores(ids, score=score, training_quantile=quantile))
+            told.append(suites.validate_scores(ids, score=score, training_quantile=quantile))
             continue
         with pytest.raises(RunStopped) as raised:
-            suites.judge_scores(ids, score=score, training_quantile=quantile)
+            suites.validate_scores(ids, score=score, training_quantile=quantile)
         told.append((str(raised.value), raised.value.results))
     return told
 
@@ -363,7 +363,7 @@ def test_threads_that_judge_at_once_get_their_own_counts(compiled: bool, sepsis:
     def judge(bad: int) -> tuple[int, list[int]]:
         rows = [(1.0 + number / 1000, "HR", 80.0, False, NAN, NAN, True) for number in range(50)]
         rows[:bad] = [(*row[:2], math.inf, *row[3:]) for row in rows[:bad]]
-        verdict = suites.judge_observations(observations(rows), admitted(10), as_of=as_of())
+        verdict = suites.validate_observations(observations(rows), admitted(10), as_of=as_of())
         return bad, [result.unexpected for result in verdict.results if result.rule == "value_finite"]
 
     with ThreadPoolExecutor(4) as threads:
@@ -377,9 +377,9 @@ def test_two_versions_of_a_job_are_judged_each_by_its_own_rules(sepsis: Job, sui
     ]
     looser = Suites(replace(sepsis, version="looser", suites={**sepsis.suites, "scores": {"expectations": entries}}))
     ids, same = [str(number) for number in range(30)], np.full(30, 0.5)
-    assert len(looser.judge_scores(ids, score=same, training_quantile=same).results) == 3
+    assert len(looser.validate_scores(ids, score=same, training_quantile=same).results) == 3
     with pytest.raises(RunStopped, match="scores_differ"):
-        suites.judge_scores(ids, score=same, training_quantile=same)
+        suites.validate_scores(ids, score=same, training_quantile=same)
 
 
 def test_true_and_false_are_hashed_as_whole_numbers_and_null_as_neither() -> None:

@@ -35,7 +35,7 @@ Dirt = Callable[[pd.DataFrame, Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Cohort:
+class SampleCohort:
     """Three tables in the columns that `scorer load` reads, and how much is wrong with them.
 
     Times are datetime64[us, UTC]. `observation_value` is Float64 in the code's own unit, with NULL (NA) and NaN told
@@ -48,7 +48,7 @@ class Cohort:
     dirty: dict[str, int]
 
 
-def generate(facts: Facts, *, visits: int, seed: int, first_visit: int, now: datetime) -> Cohort:
+def generate(facts: Facts, *, visits: int, seed: int, first_visit: int, now: datetime) -> SampleCohort:
     """A cohort of `visits` visits numbered from `first_visit`, admitted in the week before `now`.
 
     Some visits are still in stay (no `discharged_at`). An onset later than `now` is not in the outcomes yet, though
@@ -61,7 +61,7 @@ def generate(facts: Facts, *, visits: int, seed: int, first_visit: int, now: dat
     rows, dirty = _dirtied(rng, _observations(rng, facts, stays=stays), visits=visits, supplied=facts["supplied"])
     null = rows.pop("is_null").to_numpy(copy=True)
     rows["observation_value"] = pd.arrays.FloatingArray(rows["observation_value"].to_numpy(copy=True), null)
-    return Cohort(
+    return SampleCohort(
         visits=stays.drop(columns=["case", "onset_hours", "slots"]),
         patient_observations=rows,
         outcomes=_outcomes(facts, stays=stays, now=moment),
@@ -69,7 +69,7 @@ def generate(facts: Facts, *, visits: int, seed: int, first_visit: int, now: dat
     )
 
 
-def write(cohort: Cohort, folder: Path) -> None:
+def write(cohort: SampleCohort, folder: Path) -> None:
     """Write visits.csv, patient_observations.csv and outcomes.csv into `folder`; NULL is an empty field.
 
     Two observations with text for a value are added, for the reject file: no table could hold them.

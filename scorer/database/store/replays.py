@@ -25,7 +25,7 @@ class Part(StrEnum):
     SOURCE = "source"  # the hospital's tables, as known then
 
 
-class Verdict(StrEnum):
+class ReplayVerdict(StrEnum):
     """What came of it."""
 
     IDENTICAL = "IDENTICAL"  # to the last bit
@@ -64,7 +64,7 @@ class Replayed:
 
     score_id: int
     part: Part
-    verdict: Verdict
+    verdict: ReplayVerdict
     difference: float | None = None
     why: str | None = None
     inputs_changed: bool | None = None

@@ -9,9 +9,9 @@ from scorer.database.session import Session
 from scorer.types.values import Position
 
 
-def look_around(session: Session) -> Load:
+def look_around(session: Session) -> ServerLoad:
     """What others, and we, do in the database just now."""
-    return Load(**session.shown("look_around")[0])
+    return ServerLoad(**session.shown("look_around")[0])
 
 
 def mark_position(session: Session) -> Position:
@@ -26,7 +26,7 @@ def is_held(session: Session, run_id: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ServerLoad:
     """What others, and we, do in the database just now; None for what may not be seen."""
 
     active_sessions: int | None

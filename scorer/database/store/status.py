@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from scorer.database.readonly_session import Glance
+from scorer.database.readonly_session import ReadOnlySession
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Answered:
 class Watch:
     """Looks only; each method is one statement of `session`."""
 
-    def __init__(self, session: Glance) -> None:
+    def __init__(self, session: ReadOnlySession) -> None:
         self._session = session
 
     def close(self) -> None:

@@ -39,25 +39,25 @@ from scorer.scoring.validation.columns import (
     total,
 )
 from scorer.scoring.validation.frames import Frame
-from scorer.scoring.validation.rules import Rule, Verdict
+from scorer.scoring.validation.rules import Rule, RuleOutcome
 from scorer.types.values import Booleans, Integers
 
 _NUMBERS = (np.dtype(np.int64), np.dtype(np.float64))
 _NONE: Integers = np.empty(0, np.int64)
 
-Judge = Callable[["Columns"], Verdict]
+CompiledRule = Callable[["Columns"], RuleOutcome]
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
     """How expectations of one type are compiled: the arguments it takes, each with what it may be, and those it needs."""
 
-    make: Callable[..., Judge | None]
+    make: Callable[..., CompiledRule | None]
     takes: Mapping[str, Callable[[Any], bool]]
     needs: tuple[str, ...]
 
 
-def compile_rule(rule: Rule) -> Judge | None:
+def compile_rule(rule: Rule) -> CompiledRule | None:
     """The compiled form of a rule, or None where there is none."""
     form = _FORMS.get(rule.expectation)
     arguments = rule.entry.get("kwargs")
@@ -71,10 +71,10 @@ def compile_rule(rule: Rule) -> Judge | None:
     return None if judge is None else _quiet(judge)
 
 
-def _quiet(judge: Judge) -> Judge:
+def _quiet(judge: CompiledRule) -> CompiledRule:
     """The same, without a warning where sums of large values pass all bounds."""
 
-    def judge_quietly(columns: Columns) -> Verdict:
+    def judge_quietly(columns: Columns) -> RuleOutcome:
         with np.errstate(all="ignore"):
             return judge(columns)
 
@@ -89,28 +89,28 @@ def holds_numbers(frame: Frame, columns: Sequence[str]) -> bool:
 # Rules on rows
 
 
-def _by_row(broken: Booleans, *, considered: Callable[[], int], mostly: float) -> Verdict:
+def _by_row(broken: Booleans, *, considered: Callable[[], int], mostly: float) -> RuleOutcome:
     """The verdict of a rule that holds where the share of the rows considered that keep it is at least `mostly`."""
     rows = np.flatnonzero(broken)
     if not len(rows):
-        return Verdict(_NONE, success=True, detail="")
+        return RuleOutcome(_NONE, success=True, detail="")
     among = considered()
-    return Verdict(rows, success=among == 0 or (among - len(rows)) / among >= mostly, detail="")
+    return RuleOutcome(rows, success=among == 0 or (among - len(rows)) / among >= mostly, detail="")
 
 
-def _not_null(*, column: str, mostly: float = 1.0) -> Judge:
+def _not_null(*, column: str, mostly: float = 1.0) -> CompiledRule:
     return lambda columns: _by_row(~columns.given(column), considered=lambda: columns.rows, mostly=mostly)
 
 
-def _null(*, column: str, mostly: float = 1.0) -> Judge:
+def _null(*, column: str, mostly: float = 1.0) -> CompiledRule:
     return lambda columns: _by_row(columns.given(column), considered=lambda: columns.rows, mostly=mostly)
 
 
-def _of_given(columns: Columns, column: str, broken: Booleans, *, mostly: float) -> Verdict:
+def _of_given(columns: Columns, column: str, broken: Booleans, *, mostly: float) -> RuleOutcome:
     return _by_row(broken, considered=lambda: int(columns.given(column).sum()), mostly=mostly)
 
 
-def _between(*, column: str, mostly: float = 1.0, **limits: Any) -> Judge | None:
+def _between(*, column: str, mostly: float = 1.0, **limits: Any) -> CompiledRule | None:
     outside = _outside(**limits)
     if outside is None:
         return None
@@ -142,15 +142,15 @@ def _outside(
     return outside
 
 
-def _in_set(*, column: str, value_set: list[float], mostly: float = 1.0) -> Judge:
-    def judge(columns: Columns) -> Verdict:
+def _in_set(*, column: str, value_set: list[float], mostly: float = 1.0) -> CompiledRule:
+    def judge(columns: Columns) -> RuleOutcome:
         return _of_given(columns, column, columns.given(column) & ~_among(columns[column], value_set), mostly=mostly)
 
     return judge
 
 
-def _not_in_set(*, column: str, value_set: list[float], mostly: float = 1.0) -> Judge:
-    def judge(columns: Columns) -> Verdict:
+def _not_in_set(*, column: str, value_set: list[float], mostly: float = 1.0) -> CompiledRule:
+    def judge(columns: Columns) -> RuleOutcome:
         return _of_given(columns, column, columns.given(column) & _among(columns[column], value_set), mostly=mostly)
 
     return judge
@@ -161,8 +161,8 @@ def _among(values: npt.NDArray[Any], value_set: list[float]) -> Booleans:
     return among
 
 
-def _unique(*, column: str, mostly: float = 1.0) -> Judge:
-    def judge(columns: Columns) -> Verdict:
+def _unique(*, column: str, mostly: float = 1.0) -> CompiledRule:
+    def judge(columns: Columns) -> RuleOutcome:
         broken = np.zeros(columns.rows, dtype=bool)
         broken[columns.given(column)] = _repeated(_numbered(columns.present(column)))
         return _of_given(columns, column, broken, mostly=mostly)
@@ -188,7 +188,7 @@ def _a_greater_than_b(
     or_equal: bool = False,
     ignore_row_if: str = "both_values_are_missing",
     mostly: float = 1.0,
-) -> Judge:
+) -> CompiledRule:
     greater = np.greater_equal if or_equal else np.greater
     return _pair((column_A, column_B), holds=greater, ignore=ignore_row_if, mostly=mostly)
 
@@ -199,12 +199,12 @@ def _equal(
     column_B: str,  # noqa: N803
     ignore_row_if: str = "both_values_are_missing",
     mostly: float = 1.0,
-) -> Judge:
+) -> CompiledRule:
     return _pair((column_A, column_B), holds=np.equal, ignore=ignore_row_if, mostly=mostly)
 
 
-def _pair(pair: tuple[str, str], *, holds: Callable[..., Booleans], ignore: str, mostly: float) -> Judge:
-    def judge(columns: Columns) -> Verdict:
+def _pair(pair: tuple[str, str], *, holds: Callable[..., Booleans], ignore: str, mostly: float) -> CompiledRule:
+    def judge(columns: Columns) -> RuleOutcome:
         considered = _considered(columns, pair, ignore=ignore)
         broken = considered & ~holds(columns[pair[0]], columns[pair[1]])
         return _by_row(broken, considered=lambda: int(considered.sum()), mostly=mostly)
@@ -224,8 +224,8 @@ def _considered(columns: Columns, names: Sequence[str], *, ignore: str) -> Boole
 
 def _compound_unique(
     *, column_list: list[str], ignore_row_if: str = "all_values_are_missing", mostly: float = 1.0
-) -> Judge:
-    def judge(columns: Columns) -> Verdict:
+) -> CompiledRule:
+    def judge(columns: Columns) -> RuleOutcome:
         considered = _considered(columns, column_list, ignore=ignore_row_if)
         numbers = np.zeros(int(considered.sum()), np.int64)
         for name in column_list:
@@ -239,10 +239,10 @@ def _compound_unique(
 
 def _sum_equal(
     *, column_list: list[str], sum_total: float, ignore_row_if: str = "all_values_are_missing", mostly: float = 1.0
-) -> Judge:
+) -> CompiledRule:
     should = float(sum_total)
 
-    def judge(columns: Columns) -> Verdict:
+    def judge(columns: Columns) -> RuleOutcome:
         considered = _considered(columns, column_list, ignore=ignore_row_if)
         sums = np.stack([columns[name] for name in column_list]).sum(axis=0)
         return _by_row(considered & (sums != should), considered=lambda: int(considered.sum()), mostly=mostly)
@@ -253,13 +253,13 @@ def _sum_equal(
 # Rules on a column as a whole: what is measured, as pandas measures it, to the last bit
 
 
-def _measured(measure: Callable[[Columns, str], Any]) -> Callable[..., Judge | None]:
-    def make(*, column: str, **limits: Any) -> Judge | None:
+def _measured(measure: Callable[[Columns, str], Any]) -> Callable[..., CompiledRule | None]:
+    def make(*, column: str, **limits: Any) -> CompiledRule | None:
         outside = _outside(**limits)
         if outside is None:
             return None
 
-        def judge(columns: Columns) -> Verdict:
+        def judge(columns: Columns) -> RuleOutcome:
             return _observed(measure(columns, column), outside)
 
         return judge
@@ -267,20 +267,20 @@ def _measured(measure: Callable[[Columns, str], Any]) -> Callable[..., Judge | N
     return make
 
 
-def _observed(value: Any, outside: Callable[[Any], Any]) -> Verdict:
+def _observed(value: Any, outside: Callable[[Any], Any]) -> RuleOutcome:
     if np.isnan(value):
-        return Verdict(_NONE, success=False, detail="")
-    return Verdict(_NONE, success=not outside(value), detail=f"observed {value}")
+        return RuleOutcome(_NONE, success=False, detail="")
+    return RuleOutcome(_NONE, success=not outside(value), detail=f"observed {value}")
 
 
-def _row_count(**limits: Any) -> Judge | None:
+def _row_count(**limits: Any) -> CompiledRule | None:
     outside = _outside(**limits)
     return None if outside is None else lambda columns: _observed(columns.rows, outside)
 
 
 def _quantiles(
     *, column: str, quantile_ranges: Mapping[str, list[Any]], allow_relative_error: str | bool = False
-) -> Judge:
+) -> CompiledRule:
     wanted = quantile_ranges["quantiles"]
     ranges = [
         (-np.inf if low is None else low, np.inf if high is None else high)
@@ -288,7 +288,7 @@ def _quantiles(
     ]
     method: Any = allow_relative_error or "nearest"
 
-    def judge(columns: Columns) -> Verdict:
+    def judge(columns: Columns) -> RuleOutcome:
         given = columns.present(column)
         values = (
             np.quantile(given, np.array(wanted, dtype=np.float64), method=method)
@@ -297,7 +297,7 @@ def _quantiles(
         )
         found = values.tolist()
         within = [_about_within(value, low, high) for value, (low, high) in zip(found, ranges, strict=True)]
-        return Verdict(_NONE, success=all(within), detail=f"observed { ({'quantiles': wanted, 'values': found}) }")
+        return RuleOutcome(_NONE, success=all(within), detail=f"observed { ({'quantiles': wanted, 'values': found}) }")
 
     return judge
 
@@ -328,7 +328,7 @@ _LIST = {
 _INTERPOLATIONS = is_one_of(False, "linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _row_form(make: Callable[..., Judge | None], **takes: Callable[[Any], bool]) -> _Form:
+def _row_form(make: Callable[..., CompiledRule | None], **takes: Callable[[Any], bool]) -> _Form:
     return _Form(
         make, takes=_COLUMN | _ROWS | takes, needs=("column", *(name for name in takes if name not in _LIMITS))
     )

@@ -20,7 +20,7 @@ from scorer.scoring.validation import gx
 from scorer.scoring.validation.columns import Columns
 from scorer.scoring.validation.compiled import compile_rule
 from scorer.scoring.validation.frames import Frame
-from scorer.scoring.validation.rules import Rule, Verdict
+from scorer.scoring.validation.rules import Rule, RuleOutcome
 
 _TIMES = 4  # how often each edge value stands in a column
 _ALWAYS = (0.0, -0.0, 1.0, -1.0, sys.float_info.max, -sys.float_info.max, sys.float_info.min, 2.0**53)
@@ -47,12 +47,12 @@ def find_differing(rules: Sequence[Rule], kinds: Mapping[str, np.dtype[Any]], *,
     return {name for name, trial in trials if not _same(_judged(trial, seen), should[trial.name])}
 
 
-def _judged(trial: Rule, columns: Columns) -> Verdict | None:
+def _judged(trial: Rule, columns: Columns) -> RuleOutcome | None:
     form = compile_rule(trial)
     return None if form is None else form(columns)
 
 
-def _same(one: Verdict | None, other: Verdict) -> bool:
+def _same(one: RuleOutcome | None, other: RuleOutcome) -> bool:
     return (
         one is not None
         and np.array_equal(one.broken, other.broken)

@@ -23,7 +23,7 @@ from great_expectations.expectations.expectation_configuration import Expectatio
 
 from scorer.errors import UserError
 from scorer.scoring.validation.frames import Frame
-from scorer.scoring.validation.rules import Rule, Verdict
+from scorer.scoring.validation.rules import Rule, RuleOutcome
 
 _LOCK = threading.Lock()
 _QUANTILES = "expect_column_quantile_values_to_be_between"
@@ -49,12 +49,12 @@ def require_understood(rules: Iterable[Rule], *, where: str) -> None:
             raise UserError(told) from error
 
 
-def judge(rules: Sequence[Rule], frame: Frame, *, where: str, suite: str) -> dict[str, Verdict]:
+def judge(rules: Sequence[Rule], frame: Frame, *, where: str, suite: str) -> dict[str, RuleOutcome]:
     """By the rule's name, how the rows of `frame` stand to it. Raises UserError, which says `where`, if a rule cannot be judged.
 
     `suite` is the same name for the same suite for the life of the process.
     """
-    told: dict[str, Verdict] = {}
+    told: dict[str, RuleOutcome] = {}
     for together in _calls(rules):
         told |= _judge_together(together, frame, where=where, suite=suite)
     return told
@@ -72,7 +72,7 @@ def _calls(rules: Sequence[Rule]) -> list[list[Rule]]:
     return calls
 
 
-def _judge_together(rules: Sequence[Rule], frame: Frame, *, where: str, suite: str) -> dict[str, Verdict]:
+def _judge_together(rules: Sequence[Rule], frame: Frame, *, where: str, suite: str) -> dict[str, RuleOutcome]:
     named = sorted({column for rule in rules for column in rule.columns})
     table = pd.DataFrame({name: frame[name] for name in named}, index=pd.RangeIndex(len(frame)), copy=False)
     with _LOCK, warnings.catch_warnings():
@@ -87,7 +87,7 @@ def _judge_together(rules: Sequence[Rule], frame: Frame, *, where: str, suite: s
     return found
 
 
-def _verdict(outcome: Any, *, rows: int, where: str) -> tuple[str, Verdict]:
+def _verdict(outcome: Any, *, rows: int, where: str) -> tuple[str, RuleOutcome]:
     name = outcome.expectation_config.meta["rule"]
     raised = _raised(outcome.exception_info)
     if raised:
@@ -97,7 +97,7 @@ def _verdict(outcome: Any, *, rows: int, where: str) -> tuple[str, Verdict]:
     if judged != rows:
         raise UserError(f"{where}: rule {name} judged {judged} of {rows} rows; mend the suite.")
     observed = told.get("observed_value")
-    return name, Verdict(
+    return name, RuleOutcome(
         broken=np.asarray(told.get("unexpected_index_list") or [], dtype=np.int64),
         success=bool(outcome.success),
         detail="" if observed is None else f"observed {observed}",

@@ -20,9 +20,9 @@ from pathlib import Path
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.scoring.validation.columns import Columns
-from scorer.scoring.validation.compiled import Judge, compile_rule, holds_numbers
+from scorer.scoring.validation.compiled import CompiledRule, compile_rule, holds_numbers
 from scorer.scoring.validation.frames import Frame
-from scorer.scoring.validation.rules import Rule, Verdict
+from scorer.scoring.validation.rules import Rule, RuleOutcome
 
 _log = logging.getLogger(__name__)
 _LOCK = threading.Lock()
@@ -33,7 +33,7 @@ _UNDERSTOOD = ("understood",)
 _proved: dict[str, tuple[str, ...]] = {}
 
 
-class Judges:
+class RuleEngine:
     """The judges of one suite; any number of threads may ask them at once.
 
     `where` names the suite and its job, and `records` is the folder of what was proved before. Raises UserError where Great
@@ -46,7 +46,7 @@ class Judges:
         self._compiled = compiled
         self._records = records
         self._suite = f"{where} {_hash_of(rules)}"
-        self._forms: dict[tuple[str, ...], Mapping[str, Judge]] = {}
+        self._forms: dict[tuple[str, ...], Mapping[str, CompiledRule]] = {}
         if not compiled or self._recorded(_UNDERSTOOD) is None:
             self._require_understood()
 
@@ -54,7 +54,7 @@ class Judges:
         """Prove the compiled forms for columns of the types that `frame` has, where that is yet to be done."""
         self._usable_forms(frame)
 
-    def judge(self, rules: Sequence[Rule], frame: Frame) -> dict[str, Verdict]:
+    def judge(self, rules: Sequence[Rule], frame: Frame) -> dict[str, RuleOutcome]:
         """By the rule's name, how the rows of `frame` stand to it. Raises UserError where a rule cannot be judged."""
         forms = self._usable_forms(frame)
         columns = Columns(frame)
@@ -72,7 +72,7 @@ class Judges:
         gx.require_understood(self._rules, where=self._where)
         self._record(_UNDERSTOOD, [])
 
-    def _usable_forms(self, frame: Frame) -> Mapping[str, Judge]:
+    def _usable_forms(self, frame: Frame) -> Mapping[str, CompiledRule]:
         """By the rule's name, the compiled forms that are proved for such columns."""
         if not self._compiled:
             return {}
@@ -82,7 +82,7 @@ class Judges:
                 self._forms[kinds] = self._proved_forms(frame, kinds=kinds)
         return self._forms[kinds]
 
-    def _proved_forms(self, frame: Frame, *, kinds: tuple[str, ...]) -> Mapping[str, Judge]:
+    def _proved_forms(self, frame: Frame, *, kinds: tuple[str, ...]) -> Mapping[str, CompiledRule]:
         forms = {
             rule.name: form
             for rule in self._rules

@@ -41,7 +41,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RuleOutcome:
     """How the rows stand to one expectation: the numbers of those that break it, in order, and whether it holds all the same."""
 
     broken: Integers

@@ -18,8 +18,8 @@ import numpy as np
 from scorer.errors import RunStopped, UserError
 from scorer.jobs.job import Job
 from scorer.scoring.validation.frames import Frame, Pool, feature_frame, observation_frame, score_frame, with_newest
-from scorer.scoring.validation.rule_engine import Judges
-from scorer.scoring.validation.rules import Finding, Rule, Verdict, read_rules, with_actions
+from scorer.scoring.validation.rule_engine import RuleEngine
+from scorer.scoring.validation.rules import Finding, Rule, RuleOutcome, read_rules, with_actions
 from scorer.types.enums import Action
 from scorer.types.values import (
     NO_TIME,
@@ -43,7 +43,7 @@ _LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class ObservationVerdict:
+class ObservationResult:
     """Which observations may be used (n,), which entities are held and by which rule, and why."""
 
     usable: Booleans
@@ -54,7 +54,7 @@ class ObservationVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class EntityVerdict:
+class EntityResult:
     """Which entities are held and by which rule, and why."""
 
     held: Mapping[int, str]
@@ -85,9 +85,9 @@ class Suites:
     def _all(self) -> tuple[_Suite, ...]:
         return self._observations, self._features, self._scores
 
-    def judge_observations(
+    def validate_observations(
         self, observations: Observations, attributes: Attributes, *, as_of: Integers
-    ) -> ObservationVerdict:
+    ) -> ObservationResult:
         """The verdict on each observation. Raises RunStopped where a rule whose action is fail is broken."""
         frame = observation_frame(self._job, observations, attributes, as_of=as_of)
         findings = self._observations.judge(frame)
@@ -99,7 +99,7 @@ class Suites:
             elif finding.rule.action is Action.QUARANTINE:
                 for position in np.unique(observations.position[finding.broken]).tolist():
                     held.setdefault(position, finding.rule.name)
-        return ObservationVerdict(
+        return ObservationResult(
             usable=usable,
             held=held,
             rejections=tuple(each for finding in findings for each in _observation_rejections(observations, finding)),
@@ -107,9 +107,9 @@ class Suites:
             unknown_codes=_unknown_codes(self._job, observations),
         )
 
-    def judge_features(
+    def validate_features(
         self, entity_ids: Sequence[str], features: Features, attributes: Attributes, *, read: Integers, used: Integers
-    ) -> EntityVerdict:
+    ) -> EntityResult:
         """The verdict on each entity's features. Raises RunStopped where a rule whose action is fail is broken."""
         frame = feature_frame(features, attributes, read=read, used=used)
         return self._judge_entities(self._features, entity_ids, frame)
@@ -119,9 +119,9 @@ class Suites:
         """How many scores a batch needs to be judged alone by every rule; one with fewer is judged with a pool."""
         return max((rule.min_rows for rule in self._scores.rules if rule.of_all), default=0)
 
-    def judge_scores(
+    def validate_scores(
         self, entity_ids: Sequence[str], *, score: Floats, training_quantile: Floats, pool: Pool | None = None
-    ) -> EntityVerdict:
+    ) -> EntityResult:
         """The verdict on the scores about to be published. Raises RunStopped where a rule whose action is fail is broken.
 
         A rule on all scores together that needs more of them than there are is judged with the newest of the `pool` as well.
@@ -138,14 +138,14 @@ class Suites:
 
     def _judge_entities(
         self, suite: _Suite, entity_ids: Sequence[str], frame: Frame, *, pool: Pool | None = None
-    ) -> EntityVerdict:
+    ) -> EntityResult:
         findings = suite.judge(frame, pool=pool)
         held: dict[int, str] = {}
         for finding in findings:
             if finding.rule.action is Action.QUARANTINE:
                 for position in finding.broken.tolist():
                     held.setdefault(position, finding.rule.name)
-        return EntityVerdict(
+        return EntityResult(
             held=held,
             rejections=tuple(each for finding in findings for each in _entity_rejections(entity_ids, frame, finding)),
             results=tuple(finding.result(suite.name) for finding in findings),
@@ -159,7 +159,7 @@ class _Suite:
         self.name = name
         self.where = f"Suite {name} of job {job.name}"
         rules = read_rules(job.suites[name]["expectations"], where=self.where)
-        self._judges = Judges(rules, where=self.where, compiled=compiled, records=records)
+        self._judges = RuleEngine(rules, where=self.where, compiled=compiled, records=records)
         self.rules = with_actions(rules, job.actions)
 
     def require_columns(self, frame: Frame) -> None:
@@ -211,7 +211,7 @@ def _with_pool(rule: Rule, frame: Frame, *, pool: Pool) -> Frame:
     return with_newest(frame, pool.by_entity if rule.once_per_entity else pool.by_inputs, rows=rule.min_rows)
 
 
-def _finding(rule: Rule, verdict: Verdict | None, *, rows: int) -> Finding:
+def _finding(rule: Rule, verdict: RuleOutcome | None, *, rows: int) -> Finding:
     if verdict is None:
         detail = f"not judged: {rows} rows, {rule.min_rows} needed"
         return Finding(rule=rule, judged=0, broken=np.empty(0, np.int64), success=True, detail=detail)
