@@ -4,7 +4,7 @@ Levels: DEBUG each step, INFO (where none is named) once a run, WARNING look thi
 mends itself is INFO, and every warning and error says what to do. The meaning and the action may name a field of the event as
 @RUN_ID@; journalctl fills it in. An id is made once (`python -c 'import uuid; print(uuid.uuid4().hex)'`) and never changed or used again.
 
-systemd/scorer.catalog is made from here: `SCORER_WRITE_CATALOG=1 pytest tests/unit/test_events.py`.
+systemd/scorer.catalog is made from here: `SCORER_WRITE_CATALOG=1 pytest tests/unit/log/test_events.py`.
 """
 
 from __future__ import annotations

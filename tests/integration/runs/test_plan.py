@@ -21,7 +21,7 @@ from scorer.jobs.job import Job, load_job
 from scorer.registry import registration as admission
 from scorer.runs.plan import PlannedStatement, TableLock, plan_run
 
-JOBS = Path(__file__).parents[1] / "jobs"
+JOBS = Path(__file__).parents[2] / "jobs"
 OURS = [
     "begin_run",
     "due",

@@ -1,6 +1,6 @@
 """Every event: its id is its own for good, its texts help whoever is on call, and the journal's catalog says the same.
 
-Where a text was changed on purpose: `SCORER_WRITE_CATALOG=1 pytest tests/unit/test_events.py`, and read the difference.
+Where a text was changed on purpose: `SCORER_WRITE_CATALOG=1 pytest tests/unit/log/test_events.py`, and read the difference.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scorer.log.events import Event
 from scorer.log.logger import journal_fields
 from scorer.types.values import Counts
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOG = ROOT / "systemd" / "scorer.catalog"
 WRITE = os.environ.get("SCORER_WRITE_CATALOG") == "1"  # read here: a fixture takes SCORER_ variables away
 

@@ -194,9 +194,9 @@ def test_a_broken_manifest_is_refused(make: Make, content: bytes) -> None:
 def test_a_version_is_found_in_the_first_folder_that_has_it(make: Make, tmp_path: Path) -> None:
     folder = make([1])
     empty = tmp_path / "empty"
-    assert find_version("job", "one", folders=(empty, folder.parents[1])) == folder
+    assert find_version("job", "one", folders=(empty, folder.parents[2])) == folder
     with pytest.raises(UserError, match=rf"Model two of job is registered, but {MANIFEST} is not in .* or .*; put"):
-        find_version("job", "two", folders=(empty, folder.parents[1]))
+        find_version("job", "two", folders=(empty, folder.parents[2]))
 
 
 def test_the_manifest_is_given_as_it_stands(make: Make) -> None:

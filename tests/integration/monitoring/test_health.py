@@ -24,7 +24,7 @@ from scorer.errors import RunStopped
 from scorer.jobs.schedule import Schedule
 from scorer.monitoring.prometheus import Metrics
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE = timedelta(seconds=1)
 OUTCOMES = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
 

@@ -22,7 +22,7 @@ def site(tmp_path: Path) -> Callable[[str, str], Job]:
     def change(old: str, new: str) -> Job:
         import shutil
 
-        jobs = Path(__file__).parents[1] / "jobs"
+        jobs = Path(__file__).parents[2] / "jobs"
         shutil.copytree(jobs, tmp_path / "jobs")
         path = tmp_path / "jobs" / "sql" / "ward_load" / "job.toml"
         assert old in path.read_text()

@@ -324,7 +324,7 @@ def test_once_an_administrator_has_prepared_it_membership_is_enough(
     make_database: Callable[[str], str], server: Server, at_head: str, settings: Settings
 ) -> None:
     url = make_database("template1")
-    run_sql(url, (Path(schema.__file__).parents[1] / "migrations" / "prepare.sql").read_text())
+    run_sql(url, (Path(schema.__file__).parents[2] / "migrations" / "prepare.sql").read_text())
     run_sql(server.url, f"CREATE ROLE schema_member LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_owner")
     schema.upgrade(engine_of(as_login(url, "schema_member"), settings))
     admission.install_jobs(url=as_login(url, "schema_member"), settings=settings)

@@ -20,7 +20,7 @@ from scorer.database.retention import TABLES as TABLES_PRUNED
 from scorer.database.statements import bound, statement
 from scorer.jobs.job import Job
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OWN = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))
 SOURCE = sorted(path.stem for path in (ROOT / "sql" / "source").glob("*.sql"))
 JOBS = sorted((ROOT / "sql").glob("*/job.toml"))
@@ -66,7 +66,7 @@ OF_APPROVERS = (
     "roll_back_model",
     "recall_scores",
 )
-# What is of a partition or a table by its name, for the owner alone; tests/integration/test_maintain.py runs each.
+# What is of a partition or a table by its name, for the owner alone; tests/integration/database/test_maintenance.py runs each.
 OF_OWNER = (
     "let_go",
     "prune",

@@ -18,7 +18,7 @@ import pytest
 from scorer.config import shipped_root
 from scorer.database.source.sample import SampleCohort, generate, write
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[4]
 REAL_COHORT = Path(os.environ.get("REAL_COHORT") or CHECKOUT.parent / "shared" / "data" / "physionet2019")
 NOW = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 KINDS = {

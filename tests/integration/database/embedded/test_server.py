@@ -33,7 +33,7 @@ from scorer.errors import UserError
 INSTALLS = embedded.installs()
 ROOT = os.geteuid() == 0
 root_only = pytest.mark.skipif(not ROOT, reason="only root can become another user")
-PYTHONPATH = os.pathsep.join(str(Path(package.__file__).parents[1]) for package in (embedded, psycopg2))
+PYTHONPATH = os.pathsep.join(str(Path(package.__file__).parents[3]) for package in (embedded, psycopg2))
 
 pytestmark = pytest.mark.skipif(not INSTALLS, reason="no PostgreSQL is on this machine")
 
@@ -555,7 +555,7 @@ def test_programs_out_of_reach_are_copied_once(folder: Path, monkeypatch: pytest
     wheel = next((each for each in INSTALLS if "site-packages" in each.programs.parts), None)
     if wheel is None:
         pytest.skip("the extra `embedded` is not installed")
-    package = wheel.programs.parents[1]
+    package = wheel.programs.parents[3]
     closed = folder / "closed"
     shutil.copytree(wheel.programs.parent, closed / package.name / wheel.programs.parent.name)
     shutil.copytree(package.with_name(f"{package.name}.libs"), closed / f"{package.name}.libs")

@@ -32,7 +32,7 @@ from scorer.monitoring.health import Address, Health
 from scorer.monitoring.sequence_gaps import SequenceGaps
 from scorer.monitoring.status import JobStatus, NextRun, ServiceStatus, as_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE = 30.0
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """What `--help` says of every command, word for word; and that no command is without one.
 
-Where a help text was changed on purpose: `SCORER_WRITE_HELP=1 pytest tests/unit/test_help.py`, and read the difference.
+Where a help text was changed on purpose: `SCORER_WRITE_HELP=1 pytest tests/house/test_help.py`, and read the difference.
 """
 
 from __future__ import annotations
