@@ -21,7 +21,7 @@ import pytest
 
 from scorer.config import Settings, shipped_root
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.embedded.server import Server
 from scorer.database.session import engine
 from scorer.jobs.job import Job, load_job
@@ -105,8 +105,8 @@ def template(make_database: Callable[[str], str], settings: Settings) -> str:
     finally:
         connection.close()
     schema.upgrade(engine(Target.of(url, settings, role=None)))
-    admission.install_jobs(url=url, settings=settings)
-    refused = [why for why in admission.grant_source(url=url, settings=settings).values() if why]
+    admission.install_jobs(database=Database(url, settings))
+    refused = [why for why in admission.grant_source(database=Database(url, settings)).values() if why]
     assert not refused
     return url.split("?")[0].split("/")[-1]
 

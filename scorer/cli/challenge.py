@@ -25,7 +25,7 @@ def challenge(settings: Settings, job: str, model_version: str | None, *, stop: 
 
     if stop == (model_version is not None):
         raise UserError("Name the version that is to challenge production, or say --stop.")
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         if model_version is not None:
             start_challenge(store, job, model_version=model_version, why=why)
         elif not stop_challenge(store, job, why=why):

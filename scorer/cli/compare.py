@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from scorer.cli.options import Moment, database_url, json_option, opened_store
+from scorer.cli.options import Moment, database_of, json_option, opened_store
 from scorer.cli.output import print_json, print_migration, print_table, progress_bar
 from scorer.config import Settings
 from scorer.errors import UserError
+
+if TYPE_CHECKING:
+    from scorer.database.connection import Database
 
 _as_of = click.option("--as-of", type=Moment(), help="Score as of this time; now, where not given.")
 _limit = click.option("--limit", type=click.IntRange(min=1), help="No more than so many entities, by lot.")
@@ -37,11 +40,9 @@ def shadow(
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    url = _ready(settings)
+    database = _ready(settings)
     with progress_bar(f"Scoring in the shadow of {job}") as progress:
-        beside = shadow_run(
-            loaded, model_version, url=url, settings=settings, as_of=as_of, limit=limit, progress=progress
-        )
+        beside = shadow_run(loaded, model_version, database=database, as_of=as_of, limit=limit, progress=progress)
     moved = migration(beside.pairs, bands=band_order(loaded))
     if as_json:
         print_json({"job": job, "model_version": model_version, **shadow_result(beside, moved, at=beside.as_of)})
@@ -89,20 +90,20 @@ def compare(
     if ledger and as_of is not None:
         raise UserError("Say --ledger or --as-of, not both: the ledger's scores are as of their own times.")
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    url = _ready(settings)
+    database = _ready(settings)
     if ledger:
         pairs = _pairs_of_ledger(settings, loaded, one=one, other=other, limit=limit, since=timedelta(days=days))
     else:
         with progress_bar(f"Scoring by {one} and {other}") as progress:
             beside = shadow_run(
-                loaded, other, beside=one, url=url, settings=settings, as_of=as_of, limit=limit, progress=progress
+                loaded, other, beside=one, database=database, as_of=as_of, limit=limit, progress=progress
             )
         pairs = list(beside.pairs)
     moved, alike = migration(pairs, bands=band_order(loaded)), agreement(pairs)
     measured: Mapping[str, Any] | None = None
     if outcomes:
         with progress_bar(f"Reading landmarks of {job}") as progress:
-            measured = on_outcomes(loaded, (one, other), url=url, settings=settings, progress=progress)
+            measured = on_outcomes(loaded, (one, other), database=database, progress=progress)
     if as_json:
         named = {"job": job, "one": one, "other": other, "of": "ledger" if ledger else "current entities"}
         print_json({**named, "migration": moved.as_json(), "agreement": alike, "outcomes": measured})
@@ -116,15 +117,14 @@ def compare(
         _print_measured(measured, one=one, other=other)
 
 
-def _ready(settings: Settings) -> str:
+def _ready(settings: Settings) -> Database:
     """The database in use, its schema at head."""
     from scorer.database import schema
-    from scorer.database.connection import Target
     from scorer.database.session import engine
 
-    url = database_url(settings)
-    schema.require_head(engine(Target.of(url, settings, role=settings.worker_role)))
-    return url
+    database = database_of(settings)
+    schema.require_head(engine(database.as_worker()))
+    return database
 
 
 def _pairs_of_ledger(
@@ -133,7 +133,7 @@ def _pairs_of_ledger(
     from scorer.database.store.models import Shelf
     from scorer.database.store.ticks import Timetable
 
-    with opened_store(settings, role=settings.worker_role) as store:
+    with opened_store(settings, as_worker=True) as store:
         shelf = Shelf(store)
         for version in (one, other):
             shelf.read_model(job.name, version)

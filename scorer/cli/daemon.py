@@ -6,7 +6,7 @@ import signal
 
 import click
 
-from scorer.cli.options import database_url
+from scorer.cli.options import database_of
 from scorer.config import Settings, load_settings
 from scorer.daemon.service_manager import SIGNALS
 
@@ -20,7 +20,7 @@ def daemon(settings: Settings) -> None:
     SIGHUP reads settings, jobs and models anew. Under systemd, see scorer.service.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    url = database_url(settings)
+    database = database_of(settings)
     from scorer.daemon.daemon import Daemon
 
-    raise SystemExit(Daemon(url=url, settings=settings, reload_settings=load_settings).run())
+    raise SystemExit(Daemon(database=database, reload_settings=load_settings).run())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scorer.cli.options import database_url, embedded_server, how_to_connect, json_option
+from scorer.cli.options import database_of, database_url, embedded_server, how_to_connect, json_option
 from scorer.cli.output import print_json
 from scorer.config import Settings
 
@@ -52,16 +52,15 @@ def upgrade(settings: Settings) -> None:
     is taken away, and at head nothing is done. What it keeps others waiting for it says before it begins.
     """
     from scorer.database import schema, upgrade_locks
-    from scorer.database.connection import Target
     from scorer.database.session import engine
     from scorer.registry import registration
 
-    target = database_url(settings)
-    ours = Target.of(target, settings, role=None)
+    database = database_of(settings)
+    ours = database.as_login()
     for lock in upgrade_locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
         click.echo(lock.sentence)
     before = schema.upgrade(engine(ours))
-    jobs = registration.install_jobs(url=target, settings=settings)
+    jobs = registration.install_jobs(database=database)
     moved = "was at head" if before.at_head else f"is now at head (from {before.revision or 'nothing'})"
     click.echo(f"The schema {moved}, revision {before.head}; jobs: {', '.join(jobs)}.")
 
@@ -74,10 +73,9 @@ def plan(settings: Settings) -> None:
     Above it stands, as comments, which tables it locks for longer than a moment, how many rows they have, and how long that may take.
     """
     from scorer.database import schema, upgrade_locks
-    from scorer.database.connection import Target
     from scorer.database.session import engine
 
-    ours = Target.of(database_url(settings), settings, role=None)
+    ours = database_of(settings).as_login()
     sql = schema.upgrade_sql(engine(ours))
     for lock in upgrade_locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
         click.echo(f"-- {lock.sentence}")
@@ -90,10 +88,9 @@ def plan(settings: Settings) -> None:
 def check_schema(settings: Settings, *, as_json: bool) -> None:
     """Say whether the schema is at head; exit 1 where it is not."""
     from scorer.database import schema
-    from scorer.database.connection import Target
     from scorer.database.session import engine
 
-    connected = engine(Target.of(database_url(settings), settings, role=None))
+    connected = engine(database_of(settings).as_login())
     state = schema.state(connected)
     if as_json:
         print_json({"revision": state.revision, "head": state.head, "at_head": state.at_head})

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import Moment, database_url, json_option
+from scorer.cli.options import Moment, database_of, json_option
 from scorer.cli.output import print_json, print_table, progress_bar
 from scorer.config import Settings
 
@@ -87,7 +87,7 @@ def evaluate(
     )
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     with progress_bar(f"Reading {job}") as progress:
-        done = conduct(loaded, wanted, url=database_url(settings), settings=settings, progress=progress)
+        done = conduct(loaded, wanted, database=database_of(settings), progress=progress)
     if as_json:
         print_json({"evaluation_id": done.evaluation_id, **done.evaluation.content()})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scorer.cli.options import database_url, json_option
+from scorer.cli.options import database_of, json_option
 from scorer.cli.output import print_json, print_table
 from scorer.config import Settings
 
@@ -28,7 +28,7 @@ def explain(settings: Settings, job: str, entity: str, *, score_id: int | None, 
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    found = explained(loaded, entity, url=database_url(settings), settings=settings, score_id=score_id, top=top)
+    found = explained(loaded, entity, database=database_of(settings), score_id=score_id, top=top)
     if as_json:
         print_json(found.as_json())
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scorer.cli.options import database_url, json_option
+from scorer.cli.options import database_of, json_option
 from scorer.cli.output import print_json
 from scorer.config import Settings
 
@@ -24,11 +24,10 @@ def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
     from dataclasses import asdict
 
     from scorer.database import maintenance, schema
-    from scorer.database.connection import Target
     from scorer.database.session import engine
 
-    url = database_url(settings)
-    schema.require_head(engine(Target.of(url, settings, role=None)))
+    database = database_of(settings)
+    schema.require_head(engine(database.as_login()))
     done: list[maintenance.Done] = []
 
     def tell(each: maintenance.Done) -> None:
@@ -36,7 +35,7 @@ def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
         if not as_json:
             click.echo(each.sentence(dry_run=dry_run))
 
-    maintenance.maintain(url, settings, dry_run=dry_run, tell=tell)
+    maintenance.maintain(database, dry_run=dry_run, tell=tell)
     if as_json:
         print_json({"dry_run": dry_run, "done": [asdict(each) for each in done]})
     elif not done:

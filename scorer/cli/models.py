@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import database_url, json_option, opened_store
+from scorer.cli.options import database_of, json_option, opened_store
 from scorer.cli.output import print_json, print_migration, print_rows, print_table, progress_bar
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -29,7 +29,7 @@ def models() -> None:
 @click.pass_obj
 def list_models(settings: Settings, *, job: str | None, as_json: bool) -> None:
     """List the registered models, with their metrics."""
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         rows = [row for row in store.list_models() if job in {None, row["job"]}]
     if as_json:
         print_json({"models": rows})
@@ -60,7 +60,7 @@ def register(settings: Settings, job: str, *, version_or_dir: str, stored: bool)
     keep = stored or settings.model_store == "database"
     given = Path(version_or_dir)
     folder = given.absolute() if given.is_dir() else find_version(job, version_or_dir, folders=folders)
-    with opened_store(settings, role=settings.worker_role) as store:
+    with opened_store(settings, as_worker=True) as store:
         manifest = admit(loaded, folder, store, stored=keep)
     click.echo(
         f"Model {manifest.model_version} of {job} is registered as a candidate{', its bytes in the database' if keep else ''}."
@@ -84,7 +84,7 @@ def show(settings: Settings, job: str, model_version: str, *, as_json: bool) -> 
     from scorer.database.store.models import Shelf
     from scorer.registry.cards import facts
 
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         shelf = Shelf(store)
         model = shelf.read_model(job, model_version)
         card = shelf.read_card(job, model_version)
@@ -147,7 +147,7 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
 
     if to is not None and of is not None:
         raise UserError("Say --write or --set, not both.")
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         shelf = Shelf(store)
         model = shelf.read_model(job, model_version)
         if of is not None:
@@ -189,7 +189,7 @@ def verify(settings: Settings, job: str, model_version: str, *, as_json: bool) -
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         registered = Shelf(store).read_model(job, model_version)
         found = look(loaded, registered, store, settings=settings)
     off = "none" if found.difference is None else f"off by {found.difference:.2g}"
@@ -222,7 +222,7 @@ def stage(settings: Settings, job: str, model_version: str, *, why: str) -> None
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         look(loaded, Shelf(store).read_model(job, model_version), store, settings=settings)
         store.move_model(job, model_version=model_version, status="staging", why=why)
     click.echo(f"Model {model_version} of {job} is in staging.")
@@ -242,17 +242,16 @@ def promote(settings: Settings, job: str, model_version: str, *, why: str, as_js
     entities first; that and the golden vectors are recorded as evidence with the promotion. The one that was there is archived.
     """
     from scorer.database import schema
-    from scorer.database.connection import Target
     from scorer.database.session import engine
     from scorer.governance.promotion import band_order
     from scorer.governance.promotion import promote as admit
     from scorer.jobs.job import load_job
 
-    url = database_url(settings)
-    schema.require_head(engine(Target.of(url, settings, role=None)))
+    database = database_of(settings)
+    schema.require_head(engine(database.as_login()))
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     with progress_bar(f"Scoring in the shadow of {job}") as progress:
-        done = admit(loaded, model_version, why=why, url=url, settings=settings, progress=progress)
+        done = admit(loaded, model_version, why=why, database=database, progress=progress)
     shown = {"job": job, "model_version": model_version, "replaced": done.replaced}
     if as_json:
         golden = {"rows": done.verified.golden, "max_difference": done.verified.difference}
@@ -275,14 +274,13 @@ def rollback(settings: Settings, job: str, *, why: str, as_json: bool) -> None:
     Needs the role scorer_approver; that it was approved once is enough, so whoever registered it may bring it back too.
     """
     from scorer.database import schema
-    from scorer.database.connection import Target
     from scorer.database.session import engine
     from scorer.governance.promotion import roll_back
     from scorer.jobs.job import load_job
 
-    url = database_url(settings)
-    schema.require_head(engine(Target.of(url, settings, role=None)))
-    left, back = roll_back(load_job(job, jobs_dir=settings.jobs_dir), why=why, url=url, settings=settings)
+    database = database_of(settings)
+    schema.require_head(engine(database.as_login()))
+    left, back = roll_back(load_job(job, jobs_dir=settings.jobs_dir), why=why, database=database)
     if as_json:
         print_json({"job": job, "model_version": back, "replaced": left})
         return
@@ -302,7 +300,7 @@ def archive(settings: Settings, job: str, model_version: str, *, why: str) -> No
     """
     from scorer.database.store.models import Shelf
 
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         before = Shelf(store).read_model(job, model_version)
         store.move_model(job, model_version=model_version, status="archived", why=why)
     told = f"; {job} has no model in production now, and its runs stop" if before.status == "production" else ""

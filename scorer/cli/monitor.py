@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import database_url, json_option
+from scorer.cli.options import database_of, json_option
 from scorer.cli.output import print_json, print_table
 from scorer.config import Settings
 
@@ -31,7 +31,7 @@ def monitor(settings: Settings, job: str, *, as_json: bool) -> None:
     from scorer.monitoring.checkup import check_up
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    found = check_up(loaded, url=database_url(settings), settings=settings)
+    found = check_up(loaded, database=database_of(settings))
     if as_json:
         told = asdict(found)
         told["drift"]["features_moved"] = len(found.drift.moved)

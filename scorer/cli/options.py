@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scorer.config import Settings
 from scorer.errors import UserError
+
+if TYPE_CHECKING:
+    from scorer.database.connection import Database
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -78,15 +81,22 @@ def database_url(settings: Settings) -> str:
     return str(server.url)
 
 
+def database_of(settings: Settings) -> Database:
+    """The database in use, with its settings. Raises UserError as `database_url` does."""
+    from scorer.database.connection import Database
+
+    return Database(database_url(settings), settings)
+
+
 @contextmanager
-def opened_store(settings: Settings, *, role: str | None) -> Iterator[Any]:
-    """Within it, a Store in one transaction, as `role`; UserError where the schema is not at head."""
+def opened_store(settings: Settings, *, as_worker: bool) -> Iterator[Any]:
+    """Within it, a Store in one transaction, as the worker or as the login itself; UserError where the schema is not at head."""
     from scorer.database import schema
-    from scorer.database.connection import Target
     from scorer.database.session import engine
     from scorer.database.store.runs import Store
 
-    target = Target.of(database_url(settings), settings, role=role)
+    database = database_of(settings)
+    target = database.as_worker() if as_worker else database.as_login()
     schema.require_head(engine(target))
     store = Store(target)
     try:

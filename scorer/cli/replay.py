@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import Moment, database_url, json_option, opened_store
+from scorer.cli.options import Moment, database_of, json_option, opened_store
 from scorer.cli.output import print_json, print_rows, progress_bar
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -43,13 +43,13 @@ def replay(
         raise UserError("Name the scores to replay by their numbers, or say --sample N; see `scorer replay --help`.")
     if score_ids and (job or since):
         raise UserError("--job and --since are about a sample; say --sample N with them.")
-    url = database_url(settings)
+    database = database_of(settings)
     from scorer.governance.replay import counted
     from scorer.governance.replay import replay as make_again
 
     with progress_bar("Replaying") as progress:
         drawn = score_ids if sample is None else _drawn(settings, size=sample, job=job, since=since)
-        found = make_again(sorted(set(drawn)), url=url, settings=settings, progress=progress)
+        found = make_again(sorted(set(drawn)), database=database, progress=progress)
     counts = {"scores": len(set(drawn)), **counted(found)}
     if as_json:
         print_json({**counts, "replays": [asdict(each) for each in found]})
@@ -65,7 +65,7 @@ def replay(
 def _drawn(settings: Settings, *, size: int, job: str | None, since: datetime | None) -> list[int]:
     from scorer.database.store.replays import draw_scores
 
-    with opened_store(settings, role=settings.worker_role) as store:
+    with opened_store(settings, as_worker=True) as store:
         drawn = draw_scores(store, job=job, since=since, size=size)
     if not drawn:
         raise UserError("No score of the ledger is like that; reporting.score_history has those there are.")
@@ -138,7 +138,8 @@ def recall(
         if job or model_version or job_version or between or dry_run or anyway or why:
             raise UserError("--follow stands alone, with the number of a recall: it recalls nothing.")
         _print_recall(
-            recalls.follow(recall_id, url=database_url(settings), settings=settings, max_rows=rows), as_json=as_json
+            recalls.follow(recall_id, database=database_of(settings), max_rows=rows),
+            as_json=as_json,
         )
         return
     if job is None:
@@ -153,15 +154,14 @@ def recall(
         job,
         criteria,
         why=why,
-        url=database_url(settings),
-        settings=settings,
+        database=database_of(settings),
         anyway=anyway,
         kept=not dry_run,
         max_rows=rows,
     )
     if not dry_run:
         _take_back(settings, job)
-        found = recalls.follow(found.event["recall_id"], url=database_url(settings), settings=settings, max_rows=rows)
+        found = recalls.follow(found.event["recall_id"], database=database_of(settings), max_rows=rows)
     _print_recall(found, as_json=as_json, dry_run=dry_run)
 
 
@@ -171,7 +171,7 @@ def _take_back(settings: Settings, name: str) -> None:
     from scorer.jobs.job import job_names, load_job
 
     if name in job_names(settings.jobs_dir):
-        recalls.take_back(load_job(name, jobs_dir=settings.jobs_dir), url=database_url(settings), settings=settings)
+        recalls.take_back(load_job(name, jobs_dir=settings.jobs_dir), database=database_of(settings))
 
 
 def _print_recall(found: Any, *, as_json: bool, dry_run: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import database_url, json_option, opened_store
+from scorer.cli.options import database_of, json_option, opened_store
 from scorer.cli.output import print_json, print_rows
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -33,15 +33,14 @@ def request(
     The daemon answers within moments, before it goes on with its schedule; without one the requests wait. Exit 1 where one is refused,
     or not answered in time; it still waits then, unless `scorer cancel` cancels it.
     """
-    from scorer.database.connection import Target
     from scorer.database.notifications import Listener
     from scorer.database.store.requests import Desk
 
-    listener = Listener.for_answers(Target.of(database_url(settings), settings, role=None))
+    listener = Listener.for_answers(database_of(settings).as_login())
     try:
         if wait:
             listener.open()  # before asking, so that no answer goes unheard
-        with opened_store(settings, role=None) as store:
+        with opened_store(settings, as_worker=False) as store:
             asked = Desk(store).request_score(job, entities)
         rows = _wait(settings, asked, listener=listener, until=time.monotonic() + (timeout if wait else 0))
     finally:
@@ -64,7 +63,7 @@ def _wait(settings: Settings, asked: Sequence[int], *, listener: Any, until: flo
 def _read(settings: Settings, asked: Sequence[int]) -> list[Mapping[str, Any]]:
     from scorer.database.store.requests import Desk
 
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         return Desk(store).read_requests(asked)
 
 
@@ -97,7 +96,7 @@ def cancel(settings: Settings, *, requests: tuple[int, ...]) -> None:
     """
     from scorer.database.store.requests import Desk
 
-    with opened_store(settings, role=None) as store:
+    with opened_store(settings, as_worker=False) as store:
         cancelled = {request: Desk(store).cancel_request(request) for request in requests}
     for each, done in cancelled.items():
         click.echo(f"Request {each}: {'cancelled' if done else 'not cancelled'}.")

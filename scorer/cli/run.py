@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scorer.cli.options import (
     Moment,
     backend_option,
-    database_url,
+    database_of,
     embedded_server,
     how_to_connect,
     json_option,
@@ -22,6 +22,9 @@ from scorer.cli.options import (
 )
 from scorer.cli.output import print_json, print_load, print_rows, print_run, print_table, progress_bar
 from scorer.config import Settings
+
+if TYPE_CHECKING:
+    from scorer.database.connection import Database
 
 
 @click.command()
@@ -43,9 +46,9 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
 
     from scorer.registry import registration
 
-    target = database_url(settings)
-    report = _load(settings, target, folder, rejects=rejects)
-    grants = registration.grant_source(url=target, settings=settings)
+    database = database_of(settings)
+    report = _load(database, folder, rejects=rejects)
+    grants = registration.grant_source(database=database)
     if as_json:
         print_json(
             {"tables": [asdict(table) for table in report.tables], "rejects": report.rejects and str(report.rejects)}
@@ -102,7 +105,7 @@ def run(
 
     settings = with_backend(settings, backend=backend, scheduler=scheduler)
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    target = database_url(settings)
+    database = database_of(settings)
     # These take seconds; what is wrong with the arguments is told before.
     from scorer.runs.run import dry_run as try_run
     from scorer.runs.run import run_job
@@ -117,8 +120,7 @@ def run(
         if dry_run:
             ended = try_run(
                 loaded,
-                url=target,
-                settings=settings,
+                database=database,
                 as_of=as_of,
                 as_known_at=as_known_at,
                 limit=limit,
@@ -127,8 +129,7 @@ def run(
         else:
             ended = run_job(
                 loaded,
-                url=target,
-                settings=settings,
+                database=database,
                 as_of=as_of,
                 as_known_at=as_known_at,
                 limit=limit,
@@ -151,7 +152,7 @@ def demo(settings: Settings, *, visits: int) -> None:
     Again: scores only what is new.
     """
     from scorer.database import schema
-    from scorer.database.connection import Target, plain_session
+    from scorer.database.connection import plain_session
     from scorer.database.session import engine
     from scorer.database.source.demo import JOB, load_sample
     from scorer.jobs.job import load_job
@@ -160,16 +161,16 @@ def demo(settings: Settings, *, visits: int) -> None:
 
     if settings.database_url is None:
         embedded_server(settings).start()
-    target = database_url(settings)
-    schema.upgrade(engine(Target.of(target, settings, role=None)))
-    registration.install_jobs(url=target, settings=settings)
+    database = database_of(settings)
+    schema.upgrade(engine(database.as_login()))
+    registration.install_jobs(database=database)
     job = load_job(JOB, jobs_dir=settings.jobs_dir)
-    connection = plain_session(target, settings, application_name="scorer demo")
+    connection = plain_session(database, application_name="scorer demo")
     try:
         sample = load_sample(job, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
     finally:
         connection.close()
-    registration.grant_source(url=target, settings=settings)
+    registration.grant_source(database=database)
     if sample.report is not None:
         click.echo(f"A sample cohort of {sample.visits} visits, generated, with dirt planted in it:")
         print_table(["planted", "how many"], [[kind.replace("_", " "), times] for kind, times in sample.dirty.items()])
@@ -177,23 +178,23 @@ def demo(settings: Settings, *, visits: int) -> None:
     else:
         click.echo("The sample cohort is there already; only what is new is scored.")
     with progress_bar(f"Scoring {JOB}") as progress:
-        ended = run_job(job, url=target, settings=settings, progress=progress)
+        ended = run_job(job, database=database, progress=progress)
     print_run(ended.as_json())
-    _print_standing(settings, target, JOB)
+    _print_standing(database, JOB)
     _print_where_to_look(settings)
 
 
-def _load(settings: Settings, target: str, folder: Path, *, rejects: Path | None) -> Any:
+def _load(database: Database, folder: Path, *, rejects: Path | None) -> Any:
     from scorer.database.connection import plain_session
     from scorer.database.source.load import load as load_folder
 
-    connection = plain_session(target, settings, application_name="scorer load")
+    connection = plain_session(database, application_name="scorer load")
     try:
         with progress_bar("Loading") as progress:
             return load_folder(
                 folder,
                 connection=connection,
-                rejects=rejects or reject_file(settings, folder),
+                rejects=rejects or reject_file(database.settings, folder),
                 progress=lambda table, done, total: progress(done, total, table) if progress else None,
             )
     finally:
@@ -203,11 +204,10 @@ def _load(settings: Settings, target: str, folder: Path, *, rejects: Path | None
 # What the demo ends with
 
 
-def _print_standing(settings: Settings, target: str, job: str) -> None:
-    from scorer.database.connection import Target
+def _print_standing(database: Database, job: str) -> None:
     from scorer.database.store.runs import Store
 
-    store = Store(Target.of(target, settings, role=settings.worker_role))
+    store = Store(database.as_worker())
     try:
         with store.transaction():
             bands, findings = store.band_counts(job), store.open_findings(job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scorer.cli.options import database_url, json_option
+from scorer.cli.options import database_of, json_option
 from scorer.cli.output import print_json, screen_width
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -19,13 +19,12 @@ def status(settings: Settings, *, as_json: bool) -> None:
     By job: last and next run, ticks missed, backlog and requests that wait, current scores, quarantine, model in production, breaker;
     then the daemons at work.
     """
-    from scorer.database.connection import Target
     from scorer.database.readonly_session import ReadOnlySession
     from scorer.database.store.status import Watch
     from scorer.monitoring.status import as_json as told
     from scorer.monitoring.status import as_text, read_status
 
-    target = Target.of(database_url(settings), settings, role=settings.worker_role)
+    target = database_of(settings).as_worker()
     watch = Watch(ReadOnlySession(target, patience=settings.connect_timeout))
     try:
         standing = read_status(watch, jobs_dir=settings.jobs_dir)
@@ -54,7 +53,7 @@ def plan(settings: Settings, job: str, *, as_json: bool) -> None:
     from scorer.runs.plan import plan_run as planned
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    found = planned(loaded, url=database_url(settings), settings=settings)
+    found = planned(loaded, database=database_of(settings))
     if as_json:
         print_json({"job": loaded.name, "job_version": loaded.version, "statements": [asdict(each) for each in found]})
     else:
@@ -74,7 +73,7 @@ def check(settings: Settings, *, as_json: bool) -> None:
     from scorer.runs.check import check as read_status
 
     lines = []
-    for line in read_status(url=database_url(settings), settings=settings):
+    for line in read_status(database=database_of(settings)):
         lines.append(line)
         if not as_json:
             click.echo(f"{'ok' if line.holds else 'NO':3} {line.name}: {line.found}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import backend_option, database_url, json_option, scheduler_option, with_backend
+from scorer.cli.options import backend_option, database_of, json_option, scheduler_option, with_backend
 from scorer.cli.output import print_json, print_table, progress_bar
 from scorer.config import Settings
 
@@ -123,13 +123,12 @@ def _cores() -> int:
 @contextmanager
 def _opened(settings: Settings, job: str) -> Iterator[tuple[Any, Any, Any]]:
     """The job, the source tables and the store, as the worker."""
-    from scorer.database.connection import Target
     from scorer.database.source.reader import Source
     from scorer.database.store.runs import Store
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    target = Target.of(database_url(settings), settings, role=settings.worker_role)
+    target = database_of(settings).as_worker()
     source, store = Source(target), Store(target)
     try:
         yield loaded, source, store

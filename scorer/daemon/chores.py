@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.database.maintenance import nightly_upkeep
 from scorer.governance.replay import replay_by_lot
 from scorer.jobs.job import Job
@@ -16,12 +16,12 @@ from scorer.monitoring.checkup import nightly_checkup
 class Chore:
     """A nightly chore, by its name in scorer.chores.
 
-    `do` is given the job, the database's URL, the settings, and what it asks every few seconds at least: whether it is to stop. Where it
+    `do` is given the job, the database, and what it asks every few seconds at least: whether it is to stop. Where it
     is, it raises Stopping, and another daemon begins it anew; so a chore can be begun twice for one night. It opens sessions of its own.
     """
 
     name: str
-    do: Callable[[Job, str, Settings, Callable[[], bool]], None]
+    do: Callable[[Job, Database, Callable[[], bool]], None]
 
 
 CHORES: tuple[Chore, ...] = (

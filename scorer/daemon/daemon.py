@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +30,7 @@ from scorer.daemon.readiness import Readiness, ReadinessLoop
 from scorer.daemon.request_loop import RequestLoop
 from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.daemon.service_manager import SIGNALS, ServiceManager
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.status import Watch
 from scorer.errors import UserError
@@ -52,15 +53,13 @@ _STILL = timedelta(seconds=5)  # for a wait of a second
 class Daemon:
     """All that the main thread does; `run` ends when a signal asks it to."""
 
-    def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
-        self._url, self._settings = url, settings
-        self._gate = ReadinessLoop(url=url, settings=settings, reload_settings=reload_settings)
+    def __init__(self, *, database: Database, reload_settings: Callable[[], Settings]) -> None:
+        self._database = database
+        self._gate = ReadinessLoop(database=database, reload_settings=reload_settings)
         self._manager = ServiceManager(os.environ)
         self._outage = Outage()
-        self._heart = HeartbeatLoop(url=url, settings=settings, outage=self._outage)
-        self._health = Health(
-            Watch(ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=_PATIENCE)), state=self
-        )
+        self._heart = HeartbeatLoop(database=database, outage=self._outage)
+        self._health = Health(Watch(ReadOnlySession(database.as_worker(), patience=_PATIENCE)), state=self)
         self._requests: RequestLoop | None = None
         self._nights: NightlyLoop | None = None
         self._loops: dict[str, ScheduleLoop] = {}
@@ -96,8 +95,8 @@ class Daemon:
 
     def _serve_health(self) -> None:
         """Serve it where it is asked for; where another daemon has the address, scoring goes on without. UserError where it is none."""
-        if self._settings.health_address is not None:
-            address = Address.of(self._settings.health_address)
+        if self._database.settings.health_address is not None:
+            address = Address.of(self._database.settings.health_address)
             try:
                 self._health.serve(address)
             except UserError as error:
@@ -162,7 +161,7 @@ class Daemon:
 
     def _hangs(self, loop: Loop) -> bool:
         silent = time.monotonic() - loop.liveness.beat_at
-        return not loop.lives or silent > self._settings.run_limit.total_seconds()
+        return not loop.lives or silent > self._database.settings.run_limit.total_seconds()
 
     def _say_jumps(self) -> None:
         """Tell where this machine's clock has moved against the steady one; nothing depends on it."""
@@ -194,7 +193,7 @@ class Daemon:
             self._keep(verdict.jobs, others=True)
             self._not_ready(verdict.broken)
         else:
-            self._settings, self._why_not = verdict.settings, None
+            self._database, self._why_not = replace(self._database, settings=verdict.settings), None
             self._keep(verdict.jobs, others=False)
             if ready:
                 say(_log, events.DAEMON_RELOADED, jobs=len(verdict.jobs))
@@ -216,25 +215,25 @@ class Daemon:
             self._loops.pop(name).stop()
         for job in jobs:
             if job.name in self._loops:
-                self._loops[job.name].reload(job, settings=self._settings)
+                self._loops[job.name].reload(job, settings=self._database.settings)
             else:
-                self._loops[job.name] = ScheduleLoop(job, url=self._url, settings=self._settings, outage=self._outage)
+                self._loops[job.name] = ScheduleLoop(job, database=self._database, outage=self._outage)
                 self._loops[job.name].start()
             self._beat_time(self._loops[job.name])
-        self._heart.reload(settings=self._settings)
+        self._heart.reload(settings=self._database.settings)
         if not self._loops:
             return
         known = [loop.job for loop in self._loops.values()]
         if self._requests is None:
-            self._requests = RequestLoop(known, url=self._url, settings=self._settings, outage=self._outage)
+            self._requests = RequestLoop(known, database=self._database, outage=self._outage)
             self._requests.start()
         else:
-            self._requests.reload(known, settings=self._settings)
+            self._requests.reload(known, settings=self._database.settings)
         if self._nights is None:
-            self._nights = NightlyLoop(known, url=self._url, settings=self._settings, outage=self._outage)
+            self._nights = NightlyLoop(known, database=self._database, outage=self._outage)
             self._nights.start()
         else:
-            self._nights.reload(known, settings=self._settings)
+            self._nights.reload(known, settings=self._database.settings)
 
     def _beat_time(self, loop: ScheduleLoop) -> None:
         """Have the metronome wake a loop at each tick of its schedule."""
@@ -249,7 +248,7 @@ class Daemon:
         loops = self._all_loops()
         for loop in loops:
             loop.stop()
-        until = time.monotonic() + self._settings.stop_grace.total_seconds()
+        until = time.monotonic() + self._database.settings.stop_grace.total_seconds()
         ended = [loop.join(until - time.monotonic()) for loop in loops]
         say(_log, events.DAEMON_STOPPED, rolled_back=ended.count(False))
         if not all(ended):

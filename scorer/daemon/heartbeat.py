@@ -12,7 +12,7 @@ from datetime import timedelta
 from scorer.config import Settings
 from scorer.daemon.loop import Loop, daemon_name
 from scorer.daemon.outage import Outage
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.store.status import JobHealth, Watch
@@ -29,17 +29,16 @@ _A_JUMP = timedelta(minutes=1)
 class HeartbeatLoop(Loop):
     """Writes down every few seconds that this daemon lives, and so finds out when the database goes."""
 
-    def __init__(self, *, url: str, settings: Settings, outage: Outage | None = None) -> None:
-        super().__init__("heart", settings=settings, outage=outage)
-        self._url, self._changed = url, settings
-        self._open(settings)
+    def __init__(self, *, database: Database, outage: Outage | None = None) -> None:
+        super().__init__("heart", database=database, outage=outage)
+        self._changed = database.settings
+        self._open()
         self._ready, self._detail = False, "starting"
         self.summary = ""
         self._clocks: float | None = None
 
-    def _open(self, settings: Settings) -> None:
-        """Have sessions in the manners of `settings`."""
-        target = Target.of(self._url, settings, role=settings.worker_role)
+    def _open(self) -> None:
+        target = self.database.as_worker()
         self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
         self._watch = Watch(ReadOnlySession(target, patience=_BEAT))
 
@@ -66,8 +65,8 @@ class HeartbeatLoop(Loop):
         """One beat."""
         if self._changed != self.settings:
             self.close()
-            self._open(self._changed)
-            self.settings = self._changed
+            self.adopt(self._changed)
+            self._open()
         jobs = self._watch.list_health()  # first: it alone waits no longer than its patience for an answer
         self.summary = _summary(jobs)
         self._say_jumps(jobs)

@@ -7,9 +7,11 @@ import os
 import socket
 import threading
 import time
+from dataclasses import replace
 
 from scorer.config import Settings
 from scorer.daemon.outage import Outage
+from scorer.database.connection import Database
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.log import events
 from scorer.log.bug_reports import BugReports
@@ -52,16 +54,25 @@ class Liveness:
 class Loop:
     """A thread that takes its turn whenever it is woken, or some time has passed, until the daemon stops."""
 
-    def __init__(self, name: str, *, settings: Settings, outage: Outage | None = None) -> None:
+    def __init__(self, name: str, *, database: Database, outage: Outage | None = None) -> None:
         """`outage` is what it knows together with other loops, if there are any."""
         self.liveness = Liveness(name)
-        self.settings = settings
+        self.database = database
         self._outage = outage or Outage()
         self._bugs = BugReports()
         self._new = False  # its sessions are, since the database broke off its last turn
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that the loop keeps to."""
+        return self.database.settings
+
+    def adopt(self, settings: Settings) -> None:
+        """Keep to these settings from now on; sessions that are open keep theirs."""
+        self.database = replace(self.database, settings=settings)
 
     def start(self) -> None:
         """Begin to take turns."""

@@ -15,7 +15,7 @@ from scorer.config import Settings
 from scorer.daemon.chores import CHORES, Chore
 from scorer.daemon.loop import Loop, daemon_name
 from scorer.daemon.outage import Outage
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.store import chores as nights
 from scorer.database.store.ticks import Timetable
@@ -37,15 +37,13 @@ class NightlyLoop(Loop):
         self,
         jobs: Iterable[Job],
         *,
-        url: str,
-        settings: Settings,
+        database: Database,
         outage: Outage | None = None,
         chores: tuple[Chore, ...] = CHORES,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         """`clock` stands for the database's clock, where it is given."""
-        super().__init__("nightly", settings=settings, outage=outage)
-        self._url = url
+        super().__init__("nightly", database=database, outage=outage)
         self._jobs = tuple(jobs)
         self._chores = chores
         self._clock = clock
@@ -55,7 +53,7 @@ class NightlyLoop(Loop):
 
     def _open(self) -> None:
         """Have a session in the manners of the settings."""
-        self._session = Session(Target.of(self._url, self.settings, role=self.settings.worker_role))
+        self._session = Session(self.database.as_worker())
 
     def close(self) -> None:
         """End the loop's session, and so give back what it holds."""
@@ -88,7 +86,8 @@ class NightlyLoop(Loop):
         """Take up what a reload has changed."""
         changed, self._changed = self._changed, None
         if changed is not None:
-            self._jobs, self.settings = changed
+            self._jobs, settings = changed
+            self.adopt(settings)
             self.close()
             self._open()
 
@@ -145,7 +144,7 @@ class NightlyLoop(Loop):
 
         error = None
         try:
-            chore.do(job, self._url, self.settings, stopping)
+            chore.do(job, self.database, stopping)
         except Stopping:
             with self._session.transaction():
                 nights.put_off_chore(self._session, job.name, chore.name, night=night)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scorer.config import Settings
 from scorer.daemon.loop import Loop
+from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
 from scorer.log import events
@@ -33,13 +34,12 @@ class Readiness:
 class ReadinessLoop(Loop):
     """Looks when the daemon starts, again and again until everything holds, and whenever a reload is asked for."""
 
-    def __init__(self, *, url: str, settings: Settings, reload_settings: Callable[[], Settings]) -> None:
-        super().__init__("gate", settings=settings)
-        self._url = url
+    def __init__(self, *, database: Database, reload_settings: Callable[[], Settings]) -> None:
+        super().__init__("gate", database=database)
         self._reload_settings = reload_settings
         self._reload = False
         self._passed = False
-        self._pause = settings.poll.total_seconds()
+        self._pause = database.settings.poll.total_seconds()
         self._verdicts: queue.SimpleQueue[Readiness] = queue.SimpleQueue()
 
     def close(self) -> None:
@@ -64,7 +64,8 @@ class ReadinessLoop(Loop):
             return _IDLE
         verdict = self._looked(of_reload=of_reload)
         if verdict.broken is None:
-            self._passed, self.settings = True, verdict.settings
+            self._passed = True
+            self.adopt(verdict.settings)
         self._verdicts.put(verdict)
         if self._passed:
             return _IDLE
@@ -76,7 +77,7 @@ class ReadinessLoop(Loop):
         try:
             if of_reload:
                 settings = self._changed_settings()
-            lines = list(check(url=self._url, settings=settings))
+            lines = list(check(database=replace(self.database, settings=settings)))
             sound = [line.name.removeprefix("job ") for line in lines if line.holds and line.name.startswith("job ")]
             jobs = tuple(load_job(name, jobs_dir=settings.jobs_dir) for name in sound)
             broken = next((f"{line.name}: {line.found}" for line in lines if not line.holds), None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from scorer.config import Settings
 from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.notifications import Listener
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
@@ -22,19 +22,17 @@ _SOON, _LATER = 0.05, 0.2  # seconds until it looks again, at first and at the m
 class RequestLoop(Loop):
     """Answers requests as they come: woken by notifications, and by a look every so often for what none told."""
 
-    def __init__(self, jobs: Iterable[Job], *, url: str, settings: Settings, outage: Outage | None = None) -> None:
-        super().__init__("requests", settings=settings, outage=outage)
-        self._url = url
+    def __init__(self, jobs: Iterable[Job], *, database: Database, outage: Outage | None = None) -> None:
+        super().__init__("requests", database=database, outage=outage)
         self._changed: tuple[tuple[Job, ...], Settings] | None = None
         self._soon = _SOON
         self._lame: str | None = None  # why a job cannot answer
         self._deaf: str | None = None  # why notifications cannot be heard
-        self._open(tuple(jobs), settings)
+        self._open(tuple(jobs))
 
-    def _open(self, jobs: tuple[Job, ...], settings: Settings) -> None:
-        """Have sessions in the manners of `settings`."""
-        self._answers = Answers(url=self._url, settings=settings, jobs=jobs)
-        self._listener = Listener.for_requests(Target.of(self._url, settings, role=settings.worker_role))
+    def _open(self, jobs: tuple[Job, ...]) -> None:
+        self._answers = Answers(database=self.database, jobs=jobs)
+        self._listener = Listener.for_requests(self.database.as_worker())
         self._looked_at = -math.inf
 
     def close(self) -> None:
@@ -67,8 +65,8 @@ class RequestLoop(Loop):
             self._answers.reload(jobs)
         else:
             self.close()
-            self._open(jobs, settings)
-            self.settings = settings
+            self.adopt(settings)
+            self._open(jobs)
 
     def _look_round(self) -> None:
         # First: where this raises, requests are answered at the next turn all the same.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from scorer.config import Settings
 from scorer.daemon.loop import Loop, daemon_name
 from scorer.daemon.outage import Outage
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.store.runs import Store
 from scorer.database.store.ticks import Breaker, Timetable
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
@@ -34,21 +34,15 @@ class ScheduleLoop(Loop):
     """Keeps one job's schedule: settles its ticks, and runs it once for those that are due."""
 
     def __init__(
-        self,
-        job: Job,
-        *,
-        url: str,
-        settings: Settings,
-        outage: Outage | None = None,
-        clock: Callable[[], datetime] | None = None,
+        self, job: Job, *, database: Database, outage: Outage | None = None, clock: Callable[[], datetime] | None = None
     ) -> None:
         """`clock` stands for the database's clock and for the runs' as-of time, where it is given."""
-        super().__init__(job.name, settings=settings, outage=outage)
+        super().__init__(job.name, database=database, outage=outage)
         self.job = job
         self.next_tick: datetime | None = None
-        self._url = url
+        self._url = database.url
         self._clock = clock
-        self._store = Store(Target.of(url, settings, role=settings.worker_role))
+        self._store = Store(database.as_worker())
         self._timetable = Timetable(self._store)
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
@@ -63,7 +57,8 @@ class ScheduleLoop(Loop):
         """Keep this schedule, by these settings, from the next turn on; ticks that would have been before are none."""
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
-        self.job, self.settings, self._try_now = job, settings, True
+        self.adopt(settings)
+        self.job, self._try_now = job, True
         self.wake()
 
     def step(self) -> float:
@@ -131,9 +126,7 @@ class ScheduleLoop(Loop):
     def _help(self) -> None:
         """Go on with the runs that have lost their process, and share the work of those that others carry."""
         try:
-            share_runs(
-                self.job, url=self._url, settings=self.settings, watch=self.liveness.beat, stopping=self.stopping
-            )
+            share_runs(self.job, database=self.database, watch=self.liveness.beat, stopping=self.stopping)
         except (DatabaseUnavailable, Stopping):
             raise
         except DatabaseBusy:
@@ -156,8 +149,7 @@ class ScheduleLoop(Loop):
         try:
             ended = run_tick(
                 self.job,
-                url=self._url,
-                settings=self.settings,
+                database=self.database,
                 tick=tick,
                 trigger=Trigger.SCHEDULE if tick and (tick.outcome, tick.missed) == ("ran", ()) else Trigger.CATCH_UP,
                 as_of=None if self._clock is None else now,

@@ -56,6 +56,8 @@ _WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/databas
 # found in the order of their pages, told apart one by one: 64 MB do so for a million pages.
 _THRIFTY = "-c max_parallel_workers_per_gather=0 -c jit=off -c work_mem=64MB"
 
+OWNER = "scorer_owner"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -124,6 +126,26 @@ class Target:
         return " ".join(f"-c {name}={value}" for name, value in values.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the database is, and the settings that our sessions with it follow."""
+
+    url: str
+    settings: Settings
+
+    def as_worker(self) -> Target:
+        """The target of sessions that run jobs. Raises UserError where they could be plaintext on a network."""
+        return Target.of(self.url, self.settings, role=self.settings.worker_role)
+
+    def as_owner(self) -> Target:
+        """The target of sessions that own our tables. Raises as `as_worker` does."""
+        return Target.of(self.url, self.settings, role=OWNER)
+
+    def as_login(self) -> Target:
+        """The target of sessions with the rights of the login itself. Raises as `as_worker` does."""
+        return Target.of(self.url, self.settings, role=None)
+
+
 def _milliseconds(span: timedelta) -> str:
     return str(int(span.total_seconds() * 1000))
 
@@ -162,9 +184,9 @@ def columns_uri(target: Target) -> str:
     return f"postgresql://?{urlencode(target.parameters(read_only=True), quote_via=quote, safe='')}"
 
 
-def plain_session(url: str, settings: Settings, *, application_name: str) -> Any:
+def plain_session(database: Database, *, application_name: str) -> Any:
     """A psycopg2 connection in the server's own manners, for loading files, in a transaction that whoever asked is to end."""
-    of_url = _parsed(encrypted_url(url, settings))
+    of_url = _parsed(encrypted_url(database.url, database.settings))
     with sentences():
         return psycopg2.connect(**tls.pinned(of_url, environment=os.environ) | {"application_name": application_name})
 

@@ -15,8 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from scorer.config import Settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.retention import TABLES, Retention
 from scorer.database.session import Session
 from scorer.database.statements import statement, without_comments
@@ -26,7 +25,6 @@ from scorer.log import events
 from scorer.log.logger import say
 
 _log = logging.getLogger(__name__)
-OWNER = "scorer_owner"
 _PORTION = 5000  # rows that go in one transaction
 _POINTERS = ("recalls", "requests", "replays")
 # A request that is answered meanwhile by an old score points at it again.
@@ -66,13 +64,13 @@ class Done:
 Tell = Callable[[Done], None]
 
 
-def nightly_upkeep(job: Job, url: str, settings: Settings, stopping: Callable[[], bool]) -> None:
+def nightly_upkeep(job: Job, database: Database, stopping: Callable[[], bool]) -> None:
     """Make partitions ahead and take stale statistics: a chore of each job's night, of which the first finds all there is to do."""
     del job
     made: list[str] = []
-    with closing(Session(Target.of(url, settings, role=settings.worker_role))) as session:
+    with closing(Session(database.as_worker())) as session:
         with session.transaction():
-            made += make_partitions(session, months=settings.partitions_ahead)
+            made += make_partitions(session, months=database.settings.partitions_ahead)
         if made:
             say(_log, events.PARTITIONS_MADE, partitions=" ".join(made))
         for table in _stale(session):
@@ -82,19 +80,19 @@ def nightly_upkeep(job: Job, url: str, settings: Settings, stopping: Callable[[]
                 refresh_statistics(session, table)
 
 
-def maintain(url: str, settings: Settings, *, dry_run: bool, tell: Tell) -> None:
+def maintain(database: Database, *, dry_run: bool, tell: Tell) -> None:
     """Do all the upkeep there is, or find what it would be; `tell` is called as each thing is done.
 
     Raises UserError where the settings keep too little, the login may not act as the owner, or another upkeep is at work.
     """
-    retention = Retention.of(settings)
-    with closing(Session(Target.of(url, settings, role=OWNER))) as session:
+    retention = Retention.of(database.settings)
+    with closing(Session(database.as_owner())) as session:
         with session.transaction():
             if not hold_upkeep(session):
                 raise UserError("Another `scorer maintain` is at work in this database; wait until it has ended.")
         upkeep = _Upkeep(session, retention, dry_run=dry_run, tell=tell)
         upkeep.finish_what_was_begun()
-        upkeep.make_partitions(settings.partitions_ahead)
+        upkeep.make_partitions(database.settings.partitions_ahead)
         upkeep.end_partitions()
         upkeep.prune_all()
         upkeep.refresh_statistics()

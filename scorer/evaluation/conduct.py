@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scorer.config import Settings
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.session import engine
 from scorer.database.source.reader import Source
 from scorer.database.store.models import Shelf
@@ -47,18 +47,16 @@ class Conducted:
     evaluation: Evaluation
 
 
-def conduct(
-    job: Job, wanted: Wanted, *, url: str, settings: Settings, progress: Callable[..., None] | None = None
-) -> Conducted:
+def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Callable[..., None] | None = None) -> Conducted:
     """The evaluation of a model of `job`. Raises UserError where it cannot be made, and then nothing is kept or written."""
     require_place(wanted.report)
     subgroups = _subgroups(job, wanted.subgroups)
-    target = Target.of(url, settings, role=settings.worker_role)
+    target = database.as_worker()
     schema.require_head(engine(target))
-    store, source = Store(target), Source.of(url, settings)
+    store, source = Store(target), Source.of(database)
     try:
         with store.transaction():
-            model = _model(job, wanted.model_version, store, settings=settings)
+            model = _model(job, wanted.model_version, store, settings=database.settings)
         cohort = read_cohort(
             job,
             source,

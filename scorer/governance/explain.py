@@ -16,7 +16,7 @@ import numpy as np
 
 from scorer.config import Settings
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.session import Session, engine
 from scorer.database.source.reader import Source, microseconds
 from scorer.database.store.models import Shelf
@@ -56,13 +56,13 @@ class Explained:
 
 
 def explain(
-    job: Job, entity_id: str, *, url: str, settings: Settings, score_id: int | None = None, top: int | None = None
+    job: Job, entity_id: str, *, database: Database, score_id: int | None = None, top: int | None = None
 ) -> Explained:
     """Why an entity's score, the current one or the one with the key `score_id`, is what it is: its `top` features, the others, the bias.
 
     Raises UserError where there is no such score, or its model cannot be had, or cannot be taken apart.
     """
-    target = Target.of(url, settings, role=settings.worker_role)
+    target = database.as_worker()
     schema.require_head(engine(target))
     with closing(Store(target)) as store, store.transaction():
         row = read_explained(store, job, entity_id, score_id=score_id)
@@ -73,9 +73,13 @@ def explain(
         stored = told > 0 and (top is None or top == told)
         note = None
         if not stored:
-            model = open_version(job, Shelf(store).read_model(job.name, row.model_version), store, settings=settings)
+            model = open_version(
+                job, Shelf(store).read_model(job.name, row.model_version), store, settings=database.settings
+            )
             with closing(Source(target)) as source:
-                reasons, note = _reasons(job, entity_id, model, row, source=source, settings=settings, top=wanted)
+                reasons, note = _reasons(
+                    job, entity_id, model, row, source=source, settings=database.settings, top=wanted
+                )
     return Explained(
         job=job.name,
         entity_id=entity_id,

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scorer.config import Settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.source.reader import Source
 from scorer.database.store.models import Shelf
 from scorer.database.store.runs import Store
@@ -22,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 
 def on_outcomes(
-    job: Job, versions: Sequence[str], *, url: str, settings: Settings, progress: Progress | None = None
+    job: Job, versions: Sequence[str], *, database: Database, progress: Progress | None = None
 ) -> dict[str, Any]:
     """How each of `versions` does at the landmarks that all of them score and whose outcome is known.
 
@@ -30,13 +29,13 @@ def on_outcomes(
     """
     if job.task is not Task.BINARY:
         raise UserError(f"Job {job.name} has the task {job.task}; metrics by outcomes are for binary jobs.")
-    target = Target.of(url, settings, role=settings.worker_role)
+    target = database.as_worker()
     store, source = Store(target), Source(target)
     try:
         with store.transaction():
             shelf = Shelf(store)
             models = {
-                version: open_version(job, shelf.read_model(job.name, version), store, settings=settings)
+                version: open_version(job, shelf.read_model(job.name, version), store, settings=database.settings)
                 for version in versions
             }
         landmarks = read_landmarks(job, source, progress=progress)

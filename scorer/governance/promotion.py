@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from scorer.config import Settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.store.models import Registered, Shelf
 from scorer.database.store.runs import Store
 from scorer.errors import UserError
@@ -70,28 +70,22 @@ def require_admissible(registered: Registered, verified: Verified) -> None:
 
 
 def promote(
-    job: Job,
-    model_version: str,
-    *,
-    why: str,
-    url: str,
-    settings: Settings,
-    progress: Progress | None = None,
+    job: Job, model_version: str, *, why: str, database: Database, progress: Progress | None = None
 ) -> Promoted:
     """Put a version into production, as whoever is connected. Raises UserError where anything is lacking; then nothing has changed.
 
     Verified first, then run in the shadow of the present one; both are recorded as evidence with the move itself, which the database
     refuses where they do not suffice.
     """
-    store = Store(Target.of(url, settings, role=None))
+    store = Store(database.as_login())
     shelf = Shelf(store)
     try:
         with store.transaction():
             registered = shelf.read_model(job.name, model_version)
             _require_ready(registered, shelf)
-            verified = verify(job, registered, store, settings=settings)
+            verified = verify(job, registered, store, settings=database.settings)
         require_admissible(registered, verified)
-        beside = shadow_run(job, model_version, url=url, settings=settings, progress=progress)
+        beside = shadow_run(job, model_version, database=database, progress=progress)
         moved = migration(beside.pairs, bands=band_order(job))
         _require_entities(job, moved)
         with store.transaction():
@@ -104,12 +98,12 @@ def promote(
     return Promoted(replaced=beside.one, migration=moved, verified=verified)
 
 
-def roll_back(job: Job, *, why: str, url: str, settings: Settings) -> tuple[str | None, str]:
+def roll_back(job: Job, *, why: str, database: Database) -> tuple[str | None, str]:
     """The version that left production (None: it was empty), and the one that was there before it, which is back.
 
     Raises UserError where there is none to go back to, or it cannot be loaded here; then nothing has changed.
     """
-    store = Store(Target.of(url, settings, role=None))
+    store = Store(database.as_login())
     shelf = Shelf(store)
     try:
         with store.transaction():
@@ -118,7 +112,7 @@ def roll_back(job: Job, *, why: str, url: str, settings: Settings) -> tuple[str 
                 raise UserError(
                     f"No other model of {job.name} was in production before: there is nothing to go back to."
                 )
-            verify(job, shelf.read_model(job.name, before), store, settings=settings)
+            verify(job, shelf.read_model(job.name, before), store, settings=database.settings)
         with store.transaction():
             present = store.production_model(job.name)
             shelf.roll_back_model(job.name, model_version=before, why=why)

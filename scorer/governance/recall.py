@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from scorer.config import Settings
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.session import Session, engine
 from scorer.database.store.runs import Store
 from scorer.errors import DatabaseUnavailable, UserError
@@ -79,8 +78,7 @@ def recall(
     criteria: Criteria,
     *,
     why: str,
-    url: str,
-    settings: Settings,
+    database: Database,
     anyway: bool = False,
     kept: bool = True,
     max_rows: int | None = None,
@@ -90,21 +88,21 @@ def recall(
     Acts as the login of `url`, which needs the role scorer_approver. Raises UserError where nothing fits, the criteria or the reason cannot
     be, or, unless `anyway`, the replacements would be of the same kind.
     """
-    with closing(Session(_target(url, settings))) as session, session.transaction(keep=kept):
+    with closing(Session(_target(database))) as session, session.transaction(keep=kept):
         recall_id = recall_scores(session, job, criteria, why=why, anyway=anyway, trial=not kept)
         return _read(session, recall_id, max_rows=max_rows)
 
 
-def follow(recall_id: int, *, url: str, settings: Settings, max_rows: int | None = None) -> Recall:
+def follow(recall_id: int, *, database: Database, max_rows: int | None = None) -> Recall:
     """What has become of a recall by now. Raises UserError where there is none of that number."""
-    with closing(Session(_target(url, settings))) as session, session.transaction():
+    with closing(Session(_target(database))) as session, session.transaction():
         return _read(session, recall_id, max_rows=max_rows)
 
 
-def take_back(job: Job, *, url: str, settings: Settings) -> int | None:
+def take_back(job: Job, *, database: Database) -> int | None:
     """How many rows of the job's own table still bear a recalled score, those that could be having been emptied; None where this login
     may not do that, and it is left to the service."""
-    store = Store(Target.of(url, settings, role=settings.worker_role))
+    store = Store(database.as_worker())
     try:
         with closing(store), store.transaction():
             return store.take_back(job)
@@ -114,8 +112,8 @@ def take_back(job: Job, *, url: str, settings: Settings) -> int | None:
         return None
 
 
-def _target(url: str, settings: Settings) -> Target:
-    target = Target.of(url, settings, role=None)
+def _target(database: Database) -> Target:
+    target = database.as_login()
     schema.require_head(engine(target))
     return replace(target, lock_timeout=max(target.lock_timeout, _PATIENCE))
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from scorer.config import Settings, shipped_root
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.store.models import Shelf
 from scorer.database.store.replays import (
     Part,
@@ -67,8 +67,7 @@ class _Said:
 def replay(
     score_ids: Sequence[int],
     *,
-    url: str,
-    settings: Settings,
+    database: Database,
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> list[Replayed]:
@@ -76,13 +75,13 @@ def replay(
 
     Raises UserError where a key is not in the ledger, and Stopping, with nothing recorded, where `stopping` says so.
     """
-    store = Store(Target.of(url, settings, role=settings.worker_role))
+    store = Store(database.as_worker())
     found: list[Replayed] = []
     with closing(store):
         with store.transaction():
             past = sorted(read_past_scores(store, score_ids), key=_kind)
         for _, together in itertools.groupby(past, key=_kind):
-            for part in _replayed(list(together), store, url=url, settings=settings):
+            for part in _replayed(list(together), store, database=database):
                 if stopping():
                     raise Stopping
                 found.append(part)
@@ -94,15 +93,15 @@ def replay(
     return found
 
 
-def replay_by_lot(job: Job, url: str, settings: Settings, stopping: Callable[[], bool]) -> None:
+def replay_by_lot(job: Job, database: Database, stopping: Callable[[], bool]) -> None:
     """Replay a sample of the job's newest scores, and tell once if the same inputs gave anything else: the chore of a night."""
-    if not settings.replay_sample:
+    if not database.settings.replay_sample:
         return
-    with closing(Store(Target.of(url, settings, role=settings.worker_role))) as store, store.transaction():
-        drawn = draw_scores(store, job=job.name, since=None, size=settings.replay_sample)
+    with closing(Store(database.as_worker())) as store, store.transaction():
+        drawn = draw_scores(store, job=job.name, since=None, size=database.settings.replay_sample)
     if not drawn:
         return
-    found = replay(drawn, url=url, settings=settings, stopping=stopping)
+    found = replay(drawn, database=database, stopping=stopping)
     alarming = [each for each in found if each.alarming]
     counts = counted(found)
     if alarming:
@@ -144,12 +143,12 @@ def _kind(past: Past) -> tuple[str, str, str]:
     return past.job, past.job_version, past.model_version or ""
 
 
-def _replayed(past: Sequence[Past], store: Store, *, url: str, settings: Settings) -> Iterator[Replayed]:
+def _replayed(past: Sequence[Past], store: Store, *, database: Database) -> Iterator[Replayed]:
     """The parts of ledger rows of one kind."""
     try:
         with store.transaction():
-            job = _job_then(past[0], store, settings=settings)
-            model = _model_then(past[0], job, store, settings=settings)
+            job = _job_then(past[0], store, settings=database.settings)
+            model = _model_then(past[0], job, store, settings=database.settings)
     except DatabaseUnavailable:
         raise
     except UserError as error:
@@ -159,7 +158,7 @@ def _replayed(past: Sequence[Past], store: Store, *, url: str, settings: Setting
         if Part.VECTOR in _parts(each):
             yield _from_vector(each, job, model)
     try:
-        pipeline = _line(job, model, url=url, settings=settings)
+        pipeline = _line(job, model, database=database)
     except DatabaseUnavailable:
         raise
     except UserError as error:
@@ -216,9 +215,9 @@ class _Alone(Store):
         return []
 
 
-def _line(job: Job, model: LoadedModel, *, url: str, settings: Settings) -> Pipeline:
-    pipeline = open_pipeline(job, url=url, settings=settings, model=model)
-    return replace(pipeline, store=_Alone(Target.of(url, settings, role=settings.worker_role)))
+def _line(job: Job, model: LoadedModel, *, database: Database) -> Pipeline:
+    pipeline = open_pipeline(job, database=database, model=model)
+    return replace(pipeline, store=_Alone(database.as_worker()))
 
 
 # Making it again

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from scorer.config import Settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.store.models import Pair, Shelf
 from scorer.database.store.runs import Store
 from scorer.database.store.ticks import Timetable
@@ -37,8 +36,7 @@ def shadow_run(
     job: Job,
     model_version: str,
     *,
-    url: str,
-    settings: Settings,
+    database: Database,
     beside: str | None = None,
     as_of: datetime | None = None,
     limit: int | None = None,
@@ -50,7 +48,7 @@ def shadow_run(
     empty it stands alone. Raises UserError where either cannot be loaded, or a rule whose action is
     `fail` stops either.
     """
-    target = Target.of(url, settings, role=settings.worker_role)
+    target = database.as_worker()
     store = Store(target)
     try:
         with store.transaction():
@@ -58,15 +56,13 @@ def shadow_run(
             one = beside or (found[0] if found else None)
             shelf = Shelf(store)
             models = {
-                version: open_version(job, shelf.read_model(job.name, version), store, settings=settings)
+                version: open_version(job, shelf.read_model(job.name, version), store, settings=database.settings)
                 for version in (one, model_version)
                 if version is not None
             }
     finally:
         store.close()
-    pipeline = replace(
-        open_pipeline(job, url=url, settings=settings, model=models[model_version]), store=_Glancing(target)
-    )
+    pipeline = replace(open_pipeline(job, database=database, model=models[model_version]), store=_Glancing(target))
     try:
         with pipeline.store.transaction(keep=False):
             now = Timetable(pipeline.store).read_clock()

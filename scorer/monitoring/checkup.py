@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scorer.config import Settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.store import checkups
@@ -68,23 +67,23 @@ class Checkup:
     retrain_due: list[Mapping[str, Any]]
 
 
-def nightly_checkup(job: Job, url: str, settings: Settings, stopping: Callable[[], bool]) -> None:
+def nightly_checkup(job: Job, database: Database, stopping: Callable[[], bool]) -> None:
     """Check the job's model up, where it has one in production, and tell the journal what is wrong with it and was not told yet."""
-    with closing(Session(Target.of(url, settings, role=settings.worker_role))) as session:
+    with closing(Session(database.as_worker())) as session:
         with session.transaction():
             checkups.prune_feature_counts(session, job.name)
             in_production = checkups.read_monitored(session, job.name) is not None
         if in_production:
-            check_up(job, url=url, settings=settings, stopping=stopping)
+            check_up(job, database=database, stopping=stopping)
         with session.transaction():
             for each in checkups.tell_alerts(session, job.name):
                 _tell(job.name, each)
 
 
-def check_up(job: Job, *, url: str, settings: Settings, stopping: Callable[[], bool] = lambda: False) -> Checkup:
+def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lambda: False) -> Checkup:
     """Check the job's model in production up, and keep what is found. UserError where there is none; Stopping where it is to stop."""
-    target = Target.of(url, settings, role=settings.worker_role)
-    with closing(Session(target)) as session, closing(Source.of(url, settings)) as source:
+    target = database.as_worker()
+    with closing(Session(target)) as session, closing(Source.of(database)) as source:
         with session.transaction():
             model = checkups.read_monitored(session, job.name)
         if model is None:

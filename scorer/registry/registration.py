@@ -6,8 +6,8 @@ import hashlib
 import logging
 from pathlib import Path
 
-from scorer.config import Settings, shipped_root
-from scorer.database.connection import Target
+from scorer.config import shipped_root
+from scorer.database.connection import Database
 from scorer.database.store.models import Shelf
 from scorer.database.store.runs import Store
 from scorer.errors import UserError
@@ -21,16 +21,16 @@ from scorer.version import __version__
 _log = logging.getLogger(__name__)
 
 
-def install_jobs(*, url: str, settings: Settings) -> list[str]:
+def install_jobs(*, database: Database) -> list[str]:
     """Make each job's reporting views, and put its first model into production where none was ever registered; the jobs' names.
 
     Acts as the owner of the schema. A later model gets into production by an approver alone.
     """
-    store = Store(Target.of(url, settings, role="scorer_owner"))
-    names = job_names(settings.jobs_dir)
+    store = Store(database.as_owner())
+    names = job_names(database.settings.jobs_dir)
     try:
         for name in names:
-            job = load_job(name, jobs_dir=settings.jobs_dir)
+            job = load_job(name, jobs_dir=database.settings.jobs_dir)
             with store.transaction():
                 store.one_install_at_a_time()
                 if "views" in job.statements:
@@ -42,13 +42,13 @@ def install_jobs(*, url: str, settings: Settings) -> list[str]:
     return list(names)
 
 
-def grant_source(*, url: str, settings: Settings) -> dict[str, str | None]:
+def grant_source(*, database: Database) -> dict[str, str | None]:
     """Let the worker read and write what each job's grants say, as whoever is connected; by job, None or why it could not be done."""
     done: dict[str, str | None] = {}
-    for name in job_names(settings.jobs_dir):
-        job = load_job(name, jobs_dir=settings.jobs_dir)
+    for name in job_names(database.settings.jobs_dir):
+        job = load_job(name, jobs_dir=database.settings.jobs_dir)
         if "grants" in job.statements:
-            store = Store(Target.of(url, settings, role=None))
+            store = Store(database.as_login())
             try:
                 with store.transaction():
                     store.run_script(job.statements["grants"])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from scorer.config import Settings
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.session import engine
 from scorer.database.source.reader import Source
 from scorer.database.store.chores import nightly
@@ -38,25 +38,25 @@ class CheckResult:
     found: str
 
 
-def check(*, url: str, settings: Settings) -> Iterator[CheckResult]:
+def check(*, database: Database) -> Iterator[CheckResult]:
     """Each thing that must hold, in order; the rest is left out once the database cannot be worked with."""
-    target = Target.of(url, settings, role=settings.worker_role)
+    target = database.as_worker()
     for name, look in (("database", _database), ("schema", _schema)):
         line = _line(name, lambda look=look: look(target))  # type: ignore[misc]
         yield line
         if not line.holds:
             return
-    if settings.read_url is not None:
-        yield _line("standby", lambda: _standby(target, url=url, settings=settings))
-    if Neighbour.of(settings).limited:
-        yield _line("neighbours", lambda: _neighbours(target, settings=settings))
-    if settings.backend == "dask":
-        yield _line("cluster", lambda: _cluster(settings))
-    nights = _line("nightly", lambda: str(nightly(settings)))
+    if database.settings.read_url is not None:
+        yield _line("standby", lambda: _standby(target, database=database))
+    if Neighbour.of(database.settings).limited:
+        yield _line("neighbours", lambda: _neighbours(target, settings=database.settings))
+    if database.settings.backend == "dask":
+        yield _line("cluster", lambda: _cluster(database.settings))
+    nights = _line("nightly", lambda: str(nightly(database.settings)))
     if not nights.holds:
         yield nights
-    for name in job_names(settings.jobs_dir):
-        yield _line(f"job {name}", lambda name=name: _job(name, url=url, settings=settings))  # type: ignore[misc]
+    for name in job_names(database.settings.jobs_dir):
+        yield _line(f"job {name}", lambda name=name: _job(name, database=database))  # type: ignore[misc]
 
 
 def _line(name: str, look: Callable[[], str]) -> CheckResult:
@@ -78,8 +78,8 @@ def _database(target: Target) -> str:
     return f"PostgreSQL {session['version']}, as {session['login']}, acting as {session['role']}"
 
 
-def _standby(target: Target, *, url: str, settings: Settings) -> str:
-    with closing(Store(target)) as store, closing(Source.of(url, settings)) as source:
+def _standby(target: Target, *, database: Database) -> str:
+    with closing(Store(target)) as store, closing(Source.of(database)) as source:
         with store.transaction():
             position = mark_position(store)
         lack = source.standby_lack(position)
@@ -109,9 +109,9 @@ def _schema(target: Target) -> str:
     return f"at head, revision {schema.state(engine(target)).head}"
 
 
-def _job(name: str, *, url: str, settings: Settings) -> str:
-    job = load_job(name, jobs_dir=settings.jobs_dir)
-    line = open_pipeline(job, url=url, settings=settings)
+def _job(name: str, *, database: Database) -> str:
+    job = load_job(name, jobs_dir=database.settings.jobs_dir)
+    line = open_pipeline(job, database=database)
     try:
         with line.store.transaction(keep=False):
             run, _ = enqueue(

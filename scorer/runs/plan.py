@@ -15,7 +15,7 @@ from typing import Any
 
 from scorer.config import Settings
 from scorer.database import schema
-from scorer.database.connection import Target, sentences
+from scorer.database.connection import Database, Target, sentences
 from scorer.database.session import Session, engine
 from scorer.database.statements import bound, statement, without_comments
 from scorer.jobs.job import Job
@@ -88,14 +88,20 @@ class PlannedStatement:
     locks: tuple[TableLock, ...]
 
 
-def plan_run(job: Job, *, url: str, settings: Settings) -> list[PlannedStatement]:
+def plan_run(job: Job, *, database: Database) -> list[PlannedStatement]:
     """Every statement of a run of `job` in order, each name once. Raises UserError where the database would refuse one."""
-    target = Target.of(url, settings, role=settings.worker_role)
+    target = database.as_worker()
     schema.require_head(engine(target))
-    reading = target if settings.read_url is None else Target.of(settings.read_url, settings, role=settings.worker_role)
+    reading = (
+        target
+        if database.settings.read_url is None
+        else Target.of(database.settings.read_url, database.settings, role=database.settings.worker_role)
+    )
     with closing(Session(target)) as primary, closing(Session(reading)) as standby:
         return [
-            _planned(job, name, when=when, session=standby if name in _AT_STANDBY else primary, settings=settings)
+            _planned(
+                job, name, when=when, session=standby if name in _AT_STANDBY else primary, settings=database.settings
+            )
             for name, when in _statements(job)
         ]
 

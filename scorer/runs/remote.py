@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from scorer.config import Settings, load_settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.embedded.server import Server
 from scorer.database.store.runs import Store
 from scorer.database.store.server import mark_position
@@ -44,8 +44,7 @@ class Own:
     """The job, the database's URL and the settings as this host has them."""
 
     job: Job
-    url: str
-    settings: Settings
+    database: Database
 
 
 def remote_task_of(job: Job, store: Store) -> RemoteTask:
@@ -96,15 +95,15 @@ def settings_here(task: RemoteTask) -> Own:
         raise UserError(
             f"job {job.name} has version {job.version} there, and {task.job_version} where it was begun; bring the same job to both."
         )
-    url = settings.database_url or Server.at(settings.home_dir).url
-    with closing(Store(Target.of(url, settings, role=settings.worker_role))) as store:
+    database = Database(settings.database_url or Server.at(settings.home_dir).url, settings)
+    with closing(Store(database.as_worker())) as store:
         here = remote_task_of(job, store)
     if here != task:
         raise UserError(
             f"its SCORER_DATABASE_URL leads to another database ({here.database}) than where job {job.name} was begun "
             f"({task.database}); name the same one."
         )
-    return Own(job, url, settings)
+    return Own(job, database)
 
 
 def why_not(work: Callable[[], None]) -> str | None:

@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from scorer.config import Settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.source.reader import Source
 from scorer.database.store.challenges import read_challenge
 from scorer.database.store.requests import Asked, Desk
@@ -50,9 +49,9 @@ _PASSED_OVER = 0.2
 class Answers:
     """A desk that answers requests for the jobs it knows, with a line kept warm for each; used by one thread."""
 
-    def __init__(self, *, url: str, settings: Settings, jobs: Iterable[Job]) -> None:
-        self._url, self._settings = url, settings
-        target = Target.of(url, settings, role=settings.worker_role)
+    def __init__(self, *, database: Database, jobs: Iterable[Job]) -> None:
+        self._database = database
+        target = database.as_worker()
         self._store = Store(replace(target, idle_timeout=min(target.idle_timeout, _IDLE)))
         self._source = Source(target)
         self._desk = Desk(self._store)
@@ -236,7 +235,7 @@ class Answers:
     def _line(self, job: Job) -> Pipeline:
         """The job's line, warm."""
         if job.name not in self._lines:
-            opened = open_pipeline(job, url=self._url, settings=self._settings)
+            opened = open_pipeline(job, database=self._database)
             close_pipeline(opened)
             # One session of each kind for all jobs: there is one thread.
             pipeline = replace(opened, store=self._store, source=self._source)

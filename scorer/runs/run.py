@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.database.statements import names_parameter
 from scorer.database.store import chores
 from scorer.database.store.ticks import Timetable
@@ -59,8 +59,7 @@ class Ended:
 def run_job(
     job: Job,
     *,
-    url: str,
-    settings: Settings,
+    database: Database,
     as_of: datetime | None = None,
     as_known_at: datetime | None = None,
     limit: int | None = None,
@@ -74,11 +73,11 @@ def run_job(
     Raises UserError where it stops; its row says why.
     """
     began = time.monotonic()
-    pipeline = open_pipeline(job, url=url, settings=settings)
-    worker = Worker(pipeline, settings=settings, url=url, workers=workers, progress=progress, watch=watch)
+    pipeline = open_pipeline(job, database=database)
+    worker = Worker(pipeline, database=database, workers=workers, progress=progress, watch=watch)
     try:
         worker.finish_what_others_left()
-        nightly = chores.nightly(settings)
+        nightly = chores.nightly(database.settings)
         run = worker.persevere(
             lambda: _begin(
                 pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
@@ -92,8 +91,7 @@ def run_job(
 def run_tick(
     job: Job,
     *,
-    url: str,
-    settings: Settings,
+    database: Database,
     tick: Tick | None,
     trigger: Trigger,
     as_of: datetime | None = None,
@@ -107,19 +105,18 @@ def run_tick(
     Raises UserError where it stops, and Stopping where it is asked to. `quiet` leaves a failure to whoever calls to tell.
     """
     began = time.monotonic()
-    pipeline = open_pipeline(job, url=url, settings=settings)
+    pipeline = open_pipeline(job, database=database)
     worker = Worker(
         pipeline,
-        settings=settings,
-        url=url,
-        workers=settings.workers,
+        database=database,
+        workers=database.settings.workers,
         watch=watch,
         stopping=stopping,
         quiet=quiet,
     )
     try:
         worker.finish_what_others_left()
-        nightly = chores.nightly(settings)
+        nightly = chores.nightly(database.settings)
         run = worker.persevere(lambda: _begin_alone(pipeline, tick=tick, trigger=trigger, as_of=as_of, nightly=nightly))
         if run is None:
             _help(worker)
@@ -138,14 +135,13 @@ def _help(worker: Worker) -> None:
 def share_runs(
     job: Job,
     *,
-    url: str,
-    settings: Settings,
+    database: Database,
     watch: Callable[[str], None] | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> None:
     """Go on with the job's runs that have lost their process, and carry batches of those that others have begun by the schedule."""
-    pipeline = open_pipeline(job, url=url, settings=settings)
-    worker = Worker(pipeline, settings=settings, url=url, watch=watch, stopping=stopping)
+    pipeline = open_pipeline(job, database=database)
+    worker = Worker(pipeline, database=database, watch=watch, stopping=stopping)
     try:
         worker.finish_what_others_left()
         _help(worker)
@@ -172,8 +168,7 @@ def _carried(worker: Worker, run: Run, *, began: float) -> Ended:
 def dry_run(
     job: Job,
     *,
-    url: str,
-    settings: Settings,
+    database: Database,
     as_of: datetime | None = None,
     as_known_at: datetime | None = None,
     limit: int | None = None,
@@ -181,7 +176,7 @@ def dry_run(
 ) -> Ended:
     """What `run_job` would find and judge, in one transaction that is rolled back; nothing is written that a run could wait for."""
     began = time.monotonic()
-    pipeline = open_pipeline(job, url=url, settings=settings)
+    pipeline = open_pipeline(job, database=database)
     try:
         with pipeline.store.transaction(keep=False):
             run, eligible = enqueue(
@@ -190,7 +185,7 @@ def dry_run(
                 as_known_at=as_known_at,
                 limit=limit,
                 trigger=Trigger.MANUAL,
-                nightly=chores.nightly(settings),
+                nightly=chores.nightly(database.settings),
                 kept=False,
             )
             counts = Counts()

@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeVar
 
-from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.database.store.runs import Store
 from scorer.database.store.server import ServerLoad, is_held, look_around, mark_position
 from scorer.database.store.ticks import Timetable
@@ -48,8 +48,7 @@ class Worker:
         self,
         pipeline: Pipeline,
         *,
-        settings: Settings,
-        url: str,
+        database: Database,
         workers: int = 1,
         progress: Progress | None = None,
         watch: Callable[[str], None] | None = None,
@@ -59,9 +58,9 @@ class Worker:
         """`watch` is told the name of each step as it ends; `quiet` leaves a failure to whoever calls to tell."""
         # A batch makes and frees a hundred thousand objects, none of them in a circle: Python need not look for circles so often.
         gc.set_threshold(*_COLLECTED_AFTER)
-        self.pipeline, self.settings, self.url, self.workers = pipeline, settings, url, workers
+        self.pipeline, self.database, self.workers = pipeline, database, workers
         self.progress, self.watch, self.stopping, self.quiet = progress, watch, stopping, quiet
-        self.governor = Governor(Neighbour.of(settings), look=self._look_around, pause=self._rest)
+        self.governor = Governor(Neighbour.of(database.settings), look=self._look_around, pause=self._rest)
         self._followed: int | None = None
 
     def close(self) -> None:
@@ -118,14 +117,14 @@ class Worker:
         tell = self._progress_of(run, total=total)
         if total <= self.pipeline.batch_size:
             self._drain_here(run, tell=tell)
-        elif self.workers > 1 or self.settings.backend == "dask":
+        elif self.workers > 1 or self.database.settings.backend == "dask":
             self._drain_with_others(run, total=total, tell=tell)
             self._drain_here(run, tell=tell)
         elif not self._may_read_ahead:
             self._drain_here(run, tell=tell)
         else:
             # The database is as busy with a batch as this process is: with two in hand, neither waits for the other.
-            with WorkerThreads(1, _drain_in_thread, self.pipeline, run, self.url, self.settings) as second:
+            with WorkerThreads(1, _drain_in_thread, self.pipeline, run, self.database) as second:
                 # Half a batch first: out of step, one reads while the other judges and writes.
                 half = max(-(-self.pipeline.batch_size // 2), self.pipeline.suites.pool_rows)
                 self._drain_here(run, tell=lambda: self._hear(second, run, seconds=0, tell=tell), first=half)
@@ -186,7 +185,7 @@ class Worker:
     def _adopt(self, run: Run) -> None:
         """Open the line anew, with the model now in production, in the sessions that hold the run."""
         with _OPENING:
-            opened = open_pipeline(self.pipeline.job, url=self.url, settings=self.settings)
+            opened = open_pipeline(self.pipeline.job, database=self.database)
         close_pipeline(opened)
         self.pipeline = replace(
             opened, store=self.pipeline.store, source=self.pipeline.source, at_a_time=self.pipeline.at_a_time
@@ -233,12 +232,12 @@ class Worker:
     def _drain_with_others(self, run: Run, *, total: int, tell: Callable[[], None]) -> None:
         """Let others carry the run's batches; what one that dies leaves behind is for whoever called."""
         count = min(self.workers, -(-total // self.pipeline.batch_size))
-        if self.settings.backend == "dask":
+        if self.database.settings.backend == "dask":
             self._drain_with_cluster(run, count=count, tell=tell)
             return
-        told = (run, self.url, self.settings)
+        told = (run, self.database)
         level = _log.getEffectiveLevel()
-        in_threads = self.settings.backend == "threads"
+        in_threads = self.database.settings.backend == "threads"
         with (
             WorkerThreads(count, _drain_in_thread, self.pipeline, *told)
             if in_threads
@@ -252,7 +251,7 @@ class Worker:
     def _drain_with_cluster(self, run: Run, *, count: int, tell: Callable[[], None]) -> None:
         """Carry the run's batches beside a cluster's workers, who carry theirs: where it is busy, or gone, nothing waits for it."""
         task = self.persevere(lambda: remote_task_of(self.pipeline.job, self.pipeline.store), run=run)
-        with with_remote_workers(_drain_away, task, run, count=count, settings=self.settings):
+        with with_remote_workers(_drain_away, task, run, count=count, settings=self.database.settings):
             self._stop_if_asked()
             while self.persevere(lambda: self.carry_one(run), run=run) is not None:
                 tell()
@@ -335,7 +334,7 @@ class Worker:
 
     def persevere(self, action: Callable[[], _Result], *, run: Run | None = None) -> _Result:
         """What `action` gives; tried again, in new sessions and after a wait, where the database fails under it."""
-        for wait in self.settings.retry_waits:
+        for wait in self.database.settings.retry_waits:
             try:
                 return action()
             except DatabaseUnavailable as error:
@@ -364,17 +363,16 @@ def _write_back(store: Store, job: Job) -> int:
 def _drain_alone(
     job: Job,
     run: Run,
-    url: str,
-    settings: Settings,
+    database: Database,
     level: int,
     tell: Callable[[str], None],
     stopping: Callable[[], bool],
     /,
 ) -> None:
     """What each further process does: carry batches until none is left, or it is to stop."""
-    configure(level=level, log_format=settings.log_format)  # a new process has no log of its own
-    pipeline = open_pipeline(job, url=url, settings=settings)
-    worker = Worker(pipeline, settings=settings, url=url, watch=tell, stopping=stopping)
+    configure(level=level, log_format=database.settings.log_format)  # a new process has no log of its own
+    pipeline = open_pipeline(job, database=database)
+    worker = Worker(pipeline, database=database, watch=tell, stopping=stopping)
     try:
         while not stopping() and worker.persevere(lambda: worker.carry_one(run)) is not None:
             pass
@@ -385,17 +383,15 @@ def _drain_alone(
 def _drain_in_thread(
     pipeline: Pipeline,
     run: Run,
-    url: str,
-    settings: Settings,
+    database: Database,
     tell: Callable[[str], None],
     stopping: Callable[[], bool],
     /,
 ) -> None:
     """The same for each further thread, on a line with sessions of its own."""
     worker = Worker(
-        with_own_sessions(pipeline, url=url, settings=settings),
-        settings=settings,
-        url=url,
+        with_own_sessions(pipeline, database=database),
+        database=database,
         watch=tell,
         stopping=stopping,
     )
@@ -412,8 +408,8 @@ def _drain_away(task: RemoteTask, run_id: int) -> str | None:
     def drain() -> None:
         here = settings_here(task)
         with _OPENING:
-            pipeline = open_pipeline(here.job, url=here.url, settings=here.settings)
-        worker = Worker(pipeline, settings=here.settings, url=here.url)
+            pipeline = open_pipeline(here.job, database=here.database)
+        worker = Worker(pipeline, database=here.database)
 
         def carry() -> Counts | None:
             """One batch; None where none is left, or whoever began the run has stopped, or died, and so holds it no more."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from scorer.config import Settings
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database
 from scorer.database.session import engine
 from scorer.database.source.reader import Source
 from scorer.database.store.challenges import Challenge, read_challenge
@@ -28,17 +28,17 @@ from scorer.scoring.pipeline import Pipeline
 from scorer.scoring.validation.suites import Suites
 
 
-def open_pipeline(job: Job, *, url: str, settings: Settings, model: LoadedModel | None = None) -> Pipeline:
+def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = None) -> Pipeline:
     """All that a worker needs, checked: schema at head, model in production and unaltered, suites and statements in agreement.
 
     Where a `model` is given, the line has that one instead, and no challenger.
     """
-    target = Target.of(url, settings, role=settings.worker_role)
-    store, source = Store(target), Source.of(url, settings)
+    target = database.as_worker()
+    store, source = Store(target), Source.of(database)
     try:
         source.open_ahead()
         schema.require_head(engine(target))
-        pipeline = _line(job, store, source, settings=settings, model=model)
+        pipeline = _line(job, store, source, settings=database.settings, model=model)
         _require_columns(pipeline)
     except BaseException:
         store.close()
@@ -67,11 +67,11 @@ def _line(job: Job, store: Store, source: Source, *, settings: Settings, model: 
     )
 
 
-def with_own_sessions(pipeline: Pipeline, *, url: str, settings: Settings) -> Pipeline:
+def with_own_sessions(pipeline: Pipeline, *, database: Database) -> Pipeline:
     """The same line once more, with sessions of its own; each is used by one thread at a time."""
     source = pipeline.source.beside()
     source.open_ahead()
-    return replace(pipeline, store=Store(Target.of(url, settings, role=settings.worker_role)), source=source)
+    return replace(pipeline, store=Store(database.as_worker()), source=source)
 
 
 def close_pipeline(pipeline: Pipeline) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from scorer.config import Settings
-from scorer.database.connection import Target
 from scorer.database.source.reader import Source
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import read_landmarks
@@ -84,7 +83,7 @@ def _cohort(search: RemoteSearch, data_sha256: str) -> tuple[Job, TrialData]:
         if (search, data_sha256) not in _read:
             _read.clear()
             here = settings_here(search.task)
-            target = Target.of(here.url, here.settings, role=here.settings.worker_role)
+            target = here.database.as_worker()
             steps = {"first_landmark": search.landmark_step, "landmark_step": search.landmark_step}
             with closing(Source(target)) as source:
                 landmarks = read_landmarks(here.job, source, parameters=steps)

@@ -36,6 +36,7 @@ import sklearn.ensemble  # noqa: F401
 
 from scorer.cli import main as cli
 from scorer.config import Settings, shipped_root
+from scorer.database.connection import Database
 from scorer.database.source.load import load
 from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
@@ -83,8 +84,7 @@ def run_once(order: dict[str, Any]) -> None:
     with patch.object(Worker, "_may_read_ahead", order["both_hands"]):
         run_job(
             load_job(JOB),
-            url=order["url"],
-            settings=order["settings"],
+            database=Database(order["url"], order["settings"]),
             as_of=datetime.fromisoformat(order["as_of"]),
             workers=order["workers"],
             progress=print if order["with_progress"] else None,
@@ -96,14 +96,17 @@ def replay(order: dict[str, Any]) -> None:
     """Whole runs, one after the other, as of each of the times `as_ofs`."""
     for as_of in order["as_ofs"]:
         run_job(
-            load_job(JOB), url=order["url"], settings=order["settings"], as_of=datetime.fromisoformat(as_of), workers=1
+            load_job(JOB),
+            database=Database(order["url"], order["settings"]),
+            as_of=datetime.fromisoformat(as_of),
+            workers=1,
         )
 
 
 def show_columns(order: dict[str, Any]) -> None:
     """Writes what is read of nobody, so that the nursery can prove the suites without a session of its own."""
     job = load_job(JOB)
-    line = open_pipeline(job, url=order["url"], settings=order["settings"])
+    line = open_pipeline(job, database=Database(order["url"], order["settings"]))
     with Path(order["trail"]).open("wb") as file:
         pickle.dump((line.source.observations(job, ()), line.source.attributes(job, ())), file)
     close_pipeline(line)
@@ -120,7 +123,7 @@ def prove_suites(order: dict[str, Any]) -> None:
 
 def carry_alone(order: dict[str, Any]) -> None:
     """Batches of the run `run_id` until none is left to claim: what one worker of several does."""
-    line = open_pipeline(load_job(JOB), url=order["url"], settings=order["settings"])
+    line = open_pipeline(load_job(JOB), database=Database(order["url"], order["settings"]))
     as_of, watch = datetime.fromisoformat(order["as_of"]), Watch(order)
     run = Run(order["run_id"], JOB, Trigger.MANUAL, "running", as_of, as_of, None, Counts())
     while carry_batch(line, run, watch=watch) is not None:
@@ -130,7 +133,7 @@ def carry_alone(order: dict[str, Any]) -> None:
 
 def answer_requests(order: dict[str, Any]) -> None:
     """A desk that answers requests until it is killed; its trail says when it begins."""
-    desk = Answers(url=order["url"], settings=order["settings"], jobs=[load_job(JOB)])
+    desk = Answers(database=Database(order["url"], order["settings"]), jobs=[load_job(JOB)])
     desk.warm()
     Watch(order)("warm")
     while True:
@@ -570,7 +573,7 @@ def begin_run(settings: Settings) -> Callable[..., Run]:
     """Begins a run, with everything due in it waiting, and lets go of it as if its process had died."""
 
     def begin(url: str, *, as_of: datetime = NOW) -> Run:
-        line = open_pipeline(load_job(JOB), url=url, settings=settings)
+        line = open_pipeline(load_job(JOB), database=Database(url, settings))
         try:
             with line.store.transaction():
                 run, eligible = enqueue(line, as_of=as_of, limit=None, trigger=Trigger.MANUAL)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.jobs.job import Job
 from scorer.runs.requests import Answers
 
@@ -93,7 +94,7 @@ def test_desks_killed_at_random_moments_lose_nothing_and_double_nothing(
         for each in desks:
             each.kill()
             each.wait()
-    last = Answers(url=url, settings=settings, jobs=[sepsis])
+    last = Answers(database=Database(url, settings), jobs=[sepsis])
     try:
 
         def drained() -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.jobs.job import Job
 from scorer.runs.run import run_job
 
@@ -273,7 +274,7 @@ def test_a_run_goes_on_when_one_of_its_own_workers_is_killed(
             os.kill(victims[0], signal.SIGKILL)
 
     tiny = replace(ward.settings, batch_size=1)
-    ended = run_job(sepsis, url=ward.url, settings=tiny, as_of=ward.as_of, workers=4, progress=kill_one)
+    ended = run_job(sepsis, database=Database(ward.url, tiny), as_of=ward.as_of, workers=4, progress=kill_one)
     assert victims
     assert "Going on without further workers" in caplog.text
     assert (ended.status, ended.counts.eligible) == ("succeeded", VISITS)

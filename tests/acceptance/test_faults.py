@@ -29,7 +29,7 @@ import pytest
 
 from scorer.config import Settings, shipped_root
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.embedded import server as embedded
 from scorer.database.embedded.server import Server
 from scorer.database.session import engine
@@ -111,8 +111,8 @@ def hospital(home: Path, settings: Settings, fill: Callable[..., None]) -> Itera
         for table in ("visits", "patient_observations", "outcomes"):
             cursor.execute((shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
     schema.upgrade(engine(Target.of(url, settings, role=None)))
-    admission.install_jobs(url=url, settings=settings)
-    admission.grant_source(url=url, settings=settings)
+    admission.install_jobs(database=Database(url, settings))
+    admission.grant_source(database=Database(url, settings))
     fill(url, visits=VISITS, now=datetime.now(UTC))  # the model declines to score a stay of months
     yield found
     found.lives.close()

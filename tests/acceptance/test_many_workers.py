@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.log import events
@@ -42,7 +43,7 @@ class Clinic:
 
     def run(self, **more: Any) -> Ended:
         """One run, by this process and whoever helps it."""
-        return run_job(self.job, url=self.url, settings=self.settings, as_of=NOW, **more)
+        return run_job(self.job, database=Database(self.url, self.settings), as_of=NOW, **more)
 
     def carriers(self) -> set[int]:
         """The processes that have carried batches."""
@@ -65,7 +66,7 @@ def undisturbed(
 ) -> str:
     """A database where one process has scored everybody."""
     url = make_database(cohort(VISITS))
-    run_job(sepsis, url=url, settings=settings, as_of=NOW)
+    run_job(sepsis, database=Database(url, settings), as_of=NOW)
     return url
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.jobs.job import Job
 from scorer.runs.run import run_job
 
@@ -56,7 +57,7 @@ def scores_of(
                 if change:
                     cursor.execute(change)
             sized = replace(settings, batch_size=batch_size)
-            ended = run_job(sepsis, url=url, settings=sized, as_of=NOW, workers=workers, limit=limit)
+            ended = run_job(sepsis, database=Database(url, sized), as_of=NOW, workers=workers, limit=limit)
             assert ended.counts.eligible == (limit or VISITS)
             with connection, connection.cursor() as cursor:
                 cursor.execute(_SCORES)

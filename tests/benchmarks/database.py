@@ -13,7 +13,7 @@ import psycopg2
 
 from scorer.config import Settings, shipped_root
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.session import engine
 from scorer.registry import registration as admission
 
@@ -57,8 +57,8 @@ def put_in_place(url: str, settings: Settings) -> None:
     for table in ("visits", "patient_observations", "outcomes"):
         execute(url, (shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
     schema.upgrade(engine(Target.of(url, settings, role=None)))
-    admission.install_jobs(url=url, settings=settings)
-    admission.grant_source(url=url, settings=settings)
+    admission.install_jobs(database=Database(url, settings))
+    admission.grant_source(database=Database(url, settings))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 import psycopg2
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.database.source.reader import microseconds
 from scorer.registry.model import LoadedModel, band_names
 from scorer.scoring.features import build
@@ -53,7 +54,7 @@ class Contestant:
 
     def _build(self, url: str) -> None:
         job, parts = self.task.job, []
-        line = open_pipeline(job, url=url, settings=Settings(home=self.task.home))
+        line = open_pipeline(job, database=Database(url, Settings(home=self.task.home)))
         try:
             for start in range(0, len(self.visits), _TOGETHER):
                 items = tuple(WorkItem(entity_id=each, as_of=AS_OF) for each in self.visits[start : start + _TOGETHER])

@@ -23,7 +23,7 @@ from typing import Any
 import psycopg2
 
 from scorer.config import Settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.embedded.server import Server
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.status import Watch
@@ -101,7 +101,7 @@ def measure(
 
 
 def _run(url: str, job: Job, settings: Settings, *, due: int) -> None:
-    ended = run_job(job, url=url, settings=settings, as_of=AS_OF)
+    ended = run_job(job, database=Database(url, settings), as_of=AS_OF)
     assert (ended.counts.eligible, ended.counts.scored) == (due, due), ended
 
 

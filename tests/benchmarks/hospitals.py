@@ -23,6 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.database.embedded.server import Server
 from scorer.jobs.job import load_job
 from scorer.runs.run import run_job
@@ -137,7 +138,7 @@ def _warm(url: str, home: Path) -> None:
 def _carry(url: str, home: Path) -> float:
     """Score all that is due; the seconds of processor that this took here."""
     began = time.process_time()
-    run_job(load_job(NAME), url=url, settings=Settings(home=home), as_of=AS_OF)
+    run_job(load_job(NAME), database=Database(url, Settings(home=home)), as_of=AS_OF)
     return time.process_time() - began
 
 

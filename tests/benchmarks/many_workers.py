@@ -20,6 +20,7 @@ import numpy as np
 from distributed import LocalCluster
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.database.embedded.server import Server
 from scorer.runs.run import run_job
 from tests.benchmarks import database
@@ -58,7 +59,7 @@ def _measure(asked: argparse.Namespace, server_url: str, template: str, settings
         for workers, backend in ways:
             with database.copy_of(server_url, template) as copy:
                 began = time.monotonic()
-                run_job(job, url=copy, settings=replace(settings, backend=backend), as_of=AS_OF, workers=workers)
+                run_job(job, database=Database(copy, replace(settings, backend=backend)), as_of=AS_OF, workers=workers)
                 if turn:
                     seconds[workers, backend].append(time.monotonic() - began)
                 found, _ = database.results(copy)

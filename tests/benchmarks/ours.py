@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.runs.run import run_job
 from scorer.scoring.timing import StepTimer
 from tests.benchmarks.database import execute
@@ -55,7 +56,7 @@ class Contestant:
     def run(self) -> None:
         """Score all that is due."""
         with stages_counted() as self.stages:
-            run_job(self.task.job, url=self.url, settings=self.settings, as_of=AS_OF, workers=self.workers)
+            run_job(self.task.job, database=Database(self.url, self.settings), as_of=AS_OF, workers=self.workers)
 
     def done(self) -> dict[str, object]:
         """Seconds from begin to commit, and by stage."""

@@ -26,7 +26,7 @@ from typing import Any
 import psycopg2
 
 from scorer.config import Settings
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.embedded.server import Server
 from scorer.database.notifications import Listener
 from scorer.jobs.job import load_job
@@ -113,7 +113,7 @@ def measure(
         for part in TO_NOW.split(";"):
             execute(url, part)
         execute(url, "VACUUM ANALYZE")
-        run_job(load_job(NAME), url=url, settings=settings)
+        run_job(load_job(NAME), database=Database(url, settings))
         return _measured(url, settings, visits=visits, requests=requests, sessions=sessions, profile=profile)
     finally:
         drop(server_url, url)
@@ -124,7 +124,7 @@ def _answer(url: str, settings: Settings, ready: Any, stop: Any, profile: bool) 
     from scorer.runs.requests import Answers
 
     job = load_job(NAME)
-    desk = Answers(url=url, settings=settings, jobs=[job])
+    desk = Answers(database=Database(url, settings), jobs=[job])
     listener = Listener.for_requests(Target.of(url, settings, role=settings.worker_role))
     desk.warm()
     listener.open()

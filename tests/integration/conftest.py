@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 
 from scorer.config import Settings, shipped_root
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.store.runs import Store
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job, load_job
@@ -120,7 +120,9 @@ class Hospital:
 
     def run(self, job: Job | None = None, *, as_of: datetime | None = None, **arguments: Any) -> Ended:
         """One run, whose counts balance in what it gives and in its row."""
-        ended = run_job(job or self.job, url=self.url, settings=self.settings, as_of=as_of or self.noon, **arguments)
+        ended = run_job(
+            job or self.job, database=Database(self.url, self.settings), as_of=as_of or self.noon, **arguments
+        )
         assert ended.counts.balanced
         columns = "eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed"
         ((status, *counts),) = self.rows(
@@ -320,7 +322,7 @@ def open_desk(ward: Any) -> Iterator[Callable[..., Answers]]:
     opened: list[Answers] = []
 
     def give(*jobs: Job) -> Answers:
-        opened.append(Answers(url=ward.url, settings=ward.settings, jobs=jobs or [ward.job]))
+        opened.append(Answers(database=Database(ward.url, ward.settings), jobs=jobs or [ward.job]))
         return opened[-1]
 
     yield give

@@ -13,7 +13,7 @@ import pytest
 
 from scorer.config import Settings
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.session import engine
 from scorer.errors import UserError
 from scorer.jobs.job import Job
@@ -51,7 +51,7 @@ def test_a_function_planted_in_public_is_never_run(database_url: str, settings: 
             "$$INSERT INTO public.caught VALUES (current_user) RETURNING 1::bigint$$"
         )
     schema.upgrade(engine(Target.of(database_url, settings, role=None)))
-    admission.install_jobs(url=database_url, settings=settings)
+    admission.install_jobs(database=Database(database_url, settings))
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM public.caught")
         assert cursor.fetchone() == (0,)
@@ -118,7 +118,7 @@ def test_a_time_in_the_future_is_refused(hospital: Any) -> None:
 
 
 def test_a_run_takes_now_from_the_databases_clock(hospital: Any) -> None:
-    ended = run_job(hospital.job, url=hospital.url, settings=hospital.settings)
+    ended = run_job(hospital.job, database=Database(hospital.url, hospital.settings))
     ((as_of, started_at),) = hospital.rows("SELECT as_of, started_at FROM scorer.runs")
     assert ended.as_of == as_of == started_at
 
@@ -134,7 +134,7 @@ def test_nobody_waits_for_a_dry_run(hospital: Any, sepsis: Job) -> None:
     tried: list[Any] = []
     thread = threading.Thread(
         target=lambda: tried.append(
-            dry_run(sepsis, url=hospital.url, settings=hospital.settings, as_of=hospital.noon, progress=hold)
+            dry_run(sepsis, database=Database(hospital.url, hospital.settings), as_of=hospital.noon, progress=hold)
         )
     )
     thread.start()
@@ -150,8 +150,8 @@ def test_nobody_waits_for_a_dry_run(hospital: Any, sepsis: Job) -> None:
 
 def test_whoever_enqueues_does_not_wait_for_a_batch_in_hand(hospital: Any, sepsis: Job) -> None:
     hospital.admit(*range(1, 7))
-    first = open_pipeline(sepsis, url=hospital.url, settings=hospital.settings)
-    second = open_pipeline(sepsis, url=hospital.url, settings=hospital.settings)
+    first = open_pipeline(sepsis, database=Database(hospital.url, hospital.settings))
+    second = open_pipeline(sepsis, database=Database(hospital.url, hospital.settings))
     try:
         with first.store.transaction():
             run, eligible = enqueue(first, as_of=hospital.noon, limit=None, trigger=Trigger.MANUAL)

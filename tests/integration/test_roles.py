@@ -20,7 +20,7 @@ import pytest
 from scorer.cli import main as cli
 from scorer.config import Settings, shipped_root
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.embedded.server import Server
 from scorer.database.session import engine
 from scorer.database.source.load import load
@@ -799,14 +799,16 @@ def test_a_run_needs_no_more_than_the_workers_role(
 ) -> None:
     load_visits(migrated_url, tmp_path)
     as_worker = as_login(migrated_url, logins["worker"])
-    ended = run_job(sepsis, url=as_worker, settings=replace(settings, batch_size=20), as_of=NOW + timedelta(hours=1))
+    ended = run_job(
+        sepsis, database=Database(as_worker, replace(settings, batch_size=20)), as_of=NOW + timedelta(hours=1)
+    )
     assert (ended.status, ended.counts.eligible, ended.counts.balanced) == ("succeeded", 60, True)
     assert ended.counts.scored > 30
     written_back = run_sql(migrated_url, "SELECT count(*) FROM public.visits WHERE sepsis_score IS NOT NULL")
     assert written_back == [(ended.counts.scored,)]
     assert run_sql(migrated_url, "SELECT count(*) FROM scorer.batches") == [(3,)]
     assert run_sql(migrated_url, "SELECT 1 FROM reporting.quarantine LIMIT 1")
-    again = run_job(sepsis, url=as_worker, settings=settings, as_of=NOW + timedelta(hours=1))
+    again = run_job(sepsis, database=Database(as_worker, settings), as_of=NOW + timedelta(hours=1))
     assert again.counts.scored == 0
 
 
@@ -822,7 +824,7 @@ def test_no_other_login_can_run_a_job(
     url: str, logins: dict[str, str], settings: Settings, sepsis: Job, role: str
 ) -> None:
     with pytest.raises(UserError, match="role") as told:
-        run_job(sepsis, url=as_login(url, logins[role]), settings=settings)
+        run_job(sepsis, database=Database(as_login(url, logins[role]), settings))
     assert "\n" not in str(told.value)
 
 

@@ -16,6 +16,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, load_job
@@ -44,8 +45,8 @@ def wards(hospital: Any, site: Path, make_model: Callable[..., Path]) -> Any:
         hospital.job, regression(hospital.job), version="2025.1", models=site / "models", interval=INTERVAL
     )
     assert model.exists()
-    admission.install_jobs(url=hospital.url, settings=hospital.settings)
-    refused = admission.grant_source(url=hospital.url, settings=hospital.settings)
+    admission.install_jobs(database=Database(hospital.url, hospital.settings))
+    refused = admission.grant_source(database=Database(hospital.url, hospital.settings))
     assert set(refused.values()) == {None}
     return hospital
 
@@ -153,8 +154,9 @@ def test_many_batches_and_workers_give_the_same_bits(wards: Any, make_database: 
     name = wards.one("SELECT current_database()")
     wards.close()
     other = type(wards)(
-        url=make_database(name),
-        settings=Settings(home=wards.settings.home, jobs_dir=wards.settings.jobs_dir, batch_size=3),
+        database=Database(
+            make_database(name), Settings(home=wards.settings.home, jobs_dir=wards.settings.jobs_dir, batch_size=3)
+        ),
         job=wards.job,
     )
     try:
@@ -254,7 +256,7 @@ def test_wards_are_scored_on_demand_by_what_their_job_calls_due(wards: Any) -> N
     wards.execute(
         "INSERT INTO scorer.requests (job, entity_id) SELECT 'ward_load', e FROM unnest(%s::text[]) AS e", asked
     )
-    desk = Answers(url=wards.url, settings=wards.settings, jobs=[wards.shipped, wards.job])
+    desk = Answers(database=Database(wards.url, wards.settings), jobs=[wards.shipped, wards.job])
     try:
         assert desk.answer_waiting() == len(asked)
         assert desk.answer_waiting() == 0

@@ -35,7 +35,7 @@ from scorer.daemon.nightly_loop import NightlyLoop
 from scorer.daemon.request_loop import RequestLoop
 from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.embedded.server import Server
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import engine
@@ -94,8 +94,8 @@ def hospital() -> Iterator[tuple[str, Settings]]:
                 for table in ("visits", "patient_observations", "outcomes"):
                     cursor.execute((shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
             schema.upgrade(engine(Target.of(server.url, settings, role=None)))
-            admission.install_jobs(url=server.url, settings=settings)
-            refused = [why for why in admission.grant_source(url=server.url, settings=settings).values() if why]
+            admission.install_jobs(database=Database(server.url, settings))
+            refused = [why for why in admission.grant_source(database=Database(server.url, settings)).values() if why]
             assert not refused, refused
             yield server.url, settings
     finally:
@@ -130,8 +130,8 @@ class Soak:
         self._url, self.settings = url, settings
         self.loops = self._start()
         jobs = [loop.job for loop in self.loops.values()]
-        self._requests = RequestLoop(jobs, url=url, settings=settings)
-        self._nights = NightlyLoop(jobs, url=url, settings=settings, clock=lambda: self.now)
+        self._requests = RequestLoop(jobs, database=Database(url, settings))
+        self._nights = NightlyLoop(jobs, database=Database(url, settings), clock=lambda: self.now)
         self._metrics = Metrics(
             Watch(ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=timedelta(seconds=10))),
             state=State(self.loops),
@@ -148,8 +148,7 @@ class Soak:
         loops = {
             name: ScheduleLoop(
                 load_job(name, jobs_dir=self.settings.jobs_dir),
-                url=self._url,
-                settings=self.settings,
+                database=Database(self._url, self.settings),
                 clock=lambda: self.now,
             )
             for name in ("sepsis", "decline")

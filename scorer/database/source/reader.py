@@ -29,9 +29,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import dbapi
 
-from scorer.config import Settings
 from scorer.database.array_literals import texts
-from scorer.database.connection import Target, columns_uri, sentences
+from scorer.database.connection import Database, Target, columns_uri, sentences
 from scorer.database.statements import bound, statement, without_comments
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
@@ -86,11 +85,15 @@ class Source:
         self._inputs: dict[str, str] = {}  # by a job's version, the columns of its observations that are inputs
 
     @classmethod
-    def of(cls, url: str, settings: Settings) -> Self:
+    def of(cls, database: Database) -> Self:
         """The tables of the database at `url`, by way of its standby where the settings name one, in the worker's role."""
-        role, read_url = settings.worker_role, settings.read_url
-        standby = None if read_url is None else Target.of(read_url, settings, role=role)
-        return cls(Target.of(url, settings, role=role), standby=standby, lag_limit=settings.read_lag_limit)
+        role, read_url = database.settings.worker_role, database.settings.read_url
+        standby = None if read_url is None else Target.of(read_url, database.settings, role=role)
+        return cls(
+            database.as_worker(),
+            standby=standby,
+            lag_limit=database.settings.read_lag_limit,
+        )
 
     def beside(self) -> Source:
         """The same tables once more, in sessions of its own."""

@@ -16,7 +16,7 @@ import pytest
 from scorer.daemon.chores import CHORES, Chore
 from scorer.daemon.nightly_loop import NightlyLoop
 from scorer.daemon.outage import Outage
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.session import Session
 from scorer.database.store import chores as nights
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
@@ -50,14 +50,17 @@ def loop(hospital: Any, clock: Clock) -> Any:
     def make(do: Callable[..., None] | None = None, *, began: datetime | None = None) -> tuple[NightlyLoop, list[str]]:
         done: list[str] = []
 
-        def chore(job: Any, url: str, settings: Any, stopping: Callable[[], bool]) -> None:
+        def chore(job: Any, database: Any, stopping: Callable[[], bool]) -> None:
             done.append(job.name)
             if do is not None:
                 do(stopping)
 
         now, clock.now = clock.now, began or clock.now
         made = NightlyLoop(
-            (hospital.job,), url=hospital.url, settings=hospital.settings, chores=(Chore("tidy", chore),), clock=clock
+            (hospital.job,),
+            database=Database(hospital.url, hospital.settings),
+            chores=(Chore("tidy", chore),),
+            clock=clock,
         )
         made.step()  # it is here that a lane begins
         clock.now = now
@@ -199,7 +202,7 @@ def test_a_chore_that_the_database_keeps_from_its_end_is_given_up_and_the_others
 
     chores = Chore("full", full), Chore("other", lambda *_: done.append("other"))
     made = NightlyLoop(
-        (hospital.job,), url=hospital.url, settings=hospital.settings, outage=outage, chores=chores, clock=clock
+        (hospital.job,), database=Database(hospital.url, hospital.settings), outage=outage, chores=chores, clock=clock
     )
     with closing(made), caplog.at_level(logging.INFO):
         made.step()
@@ -307,7 +310,7 @@ def test_a_reload_changes_the_schedule(hospital: Any, lane: Any, clock: Clock) -
 
 
 def test_a_schedule_that_cannot_be_read_is_found_by_check(hospital: Any) -> None:
-    lines = list(check.check(url=hospital.url, settings=replace(hospital.settings, nightly="at night")))
+    lines = list(check.check(database=Database(hospital.url, replace(hospital.settings, nightly="at night"))))
     broken = [line for line in lines if not line.holds]
     assert [line.name for line in broken] == ["nightly"]
     assert 'nightly: "at night" is not cron\'s five fields' in broken[0].found

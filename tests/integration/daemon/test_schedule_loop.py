@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scorer.daemon.schedule_loop import ScheduleLoop
+from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
@@ -43,7 +44,7 @@ def lane_of(hospital: Any, clock: Clock) -> Iterator[Callable[..., ScheduleLoop]
 
     def make(job: Job | None = None, **settings: Any) -> ScheduleLoop:
         lane = ScheduleLoop(
-            job or hospital.job, url=hospital.url, settings=replace(hospital.settings, **settings), clock=clock
+            job or hospital.job, database=Database(hospital.url, replace(hospital.settings, **settings)), clock=clock
         )
         made.append(lane)
         return lane

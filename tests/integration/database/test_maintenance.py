@@ -25,7 +25,7 @@ from scorer.cli.maintain import maintain
 from scorer.config import Settings
 from scorer.database import maintenance as upkeep
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.maintenance import Done
 from scorer.database.session import Session, engine
 from scorer.database.upgrade_locks import pending_locks
@@ -139,7 +139,7 @@ class Ledger:
     def maintain(self, *, dry_run: bool = False, **options: object) -> list[Done]:
         """What an upkeep did."""
         done: list[Done] = []
-        upkeep.maintain(self.url, replace(self.settings, **options), dry_run=dry_run, tell=done.append)
+        upkeep.maintain(Database(self.url, replace(self.settings, **options)), dry_run=dry_run, tell=done.append)
         return done
 
 
@@ -446,7 +446,7 @@ def test_a_daemon_makes_partitions_at_night_and_takes_nothing_away(ledger: Ledge
     expired(ledger)
     settings = replace(ledger.settings, partitions_ahead=5, keep_ledger=KEPT, expired_ledger="drop")
     for _ in range(2):
-        upkeep.nightly_upkeep(sepsis, ledger.url, settings, lambda: False)
+        upkeep.nightly_upkeep(sepsis, Database(ledger.url, settings), lambda: False)
     assert ledger.partitions()[-1] == f"scores_{month(datetime.now(UTC), 5)}"
     assert ledger.partitions()[:2] == ["scores_2024_01", "scores_2024_02"]
 
@@ -619,7 +619,7 @@ def test_a_login_that_may_not_act_as_the_owner_is_told_so(ledger: Ledger) -> Non
     try:
         url = ledger.url.replace("//scorer@", f"//{name}:only-for-tests@")
         with pytest.raises(UserError, match='permission denied to set role "scorer_owner"; GRANT that role'):
-            upkeep.maintain(url, ledger.settings, dry_run=False, tell=print)
+            upkeep.maintain(Database(url, ledger.settings), dry_run=False, tell=print)
         made: list[str] = []
         with closing(Session(Target.of(url, ledger.settings, role="scorer_worker"))) as session, session.transaction():
             made += upkeep.make_partitions(session, months=4)

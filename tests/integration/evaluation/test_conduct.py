@@ -17,6 +17,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from scorer.config import shipped_root
+from scorer.database.connection import Database
 from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
 from scorer.evaluation.conduct import Conducted, Wanted, conduct
@@ -89,8 +90,7 @@ def evaluation(hospital: Any, job: Job | None = None, **wanted: Any) -> Conducte
     return conduct(
         job or hospital.job,
         Wanted(**{"every": every, "outcomes": True, **wanted}),
-        url=hospital.url,
-        settings=hospital.settings,
+        database=Database(hospital.url, hospital.settings),
     )
 
 

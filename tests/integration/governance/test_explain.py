@@ -15,7 +15,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from scorer.cli.main import main
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.store.challenges import start_challenge, stop_challenge
 from scorer.database.store.runs import Store
 from scorer.errors import UserError
@@ -110,7 +110,7 @@ def test_the_reasons_are_the_same_in_whatever_batch(scored: Any, make_database: 
     scored._connection = None
     twin = make_database(scored.url.split("?")[0].rsplit("/", 1)[1])
     scored.run()
-    other = replace(scored, url=twin, settings=replace(scored.settings, batch_size=7), _connection=None)
+    other = replace(scored, database=Database(twin, replace(scored.settings, batch_size=7)), _connection=None)
     other.run()
     query = (
         "SELECT entity_id, rank, kind, feature, value, encode(float8send(contribution), 'hex'), observation_id "
@@ -144,7 +144,7 @@ def test_a_model_that_cannot_be_taken_apart_has_no_reasons_and_says_so(
     assert hospital.scores()
     assert hospital.one("SELECT count(*) FROM scorer.score_reasons") == 0
     with pytest.raises(UserError, match="cannot be taken apart, so that its scores have no reasons"):
-        explain(hospital.job, "1", url=hospital.url, settings=hospital.settings)
+        explain(hospital.job, "1", database=Database(hospital.url, hospital.settings))
 
 
 class Wrong(Ensemble):
@@ -201,7 +201,7 @@ def test_an_answer_gives_its_reasons(ward: Any, make_model: Callable[..., Path],
 
 def test_a_stored_explanation_is_told_as_stored(scored: Any) -> None:
     scored.run()
-    found = explain(scored.job, "10", url=scored.url, settings=scored.settings)
+    found = explain(scored.job, "10", database=Database(scored.url, scored.settings))
     assert (found.stored, found.risk_band, found.note) == (True, "HIGH", None)
     assert found.reasons[0].feature == HEART_RATE
     assert found.as_json()["log_odds"] == pytest.approx(np.log(found.score) - np.log1p(-found.score), abs=1e-9)
@@ -210,7 +210,7 @@ def test_a_stored_explanation_is_told_as_stored(scored: Any) -> None:
 @pytest.mark.parametrize(("entity", "top"), [("10", 3), ("11", None)])
 def test_what_was_not_stored_is_made_of_the_stored_vector(scored: Any, entity: str, top: int | None) -> None:
     scored.run()
-    found = explain(scored.job, entity, url=scored.url, settings=scored.settings, top=top)
+    found = explain(scored.job, entity, database=Database(scored.url, scored.settings), top=top)
     assert (found.stored, found.note) == (False, None)
     assert len(found.reasons) == (top or 5) + 2
     assert sum(each.contribution for each in found.reasons) == pytest.approx(
@@ -222,7 +222,7 @@ def test_what_was_not_stored_is_made_of_the_stored_vector(scored: Any, entity: s
         entity,
     )
     if entity == "10":
-        stored = explain(scored.job, entity, url=scored.url, settings=scored.settings)
+        stored = explain(scored.job, entity, database=Database(scored.url, scored.settings))
         assert found.reasons[:3] == stored.reasons[:3]
 
 
@@ -231,7 +231,7 @@ def test_where_the_source_has_changed_no_observation_is_named(scored: Any) -> No
     scored.execute(
         "UPDATE patient_observations SET observation_value = 77 WHERE visit_id = 11 AND observation_type_code = 'HR'"
     )
-    found = explain(scored.job, "11", url=scored.url, settings=scored.settings)
+    found = explain(scored.job, "11", database=Database(scored.url, scored.settings))
     assert found.note == "the source no longer gives the inputs of this score: no observation is named"
     assert {each.observation_id for each in found.reasons} == {None}
     assert sum(each.contribution for each in found.reasons) == pytest.approx(
@@ -241,12 +241,12 @@ def test_where_the_source_has_changed_no_observation_is_named(scored: Any) -> No
 
 def test_an_older_score_is_explained_by_its_key(scored: Any) -> None:
     scored.run()
-    first = explain(scored.job, "10", url=scored.url, settings=scored.settings)
+    first = explain(scored.job, "10", database=Database(scored.url, scored.settings))
     scored.observe(10, hours_ago=-0.5, observation_value=150.0, recorded_at=scored.noon + timedelta(minutes=30))
     scored.run(as_of=scored.noon + timedelta(hours=1))
-    second = explain(scored.job, "10", url=scored.url, settings=scored.settings)
+    second = explain(scored.job, "10", database=Database(scored.url, scored.settings))
     assert second.score_id > first.score_id
-    again = explain(scored.job, "10", url=scored.url, settings=scored.settings, score_id=first.score_id)
+    again = explain(scored.job, "10", database=Database(scored.url, scored.settings), score_id=first.score_id)
     assert again == first
 
 
@@ -263,11 +263,11 @@ def test_what_cannot_be_explained_is_told_in_one_sentence(scored: Any) -> None:
         ("10", 10**9, f"Visit 10 of sepsis has no score {10**9}; reporting.score_history has those it has."),
     ):
         with pytest.raises(UserError) as raised:
-            explain(scored.job, entity, url=scored.url, settings=scored.settings, score_id=score_id)
+            explain(scored.job, entity, database=Database(scored.url, scored.settings), score_id=score_id)
         assert str(raised.value) == message
     row = scored.one("SELECT score_id FROM reporting.score_history WHERE entity_id = '100'")
     with pytest.raises(UserError, match="is no score to explain: it is INSUFFICIENT"):
-        explain(scored.job, "100", url=scored.url, settings=scored.settings, score_id=row)
+        explain(scored.job, "100", database=Database(scored.url, scored.settings), score_id=row)
 
 
 def test_a_model_that_is_gone_is_told(scored: Any) -> None:
@@ -275,8 +275,10 @@ def test_a_model_that_is_gone_is_told(scored: Any) -> None:
     folder = scored.settings.home_dir / "models" / scored.job.name / "by-hand"
     folder.rename(folder.with_name("elsewhere"))
     with pytest.raises(UserError, match="put its folder back"):
-        explain(scored.job, "11", url=scored.url, settings=scored.settings)
-    assert explain(scored.job, "10", url=scored.url, settings=scored.settings).stored, "what is stored needs no model"
+        explain(scored.job, "11", database=Database(scored.url, scored.settings))
+    assert explain(scored.job, "10", database=Database(scored.url, scored.settings)).stored, (
+        "what is stored needs no model"
+    )
 
 
 def test_the_command_shows_it(scored: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from scorer.cli import main as cli
+from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.governance.shadow import shadow_run
 from scorer.jobs.features import feature_names
@@ -297,7 +298,7 @@ def carry_with(
         return counts
 
     monkeypatch.setattr(Worker, "carry_one", carry_one)
-    return run_job(hospital.job, url=hospital.url, settings=settings, as_of=hospital.noon)
+    return run_job(hospital.job, database=Database(hospital.url, settings), as_of=hospital.noon)
 
 
 def test_a_run_goes_on_with_the_model_that_was_promoted_meanwhile(
@@ -467,7 +468,7 @@ def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_judges(
     for name in ("opine", "_pool", "reasons_for"):
         monkeypatch.setattr(pipeline, name, looking(name))
     settings = replace(hospital.settings, batch_size=10)
-    beside = shadow_run(hospital.job, "one", url=hospital.url, settings=settings, as_of=hospital.noon)
+    beside = shadow_run(hospital.job, "one", database=Database(hospital.url, settings), as_of=hospital.noon)
     assert len(beside.pairs) == 30
     assert held == [(name, []) for _ in range(6) for name in ("opine", "_pool", "reasons_for")]
 

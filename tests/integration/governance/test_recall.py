@@ -17,7 +17,7 @@ import pytest
 
 from scorer.cli import main as cli
 from scorer.database import schema
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.session import engine
 from scorer.errors import UserError
 from scorer.governance.recall import Criteria, Recall, follow, recall, take_back
@@ -52,7 +52,12 @@ def ward(hospital: Any) -> Any:
 
 def recalled(ward: Any, *, why: str = WHY, kept: bool = True, anyway: bool = False, **criteria: Any) -> Recall:
     return recall(
-        ward.job.name, Criteria(**criteria), why=why, url=ward.url, settings=ward.settings, anyway=anyway, kept=kept
+        ward.job.name,
+        Criteria(**criteria),
+        why=why,
+        database=Database(ward.url, ward.settings),
+        anyway=anyway,
+        kept=kept,
     )
 
 
@@ -109,7 +114,7 @@ def test_the_next_run_makes_others_although_the_inputs_are_the_same(ward: Any) -
     ended = ward.run()
     assert (ended.counts.scored, ended.counts.unchanged) == (6, 0)
     assert ward.scores() == before
-    told = follow(done.event["recall_id"], url=ward.url, settings=ward.settings)
+    told = follow(done.event["recall_id"], database=Database(ward.url, ward.settings))
     assert (told.waiting, told.in_source) == (0, 0)
     assert {(row["to_status"], row["changes_band"]) for row in told.entities} == {("SCORED", False)}
     assert in_visits(ward) == list(VISITS)
@@ -159,7 +164,7 @@ def test_who_changes_band_is_told_once_the_replacements_are_there(ward: Any, mak
     assert done.event["in_force"] is False
     assert {row["changes_band"] for row in done.entities} == {None}
     ward.run()
-    told = follow(done.event["recall_id"], url=ward.url, settings=ward.settings)
+    told = follow(done.event["recall_id"], database=Database(ward.url, ward.settings))
     assert {(row["entity_id"], row["from_band"], row["to_band"], row["changes_band"]) for row in told.entities} == {
         (key, band, "HIGH", band != "HIGH") for key, band in before.items()
     }
@@ -254,9 +259,9 @@ def test_a_reason_and_a_job_are_needed(ward: Any) -> None:
     with pytest.raises(UserError, match="A reason is needed"):
         recalled(ward, model_version=shipped(ward), anyway=True, why="  ")
     with pytest.raises(UserError, match="There is no job 'spesis'"):
-        recall("spesis", Criteria(model_version="1"), why=WHY, url=ward.url, settings=ward.settings)
+        recall("spesis", Criteria(model_version="1"), why=WHY, database=Database(ward.url, ward.settings))
     with pytest.raises(UserError, match="There is no recall 77"):
-        follow(77, url=ward.url, settings=ward.settings)
+        follow(77, database=Database(ward.url, ward.settings))
     assert ward.rows(EVERYTHING) == NOTHING
 
 
@@ -284,7 +289,7 @@ def test_a_dry_run_says_it_all_and_does_nothing(ward: Any) -> None:
 def test_the_recalled_score_is_taken_out_of_the_hospitals_table(ward: Any) -> None:
     recalled(ward, model_version=shipped(ward), anyway=True)
     assert in_visits(ward) == list(VISITS)
-    assert take_back(ward.job, url=ward.url, settings=ward.settings) == 0
+    assert take_back(ward.job, database=Database(ward.url, ward.settings)) == 0
     assert in_visits(ward) == []
     assert ward.one("SELECT count(*) FROM scorer.write_backs") == 0
     assert ward.one("SELECT count(*) FROM reporting.recalls WHERE stands_in_source") == 0
@@ -308,11 +313,11 @@ def test_a_row_that_somebody_holds_is_passed_over_and_emptied_later(ward: Any) -
     recalled(ward, model_version=shipped(ward), anyway=True)
     with closing(ward.connect()) as clinician:
         clinician.cursor().execute("SELECT FROM visits WHERE visit_id = 3 FOR UPDATE")
-        assert take_back(ward.job, url=ward.url, settings=ward.settings) == 1
+        assert take_back(ward.job, database=Database(ward.url, ward.settings)) == 1
         assert in_visits(ward) == [3]
         assert ward.rows("SELECT entity_id FROM reporting.recalls WHERE stands_in_source") == [("3",)]
         clinician.rollback()
-    assert take_back(ward.job, url=ward.url, settings=ward.settings) == 0
+    assert take_back(ward.job, database=Database(ward.url, ward.settings)) == 0
     assert in_visits(ward) == []
 
 
@@ -397,8 +402,8 @@ def test_a_site_without_the_statement_is_told_that_the_rows_stand(ward: Any, cha
     ward.job = changed_job(("job.toml", 'take_back = "take_back.sql"\n', ""))
     done = recalled(ward, model_version=shipped(ward), anyway=True)
     assert done.in_source == 6
-    assert take_back(ward.job, url=ward.url, settings=ward.settings) == 0
-    assert follow(done.event["recall_id"], url=ward.url, settings=ward.settings).in_source == 6
+    assert take_back(ward.job, database=Database(ward.url, ward.settings)) == 0
+    assert follow(done.event["recall_id"], database=Database(ward.url, ward.settings)).in_source == 6
 
 
 # All or nothing, and runs beside it

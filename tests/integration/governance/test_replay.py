@@ -16,6 +16,7 @@ import pytest
 
 from scorer.cli import main as cli
 from scorer.config import shipped_root
+from scorer.database.connection import Database
 from scorer.database.store.replays import Part, Replayed, ReplayVerdict
 from scorer.errors import Stopping, UserError
 from scorer.governance.replay import replay, replay_by_lot
@@ -43,7 +44,7 @@ def replayed(ward: Any, *entity_ids: int) -> dict[tuple[str, Part], Replayed]:
     rows = dict(ward.rows("SELECT entity_id, max(score_id) FROM scorer.scores GROUP BY entity_id"))
     chosen = {str(each): rows[str(each)] for each in entity_ids} if entity_ids else rows
     names = {score_id: entity_id for entity_id, score_id in chosen.items()}
-    found = replay(list(names), url=ward.url, settings=ward.settings)
+    found = replay(list(names), database=Database(ward.url, ward.settings))
     return {(names[each.score_id], each.part): each for each in found}
 
 
@@ -68,7 +69,7 @@ def copy_of(ward: Any, entity_id: int, **columns: Any) -> int:
 
 
 def of_row(ward: Any, score_id: int) -> dict[Part, Replayed]:
-    return {each.part: each for each in replay([score_id], url=ward.url, settings=ward.settings)}
+    return {each.part: each for each in replay([score_id], database=Database(ward.url, ward.settings))}
 
 
 # What is identical
@@ -267,7 +268,7 @@ def test_a_kept_definition_makes_the_same_job(sepsis: Job) -> None:
 
 def test_a_key_that_is_not_there_is_one_sentence_and_nothing_kept(ward: Any) -> None:
     with pytest.raises(UserError, match="There is no score 9999 in the ledger"):
-        replay([1, 9999], url=ward.url, settings=ward.settings)
+        replay([1, 9999], database=Database(ward.url, ward.settings))
     assert ward.one("SELECT count(*) FROM scorer.replays") == 0
 
 
@@ -283,7 +284,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[int, dict[str, Any]]]:
 
 
 def night(ward: Any) -> None:
-    replay_by_lot(ward.job, ward.url, ward.settings, lambda: False)
+    replay_by_lot(ward.job, Database(ward.url, ward.settings), lambda: False)
 
 
 def test_a_night_replays_a_sample_and_is_quiet(ward: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -314,14 +315,14 @@ def test_no_sample_is_no_night(ward: Any, caplog: pytest.LogCaptureFixture) -> N
     night(ward)
     ward.settings = replace(ward.settings, replay_sample=20)
     ward.execute("INSERT INTO scorer.job_versions VALUES ('empty', 'v', '{}')")
-    replay_by_lot(replace(ward.job, name="empty"), ward.url, ward.settings, lambda: False)
+    replay_by_lot(replace(ward.job, name="empty"), Database(ward.url, ward.settings), lambda: False)
     assert told(caplog) == []
     assert ward.one("SELECT count(*) FROM scorer.replays") == 0
 
 
 def test_a_daemon_that_stops_keeps_nothing_of_the_night(ward: Any) -> None:
     with pytest.raises(Stopping):
-        replay_by_lot(ward.job, ward.url, ward.settings, lambda: True)
+        replay_by_lot(ward.job, Database(ward.url, ward.settings), lambda: True)
     assert ward.one("SELECT count(*) FROM scorer.replays") == 0
 
 

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, FunctionTransformer
 
 from scorer.cli import main as cli
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.store.checkups import measure_drift
@@ -97,7 +97,7 @@ def watched(hospital: Any, make_model: Callable[..., Path]) -> Any:
 
 
 def look(hospital: Any, job: Any = None) -> Checkup:
-    return check_up(job or hospital.job, url=hospital.url, settings=hospital.settings)
+    return check_up(job or hospital.job, database=Database(hospital.url, hospital.settings))
 
 
 def score_only(hospital: Any, first: int, **arguments: Any) -> None:
@@ -244,7 +244,7 @@ def test_counts_are_those_of_the_ledger_and_scores_do_not_change(watched: Any, m
 
 def test_a_dry_run_counts_nothing(watched: Any) -> None:
     admit(watched, 60_001, visits=10)
-    dry_run(watched.job, url=watched.url, settings=watched.settings, as_of=watched.noon)
+    dry_run(watched.job, database=Database(watched.url, watched.settings), as_of=watched.noon)
     assert watched.one("SELECT count(*) FROM scorer.feature_counts") == 0
 
 
@@ -428,7 +428,7 @@ def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 def night(hospital: Any) -> None:
-    nightly_checkup(hospital.job, hospital.url, hospital.settings, lambda: False)
+    nightly_checkup(hospital.job, Database(hospital.url, hospital.settings), lambda: False)
 
 
 def test_an_alert_is_told_once_until_it_ended_and_came_back(watched: Any, told: Callable[[], list[str]]) -> None:
@@ -467,7 +467,7 @@ def test_another_model_ends_the_alerts_of_the_one_before(
 
 def test_a_checkup_stops_where_it_is_asked_to_and_keeps_nothing(watched: Any) -> None:
     with pytest.raises(Stopping):
-        nightly_checkup(watched.job, watched.url, watched.settings, lambda: True)
+        nightly_checkup(watched.job, Database(watched.url, watched.settings), lambda: True)
     assert watched.one("SELECT count(*) FROM scorer.checkups") == 0
 
 

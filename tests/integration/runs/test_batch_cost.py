@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.source.reader import Source
 from scorer.database.statements import bound
 from scorer.database.store.runs import Store
@@ -118,7 +118,7 @@ def test_no_table_is_read_whole_for_a_batchs_observations(crowded: Any, counted:
     )
     counted()
     before = whole_reads(crowded)
-    source = Source.of(crowded.url, crowded.settings)
+    source = Source.of(Database(crowded.url, crowded.settings))
     try:
         items = [WorkItem(entity_id=str(each), as_of=crowded.noon) for each in range(1, BATCH + 1)]
         assert len(source.observations(crowded.job, items)) == BATCH

@@ -15,6 +15,7 @@ import pytest
 
 from scorer.cli import main as cli
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.database.statements import without_comments
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
@@ -42,7 +43,7 @@ OURS = [
 
 
 def planned(hospital: Any) -> dict[str, PlannedStatement]:
-    found = plan_run(hospital.job, url=hospital.url, settings=hospital.settings)
+    found = plan_run(hospital.job, database=Database(hospital.url, hospital.settings))
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}
 
@@ -68,7 +69,7 @@ def wards(hospital: Any) -> Any:
     hospital.execute((JOBS / "sql" / "ward_load" / "tables.sql").read_text())
     hospital.settings = Settings(home=hospital.settings.home, jobs_dir=JOBS)
     hospital.job = load_job("ward_load", jobs_dir=JOBS)
-    assert set(admission.grant_source(url=hospital.url, settings=hospital.settings).values()) == {None}
+    assert set(admission.grant_source(database=Database(hospital.url, hospital.settings)).values()) == {None}
     return hospital
 
 
@@ -76,7 +77,7 @@ def wards(hospital: Any) -> Any:
 
 
 def test_every_statement_of_a_run_is_told_in_order(hospital: Any) -> None:
-    found = plan_run(hospital.job, url=hospital.url, settings=hospital.settings)
+    found = plan_run(hospital.job, database=Database(hospital.url, hospital.settings))
     assert [each.name for each in found] == [
         "begin_run",
         "due",

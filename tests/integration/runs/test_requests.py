@@ -21,7 +21,7 @@ from scorer.config import Settings, shipped_root
 from scorer.daemon.heartbeat import HeartbeatLoop
 from scorer.daemon.outage import Outage
 from scorer.daemon.request_loop import RequestLoop
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.store.requests import Desk
 from scorer.database.store.runs import Store
 from scorer.errors import DatabaseUnavailable
@@ -243,7 +243,7 @@ def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
     ask(ward, 3, 9, 10, 1)
     drain(desk)
     as_of = ward.one("SELECT max(as_of) FROM scorer.scores")
-    run_job(ward.job, url=copy, settings=ward.settings, as_of=as_of)
+    run_job(ward.job, database=Database(copy, ward.settings), as_of=as_of)
     scores = """
         SELECT entity_id, as_of, as_known_at, status, reason, encode(float8send(score), 'hex'), risk_band,
             encode(input_hash, 'hex'), encode(features, 'hex'), valid_until, attributes, model_version, job_version
@@ -305,7 +305,7 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
     ward.admit(1)
     desk.warm()
     ask(ward, 1)
-    line = open_pipeline(ward.job, url=ward.url, settings=ward.settings)
+    line = open_pipeline(ward.job, database=Database(ward.url, ward.settings))
     try:
         with line.store.transaction():
             run, eligible = enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
@@ -347,7 +347,7 @@ def test_a_run_waits_for_the_answers_that_cannot_see_its_work(ward: Any, session
 
 
 def ward_run(ward: Any) -> str:
-    return run_job(ward.job, url=ward.url, settings=ward.settings).status
+    return run_job(ward.job, database=Database(ward.url, ward.settings)).status
 
 
 def test_a_row_that_the_hospital_holds_keeps_no_answer_back(ward: Any, desk: Answers) -> None:
@@ -424,7 +424,7 @@ def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
     def run() -> None:
         try:
             for _ in range(12):
-                run_job(ward.job, url=ward.url, settings=ward.settings)
+                run_job(ward.job, database=Database(ward.url, ward.settings))
         finally:
             ended.set()
 
@@ -662,7 +662,7 @@ def test_check_finds_a_statement_that_fails_only_where_it_gives_rows(
     ward.execute("CREATE FUNCTION public.never(text) RETURNS text LANGUAGE sql AS $$ SELECT (1 / 0)::text $$")
     changed_job(("requested.sql", "CAST(v.visit_id AS text)", "public.never(CAST(v.visit_id AS text))"))
     settings = replace(ward.settings, jobs_dir=tmp_path / "site")
-    (line,) = (line for line in check(url=ward.url, settings=settings) if line.name == "job sepsis")
+    (line,) = (line for line in check(database=Database(ward.url, settings)) if line.name == "job sepsis")
     assert not line.holds
     assert "The statement requested of job sepsis" in line.found
     assert "22012" in line.found
@@ -755,11 +755,11 @@ def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
     """However long the poll is; and less often while it stays so."""
     ward.admit(1)
     ward.settings = replace(ward.settings, poll=timedelta(hours=1))
-    lane = RequestLoop([ward.job], url=ward.url, settings=ward.settings)
+    lane = RequestLoop([ward.job], database=Database(ward.url, ward.settings))
     try:
         assert lane.step() == 3600
         (request,) = ask(ward, 1)
-        line = open_pipeline(ward.job, url=ward.url, settings=ward.settings)
+        line = open_pipeline(ward.job, database=Database(ward.url, ward.settings))
         with line.store.transaction():
             enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
             assert [lane.step() for _ in range(4)] == [0.05, 0.1, 0.2, 0.2]
@@ -776,7 +776,7 @@ def test_a_bug_in_one_job_keeps_no_other_from_being_answered_and_is_told_once(
     ward.admit(1)
     broken = replace(other_job(ward, ward.job), features=None)
     settings = replace(ward.settings, poll=timedelta(milliseconds=1))
-    lane = RequestLoop([broken, ward.job], url=ward.url, settings=settings)
+    lane = RequestLoop([broken, ward.job], database=Database(ward.url, settings))
     try:
         for _ in range(3):
             assert lane._guarded_turn() == 0.001
@@ -796,7 +796,7 @@ def test_a_lane_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
     ward.execute(f"CREATE ROLE barred LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_worker")
     settings = replace(ward.settings, poll=timedelta(milliseconds=50))
     url = ward.url.replace("//scorer@", f"//barred:{PASSWORD}@", 1)
-    lane = RequestLoop([ward.job], url=url, settings=settings)
+    lane = RequestLoop([ward.job], database=Database(url, settings))
     lane.start()
     try:
         (request,) = ask(ward, 1)
@@ -823,7 +823,7 @@ def test_a_lock_that_somebody_keeps_is_told_once_it_has_lasted_and_once_it_is_go
     ward.admit(1)
     settings = replace(ward.settings, lock_timeout=timedelta(milliseconds=50))
     outage = Outage(patience=timedelta(milliseconds=1))
-    lane = RequestLoop([ward.job], url=ward.url, settings=settings, outage=outage)
+    lane = RequestLoop([ward.job], database=Database(ward.url, settings), outage=outage)
     try:
         lane._guarded_turn()
         ask(ward, 1)
@@ -843,7 +843,7 @@ def test_a_lock_that_somebody_keeps_is_told_once_it_has_lasted_and_once_it_is_go
 
 
 def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
-    lane = RequestLoop([ward.job], url=ward.url, settings=ward.settings)
+    lane = RequestLoop([ward.job], database=Database(ward.url, ward.settings))
     try:
         lane.step()
         other = replace(ward.settings, lock_timeout=timedelta(seconds=7))
@@ -857,7 +857,7 @@ def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
 
 
 def test_a_heart_takes_up_other_settings_and_is_well_again_after_what_it_lacked(ward: Any) -> None:
-    heart = HeartbeatLoop(url=ward.url, settings=replace(ward.settings, worker_role="nobody_at_all"))
+    heart = HeartbeatLoop(database=Database(ward.url, replace(ward.settings, worker_role="nobody_at_all")))
     try:
         heart._guarded_turn()
         assert "nobody_at_all" in str(heart.liveness.hindered)

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from scorer.database.connection import Database
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
 from scorer.jobs.job import Job
 from scorer.runs import worker
@@ -71,7 +72,7 @@ def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> No
 
     def hang() -> None:
         told = {"as_of": hospital.noon, "limit": 8, "workers": 2, "watch": steps.append}
-        ended.append(run_job(gated_job, url=hospital.url, settings=hospital.settings, **told))
+        ended.append(run_job(gated_job, database=Database(hospital.url, hospital.settings), **told))
 
     with closed_gate(hospital) as open_gate:
         slow = threading.Thread(target=hang)
@@ -79,7 +80,9 @@ def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> No
         try:
             wait_until(lambda: hospital.one(WAITING) == 2)
             assert steps == ["enqueue", "claim", "claim"]
-            quick = run_job(hospital.job, url=hospital.url, settings=hospital.settings, as_of=hospital.noon, workers=2)
+            quick = run_job(
+                hospital.job, database=Database(hospital.url, hospital.settings), as_of=hospital.noon, workers=2
+            )
             assert (quick.counts.scored, quick.counts.eligible) == (4, 4)
             assert steps == ["enqueue", "claim", "claim"], "it showed life, and did nothing"
         finally:
@@ -101,7 +104,7 @@ def test_one_worker_reads_a_batch_while_it_has_another_in_hand(hospital: Any, ga
 
     def run() -> None:
         one = {"as_of": hospital.noon, "watch": steps.append, "progress": lambda *done: told.append(done)}
-        ended.append(run_job(gated_job, url=hospital.url, settings=hospital.settings, **one))
+        ended.append(run_job(gated_job, database=Database(hospital.url, hospital.settings), **one))
 
     with closed_gate(hospital) as open_gate:
         runner = threading.Thread(target=run)
@@ -127,11 +130,11 @@ def test_what_stops_one_hand_stops_the_run(hospital: Any, changed_job: Callable[
         ("write_back.sql", "RETURNING locked.entity_id AS entity_id", "RETURNING locked.entity_id AS it")
     )
     with pytest.raises(UserError, match="does not return the column 'entity_id'"):
-        run_job(broken, url=hospital.url, settings=hospital.settings, as_of=hospital.noon)
+        run_job(broken, database=Database(hospital.url, hospital.settings), as_of=hospital.noon)
     assert hospital.one("SELECT status FROM scorer.runs") == "failed"
     for table in "scores", "batches", "work":
         assert hospital.one(f"SELECT count(*) FROM scorer.{table}") == 0
-    again = run_job(hospital.job, url=hospital.url, settings=hospital.settings, as_of=hospital.noon)
+    again = run_job(hospital.job, database=Database(hospital.url, hospital.settings), as_of=hospital.noon)
     assert again.counts.scored == 12
 
 
@@ -141,11 +144,11 @@ def test_a_second_hand_that_has_no_session_ends_nothing(
     def refused(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("too many connections for role", sqlstate="53300")
 
-    monkeypatch.setattr(worker, "line_beside", refused)
+    monkeypatch.setattr(worker, "with_own_sessions", refused)
     hospital.admit(*range(1, 7))
     hospital.settings = replace(hospital.settings, batch_size=2)
     job = changed_job(suites={"scores": list.clear})
-    ended = run_job(job, url=hospital.url, settings=hospital.settings, as_of=hospital.noon)
+    ended = run_job(job, database=Database(hospital.url, hospital.settings), as_of=hospital.noon)
     assert ended.counts.scored == 6
     assert caplog.text.count("Going on without further workers") == 1
 
@@ -159,8 +162,7 @@ def test_a_run_that_is_asked_to_stop_ends_its_workers_after_their_batches(backen
     def tick(watch: Callable[[str], None] | None = None) -> Any:
         return run_tick(
             hospital.job,
-            url=hospital.url,
-            settings=hospital.settings,
+            database=Database(hospital.url, hospital.settings),
             tick=None,
             trigger=Trigger.SCHEDULE,
             as_of=hospital.noon,
@@ -198,8 +200,7 @@ def test_a_run_that_is_asked_to_stop_does_not_wait_for_what_others_hold(hospital
         with pytest.raises(Stopping):
             run_tick(
                 hospital.job,
-                url=hospital.url,
-                settings=hospital.settings,
+                database=Database(hospital.url, hospital.settings),
                 tick=None,
                 trigger=Trigger.SCHEDULE,
                 as_of=hospital.noon,

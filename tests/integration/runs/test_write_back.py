@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scorer.database.connection import Target
+from scorer.database.connection import Database, Target
 from scorer.database.store.runs import Store
 from scorer.errors import UserError
 from scorer.runs.check import check
@@ -215,10 +215,10 @@ def test_a_dry_run_and_a_check_let_what_waits_be(ward: Any, clinician: Any) -> N
     assert ward.run().counts.scored == len(VISITS)
     before = ward.rows("SELECT xmin FROM scorer.write_backs")
     began = time.monotonic()
-    assert all(line.holds for line in check(url=ward.url, settings=ward.settings))
-    dry_run(ward.job, url=ward.url, settings=ward.settings, as_of=ward.noon)
+    assert all(line.holds for line in check(database=Database(ward.url, ward.settings)))
+    dry_run(ward.job, database=Database(ward.url, ward.settings), as_of=ward.noon)
     clinician.rollback()
-    assert all(line.holds for line in check(url=ward.url, settings=ward.settings))
+    assert all(line.holds for line in check(database=Database(ward.url, ward.settings)))
     assert time.monotonic() - began < 2 * ward.settings.lock_timeout.total_seconds()
     assert ward.rows("SELECT xmin FROM scorer.write_backs") == before
     assert HELD not in written(ward)

@@ -7,13 +7,14 @@ import time
 
 from scorer.config import Settings
 from scorer.daemon.loop import Loop
+from scorer.database.connection import Database
 
 
 class Patient(Loop):
     """Takes its turn at once, and then waits for an hour."""
 
     def __init__(self) -> None:
-        super().__init__("patient", settings=Settings())
+        super().__init__("patient", database=Database("", Settings()))
         self.turned = threading.Event()
 
     def step(self) -> float:

@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from scorer.config import Settings
-from scorer.database.connection import Target, columns_uri, encrypted_url, plain_session, translate_error
+from scorer.database.connection import Database, Target, columns_uri, encrypted_url, plain_session, translate_error
 from scorer.errors import DatabaseUnavailable, UserError
 
 VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSSLMODE", "PGSERVICE")
@@ -85,7 +85,7 @@ def test_plaintext_beyond_this_machine_is_refused_in_one_sentence(url: str) -> N
     assert "could be unencrypted; add sslmode=verify-full" in sentence
     assert sentence.endswith("or set allow_plaintext = true.")
     with pytest.raises(UserError, match="could be unencrypted"):
-        plain_session(url, Settings(), application_name="test")
+        plain_session(Database(url, Settings()), application_name="test")
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)

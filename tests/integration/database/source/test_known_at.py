@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.runs.run import dry_run, enqueue, run_job
@@ -145,7 +146,7 @@ def test_a_visit_that_has_ended_is_known_at_the_moment_asked_for(charted_back: A
 
 def test_further_workers_and_whoever_goes_on_keep_to_it(charted_back: Any) -> None:
     noon = charted_back.noon
-    line = open_pipeline(charted_back.job, url=charted_back.url, settings=charted_back.settings)
+    line = open_pipeline(charted_back.job, database=Database(charted_back.url, charted_back.settings))
     try:
         with line.store.transaction():
             enqueue(line, as_of=noon, as_known_at=noon + 3 * HOUR, limit=None, trigger=Trigger.MANUAL)
@@ -161,7 +162,10 @@ def test_a_dry_run_and_json_say_it(charted_back: Any) -> None:
     noon = charted_back.noon
     charted_back.run()
     ended = dry_run(
-        charted_back.job, url=charted_back.url, settings=charted_back.settings, as_of=noon, as_known_at=noon + 3 * HOUR
+        charted_back.job,
+        database=Database(charted_back.url, charted_back.settings),
+        as_of=noon,
+        as_known_at=noon + 3 * HOUR,
     )
     assert (ended.counts.scored, ended.counts.unchanged) == (1, 1)
     assert ended.as_json()["as_known_at"] == (noon + 3 * HOUR).isoformat()
@@ -172,7 +176,9 @@ def test_a_moment_in_the_future_is_refused_in_one_sentence(hospital: Any) -> Non
     hospital.admit(1)
     later = datetime.now(UTC) + HOUR
     with pytest.raises(UserError, match="to be known at lies in the future") as told:
-        run_job(hospital.job, url=hospital.url, settings=hospital.settings, as_of=hospital.noon, as_known_at=later)
+        run_job(
+            hospital.job, database=Database(hospital.url, hospital.settings), as_of=hospital.noon, as_known_at=later
+        )
     assert "\n" not in str(told.value)
     assert hospital.one("SELECT count(*) FROM scorer.runs") == 0
 

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from scorer.database.connection import Database
 from scorer.database.source.reader import Source
 
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -34,7 +35,7 @@ def test_a_sweep_finds_every_visit_that_does_not_exist(
             visit_id,
             hospital.noon,
         )
-    source = Source.of(hospital.url, hospital.settings)
+    source = Source.of(Database(hospital.url, hospital.settings))
     try:
         found = source.orphans(hospital.job, sweep=True, known=())
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from scorer.database.connection import Database
 from scorer.database.source.reader import Source
 from scorer.database.statements import without_comments
 from scorer.types.values import WorkItem
@@ -18,7 +19,7 @@ def test_a_column_that_is_gone_by_now_is_asked_for_no_more(hospital: Any) -> Non
     with_all = f"SELECT given.*, w.* FROM ({plain}) AS given CROSS JOIN public.wards AS w"
     job = replace(hospital.job, statements={**hospital.job.statements, "observations": with_all})
     items = (WorkItem(entity_id="1", as_of=hospital.noon),)
-    source = Source.of(hospital.url, hospital.settings)
+    source = Source.of(Database(hospital.url, hospital.settings))
     try:
         before = source.observations(job, items)
         hospital.execute("ALTER TABLE wards DROP COLUMN floor")

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from scorer.database.connection import Database
 from scorer.database.embedded.server import Server
 from scorer.errors import UserError
 from scorer.runs.check import check
@@ -162,7 +163,7 @@ def test_a_standby_that_does_not_come_so_far_is_left_for_the_rest_of_the_run(
     assert followed.one("SELECT sum(observations_read) FROM scorer.batches") == 41
     (why,) = left(caplog)
     assert "the standby lacks" in why
-    lines = {line.name: line for line in check(url=followed.url, settings=followed.settings)}
+    lines = {line.name: line for line in check(database=Database(followed.url, followed.settings))}
     assert not lines["standby"].holds
     assert "would be read at the primary: the standby lacks" in lines["standby"].found
     # It is asked anew at the next run.
@@ -172,7 +173,7 @@ def test_a_standby_that_does_not_come_so_far_is_left_for_the_rest_of_the_run(
     again = Seen(followed, standby)
     assert followed.run(watch=again).counts.scored == 1
     assert again.read == [(0, 1)] * 2
-    lines = {line.name: line for line in check(url=followed.url, settings=followed.settings)}
+    lines = {line.name: line for line in check(database=Database(followed.url, followed.settings))}
     assert lines["standby"].holds, lines["standby"].found
 
 
@@ -202,5 +203,5 @@ def test_another_database_is_never_read(followed: Any, standby: Standby) -> None
 
 
 def test_plans_are_made_where_a_statement_runs(followed: Any) -> None:
-    found = plan_run(followed.job, url=followed.url, settings=followed.settings)
+    found = plan_run(followed.job, database=Database(followed.url, followed.settings))
     assert {each.name for each in found if each.where == "read_url"} == {"observations", "attributes"}
