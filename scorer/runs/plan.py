@@ -20,7 +20,7 @@ from scorer.database.session import Session, engine
 from scorer.database.statements import bound, statement, without_comments
 from scorer.jobs.job import Job
 
-# In the order of a run; those of the job's own are named in its definition, all others are files of sql/.
+# In the order of a run; those of the job's own are named in its definition, all others are files of sql/engine/.
 _ONCE_A_RUN = ("begin_run", "due", "orphans", "write_rejections", "resolve_orphans")
 _ONCE_A_BATCH = (
     "share_with_recalls",

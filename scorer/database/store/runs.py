@@ -1,4 +1,4 @@
-"""The database's side of ours: one method per statement in sql/, rows in, values out.
+"""The database's side of ours: one method per statement in sql/engine/, rows in, values out.
 
 All methods work inside `transaction()`. A test holds methods and files to each other and prepares each statement on the migrated
 schema.
@@ -457,7 +457,7 @@ def previous_of(row: Any) -> Previous | None:
 
 
 def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:
-    """In the order of sql/copy_outcomes.sql."""
+    """In the order of sql/engine/ledger/copy_outcomes.sql."""
     outputs = documents([outcome.outputs for outcome in outcomes])
     attributes = documents([outcome.attributes for outcome in outcomes])
     for outcome, of_outputs, of_attributes in zip(outcomes, outputs, attributes, strict=True):
@@ -481,7 +481,7 @@ def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:
 
 
 def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ...]:
-    """In the order of sql/copy_reasons.sql."""
+    """In the order of sql/engine/ledger/copy_reasons.sql."""
     return (
         text(entity_id),
         whole(rank),
@@ -499,7 +499,7 @@ def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ..
 
 
 def _rejection_fields(rejection: Rejection) -> tuple[bytes, ...]:
-    """In the order of sql/copy_rejections.sql."""
+    """In the order of sql/engine/batches/copy_rejections.sql."""
     return (
         text(rejection.entity_id),
         text(rejection.observation_id or ""),

@@ -21,12 +21,13 @@ from scorer.database.statements import bound, statement
 from scorer.jobs.job import Job
 
 ROOT = Path(__file__).parents[3]
-OWN = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))
+ENGINE = sorted((ROOT / "sql" / "engine").glob("*/*.sql"))
+RETENTION = [path for path in ENGINE if path.parent.name == "retention"]
+OWN = sorted(path.stem for path in ENGINE if path not in RETENTION)
 SOURCE = sorted(path.stem for path in (ROOT / "sql" / "source").glob("*.sql"))
 JOBS = sorted((ROOT / "sql").glob("*/job.toml"))
 OF_JOBS = sorted(path for definition in JOBS for path in definition.parent.glob("*.sql"))
-RETENTION = sorted((ROOT / "sql" / "retention").glob("*.sql"))
-ALL = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "source").glob("*.sql"), *RETENTION, *OF_JOBS]
+ALL = [*ENGINE, *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
 
 # What takes a statement by its name.
 OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "statement"}
@@ -421,6 +422,8 @@ CONTRACT = {
 
 
 def test_the_statements_found_are_those_installed() -> None:
-    installed = {path.stem for path in (shipped_root() / "sql").glob("*.sql")}
-    assert installed == set(OWN)
+    root = shipped_root() / "sql" / "engine"
+    assert {path.relative_to(root) for path in root.glob("*/*.sql")} == {
+        path.relative_to(ROOT / "sql" / "engine") for path in ENGINE
+    }
     assert len(OWN) > 30
