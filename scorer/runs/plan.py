@@ -195,7 +195,7 @@ def _in_words(mode: str) -> str:
 
 def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
     """The plan of a statement: its lines as TEXT, or one document as JSON."""
-    text = statement("explain").replace("{format}", form).replace("{query}", query)
+    text = statement("explain_statement").replace("{format}", form).replace("{query}", query)
     named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
     return [row[0] for row in session.execute(text, named)]
 

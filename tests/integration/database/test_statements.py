@@ -279,7 +279,7 @@ def become_worker(cursor: Any) -> None:
             cursor.execute(statement(name))
 
 
-@pytest.mark.parametrize("name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain"}])
+@pytest.mark.parametrize("name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement"}])
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)
     if name in {*OF_APPROVERS, "admit_first_model"}:
