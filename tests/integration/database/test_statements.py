@@ -69,11 +69,11 @@ OF_APPROVERS = (
 )
 # What is of a partition or a table by its name, for the owner alone; tests/integration/database/test_maintenance.py runs each.
 OF_OWNER = (
-    "let_go",
+    "unlink_from_partition",
     "prune",
     "count_prunable",
     "mark_for_dropping",
-    "keep_detached",
+    "mark_detached",
     "detach_partition",
     "finish_detaching",
     "drop_partition",
@@ -279,7 +279,9 @@ def become_worker(cursor: Any) -> None:
             cursor.execute(statement(name))
 
 
-@pytest.mark.parametrize("name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement"}])
+@pytest.mark.parametrize(
+    "name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement"}]
+)
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)
     if name in {*OF_APPROVERS, "admit_first_model"}:
@@ -307,7 +309,7 @@ def test_an_approver_may_run_what_a_promotion_needs(cursor: Any, name: str) -> N
     understand(cursor, statement(name))
 
 
-@pytest.mark.parametrize("name", ["one_install_at_a_time", "count_models", "register_model", "admit_first_model"])
+@pytest.mark.parametrize("name", ["lock_installs", "count_models", "register_model", "admit_first_model"])
 def test_the_owner_may_run_what_an_installation_needs(cursor: Any, name: str) -> None:
     cursor.execute("SET LOCAL ROLE scorer_owner")
     understand(cursor, statement(name))
