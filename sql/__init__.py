@@ -1,1 +1,1 @@
-"""Statements: our own here, each job's in a folder of its own."""
+"""Statements: the program's own in engine/ and source/, each job's in a folder of its own."""

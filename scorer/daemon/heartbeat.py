@@ -58,7 +58,7 @@ class HeartbeatLoop(Loop):
     def end(self) -> None:
         """Take this daemon's row away, if it can be done."""
         with suppress(UserError), self._session.transaction():
-            Timetable(self._session).leave(daemon_name())
+            Timetable(self._session).remove_daemon(daemon_name())
         self.close()
 
     def step(self) -> float:
@@ -71,7 +71,7 @@ class HeartbeatLoop(Loop):
         self.summary = _summary(jobs)
         self._say_jumps(jobs)
         with self._session.transaction():
-            Timetable(self._session).beat(daemon_name(), ready=self._ready, detail=self._detail)
+            Timetable(self._session).record_heartbeat(daemon_name(), ready=self._ready, detail=self._detail)
         self._told(None)
         return _BEAT.total_seconds()
 

@@ -121,7 +121,7 @@ class _Upkeep:
             if part not in to_drop:
                 return
         if not self._drops:  # what it was marked for was asked for by settings that are no more
-            self.keep_detached(part)
+            self.mark_detached(part)
             return
         self.drop_partition(part)
         self._tell(Done("dropped", part))
@@ -130,8 +130,8 @@ class _Upkeep:
     def _drops(self) -> bool:
         return self._retention.ledger is not None and self._retention.drop
 
-    def keep_detached(self, part: str) -> None:
-        self._alone("keep_detached", part=part)
+    def mark_detached(self, part: str) -> None:
+        self._alone("mark_detached", part=part)
 
     def drop_partition(self, part: str) -> None:
         self._alone("drop_partition", part=part)
@@ -168,10 +168,10 @@ class _Upkeep:
         if self._drops:
             self._alone("mark_for_dropping", part=each.part)
         else:
-            self.keep_detached(each.part)
+            self.mark_detached(each.part)
         for attempt in range(1, _TRIES + 1):
             if each.ledger == "scores":
-                self._let_go(each)
+                self._unlink(each)
             try:
                 self._alone("detach_partition", ledger=each.ledger, part=each.part)
             except StatementFailed:
@@ -183,11 +183,11 @@ class _Upkeep:
             self.drop_partition(each.part)
         self._tell(Done("dropped" if self._retention.drop else "detached", each.part, rows=each.rows))
 
-    def _let_go(self, each: Any) -> None:
+    def _unlink(self, each: Any) -> None:
         for table in _POINTERS:
             while True:
                 with self._session.transaction():
-                    rows = let_go(self._session, table, begins_at=each.begins_at, ends_at=each.ends_at)
+                    rows = unlink_from_partition(self._session, table, begins_at=each.begins_at, ends_at=each.ends_at)
                 if rows < _PORTION:
                     break
 
@@ -286,9 +286,9 @@ def list_left_over(session: Session) -> list[Any]:
     return list(session.all("list_left_over"))
 
 
-def let_go(session: Session, table: str, *, begins_at: str, ends_at: str) -> int:
+def unlink_from_partition(session: Session, table: str, *, begins_at: str, ends_at: str) -> int:
     """How many rows of the table, a portion at the most, point into a partition no more."""
-    query = statement("let_go").replace("{target}", table)
+    query = statement("unlink_from_partition").replace("{target}", table)
     row = session.execute(query, {"begins_at": begins_at, "ends_at": ends_at, "portion": _PORTION}).one()
     return int(row.rows)
 

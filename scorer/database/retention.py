@@ -16,7 +16,7 @@ _LEAST = {
     "keep_requests": timedelta(days=7),
     "keep_rejections": timedelta(days=7),
 }
-# By class the tables, each with a statement of its name in sql/retention; what names a row of another stands before that.
+# By class the tables, each with a statement of its name in sql/engine/retention/; what names a row of another stands before that.
 TABLES = {
     "keep_requests": ("requests",),
     "keep_rejections": ("rejections",),

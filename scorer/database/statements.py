@@ -1,17 +1,30 @@
-"""Our own statements, by the names of their files."""
+"""The shipped statements by the names of their files, and the parameters that a statement names."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 
 from scorer.config import shipped_root
+
+_WITH_FOLDER = ("retention", "source")  # their files are named for tables: a statement's name has the folder before it
 
 
 @cache
 def statement(name: str) -> str:
-    """The text of sql/<name>.sql."""
-    return (shipped_root() / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    """The text of the statement called `name`, as its file is: claim_work, retention/ticks, source/create_visits."""
+    return _files()[name].read_text(encoding="utf-8")
+
+
+@cache
+def _files() -> dict[str, Path]:
+    """The file of each statement in sql/engine/<word>/ and sql/source/, by the statement's name."""
+    sql = shipped_root() / "sql"
+    files = [*sql.glob("engine/*/*.sql"), *sql.glob("source/*.sql")]
+    return {
+        f"{path.parent.name}/{path.stem}" if path.parent.name in _WITH_FOLDER else path.stem: path for path in files
+    }
 
 
 def without_comments(query: str) -> str:

@@ -98,7 +98,7 @@ def explain(
 
 
 def read_explained(session: Session, job: Job, entity_id: str, *, score_id: int | None) -> Any:
-    """The row to explain, as sql/read_explained.sql gives it."""
+    """The row to explain, as sql/engine/ledger/read_explained.sql gives it."""
     return session.one("read_explained", job=job.name, entity_id=entity_id, output=job.output, score_id=score_id)
 
 

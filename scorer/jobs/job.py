@@ -64,6 +64,8 @@ STATISTICS = (
     "distance",
 )
 WHOLE_STAY = "stay"
+# Folders of sql/ that hold the program's own statements.
+RESERVED = ("engine", "source")
 
 
 class Task(StrEnum):
@@ -176,11 +178,16 @@ def roots(jobs_dir: Path | None) -> tuple[Path, ...]:
 
 def job_names(jobs_dir: Path | None) -> tuple[str, ...]:
     """The jobs there are, in alphabetical order."""
-    return tuple(sorted({path.parent.name for root in roots(jobs_dir) for path in root.glob("sql/*/job.toml")}))
+    found = {path.parent.name for root in roots(jobs_dir) for path in root.glob("sql/*/job.toml")}
+    return tuple(sorted(found.difference(RESERVED)))
 
 
 def load_job(name: str, *, jobs_dir: Path | None = None) -> Job:
     """The job called `name`. Raises UserError, in one sentence, where a file is missing or cannot be understood."""
+    if name in RESERVED:
+        raise UserError(
+            f'A job cannot be called "{name}": sql/{name}/ holds the program\'s own statements; give it another name.'
+        )
     for root in roots(jobs_dir):
         path = root / "sql" / name / "job.toml"
         if re.fullmatch(r"[a-z][a-z0-9_]*", name) and path.exists():

@@ -100,7 +100,7 @@ def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lam
         _go_on(stopping)
         wrong = _wrong(job, model, drift=drift, live=live, constant_share=constant_share, new_codes=new_codes)
         with session.transaction():
-            checkups.one_checkup_at_a_time(session, job.name)
+            checkups.lock_checkups(session, job.name)
             _keep(session, job, model, drift, live, constant_share, new_codes, window_from=window_from)
             ended = _keep_alerts(session, job.name, model.model_version, wrong)
         for kind, model_version in ended:
@@ -279,7 +279,7 @@ def _keep_alerts(
     ended = checkups.end_alerts(session, job, model_version=model_version, kinds=right)
     for kind, (holds, detail) in wrong.items():
         if holds:
-            checkups.keep_alert(session, job, kind=kind, model_version=model_version, detail=detail)
+            checkups.open_alert(session, job, kind=kind, model_version=model_version, detail=detail)
     return ended
 
 

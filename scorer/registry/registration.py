@@ -32,7 +32,7 @@ def install_jobs(*, database: Database) -> list[str]:
         for name in names:
             job = load_job(name, jobs_dir=database.settings.jobs_dir)
             with store.transaction():
-                store.one_install_at_a_time()
+                store.lock_installs()
                 if "views" in job.statements:
                     store.run_script(job.statements["views"])
                 if job.first_model is not None and store.count_models(job.name) == 0:

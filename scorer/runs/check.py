@@ -15,7 +15,7 @@ from scorer.database.source.reader import Source
 from scorer.database.store.chores import nightly
 from scorer.database.store.requests import Desk
 from scorer.database.store.runs import Store
-from scorer.database.store.server import look_around, mark_position
+from scorer.database.store.server import mark_position, read_server_load
 from scorer.errors import StatementFailed, UserError
 from scorer.jobs.job import Job, job_names, load_job
 from scorer.runs.cluster import Cluster
@@ -90,7 +90,7 @@ def _standby(target: Target, *, database: Database) -> str:
 
 def _neighbours(target: Target, *, settings: Settings) -> str:
     with closing(Store(target)) as store, store.transaction():
-        decision = Neighbour.of(settings).consider(look_around(store), size=1)
+        decision = Neighbour.of(settings).consider(read_server_load(store), size=1)
     why = decision.why
     return "the limits can be seen, and are kept" if why is None else f"runs would give way now: {why}"
 

@@ -36,15 +36,15 @@ def look_of(
     """Whom a run that has just begun looks at; everyone, where no schedule says when it is night."""
     if nightly is None or not names_parameter(job.statements["due"], "sweep"):
         return EVERYONE
-    if not was_swept(session, job, run, nightly=nightly):
+    if not find_recent_sweep(session, job, run, nightly=nightly):
         return EVERYONE
-    return Look(sweep=False, entity_ids=find_unsettled(session, job, model_versions=model_versions))
+    return Look(sweep=False, entity_ids=list_unsettled(session, job, model_versions=model_versions))
 
 
-def was_swept(session: Session, job: Job, run: Run, *, nightly: Schedule) -> bool:
+def find_recent_sweep(session: Session, job: Job, run: Run, *, nightly: Schedule) -> bool:
     """Whether a run of this job version has looked at everyone since the night before, and as of then or later."""
     row = session.one(
-        "was_swept",
+        "find_recent_sweep",
         job=job.name,
         job_version=job.version,
         begun_since=_night_before(run.started_at, nightly),
@@ -53,10 +53,10 @@ def was_swept(session: Session, job: Job, run: Run, *, nightly: Schedule) -> boo
     return bool(row.swept)
 
 
-def find_unsettled(session: Session, job: Job, *, model_versions: tuple[str, ...]) -> str:
+def list_unsettled(session: Session, job: Job, *, model_versions: tuple[str, ...]) -> str:
     """Whom a run looks at however long ago the record ended, as the text of an array."""
     row = session.one(
-        "find_unsettled",
+        "list_unsettled",
         job=job.name,
         output=job.output,
         job_version=job.version,

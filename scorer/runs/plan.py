@@ -20,10 +20,10 @@ from scorer.database.session import Session, engine
 from scorer.database.statements import bound, statement, without_comments
 from scorer.jobs.job import Job
 
-# In the order of a run; those of the job's own are named in its definition, all others are files of sql/.
+# In the order of a run; those of the job's own are named in its definition, all others are files of sql/engine/.
 _ONCE_A_RUN = ("begin_run", "due", "orphans", "write_rejections", "resolve_orphans")
 _ONCE_A_BATCH = (
-    "share_with_recalls",
+    "lock_against_recalls",
     "claim_work",
     "observations",
     "attributes",
@@ -38,15 +38,15 @@ _ONCE_A_BATCH = (
     "record_validation",
     "stage_write_back",
     "write_back",
-    "keep_write_backs",
+    "record_write_backs",
 )
-_AT_THE_END = ("end_run", "stage_take_back", "take_back", "keep_take_backs")
+_AT_THE_END = ("end_run", "stage_take_back", "take_back", "record_take_backs")
 _OF_JOBS = frozenset({"due", "orphans", "observations", "attributes", "write_back", "take_back"})
 _READ_AS_COLUMNS = frozenset({"orphans", "observations", "attributes"})
 _AT_STANDBY = frozenset({"observations", "attributes"})
-_FOR_WRITE_BACK = frozenset({"stage_write_back", "write_back", "keep_write_backs"})
-_FOR_TAKE_BACK = frozenset({"stage_take_back", "take_back", "keep_take_backs"})
-_PLANNED_WITHOUT = {  # as a run has them planned: see walk_indexes.sql, and source.py
+_FOR_WRITE_BACK = frozenset({"stage_write_back", "write_back", "record_write_backs"})
+_FOR_TAKE_BACK = frozenset({"stage_take_back", "take_back", "record_take_backs"})
+_PLANNED_WITHOUT = {  # as a run has them planned: see prefer_index_scans.sql and database/source/reader.py
     "claim_work": "enable_bitmapscan",
     "observations": "enable_seqscan",
     "attributes": "enable_seqscan",
@@ -201,7 +201,7 @@ def _in_words(mode: str) -> str:
 
 def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
     """The plan of a statement: its lines as TEXT, or one document as JSON."""
-    text = statement("explain").replace("{format}", form).replace("{query}", query)
+    text = statement("explain_statement").replace("{format}", form).replace("{query}", query)
     named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
     return [row[0] for row in session.execute(text, named)]
 

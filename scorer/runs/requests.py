@@ -217,7 +217,7 @@ class Answers:
         job = pipeline.job
         held: set[int] = set()
         with pipeline.store.transaction():
-            pipeline.store.share_with_recalls(job, model_version=pipeline.model.manifest.model_version, run=None)
+            pipeline.store.lock_against_recalls(job, model_version=pipeline.model.manifest.model_version, run=None)
             took = self._desk.take_requests(job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
             taken += took.asked
             if taken and not has_production_model(pipeline):

@@ -217,7 +217,7 @@ def _begin(
     nightly: Schedule,
 ) -> Run:
     with pipeline.store.transaction():
-        pipeline.store.make_room()
+        pipeline.store.make_current_partition()
     with pipeline.store.transaction():
         run, eligible = enqueue(
             pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
@@ -234,11 +234,11 @@ def _begin_alone(
     store, job = pipeline.store, pipeline.job
     timetable = Timetable(store)
     with store.transaction():
-        store.make_room()
+        store.make_current_partition()
     with store.transaction():
         if not timetable.hold_schedule(job.name) or store.list_unfinished_runs(job):
             return None
-        if tick is not None and not timetable.is_open(job.name, tick.scheduled_for):
+        if tick is not None and not timetable.is_tick_open(job.name, tick.scheduled_for):
             return None
         scheduled_for = None if tick is None else tick.scheduled_for
         run, eligible = enqueue(
@@ -327,7 +327,7 @@ def enqueue(
         found = pipeline.source.orphans(job, sweep=look.sweep, known=list_orphans(store, job))
         store.write_orphans(job, run, rejections=[_orphan(*each) for each in found])
     if kept:
-        store.let_answers_end(job)  # last: no answer begins before the run's work is there to be seen
+        store.wait_for_answers(job)  # last: no answer begins before the run's work is there to be seen
     return run, eligible
 
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from scorer.database.connection import Database
 from scorer.database.store.runs import Store
-from scorer.database.store.server import ServerLoad, is_held, look_around, mark_position
+from scorer.database.store.server import ServerLoad, is_run_held, mark_position, read_server_load
 from scorer.database.store.ticks import Timetable
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stopping, UserError
 from scorer.jobs.job import Job
@@ -60,7 +60,7 @@ class Worker:
         gc.set_threshold(*_COLLECTED_AFTER)
         self.pipeline, self.database, self.workers = pipeline, database, workers
         self.progress, self.watch, self.stopping, self.quiet = progress, watch, stopping, quiet
-        self.governor = Governor(Neighbour.of(database.settings), look=self._look_around, pause=self._rest)
+        self.governor = Governor(Neighbour.of(database.settings), look=self._read_server_load, pause=self._rest)
         self._followed: int | None = None
 
     def close(self) -> None:
@@ -206,9 +206,9 @@ class Worker:
             self.pipeline.source.follow(position)
             self._followed = run.run_id
 
-    def _look_around(self) -> ServerLoad:
+    def _read_server_load(self) -> ServerLoad:
         with self.pipeline.store.transaction():
-            return look_around(self.pipeline.store)
+            return read_server_load(self.pipeline.store)
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -414,7 +414,7 @@ def _drain_away(task: RemoteTask, run_id: int) -> str | None:
         def carry() -> Counts | None:
             """One batch; None where none is left, or whoever began the run has stopped, or died, and so holds it no more."""
             with worker.pipeline.store.transaction():
-                run, held = worker.pipeline.store.read_run(run_id), is_held(worker.pipeline.store, run_id)
+                run, held = worker.pipeline.store.read_run(run_id), is_run_held(worker.pipeline.store, run_id)
             return worker.carry_one(run) if held else None
 
         try:

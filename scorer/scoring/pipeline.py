@@ -95,7 +95,7 @@ def carry_batch(pipeline: Pipeline, run: Run, *, watch: Callable[[str], None] | 
 def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Counts] | None:
     """The batch's number and counts."""
     store, job = pipeline.store, pipeline.job
-    store.share_with_recalls(job, model_version=pipeline.model.manifest.model_version, run=run)
+    store.lock_against_recalls(job, model_version=pipeline.model.manifest.model_version, run=run)
     items = store.claim_work(job, run, size=pipeline.batch_size)
     steps.end("claim")
     if not items:

@@ -17,7 +17,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 SHIPPED = {
-    "sql": ("*.sql", "*.toml", "*.json"),
+    "sql": ("*.sql", "*.toml", "*.json", "*.md"),
     "expectations": ("*.json",),
     "migrations": ("*.sql", "*.py", "*.toml"),
     "models": ("*.json", "*.joblib", "*.md"),

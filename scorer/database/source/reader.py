@@ -270,7 +270,7 @@ class _Reader:
             return cursor.fetch_arrow_table()
 
     def replayed(self, position: Position) -> Mapping[str, Any]:
-        """How the server stands to a position, as the columns of sql/replayed_position.sql."""
+        """How the server stands to a position, as the columns of sql/engine/server/replayed_position.sql."""
         with self._cursor("The standby's position") as cursor:
             cursor.execute(statement("replayed_position"), (position.written,))
             (row,) = cursor.fetch_arrow_table().to_pylist()

@@ -99,9 +99,9 @@ def sample_scores(
     return [WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows], [row.score for row in rows]
 
 
-def one_checkup_at_a_time(session: Session, job: str) -> None:
+def lock_checkups(session: Session, job: str) -> None:
     """Wait until no other process keeps a checkup of the job; held until the transaction ends."""
-    session.do("one_checkup_at_a_time", job=job)
+    session.do("lock_checkups", job=job)
 
 
 def record_checkup(session: Session, **columns: Any) -> int:
@@ -117,9 +117,9 @@ def record_live_performance(session: Session, *, figures: Sequence[LiveFigure], 
     session.do("record_live_performance", figures=json.dumps([asdict(each) for each in figures]), **columns)
 
 
-def keep_alert(session: Session, job: str, *, kind: str, model_version: str, detail: str) -> None:
+def open_alert(session: Session, job: str, *, kind: str, model_version: str, detail: str) -> None:
     """Keep an alert open, or open it."""
-    session.do("keep_alert", job=job, kind=kind, model_version=model_version, detail=detail)
+    session.do("open_alert", job=job, kind=kind, model_version=model_version, detail=detail)
 
 
 def end_alerts(session: Session, job: str, *, model_version: str, kinds: Sequence[str]) -> list[tuple[str, str]]:

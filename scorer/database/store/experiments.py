@@ -17,5 +17,5 @@ class Experiments:
 
     def keep(self, about: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:
         """Keep a search as far as it has come; what is kept of it already stays as it is."""
-        self._session.do("keep_experiment", **{**about, "libraries": json.dumps(about["libraries"])})
-        self._session.do("keep_trials", experiment_id=about["experiment_id"], trials=json.dumps(list(trials)))
+        self._session.do("upsert_experiment", **{**about, "libraries": json.dumps(about["libraries"])})
+        self._session.do("upsert_trials", experiment_id=about["experiment_id"], trials=json.dumps(list(trials)))

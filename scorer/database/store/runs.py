@@ -1,4 +1,4 @@
-"""The database's side of ours: one method per statement in sql/, rows in, values out.
+"""The database's side of ours: one method per statement in sql/engine/, rows in, values out.
 
 All methods work inside `transaction()`. A test holds methods and files to each other and prepares each statement on the migrated
 schema.
@@ -67,9 +67,9 @@ class Store(Session):
             counts=Counts(),
         )
 
-    def make_room(self) -> None:
+    def make_current_partition(self) -> None:
         """Have the ledger's partitions of this month; in a transaction of its own, since others wait for one that is made."""
-        self.do("make_room")
+        self.do("make_current_partition")
 
     def hold_run(self, run_id: int) -> bool:
         """Whether this session now holds the run: nobody else carries it."""
@@ -141,9 +141,9 @@ class Store(Session):
             row = self.execute(query, only_named(query, parameters, where=where)).one()
         return int(row.eligible)
 
-    def let_answers_end(self, job: Job) -> None:
+    def wait_for_answers(self, job: Job) -> None:
         """Wait until no answer to a request is under way; none begins before this transaction ends."""
-        self.one("let_answers_end", job=job.name)
+        self.one("wait_for_answers", job=job.name)
 
     def count_waiting(self, run_id: int) -> int:
         """How many entities of the run still wait."""
@@ -183,13 +183,13 @@ class Store(Session):
 
     # A batch
 
-    def share_with_recalls(self, job: Job, *, model_version: str, run: Run | None) -> None:
+    def lock_against_recalls(self, job: Job, *, model_version: str, run: Run | None) -> None:
         """Keep recalls of the job's scores out until the transaction ends; the first statement of whatever scores.
 
         Raises UserError where the job version was recalled since `run` (None: one that is still to begin) began.
         """
         self.do(
-            "share_with_recalls",
+            "lock_against_recalls",
             job=job.name,
             model_version=model_version,
             job_version=job.version,
@@ -198,9 +198,9 @@ class Store(Session):
 
     def claim_work(self, job: Job, run: Run, *, size: int) -> tuple[WorkItem, ...]:
         """Up to `size` due entities, taken by this transaction."""
-        self.do("walk_indexes")
+        self.do("prefer_index_scans")
         rows = self.all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
-        self.do("walk_as_planned")
+        self.do("restore_planner")
         return tuple(
             WorkItem(
                 entity_id=entity_id,
@@ -288,7 +288,9 @@ class Store(Session):
         self.make("create_staged_write_back")
         self.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
         return int(
-            self.one("keep_write_backs", job=job.name, written=texts(self._write_staged(job, "write_back"))).passed_over
+            self.one(
+                "record_write_backs", job=job.name, written=texts(self._write_staged(job, "write_back"))
+            ).passed_over
         )
 
     def take_back(self, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
@@ -298,7 +300,7 @@ class Store(Session):
         self.make("create_staged_take_back")
         self.do("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
         return int(
-            self.one("keep_take_backs", job=job.name, written=texts(self._write_staged(job, "take_back"))).passed_over
+            self.one("record_take_backs", job=job.name, written=texts(self._write_staged(job, "take_back"))).passed_over
         )
 
     def _write_staged(self, job: Job, name: str) -> list[str]:
@@ -383,9 +385,9 @@ class Store(Session):
 
     # Jobs and models
 
-    def one_install_at_a_time(self) -> None:
+    def lock_installs(self) -> None:
         """Wait until no other process installs jobs; held until the transaction ends."""
-        self.do("one_install_at_a_time")
+        self.do("lock_installs")
 
     def register_job_version(self, job: Job) -> None:
         """Keep the job as its files stand."""
@@ -457,7 +459,7 @@ def previous_of(row: Any) -> Previous | None:
 
 
 def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:
-    """In the order of sql/copy_outcomes.sql."""
+    """In the order of sql/engine/ledger/copy_outcomes.sql."""
     outputs = documents([outcome.outputs for outcome in outcomes])
     attributes = documents([outcome.attributes for outcome in outcomes])
     for outcome, of_outputs, of_attributes in zip(outcomes, outputs, attributes, strict=True):
@@ -481,7 +483,7 @@ def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:
 
 
 def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ...]:
-    """In the order of sql/copy_reasons.sql."""
+    """In the order of sql/engine/ledger/copy_reasons.sql."""
     return (
         text(entity_id),
         whole(rank),
@@ -499,7 +501,7 @@ def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ..
 
 
 def _rejection_fields(rejection: Rejection) -> tuple[bytes, ...]:
-    """In the order of sql/copy_rejections.sql."""
+    """In the order of sql/engine/batches/copy_rejections.sql."""
     return (
         text(rejection.entity_id),
         text(rejection.observation_id or ""),

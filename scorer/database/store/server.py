@@ -9,9 +9,9 @@ from scorer.database.session import Session
 from scorer.types.values import Position
 
 
-def look_around(session: Session) -> ServerLoad:
+def read_server_load(session: Session) -> ServerLoad:
     """What others, and we, do in the database just now."""
-    return ServerLoad(**session.shown("look_around")[0])
+    return ServerLoad(**session.shown("read_server_load")[0])
 
 
 def mark_position(session: Session) -> Position:
@@ -20,9 +20,9 @@ def mark_position(session: Session) -> Position:
     return Position(cluster=str(row.cluster), timeline=row.timeline, database=row.database, written=row.written)
 
 
-def is_held(session: Session, run_id: int) -> bool:
+def is_run_held(session: Session, run_id: int) -> bool:
     """Whether a living process carries the run."""
-    return bool(session.one("is_held", run_id=run_id).held)
+    return bool(session.one("is_run_held", run_id=run_id).held)
 
 
 @dataclass(frozen=True, slots=True)

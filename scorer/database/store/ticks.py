@@ -46,9 +46,9 @@ class Timetable:
         """Whether this transaction now holds the job's schedule: nobody else begins a run by it."""
         return bool(self._session.one("hold_schedule", job=job).held)
 
-    def is_open(self, job: str, tick: datetime) -> bool:
+    def is_tick_open(self, job: str, tick: datetime) -> bool:
         """Whether a tick is not settled yet."""
-        return bool(self._session.one("is_open", job=job, scheduled_for=tick).is_open)
+        return bool(self._session.one("is_tick_open", job=job, scheduled_for=tick).is_open)
 
     def record_tick(self, job: str, tick: Tick, *, run_id: int) -> None:
         """Record a tick as having set off this run."""
@@ -84,10 +84,10 @@ class Timetable:
         rows = self._session.all("close_breaker", job=job)
         return Breaker(*rows[0]) if rows else None
 
-    def beat(self, daemon: str, *, ready: bool, detail: str) -> None:
+    def record_heartbeat(self, daemon: str, *, ready: bool, detail: str) -> None:
         """Say that this daemon lives, and forget those that have not been seen for a day."""
-        self._session.do("beat", daemon=daemon, ready=ready, detail=detail, version=__version__)
+        self._session.do("record_heartbeat", daemon=daemon, ready=ready, detail=detail, version=__version__)
 
-    def leave(self, daemon: str) -> None:
+    def remove_daemon(self, daemon: str) -> None:
         """Take this daemon's row away: it stops."""
-        self._session.do("leave", daemon=daemon)
+        self._session.do("remove_daemon", daemon=daemon)

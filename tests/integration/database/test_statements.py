@@ -21,12 +21,13 @@ from scorer.database.statements import bound, statement
 from scorer.jobs.job import Job
 
 ROOT = Path(__file__).parents[3]
-OWN = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))
+ENGINE = sorted((ROOT / "sql" / "engine").glob("*/*.sql"))
+RETENTION = [path for path in ENGINE if path.parent.name == "retention"]
+OWN = sorted(path.stem for path in ENGINE if path not in RETENTION)
 SOURCE = sorted(path.stem for path in (ROOT / "sql" / "source").glob("*.sql"))
 JOBS = sorted((ROOT / "sql").glob("*/job.toml"))
 OF_JOBS = sorted(path for definition in JOBS for path in definition.parent.glob("*.sql"))
-RETENTION = sorted((ROOT / "sql" / "retention").glob("*.sql"))
-ALL = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "source").glob("*.sql"), *RETENTION, *OF_JOBS]
+ALL = [*ENGINE, *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
 
 # What takes a statement by its name.
 OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "statement"}
@@ -68,11 +69,11 @@ OF_APPROVERS = (
 )
 # What is of a partition or a table by its name, for the owner alone; tests/integration/database/test_maintenance.py runs each.
 OF_OWNER = (
-    "let_go",
+    "unlink_from_partition",
     "prune",
     "count_prunable",
     "mark_for_dropping",
-    "keep_detached",
+    "mark_detached",
     "detach_partition",
     "finish_detaching",
     "drop_partition",
@@ -278,7 +279,9 @@ def become_worker(cursor: Any) -> None:
             cursor.execute(statement(name))
 
 
-@pytest.mark.parametrize("name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain"}])
+@pytest.mark.parametrize(
+    "name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement"}]
+)
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)
     if name in {*OF_APPROVERS, "admit_first_model"}:
@@ -306,7 +309,7 @@ def test_an_approver_may_run_what_a_promotion_needs(cursor: Any, name: str) -> N
     understand(cursor, statement(name))
 
 
-@pytest.mark.parametrize("name", ["one_install_at_a_time", "count_models", "register_model", "admit_first_model"])
+@pytest.mark.parametrize("name", ["lock_installs", "count_models", "register_model", "admit_first_model"])
 def test_the_owner_may_run_what_an_installation_needs(cursor: Any, name: str) -> None:
     cursor.execute("SET LOCAL ROLE scorer_owner")
     understand(cursor, statement(name))
@@ -421,6 +424,8 @@ CONTRACT = {
 
 
 def test_the_statements_found_are_those_installed() -> None:
-    installed = {path.stem for path in (shipped_root() / "sql").glob("*.sql")}
-    assert installed == set(OWN)
+    root = shipped_root() / "sql" / "engine"
+    assert {path.relative_to(root) for path in root.glob("*/*.sql")} == {
+        path.relative_to(ROOT / "sql" / "engine") for path in ENGINE
+    }
     assert len(OWN) > 30

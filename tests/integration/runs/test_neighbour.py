@@ -14,7 +14,7 @@ import pytest
 
 from scorer.database.connection import Target
 from scorer.database.session import Session
-from scorer.database.store.server import ServerLoad, look_around
+from scorer.database.store.server import ServerLoad, read_server_load
 from scorer.errors import DatabaseBusy, UserError
 
 
@@ -22,7 +22,7 @@ def looked(hospital: Any, url: str | None = None) -> ServerLoad:
     """What the worker sees now."""
     target = Target.of(url or hospital.url, hospital.settings, role=hospital.settings.worker_role)
     with closing(Session(target)) as session, session.transaction():
-        return look_around(session)
+        return read_server_load(session)
 
 
 @pytest.fixture

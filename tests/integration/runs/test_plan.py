@@ -26,7 +26,7 @@ JOBS = Path(__file__).parents[2] / "jobs"
 OURS = [
     "begin_run",
     "due",
-    "share_with_recalls",
+    "lock_against_recalls",
     "claim_work",
     "observations",
     "recent_scores",
@@ -84,7 +84,7 @@ def test_every_statement_of_a_run_is_told_in_order(hospital: Any) -> None:
         "orphans",
         "write_rejections",
         "resolve_orphans",
-        "share_with_recalls",
+        "lock_against_recalls",
         "claim_work",
         "observations",
         "attributes",
@@ -98,11 +98,11 @@ def test_every_statement_of_a_run_is_told_in_order(hospital: Any) -> None:
         "record_validation",
         "stage_write_back",
         "write_back",
-        "keep_write_backs",
+        "record_write_backs",
         "end_run",
         "stage_take_back",
         "take_back",
-        "keep_take_backs",
+        "record_take_backs",
     ]
     for each in found:
         assert re.fullmatch(r"[A-Z].{20,}[.]", each.does)

@@ -17,7 +17,7 @@ from scorer.database.connection import Target
 from scorer.database.statements import names_parameter, statement, without_comments
 from scorer.database.store import chores as nights
 from scorer.database.store.runs import Store
-from scorer.runs.due import find_unsettled, look_of
+from scorer.runs.due import list_unsettled, look_of
 from scorer.runs.plan import steps_of
 from scorer.types.enums import Trigger
 from scorer.types.values import Run
@@ -371,7 +371,7 @@ def test_whoever_is_settled_is_not_read(hospital: Any) -> None:
             "sweep": False,
         }
         run = world.store.begin_run(world.job, model_version="one", trigger=Trigger.MANUAL, as_of=world.now)
-        assert find_unsettled(world.store, world.job, model_versions=("one",)) == "{}"
+        assert list_unsettled(world.store, world.job, model_versions=("one",)) == "{}"
         ((plan,),) = world.store.execute(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {query}",
             of_run

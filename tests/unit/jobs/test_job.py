@@ -87,10 +87,22 @@ def test_a_site_adds_a_job(site: Path) -> None:
     assert load_job("delirium", jobs_dir=site).name == "delirium"
 
 
-@pytest.mark.parametrize("name", ["sepsi", "Sepsis", "../sepsis", "", "/etc", "source", "sepsis/"])
+@pytest.mark.parametrize("name", ["sepsi", "Sepsis", "../sepsis", "", "/etc", "sepsis/"])
 def test_a_job_that_is_not_there_is_one_sentence(name: str) -> None:
     with pytest.raises(UserError, match=r'^There is no job ".*"; (did you mean "sepsis"\?|there are: sepsis\.)$'):
         load_job(name)
+
+
+@pytest.mark.parametrize("name", ["engine", "source"])
+def test_a_job_is_not_called_like_a_folder_of_our_own_statements(tmp_path: Path, name: str) -> None:
+    for folder in ("sql", "expectations"):
+        shutil.copytree(shipped_root() / folder / "sepsis", tmp_path / folder / name)
+    assert job_names(tmp_path) == ("sepsis",)
+    with pytest.raises(
+        UserError, match=rf'^A job cannot be called "{name}": sql/{name}/ holds .* statements; give it another name\.$'
+    ):
+        load_job(name, jobs_dir=tmp_path)
+    assert (shipped_root() / "sql" / name).is_dir()
 
 
 BROKEN = {

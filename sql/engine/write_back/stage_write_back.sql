@@ -1,6 +1,6 @@
 -- Lays out the batch's scores, and up to max_waiting of those that wait from earlier, for the hospital's own table; one row per entity. (What
 -- waits to be taken out of it is for stage_take_back.)
--- What waited is taken out of scorer.write_backs, for keep_write_backs to put back what is passed over again; a stale score is dropped,
+-- What waited is taken out of scorer.write_backs, for record_write_backs to put back what is passed over again; a stale score is dropped,
 -- unless a recalled one may stand in the row: that is written over however late.
 -- The rows of current_scores are locked, passing over what another worker holds: whoever carries an entity, or writes back what waits of
 -- it, has that lock, so that a newer score is never overwritten with an older one, and nobody waits for a row of scorer.write_backs.

@@ -1,7 +1,7 @@
 -- Takes up to max_requests of a job's waiting requests, the most urgent and oldest first, passing over what others hold and those named;
 -- one row per request, with the moment as of which it is to be answered, and whether it is taken (ours). The moment is read within this
 -- statement, so that it lies after the commit of every request that the statement sees, and of what was recorded before.
--- Waits for nobody. The gate is closed for the moment in which a run's work becomes visible (see let_answers_end.sql): then there is one
+-- Waits for nobody. The gate is closed for the moment in which a run's work becomes visible (see wait_for_answers.sql): then there is one
 -- row, without a request. An entity that another desk answers for is not ours, since that desk's score is not to be seen yet.
 -- Parameters: job, passed_over (array of keys), max_requests.
 WITH gate AS MATERIALIZED (

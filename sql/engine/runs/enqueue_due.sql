@@ -8,7 +8,7 @@
 -- a discharge that was charted late would otherwise hold him for ever.)
 -- What a clock that has been put right since judged in the future does not count.
 -- A sweep looks at everyone. Any other run passes over whoever is settled and has an outcome without a score, but for those it is told of
--- by find_unsettled.sql: so it costs by what may be due. OFFSET 0 keeps the planner from reading all outcomes for the sake of a few;
+-- by list_unsettled.sql: so it costs by what may be due. OFFSET 0 keeps the planner from reading all outcomes for the sake of a few;
 -- a sweep is sent without it.
 -- Where there is a limit, whoever has no outcome comes first, and the others by lot, so that nobody is passed over for ever.
 -- Parameters: run_id, queue (the job, or for a dry run one of its own, so that nobody waits for it), job, output, as_of, as_known_at (null:

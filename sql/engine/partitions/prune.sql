@@ -1,5 +1,5 @@
 -- Deletes rows that are kept no longer, so many at the most; one row: how many were. Between the braces go the table and the statement of
--- sql/retention that finds them, with its parameter.
+-- sql/engine/retention/ that finds them, with its parameter.
 -- Parameters: portion.
 WITH gone AS (
     DELETE FROM scorer.{target}

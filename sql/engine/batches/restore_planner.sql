@@ -1,0 +1,2 @@
+-- Ends what prefer_index_scans.sql began.
+SET LOCAL enable_bitmapscan TO DEFAULT
