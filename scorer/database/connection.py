@@ -98,6 +98,10 @@ class Target:
             }
         )
 
+    def dsn(self, *, read_only: bool) -> str:
+        """The same as one text, for psycopg2."""
+        return psycopg2.extensions.make_dsn(**self.parameters(read_only=read_only))
+
     def options(self, *, read_only: bool) -> str:
         """The server settings of a session, as libpq's `options`."""
         values = {
@@ -186,9 +190,9 @@ def columns_uri(target: Target) -> str:
 
 def plain_session(database: Database, *, application_name: str) -> Any:
     """A psycopg2 connection in the server's own manners, for loading files, in a transaction that whoever asked is to end."""
-    of_url = _parsed(encrypted_url(database.url, database.settings))
+    pinned = tls.pinned(_parsed(encrypted_url(database.url, database.settings)), environment=os.environ)
     with sentences():
-        return psycopg2.connect(**tls.pinned(of_url, environment=os.environ) | {"application_name": application_name})
+        return psycopg2.connect(psycopg2.extensions.make_dsn(**pinned | {"application_name": application_name}))
 
 
 def _parsed(url: str) -> dict[str, str]:

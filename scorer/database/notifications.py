@@ -42,7 +42,7 @@ class Listener:
         """Listen from now on: what is committed after this is heard."""
         if self._session is None:
             with sentences():
-                session = psycopg2.connect(**self._target.parameters(read_only=True))
+                session = psycopg2.connect(self._target.dsn(read_only=True))
                 session.autocommit = True
                 with session.cursor() as cursor:
                     cursor.execute(self._listen)

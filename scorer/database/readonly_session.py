@@ -54,7 +54,7 @@ class ReadOnlySession:
 
     def _read(self, query: str, parameters: dict[str, Any], *, deadline: float) -> Sequence[Any]:
         if self._connection is None:
-            self._connection = psycopg2.connect(**self._target.parameters(read_only=True), async_=True)
+            self._connection = psycopg2.connect(self._target.dsn(read_only=True), async_=True)
             self._wait(deadline)
         cursor = self._connection.cursor()
         cursor.execute(query, parameters)

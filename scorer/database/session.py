@@ -23,7 +23,7 @@ def engine(target: Target) -> sa.Engine:
     """An engine whose one connection is opened when it is first used."""
     return sa.create_engine(
         "postgresql+psycopg2://",
-        creator=lambda: psycopg2.connect(**target.parameters(read_only=False)),
+        creator=lambda: psycopg2.connect(target.dsn(read_only=False)),
         poolclass=sa.NullPool,
         hide_parameters=True,
         use_native_hstore=False,  # asks each new session for a type that nothing of ours has

@@ -263,7 +263,7 @@ def _refusal_explained(file: _File) -> Iterator[None]:
             f"mend the file, or the constraint of public.{file.table.name}."
         ) from error
     except psycopg2.DataError as error:
-        fault = errorcodes.lookup(error.pgcode).lower().replace("_", " ")
+        fault = errorcodes.lookup(error.pgcode or errorcodes.DATA_EXCEPTION).lower().replace("_", " ")
         raise UserError(
             f"{file.path}: the database cannot hold a value, and nothing was loaded: {fault}; "
             f"mend the file, or widen the columns of public.{file.table.name}."
