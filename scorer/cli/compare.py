@@ -130,15 +130,16 @@ def _ready(settings: Settings) -> Database:
 def _pairs_of_ledger(
     settings: Settings, job: Any, *, one: str, other: str, limit: int | None, since: timedelta
 ) -> list[Any]:
-    from scorer.database.store.models import Shelf
-    from scorer.database.store.ticks import Timetable
+
+    from scorer.database.store.models import list_pairs, read_model
+    from scorer.database.store.ticks import read_clock
 
     with opened_store(settings, as_worker=True) as store:
-        shelf = Shelf(store)
+        shelf = store
         for version in (one, other):
-            shelf.read_model(job.name, version)
-        now = Timetable(store).read_clock()
-        pairs = shelf.list_pairs(job, one=one, other=other, since=since, now=now, limit=limit)
+            read_model(shelf, job.name, version)
+        now = read_clock(store)
+        pairs = list_pairs(shelf, job, one=one, other=other, since=since, now=now, limit=limit)
     if not pairs:
         raise UserError(
             f"The ledger holds no entity that {one} and {other} scored as of the same time in {since.days} days; leave --ledger out, or "

@@ -29,8 +29,11 @@ def models() -> None:
 @click.pass_obj
 def list_models(settings: Settings, *, job: str | None, as_json: bool) -> None:
     """List the registered models, with their metrics."""
+
+    from scorer.database.store import models as models_store
+
     with opened_store(settings, as_worker=False) as store:
-        rows = [row for row in store.list_models() if job in {None, row["job"]}]
+        rows = [row for row in models_store.list_models(store) if job in {None, row["job"]}]
     if as_json:
         print_json({"models": rows})
     else:
@@ -81,16 +84,18 @@ def show(settings: Settings, job: str, model_version: str, *, as_json: bool) -> 
 
     Its status and how it came there, its figures, its card, and the evidence for it.
     """
-    from scorer.database.store.models import Shelf
+
+    from scorer.database.store import models as models_store
+    from scorer.database.store.models import list_evidence, list_model_events, promotion_lacks, read_model
     from scorer.registry.cards import facts
 
     with opened_store(settings, as_worker=False) as store:
-        shelf = Shelf(store)
-        model = shelf.read_model(job, model_version)
-        card = shelf.read_card(job, model_version)
-        happened = shelf.list_model_events(job, model_version)
-        evidence = shelf.list_evidence(job, model_version)
-        lack = None if model.status == "production" else shelf.promotion_lacks(job, model_version, tried=False)
+        shelf = store
+        model = read_model(shelf, job, model_version)
+        card = models_store.read_card(shelf, job, model_version)
+        happened = list_model_events(shelf, job, model_version)
+        evidence = list_evidence(shelf, job, model_version)
+        lack = None if model.status == "production" else promotion_lacks(shelf, job, model_version, tried=False)
     said = None if card is None else {"gaps": card.gaps, "written_at": card.written_at, "written_by": card.written_by}
     told = {**facts(model), "status": model.status, "promoted_at": model.promoted_at, "stored": model.stored}
     if as_json:
@@ -142,16 +147,18 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
 
     What the manifest knows is filled in; a person fills the rest. A model whose card has an empty field is not promoted.
     """
-    from scorer.database.store.models import Shelf
+
+    from scorer.database.store import models as models_store
+    from scorer.database.store.models import read_model, write_card
     from scorer.registry.cards import draft, read_card
 
     if to is not None and of is not None:
         raise UserError("Say --write or --set, not both.")
     with opened_store(settings, as_worker=False) as store:
-        shelf = Shelf(store)
-        model = shelf.read_model(job, model_version)
+        shelf = store
+        model = read_model(shelf, job, model_version)
         if of is not None:
-            gaps = shelf.write_card(job, model_version, card=read_card(of, model))
+            gaps = write_card(shelf, job, model_version, card=read_card(of, model))
             left = (
                 f"; to be filled before it can be promoted: {', '.join(gaps)}"
                 if gaps
@@ -159,7 +166,7 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
             )
             click.echo(f"The card of model {model_version} of {job} is set{left}.")
             return
-        present = shelf.read_card(job, model_version)
+        present = models_store.read_card(shelf, job, model_version)
     text = draft(model, card=present.content if present else None)
     if to is None:
         click.echo(text, nl=False)
@@ -183,14 +190,15 @@ def verify(settings: Settings, job: str, model_version: str, *, as_json: bool) -
     Its bytes are compared with the registry, its features with the job, its libraries with those here. The stored inputs of its golden
     vectors are scored again, and no score may be off by 1e-6. Exit 1 where anything would keep it from being promoted here.
     """
-    from scorer.database.store.models import Shelf
+
+    from scorer.database.store.models import read_model
     from scorer.governance.promotion import require_admissible
     from scorer.governance.promotion import verify as look
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     with opened_store(settings, as_worker=False) as store:
-        registered = Shelf(store).read_model(job, model_version)
+        registered = read_model(store, job, model_version)
         found = look(loaded, registered, store, settings=settings)
     off = "none" if found.difference is None else f"off by {found.difference:.2g}"
     if as_json:
@@ -217,14 +225,15 @@ def stage(settings: Settings, job: str, model_version: str, *, why: str) -> None
 
     There it may challenge production. It is verified first. `scorer model promote` does this by itself. Needs the role scorer_approver.
     """
-    from scorer.database.store.models import Shelf
+
+    from scorer.database.store.models import move_model, read_model
     from scorer.governance.promotion import verify as look
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     with opened_store(settings, as_worker=False) as store:
-        look(loaded, Shelf(store).read_model(job, model_version), store, settings=settings)
-        store.move_model(job, model_version=model_version, status="staging", why=why)
+        look(loaded, read_model(store, job, model_version), store, settings=settings)
+        move_model(store, job, model_version=model_version, status="staging", why=why)
     click.echo(f"Model {model_version} of {job} is in staging.")
 
 
@@ -298,10 +307,11 @@ def archive(settings: Settings, job: str, model_version: str, *, why: str) -> No
 
     Where it is in production nothing takes its place: runs stop until another is promoted, or it is rolled back.
     """
-    from scorer.database.store.models import Shelf
+
+    from scorer.database.store.models import move_model, read_model
 
     with opened_store(settings, as_worker=False) as store:
-        before = Shelf(store).read_model(job, model_version)
-        store.move_model(job, model_version=model_version, status="archived", why=why)
+        before = read_model(store, job, model_version)
+        move_model(store, job, model_version=model_version, status="archived", why=why)
     told = f"; {job} has no model in production now, and its runs stop" if before.status == "production" else ""
     click.echo(f"Model {model_version} of {job} is archived{told}.")

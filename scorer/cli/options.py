@@ -91,14 +91,14 @@ def database_of(settings: Settings) -> Database:
 @contextmanager
 def opened_store(settings: Settings, *, as_worker: bool) -> Iterator[Any]:
     """Within it, a Store in one transaction, as the worker or as the login itself; UserError where the schema is not at head."""
+
     from scorer.database import schema
-    from scorer.database.session import engine
-    from scorer.database.store.runs import Store
+    from scorer.database.session import Session, engine
 
     database = database_of(settings)
     target = database.as_worker() if as_worker else database.as_login()
     schema.require_head(engine(target))
-    store = Store(target)
+    store = Session(target)
     try:
         with store.transaction():
             yield store

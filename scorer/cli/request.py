@@ -33,15 +33,16 @@ def request(
     The daemon answers within moments, before it goes on with its schedule; without one the requests wait. Exit 1 where one is refused,
     or not answered in time; it still waits then, unless `scorer cancel` cancels it.
     """
+
     from scorer.database.notifications import Listener
-    from scorer.database.store.requests import Desk
+    from scorer.database.store.requests import request_score
 
     listener = Listener.for_answers(database_of(settings).as_login())
     try:
         if wait:
             listener.open()  # before asking, so that no answer goes unheard
         with opened_store(settings, as_worker=False) as store:
-            asked = Desk(store).request_score(job, entities)
+            asked = request_score(store, job, entities)
         rows = _wait(settings, asked, listener=listener, until=time.monotonic() + (timeout if wait else 0))
     finally:
         listener.close()
@@ -61,10 +62,11 @@ def _wait(settings: Settings, asked: Sequence[int], *, listener: Any, until: flo
 
 
 def _read(settings: Settings, asked: Sequence[int]) -> list[Mapping[str, Any]]:
-    from scorer.database.store.requests import Desk
+
+    from scorer.database.store.requests import read_requests
 
     with opened_store(settings, as_worker=False) as store:
-        return Desk(store).read_requests(asked)
+        return read_requests(store, asked)
 
 
 def _print(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -94,10 +96,11 @@ def cancel(settings: Settings, *, requests: tuple[int, ...]) -> None:
 
     Exit 1 where one does not wait any more, or is somebody else's.
     """
-    from scorer.database.store.requests import Desk
+
+    from scorer.database.store.requests import cancel_request
 
     with opened_store(settings, as_worker=False) as store:
-        cancelled = {request: Desk(store).cancel_request(request) for request in requests}
+        cancelled = {request: cancel_request(store, request) for request in requests}
     for each, done in cancelled.items():
         click.echo(f"Request {each}: {'cancelled' if done else 'not cancelled'}.")
     left = [str(each) for each, done in cancelled.items() if not done]

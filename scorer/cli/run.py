@@ -205,12 +205,14 @@ def _load(database: Database, folder: Path, *, rejects: Path | None) -> Any:
 
 
 def _print_standing(database: Database, job: str) -> None:
-    from scorer.database.store.runs import Store
 
-    store = Store(database.as_worker())
+    from scorer.database.session import Session
+    from scorer.database.store.status import band_counts, open_findings
+
+    store = Session(database.as_worker())
     try:
         with store.transaction():
-            bands, findings = store.band_counts(job), store.open_findings(job)
+            bands, findings = band_counts(store, job), open_findings(store, job)
     finally:
         store.close()
     print_rows(bands, none="Nobody has an outcome yet.")

@@ -20,12 +20,11 @@ def status(settings: Settings, *, as_json: bool) -> None:
     then the daemons at work.
     """
     from scorer.database.readonly_session import ReadOnlySession
-    from scorer.database.store.status import Watch
     from scorer.monitoring.status import as_json as told
     from scorer.monitoring.status import as_text, read_status
 
     target = database_of(settings).as_worker()
-    watch = Watch(ReadOnlySession(target, patience=settings.connect_timeout))
+    watch = ReadOnlySession(target, patience=settings.connect_timeout)
     try:
         standing = read_status(watch, jobs_dir=settings.jobs_dir)
     finally:

@@ -60,7 +60,8 @@ def train(
     It is cross-validated by client, for the figures, and then fitted to all landmarks of the source tables, written into a folder of its
     own, and registered. `scorer model promote` alone puts it into production.
     """
-    from scorer.database.store.models import Shelf
+
+    from scorer.database.store.models import read_model, register_model
     from scorer.evaluation.conduct import require_place
     from scorer.registry.artefacts import store_bytes
     from scorer.training.report import report_held_out
@@ -85,12 +86,12 @@ def train(
                 progress=progress,
             )
         with store.transaction():
-            store.register_model(
-                job, model_version=trained.model_version, sha256=trained.sha256, manifest=trained.manifest
+            register_model(
+                store, job, model_version=trained.model_version, sha256=trained.sha256, manifest=trained.manifest
             )
             if settings.model_store == "database":
-                shelf = Shelf(store)
-                store_bytes(trained.folder, shelf.read_model(job, trained.model_version), shelf)
+                shelf = store
+                store_bytes(trained.folder, read_model(shelf, job, trained.model_version), shelf)
     if report is not None:
         report_held_out(loaded, trained, report=report, command=" ".join(["scorer", *sys.argv[1:]]))
     shown = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder)}
@@ -123,13 +124,14 @@ def _cores() -> int:
 @contextmanager
 def _opened(settings: Settings, job: str) -> Iterator[tuple[Any, Any, Any]]:
     """The job, the source tables and the store, as the worker."""
+
+    from scorer.database.session import Session
     from scorer.database.source.reader import Source
-    from scorer.database.store.runs import Store
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     target = database_of(settings).as_worker()
-    source, store = Source(target), Store(target)
+    source, store = Source(target), Session(target)
     try:
         yield loaded, source, store
     finally:
@@ -195,10 +197,11 @@ def optimize(
     objective ROC AUC + average precision. A search that was interrupted goes on where it stopped when the command is given again.
     `scorer train --full --config` makes the best one that it writes down.
     """
+
     import time
 
     from scorer.config import parse_span
-    from scorer.database.store.experiments import Experiments
+    from scorer.database.store.experiments import keep
     from scorer.training.search import search
     from scorer.training.search_report import CONFIG, PICTURE, write_findings
 
@@ -225,7 +228,7 @@ def optimize(
             )
         written = write_findings(found, folder)
         with store.transaction():
-            Experiments(store).keep(found.about, found.trials)
+            keep(store, found.about, found.trials)
     best = found.ranked[0]
     failed = len(found.trials) - len(found.ranked)
     if as_json:

@@ -32,7 +32,6 @@ from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.daemon.service_manager import SIGNALS, ServiceManager
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import Watch
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
@@ -59,7 +58,7 @@ class Daemon:
         self._manager = ServiceManager(os.environ)
         self._outage = Outage()
         self._heart = HeartbeatLoop(database=database, outage=self._outage)
-        self._health = Health(Watch(ReadOnlySession(database.as_worker(), patience=_PATIENCE)), state=self)
+        self._health = Health(ReadOnlySession(database.as_worker(), patience=_PATIENCE), state=self)
         self._requests: RequestLoop | None = None
         self._nights: NightlyLoop | None = None
         self._loops: dict[str, ScheduleLoop] = {}

@@ -15,8 +15,8 @@ from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
-from scorer.database.store.status import JobHealth, Watch
-from scorer.database.store.ticks import Timetable
+from scorer.database.store.status import JobHealth, list_health
+from scorer.database.store.ticks import record_heartbeat, remove_daemon
 from scorer.errors import UserError
 from scorer.log import events
 from scorer.log.logger import say
@@ -40,7 +40,7 @@ class HeartbeatLoop(Loop):
     def _open(self) -> None:
         target = self.database.as_worker()
         self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
-        self._watch = Watch(ReadOnlySession(target, patience=_BEAT))
+        self._watch = ReadOnlySession(target, patience=_BEAT)
 
     def reload(self, *, settings: Settings) -> None:
         """Keep to these settings from the next beat on."""
@@ -58,7 +58,7 @@ class HeartbeatLoop(Loop):
     def end(self) -> None:
         """Take this daemon's row away, if it can be done."""
         with suppress(UserError), self._session.transaction():
-            Timetable(self._session).remove_daemon(daemon_name())
+            remove_daemon(self._session, daemon_name())
         self.close()
 
     def step(self) -> float:
@@ -67,11 +67,11 @@ class HeartbeatLoop(Loop):
             self.close()
             self.adopt(self._changed)
             self._open()
-        jobs = self._watch.list_health()  # first: it alone waits no longer than its patience for an answer
+        jobs = list_health(self._watch)  # first: it alone waits no longer than its patience for an answer
         self.summary = _summary(jobs)
         self._say_jumps(jobs)
         with self._session.transaction():
-            Timetable(self._session).record_heartbeat(daemon_name(), ready=self._ready, detail=self._detail)
+            record_heartbeat(self._session, daemon_name(), ready=self._ready, detail=self._detail)
         self._told(None)
         return _BEAT.total_seconds()
 

@@ -18,7 +18,7 @@ from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.store import chores as nights
-from scorer.database.store.ticks import Timetable
+from scorer.database.store.ticks import read_clock
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
@@ -95,7 +95,7 @@ class NightlyLoop(Loop):
         if self._clock is not None:
             return self._clock()
         with self._session.transaction():
-            return Timetable(self._session).read_clock()
+            return read_clock(self._session)
 
     def _see_to(self, job: Job, chore: Chore, *, night: datetime) -> None:
         """Do a job's chore for this night, unless it is done, or somebody does it just now."""

@@ -15,8 +15,9 @@ from scorer.config import Settings
 from scorer.daemon.loop import Loop, daemon_name
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
-from scorer.database.store.runs import Store
-from scorer.database.store.ticks import Breaker, Timetable
+from scorer.database.session import Session
+from scorer.database.store.runs import hold_run, is_waiting, list_unfinished_runs, release_run
+from scorer.database.store.ticks import Breaker, count_failure, last_tick, miss_ticks, read_breaker, read_clock
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
@@ -42,8 +43,8 @@ class ScheduleLoop(Loop):
         self.next_tick: datetime | None = None
         self._url = database.url
         self._clock = clock
-        self._store = Store(database.as_worker())
-        self._timetable = Timetable(self._store)
+        self._store = Session(database.as_worker())
+        self._timetable = self._store
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
@@ -96,14 +97,14 @@ class ScheduleLoop(Loop):
         if self._clock is not None:
             return self._clock()
         with self._store.transaction():
-            return self._timetable.read_clock()
+            return read_clock(self._timetable)
 
     def _look(self) -> tuple[datetime, list[datetime], Breaker | None]:
         """Now, the ticks that are due and not settled, and the job's breaker."""
         now = self._now()
         with self._store.transaction():
-            last, kept = self._timetable.last_tick(self.job.name)
-            breaker = self._timetable.read_breaker(self.job.name)
+            last, kept = last_tick(self._timetable, self.job.name)
+            breaker = read_breaker(self._timetable, self.job.name)
         self._began = min(self._began or now, now)
         if self._floor is None and kept != str(self.job.schedule):
             # A job that has never run by this schedule begins with the first tick that comes.
@@ -115,11 +116,11 @@ class ScheduleLoop(Loop):
     def _is_left(self) -> bool:
         """Whether a run has lost its process, or work waits that this one can share."""
         with self._store.transaction():
-            for run in self._store.list_unfinished_runs(self.job):
-                if self._store.hold_run(run.run_id):
-                    self._store.release_run(run.run_id)
+            for run in list_unfinished_runs(self._store, self.job):
+                if hold_run(self._store, run.run_id):
+                    release_run(self._store, run.run_id)
                     return True
-                if run.trigger.by_schedule and self._store.is_waiting(run.run_id):
+                if run.trigger.by_schedule and is_waiting(self._store, run.run_id):
                     return True
         return False
 
@@ -215,8 +216,13 @@ class ScheduleLoop(Loop):
         """Record ticks as missed, without a word: what keeps the job from running was told when it began."""
         if due:
             with self._store.transaction():
-                self._timetable.miss_ticks(
-                    self.job.name, due, reason=reason, schedule=str(self.job.schedule), recorded_by=daemon_name()
+                miss_ticks(
+                    self._timetable,
+                    self.job.name,
+                    due,
+                    reason=reason,
+                    schedule=str(self.job.schedule),
+                    recorded_by=daemon_name(),
                 )
 
     def _fail(self, error: Exception, *, begun: bool) -> None:
@@ -234,8 +240,9 @@ class ScheduleLoop(Loop):
         """Count one more failure in a row, and say so where that opens the breaker."""
         now = self._now()
         with self._store.transaction():
-            before = self._timetable.read_breaker(self.job.name)
-            breaker = self._timetable.count_failure(
+            before = read_breaker(self._timetable, self.job.name)
+            breaker = count_failure(
+                self._timetable,
                 self.job.name,
                 reason=reason,
                 now=now,

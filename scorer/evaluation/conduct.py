@@ -10,10 +10,9 @@ from pathlib import Path
 from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database
-from scorer.database.session import engine
+from scorer.database.session import Session, engine
 from scorer.database.source.reader import Source
-from scorer.database.store.models import Shelf
-from scorer.database.store.runs import Store
+from scorer.database.store.models import read_model
 from scorer.errors import UserError
 from scorer.evaluation.cohort import read_cohort
 from scorer.evaluation.figures import Evaluation, evaluate
@@ -53,7 +52,7 @@ def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Callable[
     subgroups = _subgroups(job, wanted.subgroups)
     target = database.as_worker()
     schema.require_head(engine(target))
-    store, source = Store(target), Source.of(database)
+    store, source = Session(target), Source.of(database)
     try:
         with store.transaction():
             model = _model(job, wanted.model_version, store, settings=database.settings)
@@ -87,10 +86,10 @@ def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Callable[
     return Conducted(evaluation_id=evaluation_id, evaluation=evaluation)
 
 
-def _model(job: Job, model_version: str | None, store: Store, *, settings: Settings) -> LoadedModel:
+def _model(job: Job, model_version: str | None, store: Session, *, settings: Settings) -> LoadedModel:
     if model_version is None:
         return production_pipeline(job, store, settings=settings)
-    return open_version(job, Shelf(store).read_model(job.name, model_version), store, settings=settings)
+    return open_version(job, read_model(store, job.name, model_version), store, settings=settings)
 
 
 def _subgroups(job: Job, wanted: tuple[str, ...] | None) -> tuple[Subgroups, ...]:

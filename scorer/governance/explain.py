@@ -19,8 +19,7 @@ from scorer.database import schema
 from scorer.database.connection import Database
 from scorer.database.session import Session, engine
 from scorer.database.source.reader import Source, microseconds
-from scorer.database.store.models import Shelf
-from scorer.database.store.runs import Store
+from scorer.database.store.models import read_model
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
@@ -64,7 +63,7 @@ def explain(
     """
     target = database.as_worker()
     schema.require_head(engine(target))
-    with closing(Store(target)) as store, store.transaction():
+    with closing(Session(target)) as store, store.transaction():
         row = read_explained(store, job, entity_id, score_id=score_id)
         _require_score(job, entity_id, row, score_id=score_id)
         reasons = list_reasons(store, row.score_id)
@@ -73,9 +72,7 @@ def explain(
         stored = told > 0 and (top is None or top == told)
         note = None
         if not stored:
-            model = open_version(
-                job, Shelf(store).read_model(job.name, row.model_version), store, settings=database.settings
-            )
+            model = open_version(job, read_model(store, job.name, row.model_version), store, settings=database.settings)
             with closing(Source(target)) as source:
                 reasons, note = _reasons(
                     job, entity_id, model, row, source=source, settings=database.settings, top=wanted

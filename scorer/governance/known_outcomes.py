@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from scorer.database.connection import Database
+from scorer.database.session import Session
 from scorer.database.source.reader import Source
-from scorer.database.store.models import Shelf
-from scorer.database.store.runs import Store
+from scorer.database.store.models import read_model
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import read_landmarks
 from scorer.governance.comparison import measured
@@ -30,12 +30,12 @@ def on_outcomes(
     if job.task is not Task.BINARY:
         raise UserError(f"Job {job.name} has the task {job.task}; metrics by outcomes are for binary jobs.")
     target = database.as_worker()
-    store, source = Store(target), Source(target)
+    store, source = Session(target), Source(target)
     try:
         with store.transaction():
-            shelf = Shelf(store)
+            shelf = store
             models = {
-                version: open_version(job, shelf.read_model(job.name, version), store, settings=database.settings)
+                version: open_version(job, read_model(shelf, job.name, version), store, settings=database.settings)
                 for version in versions
             }
         landmarks = read_landmarks(job, source, progress=progress)

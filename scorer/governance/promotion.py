@@ -10,8 +10,17 @@ from typing import Any
 
 from scorer.config import Settings
 from scorer.database.connection import Database
-from scorer.database.store.models import Registered, Shelf
-from scorer.database.store.runs import Store
+from scorer.database.session import Session
+from scorer.database.store.models import (
+    Registered,
+    model_before,
+    move_model,
+    production_model,
+    promotion_lacks,
+    read_model,
+    record_evidence,
+    roll_back_model,
+)
 from scorer.errors import UserError
 from scorer.governance.comparison import Migration, agreement, migration
 from scorer.governance.shadow import Beside, shadow_run
@@ -41,7 +50,7 @@ class Promoted:
     verified: Verified
 
 
-def verify(job: Job, registered: Registered, store: Store, *, settings: Settings) -> Verified:
+def verify(job: Job, registered: Registered, store: Session, *, settings: Settings) -> Verified:
     """What this machine finds of a version. Raises UserError where its bytes, features or golden vectors are not what they were.
 
     Works inside a transaction.
@@ -77,11 +86,11 @@ def promote(
     Verified first, then run in the shadow of the present one; both are recorded as evidence with the move itself, which the database
     refuses where they do not suffice.
     """
-    store = Store(database.as_login())
-    shelf = Shelf(store)
+    store = Session(database.as_login())
+    shelf = store
     try:
         with store.transaction():
-            registered = shelf.read_model(job.name, model_version)
+            registered = read_model(shelf, job.name, model_version)
             _require_ready(registered, shelf)
             verified = verify(job, registered, store, settings=database.settings)
         require_admissible(registered, verified)
@@ -90,9 +99,9 @@ def promote(
         _require_entities(job, moved)
         with store.transaction():
             _record(registered, verified, beside, moved, shelf)
-            if shelf.read_model(job.name, model_version).status != "staging":
-                store.move_model(job.name, model_version=model_version, status="staging", why=why)
-            store.move_model(job.name, model_version=model_version, status="production", why=why)
+            if read_model(shelf, job.name, model_version).status != "staging":
+                move_model(store, job.name, model_version=model_version, status="staging", why=why)
+            move_model(store, job.name, model_version=model_version, status="production", why=why)
     finally:
         store.close()
     return Promoted(replaced=beside.one, migration=moved, verified=verified)
@@ -103,19 +112,19 @@ def roll_back(job: Job, *, why: str, database: Database) -> tuple[str | None, st
 
     Raises UserError where there is none to go back to, or it cannot be loaded here; then nothing has changed.
     """
-    store = Store(database.as_login())
-    shelf = Shelf(store)
+    store = Session(database.as_login())
+    shelf = store
     try:
         with store.transaction():
-            before = shelf.model_before(job.name)
+            before = model_before(shelf, job.name)
             if before is None:
                 raise UserError(
                     f"No other model of {job.name} was in production before: there is nothing to go back to."
                 )
-            verify(job, shelf.read_model(job.name, before), store, settings=database.settings)
+            verify(job, read_model(shelf, job.name, before), store, settings=database.settings)
         with store.transaction():
-            present = store.production_model(job.name)
-            shelf.roll_back_model(job.name, model_version=before, why=why)
+            present = production_model(store, job.name)
+            roll_back_model(shelf, job.name, model_version=before, why=why)
     finally:
         store.close()
     return (present[0] if present else None), before
@@ -126,12 +135,12 @@ def band_order(job: Job) -> tuple[str, ...]:
     return () if job.bands is None else (*(name for name, _ in job.bands.limits), job.bands.lowest)
 
 
-def _require_ready(registered: Registered, shelf: Shelf) -> None:
+def _require_ready(registered: Registered, shelf: Session) -> None:
     """What the database would refuse anyway, said before time is spent on trials."""
     named = f"Model {registered.model_version} of {registered.job}"
     if registered.status == "production":
         raise UserError(f"{named} is in production already.")
-    lack = shelf.promotion_lacks(registered.job, registered.model_version, tried=False)
+    lack = promotion_lacks(shelf, registered.job, registered.model_version, tried=False)
     if lack is not None:
         raise UserError(f"{lack[:1].upper()}{lack[1:]}.")
 
@@ -144,11 +153,11 @@ def _require_entities(job: Job, moved: Migration) -> None:
         )
 
 
-def _record(registered: Registered, verified: Verified, beside: Beside, moved: Migration, shelf: Shelf) -> None:
+def _record(registered: Registered, verified: Verified, beside: Beside, moved: Migration, shelf: Session) -> None:
     signed: dict[str, Any] = {"fingerprint": libraries(), "host": platform.node()}
     result = {"rows": verified.golden, "max_difference": verified.difference}
-    shelf.record_evidence(registered, kind="golden", result=result, **signed)
-    shelf.record_evidence(registered, kind="shadow", result=shadow_result(beside, moved, at=beside.as_of), **signed)
+    record_evidence(shelf, registered, kind="golden", result=result, **signed)
+    record_evidence(shelf, registered, kind="shadow", result=shadow_result(beside, moved, at=beside.as_of), **signed)
 
 
 def shadow_result(beside: Beside, moved: Migration, *, at: datetime) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from scorer.database import schema
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session, engine
-from scorer.database.store.runs import Store
+from scorer.database.store import ledger
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
 
@@ -102,10 +102,10 @@ def follow(recall_id: int, *, database: Database, max_rows: int | None = None) -
 def take_back(job: Job, *, database: Database) -> int | None:
     """How many rows of the job's own table still bear a recalled score, those that could be having been emptied; None where this login
     may not do that, and it is left to the service."""
-    store = Store(database.as_worker())
+    store = Session(database.as_worker())
     try:
         with closing(store), store.transaction():
-            return store.take_back(job)
+            return ledger.take_back(store, job)
     except DatabaseUnavailable:
         raise
     except UserError:

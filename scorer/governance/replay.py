@@ -20,7 +20,8 @@ import numpy as np
 
 from scorer.config import Settings, shipped_root
 from scorer.database.connection import Database
-from scorer.database.store.models import Shelf
+from scorer.database.session import Session
+from scorer.database.store.models import read_model
 from scorer.database.store.replays import (
     Part,
     Past,
@@ -31,7 +32,6 @@ from scorer.database.store.replays import (
     read_past_scores,
     record_replays,
 )
-from scorer.database.store.runs import Store
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, job_names, job_of, load_job
@@ -75,7 +75,7 @@ def replay(
 
     Raises UserError where a key is not in the ledger, and Stopping, with nothing recorded, where `stopping` says so.
     """
-    store = Store(database.as_worker())
+    store = Session(database.as_worker())
     found: list[Replayed] = []
     with closing(store):
         with store.transaction():
@@ -97,7 +97,7 @@ def replay_by_lot(job: Job, database: Database, stopping: Callable[[], bool]) ->
     """Replay a sample of the job's newest scores, and tell once if the same inputs gave anything else: the chore of a night."""
     if not database.settings.replay_sample:
         return
-    with closing(Store(database.as_worker())) as store, store.transaction():
+    with closing(Session(database.as_worker())) as store, store.transaction():
         drawn = draw_scores(store, job=job.name, since=None, size=database.settings.replay_sample)
     if not drawn:
         return
@@ -143,7 +143,7 @@ def _kind(past: Past) -> tuple[str, str, str]:
     return past.job, past.job_version, past.model_version or ""
 
 
-def _replayed(past: Sequence[Past], store: Store, *, database: Database) -> Iterator[Replayed]:
+def _replayed(past: Sequence[Past], store: Session, *, database: Database) -> Iterator[Replayed]:
     """The parts of ledger rows of one kind."""
     try:
         with store.transaction():
@@ -184,7 +184,7 @@ def _lost(past: Past, part: Part, why: str) -> Replayed:
 # What it was made with
 
 
-def _job_then(past: Past, store: Store, *, settings: Settings) -> Job:
+def _job_then(past: Past, store: Session, *, settings: Settings) -> Job:
     """The job as it stood, but that no rule stops a run: a row by itself is no batch."""
     here = past.job in job_names(settings.jobs_dir)
     folder = (
@@ -200,14 +200,14 @@ def _job_then(past: Past, store: Store, *, settings: Settings) -> Job:
     return replace(job, actions={**job.actions, **dict.fromkeys(stops, Action.WARN)})
 
 
-def _model_then(past: Past, job: Job, store: Store, *, settings: Settings) -> LoadedModel:
+def _model_then(past: Past, job: Job, store: Session, *, settings: Settings) -> LoadedModel:
     """The model version that scored, checked against the registry before it is unpickled; it may be archived."""
     if past.model_version is None:
         raise UserError("The ledger does not say which model scored.")
-    return open_version(job, Shelf(store).read_model(job.name, past.model_version), store, settings=settings)
+    return open_version(job, read_model(store, job.name, past.model_version), store, settings=settings)
 
 
-class _Alone(Store):
+class _Alone(Session):
     """A store for rows by themselves: what was published beside them says nothing of them."""
 
     def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:  # noqa: ARG002 - of none

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from scorer.database.connection import Database
-from scorer.database.store.models import Pair, Shelf
-from scorer.database.store.runs import Store
-from scorer.database.store.ticks import Timetable
+from scorer.database.session import Session
+from scorer.database.store.models import Pair, list_current, production_model, read_model
+from scorer.database.store.ticks import read_clock
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
@@ -49,14 +49,14 @@ def shadow_run(
     `fail` stops either.
     """
     target = database.as_worker()
-    store = Store(target)
+    store = Session(target)
     try:
         with store.transaction():
-            found = store.production_model(job.name)
+            found = production_model(store, job.name)
             one = beside or (found[0] if found else None)
-            shelf = Shelf(store)
+            shelf = store
             models = {
-                version: open_version(job, shelf.read_model(job.name, version), store, settings=database.settings)
+                version: open_version(job, read_model(shelf, job.name, version), store, settings=database.settings)
                 for version in (one, model_version)
                 if version is not None
             }
@@ -65,11 +65,11 @@ def shadow_run(
     pipeline = replace(open_pipeline(job, database=database, model=models[model_version]), store=_Glancing(target))
     try:
         with pipeline.store.transaction(keep=False):
-            now = Timetable(pipeline.store).read_clock()
+            now = read_clock(pipeline.store)
             if as_of is not None and as_of > now:
                 raise UserError(f"The as-of time {as_of.isoformat()} lies in the future; say one that has passed.")
             run = _run(job, as_of=as_of or now)
-            items = Shelf(pipeline.store).list_current(job, as_of=run.as_of, limit=limit)
+            items = list_current(pipeline.store, job, as_of=run.as_of, limit=limit)
         pairs: list[Pair] = []
         for part in _portions(items, size=pipeline.batch_size):
             said = [
@@ -84,7 +84,7 @@ def shadow_run(
     return Beside(one=one, other=model_version, as_of=run.as_of, pairs=tuple(pairs))
 
 
-class _Glancing(Store):
+class _Glancing(Session):
     """A store for judging outside a transaction: what judging reads of the ledger is read in a short one of its own."""
 
     def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:

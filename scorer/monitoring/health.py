@@ -29,7 +29,7 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from scorer.database.store.status import Watch
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.errors import UserError
 from scorer.log import events
 from scorer.log.logger import say
@@ -106,7 +106,7 @@ class _Answer:
 class Health:
     """Serves the health of a process; `watch` is its own look at the database, used by nobody else."""
 
-    def __init__(self, watch: Watch, *, state: State) -> None:
+    def __init__(self, watch: ReadOnlySession, *, state: State) -> None:
         self._state = state
         self._metrics = Metrics(watch, state=state)
         self._server: _Server | None = None

@@ -27,6 +27,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.status import (
     Answered,
     BatchSeen,
@@ -36,7 +37,15 @@ from scorer.database.store.status import (
     RuleFailures,
     RunSeen,
     ScoreCounts,
-    Watch,
+    answered_requests,
+    batches_since,
+    count_scores,
+    list_checkups,
+    list_daemons,
+    list_health,
+    newest_ids,
+    rule_failures,
+    runs_since,
 )
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 from scorer.jobs.schedule import Schedule
@@ -101,7 +110,7 @@ class _Done:
 class Metrics:
     """The metrics of a process; `text` may be asked for from any thread."""
 
-    def __init__(self, watch: Watch, *, state: State, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, watch: ReadOnlySession, *, state: State, clock: Callable[[], float] = time.monotonic) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._watch = watch
         self._clock = clock
@@ -148,8 +157,8 @@ class Metrics:
     def _take(self) -> None:
         began = self._clock()
         try:
-            jobs, daemons, done = self._watch.list_health(), self._watch.list_daemons(), self._done(began)
-            models = tuple(self._watch.list_checkups())
+            jobs, daemons, done = list_health(self._watch), list_daemons(self._watch), self._done(began)
+            models = tuple(list_checkups(self._watch))
             self._count(began)
         except UserError:
             self._look = None
@@ -177,7 +186,7 @@ class Metrics:
         if now < self._next_count:
             return
         try:
-            self._scores = tuple(self._watch.count_scores())
+            self._scores = tuple(count_scores(self._watch))
         except DatabaseUnavailable:
             self._scores = ()
         self._next_count = now + max(_COUNT_EVERY, _SHARE * (self._clock() - now))
@@ -186,7 +195,7 @@ class Metrics:
         """What was committed since the last look: nothing at the first."""
         watch = self._watch
         if self._tails is None:
-            first = watch.newest_ids()
+            first = newest_ids(watch)
             return _Done(
                 (),
                 (),
@@ -196,16 +205,16 @@ class Metrics:
                 SequenceGaps(first.batch_id),
             )
         of_runs, of_batches = self._tails
-        seen = watch.runs_since(of_runs.newest, open_ids=of_runs.open)
+        seen = runs_since(watch, of_runs.newest, open_ids=of_runs.open)
         ended = tuple(run for run in seen if run.status in _ENDED)
-        batches = tuple(watch.batches_since(of_batches.newest, open_ids=of_batches.open))
+        batches = tuple(batches_since(watch, of_batches.newest, open_ids=of_batches.open))
         stopped = [run.run_id for run in ended if run.status == "failed"]
         answering = [run.run_id for run in ended if run.trigger == Trigger.REQUEST]
         return _Done(
             runs=ended,
             batches=batches,
-            failures=tuple(watch.rule_failures(batches, stopped_runs=stopped)) if batches or stopped else (),
-            answered=tuple(watch.answered_requests(run_ids=answering)) if answering else (),
+            failures=tuple(rule_failures(watch, batches, stopped_runs=stopped)) if batches or stopped else (),
+            answered=tuple(answered_requests(watch, run_ids=answering)) if answering else (),
             tail_of_runs=of_runs.after(
                 [run.run_id for run in ended], lasting=[run.run_id for run in seen if run not in ended], now=now
             ),

@@ -9,8 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.revisions import require_newest
-from scorer.database.store.status import Daemon, JobHealth, ScoreCounts, Watch
+from scorer.database.store.status import (
+    Daemon,
+    JobHealth,
+    ScoreCounts,
+    count_scores,
+    list_daemons,
+    list_health,
+    read_revision,
+)
 from scorer.errors import UserError
 from scorer.jobs.job import job_names, load_job
 
@@ -47,14 +56,14 @@ class ServiceStatus:
     daemons: tuple[Daemon, ...]
 
 
-def read_status(watch: Watch, *, jobs_dir: Path | None) -> ServiceStatus:
+def read_status(watch: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceStatus:
     """Where everything stands: every job that has files here, and every other that the database knows.
 
     Raises UserError where the schema is not at head, or the database does not answer.
     """
-    require_newest(watch.read_revision())
-    known = {health.job: health for health in watch.list_health()}
-    counted = {counts.job: counts for counts in watch.count_scores()}
+    require_newest(read_revision(watch))
+    known = {health.job: health for health in list_health(watch)}
+    counted = {counts.job: counts for counts in count_scores(watch)}
     at = next((health.read_at for health in known.values()), datetime.now(UTC))
     here = job_names(jobs_dir)
     return ServiceStatus(
@@ -68,7 +77,7 @@ def read_status(watch: Watch, *, jobs_dir: Path | None) -> ServiceStatus:
             )
             for name in sorted({*here, *known})
         ),
-        daemons=tuple(watch.list_daemons()),
+        daemons=tuple(list_daemons(watch)),
     )
 
 

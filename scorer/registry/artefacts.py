@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from scorer.config import Settings, shipped_root
-from scorer.database.store.models import Registered, Shelf
-from scorer.database.store.runs import Store
+from scorer.database.session import Session
+from scorer.database.store.models import Registered, production_model, read_artefact, read_model, store_artefact
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
@@ -20,9 +20,9 @@ def model_folders(job: Job, settings: Settings) -> tuple[Path, ...]:
     return settings.home_dir / "models", job.model_folder.parent, shipped_root() / "models"
 
 
-def production_version(job: Job, store: Store) -> str:
+def production_version(job: Job, store: Session) -> str:
     """The version in production. Raises UserError where there is none. Works inside a transaction, as all here."""
-    found = store.production_model(job.name)
+    found = production_model(store, job.name)
     if found is None:
         raise UserError(
             f"Job {job.name} has no model in production; see `scorer model list` and `scorer model promote`."
@@ -30,13 +30,13 @@ def production_version(job: Job, store: Store) -> str:
     return found[0]
 
 
-def production_pipeline(job: Job, store: Store, *, settings: Settings) -> LoadedModel:
+def production_pipeline(job: Job, store: Session, *, settings: Settings) -> LoadedModel:
     """The model in production, checked and loaded. Raises UserError where there is none, or it cannot be loaded on this host."""
-    registered = Shelf(store).read_model(job.name, production_version(job, store))
+    registered = read_model(store, job.name, production_version(job, store))
     return open_version(job, registered, store, settings=settings)
 
 
-def open_version(job: Job, registered: Registered, store: Store, *, settings: Settings) -> LoadedModel:
+def open_version(job: Job, registered: Registered, store: Session, *, settings: Settings) -> LoadedModel:
     """A registered version, checked and loaded: from the first folder that has it, else from the database where that keeps its bytes.
 
     Raises UserError, before anything is unpickled, where it is in neither, or is not what was registered.
@@ -44,7 +44,7 @@ def open_version(job: Job, registered: Registered, store: Store, *, settings: Se
     folders = model_folders(job, settings)
     version, features = registered.model_version, feature_names(job.features)
     if registered.stored and not any((each / job.name / version / MANIFEST).exists() for each in folders):
-        content = Shelf(store).read_artefact(job.name, version)
+        content = read_artefact(store, job.name, version)
         assert content is not None, "bytes that are stored are never removed"
         manifest = manifest_of(registered.manifest, where=f"The registry's manifest of model {version} of {job.name}")
         return LoadedModel.opened(
@@ -59,7 +59,7 @@ def open_version(job: Job, registered: Registered, store: Store, *, settings: Se
     )
 
 
-def store_bytes(folder: Path, registered: Registered, shelf: Shelf) -> None:
+def store_bytes(folder: Path, registered: Registered, shelf: Session) -> None:
     """Keep the artefact in `folder`, that of a registered version, in the database too. Raises UserError where it is too large for that."""
     content = (folder / ARTEFACT).read_bytes()
     if len(content) > LARGEST:
@@ -67,4 +67,4 @@ def store_bytes(folder: Path, registered: Registered, shelf: Shelf) -> None:
             f"The model file {folder / ARTEFACT} has {len(content) / 2**20:,.0f} MB, and the database keeps {LARGEST // 2**20} at most; "
             "copy its folder to each host instead."
         )
-    shelf.store_artefact(registered.job, registered.model_version, sha256=registered.sha256, content=content)
+    store_artefact(shelf, registered.job, registered.model_version, sha256=registered.sha256, content=content)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from scorer.config import shipped_root
 from scorer.database.connection import Database
-from scorer.database.store.models import Shelf
-from scorer.database.store.runs import Store
+from scorer.database.session import Session
+from scorer.database.store.models import admit_first_model, count_models, read_model, register_model
+from scorer.database.store.runs import lock_installs
 from scorer.errors import UserError
 from scorer.jobs.job import Job, job_names, load_job
 from scorer.log import events
@@ -26,16 +27,16 @@ def install_jobs(*, database: Database) -> list[str]:
 
     Acts as the owner of the schema. A later model gets into production by an approver alone.
     """
-    store = Store(database.as_owner())
+    store = Session(database.as_owner())
     names = job_names(database.settings.jobs_dir)
     try:
         for name in names:
             job = load_job(name, jobs_dir=database.settings.jobs_dir)
             with store.transaction():
-                store.lock_installs()
+                lock_installs(store)
                 if "views" in job.statements:
                     store.run_script(job.statements["views"])
-                if job.first_model is not None and store.count_models(job.name) == 0:
+                if job.first_model is not None and count_models(store, job.name) == 0:
                     _admit_first(job, job.first_model, store)
     finally:
         store.close()
@@ -48,7 +49,7 @@ def grant_source(*, database: Database) -> dict[str, str | None]:
     for name in job_names(database.settings.jobs_dir):
         job = load_job(name, jobs_dir=database.settings.jobs_dir)
         if "grants" in job.statements:
-            store = Store(database.as_login())
+            store = Session(database.as_login())
             try:
                 with store.transaction():
                     store.run_script(job.statements["grants"])
@@ -60,10 +61,10 @@ def grant_source(*, database: Database) -> dict[str, str | None]:
     return done
 
 
-def _admit_first(job: Job, model_version: str, store: Store) -> None:
+def _admit_first(job: Job, model_version: str, store: Session) -> None:
     register(job, model_folder(job, model_version), store)
     why = f"first model of the job, shipped with scorer {__version__}"
-    Shelf(store).admit_first_model(job.name, model_version, why=why)
+    admit_first_model(store, job.name, model_version, why=why)
     say(_log, events.FIRST_MODEL, job=job.name, model_version=model_version)
 
 
@@ -72,7 +73,7 @@ def model_folder(job: Job, model_version: str) -> Path:
     return find_version(job.name, model_version, folders=(job.model_folder.parent, shipped_root() / "models"))
 
 
-def register(job: Job, folder: Path, store: Store, *, stored: bool = False) -> Manifest:
+def register(job: Job, folder: Path, store: Session, *, stored: bool = False) -> Manifest:
     """Register the version in `folder` as a candidate, if it is one that the job could score with; its manifest.
 
     Nothing of it is unpickled. Where it is to be `stored`, the database keeps its bytes too, also where it was registered before. Raises
@@ -93,9 +94,9 @@ def register(job: Job, folder: Path, store: Store, *, stored: bool = False) -> M
             f"The model in {folder} is version {manifest.model_version}; name its folder so, for that is how it is found."
         )
     version = manifest.model_version
-    is_new = store.register_model(job.name, model_version=version, sha256=found, manifest=manifest.content)
-    shelf = Shelf(store)
-    registered = shelf.read_model(job.name, version)
+    is_new = register_model(store, job.name, model_version=version, sha256=found, manifest=manifest.content)
+    shelf = store
+    registered = read_model(shelf, job.name, version)
     if (registered.sha256, registered.manifest) != (found, manifest.content):
         raise UserError(f"Another model {version} of {job.name} is registered already; train it under another name.")
     if not is_new and (registered.stored or not stored):

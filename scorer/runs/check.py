@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database, Target
-from scorer.database.session import engine
+from scorer.database.session import Session, engine
 from scorer.database.source.reader import Source
+from scorer.database.store.batches import claim_work
 from scorer.database.store.chores import nightly
-from scorer.database.store.requests import Desk
-from scorer.database.store.runs import Store
-from scorer.database.store.server import mark_position, read_server_load
+from scorer.database.store.ledger import take_back, write_back, write_outcomes
+from scorer.database.store.requests import find_asked
+from scorer.database.store.server import describe_session, mark_position, read_server_load
 from scorer.errors import StatementFailed, UserError
 from scorer.jobs.job import Job, job_names, load_job
 from scorer.runs.cluster import Cluster
@@ -67,10 +68,10 @@ def _line(name: str, look: Callable[[], str]) -> CheckResult:
 
 
 def _database(target: Target) -> str:
-    store = Store(target)
+    store = Session(target)
     try:
         with store.transaction():
-            session = store.describe_session()
+            session = describe_session(store)
     finally:
         store.close()
     if session["major"] < _OLDEST_SERVER:
@@ -79,7 +80,7 @@ def _database(target: Target) -> str:
 
 
 def _standby(target: Target, *, database: Database) -> str:
-    with closing(Store(target)) as store, closing(Source.of(database)) as source:
+    with closing(Session(target)) as store, closing(Source.of(database)) as source:
         with store.transaction():
             position = mark_position(store)
         lack = source.standby_lack(position)
@@ -89,7 +90,7 @@ def _standby(target: Target, *, database: Database) -> str:
 
 
 def _neighbours(target: Target, *, settings: Settings) -> str:
-    with closing(Store(target)) as store, store.transaction():
+    with closing(Session(target)) as store, store.transaction():
         decision = Neighbour.of(settings).consider(read_server_load(store), size=1)
     why = decision.why
     return "the limits can be seen, and are kept" if why is None else f"runs would give way now: {why}"
@@ -118,15 +119,15 @@ def _job(name: str, *, database: Database) -> str:
                 line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, nightly=nightly(Settings()), kept=False
             )
             # What a statement gives shows only where it gives rows.
-            sample = line.store.claim_work(job, run, size=_SAMPLE)
+            sample = claim_work(line.store, job, run, size=_SAMPLE)
             line.source.observations(job, sample)
             line.source.attributes(job, sample)
-            Desk(line.store).find_asked(job, [item.entity_id for item in sample], as_of=run.as_of)
-            line.store.write_outcomes(
-                job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
+            find_asked(line.store, job, [item.entity_id for item in sample], as_of=run.as_of)
+            write_outcomes(
+                line.store, job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
             )
-            line.store.write_back(job, max_waiting=0)
-            line.store.take_back(job, max_waiting=0)
+            write_back(line.store, job, max_waiting=0)
+            take_back(line.store, job, max_waiting=0)
     finally:
         close_pipeline(line)
     return f"version {job.version}, model {line.model.manifest.model_version}, {_schedule(job)}"

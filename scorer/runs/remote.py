@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from scorer.config import Settings, load_settings
 from scorer.database.connection import Database
 from scorer.database.embedded.server import Server
-from scorer.database.store.runs import Store
+from scorer.database.session import Session
 from scorer.database.store.server import mark_position
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
@@ -47,7 +47,7 @@ class Own:
     database: Database
 
 
-def remote_task_of(job: Job, store: Store) -> RemoteTask:
+def remote_task_of(job: Job, store: Session) -> RemoteTask:
     """What a worker of a cluster needs to be told of `job`."""
     with store.transaction():
         position = mark_position(store)
@@ -96,7 +96,7 @@ def settings_here(task: RemoteTask) -> Own:
             f"job {job.name} has version {job.version} there, and {task.job_version} where it was begun; bring the same job to both."
         )
     database = Database(settings.database_url or Server.at(settings.home_dir).url, settings)
-    with closing(Store(database.as_worker())) as store:
+    with closing(Session(database.as_worker())) as store:
         here = remote_task_of(job, store)
     if here != task:
         raise UserError(

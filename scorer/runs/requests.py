@@ -17,10 +17,25 @@ from dataclasses import replace
 from datetime import timedelta
 
 from scorer.database.connection import Database
+from scorer.database.session import Session
 from scorer.database.source.reader import Source
+from scorer.database.store.batches import lock_against_recalls, record_validation
 from scorer.database.store.challenges import read_challenge
-from scorer.database.store.requests import Asked, Desk
-from scorer.database.store.runs import Store
+from scorer.database.store.ledger import take_back, write_back
+from scorer.database.store.requests import (
+    Asked,
+    acknowledge_requests,
+    ask_for_arrivals,
+    find_asked,
+    finish_answers,
+    hold_asked,
+    list_asked_jobs,
+    list_strange_jobs,
+    refuse_requests,
+    refuse_strangers,
+    take_requests,
+)
+from scorer.database.store.runs import begin_run, end_run, register_job_version
 from scorer.errors import DatabaseUnavailable, RunStopped, StatementFailed, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
@@ -52,9 +67,9 @@ class Answers:
     def __init__(self, *, database: Database, jobs: Iterable[Job]) -> None:
         self._database = database
         target = database.as_worker()
-        self._store = Store(replace(target, idle_timeout=min(target.idle_timeout, _IDLE)))
+        self._store = Session(replace(target, idle_timeout=min(target.idle_timeout, _IDLE)))
         self._source = Source(target)
-        self._desk = Desk(self._store)
+        self._desk = self._store
         self._lines: dict[str, Pipeline] = {}
         self._jobs: dict[str, Job] = {}
         self._told: dict[str, str] = {}
@@ -107,8 +122,8 @@ class Answers:
         That such requests wait is told once, after some minutes.
         """
         with self._in_new_sessions_after_failure(), self._store.transaction():
-            refused = self._desk.refuse_strangers(self._jobs, patience=_PATIENCE)
-            strange = self._desk.list_strange_jobs(self._jobs, patience=_STRANGE)
+            refused = refuse_strangers(self._desk, self._jobs, patience=_PATIENCE)
+            strange = list_strange_jobs(self._desk, self._jobs, patience=_STRANGE)
         for job in strange.keys() - self._strange:
             say(_log, events.REQUESTS_STRANGE, job=job, requests=strange[job])
         self._strange = set(strange)
@@ -126,7 +141,7 @@ class Answers:
         def ask(job: Job) -> None:
             if "new_observations" in job.statements:
                 with self._store.transaction():
-                    asked.append(self._desk.ask_for_arrivals(job))
+                    asked.append(ask_for_arrivals(self._desk, job))
 
         self._for_each_job(ask)
         return sum(asked)
@@ -139,7 +154,7 @@ class Answers:
 
         def take(job: Job) -> None:
             with self._store.transaction():
-                self._store.take_back(job)
+                take_back(self._store, job)
 
         self._for_each_job(take)
 
@@ -175,7 +190,7 @@ class Answers:
         if len(self._jobs) == 1 and self._lines:
             return list(self._jobs.values())
         with self._store.transaction():
-            return [self._jobs[name] for name in self._desk.list_asked_jobs(self._jobs)]
+            return [self._jobs[name] for name in list_asked_jobs(self._desk, self._jobs)]
 
     def _answer_some(self, job: Job) -> int:
         """How many requests of a job were answered or refused, those that cannot be taken this moment not standing in the way."""
@@ -217,8 +232,8 @@ class Answers:
         job = pipeline.job
         held: set[int] = set()
         with pipeline.store.transaction():
-            pipeline.store.lock_against_recalls(job, model_version=pipeline.model.manifest.model_version, run=None)
-            took = self._desk.take_requests(job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
+            lock_against_recalls(pipeline.store, job, model_version=pipeline.model.manifest.model_version, run=None)
+            took = take_requests(self._desk, job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
             taken += took.asked
             if taken and not has_production_model(pipeline):
                 return None
@@ -241,7 +256,7 @@ class Answers:
             pipeline = replace(opened, store=self._store, source=self._source)
             # Not while answering: that could wait for a run that waits for the answer.
             with self._store.transaction():
-                self._store.register_job_version(job)
+                register_job_version(self._store, job)
             self._lines[job.name] = pipeline
         return self._lines[job.name]
 
@@ -258,14 +273,15 @@ class Answers:
         job, store = pipeline.job, self._store
         with store.transaction():
             refused = self._refuse(taken, why=str(stopped))
-            run = store.begin_run(
+            run = begin_run(
+                store,
                 job,
                 model_version=pipeline.model.manifest.model_version,
                 trigger=Trigger.REQUEST,
                 as_of=taken[0].as_of,
             )
-            store.end_run(run.run_id, error=str(stopped))
-            store.record_validation(run, batch_id=None, results=_found_something(stopped.results))
+            end_run(store, run.run_id, error=str(stopped))
+            record_validation(store, run, batch_id=None, results=_found_something(stopped.results))
         self._tell(job, refused, why=str(stopped))
         return refused
 
@@ -274,7 +290,7 @@ class Answers:
         is_told = isinstance(error, UserError | StatementFailed)
         sentence = str(error) if is_told else f"a bug: {type(error).__name__}"
         with self._store.transaction():
-            waiting = taken or self._desk.take_requests(job, max_requests=_AT_ONCE).asked
+            waiting = taken or take_requests(self._desk, job, max_requests=_AT_ONCE).asked
             refused = self._refuse(waiting, why=sentence)
         self._tell(job, refused, why=sentence)
         if not is_told:
@@ -288,24 +304,24 @@ class Answers:
             self._told[job.name] = why
 
     def _refuse(self, asked: Sequence[Asked], *, why: str) -> int:
-        return self._desk.refuse_requests([each.request_id for each in asked], reason=why)
+        return refuse_requests(self._desk, [each.request_id for each in asked], reason=why)
 
 
-def _carry(pipeline: Pipeline, desk: Desk, taken: Sequence[Asked]) -> tuple[int, list[int]]:
+def _carry(pipeline: Pipeline, desk: Session, taken: Sequence[Asked]) -> tuple[int, list[int]]:
     """How many of the requests were answered or refused, and the keys of those whose entity is being scored by a batch this moment."""
     job, store, steps = pipeline.job, pipeline.store, StepTimer()
     as_of = taken[0].as_of
-    there = desk.find_asked(job, [*{each.entity_id for each in taken}], as_of=as_of)
+    there = find_asked(desk, job, [*{each.entity_id for each in taken}], as_of=as_of)
     absent = [each.request_id for each in taken if each.entity_id not in there]
     if absent:
-        desk.refuse_requests(absent, reason=f"there is no such {job.entity} to score at this time")
-    items = desk.hold_asked(job, there)
+        refuse_requests(desk, absent, reason=f"there is no such {job.entity} to score at this time")
+    items = hold_asked(desk, job, there)
     ours = {item.entity_id for item in items}
     left = [each.request_id for each in taken if each.entity_id in there and each.entity_id not in ours]
     if not items:
         return len(absent), left
-    run = store.begin_run(
-        job, model_version=pipeline.model.manifest.model_version, trigger=Trigger.REQUEST, as_of=as_of
+    run = begin_run(
+        store, job, model_version=pipeline.model.manifest.model_version, trigger=Trigger.REQUEST, as_of=as_of
     )
     steps.end("claim")
 
@@ -313,9 +329,9 @@ def _carry(pipeline: Pipeline, desk: Desk, taken: Sequence[Asked]) -> tuple[int,
     record(pipeline, run, replace(judged, results=_found_something(judged.results)), steps=steps)
     ended = how_ended(items, judged)
     answers = [(each, ended[each.entity_id].value) for each in taken if each.entity_id in ended]
-    desk.acknowledge_requests(job, run, answers)
-    desk.finish_answers(run, judged.counts)
-    store.write_back(job, max_waiting=0)
+    acknowledge_requests(desk, job, run, answers)
+    finish_answers(desk, run, judged.counts)
+    write_back(store, job, max_waiting=0)
     return len(answers) + len(absent), left
 
 

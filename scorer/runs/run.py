@@ -13,7 +13,17 @@ from typing import Any
 from scorer.database.connection import Database
 from scorer.database.statements import names_parameter
 from scorer.database.store import chores
-from scorer.database.store.ticks import Timetable
+from scorer.database.store.batches import claim_work, finish_work, write_orphans
+from scorer.database.store.runs import (
+    begin_run,
+    enqueue_due,
+    hold_run,
+    list_unfinished_runs,
+    make_current_partition,
+    register_job_version,
+    wait_for_answers,
+)
+from scorer.database.store.ticks import hold_schedule, is_tick_open, miss_ticks, record_tick
 from scorer.errors import DatabaseBusy, RunStopped, UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
@@ -189,9 +199,9 @@ def dry_run(
                 kept=False,
             )
             counts = Counts()
-            while items := pipeline.store.claim_work(job, run, size=pipeline.batch_size):
+            while items := claim_work(pipeline.store, job, run, size=pipeline.batch_size):
                 counts = add_counts(counts, score_batch(pipeline, run, items, steps=StepTimer()).counts)
-                pipeline.store.finish_work(items)
+                finish_work(pipeline.store, items)
                 if progress is not None:
                     progress(counts.eligible, eligible)
     finally:
@@ -217,12 +227,12 @@ def _begin(
     nightly: Schedule,
 ) -> Run:
     with pipeline.store.transaction():
-        pipeline.store.make_current_partition()
+        make_current_partition(pipeline.store)
     with pipeline.store.transaction():
         run, eligible = enqueue(
             pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
         )
-        pipeline.store.hold_run(run.run_id)
+        hold_run(pipeline.store, run.run_id)
     _say_begun(pipeline, run, eligible=eligible)
     return run
 
@@ -232,22 +242,23 @@ def _begin_alone(
 ) -> Run | None:
     """A new run and its tick, in one transaction; None where a process is at work on this job, or the tick is settled."""
     store, job = pipeline.store, pipeline.job
-    timetable = Timetable(store)
+    timetable = store
     with store.transaction():
-        store.make_current_partition()
+        make_current_partition(store)
     with store.transaction():
-        if not timetable.hold_schedule(job.name) or store.list_unfinished_runs(job):
+        if not hold_schedule(timetable, job.name) or list_unfinished_runs(store, job):
             return None
-        if tick is not None and not timetable.is_tick_open(job.name, tick.scheduled_for):
+        if tick is not None and not is_tick_open(timetable, job.name, tick.scheduled_for):
             return None
         scheduled_for = None if tick is None else tick.scheduled_for
         run, eligible = enqueue(
             pipeline, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for, nightly=nightly
         )
-        store.hold_run(run.run_id)
+        hold_run(store, run.run_id)
         if tick is not None:
-            timetable.record_tick(job.name, tick, run_id=run.run_id)
-            timetable.miss_ticks(
+            record_tick(timetable, job.name, tick, run_id=run.run_id)
+            miss_ticks(
+                timetable,
                 job.name,
                 tick.missed,
                 reason=tick.missed_reason,
@@ -293,8 +304,9 @@ def enqueue(
             "than the as-of time; see the shipped observations.sql for how it is used."
         )
     if kept:
-        store.register_job_version(job)
-    run = store.begin_run(
+        register_job_version(store, job)
+    run = begin_run(
+        store,
         job,
         model_version=pipeline.model.manifest.model_version,
         trigger=trigger,
@@ -313,7 +325,8 @@ def enqueue(
             f"{run.started_at.isoformat()}; what will be recorded by then is not known."
         )
     look = look_of(store, job, run, model_versions=pipeline.publishers, nightly=nightly)
-    eligible = store.enqueue_due(
+    eligible = enqueue_due(
+        store,
         job,
         run,
         model_versions=pipeline.publishers,
@@ -325,9 +338,9 @@ def enqueue(
     )
     if kept and "orphans" in job.statements:
         found = pipeline.source.orphans(job, sweep=look.sweep, known=list_orphans(store, job))
-        store.write_orphans(job, run, rejections=[_orphan(*each) for each in found])
+        write_orphans(store, job, run, rejections=[_orphan(*each) for each in found])
     if kept:
-        store.wait_for_answers(job)  # last: no answer begins before the run's work is there to be seen
+        wait_for_answers(store, job)  # last: no answer begins before the run's work is there to be seen
     return run, eligible
 
 

@@ -17,9 +17,24 @@ from functools import partial
 from typing import TypeVar
 
 from scorer.database.connection import Database
-from scorer.database.store.runs import Store
+from scorer.database.session import Session
+from scorer.database.store.batches import record_validation
+from scorer.database.store.ledger import take_back, write_back
+from scorer.database.store.runs import (
+    count_carried,
+    count_waiting,
+    end_run,
+    give_up_work,
+    hold_run,
+    is_waiting,
+    list_unfinished_runs,
+    read_run,
+    register_job_version,
+    release_run,
+    resume_run,
+)
 from scorer.database.store.server import ServerLoad, is_run_held, mark_position, read_server_load
-from scorer.database.store.ticks import Timetable
+from scorer.database.store.ticks import close_breaker
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stopping, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
@@ -71,7 +86,7 @@ class Worker:
         """Carry batches of the scheduled runs that other processes have begun, until none is left to claim."""
         store = self.pipeline.store
         with store.transaction():
-            unfinished = store.list_unfinished_runs(self.pipeline.job)
+            unfinished = list_unfinished_runs(store, self.pipeline.job)
         for run in unfinished:
             if run.trigger.by_schedule:
                 while not self.stopping() and self.carry_one(run) is not None:
@@ -83,15 +98,15 @@ class Worker:
 
         def take() -> list[Run]:
             with store.transaction():
-                store.register_job_version(job)  # what is left is judged by the job as it stands now
-                held = [run for run in store.list_unfinished_runs(job) if store.hold_run(run.run_id)]
+                register_job_version(store, job)  # what is left is judged by the job as it stands now
+                held = [run for run in list_unfinished_runs(store, job) if hold_run(store, run.run_id)]
                 # One that was let go of between the two statements has ended by now.
-                left = [run for run in held if store.read_run(run.run_id).status == "running"]
+                left = [run for run in held if read_run(store, run.run_id).status == "running"]
                 for run in held:
                     if run in left:
-                        store.resume_run(run.run_id)
+                        resume_run(store, run.run_id)
                     else:
-                        store.release_run(run.run_id)
+                        release_run(store, run.run_id)
                 return left
 
         for run in self.persevere(take):
@@ -160,7 +175,7 @@ class Worker:
 
         def carried() -> int:
             with self.pipeline.store.transaction():
-                return self.pipeline.store.count_carried(run.run_id)
+                return count_carried(self.pipeline.store, run.run_id)
 
         before = self.persevere(carried, run=run)
         return lambda: progress(self.persevere(carried, run=run) - before, total)
@@ -223,11 +238,11 @@ class Worker:
 
     def _count_waiting(self, run: Run) -> int:
         with self.pipeline.store.transaction():
-            return self.pipeline.store.count_waiting(run.run_id)
+            return count_waiting(self.pipeline.store, run.run_id)
 
     def _is_waiting(self, run: Run) -> bool:
         with self.pipeline.store.transaction():
-            return self.pipeline.store.is_waiting(run.run_id)
+            return is_waiting(self.pipeline.store, run.run_id)
 
     def _drain_with_others(self, run: Run, *, total: int, tell: Callable[[], None]) -> None:
         """Let others carry the run's batches; what one that dies leaves behind is for whoever called."""
@@ -289,11 +304,11 @@ class Worker:
         store = self.pipeline.store
         while True:
             with store.transaction():
-                store.end_run(run.run_id)
-                found = store.read_run(run.run_id)
+                end_run(store, run.run_id)
+                found = read_run(store, run.run_id)
                 # Last, as in a batch: the hospital's rows are held for the length of a commit.
                 passed_over = _write_back(store, self.pipeline.job) if found.status == "succeeded" else 0
-                breaker = Timetable(store).close_breaker(run.job) if found.status == "succeeded" else None
+                breaker = close_breaker(store, run.job) if found.status == "succeeded" else None
             if found.status != "running":
                 self._release(run)
                 break
@@ -318,9 +333,9 @@ class Worker:
 
         def fail() -> None:
             with self.pipeline.store.transaction():
-                self.pipeline.store.give_up_work(run.run_id)
-                self.pipeline.store.end_run(run.run_id, error=sentence)
-                self.pipeline.store.record_validation(run, batch_id=None, results=results)
+                give_up_work(self.pipeline.store, run.run_id)
+                end_run(self.pipeline.store, run.run_id, error=sentence)
+                record_validation(self.pipeline.store, run, batch_id=None, results=results)
             self._release(run)
 
         self.persevere(fail, run=run)
@@ -330,7 +345,7 @@ class Worker:
     def _release(self, run: Run) -> None:
         """Let go of the run, once all can see how it ended: whoever holds a run that still seems to be running goes on with it."""
         with self.pipeline.store.transaction():
-            self.pipeline.store.release_run(run.run_id)
+            release_run(self.pipeline.store, run.run_id)
 
     def persevere(self, action: Callable[[], _Result], *, run: Run | None = None) -> _Result:
         """What `action` gives; tried again, in new sessions and after a wait, where the database fails under it."""
@@ -350,14 +365,14 @@ class Worker:
             return
         try:
             with self.pipeline.store.transaction():
-                self.pipeline.store.hold_run(run.run_id)
+                hold_run(self.pipeline.store, run.run_id)
         except DatabaseUnavailable:
             self.close()
 
 
-def _write_back(store: Store, job: Job) -> int:
+def _write_back(store: Session, job: Job) -> int:
     """How many rows of the hospital's table were passed over: to be written, or to have a recalled score taken out of them."""
-    return store.write_back(job) + store.take_back(job)
+    return write_back(store, job) + take_back(store, job)
 
 
 def _drain_alone(
@@ -414,7 +429,7 @@ def _drain_away(task: RemoteTask, run_id: int) -> str | None:
         def carry() -> Counts | None:
             """One batch; None where none is left, or whoever began the run has stopped, or died, and so holds it no more."""
             with worker.pipeline.store.transaction():
-                run, held = worker.pipeline.store.read_run(run_id), is_run_held(worker.pipeline.store, run_id)
+                run, held = read_run(worker.pipeline.store, run_id), is_run_held(worker.pipeline.store, run_id)
             return worker.carry_one(run) if held else None
 
         try:

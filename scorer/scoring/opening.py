@@ -12,11 +12,10 @@ import numpy as np
 from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database
-from scorer.database.session import engine
+from scorer.database.session import Session, engine
 from scorer.database.source.reader import Source
 from scorer.database.store.challenges import Challenge, read_challenge
-from scorer.database.store.models import Shelf
-from scorer.database.store.runs import Store
+from scorer.database.store.models import read_model
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version, production_pipeline
@@ -34,7 +33,7 @@ def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = N
     Where a `model` is given, the line has that one instead, and no challenger.
     """
     target = database.as_worker()
-    store, source = Store(target), Source.of(database)
+    store, source = Session(target), Source.of(database)
     try:
         source.open_ahead()
         schema.require_head(engine(target))
@@ -47,7 +46,7 @@ def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = N
     return pipeline
 
 
-def _line(job: Job, store: Store, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
+def _line(job: Job, store: Session, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
     challenge = None
     if model is None:
         with store.transaction():
@@ -71,7 +70,7 @@ def with_own_sessions(pipeline: Pipeline, *, database: Database) -> Pipeline:
     """The same line once more, with sessions of its own; each is used by one thread at a time."""
     source = pipeline.source.beside()
     source.open_ahead()
-    return replace(pipeline, store=Store(database.as_worker()), source=source)
+    return replace(pipeline, store=Session(database.as_worker()), source=source)
 
 
 def close_pipeline(pipeline: Pipeline) -> None:
@@ -80,11 +79,11 @@ def close_pipeline(pipeline: Pipeline) -> None:
     pipeline.source.close()
 
 
-def _challenger(job: Job, challenge: Challenge, store: Store, *, settings: Settings) -> Challenger | None:
+def _challenger(job: Job, challenge: Challenge, store: Session, *, settings: Settings) -> Challenger | None:
     """The version that challenges the one in production, where it can be loaded."""
     try:
         with store.transaction():
-            registered = Shelf(store).read_model(job.name, challenge.model_version)
+            registered = read_model(store, job.name, challenge.model_version)
             return Challenger(open_version(job, registered, store, settings=settings), job=job.name)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, production goes on
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__} was raised as it was loaded"

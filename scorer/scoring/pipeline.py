@@ -9,9 +9,22 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from scorer.database.session import Session
 from scorer.database.source.reader import Source, microseconds
+from scorer.database.store.batches import (
+    claim_work,
+    finish_work,
+    lock_against_recalls,
+    next_batch,
+    recent_scores,
+    record_batch,
+    record_feature_counts,
+    record_validation,
+    write_rejections,
+)
 from scorer.database.store.challenges import Challenge
-from scorer.database.store.runs import Store
+from scorer.database.store.ledger import write_back, write_outcomes
+from scorer.database.store.models import production_model
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import about, say
@@ -47,7 +60,7 @@ class Pipeline:
     """
 
     job: Job
-    store: Store
+    store: Session
     source: Source
     suites: Suites
     model: LoadedModel
@@ -95,8 +108,8 @@ def carry_batch(pipeline: Pipeline, run: Run, *, watch: Callable[[str], None] | 
 def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Counts] | None:
     """The batch's number and counts."""
     store, job = pipeline.store, pipeline.job
-    store.lock_against_recalls(job, model_version=pipeline.model.manifest.model_version, run=run)
-    items = store.claim_work(job, run, size=pipeline.batch_size)
+    lock_against_recalls(store, job, model_version=pipeline.model.manifest.model_version, run=run)
+    items = claim_work(store, job, run, size=pipeline.batch_size)
     steps.end("claim")
     if not items:
         return None
@@ -104,9 +117,9 @@ def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Coun
         raise ModelChanged
 
     judged = score_batch(pipeline, run, items, steps=steps)
-    store.finish_work(items)
+    finish_work(store, items)
     batch_id = record(pipeline, run, judged, steps=steps)
-    store.write_back(job)
+    write_back(store, job)
     steps.end("write back")
     return batch_id, judged.counts
 
@@ -114,23 +127,25 @@ def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Coun
 def has_production_model(pipeline: Pipeline) -> bool:
     """Whether the line's model is the one that is in production, in the transaction that is open."""
     manifest = pipeline.model.manifest
-    return pipeline.store.production_model(pipeline.job.name) == (manifest.model_version, manifest.sha256)
+    return production_model(pipeline.store, pipeline.job.name) == (manifest.model_version, manifest.sha256)
 
 
 def record(pipeline: Pipeline, run: Run, judged: BatchResult, *, steps: StepTimer) -> int:
     """The number of a batch, what became of it being written: outcomes, rejections, counts, what each rule found."""
     store, job = pipeline.store, pipeline.job
-    batch_id = store.next_batch()
-    store.write_outcomes(
+    batch_id = next_batch(store)
+    write_outcomes(
+        store,
         job,
         run,
         batch_id=batch_id,
         model_version=pipeline.model.manifest.model_version,
         outcomes=judged.new_outcomes + judged.shadows,
     )
-    store.write_rejections(job, run, rejections=judged.rejections, judged=judged.judged)
+    write_rejections(store, job, run, rejections=judged.rejections, judged=judged.judged)
     steps.end("write")
-    store.record_batch(
+    record_batch(
+        store,
         run,
         batch_id=batch_id,
         model_version=pipeline.model.manifest.model_version,
@@ -142,7 +157,7 @@ def record(pipeline: Pipeline, run: Run, judged: BatchResult, *, steps: StepTime
         seconds=steps.seconds,
         shadows=len(judged.shadows),
     )
-    store.record_validation(run, batch_id=batch_id, results=judged.results)
+    record_validation(store, run, batch_id=batch_id, results=judged.results)
     _record_counts(pipeline, run, judged, batch_id=batch_id)
     steps.end("record")
     return batch_id
@@ -157,8 +172,8 @@ def _record_counts(pipeline: Pipeline, run: Run, judged: BatchResult, *, batch_i
     if counted is not None:
         scores, counts = counted
         model_version = pipeline.model.manifest.model_version
-        pipeline.store.record_feature_counts(
-            run, batch_id=batch_id, model_version=model_version, scores=scores, counts=counts
+        record_feature_counts(
+            pipeline.store, run, batch_id=batch_id, model_version=model_version, scores=scores, counts=counts
         )
 
 
@@ -258,8 +273,8 @@ def _pool(pipeline: Pipeline, *, entity_ids: list[str], input_hashes: list[bytes
     # Newest first: where a short look finds enough, a long one finds the same before all else.
     for look_back in (need * _A_SHORT_LOOK, _A_LONG_LOOK):
         pool = pool_of(
-            pipeline.store.recent_scores(
-                pipeline.job, model_version=pipeline.model.manifest.model_version, look_back=look_back
+            recent_scores(
+                pipeline.store, pipeline.job, model_version=pipeline.model.manifest.model_version, look_back=look_back
             ),
             entity_ids=entity_ids,
             input_hashes=input_hashes,

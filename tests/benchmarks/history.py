@@ -26,7 +26,6 @@ from scorer.config import Settings
 from scorer.database.connection import Database, Target
 from scorer.database.embedded.server import Server
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import Watch
 from scorer.jobs.job import Job, load_job
 from scorer.monitoring.status import read_status
 from scorer.runs.run import run_job
@@ -143,9 +142,7 @@ def _reads(url: str, settings: Settings, *, repeats: int) -> dict[str, float]:
 
 
 def _status(url: str, settings: Settings) -> None:
-    watch = Watch(
-        ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=settings.connect_timeout)
-    )
+    watch = ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=settings.connect_timeout)
     with closing(watch):
         read_status(watch, jobs_dir=None)
 

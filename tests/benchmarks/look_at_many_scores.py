@@ -21,7 +21,7 @@ from scorer.database.connection import Target
 from scorer.database.embedded.server import Server
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import engine
-from scorer.database.store.status import Watch
+from scorer.database.store.status import count_scores, list_health
 from scorer.jobs.schedule import Schedule
 from scorer.monitoring.prometheus import Metrics
 
@@ -77,7 +77,7 @@ def main() -> None:
                 cursor.execute("INSERT INTO scorer.job_versions VALUES ('job', 'abcdefabcdefabcd', '{}')")
                 cursor.execute(FILL, (scores,))
             target = Target.of(server.url, settings, role="scorer_worker")
-            with closing(Watch(ReadOnlySession(target, patience=timedelta(minutes=1)))) as watch:
+            with closing(ReadOnlySession(target, patience=timedelta(minutes=1))) as watch:
                 hour = [0.0]
                 eager = Metrics(watch, state=Daemonlike(), clock=lambda: hour[0])
 
@@ -86,8 +86,8 @@ def main() -> None:
                     return eager.text()
 
                 usual = Metrics(watch, state=Daemonlike())
-                show(f"count of {scores:,} current scores", watch.count_scores)
-                show("all else of reporting.health", watch.list_health)
+                show(f"count of {scores:,} current scores", partial(count_scores, watch))
+                show("all else of reporting.health", partial(list_health, watch))
                 show("scrape that looks and counts", an_hour_later)
                 show("scrape from what is kept (the first looks)", usual.text)
 

@@ -20,7 +20,8 @@ import pytest
 
 from scorer.config import Settings, shipped_root
 from scorer.database.connection import Database, Target
-from scorer.database.store.runs import Store
+from scorer.database.session import Session
+from scorer.database.store.models import register_model
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job, load_job
 from scorer.registry.model import ARTEFACT, MANIFEST, libraries
@@ -174,11 +175,11 @@ class Hospital:
         """Register the model in a folder, and have it in production, past all that the registry asks for (see test_registry.py)."""
         manifest = json.loads((model / MANIFEST).read_text())
         version = manifest["model_version"]
-        store = Store(Target.of(self.url, self.settings, role=None))
+        store = Session(Target.of(self.url, self.settings, role=None))
         try:
             with store.transaction():
-                assert store.register_model(
-                    job.name, model_version=version, sha256=manifest["sha256"], manifest=manifest
+                assert register_model(
+                    store, job.name, model_version=version, sha256=manifest["sha256"], manifest=manifest
                 )
         finally:
             store.close()

@@ -15,6 +15,7 @@ from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database, Target
 from scorer.database.session import engine
+from scorer.database.store.batches import claim_work
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry import registration as admission
@@ -157,7 +158,7 @@ def test_whoever_enqueues_does_not_wait_for_a_batch_in_hand(hospital: Any, sepsi
             run, eligible = enqueue(first, as_of=hospital.noon, limit=None, trigger=Trigger.MANUAL)
         assert eligible == 6
         with first.store.transaction():
-            assert len(first.store.claim_work(sepsis, run, size=4)) == 4
+            assert len(claim_work(first.store, sepsis, run, size=4)) == 4
             with second.store.transaction():
                 _, others = enqueue(second, as_of=hospital.noon, limit=None, trigger=Trigger.MANUAL)
             assert others == 0

@@ -40,7 +40,6 @@ from scorer.database.embedded.server import Server
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import engine
 from scorer.database.store.chores import nightly
-from scorer.database.store.status import Watch
 from scorer.jobs.job import load_job
 from scorer.jobs.schedule import Schedule
 from scorer.log import logger as log
@@ -133,7 +132,7 @@ class Soak:
         self._requests = RequestLoop(jobs, database=Database(url, settings))
         self._nights = NightlyLoop(jobs, database=Database(url, settings), clock=lambda: self.now)
         self._metrics = Metrics(
-            Watch(ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=timedelta(seconds=10))),
+            ReadOnlySession(Target.of(url, settings, role=settings.worker_role), patience=timedelta(seconds=10)),
             state=State(self.loops),
         )
 

@@ -9,13 +9,7 @@ from typing import Any
 from scorer.database.session import Session
 
 
-class Experiments:
-    """What is kept of searches, in a session that others may share. Each method works inside its transaction."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def keep(self, about: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:
-        """Keep a search as far as it has come; what is kept of it already stays as it is."""
-        self._session.do("upsert_experiment", **{**about, "libraries": json.dumps(about["libraries"])})
-        self._session.do("upsert_trials", experiment_id=about["experiment_id"], trials=json.dumps(list(trials)))
+def keep(session: Session, about: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:
+    """Keep a search as far as it has come; what is kept of it already stays as it is."""
+    session.do("upsert_experiment", **{**about, "libraries": json.dumps(about["libraries"])})
+    session.do("upsert_trials", experiment_id=about["experiment_id"], trials=json.dumps(list(trials)))

@@ -10,7 +10,7 @@ from typing import Any
 from scorer.database.connection import sentences
 from scorer.database.session import Session, only_named
 from scorer.database.statements import statement, without_comments
-from scorer.database.store.runs import previous_of
+from scorer.database.store.batches import previous_of
 from scorer.jobs.job import Job
 from scorer.types.values import Counts, Run, WorkItem
 
@@ -36,100 +36,106 @@ class Taken:
     gate_closed: bool = False
 
 
-class Desk:
-    """What is written down of requests, in a session that others may share."""
+# Whoever answers
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
-    # Whoever answers
+def list_asked_jobs(session: Session, jobs: Collection[str]) -> list[str]:
+    """Those of `jobs` of which requests wait, the most urgent and oldest first."""
+    return [row.job for row in session.all("list_asked_jobs", jobs=list(jobs))]
 
-    def list_asked_jobs(self, jobs: Collection[str]) -> list[str]:
-        """Those of `jobs` of which requests wait, the most urgent and oldest first."""
-        return [row.job for row in self._session.all("list_asked_jobs", jobs=list(jobs))]
 
-    def take_requests(self, job: Job, *, max_requests: int, passed_over: Collection[int] = ()) -> Taken:
-        """Waiting requests of a job, but for those passed over, taken by this transaction; none of them is another desk's."""
-        rows = self._session.all(
-            "take_requests", job=job.name, passed_over=list(passed_over), max_requests=max_requests
-        )
-        return Taken(
-            asked=tuple(
-                Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of) for row in rows if row.ours
-            ),
-            held=tuple(row.request_id for row in rows if not row.ours and row.request_id is not None),
-            gate_closed=any(row.request_id is None for row in rows),
-        )
+def take_requests(session: Session, job: Job, *, max_requests: int, passed_over: Collection[int] = ()) -> Taken:
+    """Waiting requests of a job, but for those passed over, taken by this transaction; none of them is another desk's."""
+    rows = session.all("take_requests", job=job.name, passed_over=list(passed_over), max_requests=max_requests)
+    return Taken(
+        asked=tuple(
+            Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of) for row in rows if row.ours
+        ),
+        held=tuple(row.request_id for row in rows if not row.ours and row.request_id is not None),
+        gate_closed=any(row.request_id is None for row in rows),
+    )
 
-    def find_asked(self, job: Job, entity_ids: Sequence[str], *, as_of: datetime) -> dict[str, datetime]:
-        """Those of the entities that are there, with the moment as of which each is to be judged."""
-        name = "requested" if "requested" in job.statements else "due"
-        query = statement("find_asked").replace("{asked}", without_comments(job.statements[name]))
-        parameters = {"entity_ids": list(entity_ids), "as_of": as_of, "sweep": False, **job.parameters}
-        where = f"The statement {name} of job {job.name}"
-        with sentences(where=where):
-            rows = self._session.execute(query, only_named(query, parameters, where=where)).all()
-        return {row.entity_id: row.as_of for row in rows}
 
-    def hold_asked(self, job: Job, entities: Mapping[str, datetime]) -> tuple[WorkItem, ...]:
-        """Those of the entities that nobody is scoring this moment, taken by this transaction."""
-        rows = self._session.all(
-            "hold_asked",
-            job=job.name,
-            output=job.output,
-            entity_ids=list(entities),
-            as_ofs=list(entities.values()),
-        )
-        return tuple(WorkItem(entity_id=row.entity_id, as_of=row.as_of, previous=previous_of(row)) for row in rows)
+def find_asked(session: Session, job: Job, entity_ids: Sequence[str], *, as_of: datetime) -> dict[str, datetime]:
+    """Those of the entities that are there, with the moment as of which each is to be judged."""
+    name = "requested" if "requested" in job.statements else "due"
+    query = statement("find_asked").replace("{asked}", without_comments(job.statements[name]))
+    parameters = {"entity_ids": list(entity_ids), "as_of": as_of, "sweep": False, **job.parameters}
+    where = f"The statement {name} of job {job.name}"
+    with sentences(where=where):
+        rows = session.execute(query, only_named(query, parameters, where=where)).all()
+    return {row.entity_id: row.as_of for row in rows}
 
-    def acknowledge_requests(self, job: Job, run: Run, answers: Sequence[tuple[Asked, str]]) -> None:
-        """Answer requests with how their entities ended."""
-        self._session.do(
-            "acknowledge_requests",
-            job=job.name,
-            output=job.output,
-            run_id=run.run_id,
-            request_ids=[asked.request_id for asked, _ in answers],
-            entity_ids=[asked.entity_id for asked, _ in answers],
-            outcomes=[outcome for _, outcome in answers],
-        )
 
-    def finish_answers(self, run: Run, counts: Counts) -> None:
-        """Mark the run that answered requests succeeded; the database refuses it where its counts do not balance."""
-        self._session.do("finish_answers", run_id=run.run_id, **asdict(counts))
+def hold_asked(session: Session, job: Job, entities: Mapping[str, datetime]) -> tuple[WorkItem, ...]:
+    """Those of the entities that nobody is scoring this moment, taken by this transaction."""
+    rows = session.all(
+        "hold_asked",
+        job=job.name,
+        output=job.output,
+        entity_ids=list(entities),
+        as_ofs=list(entities.values()),
+    )
+    return tuple(WorkItem(entity_id=row.entity_id, as_of=row.as_of, previous=previous_of(row)) for row in rows)
 
-    def refuse_requests(self, request_ids: Sequence[int], *, reason: str) -> int:
-        """How many of the requests still waited, and are refused now."""
-        return len(self._session.all("refuse_requests", request_ids=list(request_ids), reason=reason))
 
-    def refuse_strangers(self, jobs: Collection[str], *, patience: timedelta) -> list[tuple[int, str]]:
-        """The requests, with their jobs, of others than `jobs`, that nobody answered for so long: refused now."""
-        rows = self._session.all("refuse_strangers", jobs=list(jobs), patience=patience)
-        return [(row.request_id, row.job) for row in rows]
+def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence[tuple[Asked, str]]) -> None:
+    """Answer requests with how their entities ended."""
+    session.do(
+        "acknowledge_requests",
+        job=job.name,
+        output=job.output,
+        run_id=run.run_id,
+        request_ids=[asked.request_id for asked, _ in answers],
+        entity_ids=[asked.entity_id for asked, _ in answers],
+        outcomes=[outcome for _, outcome in answers],
+    )
 
-    def list_strange_jobs(self, jobs: Collection[str], *, patience: timedelta) -> dict[str, int]:
-        """The jobs, other than `jobs`, of which requests have waited for so long, with how many those are."""
-        rows = self._session.all("list_strange_jobs", jobs=list(jobs), patience=patience)
-        return {row.job: row.requests for row in rows}
 
-    def ask_for_arrivals(self, job: Job) -> int:
-        """How many entities have new observations enough, and are asked for now."""
-        rows = self._session.all(
-            "ask_for_arrivals", job=job.name, min_observations=job.min_observations, forget_after=job.valid_for
-        )
-        return len(rows)
+def finish_answers(session: Session, run: Run, counts: Counts) -> None:
+    """Mark the run that answered requests succeeded; the database refuses it where its counts do not balance."""
+    session.do("finish_answers", run_id=run.run_id, **asdict(counts))
 
-    # Whoever asks
 
-    def request_score(self, job: str, entity_ids: Sequence[str]) -> list[int]:
-        """The keys of new requests, one for each of the entities, in order."""
-        rows = self._session.all("request_score", job=job, entity_ids=list(entity_ids))
-        return [row.request_id for row in rows]
+def refuse_requests(session: Session, request_ids: Sequence[int], *, reason: str) -> int:
+    """How many of the requests still waited, and are refused now."""
+    return len(session.all("refuse_requests", request_ids=list(request_ids), reason=reason))
 
-    def cancel_request(self, request_id: int) -> bool:
-        """Whether the request waited, was one's own, and is cancelled now."""
-        return bool(self._session.one("cancel_request", request_id=request_id).cancelled)
 
-    def read_requests(self, request_ids: Sequence[int]) -> list[Mapping[str, Any]]:
-        """The requests, as rows to show."""
-        return self._session.shown("read_requests", request_ids=list(request_ids))
+def refuse_strangers(session: Session, jobs: Collection[str], *, patience: timedelta) -> list[tuple[int, str]]:
+    """The requests, with their jobs, of others than `jobs`, that nobody answered for so long: refused now."""
+    rows = session.all("refuse_strangers", jobs=list(jobs), patience=patience)
+    return [(row.request_id, row.job) for row in rows]
+
+
+def list_strange_jobs(session: Session, jobs: Collection[str], *, patience: timedelta) -> dict[str, int]:
+    """The jobs, other than `jobs`, of which requests have waited for so long, with how many those are."""
+    rows = session.all("list_strange_jobs", jobs=list(jobs), patience=patience)
+    return {row.job: row.requests for row in rows}
+
+
+def ask_for_arrivals(session: Session, job: Job) -> int:
+    """How many entities have new observations enough, and are asked for now."""
+    rows = session.all(
+        "ask_for_arrivals", job=job.name, min_observations=job.min_observations, forget_after=job.valid_for
+    )
+    return len(rows)
+
+
+# Whoever asks
+
+
+def request_score(session: Session, job: str, entity_ids: Sequence[str]) -> list[int]:
+    """The keys of new requests, one for each of the entities, in order."""
+    rows = session.all("request_score", job=job, entity_ids=list(entity_ids))
+    return [row.request_id for row in rows]
+
+
+def cancel_request(session: Session, request_id: int) -> bool:
+    """Whether the request waited, was one's own, and is cancelled now."""
+    return bool(session.one("cancel_request", request_id=request_id).cancelled)
+
+
+def read_requests(session: Session, request_ids: Sequence[int]) -> list[Mapping[str, Any]]:
+    """The requests, as rows to show."""
+    return session.shown("read_requests", request_ids=list(request_ids))

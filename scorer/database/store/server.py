@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from scorer.database.session import Session
 from scorer.types.values import Position
@@ -33,3 +35,8 @@ class ServerLoad:
     replication_lag: int | None  # bytes that the standby farthest behind has yet to replay
     lock_waits: int | None
     longest_transaction: timedelta | None
+
+
+def describe_session(session: Session) -> Mapping[str, Any]:
+    """Server, login and role of this session, as a row to show."""
+    return session.shown("describe_session")[0]

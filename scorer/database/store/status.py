@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from scorer.database.readonly_session import ReadOnlySession
+from scorer.database.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,63 +137,74 @@ class Answered:
     seconds: float
 
 
-class Watch:
-    """Looks only; each method is one statement of `session`."""
+def read_revision(session: ReadOnlySession) -> str | None:
+    """The revision of the schema; None where there is none."""
+    rows = session.all("find_revision")
+    if not rows or not rows[0].is_there:
+        return None
+    revision: str | None = session.all("read_revision")[0].revision
+    return revision
 
-    def __init__(self, session: ReadOnlySession) -> None:
-        self._session = session
 
-    def close(self) -> None:
-        """End the session."""
-        self._session.close()
+def list_health(session: ReadOnlySession) -> list[JobHealth]:
+    """Where each job stands that the database knows, by name."""
+    return [JobHealth(*row) for row in session.all("list_health")]
 
-    def read_revision(self) -> str | None:
-        """The revision of the schema; None where there is none."""
-        rows = self._session.all("find_revision")
-        if not rows or not rows[0].is_there:
-            return None
-        revision: str | None = self._session.all("read_revision")[0].revision
-        return revision
 
-    def list_health(self) -> list[JobHealth]:
-        """Where each job stands that the database knows, by name."""
-        return [JobHealth(*row) for row in self._session.all("list_health")]
+def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:
+    """The current scores of each job, counted: the one look whose cost grows with them, some 0.3 s for a million."""
+    return [ScoreCounts(*row) for row in session.all("count_scores")]
 
-    def count_scores(self) -> list[ScoreCounts]:
-        """The current scores of each job, counted: the one look whose cost grows with them, some 0.3 s for a million."""
-        return [ScoreCounts(*row) for row in self._session.all("count_scores")]
 
-    def list_checkups(self) -> list[ModelCheck]:
-        """What was last found of each job's model in production, by name."""
-        return [ModelCheck(*row) for row in self._session.all("list_checkups")]
+def list_checkups(session: ReadOnlySession) -> list[ModelCheck]:
+    """What was last found of each job's model in production, by name."""
+    return [ModelCheck(*row) for row in session.all("list_checkups")]
 
-    def list_daemons(self) -> list[Daemon]:
-        """The daemons seen within the last day, by name."""
-        return [Daemon(*row) for row in self._session.all("list_daemons")]
 
-    def newest_ids(self) -> Newest:
-        """Where counting begins."""
-        (row,) = self._session.all("newest_ids")
-        return Newest(run_id=row.run_id, running=frozenset(row.running), batch_id=row.batch_id)
+def list_daemons(session: ReadOnlySession) -> list[Daemon]:
+    """The daemons seen within the last day, by name."""
+    return [Daemon(*row) for row in session.all("list_daemons")]
 
-    def runs_since(self, newest: int, *, open_ids: Collection[int]) -> list[RunSeen]:
-        """The runs that are newer than a key, and those of the keys `open_ids`, ended or not."""
-        return [RunSeen(*row) for row in self._session.all("runs_since", newest=newest, open_ids=list(open_ids))]
 
-    def batches_since(self, newest: int, *, open_ids: Collection[int]) -> list[BatchSeen]:
-        """The batches that are newer than a key, and those of the keys `open_ids`."""
-        return [BatchSeen(*row) for row in self._session.all("batches_since", newest=newest, open_ids=list(open_ids))]
+def newest_ids(session: ReadOnlySession) -> Newest:
+    """Where counting begins."""
+    (row,) = session.all("newest_ids")
+    return Newest(run_id=row.run_id, running=frozenset(row.running), batch_id=row.batch_id)
 
-    def rule_failures(self, batches: Sequence[BatchSeen], *, stopped_runs: Collection[int]) -> list[RuleFailures]:
-        """How many rows broke each rule in these batches, and in the batch that was rolled back of each of these runs."""
-        rows = self._session.all(
-            "rule_failures",
-            batch_ids=[batch.batch_id for batch in batches],
-            of_runs=sorted({batch.run_id for batch in batches}),
-            stopped_runs=list(stopped_runs),
-        )
-        return [RuleFailures(*row) for row in rows]
 
-    def answered_requests(self, *, run_ids: Collection[int]) -> list[Answered]:
-        """The requests that these runs answered."""
-        return [Answered(*row) for row in self._session.all("answered_requests", run_ids=list(run_ids))]
+def runs_since(session: ReadOnlySession, newest: int, *, open_ids: Collection[int]) -> list[RunSeen]:
+    """The runs that are newer than a key, and those of the keys `open_ids`, ended or not."""
+    return [RunSeen(*row) for row in session.all("runs_since", newest=newest, open_ids=list(open_ids))]
+
+
+def batches_since(session: ReadOnlySession, newest: int, *, open_ids: Collection[int]) -> list[BatchSeen]:
+    """The batches that are newer than a key, and those of the keys `open_ids`."""
+    return [BatchSeen(*row) for row in session.all("batches_since", newest=newest, open_ids=list(open_ids))]
+
+
+def rule_failures(
+    session: ReadOnlySession, batches: Sequence[BatchSeen], *, stopped_runs: Collection[int]
+) -> list[RuleFailures]:
+    """How many rows broke each rule in these batches, and in the batch that was rolled back of each of these runs."""
+    rows = session.all(
+        "rule_failures",
+        batch_ids=[batch.batch_id for batch in batches],
+        of_runs=sorted({batch.run_id for batch in batches}),
+        stopped_runs=list(stopped_runs),
+    )
+    return [RuleFailures(*row) for row in rows]
+
+
+def answered_requests(session: ReadOnlySession, *, run_ids: Collection[int]) -> list[Answered]:
+    """The requests that these runs answered."""
+    return [Answered(*row) for row in session.all("answered_requests", run_ids=list(run_ids))]
+
+
+def band_counts(session: Session, job: str) -> list[Mapping[str, Any]]:
+    """How many entities stand in each status and band, as rows to show."""
+    return session.shown("band_counts", job=job)
+
+
+def open_findings(session: Session, job: str) -> list[Mapping[str, Any]]:
+    """The open findings by rule, as rows to show."""
+    return session.shown("open_findings", job=job)

@@ -26,68 +26,74 @@ class Breaker:
         return self.next_try_at is not None and self.last_failed_at <= now < self.next_try_at
 
 
-class Timetable:
-    """What is written down of ticks and daemons, in a session that others may share."""
+def read_clock(session: Session) -> datetime:
+    """Now, by the database's clock, whatever the transaction's own time."""
+    moment: datetime = session.one("read_clock").now
+    return moment
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
-    def read_clock(self) -> datetime:
-        """Now, by the database's clock, whatever the transaction's own time."""
-        moment: datetime = self._session.one("read_clock").now
-        return moment
+def last_tick(session: Session, job: str) -> tuple[datetime | None, str | None]:
+    """The newest tick of a job that was settled and is not in the future, if there is one, and the schedule that it was of."""
+    rows = session.all("last_tick", job=job)
+    return (rows[0].scheduled_for, rows[0].schedule) if rows else (None, None)
 
-    def last_tick(self, job: str) -> tuple[datetime | None, str | None]:
-        """The newest tick of a job that was settled and is not in the future, if there is one, and the schedule that it was of."""
-        rows = self._session.all("last_tick", job=job)
-        return (rows[0].scheduled_for, rows[0].schedule) if rows else (None, None)
 
-    def hold_schedule(self, job: str) -> bool:
-        """Whether this transaction now holds the job's schedule: nobody else begins a run by it."""
-        return bool(self._session.one("hold_schedule", job=job).held)
+def hold_schedule(session: Session, job: str) -> bool:
+    """Whether this transaction now holds the job's schedule: nobody else begins a run by it."""
+    return bool(session.one("hold_schedule", job=job).held)
 
-    def is_tick_open(self, job: str, tick: datetime) -> bool:
-        """Whether a tick is not settled yet."""
-        return bool(self._session.one("is_tick_open", job=job, scheduled_for=tick).is_open)
 
-    def record_tick(self, job: str, tick: Tick, *, run_id: int) -> None:
-        """Record a tick as having set off this run."""
-        self._session.do(
-            "record_tick",
-            job=job,
-            scheduled_for=tick.scheduled_for,
-            outcome=tick.outcome,
-            reason=tick.reason,
-            schedule=tick.schedule,
-            run_id=run_id,
-            recorded_by=tick.recorded_by,
-        )
+def is_tick_open(session: Session, job: str, tick: datetime) -> bool:
+    """Whether a tick is not settled yet."""
+    return bool(session.one("is_tick_open", job=job, scheduled_for=tick).is_open)
 
-    def miss_ticks(self, job: str, ticks: Sequence[datetime], *, reason: str, schedule: str, recorded_by: str) -> int:
-        """How many of `ticks` are recorded just now as missed."""
-        rows = self._session.all(
-            "miss_ticks", job=job, scheduled_for=list(ticks), reason=reason, schedule=schedule, recorded_by=recorded_by
-        )
-        return len(rows)
 
-    def read_breaker(self, job: str) -> Breaker | None:
-        """The job's breaker, where its last run failed."""
-        rows = self._session.all("read_breaker", job=job)
-        return Breaker(*rows[0]) if rows else None
+def record_tick(session: Session, job: str, tick: Tick, *, run_id: int) -> None:
+    """Record a tick as having set off this run."""
+    session.do(
+        "record_tick",
+        job=job,
+        scheduled_for=tick.scheduled_for,
+        outcome=tick.outcome,
+        reason=tick.reason,
+        schedule=tick.schedule,
+        run_id=run_id,
+        recorded_by=tick.recorded_by,
+    )
 
-    def count_failure(self, job: str, *, reason: str, now: datetime, limit: int, pause: timedelta) -> Breaker:
-        """The job's breaker, one more run having failed: open from `limit` failures on, until `pause` has passed."""
-        return Breaker(*self._session.one("count_failure", job=job, reason=reason, now=now, limit=limit, pause=pause))
 
-    def close_breaker(self, job: str) -> Breaker | None:
-        """The breaker that the job had; it has none now."""
-        rows = self._session.all("close_breaker", job=job)
-        return Breaker(*rows[0]) if rows else None
+def miss_ticks(
+    session: Session, job: str, ticks: Sequence[datetime], *, reason: str, schedule: str, recorded_by: str
+) -> int:
+    """How many of `ticks` are recorded just now as missed."""
+    rows = session.all(
+        "miss_ticks", job=job, scheduled_for=list(ticks), reason=reason, schedule=schedule, recorded_by=recorded_by
+    )
+    return len(rows)
 
-    def record_heartbeat(self, daemon: str, *, ready: bool, detail: str) -> None:
-        """Say that this daemon lives, and forget those that have not been seen for a day."""
-        self._session.do("record_heartbeat", daemon=daemon, ready=ready, detail=detail, version=__version__)
 
-    def remove_daemon(self, daemon: str) -> None:
-        """Take this daemon's row away: it stops."""
-        self._session.do("remove_daemon", daemon=daemon)
+def read_breaker(session: Session, job: str) -> Breaker | None:
+    """The job's breaker, where its last run failed."""
+    rows = session.all("read_breaker", job=job)
+    return Breaker(*rows[0]) if rows else None
+
+
+def count_failure(session: Session, job: str, *, reason: str, now: datetime, limit: int, pause: timedelta) -> Breaker:
+    """The job's breaker, one more run having failed: open from `limit` failures on, until `pause` has passed."""
+    return Breaker(*session.one("count_failure", job=job, reason=reason, now=now, limit=limit, pause=pause))
+
+
+def close_breaker(session: Session, job: str) -> Breaker | None:
+    """The breaker that the job had; it has none now."""
+    rows = session.all("close_breaker", job=job)
+    return Breaker(*rows[0]) if rows else None
+
+
+def record_heartbeat(session: Session, daemon: str, *, ready: bool, detail: str) -> None:
+    """Say that this daemon lives, and forget those that have not been seen for a day."""
+    session.do("record_heartbeat", daemon=daemon, ready=ready, detail=detail, version=__version__)
+
+
+def remove_daemon(session: Session, daemon: str) -> None:
+    """Take this daemon's row away: it stops."""
+    session.do("remove_daemon", daemon=daemon)

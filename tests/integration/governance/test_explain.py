@@ -16,8 +16,9 @@ from sklearn.dummy import DummyClassifier
 
 from scorer.cli.main import main
 from scorer.database.connection import Database, Target
+from scorer.database.session import Session
 from scorer.database.store.challenges import start_challenge, stop_challenge
-from scorer.database.store.runs import Store
+from scorer.database.store.models import move_model, register_model
 from scorer.errors import UserError
 from scorer.governance.explain import explain
 from scorer.jobs.features import feature_names
@@ -397,8 +398,8 @@ def test_a_manifest_that_cannot_be_used_stops_before_anything_is_claimed(
 # The challenger
 
 
-def in_transaction(hospital: Any, do: Callable[[Store], Any]) -> Any:
-    store = Store(Target.of(hospital.url, hospital.settings, role=None))
+def in_transaction(hospital: Any, do: Callable[[Session], Any]) -> Any:
+    store = Session(Target.of(hospital.url, hospital.settings, role=None))
     try:
         with store.transaction():
             return do(store)
@@ -414,9 +415,9 @@ def contest(scored: Any, make_model: Callable[..., Path]) -> Callable[..., None]
         found = linear(scored.job, bias=-10.0) if estimator is None else estimator
         content = json.loads((make_model(scored.job, found, version=version, **manifest) / "manifest.json").read_text())
 
-        def register(store: Store) -> None:
-            store.register_model(scored.job.name, model_version=version, sha256=content["sha256"], manifest=content)
-            store.move_model(scored.job.name, model_version=version, status="staging", why="a test")
+        def register(store: Session) -> None:
+            register_model(store, scored.job.name, model_version=version, sha256=content["sha256"], manifest=content)
+            move_model(store, scored.job.name, model_version=version, status="staging", why="a test")
             start_challenge(store, scored.job.name, model_version=version, why=why)
 
         in_transaction(scored, register)
@@ -461,9 +462,9 @@ def test_an_answer_is_the_production_score(ward: Any, make_model: Callable[..., 
         (make_model(ward.job, linear(ward.job, bias=-1.0), version="other") / "manifest.json").read_text()
     )
 
-    def register(store: Store) -> None:
-        store.register_model(ward.job.name, model_version="other", sha256=content["sha256"], manifest=content)
-        store.move_model(ward.job.name, model_version="other", status="staging", why="a test")
+    def register(store: Session) -> None:
+        register_model(store, ward.job.name, model_version="other", sha256=content["sha256"], manifest=content)
+        move_model(store, ward.job.name, model_version="other", status="staging", why="a test")
 
     desk.warm()
     in_transaction(ward, register)
@@ -550,7 +551,7 @@ def test_who_may_challenge_and_what(scored: Any, contest: Callable[..., None]) -
 def test_a_version_that_leaves_staging_challenges_no_more(scored: Any, contest: Callable[..., None]) -> None:
     contest()
     in_transaction(
-        scored, lambda store: store.move_model("sepsis", model_version="challenger", status="archived", why="a test")
+        scored, lambda store: move_model(store, "sepsis", model_version="challenger", status="archived", why="a test")
     )
     assert scored.rows("SELECT stopped_why FROM reporting.challengers") == [
         ("the version went from staging to archived",)

@@ -26,7 +26,7 @@ from scorer.database.connection import Database, Target
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.store.checkups import measure_drift
-from scorer.database.store.status import ModelCheck, Watch
+from scorer.database.store.status import ModelCheck, list_checkups
 from scorer.errors import Stopping, UserError
 from scorer.jobs.features import feature_names
 from scorer.log import events
@@ -480,15 +480,15 @@ def test_counts_are_pruned(watched: Any) -> None:
 
 def test_a_scrape_is_told(watched: Any) -> None:
     score_only(watched, 20_001, creatinine=10)
-    watch = Watch(
-        ReadOnlySession(Target.of(watched.url, watched.settings, role="scorer_worker"), patience=timedelta(seconds=5))
+    watch = ReadOnlySession(
+        Target.of(watched.url, watched.settings, role="scorer_worker"), patience=timedelta(seconds=5)
     )
     with closing(watch):
-        (before,) = watch.list_checkups()
+        (before,) = list_checkups(watch)
         assert before == ModelCheck(job="sepsis", worst_psi=None, score_psi=None, auroc=None, due=False)
         outcomes(watched, above=True)
         look(watched)
-        (after,) = watch.list_checkups()
+        (after,) = list_checkups(watch)
     assert after.due
     assert after.worst_psi is not None
     assert after.worst_psi > 0.25

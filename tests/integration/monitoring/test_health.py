@@ -19,7 +19,6 @@ import pytest
 from scorer.cli.main import cli
 from scorer.database.connection import Target
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import Watch
 from scorer.errors import RunStopped
 from scorer.jobs.schedule import Schedule
 from scorer.monitoring.prometheus import Metrics
@@ -52,7 +51,7 @@ class Scraper:
 
     def __init__(self, target: Target) -> None:
         self._hours = 0
-        self.watch = Watch(ReadOnlySession(target, patience=PATIENCE))
+        self.watch = ReadOnlySession(target, patience=PATIENCE)
         self.metrics = Metrics(self.watch, state=Daemonlike(), clock=lambda: self._hours * 3600.0)
 
     def text(self) -> str:

@@ -20,7 +20,7 @@ from scorer.database.connection import Target
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.schema import downgrade
 from scorer.database.session import engine
-from scorer.database.store.status import Watch
+from scorer.database.store.status import list_health, read_revision
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.monitoring.status import read_status
 
@@ -46,11 +46,9 @@ def told(hospital: Any, program: Any, **more: str) -> dict[str, Any]:
     return dict(json.loads(done.out))
 
 
-def watching(hospital: Any) -> Watch:
-    return Watch(
-        ReadOnlySession(
-            Target.of(hospital.url, hospital.settings, role="scorer_worker"), patience=hospital.settings.connect_timeout
-        )
+def watching(hospital: Any) -> ReadOnlySession:
+    return ReadOnlySession(
+        Target.of(hospital.url, hospital.settings, role="scorer_worker"), patience=hospital.settings.connect_timeout
     )
 
 
@@ -157,17 +155,17 @@ def test_a_server_that_hangs_is_waited_for_no_longer_than_said(hospital: Any, pr
 
 def test_looking_changes_nothing(hospital: Any) -> None:
     with closing(watching(hospital)) as watch:
-        assert watch.read_revision() == revision.known_revisions()[-1]
+        assert read_revision(watch) == revision.known_revisions()[-1]
         (row,) = watch._session._read("SHOW default_transaction_read_only", {}, deadline=float("inf"))
     assert row.default_transaction_read_only == "on"
 
 
 def test_a_look_goes_on_after_its_session_was_ended(hospital: Any) -> None:
     with closing(watching(hospital)) as watch:
-        watch.list_health()
+        list_health(watch)
         hospital.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'scorer'"
         )
         with pytest.raises(DatabaseUnavailable):
-            watch.list_health()
-        assert [health.job for health in watch.list_health()] == ["sepsis"]
+            list_health(watch)
+        assert [health.job for health in list_health(watch)] == ["sepsis"]

@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from scorer.database.connection import Database, Target
+from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.statements import bound
-from scorer.database.store.runs import Store
+from scorer.database.store.batches import claim_work
+from scorer.database.store.runs import begin_run, register_job_version
 from scorer.runs.plan import steps_of
 from scorer.types.enums import Trigger
 from scorer.types.values import Run, WorkItem
@@ -21,7 +23,7 @@ from scorer.types.values import Run, WorkItem
 VISITS, BATCH = 20_000, 2_000
 
 
-class Explaining(Store):
+class Explaining(Session):
     """A store that runs the statements of `of` twice, and keeps how many rows of each table they read."""
 
     def __init__(self, target: Target, of: str) -> None:
@@ -77,10 +79,10 @@ def store_of(hospital: Any, of: str) -> Explaining:
     return Explaining(Target.of(hospital.url, hospital.settings, role=hospital.settings.worker_role), of)
 
 
-def begun(store: Store, hospital: Any) -> Run:
+def begun(store: Session, hospital: Any) -> Run:
     with store.transaction():
-        store.register_job_version(hospital.job)
-        return store.begin_run(hospital.job, model_version="one", trigger=Trigger.MANUAL, as_of=hospital.noon)
+        register_job_version(store, hospital.job)
+        return begin_run(store, hospital.job, model_version="one", trigger=Trigger.MANUAL, as_of=hospital.noon)
 
 
 def test_a_claim_reads_what_it_takes(crowded: Any, counted: Callable[[], None]) -> None:
@@ -92,7 +94,7 @@ def test_a_claim_reads_what_it_takes(crowded: Any, counted: Callable[[], None]) 
         )
         counted()
         with store.transaction():
-            items = store.claim_work(crowded.job, run, size=BATCH)
+            items = claim_work(store, crowded.job, run, size=BATCH)
         assert len(items) == BATCH
         assert all(item.previous is not None for item in items)
         assert store.rows["work"] <= 2 * BATCH  # explained in the same transaction, it has locked them once before

@@ -22,8 +22,9 @@ from scorer.daemon.heartbeat import HeartbeatLoop
 from scorer.daemon.outage import Outage
 from scorer.daemon.request_loop import RequestLoop
 from scorer.database.connection import Database, Target
-from scorer.database.store.requests import Desk
-from scorer.database.store.runs import Store
+from scorer.database.session import Session
+from scorer.database.store.batches import claim_work
+from scorer.database.store.requests import refuse_requests, refuse_strangers, take_requests
 from scorer.errors import DatabaseUnavailable
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
@@ -38,12 +39,12 @@ PASSWORD = "only-for-tests"
 
 
 @pytest.fixture
-def session(ward: Any) -> Iterator[Callable[[], Store]]:
+def session(ward: Any) -> Iterator[Callable[[], Session]]:
     """Opens a session of the worker's, for what must stand open beside the desk."""
-    opened: list[Store] = []
+    opened: list[Session] = []
 
-    def give() -> Store:
-        opened.append(Store(Target.of(ward.url, ward.settings, role=ward.settings.worker_role)))
+    def give() -> Session:
+        opened.append(Session(Target.of(ward.url, ward.settings, role=ward.settings.worker_role)))
         return opened[-1]
 
     yield give
@@ -313,7 +314,7 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
             assert desk.answer_waiting() == 0
             assert desk.holds_back, "to be asked again in a moment"
         with line.store.transaction():
-            assert line.store.claim_work(ward.job, run, size=1)
+            assert claim_work(line.store, ward.job, run, size=1)
             assert desk.answer_waiting() == 0
         assert carry_batch(line, run) is not None
     finally:
@@ -323,13 +324,13 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
     assert ward.ledger(1) == ["SCORED"]
 
 
-def test_a_run_waits_for_the_answers_that_cannot_see_its_work(ward: Any, session: Callable[[], Store]) -> None:
+def test_a_run_waits_for_the_answers_that_cannot_see_its_work(ward: Any, session: Callable[[], Session]) -> None:
     ward.admit(1)
     ask(ward, 1)
     answering = session()
     ended: list[Any] = []
     with answering.transaction():
-        assert Desk(answering).take_requests(ward.job, max_requests=10).asked
+        assert take_requests(answering, ward.job, max_requests=10).asked
         running = threading.Thread(target=lambda: ended.append(ward_run(ward)))
         running.start()
         eventually(
@@ -365,27 +366,29 @@ def test_a_row_that_the_hospital_holds_keeps_no_answer_back(ward: Any, desk: Ans
 # Several who ask, several who answer
 
 
-def test_the_most_urgent_come_first_and_then_the_oldest(ward: Any, session: Callable[[], Store]) -> None:
+def test_the_most_urgent_come_first_and_then_the_oldest(ward: Any, session: Callable[[], Session]) -> None:
     ward.admit(1)
     first, second = ask(ward, 1, 2)
     (urgent,) = ask(ward, 3, priority=5)
     ask(ward, 4, priority=-1)
     store = session()
     with store.transaction():
-        taken = Desk(store).take_requests(ward.job, max_requests=2)
+        taken = take_requests(store, ward.job, max_requests=2)
         assert [each.request_id for each in taken.asked] == [first, urgent]
         other = session()
         with other.transaction():
-            left = Desk(other).take_requests(ward.job, max_requests=1)
+            left = take_requests(other, ward.job, max_requests=1)
             assert [each.request_id for each in left.asked] == [second]
 
 
-def test_an_entity_that_another_desk_answers_for_waits(ward: Any, desk: Answers, session: Callable[[], Store]) -> None:
+def test_an_entity_that_another_desk_answers_for_waits(
+    ward: Any, desk: Answers, session: Callable[[], Session]
+) -> None:
     ward.admit(1, 2)
     ask(ward, 1)
     other = session()
     with other.transaction():
-        assert len(Desk(other).take_requests(ward.job, max_requests=10).asked) == 1
+        assert len(take_requests(other, ward.job, max_requests=10).asked) == 1
         later = ask(ward, 1, 2)
         assert drain(desk) == 1
         assert desk.holds_back
@@ -513,7 +516,7 @@ def test_a_cancelled_request_is_not_answered(ward: Any, desk: Answers) -> None:
     assert not ward.one("SELECT scorer.cancel_request(%s)", request)
 
 
-def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, session: Callable[[], Store]) -> None:
+def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, session: Callable[[], Session]) -> None:
     ward.admit(1)
     (request,) = ask(ward, 1)
     answering = session()
@@ -525,12 +528,12 @@ def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, 
             said.append(cursor.fetchone()[0])
 
     with answering.transaction():
-        taken = Desk(answering).take_requests(ward.job, max_requests=1)
+        taken = take_requests(answering, ward.job, max_requests=1)
         thread = threading.Thread(target=cancel)
         thread.start()
         eventually(lambda: ward.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
         assert not said
-        Desk(answering).refuse_requests([each.request_id for each in taken.asked], reason="a test")
+        refuse_requests(answering, [each.request_id for each in taken.asked], reason="a test")
     thread.join()
     assert said == [False]
     assert answers(ward, request) == [("refused", None)]
@@ -703,7 +706,7 @@ def test_a_desk_that_stands_still_in_the_middle_lets_go(ward: Any, open_desk: Ca
     still = open_desk()
     (request,) = ask(ward, 1)
     with still._store.transaction():
-        assert still._desk.take_requests(ward.job, max_requests=1).asked
+        assert take_requests(still._desk, ward.job, max_requests=1).asked
         eventually(lambda: not ward.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"))
         still._store.close()
     assert drain(open_desk()) == 1
@@ -716,7 +719,7 @@ def test_requests_of_a_job_that_nobody_knows_wait_for_an_hour_and_it_is_told_onc
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
     ward.admit(1)
     young, old, older = ask(ward, 1, 1, 1, job="other")
-    assert desk.refuse_strangers() == 0
+    assert refuse_strangers(desk) == 0
     assert "REQUESTS_STRANGE" not in told(caplog)
     for request, minutes in ((old, 59), (older, 61)):
         ward.execute(
@@ -725,21 +728,21 @@ def test_requests_of_a_job_that_nobody_knows_wait_for_an_hour_and_it_is_told_onc
             request,
         )
     assert drain(desk) == 0
-    assert [desk.refuse_strangers(), desk.refuse_strangers()] == [1, 0]
+    assert [refuse_strangers(desk), refuse_strangers(desk)] == [1, 0]
     assert answers(ward, young, old, older) == [WAITING, WAITING, ("refused", None)]
     assert "no daemon answers for job 'other'" in why(ward, older)
     assert told(caplog).count("REQUESTS_STRANGE") == 1
 
 
 def test_requests_that_cannot_be_taken_do_not_stand_in_the_way_of_others(
-    ward: Any, desk: Answers, session: Callable[[], Store]
+    ward: Any, desk: Answers, session: Callable[[], Session]
 ) -> None:
     """More of them than are taken at once, of an entity that another desk answers for; and the one behind them."""
     ward.admit(1, 2)
     ask(ward, 1)
     other = session()
     with other.transaction():
-        assert Desk(other).take_requests(ward.job, max_requests=1).asked
+        assert take_requests(other, ward.job, max_requests=1).asked
         ward.execute("INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', '1' FROM generate_series(1, 1100)")
         (behind,) = ask(ward, 2)
         assert drain(desk) == 1
@@ -750,7 +753,7 @@ def test_requests_that_cannot_be_taken_do_not_stand_in_the_way_of_others(
 
 
 def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
-    ward: Any, session: Callable[[], Store]
+    ward: Any, session: Callable[[], Session]
 ) -> None:
     """However long the poll is; and less often while it stays so."""
     ward.admit(1)

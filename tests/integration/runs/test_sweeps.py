@@ -14,9 +14,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from scorer.database.connection import Target
+from scorer.database.session import Session
 from scorer.database.statements import names_parameter, statement, without_comments
 from scorer.database.store import chores as nights
-from scorer.database.store.runs import Store
+from scorer.database.store.runs import begin_run, enqueue_due
 from scorer.runs.due import list_unsettled, look_of
 from scorer.runs.plan import steps_of
 from scorer.types.enums import Trigger
@@ -96,7 +97,7 @@ class World:
     """A hospital and its outcomes in one transaction, which is rolled back, and runs of which only the looking is real."""
 
     hospital: Any
-    store: Store
+    store: Session
     cursor: Any
     now: datetime
     job: Any
@@ -116,8 +117,8 @@ class World:
         """A run that finds who is due, as it should, and judges them by lot."""
         as_of = self.now - back
         known_at = None if known is None else as_of - known
-        run = self.store.begin_run(
-            self.job, model_version=self.model, trigger=Trigger.MANUAL, as_of=as_of, as_known_at=known_at
+        run = begin_run(
+            self.store, self.job, model_version=self.model, trigger=Trigger.MANUAL, as_of=as_of, as_known_at=known_at
         )
         should = self.do(DUE, as_of=as_of, job_version=self.job.version, model_version=self.model)
         found, sweep = self.enqueue(run, limit=limit, known_at=known_at)
@@ -148,7 +149,8 @@ class World:
         """Who was enqueued, and whether everyone was looked at."""
         nightly = nights.nightly(self.hospital.settings)
         look = look_of(self.store, self.job, run, model_versions=(self.model,), nightly=nightly)
-        eligible = self.store.enqueue_due(
+        eligible = enqueue_due(
+            self.store,
             self.job,
             run,
             model_versions=(self.model,),
@@ -173,7 +175,10 @@ class World:
 
 @contextmanager
 def world_of(hospital: Any) -> Iterator[World]:
-    with closing(Store(Target.of(hospital.url, hospital.settings, role=None))) as store, store.transaction(keep=False):
+    with (
+        closing(Session(Target.of(hospital.url, hospital.settings, role=None))) as store,
+        store.transaction(keep=False),
+    ):
         connection = store._session.connection.driver_connection  # what the store sees, and nobody else
         with connection.cursor() as cursor:
             yield World(hospital=hospital, store=store, cursor=cursor, now=hospital.noon, job=hospital.job)
@@ -370,7 +375,7 @@ def test_whoever_is_settled_is_not_read(hospital: Any) -> None:
             "swept": False,
             "sweep": False,
         }
-        run = world.store.begin_run(world.job, model_version="one", trigger=Trigger.MANUAL, as_of=world.now)
+        run = begin_run(world.store, world.job, model_version="one", trigger=Trigger.MANUAL, as_of=world.now)
         assert list_unsettled(world.store, world.job, model_versions=("one",)) == "{}"
         ((plan,),) = world.store.execute(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {query}",

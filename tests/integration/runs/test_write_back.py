@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from scorer.database.connection import Database, Target
-from scorer.database.store.runs import Store
+from scorer.database.session import Session
+from scorer.database.store.ledger import write_back
 from scorer.errors import UserError
 from scorer.runs.check import check
 from scorer.runs.run import dry_run
@@ -50,9 +51,9 @@ def clinician(ward: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def store(ward: Any) -> Iterator[Store]:
+def store(ward: Any) -> Iterator[Session]:
     """Another worker's door to the database."""
-    with closing(Store(Target.of(ward.url, ward.settings, role=ward.settings.worker_role))) as opened:
+    with closing(Session(Target.of(ward.url, ward.settings, role=ward.settings.worker_role))) as opened:
         yield opened
 
 
@@ -137,14 +138,14 @@ def test_a_batch_that_fails_after_its_write_back_leaves_no_trace(ward: Any, clin
     passed_over(ward, clinician)
 
 
-def test_what_was_taken_out_waits_again_after_a_rollback(ward: Any, clinician: Any, store: Store) -> None:
+def test_what_was_taken_out_waits_again_after_a_rollback(ward: Any, clinician: Any, store: Session) -> None:
     passed_over(ward, clinician)
     with store.transaction(keep=False):
-        assert store.write_back(ward.job) == 0
+        assert write_back(store, ward.job) == 0
     assert waiting(ward) == [HELD]
     assert not ward.rows(ASTRAY)
     with store.transaction():
-        assert store.write_back(ward.job) == 0
+        assert write_back(store, ward.job) == 0
     assert written(ward) == list(VISITS)
     assert waiting(ward) == []
 
@@ -179,22 +180,22 @@ def test_a_newer_score_that_is_written_ends_the_waiting(ward: Any, clinician: An
     assert not ward.rows(ASTRAY)
 
 
-def test_two_workers_do_not_wait_for_each_other(ward: Any, clinician: Any, store: Store) -> None:
+def test_two_workers_do_not_wait_for_each_other(ward: Any, clinician: Any, store: Session) -> None:
     passed_over(ward, clinician)
     with (
-        closing(Store(Target.of(ward.url, ward.settings, role=ward.settings.worker_role))) as other,
+        closing(Session(Target.of(ward.url, ward.settings, role=ward.settings.worker_role))) as other,
         store.transaction(),
     ):
-        assert store.write_back(ward.job) == 0
+        assert write_back(store, ward.job) == 0
         with other.transaction():
-            assert other.write_back(ward.job) == 0
+            assert write_back(other, ward.job) == 0
         assert waiting(ward) == [HELD]
     assert written(ward) == list(VISITS)
     assert waiting(ward) == []
 
 
 def test_what_waits_is_not_written_over_the_newer_score_of_another_worker(
-    ward: Any, clinician: Any, store: Store
+    ward: Any, clinician: Any, store: Session
 ) -> None:
     passed_over(ward, clinician)
     ward.observe(HELD, hours_ago=0, observation_value=171.0)
@@ -203,7 +204,7 @@ def test_what_waits_is_not_written_over_the_newer_score_of_another_worker(
     def meet(step: str) -> None:
         if step == "write":
             with store.transaction():
-                met.append(store.write_back(ward.job))
+                met.append(write_back(store, ward.job))
 
     assert ward.run(watch=meet).counts.scored == 1
     assert met == [0]

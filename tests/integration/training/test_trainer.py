@@ -21,8 +21,8 @@ import pytest
 
 from scorer.config import shipped_root
 from scorer.database.connection import Target
+from scorer.database.session import Session
 from scorer.database.source.reader import Source
-from scorer.database.store.runs import Store
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks, read_landmarks
 from scorer.jobs.job import Job
@@ -314,7 +314,7 @@ def test_a_search_on_a_cluster_whose_worker_is_killed_tries_all_once(
 
     here = replace(cohort.settings, backend="dask", scheduler=cluster.address)
     target = Target.of(cohort.url, here, role=here.worker_role)
-    with closing(Source(target)) as source, closing(Store(target)) as store:
+    with closing(Source(target)) as source, closing(Session(target)) as store:
         landmarks = read_landmarks(job, source, parameters={"first_landmark": "1 h", "landmark_step": "1 h"})
         told = RemoteSearch(remote_task_of(job, store), "1 h", 2)
     common = {"folds": 2, "landmark_step": "1 h", "workers": 1}

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from scorer.config import Settings
 from scorer.database.connection import Target
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import Daemon, JobHealth, ScoreCounts, Watch
+from scorer.database.store.status import Daemon, JobHealth, ScoreCounts
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.schedule import Schedule
 from scorer.monitoring import health as module
@@ -99,10 +99,10 @@ class Daemonlike:
         return self.jobs
 
 
-def nowhere() -> Watch:
+def nowhere() -> ReadOnlySession:
     """A look at a database that is not there."""
     target = Target.of("postgresql://u@127.0.0.1:9/d", Settings(), role=None)
-    return Watch(ReadOnlySession(target, patience=timedelta(seconds=5)))
+    return ReadOnlySession(target, patience=timedelta(seconds=5))
 
 
 DAEMON = Daemonlike()

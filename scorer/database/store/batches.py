@@ -1,0 +1,182 @@
+"""TODO."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from scorer.database.array_literals import texts, wholes
+from scorer.database.connection import sentences
+from scorer.database.copy_format import text, word
+from scorer.database.session import Session
+from scorer.jobs.job import Job
+from scorer.types.enums import Status
+from scorer.types.values import Counts, Previous, Published, Rejection, RuleResult, Run, WorkItem
+
+# Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
+_RECENT_SCORES = 2000
+
+
+def lock_against_recalls(session: Session, job: Job, *, model_version: str, run: Run | None) -> None:
+    """Keep recalls of the job's scores out until the transaction ends; the first statement of whatever scores.
+
+    Raises UserError where the job version was recalled since `run` (None: one that is still to begin) began.
+    """
+    session.do(
+        "lock_against_recalls",
+        job=job.name,
+        model_version=model_version,
+        job_version=job.version,
+        begun_at=None if run is None else run.started_at,
+    )
+
+
+def claim_work(session: Session, job: Job, run: Run, *, size: int) -> tuple[WorkItem, ...]:
+    """Up to `size` due entities, taken by this transaction."""
+    session.do("prefer_index_scans")
+    rows = session.all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
+    session.do("restore_planner")
+    return tuple(
+        WorkItem(
+            entity_id=entity_id,
+            as_of=as_of,
+            work_id=work_id,
+            previous=None if status is None else previous_of(row),
+            as_known_at=as_known_at,
+        )
+        for row in rows
+        for work_id, entity_id, as_of, as_known_at, status, *_ in (row,)
+    )
+
+
+def finish_work(session: Session, items: Sequence[WorkItem]) -> None:
+    """Remove what was claimed, in the same transaction."""
+    session.do("finish_work", work_ids=wholes(item.work_id for item in items if item.work_id is not None))
+
+
+def recent_scores(session: Session, job: Job, *, model_version: str, look_back: int) -> list[Published]:
+    """The newest scores that a model published, newest first, as far as the newest `look_back` rows of the ledger hold them."""
+    with sentences():
+        rows = session.all(
+            "recent_scores",
+            job=job.name,
+            output=job.output,
+            model_version=model_version,
+            look_back=look_back,
+            max_rows=_RECENT_SCORES,
+        )
+    return [
+        Published(entity_id=row.entity_id, input_hash=bytes(row.input_hash), score=float(row.score)) for row in rows
+    ]
+
+
+def next_batch(session: Session) -> int:
+    """The key of the batch about to be written."""
+    return int(session.one("next_batch").batch_id)
+
+
+def write_rejections(
+    session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]
+) -> None:
+    """Record what was refused, and close what was open about `judged` entities and was not found again."""
+    _write_findings(session, job, run, rejections=rejections)
+    session.do("resolve_rejections", job=job.name, judged=texts(judged))
+
+
+def write_orphans(session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
+    """Record observations of entities that do not exist, and close what was open of them and was not found again."""
+    _write_findings(session, job, run, rejections=rejections)
+    session.do("resolve_orphans", job=job.name)
+
+
+def _write_findings(session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
+    session.make("create_staged_rejections")
+    if found := [_rejection_fields(each) for each in rejections]:
+        session.copy("copy_rejections", found)
+        session.do("write_rejections", job=job.name, run_id=run.run_id)
+
+
+def record_batch(
+    session: Session,
+    run: Run,
+    *,
+    batch_id: int,
+    model_version: str,
+    worker: str,
+    counts: Counts,
+    observations_read: int,
+    observations_dropped: int,
+    unknown_codes: Mapping[str, int],
+    seconds: Mapping[str, float],
+    shadows: int = 0,
+) -> None:
+    """Record the batch: counts, how many rows of the ledger a challenger made beside, and where the time went."""
+    session.do(
+        "record_batch",
+        batch_id=batch_id,
+        run_id=run.run_id,
+        model_version=model_version,
+        worker=worker,
+        shadows=shadows,
+        observations_read=observations_read,
+        observations_dropped=observations_dropped,
+        unknown_codes=json.dumps(unknown_codes),
+        seconds=json.dumps({step: round(value, 6) for step, value in seconds.items()}),
+        **asdict(counts),
+    )
+
+
+def record_feature_counts(
+    session: Session, run: Run, *, batch_id: int, model_version: str, scores: int, counts: Sequence[int]
+) -> None:
+    """Record how many of the batch's scored rows lie in each bin of the model's baseline."""
+    session.do(
+        "record_feature_counts",
+        batch_id=batch_id,
+        run_id=run.run_id,
+        job=run.job,
+        model_version=model_version,
+        scores=scores,
+        counts=wholes(counts),
+    )
+
+
+def record_validation(session: Session, run: Run, *, batch_id: int | None, results: Sequence[RuleResult]) -> None:
+    """Record what each rule found in a batch."""
+    session.do(
+        "record_validation",
+        run_id=run.run_id,
+        batch_id=batch_id,
+        results=json.dumps([asdict(result) for result in results]),
+    )
+
+
+def previous_of(row: Any) -> Previous | None:
+    """The current outcome of the entity in a row, if it has one."""
+    if row.status is None:
+        return None
+    return Previous(
+        status=Status(row.status),
+        reason=row.reason,
+        as_of=row.status_as_of,
+        input_hash=bytes(row.input_hash),
+        valid_until=row.valid_until,
+        model_version=row.judged_by_model,
+        job_version=row.judged_by_job,
+        as_known_at=row.status_known_at,
+    )
+
+
+def _rejection_fields(rejection: Rejection) -> tuple[bytes, ...]:
+    """In the order of sql/engine/batches/copy_rejections.sql."""
+    return (
+        text(rejection.entity_id),
+        text(rejection.observation_id or ""),
+        word(rejection.rule),
+        word(rejection.action.value),
+        word(rejection.column_name),
+        text(rejection.observed),
+        text(rejection.expected),
+    )

@@ -1,0 +1,144 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from scorer.database.array_literals import texts
+from scorer.database.connection import sentences
+from scorer.database.copy_format import documents, flag, moment, number, raw, text, whole, word
+from scorer.database.session import Session
+from scorer.errors import UserError
+from scorer.jobs.job import Job
+from scorer.types.values import Outcome, Reason, Run
+
+_WAITING_AT_ONCE = 5000  # rows passed over earlier that a batch tries again
+
+
+def create_staged_outcomes(session: Session) -> None:
+    """Have somewhere to copy a batch's outcomes to."""
+    session.make("create_staged_outcomes")
+
+
+def write_outcomes(
+    session: Session, job: Job, run: Run, *, batch_id: int, model_version: str, outcomes: Sequence[Outcome]
+) -> None:
+    """Append new outcomes to the ledger and make them current."""
+    create_staged_outcomes(session)
+    session.copy("copy_outcomes", _outcome_rows(outcomes))
+    session.do(
+        "write_ledger",
+        job=job.name,
+        output=job.output,
+        task=job.task.value,
+        run_id=run.run_id,
+        batch_id=batch_id,
+        model_version=model_version,
+        job_version=job.version,
+    )
+    session.do(
+        "write_current",
+        job=job.name,
+        output=job.output,
+        model_version=model_version,
+        job_version=job.version,
+    )
+    _write_reasons(session, run, outcomes)
+
+
+def _write_reasons(session: Session, run: Run, outcomes: Iterable[Outcome]) -> None:
+    """Keep the reasons of the scores that have some."""
+    fields = [
+        _reason_fields(outcome.entity_id, rank, reason)
+        for outcome in outcomes
+        for rank, reason in enumerate(outcome.reasons, start=1)
+    ]
+    if fields:
+        session.make("create_staged_reasons")
+        session.copy("copy_reasons", fields)
+        session.do("write_reasons", run_id=run.run_id)
+
+
+def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
+    """How many rows of the hospital's table were passed over, because somebody holds them; the rest bear their scores now.
+
+    Written are the batch's scores, and up to `max_waiting` of those passed over earlier that are not stale.
+    """
+    if "write_back" not in job.statements:
+        return 0
+    create_staged_outcomes(session)
+    session.make("create_staged_write_back")
+    session.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
+    return int(
+        session.one(
+            "record_write_backs", job=job.name, written=texts(_write_staged(session, job, "write_back"))
+        ).passed_over
+    )
+
+
+def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
+    """How many rows of the hospital's table still bear a recalled score, because somebody holds them; of the others it is gone."""
+    if "take_back" not in job.statements:
+        return 0
+    session.make("create_staged_take_back")
+    session.do("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
+    return int(
+        session.one(
+            "record_take_backs", job=job.name, written=texts(_write_staged(session, job, "take_back"))
+        ).passed_over
+    )
+
+
+def _write_staged(session: Session, job: Job, name: str) -> list[str]:
+    """Run the job's own statement, from pg_temp.staged_<name> into the hospital's table; the entities that it wrote."""
+    where = f"The statement {name} of job {job.name}"
+    with sentences(where=where):
+        result = session.execute(job.statements[name], {})
+    if not result.returns_rows or "entity_id" not in result.keys():  # noqa: SIM118 - a result is no mapping
+        raise UserError(
+            f"{where} does not return the column 'entity_id', which tells what was written; "
+            f"end it with RETURNING and the entity_id of pg_temp.staged_{name}."
+        )
+    return [str(entity_id) for entity_id in result.scalars("entity_id") if entity_id is not None]
+
+
+def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:
+    """In the order of sql/engine/ledger/copy_outcomes.sql."""
+    outputs = documents([outcome.outputs for outcome in outcomes])
+    attributes = documents([outcome.attributes for outcome in outcomes])
+    for outcome, of_outputs, of_attributes in zip(outcomes, outputs, attributes, strict=True):
+        yield (
+            text(outcome.entity_id),
+            moment(outcome.as_of),
+            word(outcome.status.value),
+            raw(outcome.input_hash),
+            word(outcome.reason),
+            number(outcome.score),
+            word(outcome.risk_band),
+            word(outcome.label),
+            of_outputs,
+            of_attributes,
+            moment(outcome.valid_until),
+            raw(outcome.features),
+            moment(outcome.as_known_at),
+            word(outcome.model_version),
+            flag(outcome.shadow),
+        )
+
+
+def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ...]:
+    """In the order of sql/engine/ledger/copy_reasons.sql."""
+    return (
+        text(entity_id),
+        whole(rank),
+        word(reason.kind.value),
+        word(reason.feature),
+        number(reason.value),
+        number(reason.contribution),
+        word(reason.code),
+        word(reason.attribute),
+        text(reason.source),
+        text(reason.observation_id),
+        moment(reason.observation_date),
+        number(reason.observation_value),
+    )
