@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scorer.cli.options import opened_store
+from scorer.cli.options import opened_session
 from scorer.config import Settings
 from scorer.errors import UserError
 
@@ -21,14 +21,14 @@ def challenge(settings: Settings, job: str, model_version: str | None, *, stop: 
     From the next run on it scores what production scores; its scores stand in the ledger, marked as shadow, and are published nowhere. It
     stops when it leaves staging. Needs the role scorer_approver.
     """
-    from scorer.database.store.challenges import start_challenge, stop_challenge
+    from scorer.database.store.models import start_challenge, stop_challenge
 
     if stop == (model_version is not None):
         raise UserError("Name the version that is to challenge production, or say --stop.")
-    with opened_store(settings, as_worker=False) as store:
+    with opened_session(settings, as_worker=False) as session:
         if model_version is not None:
-            start_challenge(store, job, model_version=model_version, why=why)
-        elif not stop_challenge(store, job, why=why):
+            start_challenge(session, job, model_version=model_version, why=why)
+        elif not stop_challenge(session, job, why=why):
             raise UserError(f"No version challenges production of {job}; there is nothing to stop.")
     told = "is over" if model_version is None else f"by model {model_version} begins with the next run"
     click.echo(f"The challenge to production of {job} {told}.")

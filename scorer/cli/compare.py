@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scorer.cli.options import Moment, database_of, json_option, opened_store
+from scorer.cli.options import Moment, database_of, json_option, opened_session
 from scorer.cli.output import print_json, print_migration, print_table, progress_bar
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -134,12 +134,11 @@ def _pairs_of_ledger(
     from scorer.database.store.models import list_pairs, read_model
     from scorer.database.store.ticks import read_clock
 
-    with opened_store(settings, as_worker=True) as store:
-        shelf = store
+    with opened_session(settings, as_worker=True) as session:
         for version in (one, other):
-            read_model(shelf, job.name, version)
-        now = read_clock(store)
-        pairs = list_pairs(shelf, job, one=one, other=other, since=since, now=now, limit=limit)
+            read_model(session, job.name, version)
+        now = read_clock(session)
+        pairs = list_pairs(session, job, one=one, other=other, since=since, now=now, limit=limit)
     if not pairs:
         raise UserError(
             f"The ledger holds no entity that {one} and {other} scored as of the same time in {since.days} days; leave --ledger out, or "

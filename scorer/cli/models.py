@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import database_of, json_option, opened_store
+from scorer.cli.options import database_of, json_option, opened_session
 from scorer.cli.output import print_json, print_migration, print_rows, print_table, progress_bar
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -32,8 +32,8 @@ def list_models(settings: Settings, *, job: str | None, as_json: bool) -> None:
 
     from scorer.database.store import models as models_store
 
-    with opened_store(settings, as_worker=False) as store:
-        rows = [row for row in models_store.list_models(store) if job in {None, row["job"]}]
+    with opened_session(settings, as_worker=False) as session:
+        rows = [row for row in models_store.list_models(session) if job in {None, row["job"]}]
     if as_json:
         print_json({"models": rows})
     else:
@@ -63,8 +63,8 @@ def register(settings: Settings, job: str, *, version_or_dir: str, stored: bool)
     keep = stored or settings.model_store == "database"
     given = Path(version_or_dir)
     folder = given.absolute() if given.is_dir() else find_version(job, version_or_dir, folders=folders)
-    with opened_store(settings, as_worker=True) as store:
-        manifest = admit(loaded, folder, store, stored=keep)
+    with opened_session(settings, as_worker=True) as session:
+        manifest = admit(loaded, folder, session, stored=keep)
     click.echo(
         f"Model {manifest.model_version} of {job} is registered as a candidate{', its bytes in the database' if keep else ''}."
     )
@@ -89,13 +89,12 @@ def show(settings: Settings, job: str, model_version: str, *, as_json: bool) -> 
     from scorer.database.store.models import list_evidence, list_model_events, promotion_lacks, read_model
     from scorer.registry.cards import facts
 
-    with opened_store(settings, as_worker=False) as store:
-        shelf = store
-        model = read_model(shelf, job, model_version)
-        card = models_store.read_card(shelf, job, model_version)
-        happened = list_model_events(shelf, job, model_version)
-        evidence = list_evidence(shelf, job, model_version)
-        lack = None if model.status == "production" else promotion_lacks(shelf, job, model_version, tried=False)
+    with opened_session(settings, as_worker=False) as session:
+        model = read_model(session, job, model_version)
+        card = models_store.read_card(session, job, model_version)
+        happened = list_model_events(session, job, model_version)
+        evidence = list_evidence(session, job, model_version)
+        lack = None if model.status == "production" else promotion_lacks(session, job, model_version, tried=False)
     said = None if card is None else {"gaps": card.gaps, "written_at": card.written_at, "written_by": card.written_by}
     told = {**facts(model), "status": model.status, "promoted_at": model.promoted_at, "stored": model.stored}
     if as_json:
@@ -154,11 +153,10 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
 
     if to is not None and of is not None:
         raise UserError("Say --write or --set, not both.")
-    with opened_store(settings, as_worker=False) as store:
-        shelf = store
-        model = read_model(shelf, job, model_version)
+    with opened_session(settings, as_worker=False) as session:
+        model = read_model(session, job, model_version)
         if of is not None:
-            gaps = write_card(shelf, job, model_version, card=read_card(of, model))
+            gaps = write_card(session, job, model_version, card=read_card(of, model))
             left = (
                 f"; to be filled before it can be promoted: {', '.join(gaps)}"
                 if gaps
@@ -166,7 +164,7 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
             )
             click.echo(f"The card of model {model_version} of {job} is set{left}.")
             return
-        present = models_store.read_card(shelf, job, model_version)
+        present = models_store.read_card(session, job, model_version)
     text = draft(model, card=present.content if present else None)
     if to is None:
         click.echo(text, nl=False)
@@ -197,9 +195,9 @@ def verify(settings: Settings, job: str, model_version: str, *, as_json: bool) -
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    with opened_store(settings, as_worker=False) as store:
-        registered = read_model(store, job, model_version)
-        found = look(loaded, registered, store, settings=settings)
+    with opened_session(settings, as_worker=False) as session:
+        registered = read_model(session, job, model_version)
+        found = look(loaded, registered, session, settings=settings)
     off = "none" if found.difference is None else f"off by {found.difference:.2g}"
     if as_json:
         named = {"job": job, "model_version": model_version, "sha256": registered.sha256, "features": found.features}
@@ -231,9 +229,9 @@ def stage(settings: Settings, job: str, model_version: str, *, why: str) -> None
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    with opened_store(settings, as_worker=False) as store:
-        look(loaded, read_model(store, job, model_version), store, settings=settings)
-        move_model(store, job, model_version=model_version, status="staging", why=why)
+    with opened_session(settings, as_worker=False) as session:
+        look(loaded, read_model(session, job, model_version), session, settings=settings)
+        move_model(session, job, model_version=model_version, status="staging", why=why)
     click.echo(f"Model {model_version} of {job} is in staging.")
 
 
@@ -310,8 +308,8 @@ def archive(settings: Settings, job: str, model_version: str, *, why: str) -> No
 
     from scorer.database.store.models import move_model, read_model
 
-    with opened_store(settings, as_worker=False) as store:
-        before = read_model(store, job, model_version)
-        move_model(store, job, model_version=model_version, status="archived", why=why)
+    with opened_session(settings, as_worker=False) as session:
+        before = read_model(session, job, model_version)
+        move_model(session, job, model_version=model_version, status="archived", why=why)
     told = f"; {job} has no model in production now, and its runs stop" if before.status == "production" else ""
     click.echo(f"Model {model_version} of {job} is archived{told}.")

@@ -89,7 +89,7 @@ def database_of(settings: Settings) -> Database:
 
 
 @contextmanager
-def opened_store(settings: Settings, *, as_worker: bool) -> Iterator[Any]:
+def opened_session(settings: Settings, *, as_worker: bool) -> Iterator[Any]:
     """Within it, a Store in one transaction, as the worker or as the login itself; UserError where the schema is not at head."""
 
     from scorer.database import schema
@@ -98,12 +98,12 @@ def opened_store(settings: Settings, *, as_worker: bool) -> Iterator[Any]:
     database = database_of(settings)
     target = database.as_worker() if as_worker else database.as_login()
     schema.require_head(engine(target))
-    store = Session(target)
+    session = Session(target)
     try:
-        with store.transaction():
-            yield store
+        with session.transaction():
+            yield session
     finally:
-        store.close()
+        session.close()
 
 
 def program() -> str:

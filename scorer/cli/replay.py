@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import Moment, database_of, json_option, opened_store
+from scorer.cli.options import Moment, database_of, json_option, opened_session
 from scorer.cli.output import print_json, print_rows, progress_bar
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -65,8 +65,8 @@ def replay(
 def _drawn(settings: Settings, *, size: int, job: str | None, since: datetime | None) -> list[int]:
     from scorer.database.store.replays import draw_scores
 
-    with opened_store(settings, as_worker=True) as store:
-        drawn = draw_scores(store, job=job, since=since, size=size)
+    with opened_session(settings, as_worker=True) as session:
+        drawn = draw_scores(session, job=job, since=since, size=size)
     if not drawn:
         raise UserError("No score of the ledger is like that; reporting.score_history has those there are.")
     return drawn
@@ -131,6 +131,7 @@ def recall(
     Those that fit all of --model, --job-version and --between are marked, taken out of what is current, and asked for anew, in one
     transaction; the ledger keeps them. Needs the role scorer_approver. Exit 1 where none fits.
     """
+    from scorer.database.store.replays import Criteria
     from scorer.governance import recall as recalls
 
     rows = None if as_json else _ROWS_SHOWN
@@ -147,7 +148,7 @@ def recall(
     if why is None:
         raise UserError("--why is missing: the reason is kept with the recall, and shown with each score.")
     scored_from, scored_until = between or (None, None)
-    criteria = recalls.Criteria(
+    criteria = Criteria(
         model_version=model_version, job_version=job_version, scored_from=scored_from, scored_until=scored_until
     )
     found = recalls.recall(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scorer.cli.options import database_of, json_option, opened_store
+from scorer.cli.options import database_of, json_option, opened_session
 from scorer.cli.output import print_json, print_rows
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -41,8 +41,8 @@ def request(
     try:
         if wait:
             listener.open()  # before asking, so that no answer goes unheard
-        with opened_store(settings, as_worker=False) as store:
-            asked = request_score(store, job, entities)
+        with opened_session(settings, as_worker=False) as session:
+            asked = request_score(session, job, entities)
         rows = _wait(settings, asked, listener=listener, until=time.monotonic() + (timeout if wait else 0))
     finally:
         listener.close()
@@ -65,8 +65,8 @@ def _read(settings: Settings, asked: Sequence[int]) -> list[Mapping[str, Any]]:
 
     from scorer.database.store.requests import read_requests
 
-    with opened_store(settings, as_worker=False) as store:
-        return read_requests(store, asked)
+    with opened_session(settings, as_worker=False) as session:
+        return read_requests(session, asked)
 
 
 def _print(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -99,8 +99,8 @@ def cancel(settings: Settings, *, requests: tuple[int, ...]) -> None:
 
     from scorer.database.store.requests import cancel_request
 
-    with opened_store(settings, as_worker=False) as store:
-        cancelled = {request: cancel_request(store, request) for request in requests}
+    with opened_session(settings, as_worker=False) as session:
+        cancelled = {request: cancel_request(session, request) for request in requests}
     for each, done in cancelled.items():
         click.echo(f"Request {each}: {'cancelled' if done else 'not cancelled'}.")
     left = [str(each) for each, done in cancelled.items() if not done]

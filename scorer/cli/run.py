@@ -209,12 +209,12 @@ def _print_standing(database: Database, job: str) -> None:
     from scorer.database.session import Session
     from scorer.database.store.status import band_counts, open_findings
 
-    store = Session(database.as_worker())
+    session = Session(database.as_worker())
     try:
-        with store.transaction():
-            bands, findings = band_counts(store, job), open_findings(store, job)
+        with session.transaction():
+            bands, findings = band_counts(session, job), open_findings(session, job)
     finally:
-        store.close()
+        session.close()
     print_rows(bands, none="Nobody has an outcome yet.")
     print_rows(findings, none="Nothing was refused.")
 

@@ -24,11 +24,11 @@ def status(settings: Settings, *, as_json: bool) -> None:
     from scorer.monitoring.status import as_text, read_status
 
     target = database_of(settings).as_worker()
-    watch = ReadOnlySession(target, patience=settings.connect_timeout)
+    session = ReadOnlySession(target, patience=settings.connect_timeout)
     try:
-        standing = read_status(watch, jobs_dir=settings.jobs_dir)
+        standing = read_status(session, jobs_dir=settings.jobs_dir)
     finally:
-        watch.close()
+        session.close()
     if as_json:
         print_json(told(standing))
     else:

@@ -69,7 +69,7 @@ def train(
     from scorer.training.trainer import train as fit
 
     require_place(report)
-    with _opened(settings, job) as (loaded, source, store):
+    with _opened(settings, job) as (loaded, source, session):
         recipe = _recipe(loaded, config)
         models = into or settings.home_dir / "models"
         require_free(loaded, models=models, model_version=model_version)
@@ -85,13 +85,12 @@ def train(
                 workers=workers or _cores(),
                 progress=progress,
             )
-        with store.transaction():
+        with session.transaction():
             register_model(
-                store, job, model_version=trained.model_version, sha256=trained.sha256, manifest=trained.manifest
+                session, job, model_version=trained.model_version, sha256=trained.sha256, manifest=trained.manifest
             )
             if settings.model_store == "database":
-                shelf = store
-                store_bytes(trained.folder, read_model(shelf, job, trained.model_version), shelf)
+                store_bytes(trained.folder, read_model(session, job, trained.model_version), session)
     if report is not None:
         report_held_out(loaded, trained, report=report, command=" ".join(["scorer", *sys.argv[1:]]))
     shown = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder)}
@@ -131,12 +130,12 @@ def _opened(settings: Settings, job: str) -> Iterator[tuple[Any, Any, Any]]:
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     target = database_of(settings).as_worker()
-    source, store = Source(target), Session(target)
+    source, session = Source(target), Session(target)
     try:
-        yield loaded, source, store
+        yield loaded, source, session
     finally:
         source.close()
-        store.close()
+        session.close()
 
 
 def _recipe(job: Any, config: Path | None) -> Any:
@@ -201,7 +200,7 @@ def optimize(
     import time
 
     from scorer.config import parse_span
-    from scorer.database.store.experiments import keep
+    from scorer.database.store.experiments import upsert_search
     from scorer.training.search import search
     from scorer.training.search_report import CONFIG, PICTURE, write_findings
 
@@ -209,8 +208,8 @@ def optimize(
     parse_span(landmark_step, where="--landmark-step")
     folder = into or settings.home_dir / "searches" / job
     until = None if max_minutes is None else time.time() + 60 * max_minutes
-    with _opened(settings, job) as (loaded, source, store):
-        away = _away(settings, loaded, store, landmark_step, folds) if settings.backend == "dask" else None
+    with _opened(settings, job) as (loaded, source, session):
+        away = _away(settings, loaded, session, landmark_step, folds) if settings.backend == "dask" else None
         landmarks = _landmarks(loaded, source, first_landmark=landmark_step, landmark_step=landmark_step)
         with progress_bar(f"Trying models of {job}") as progress:
             found = search(
@@ -227,8 +226,8 @@ def optimize(
                 away=away,
             )
         written = write_findings(found, folder)
-        with store.transaction():
-            keep(store, found.about, found.trials)
+        with session.transaction():
+            upsert_search(session, found.about, found.trials)
     best = found.ranked[0]
     failed = len(found.trials) - len(found.ranked)
     if as_json:
@@ -261,7 +260,7 @@ def optimize(
     click.echo(f"Train the best: scorer train {job} --full --config {folder / CONFIG}")
 
 
-def _away(settings: Settings, job: Any, store: Any, landmark_step: str, folds: int) -> Any:
+def _away(settings: Settings, job: Any, session: Any, landmark_step: str, folds: int) -> Any:
     """What tries on a Dask cluster. Raises UserError where that is not fit for it, before anything is read."""
     from functools import partial
 
@@ -270,4 +269,4 @@ def _away(settings: Settings, job: Any, store: Any, landmark_step: str, folds: i
     from scorer.training.remote_trials import RemoteSearch, try_away
 
     with Cluster(settings):
-        return partial(try_away, settings, RemoteSearch(remote_task_of(job, store), landmark_step, folds))
+        return partial(try_away, settings, RemoteSearch(remote_task_of(job, session), landmark_step, folds))

@@ -40,7 +40,7 @@ class HeartbeatLoop(Loop):
     def _open(self) -> None:
         target = self.database.as_worker()
         self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
-        self._watch = ReadOnlySession(target, patience=_BEAT)
+        self._readonly = ReadOnlySession(target, patience=_BEAT)
 
     def reload(self, *, settings: Settings) -> None:
         """Keep to these settings from the next beat on."""
@@ -53,7 +53,7 @@ class HeartbeatLoop(Loop):
     def close(self) -> None:
         """End the sessions."""
         self._session.close()
-        self._watch.close()
+        self._readonly.close()
 
     def end(self) -> None:
         """Take this daemon's row away, if it can be done."""
@@ -67,7 +67,7 @@ class HeartbeatLoop(Loop):
             self.close()
             self.adopt(self._changed)
             self._open()
-        jobs = list_health(self._watch)  # first: it alone waits no longer than its patience for an answer
+        jobs = list_health(self._readonly)  # first: it alone waits no longer than its patience for an answer
         self.summary = _summary(jobs)
         self._say_jumps(jobs)
         with self._session.transaction():

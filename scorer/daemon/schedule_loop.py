@@ -43,8 +43,7 @@ class ScheduleLoop(Loop):
         self.next_tick: datetime | None = None
         self._url = database.url
         self._clock = clock
-        self._store = Session(database.as_worker())
-        self._timetable = self._store
+        self._session = Session(database.as_worker())
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
@@ -52,7 +51,7 @@ class ScheduleLoop(Loop):
 
     def close(self) -> None:
         """End the loop's session."""
-        self._store.close()
+        self._session.close()
 
     def reload(self, job: Job, *, settings: Settings) -> None:
         """Keep this schedule, by these settings, from the next turn on; ticks that would have been before are none."""
@@ -96,15 +95,15 @@ class ScheduleLoop(Loop):
     def _now(self) -> datetime:
         if self._clock is not None:
             return self._clock()
-        with self._store.transaction():
-            return read_clock(self._timetable)
+        with self._session.transaction():
+            return read_clock(self._session)
 
     def _look(self) -> tuple[datetime, list[datetime], Breaker | None]:
         """Now, the ticks that are due and not settled, and the job's breaker."""
         now = self._now()
-        with self._store.transaction():
-            last, kept = last_tick(self._timetable, self.job.name)
-            breaker = read_breaker(self._timetable, self.job.name)
+        with self._session.transaction():
+            last, kept = last_tick(self._session, self.job.name)
+            breaker = read_breaker(self._session, self.job.name)
         self._began = min(self._began or now, now)
         if self._floor is None and kept != str(self.job.schedule):
             # A job that has never run by this schedule begins with the first tick that comes.
@@ -115,12 +114,12 @@ class ScheduleLoop(Loop):
 
     def _is_left(self) -> bool:
         """Whether a run has lost its process, or work waits that this one can share."""
-        with self._store.transaction():
-            for run in list_unfinished_runs(self._store, self.job):
-                if hold_run(self._store, run.run_id):
-                    release_run(self._store, run.run_id)
+        with self._session.transaction():
+            for run in list_unfinished_runs(self._session, self.job):
+                if hold_run(self._session, run.run_id):
+                    release_run(self._session, run.run_id)
                     return True
-                if run.trigger.by_schedule and is_waiting(self._store, run.run_id):
+                if run.trigger.by_schedule and is_waiting(self._session, run.run_id):
                     return True
         return False
 
@@ -215,9 +214,9 @@ class ScheduleLoop(Loop):
     def _pass_over(self, due: list[datetime], *, reason: str) -> None:
         """Record ticks as missed, without a word: what keeps the job from running was told when it began."""
         if due:
-            with self._store.transaction():
+            with self._session.transaction():
                 miss_ticks(
-                    self._timetable,
+                    self._session,
                     self.job.name,
                     due,
                     reason=reason,
@@ -239,10 +238,10 @@ class ScheduleLoop(Loop):
     def _count_failure(self, reason: str) -> None:
         """Count one more failure in a row, and say so where that opens the breaker."""
         now = self._now()
-        with self._store.transaction():
-            before = read_breaker(self._timetable, self.job.name)
+        with self._session.transaction():
+            before = read_breaker(self._session, self.job.name)
             breaker = count_failure(
-                self._timetable,
+                self._session,
                 self.job.name,
                 reason=reason,
                 now=now,

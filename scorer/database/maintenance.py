@@ -18,14 +18,24 @@ from typing import Any
 from scorer.database.connection import Database
 from scorer.database.retention import TABLES, Retention
 from scorer.database.session import Session
-from scorer.database.statements import statement, without_comments
+from scorer.database.store import partitions
+from scorer.database.store.partitions import (
+    count_prunable,
+    hold_upkeep,
+    list_expired_partitions,
+    list_left_over,
+    list_stale_statistics,
+    make_partitions,
+    prune,
+    refresh_statistics,
+    unlink_from_partition,
+)
 from scorer.errors import DatabaseUnavailable, StatementFailed, Stopping, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
 
 _log = logging.getLogger(__name__)
-_PORTION = 5000  # rows that go in one transaction
 _POINTERS = ("recalls", "requests", "replays")
 # A request that is answered meanwhile by an old score points at it again.
 _TRIES = 3
@@ -114,7 +124,7 @@ class _Upkeep:
 
     def finish_detaching(self, ledger: str | None, part: str) -> None:
         if ledger is not None:
-            self._alone("finish_detaching", ledger=ledger, part=part)
+            self._alone(partitions.finish_detaching, ledger=ledger, part=part)
             self._tell(Done("detached", part))
             with self._session.transaction():
                 to_drop = [each.part for each in list_left_over(self._session) if each.ledger is None]
@@ -131,10 +141,10 @@ class _Upkeep:
         return self._retention.ledger is not None and self._retention.drop
 
     def mark_detached(self, part: str) -> None:
-        self._alone("mark_detached", part=part)
+        self._alone(partitions.mark_detached, part=part)
 
     def drop_partition(self, part: str) -> None:
-        self._alone("drop_partition", part=part)
+        self._alone(partitions.drop_partition, part=part)
 
     def make_partitions(self, months: int) -> None:
         def make() -> None:
@@ -166,14 +176,14 @@ class _Upkeep:
 
     def _end(self, each: Any) -> None:
         if self._drops:
-            self._alone("mark_for_dropping", part=each.part)
+            self._alone(partitions.mark_for_dropping, part=each.part)
         else:
             self.mark_detached(each.part)
         for attempt in range(1, _TRIES + 1):
             if each.ledger == "scores":
                 self._unlink(each)
             try:
-                self._alone("detach_partition", ledger=each.ledger, part=each.part)
+                self._alone(partitions.detach_partition, ledger=each.ledger, part=each.part)
             except StatementFailed:
                 if attempt == _TRIES:
                     raise
@@ -188,7 +198,7 @@ class _Upkeep:
             while True:
                 with self._session.transaction():
                     rows = unlink_from_partition(self._session, table, begins_at=each.begins_at, ends_at=each.ends_at)
-                if rows < _PORTION:
+                if rows < partitions.PORTION:
                     break
 
     def prune_all(self) -> None:
@@ -207,7 +217,7 @@ class _Upkeep:
                 with self._session.transaction():
                     portion = prune(self._session, table, keep=keep)
                 rows += portion
-                if portion < _PORTION:
+                if portion < partitions.PORTION:
                     return
         finally:
             if rows:
@@ -234,10 +244,10 @@ class _Upkeep:
             return False
         return True
 
-    def _alone(self, name: str, **names: str) -> None:
-        """Run a statement about a partition; in a dry run, nothing."""
+    def _alone(self, act: Callable[..., None], **names: str) -> None:
+        """Do `act` with a partition; in a dry run, nothing."""
         if not self._dry_run:
-            self._session.alone(without_comments(statement(name)).format(**names))
+            act(self._session, **names)
 
 
 def _in_the_way(expired: Any) -> str | None:
@@ -254,56 +264,3 @@ def _stale(session: Session) -> list[str]:
 
 
 # Statements, each within a transaction
-
-
-def hold_upkeep(session: Session) -> bool:
-    """Whether this session now is the one that keeps the database in shape; it stays so until it ends."""
-    return bool(session.one("hold_upkeep").held)
-
-
-def make_partitions(session: Session, *, months: int) -> list[str]:
-    """Have partitions of this month and `months` after it; the names of those that were missing."""
-    return [row.part for row in session.all("make_partitions", months=months)]
-
-
-def list_stale_statistics(session: Session) -> list[str]:
-    """Our tables of which the planner knows too little."""
-    return [row.relname for row in session.all("list_stale_statistics")]
-
-
-def refresh_statistics(session: Session, table: str) -> None:
-    """Have statistics of a table taken."""
-    session.one("refresh_statistics", table_name=table)
-
-
-def list_expired_partitions(session: Session, *, keep: timedelta) -> list[Any]:
-    """The ledger's partitions whose time is over, the oldest first."""
-    return list(session.all("list_expired_partitions", keep=keep))
-
-
-def list_left_over(session: Session) -> list[Any]:
-    """Partitions that are half detached, and tables that were to be dropped."""
-    return list(session.all("list_left_over"))
-
-
-def unlink_from_partition(session: Session, table: str, *, begins_at: str, ends_at: str) -> int:
-    """How many rows of the table, a portion at the most, point into a partition no more."""
-    query = statement("unlink_from_partition").replace("{target}", table)
-    row = session.execute(query, {"begins_at": begins_at, "ends_at": ends_at, "portion": _PORTION}).one()
-    return int(row.rows)
-
-
-def prune(session: Session, table: str, *, keep: timedelta) -> int:
-    """How many rows of the table, a portion at the most, are gone."""
-    query = _about("prune", table)
-    return int(session.execute(query, {"keep": keep, "portion": _PORTION}).one().rows)
-
-
-def count_prunable(session: Session, table: str, *, keep: timedelta) -> int:
-    """How many rows of the table `prune` would take away in all, as the others stand."""
-    return int(session.execute(_about("count_prunable", table), {"keep": keep}).one().rows)
-
-
-def _about(name: str, table: str) -> str:
-    rows = without_comments(statement(f"retention/{table}"))
-    return statement(name).replace("{target}", table).replace("{rows}", rows)

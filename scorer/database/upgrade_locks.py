@@ -10,6 +10,7 @@ from scorer.config import shipped_root
 from scorer.database.connection import Target
 from scorer.database.revisions import known_revisions
 from scorer.database.session import Session
+from scorer.database.store.partitions import list_table_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,3 @@ def pending_locks(target: Target, *, revision: str | None) -> list[UpgradeLock]:
         for each, lock in told
         if rows.get(lock["table"])
     ]
-
-
-def list_table_sizes(session: Session, tables: list[str]) -> dict[str, int]:
-    """About how many rows each of our tables has that is there."""
-    return {row.table_name: row.rows for row in session.all("list_table_sizes", table_names=tables)}

@@ -18,7 +18,7 @@ from scorer.evaluation.cohort import read_cohort
 from scorer.evaluation.figures import Evaluation, evaluate
 from scorer.evaluation.page import page, write_page
 from scorer.evaluation.plots import require_plots
-from scorer.evaluation.records import keep
+from scorer.evaluation.records import record
 from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version, production_pipeline
@@ -52,10 +52,10 @@ def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Callable[
     subgroups = _subgroups(job, wanted.subgroups)
     target = database.as_worker()
     schema.require_head(engine(target))
-    store, source = Session(target), Source.of(database)
+    session, source = Session(target), Source.of(database)
     try:
-        with store.transaction():
-            model = _model(job, wanted.model_version, store, settings=database.settings)
+        with session.transaction():
+            model = _model(job, wanted.model_version, session, settings=database.settings)
         cohort = read_cohort(
             job,
             source,
@@ -76,20 +76,20 @@ def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Callable[
             command=wanted.command,
         )
         text = None if wanted.report is None else page(evaluation)
-        with store.transaction():
-            evaluation_id = keep(evaluation, store)
+        with session.transaction():
+            evaluation_id = record(evaluation, session)
             if wanted.report is not None and text is not None:
                 write_page(wanted.report, text)
     finally:
         source.close()
-        store.close()
+        session.close()
     return Conducted(evaluation_id=evaluation_id, evaluation=evaluation)
 
 
-def _model(job: Job, model_version: str | None, store: Session, *, settings: Settings) -> LoadedModel:
+def _model(job: Job, model_version: str | None, session: Session, *, settings: Settings) -> LoadedModel:
     if model_version is None:
-        return production_pipeline(job, store, settings=settings)
-    return open_version(job, read_model(store, job.name, model_version), store, settings=settings)
+        return production_pipeline(job, session, settings=settings)
+    return open_version(job, read_model(session, job.name, model_version), session, settings=settings)
 
 
 def _subgroups(job: Job, wanted: tuple[str, ...] | None) -> tuple[Subgroups, ...]:

@@ -19,6 +19,7 @@ from scorer.database import schema
 from scorer.database.connection import Database
 from scorer.database.session import Session, engine
 from scorer.database.source.reader import Source, microseconds
+from scorer.database.store.ledger import list_reasons, read_explained
 from scorer.database.store.models import read_model
 from scorer.errors import UserError
 from scorer.jobs.job import Job
@@ -63,16 +64,18 @@ def explain(
     """
     target = database.as_worker()
     schema.require_head(engine(target))
-    with closing(Session(target)) as store, store.transaction():
-        row = read_explained(store, job, entity_id, score_id=score_id)
+    with closing(Session(target)) as session, session.transaction():
+        row = read_explained(session, job, entity_id, score_id=score_id)
         _require_score(job, entity_id, row, score_id=score_id)
-        reasons = list_reasons(store, row.score_id)
+        reasons = list_reasons(session, row.score_id)
         wanted = job.reasons.top if top is None else top
         told = sum(each.kind is ReasonKind.FEATURE for each in reasons)
         stored = told > 0 and (top is None or top == told)
         note = None
         if not stored:
-            model = open_version(job, read_model(store, job.name, row.model_version), store, settings=database.settings)
+            model = open_version(
+                job, read_model(session, job.name, row.model_version), session, settings=database.settings
+            )
             with closing(Source(target)) as source:
                 reasons, note = _reasons(
                     job, entity_id, model, row, source=source, settings=database.settings, top=wanted
@@ -92,17 +95,6 @@ def explain(
         reasons=reasons,
         note=note,
     )
-
-
-def read_explained(session: Session, job: Job, entity_id: str, *, score_id: int | None) -> Any:
-    """The row to explain, as sql/engine/ledger/read_explained.sql gives it."""
-    return session.one("read_explained", job=job.name, entity_id=entity_id, output=job.output, score_id=score_id)
-
-
-def list_reasons(session: Session, score_id: int) -> tuple[Reason, ...]:
-    """The reasons stored with a score."""
-    rows = session.shown("list_reasons", score_id=score_id)
-    return tuple(Reason(**{**row, "kind": ReasonKind(row["kind"])}) for row in rows)
 
 
 def _require_score(job: Job, entity_id: str, row: Any, *, score_id: int | None) -> None:

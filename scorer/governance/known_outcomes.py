@@ -30,17 +30,16 @@ def on_outcomes(
     if job.task is not Task.BINARY:
         raise UserError(f"Job {job.name} has the task {job.task}; metrics by outcomes are for binary jobs.")
     target = database.as_worker()
-    store, source = Session(target), Source(target)
+    session, source = Session(target), Source(target)
     try:
-        with store.transaction():
-            shelf = store
+        with session.transaction():
             models = {
-                version: open_version(job, read_model(shelf, job.name, version), store, settings=database.settings)
+                version: open_version(job, read_model(session, job.name, version), session, settings=database.settings)
                 for version in versions
             }
         landmarks = read_landmarks(job, source, progress=progress)
     finally:
-        store.close()
+        session.close()
         source.close()
     known = landmarks.trainable
     scores = {version: model.score(landmarks.features.only(known)).score for version, model in models.items()}

@@ -50,12 +50,12 @@ class Promoted:
     verified: Verified
 
 
-def verify(job: Job, registered: Registered, store: Session, *, settings: Settings) -> Verified:
+def verify(job: Job, registered: Registered, session: Session, *, settings: Settings) -> Verified:
     """What this machine finds of a version. Raises UserError where its bytes, features or golden vectors are not what they were.
 
     Works inside a transaction.
     """
-    model = open_version(job, registered, store, settings=settings)
+    model = open_version(job, registered, session, settings=settings)
     golden = model.manifest.golden
     return Verified(
         features=len(model.manifest.features),
@@ -86,24 +86,23 @@ def promote(
     Verified first, then run in the shadow of the present one; both are recorded as evidence with the move itself, which the database
     refuses where they do not suffice.
     """
-    store = Session(database.as_login())
-    shelf = store
+    session = Session(database.as_login())
     try:
-        with store.transaction():
-            registered = read_model(shelf, job.name, model_version)
-            _require_ready(registered, shelf)
-            verified = verify(job, registered, store, settings=database.settings)
+        with session.transaction():
+            registered = read_model(session, job.name, model_version)
+            _require_ready(registered, session)
+            verified = verify(job, registered, session, settings=database.settings)
         require_admissible(registered, verified)
         beside = shadow_run(job, model_version, database=database, progress=progress)
         moved = migration(beside.pairs, bands=band_order(job))
         _require_entities(job, moved)
-        with store.transaction():
-            _record(registered, verified, beside, moved, shelf)
-            if read_model(shelf, job.name, model_version).status != "staging":
-                move_model(store, job.name, model_version=model_version, status="staging", why=why)
-            move_model(store, job.name, model_version=model_version, status="production", why=why)
+        with session.transaction():
+            _record(registered, verified, beside, moved, session)
+            if read_model(session, job.name, model_version).status != "staging":
+                move_model(session, job.name, model_version=model_version, status="staging", why=why)
+            move_model(session, job.name, model_version=model_version, status="production", why=why)
     finally:
-        store.close()
+        session.close()
     return Promoted(replaced=beside.one, migration=moved, verified=verified)
 
 
@@ -112,21 +111,20 @@ def roll_back(job: Job, *, why: str, database: Database) -> tuple[str | None, st
 
     Raises UserError where there is none to go back to, or it cannot be loaded here; then nothing has changed.
     """
-    store = Session(database.as_login())
-    shelf = store
+    session = Session(database.as_login())
     try:
-        with store.transaction():
-            before = model_before(shelf, job.name)
+        with session.transaction():
+            before = model_before(session, job.name)
             if before is None:
                 raise UserError(
                     f"No other model of {job.name} was in production before: there is nothing to go back to."
                 )
-            verify(job, read_model(shelf, job.name, before), store, settings=database.settings)
-        with store.transaction():
-            present = production_model(store, job.name)
-            roll_back_model(shelf, job.name, model_version=before, why=why)
+            verify(job, read_model(session, job.name, before), session, settings=database.settings)
+        with session.transaction():
+            present = production_model(session, job.name)
+            roll_back_model(session, job.name, model_version=before, why=why)
     finally:
-        store.close()
+        session.close()
     return (present[0] if present else None), before
 
 
@@ -135,12 +133,12 @@ def band_order(job: Job) -> tuple[str, ...]:
     return () if job.bands is None else (*(name for name, _ in job.bands.limits), job.bands.lowest)
 
 
-def _require_ready(registered: Registered, shelf: Session) -> None:
+def _require_ready(registered: Registered, session: Session) -> None:
     """What the database would refuse anyway, said before time is spent on trials."""
     named = f"Model {registered.model_version} of {registered.job}"
     if registered.status == "production":
         raise UserError(f"{named} is in production already.")
-    lack = promotion_lacks(shelf, registered.job, registered.model_version, tried=False)
+    lack = promotion_lacks(session, registered.job, registered.model_version, tried=False)
     if lack is not None:
         raise UserError(f"{lack[:1].upper()}{lack[1:]}.")
 
@@ -153,11 +151,11 @@ def _require_entities(job: Job, moved: Migration) -> None:
         )
 
 
-def _record(registered: Registered, verified: Verified, beside: Beside, moved: Migration, shelf: Session) -> None:
+def _record(registered: Registered, verified: Verified, beside: Beside, moved: Migration, session: Session) -> None:
     signed: dict[str, Any] = {"fingerprint": libraries(), "host": platform.node()}
     result = {"rows": verified.golden, "max_difference": verified.difference}
-    record_evidence(shelf, registered, kind="golden", result=result, **signed)
-    record_evidence(shelf, registered, kind="shadow", result=shadow_result(beside, moved, at=beside.as_of), **signed)
+    record_evidence(session, registered, kind="golden", result=result, **signed)
+    record_evidence(session, registered, kind="shadow", result=shadow_result(beside, moved, at=beside.as_of), **signed)
 
 
 def shadow_result(beside: Beside, moved: Migration, *, at: datetime) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from scorer.scoring.predictions import Predictions, predict
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
 from scorer.types.enums import Action, Status, Trigger
-from scorer.types.values import Counts, Features, Outcome, Published, Run, WorkItem
+from scorer.types.values import Counts, Features, Outcome, Run, WorkItem
 
 _log = logging.getLogger(__name__)
 _NAMED = 5  # features that are named where they differ
@@ -75,21 +75,21 @@ def replay(
 
     Raises UserError where a key is not in the ledger, and Stopping, with nothing recorded, where `stopping` says so.
     """
-    store = Session(database.as_worker())
+    session = Session(database.as_worker())
     found: list[Replayed] = []
-    with closing(store):
-        with store.transaction():
-            past = sorted(read_past_scores(store, score_ids), key=_kind)
+    with closing(session):
+        with session.transaction():
+            past = sorted(read_past_scores(session, score_ids), key=_kind)
         for _, together in itertools.groupby(past, key=_kind):
-            for part in _replayed(list(together), store, database=database):
+            for part in _replayed(list(together), session, database=database):
                 if stopping():
                     raise Stopping
                 found.append(part)
                 if progress is not None:
                     progress(len({each.score_id for each in found}), len(past))
         found.sort(key=lambda each: (each.score_id, each.part is Part.SOURCE))
-        with store.transaction():
-            record_replays(store, found)
+        with session.transaction():
+            record_replays(session, found)
     return found
 
 
@@ -97,8 +97,8 @@ def replay_by_lot(job: Job, database: Database, stopping: Callable[[], bool]) ->
     """Replay a sample of the job's newest scores, and tell once if the same inputs gave anything else: the chore of a night."""
     if not database.settings.replay_sample:
         return
-    with closing(Session(database.as_worker())) as store, store.transaction():
-        drawn = draw_scores(store, job=job.name, since=None, size=database.settings.replay_sample)
+    with closing(Session(database.as_worker())) as session, session.transaction():
+        drawn = draw_scores(session, job=job.name, since=None, size=database.settings.replay_sample)
     if not drawn:
         return
     found = replay(drawn, database=database, stopping=stopping)
@@ -143,12 +143,12 @@ def _kind(past: Past) -> tuple[str, str, str]:
     return past.job, past.job_version, past.model_version or ""
 
 
-def _replayed(past: Sequence[Past], store: Session, *, database: Database) -> Iterator[Replayed]:
+def _replayed(past: Sequence[Past], session: Session, *, database: Database) -> Iterator[Replayed]:
     """The parts of ledger rows of one kind."""
     try:
-        with store.transaction():
-            job = _job_then(past[0], store, settings=database.settings)
-            model = _model_then(past[0], job, store, settings=database.settings)
+        with session.transaction():
+            job = _job_then(past[0], session, settings=database.settings)
+            model = _model_then(past[0], job, session, settings=database.settings)
     except DatabaseUnavailable:
         raise
     except UserError as error:
@@ -158,7 +158,7 @@ def _replayed(past: Sequence[Past], store: Session, *, database: Database) -> It
         if Part.VECTOR in _parts(each):
             yield _from_vector(each, job, model)
     try:
-        pipeline = _line(job, model, database=database)
+        pipeline = _pipeline(job, model, database=database)
     except DatabaseUnavailable:
         raise
     except UserError as error:
@@ -184,13 +184,13 @@ def _lost(past: Past, part: Part, why: str) -> Replayed:
 # What it was made with
 
 
-def _job_then(past: Past, store: Session, *, settings: Settings) -> Job:
+def _job_then(past: Past, session: Session, *, settings: Settings) -> Job:
     """The job as it stood, but that no rule stops a run: a row by itself is no batch."""
     here = past.job in job_names(settings.jobs_dir)
     folder = (
         load_job(past.job, jobs_dir=settings.jobs_dir).model_folder if here else shipped_root() / "models" / past.job
     )
-    job = job_of(past.job, past.job_version, read_job_version(store, past.job, past.job_version), model_folder=folder)
+    job = job_of(past.job, past.job_version, read_job_version(session, past.job, past.job_version), model_folder=folder)
     rules = [
         rule
         for name, suite in job.suites.items()
@@ -200,24 +200,16 @@ def _job_then(past: Past, store: Session, *, settings: Settings) -> Job:
     return replace(job, actions={**job.actions, **dict.fromkeys(stops, Action.WARN)})
 
 
-def _model_then(past: Past, job: Job, store: Session, *, settings: Settings) -> LoadedModel:
+def _model_then(past: Past, job: Job, session: Session, *, settings: Settings) -> LoadedModel:
     """The model version that scored, checked against the registry before it is unpickled; it may be archived."""
     if past.model_version is None:
         raise UserError("The ledger does not say which model scored.")
-    return open_version(job, read_model(store, job.name, past.model_version), store, settings=settings)
+    return open_version(job, read_model(session, job.name, past.model_version), session, settings=settings)
 
 
-class _Alone(Session):
-    """A store for rows by themselves: what was published beside them says nothing of them."""
-
-    def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:  # noqa: ARG002 - of none
-        """None."""
-        return []
-
-
-def _line(job: Job, model: LoadedModel, *, database: Database) -> Pipeline:
-    pipeline = open_pipeline(job, database=database, model=model)
-    return replace(pipeline, store=_Alone(database.as_worker()))
+def _pipeline(job: Job, model: LoadedModel, *, database: Database) -> Pipeline:
+    """A pipeline for rows by themselves: what was published beside them says nothing of them."""
+    return replace(open_pipeline(job, database=database, model=model), recent_scores=lambda *_, **__: [])
 
 
 # Making it again

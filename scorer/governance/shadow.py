@@ -8,6 +8,7 @@ from datetime import datetime
 
 from scorer.database.connection import Database
 from scorer.database.session import Session
+from scorer.database.store.batches import recent_scores
 from scorer.database.store.models import Pair, list_current, production_model, read_model
 from scorer.database.store.ticks import read_clock
 from scorer.errors import UserError
@@ -48,28 +49,28 @@ def shadow_run(
     empty it stands alone. Raises UserError where either cannot be loaded, or a rule whose action is
     `fail` stops either.
     """
-    target = database.as_worker()
-    store = Session(target)
+    session = Session(database.as_worker())
     try:
-        with store.transaction():
-            found = production_model(store, job.name)
+        with session.transaction():
+            found = production_model(session, job.name)
             one = beside or (found[0] if found else None)
-            shelf = store
             models = {
-                version: open_version(job, read_model(shelf, job.name, version), store, settings=database.settings)
+                version: open_version(job, read_model(session, job.name, version), session, settings=database.settings)
                 for version in (one, model_version)
                 if version is not None
             }
     finally:
-        store.close()
-    pipeline = replace(open_pipeline(job, database=database, model=models[model_version]), store=_Glancing(target))
+        session.close()
+    pipeline = replace(
+        open_pipeline(job, database=database, model=models[model_version]), recent_scores=_recent_scores_now
+    )
     try:
-        with pipeline.store.transaction(keep=False):
-            now = read_clock(pipeline.store)
+        with pipeline.session.transaction(keep=False):
+            now = read_clock(pipeline.session)
             if as_of is not None and as_of > now:
                 raise UserError(f"The as-of time {as_of.isoformat()} lies in the future; say one that has passed.")
             run = _run(job, as_of=as_of or now)
-            items = list_current(pipeline.store, job, as_of=run.as_of, limit=limit)
+            items = list_current(pipeline.session, job, as_of=run.as_of, limit=limit)
         pairs: list[Pair] = []
         for part in _portions(items, size=pipeline.batch_size):
             said = [
@@ -84,13 +85,10 @@ def shadow_run(
     return Beside(one=one, other=model_version, as_of=run.as_of, pairs=tuple(pairs))
 
 
-class _Glancing(Session):
-    """A store for judging outside a transaction: what judging reads of the ledger is read in a short one of its own."""
-
-    def recent_scores(self, job: Job, *, model_version: str, look_back: int) -> list[Published]:
-        """The newest scores that a model published, as the ledger holds them just now."""
-        with self.transaction():
-            return super().recent_scores(job, model_version=model_version, look_back=look_back)
+def _recent_scores_now(session: Session, job: Job, *, model_version: str, look_back: int) -> list[Published]:
+    """The newest scores that a model published, read in a short transaction of its own."""
+    with session.transaction():
+        return recent_scores(session, job, model_version=model_version, look_back=look_back)
 
 
 def _run(job: Job, *, as_of: datetime) -> Run:

@@ -104,11 +104,11 @@ class _Answer:
 
 
 class Health:
-    """Serves the health of a process; `watch` is its own look at the database, used by nobody else."""
+    """Serves the health of a process; `session` is its own look at the database, used by nobody else."""
 
-    def __init__(self, watch: ReadOnlySession, *, state: State) -> None:
+    def __init__(self, session: ReadOnlySession, *, state: State) -> None:
         self._state = state
-        self._metrics = Metrics(watch, state=state)
+        self._metrics = Metrics(session, state=state)
         self._server: _Server | None = None
 
     def serve(self, address: Address) -> Address:

@@ -110,9 +110,9 @@ class _Done:
 class Metrics:
     """The metrics of a process; `text` may be asked for from any thread."""
 
-    def __init__(self, watch: ReadOnlySession, *, state: State, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, session: ReadOnlySession, *, state: State, clock: Callable[[], float] = time.monotonic) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._watch = watch
+        self._session = session
         self._clock = clock
         self._lock = threading.Lock()
         self._next_look = clock()
@@ -135,7 +135,7 @@ class Metrics:
         """End the look at the database, unless a scrape has it: that one ends by itself."""
         if self._lock.acquire(timeout=_WAIT):
             try:
-                self._watch.close()
+                self._session.close()
             finally:
                 self._lock.release()
 
@@ -157,8 +157,8 @@ class Metrics:
     def _take(self) -> None:
         began = self._clock()
         try:
-            jobs, daemons, done = list_health(self._watch), list_daemons(self._watch), self._done(began)
-            models = tuple(list_checkups(self._watch))
+            jobs, daemons, done = list_health(self._session), list_daemons(self._session), self._done(began)
+            models = tuple(list_checkups(self._session))
             self._count(began)
         except UserError:
             self._look = None
@@ -186,16 +186,16 @@ class Metrics:
         if now < self._next_count:
             return
         try:
-            self._scores = tuple(count_scores(self._watch))
+            self._scores = tuple(count_scores(self._session))
         except DatabaseUnavailable:
             self._scores = ()
         self._next_count = now + max(_COUNT_EVERY, _SHARE * (self._clock() - now))
 
     def _done(self, now: float) -> _Done:
         """What was committed since the last look: nothing at the first."""
-        watch = self._watch
+        session = self._session
         if self._tails is None:
-            first = newest_ids(watch)
+            first = newest_ids(session)
             return _Done(
                 (),
                 (),
@@ -205,16 +205,16 @@ class Metrics:
                 SequenceGaps(first.batch_id),
             )
         of_runs, of_batches = self._tails
-        seen = runs_since(watch, of_runs.newest, open_ids=of_runs.open)
+        seen = runs_since(session, of_runs.newest, open_ids=of_runs.open)
         ended = tuple(run for run in seen if run.status in _ENDED)
-        batches = tuple(batches_since(watch, of_batches.newest, open_ids=of_batches.open))
+        batches = tuple(batches_since(session, of_batches.newest, open_ids=of_batches.open))
         stopped = [run.run_id for run in ended if run.status == "failed"]
         answering = [run.run_id for run in ended if run.trigger == Trigger.REQUEST]
         return _Done(
             runs=ended,
             batches=batches,
-            failures=tuple(rule_failures(watch, batches, stopped_runs=stopped)) if batches or stopped else (),
-            answered=tuple(answered_requests(watch, run_ids=answering)) if answering else (),
+            failures=tuple(rule_failures(session, batches, stopped_runs=stopped)) if batches or stopped else (),
+            answered=tuple(answered_requests(session, run_ids=answering)) if answering else (),
             tail_of_runs=of_runs.after(
                 [run.run_id for run in ended], lasting=[run.run_id for run in seen if run not in ended], now=now
             ),

@@ -56,14 +56,14 @@ class ServiceStatus:
     daemons: tuple[Daemon, ...]
 
 
-def read_status(watch: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceStatus:
+def read_status(session: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceStatus:
     """Where everything stands: every job that has files here, and every other that the database knows.
 
     Raises UserError where the schema is not at head, or the database does not answer.
     """
-    require_newest(read_revision(watch))
-    known = {health.job: health for health in list_health(watch)}
-    counted = {counts.job: counts for counts in count_scores(watch)}
+    require_newest(read_revision(session))
+    known = {health.job: health for health in list_health(session)}
+    counted = {counts.job: counts for counts in count_scores(session)}
     at = next((health.read_at for health in known.values()), datetime.now(UTC))
     here = job_names(jobs_dir)
     return ServiceStatus(
@@ -77,7 +77,7 @@ def read_status(watch: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceStat
             )
             for name in sorted({*here, *known})
         ),
-        daemons=tuple(list_daemons(watch)),
+        daemons=tuple(list_daemons(session)),
     )
 
 

@@ -20,9 +20,9 @@ def model_folders(job: Job, settings: Settings) -> tuple[Path, ...]:
     return settings.home_dir / "models", job.model_folder.parent, shipped_root() / "models"
 
 
-def production_version(job: Job, store: Session) -> str:
+def production_version(job: Job, session: Session) -> str:
     """The version in production. Raises UserError where there is none. Works inside a transaction, as all here."""
-    found = production_model(store, job.name)
+    found = production_model(session, job.name)
     if found is None:
         raise UserError(
             f"Job {job.name} has no model in production; see `scorer model list` and `scorer model promote`."
@@ -30,13 +30,13 @@ def production_version(job: Job, store: Session) -> str:
     return found[0]
 
 
-def production_pipeline(job: Job, store: Session, *, settings: Settings) -> LoadedModel:
+def production_pipeline(job: Job, session: Session, *, settings: Settings) -> LoadedModel:
     """The model in production, checked and loaded. Raises UserError where there is none, or it cannot be loaded on this host."""
-    registered = read_model(store, job.name, production_version(job, store))
-    return open_version(job, registered, store, settings=settings)
+    registered = read_model(session, job.name, production_version(job, session))
+    return open_version(job, registered, session, settings=settings)
 
 
-def open_version(job: Job, registered: Registered, store: Session, *, settings: Settings) -> LoadedModel:
+def open_version(job: Job, registered: Registered, session: Session, *, settings: Settings) -> LoadedModel:
     """A registered version, checked and loaded: from the first folder that has it, else from the database where that keeps its bytes.
 
     Raises UserError, before anything is unpickled, where it is in neither, or is not what was registered.
@@ -44,7 +44,7 @@ def open_version(job: Job, registered: Registered, store: Session, *, settings: 
     folders = model_folders(job, settings)
     version, features = registered.model_version, feature_names(job.features)
     if registered.stored and not any((each / job.name / version / MANIFEST).exists() for each in folders):
-        content = read_artefact(store, job.name, version)
+        content = read_artefact(session, job.name, version)
         assert content is not None, "bytes that are stored are never removed"
         manifest = manifest_of(registered.manifest, where=f"The registry's manifest of model {version} of {job.name}")
         return LoadedModel.opened(
@@ -59,7 +59,7 @@ def open_version(job: Job, registered: Registered, store: Session, *, settings: 
     )
 
 
-def store_bytes(folder: Path, registered: Registered, shelf: Session) -> None:
+def store_bytes(folder: Path, registered: Registered, session: Session) -> None:
     """Keep the artefact in `folder`, that of a registered version, in the database too. Raises UserError where it is too large for that."""
     content = (folder / ARTEFACT).read_bytes()
     if len(content) > LARGEST:
@@ -67,4 +67,4 @@ def store_bytes(folder: Path, registered: Registered, shelf: Session) -> None:
             f"The model file {folder / ARTEFACT} has {len(content) / 2**20:,.0f} MB, and the database keeps {LARGEST // 2**20} at most; "
             "copy its folder to each host instead."
         )
-    store_artefact(shelf, registered.job, registered.model_version, sha256=registered.sha256, content=content)
+    store_artefact(session, registered.job, registered.model_version, sha256=registered.sha256, content=content)

@@ -27,19 +27,19 @@ def install_jobs(*, database: Database) -> list[str]:
 
     Acts as the owner of the schema. A later model gets into production by an approver alone.
     """
-    store = Session(database.as_owner())
+    session = Session(database.as_owner())
     names = job_names(database.settings.jobs_dir)
     try:
         for name in names:
             job = load_job(name, jobs_dir=database.settings.jobs_dir)
-            with store.transaction():
-                lock_installs(store)
+            with session.transaction():
+                lock_installs(session)
                 if "views" in job.statements:
-                    store.run_script(job.statements["views"])
-                if job.first_model is not None and count_models(store, job.name) == 0:
-                    _admit_first(job, job.first_model, store)
+                    session.run_script(job.statements["views"])
+                if job.first_model is not None and count_models(session, job.name) == 0:
+                    _admit_first(job, job.first_model, session)
     finally:
-        store.close()
+        session.close()
     return list(names)
 
 
@@ -49,22 +49,22 @@ def grant_source(*, database: Database) -> dict[str, str | None]:
     for name in job_names(database.settings.jobs_dir):
         job = load_job(name, jobs_dir=database.settings.jobs_dir)
         if "grants" in job.statements:
-            store = Session(database.as_login())
+            session = Session(database.as_login())
             try:
-                with store.transaction():
-                    store.run_script(job.statements["grants"])
+                with session.transaction():
+                    session.run_script(job.statements["grants"])
                 done[name] = None
             except UserError as error:
                 done[name] = str(error)
             finally:
-                store.close()
+                session.close()
     return done
 
 
-def _admit_first(job: Job, model_version: str, store: Session) -> None:
-    register(job, model_folder(job, model_version), store)
+def _admit_first(job: Job, model_version: str, session: Session) -> None:
+    register(job, model_folder(job, model_version), session)
     why = f"first model of the job, shipped with scorer {__version__}"
-    admit_first_model(store, job.name, model_version, why=why)
+    admit_first_model(session, job.name, model_version, why=why)
     say(_log, events.FIRST_MODEL, job=job.name, model_version=model_version)
 
 
@@ -73,7 +73,7 @@ def model_folder(job: Job, model_version: str) -> Path:
     return find_version(job.name, model_version, folders=(job.model_folder.parent, shipped_root() / "models"))
 
 
-def register(job: Job, folder: Path, store: Session, *, stored: bool = False) -> Manifest:
+def register(job: Job, folder: Path, session: Session, *, stored: bool = False) -> Manifest:
     """Register the version in `folder` as a candidate, if it is one that the job could score with; its manifest.
 
     Nothing of it is unpickled. Where it is to be `stored`, the database keeps its bytes too, also where it was registered before. Raises
@@ -94,9 +94,8 @@ def register(job: Job, folder: Path, store: Session, *, stored: bool = False) ->
             f"The model in {folder} is version {manifest.model_version}; name its folder so, for that is how it is found."
         )
     version = manifest.model_version
-    is_new = register_model(store, job.name, model_version=version, sha256=found, manifest=manifest.content)
-    shelf = store
-    registered = read_model(shelf, job.name, version)
+    is_new = register_model(session, job.name, model_version=version, sha256=found, manifest=manifest.content)
+    registered = read_model(session, job.name, version)
     if (registered.sha256, registered.manifest) != (found, manifest.content):
         raise UserError(f"Another model {version} of {job.name} is registered already; train it under another name.")
     if not is_new and (registered.stored or not stored):
@@ -104,5 +103,5 @@ def register(job: Job, folder: Path, store: Session, *, stored: bool = False) ->
             f"Model {version} of {job.name} is registered already; see `scorer model show {job.name} {version}`."
         )
     if stored:
-        store_bytes(folder, registered, shelf)
+        store_bytes(folder, registered, session)
     return manifest

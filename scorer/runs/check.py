@@ -68,21 +68,21 @@ def _line(name: str, look: Callable[[], str]) -> CheckResult:
 
 
 def _database(target: Target) -> str:
-    store = Session(target)
+    session = Session(target)
     try:
-        with store.transaction():
-            session = describe_session(store)
+        with session.transaction():
+            found = describe_session(session)
     finally:
-        store.close()
-    if session["major"] < _OLDEST_SERVER:
-        raise UserError(f"The server is PostgreSQL {session['version']}; {_OLDEST_SERVER} or newer is needed.")
-    return f"PostgreSQL {session['version']}, as {session['login']}, acting as {session['role']}"
+        session.close()
+    if found["major"] < _OLDEST_SERVER:
+        raise UserError(f"The server is PostgreSQL {found['version']}; {_OLDEST_SERVER} or newer is needed.")
+    return f"PostgreSQL {found['version']}, as {found['login']}, acting as {found['role']}"
 
 
 def _standby(target: Target, *, database: Database) -> str:
-    with closing(Session(target)) as store, closing(Source.of(database)) as source:
-        with store.transaction():
-            position = mark_position(store)
+    with closing(Session(target)) as session, closing(Source.of(database)) as source:
+        with session.transaction():
+            position = mark_position(session)
         lack = source.standby_lack(position)
     if lack is not None:
         raise UserError(f"Observations would be read at the primary: {lack}; mend the standby, or unset read_url.")
@@ -90,8 +90,8 @@ def _standby(target: Target, *, database: Database) -> str:
 
 
 def _neighbours(target: Target, *, settings: Settings) -> str:
-    with closing(Session(target)) as store, store.transaction():
-        decision = Neighbour.of(settings).consider(read_server_load(store), size=1)
+    with closing(Session(target)) as session, session.transaction():
+        decision = Neighbour.of(settings).consider(read_server_load(session), size=1)
     why = decision.why
     return "the limits can be seen, and are kept" if why is None else f"runs would give way now: {why}"
 
@@ -114,20 +114,20 @@ def _job(name: str, *, database: Database) -> str:
     job = load_job(name, jobs_dir=database.settings.jobs_dir)
     line = open_pipeline(job, database=database)
     try:
-        with line.store.transaction(keep=False):
+        with line.session.transaction(keep=False):
             run, _ = enqueue(
                 line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, nightly=nightly(Settings()), kept=False
             )
             # What a statement gives shows only where it gives rows.
-            sample = claim_work(line.store, job, run, size=_SAMPLE)
+            sample = claim_work(line.session, job, run, size=_SAMPLE)
             line.source.observations(job, sample)
             line.source.attributes(job, sample)
-            find_asked(line.store, job, [item.entity_id for item in sample], as_of=run.as_of)
+            find_asked(line.session, job, [item.entity_id for item in sample], as_of=run.as_of)
             write_outcomes(
-                line.store, job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
+                line.session, job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
             )
-            write_back(line.store, job, max_waiting=0)
-            take_back(line.store, job, max_waiting=0)
+            write_back(line.session, job, max_waiting=0)
+            take_back(line.session, job, max_waiting=0)
     finally:
         close_pipeline(line)
     return f"version {job.version}, model {line.model.manifest.model_version}, {_schedule(job)}"

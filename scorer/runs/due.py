@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from scorer.database.session import Session
 from scorer.database.statements import names_parameter
 from scorer.database.store.chores import newest
+from scorer.database.store.runs import find_recent_sweep, list_unsettled
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
 from scorer.types.values import Run
@@ -36,38 +37,14 @@ def look_of(
     """Whom a run that has just begun looks at; everyone, where no schedule says when it is night."""
     if nightly is None or not names_parameter(job.statements["due"], "sweep"):
         return EVERYONE
-    if not find_recent_sweep(session, job, run, nightly=nightly):
-        return EVERYONE
-    return Look(sweep=False, entity_ids=list_unsettled(session, job, model_versions=model_versions))
-
-
-def find_recent_sweep(session: Session, job: Job, run: Run, *, nightly: Schedule) -> bool:
-    """Whether a run of this job version has looked at everyone since the night before, and as of then or later."""
-    row = session.one(
-        "find_recent_sweep",
-        job=job.name,
-        job_version=job.version,
+    if not find_recent_sweep(
+        session,
+        job,
         begun_since=_night_before(run.started_at, nightly),
         as_of_since=_night_before(run.as_of, nightly),
-    )
-    return bool(row.swept)
-
-
-def list_unsettled(session: Session, job: Job, *, model_versions: tuple[str, ...]) -> str:
-    """Whom a run looks at however long ago the record ended, as the text of an array."""
-    row = session.one(
-        "list_unsettled",
-        job=job.name,
-        output=job.output,
-        job_version=job.version,
-        model_versions=list(model_versions),
-    )
-    return str(row.entity_ids)
-
-
-def list_orphans(session: Session, job: Job) -> list[str]:
-    """Entities that do not exist, as far as that is known and was not mended."""
-    return [row.entity_id for row in session.all("list_orphans", job=job.name)]
+    ):
+        return EVERYONE
+    return Look(sweep=False, entity_ids=list_unsettled(session, job, model_versions=model_versions))
 
 
 def _night_before(moment: datetime, nightly: Schedule) -> datetime:

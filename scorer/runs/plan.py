@@ -18,6 +18,7 @@ from scorer.database import schema
 from scorer.database.connection import Database, Target, sentences
 from scorer.database.session import Session, engine
 from scorer.database.statements import bound, statement, without_comments
+from scorer.database.store.server import TableLock, explain_statement, list_table_locks, set_parameter
 from scorer.jobs.job import Job
 
 # In the order of a run; those of the job's own are named in its definition, all others are files of sql/engine/.
@@ -59,14 +60,6 @@ _STAGED = (
     "create_staged_write_back",
     "create_staged_take_back",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TableLock:
-    """A lock on a table, held until the transaction ends."""
-
-    relation: str
-    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,32 +171,6 @@ def _prepare(session: Session, job: Job, *, query: str, size: int) -> None:
     for name, value in {**job.parameters, **entities, "sweep": "false"}.items():
         set_parameter(session, f"scorer.{name}", setting=str(value))
     set_parameter(session, "transaction_read_only", setting="on")
-
-
-def set_parameter(session: Session, parameter: str, *, setting: str) -> None:
-    """Set one of the server's parameters, or of a statement's, until the transaction ends."""
-    session.one("set_parameter", parameter=parameter, setting=setting)
-
-
-def list_table_locks(session: Session) -> tuple[TableLock, ...]:
-    """The locks on tables that the transaction has taken."""
-    return tuple(TableLock(row.relation, _in_words(row.mode)) for row in session.all("list_table_locks"))
-
-
-def _in_words(mode: str) -> str:
-    """The kind of lock as LOCK TABLE and the manual call it.
-
-    >>> _in_words("RowExclusiveLock")
-    'ROW EXCLUSIVE'
-    """
-    return re.sub("(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
-
-
-def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
-    """The plan of a statement: its lines as TEXT, or one document as JSON."""
-    text = statement("explain_statement").replace("{format}", form).replace("{query}", query)
-    named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
-    return [row[0] for row in session.execute(text, named)]
 
 
 def _examples(job: Job, settings: Settings) -> dict[str, Any]:

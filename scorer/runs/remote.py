@@ -47,10 +47,10 @@ class Own:
     database: Database
 
 
-def remote_task_of(job: Job, store: Session) -> RemoteTask:
+def remote_task_of(job: Job, session: Session) -> RemoteTask:
     """What a worker of a cluster needs to be told of `job`."""
-    with store.transaction():
-        position = mark_position(store)
+    with session.transaction():
+        position = mark_position(session)
     return RemoteTask(job.name, job.version, position.cluster, position.database)
 
 
@@ -96,8 +96,8 @@ def settings_here(task: RemoteTask) -> Own:
             f"job {job.name} has version {job.version} there, and {task.job_version} where it was begun; bring the same job to both."
         )
     database = Database(settings.database_url or Server.at(settings.home_dir).url, settings)
-    with closing(Session(database.as_worker())) as store:
-        here = remote_task_of(job, store)
+    with closing(Session(database.as_worker())) as session:
+        here = remote_task_of(job, session)
     if here != task:
         raise UserError(
             f"its SCORER_DATABASE_URL leads to another database ({here.database}) than where job {job.name} was begun "

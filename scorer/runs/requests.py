@@ -20,8 +20,8 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.store.batches import lock_against_recalls, record_validation
-from scorer.database.store.challenges import read_challenge
 from scorer.database.store.ledger import take_back, write_back
+from scorer.database.store.models import read_challenge
 from scorer.database.store.requests import (
     Asked,
     acknowledge_requests,
@@ -67,9 +67,8 @@ class Answers:
     def __init__(self, *, database: Database, jobs: Iterable[Job]) -> None:
         self._database = database
         target = database.as_worker()
-        self._store = Session(replace(target, idle_timeout=min(target.idle_timeout, _IDLE)))
+        self._session = Session(replace(target, idle_timeout=min(target.idle_timeout, _IDLE)))
         self._source = Source(target)
-        self._desk = self._store
         self._lines: dict[str, Pipeline] = {}
         self._jobs: dict[str, Job] = {}
         self._told: dict[str, str] = {}
@@ -83,7 +82,7 @@ class Answers:
 
     def close(self) -> None:
         """End the sessions; they are opened again when there is something to do."""
-        self._store.close()
+        self._session.close()
         self._source.close()
 
     def reload(self, jobs: Iterable[Job]) -> None:
@@ -121,9 +120,9 @@ class Answers:
 
         That such requests wait is told once, after some minutes.
         """
-        with self._in_new_sessions_after_failure(), self._store.transaction():
-            refused = refuse_strangers(self._desk, self._jobs, patience=_PATIENCE)
-            strange = list_strange_jobs(self._desk, self._jobs, patience=_STRANGE)
+        with self._in_new_sessions_after_failure(), self._session.transaction():
+            refused = refuse_strangers(self._session, self._jobs, patience=_PATIENCE)
+            strange = list_strange_jobs(self._session, self._jobs, patience=_STRANGE)
         for job in strange.keys() - self._strange:
             say(_log, events.REQUESTS_STRANGE, job=job, requests=strange[job])
         self._strange = set(strange)
@@ -140,8 +139,8 @@ class Answers:
 
         def ask(job: Job) -> None:
             if "new_observations" in job.statements:
-                with self._store.transaction():
-                    asked.append(ask_for_arrivals(self._desk, job))
+                with self._session.transaction():
+                    asked.append(ask_for_arrivals(self._session, job))
 
         self._for_each_job(ask)
         return sum(asked)
@@ -153,8 +152,8 @@ class Answers:
         """
 
         def take(job: Job) -> None:
-            with self._store.transaction():
-                take_back(self._store, job)
+            with self._session.transaction():
+                take_back(self._session, job)
 
         self._for_each_job(take)
 
@@ -189,8 +188,8 @@ class Answers:
         """The jobs of which requests wait; the only one that there is, where it is ready to answer, whether or not."""
         if len(self._jobs) == 1 and self._lines:
             return list(self._jobs.values())
-        with self._store.transaction():
-            return [self._jobs[name] for name in list_asked_jobs(self._desk, self._jobs)]
+        with self._session.transaction():
+            return [self._jobs[name] for name in list_asked_jobs(self._session, self._jobs)]
 
     def _answer_some(self, job: Job) -> int:
         """How many requests of a job were answered or refused, those that cannot be taken this moment not standing in the way."""
@@ -231,13 +230,13 @@ class Answers:
         """
         job = pipeline.job
         held: set[int] = set()
-        with pipeline.store.transaction():
-            lock_against_recalls(pipeline.store, job, model_version=pipeline.model.manifest.model_version, run=None)
-            took = take_requests(self._desk, job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
+        with pipeline.session.transaction():
+            lock_against_recalls(pipeline.session, job, model_version=pipeline.model.manifest.model_version, run=None)
+            took = take_requests(self._session, job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
             taken += took.asked
             if taken and not has_production_model(pipeline):
                 return None
-            answered, left = _carry(pipeline, self._desk, taken) if taken else (0, [])
+            answered, left = _carry(pipeline, self._session, taken) if taken else (0, [])
             held.update(took.held, left)
         if took.gate_closed:
             self._gate_closed.add(job.name)
@@ -253,35 +252,37 @@ class Answers:
             opened = open_pipeline(job, database=self._database)
             close_pipeline(opened)
             # One session of each kind for all jobs: there is one thread.
-            pipeline = replace(opened, store=self._store, source=self._source)
+            pipeline = replace(opened, session=self._session, source=self._source)
             # Not while answering: that could wait for a run that waits for the answer.
-            with self._store.transaction():
-                register_job_version(self._store, job)
+            with self._session.transaction():
+                register_job_version(self._session, job)
             self._lines[job.name] = pipeline
         return self._lines[job.name]
 
     def _refresh(self, job: Job) -> None:
         pipeline = self._line(job)
-        with self._store.transaction():
-            current = has_production_model(pipeline) and read_challenge(pipeline.store, job.name) == pipeline.challenge
+        with self._session.transaction():
+            current = (
+                has_production_model(pipeline) and read_challenge(pipeline.session, job.name) == pipeline.challenge
+            )
         if not current:
             del self._lines[job.name]
             self._line(job)
 
     def _stop(self, pipeline: Pipeline, taken: Sequence[Asked], stopped: RunStopped) -> int:
         """How many requests are refused, a rule having stopped their run, which is recorded as failed."""
-        job, store = pipeline.job, self._store
-        with store.transaction():
+        job, session = pipeline.job, self._session
+        with session.transaction():
             refused = self._refuse(taken, why=str(stopped))
             run = begin_run(
-                store,
+                session,
                 job,
                 model_version=pipeline.model.manifest.model_version,
                 trigger=Trigger.REQUEST,
                 as_of=taken[0].as_of,
             )
-            end_run(store, run.run_id, error=str(stopped))
-            record_validation(store, run, batch_id=None, results=_found_something(stopped.results))
+            end_run(session, run.run_id, error=str(stopped))
+            record_validation(session, run, batch_id=None, results=_found_something(stopped.results))
         self._tell(job, refused, why=str(stopped))
         return refused
 
@@ -289,8 +290,8 @@ class Answers:
         """How many requests are refused, the job being unable to answer; a bug is told."""
         is_told = isinstance(error, UserError | StatementFailed)
         sentence = str(error) if is_told else f"a bug: {type(error).__name__}"
-        with self._store.transaction():
-            waiting = taken or take_requests(self._desk, job, max_requests=_AT_ONCE).asked
+        with self._session.transaction():
+            waiting = taken or take_requests(self._session, job, max_requests=_AT_ONCE).asked
             refused = self._refuse(waiting, why=sentence)
         self._tell(job, refused, why=sentence)
         if not is_told:
@@ -304,24 +305,24 @@ class Answers:
             self._told[job.name] = why
 
     def _refuse(self, asked: Sequence[Asked], *, why: str) -> int:
-        return refuse_requests(self._desk, [each.request_id for each in asked], reason=why)
+        return refuse_requests(self._session, [each.request_id for each in asked], reason=why)
 
 
-def _carry(pipeline: Pipeline, desk: Session, taken: Sequence[Asked]) -> tuple[int, list[int]]:
+def _carry(pipeline: Pipeline, session: Session, taken: Sequence[Asked]) -> tuple[int, list[int]]:
     """How many of the requests were answered or refused, and the keys of those whose entity is being scored by a batch this moment."""
-    job, store, steps = pipeline.job, pipeline.store, StepTimer()
+    job, session, steps = pipeline.job, pipeline.session, StepTimer()
     as_of = taken[0].as_of
-    there = find_asked(desk, job, [*{each.entity_id for each in taken}], as_of=as_of)
+    there = find_asked(session, job, [*{each.entity_id for each in taken}], as_of=as_of)
     absent = [each.request_id for each in taken if each.entity_id not in there]
     if absent:
-        refuse_requests(desk, absent, reason=f"there is no such {job.entity} to score at this time")
-    items = hold_asked(desk, job, there)
+        refuse_requests(session, absent, reason=f"there is no such {job.entity} to score at this time")
+    items = hold_asked(session, job, there)
     ours = {item.entity_id for item in items}
     left = [each.request_id for each in taken if each.entity_id in there and each.entity_id not in ours]
     if not items:
         return len(absent), left
     run = begin_run(
-        store, job, model_version=pipeline.model.manifest.model_version, trigger=Trigger.REQUEST, as_of=as_of
+        session, job, model_version=pipeline.model.manifest.model_version, trigger=Trigger.REQUEST, as_of=as_of
     )
     steps.end("claim")
 
@@ -329,9 +330,9 @@ def _carry(pipeline: Pipeline, desk: Session, taken: Sequence[Asked]) -> tuple[i
     record(pipeline, run, replace(judged, results=_found_something(judged.results)), steps=steps)
     ended = how_ended(items, judged)
     answers = [(each, ended[each.entity_id].value) for each in taken if each.entity_id in ended]
-    acknowledge_requests(desk, job, run, answers)
-    finish_answers(desk, run, judged.counts)
-    write_back(store, job, max_waiting=0)
+    acknowledge_requests(session, job, run, answers)
+    finish_answers(session, run, judged.counts)
+    write_back(session, job, max_waiting=0)
     return len(answers) + len(absent), left
 
 

@@ -18,6 +18,7 @@ from scorer.database.store.runs import (
     begin_run,
     enqueue_due,
     hold_run,
+    list_orphans,
     list_unfinished_runs,
     make_current_partition,
     register_job_version,
@@ -29,7 +30,7 @@ from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.runs.due import list_orphans, look_of
+from scorer.runs.due import look_of
 from scorer.runs.worker import Progress, Worker
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.outcomes import add_counts
@@ -188,7 +189,7 @@ def dry_run(
     began = time.monotonic()
     pipeline = open_pipeline(job, database=database)
     try:
-        with pipeline.store.transaction(keep=False):
+        with pipeline.session.transaction(keep=False):
             run, eligible = enqueue(
                 pipeline,
                 as_of=as_of,
@@ -199,9 +200,9 @@ def dry_run(
                 kept=False,
             )
             counts = Counts()
-            while items := claim_work(pipeline.store, job, run, size=pipeline.batch_size):
+            while items := claim_work(pipeline.session, job, run, size=pipeline.batch_size):
                 counts = add_counts(counts, score_batch(pipeline, run, items, steps=StepTimer()).counts)
-                finish_work(pipeline.store, items)
+                finish_work(pipeline.session, items)
                 if progress is not None:
                     progress(counts.eligible, eligible)
     finally:
@@ -226,13 +227,13 @@ def _begin(
     trigger: Trigger,
     nightly: Schedule,
 ) -> Run:
-    with pipeline.store.transaction():
-        make_current_partition(pipeline.store)
-    with pipeline.store.transaction():
+    with pipeline.session.transaction():
+        make_current_partition(pipeline.session)
+    with pipeline.session.transaction():
         run, eligible = enqueue(
             pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
         )
-        hold_run(pipeline.store, run.run_id)
+        hold_run(pipeline.session, run.run_id)
     _say_begun(pipeline, run, eligible=eligible)
     return run
 
@@ -241,24 +242,23 @@ def _begin_alone(
     pipeline: Pipeline, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None, nightly: Schedule
 ) -> Run | None:
     """A new run and its tick, in one transaction; None where a process is at work on this job, or the tick is settled."""
-    store, job = pipeline.store, pipeline.job
-    timetable = store
-    with store.transaction():
-        make_current_partition(store)
-    with store.transaction():
-        if not hold_schedule(timetable, job.name) or list_unfinished_runs(store, job):
+    session, job = pipeline.session, pipeline.job
+    with session.transaction():
+        make_current_partition(session)
+    with session.transaction():
+        if not hold_schedule(session, job.name) or list_unfinished_runs(session, job):
             return None
-        if tick is not None and not is_tick_open(timetable, job.name, tick.scheduled_for):
+        if tick is not None and not is_tick_open(session, job.name, tick.scheduled_for):
             return None
         scheduled_for = None if tick is None else tick.scheduled_for
         run, eligible = enqueue(
             pipeline, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for, nightly=nightly
         )
-        hold_run(store, run.run_id)
+        hold_run(session, run.run_id)
         if tick is not None:
-            record_tick(timetable, job.name, tick, run_id=run.run_id)
+            record_tick(session, job.name, tick, run_id=run.run_id)
             miss_ticks(
-                timetable,
+                session,
                 job.name,
                 tick.missed,
                 reason=tick.missed_reason,
@@ -297,16 +297,16 @@ def enqueue(
     It looks at everyone, but where a run has done that since the night before, by the schedule of nights. Where it will not be `kept`,
     nothing is written that another run could have to wait for.
     """
-    store, job = pipeline.store, pipeline.job
+    session, job = pipeline.session, pipeline.job
     if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
         raise UserError(
             f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
             "than the as-of time; see the shipped observations.sql for how it is used."
         )
     if kept:
-        register_job_version(store, job)
+        register_job_version(session, job)
     run = begin_run(
-        store,
+        session,
         job,
         model_version=pipeline.model.manifest.model_version,
         trigger=trigger,
@@ -324,9 +324,9 @@ def enqueue(
             f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
             f"{run.started_at.isoformat()}; what will be recorded by then is not known."
         )
-    look = look_of(store, job, run, model_versions=pipeline.publishers, nightly=nightly)
+    look = look_of(session, job, run, model_versions=pipeline.publishers, nightly=nightly)
     eligible = enqueue_due(
-        store,
+        session,
         job,
         run,
         model_versions=pipeline.publishers,
@@ -337,10 +337,10 @@ def enqueue(
         entity_ids=look.entity_ids,
     )
     if kept and "orphans" in job.statements:
-        found = pipeline.source.orphans(job, sweep=look.sweep, known=list_orphans(store, job))
-        write_orphans(store, job, run, rejections=[_orphan(*each) for each in found])
+        found = pipeline.source.orphans(job, sweep=look.sweep, known=list_orphans(session, job))
+        write_orphans(session, job, run, rejections=[_orphan(*each) for each in found])
     if kept:
-        wait_for_answers(store, job)  # last: no answer begins before the run's work is there to be seen
+        wait_for_answers(session, job)  # last: no answer begins before the run's work is there to be seen
     return run, eligible
 
 

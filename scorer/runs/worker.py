@@ -84,9 +84,9 @@ class Worker:
 
     def help_others(self) -> None:
         """Carry batches of the scheduled runs that other processes have begun, until none is left to claim."""
-        store = self.pipeline.store
-        with store.transaction():
-            unfinished = list_unfinished_runs(store, self.pipeline.job)
+        session = self.pipeline.session
+        with session.transaction():
+            unfinished = list_unfinished_runs(session, self.pipeline.job)
         for run in unfinished:
             if run.trigger.by_schedule:
                 while not self.stopping() and self.carry_one(run) is not None:
@@ -94,19 +94,19 @@ class Worker:
 
     def finish_what_others_left(self) -> None:
         """Go on with the runs of this job whose processes have died."""
-        store, job = self.pipeline.store, self.pipeline.job
+        session, job = self.pipeline.session, self.pipeline.job
 
         def take() -> list[Run]:
-            with store.transaction():
-                register_job_version(store, job)  # what is left is judged by the job as it stands now
-                held = [run for run in list_unfinished_runs(store, job) if hold_run(store, run.run_id)]
+            with session.transaction():
+                register_job_version(session, job)  # what is left is judged by the job as it stands now
+                held = [run for run in list_unfinished_runs(session, job) if hold_run(session, run.run_id)]
                 # One that was let go of between the two statements has ended by now.
-                left = [run for run in held if read_run(store, run.run_id).status == "running"]
+                left = [run for run in held if read_run(session, run.run_id).status == "running"]
                 for run in held:
                     if run in left:
-                        resume_run(store, run.run_id)
+                        resume_run(session, run.run_id)
                     else:
-                        release_run(store, run.run_id)
+                        release_run(session, run.run_id)
                 return left
 
         for run in self.persevere(take):
@@ -174,8 +174,8 @@ class Worker:
             return lambda: None
 
         def carried() -> int:
-            with self.pipeline.store.transaction():
-                return count_carried(self.pipeline.store, run.run_id)
+            with self.pipeline.session.transaction():
+                return count_carried(self.pipeline.session, run.run_id)
 
         before = self.persevere(carried, run=run)
         return lambda: progress(self.persevere(carried, run=run) - before, total)
@@ -203,7 +203,7 @@ class Worker:
             opened = open_pipeline(self.pipeline.job, database=self.database)
         close_pipeline(opened)
         self.pipeline = replace(
-            opened, store=self.pipeline.store, source=self.pipeline.source, at_a_time=self.pipeline.at_a_time
+            opened, session=self.pipeline.session, source=self.pipeline.source, at_a_time=self.pipeline.at_a_time
         )
         say(
             _log,
@@ -216,14 +216,14 @@ class Worker:
     def _follow(self, run: Run) -> None:
         """Have the standby, where one is read, come as far as the primary is by now, before the first batch of a run."""
         if self.pipeline.source.has_standby and self._followed != run.run_id:
-            with self.pipeline.store.transaction():
-                position = mark_position(self.pipeline.store)
+            with self.pipeline.session.transaction():
+                position = mark_position(self.pipeline.session)
             self.pipeline.source.follow(position)
             self._followed = run.run_id
 
     def _read_server_load(self) -> ServerLoad:
-        with self.pipeline.store.transaction():
-            return read_server_load(self.pipeline.store)
+        with self.pipeline.session.transaction():
+            return read_server_load(self.pipeline.session)
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -237,12 +237,12 @@ class Worker:
             raise Stopping
 
     def _count_waiting(self, run: Run) -> int:
-        with self.pipeline.store.transaction():
-            return count_waiting(self.pipeline.store, run.run_id)
+        with self.pipeline.session.transaction():
+            return count_waiting(self.pipeline.session, run.run_id)
 
     def _is_waiting(self, run: Run) -> bool:
-        with self.pipeline.store.transaction():
-            return is_waiting(self.pipeline.store, run.run_id)
+        with self.pipeline.session.transaction():
+            return is_waiting(self.pipeline.session, run.run_id)
 
     def _drain_with_others(self, run: Run, *, total: int, tell: Callable[[], None]) -> None:
         """Let others carry the run's batches; what one that dies leaves behind is for whoever called."""
@@ -265,7 +265,7 @@ class Worker:
 
     def _drain_with_cluster(self, run: Run, *, count: int, tell: Callable[[], None]) -> None:
         """Carry the run's batches beside a cluster's workers, who carry theirs: where it is busy, or gone, nothing waits for it."""
-        task = self.persevere(lambda: remote_task_of(self.pipeline.job, self.pipeline.store), run=run)
+        task = self.persevere(lambda: remote_task_of(self.pipeline.job, self.pipeline.session), run=run)
         with with_remote_workers(_drain_away, task, run, count=count, settings=self.database.settings):
             self._stop_if_asked()
             while self.persevere(lambda: self.carry_one(run), run=run) is not None:
@@ -301,14 +301,14 @@ class Worker:
 
     def _finish(self, run: Run) -> Counts:
         """Wait for what other workers still hold, mark the run succeeded, and write back once more what somebody held."""
-        store = self.pipeline.store
+        session = self.pipeline.session
         while True:
-            with store.transaction():
-                end_run(store, run.run_id)
-                found = read_run(store, run.run_id)
+            with session.transaction():
+                end_run(session, run.run_id)
+                found = read_run(session, run.run_id)
                 # Last, as in a batch: the hospital's rows are held for the length of a commit.
-                passed_over = _write_back(store, self.pipeline.job) if found.status == "succeeded" else 0
-                breaker = close_breaker(store, run.job) if found.status == "succeeded" else None
+                passed_over = _write_back(session, self.pipeline.job) if found.status == "succeeded" else 0
+                breaker = close_breaker(session, run.job) if found.status == "succeeded" else None
             if found.status != "running":
                 self._release(run)
                 break
@@ -332,10 +332,10 @@ class Worker:
         results = error.results if isinstance(error, RunStopped) else ()
 
         def fail() -> None:
-            with self.pipeline.store.transaction():
-                give_up_work(self.pipeline.store, run.run_id)
-                end_run(self.pipeline.store, run.run_id, error=sentence)
-                record_validation(self.pipeline.store, run, batch_id=None, results=results)
+            with self.pipeline.session.transaction():
+                give_up_work(self.pipeline.session, run.run_id)
+                end_run(self.pipeline.session, run.run_id, error=sentence)
+                record_validation(self.pipeline.session, run, batch_id=None, results=results)
             self._release(run)
 
         self.persevere(fail, run=run)
@@ -344,8 +344,8 @@ class Worker:
 
     def _release(self, run: Run) -> None:
         """Let go of the run, once all can see how it ended: whoever holds a run that still seems to be running goes on with it."""
-        with self.pipeline.store.transaction():
-            release_run(self.pipeline.store, run.run_id)
+        with self.pipeline.session.transaction():
+            release_run(self.pipeline.session, run.run_id)
 
     def persevere(self, action: Callable[[], _Result], *, run: Run | None = None) -> _Result:
         """What `action` gives; tried again, in new sessions and after a wait, where the database fails under it."""
@@ -364,15 +364,15 @@ class Worker:
         if run is None:
             return
         try:
-            with self.pipeline.store.transaction():
-                hold_run(self.pipeline.store, run.run_id)
+            with self.pipeline.session.transaction():
+                hold_run(self.pipeline.session, run.run_id)
         except DatabaseUnavailable:
             self.close()
 
 
-def _write_back(store: Session, job: Job) -> int:
+def _write_back(session: Session, job: Job) -> int:
     """How many rows of the hospital's table were passed over: to be written, or to have a recalled score taken out of them."""
-    return write_back(store, job) + take_back(store, job)
+    return write_back(session, job) + take_back(session, job)
 
 
 def _drain_alone(
@@ -428,8 +428,8 @@ def _drain_away(task: RemoteTask, run_id: int) -> str | None:
 
         def carry() -> Counts | None:
             """One batch; None where none is left, or whoever began the run has stopped, or died, and so holds it no more."""
-            with worker.pipeline.store.transaction():
-                run, held = read_run(worker.pipeline.store, run_id), is_run_held(worker.pipeline.store, run_id)
+            with worker.pipeline.session.transaction():
+                run, held = read_run(worker.pipeline.session, run_id), is_run_held(worker.pipeline.session, run_id)
             return worker.carry_one(run) if held else None
 
         try:

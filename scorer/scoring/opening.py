@@ -14,8 +14,7 @@ from scorer.database import schema
 from scorer.database.connection import Database
 from scorer.database.session import Session, engine
 from scorer.database.source.reader import Source
-from scorer.database.store.challenges import Challenge, read_challenge
-from scorer.database.store.models import read_model
+from scorer.database.store.models import Challenge, read_challenge, read_model
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version, production_pipeline
@@ -33,35 +32,35 @@ def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = N
     Where a `model` is given, the line has that one instead, and no challenger.
     """
     target = database.as_worker()
-    store, source = Session(target), Source.of(database)
+    session, source = Session(target), Source.of(database)
     try:
         source.open_ahead()
         schema.require_head(engine(target))
-        pipeline = _line(job, store, source, settings=database.settings, model=model)
+        pipeline = _line(job, session, source, settings=database.settings, model=model)
         _require_columns(pipeline)
     except BaseException:
-        store.close()
+        session.close()
         source.close()
         raise
     return pipeline
 
 
-def _line(job: Job, store: Session, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
+def _line(job: Job, session: Session, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
     challenge = None
     if model is None:
-        with store.transaction():
-            challenge = read_challenge(store, job.name)
-            model = production_pipeline(job, store, settings=settings)
+        with session.transaction():
+            challenge = read_challenge(session, job.name)
+            model = production_pipeline(job, session, settings=settings)
     return Pipeline(
         job=job,
-        store=store,
+        session=session,
         source=source,
         suites=Suites(job, compiled=settings.validation == "compiled", records=settings.proofs_dir),
         model=model,
         worker=f"{socket.gethostname()}/{os.getpid()}",
         batch_size=settings.batch_size or job.batch_size,
         challenge=challenge,
-        challenger=None if challenge is None else _challenger(job, challenge, store, settings=settings),
+        challenger=None if challenge is None else _challenger(job, challenge, session, settings=settings),
         tally=tally_of(model.manifest.content),
     )
 
@@ -70,21 +69,21 @@ def with_own_sessions(pipeline: Pipeline, *, database: Database) -> Pipeline:
     """The same line once more, with sessions of its own; each is used by one thread at a time."""
     source = pipeline.source.beside()
     source.open_ahead()
-    return replace(pipeline, store=Session(database.as_worker()), source=source)
+    return replace(pipeline, session=Session(database.as_worker()), source=source)
 
 
 def close_pipeline(pipeline: Pipeline) -> None:
     """End the line's sessions; it opens new ones when it is used again."""
-    pipeline.store.close()
+    pipeline.session.close()
     pipeline.source.close()
 
 
-def _challenger(job: Job, challenge: Challenge, store: Session, *, settings: Settings) -> Challenger | None:
+def _challenger(job: Job, challenge: Challenge, session: Session, *, settings: Settings) -> Challenger | None:
     """The version that challenges the one in production, where it can be loaded."""
     try:
-        with store.transaction():
-            registered = read_model(store, job.name, challenge.model_version)
-            return Challenger(open_version(job, registered, store, settings=settings), job=job.name)
+        with session.transaction():
+            registered = read_model(session, job.name, challenge.model_version)
+            return Challenger(open_version(job, registered, session, settings=settings), job=job.name)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, production goes on
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__} was raised as it was loaded"
         leave_out(job.name, challenge.model_version, why)

@@ -22,9 +22,8 @@ from scorer.database.store.batches import (
     record_validation,
     write_rejections,
 )
-from scorer.database.store.challenges import Challenge
 from scorer.database.store.ledger import write_back, write_outcomes
-from scorer.database.store.models import production_model
+from scorer.database.store.models import Challenge, production_model
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import about, say
@@ -39,7 +38,7 @@ from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.frames import Pool, pool_of
 from scorer.scoring.validation.suites import Suites
 from scorer.types.enums import Trigger
-from scorer.types.values import Counts, Features, Outcome, Run, WorkItem
+from scorer.types.values import Counts, Features, Outcome, Published, Run, WorkItem
 
 _log = logging.getLogger(__name__)
 # Rows of the ledger that are looked at for published scores: for each that is needed, and where those are too few.
@@ -55,12 +54,14 @@ Tally = Callable[[Sequence[Outcome]], tuple[int, list[int]] | None]
 class Pipeline:
     """What a worker carries batches with; where a `challenge` stands and can be loaded, a `challenger` scores beside the model.
 
+    `recent_scores` reads what the model published before, for batches too small for the scores suite to judge alone.
+
     `tally` counts what the model publishes, where its manifest has a baseline. Lines with sessions of their own may share all else: of
     what they have read, one judges and scores `at_a_time`.
     """
 
     job: Job
-    store: Session
+    session: Session
     source: Source
     suites: Suites
     model: LoadedModel
@@ -69,6 +70,7 @@ class Pipeline:
     challenge: Challenge | None = None
     challenger: Challenger | None = None
     tally: Tally | None = None
+    recent_scores: Callable[..., list[Published]] = recent_scores
     at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -95,7 +97,7 @@ def carry_batch(pipeline: Pipeline, run: Run, *, watch: Callable[[str], None] | 
     """
     steps = StepTimer(watch)
     with about(run_id=run.run_id, job=run.job, model_version=pipeline.model.manifest.model_version):
-        with pipeline.store.transaction():
+        with pipeline.session.transaction():
             carried = _carry(pipeline, run, steps=steps)
         steps.end("commit")
         if carried is None:
@@ -107,9 +109,9 @@ def carry_batch(pipeline: Pipeline, run: Run, *, watch: Callable[[str], None] | 
 
 def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Counts] | None:
     """The batch's number and counts."""
-    store, job = pipeline.store, pipeline.job
-    lock_against_recalls(store, job, model_version=pipeline.model.manifest.model_version, run=run)
-    items = claim_work(store, job, run, size=pipeline.batch_size)
+    session, job = pipeline.session, pipeline.job
+    lock_against_recalls(session, job, model_version=pipeline.model.manifest.model_version, run=run)
+    items = claim_work(session, job, run, size=pipeline.batch_size)
     steps.end("claim")
     if not items:
         return None
@@ -117,9 +119,9 @@ def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Coun
         raise ModelChanged
 
     judged = score_batch(pipeline, run, items, steps=steps)
-    finish_work(store, items)
+    finish_work(session, items)
     batch_id = record(pipeline, run, judged, steps=steps)
-    write_back(store, job)
+    write_back(session, job)
     steps.end("write back")
     return batch_id, judged.counts
 
@@ -127,25 +129,25 @@ def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Coun
 def has_production_model(pipeline: Pipeline) -> bool:
     """Whether the line's model is the one that is in production, in the transaction that is open."""
     manifest = pipeline.model.manifest
-    return production_model(pipeline.store, pipeline.job.name) == (manifest.model_version, manifest.sha256)
+    return production_model(pipeline.session, pipeline.job.name) == (manifest.model_version, manifest.sha256)
 
 
 def record(pipeline: Pipeline, run: Run, judged: BatchResult, *, steps: StepTimer) -> int:
     """The number of a batch, what became of it being written: outcomes, rejections, counts, what each rule found."""
-    store, job = pipeline.store, pipeline.job
-    batch_id = next_batch(store)
+    session, job = pipeline.session, pipeline.job
+    batch_id = next_batch(session)
     write_outcomes(
-        store,
+        session,
         job,
         run,
         batch_id=batch_id,
         model_version=pipeline.model.manifest.model_version,
         outcomes=judged.new_outcomes + judged.shadows,
     )
-    write_rejections(store, job, run, rejections=judged.rejections, judged=judged.judged)
+    write_rejections(session, job, run, rejections=judged.rejections, judged=judged.judged)
     steps.end("write")
     record_batch(
-        store,
+        session,
         run,
         batch_id=batch_id,
         model_version=pipeline.model.manifest.model_version,
@@ -157,7 +159,7 @@ def record(pipeline: Pipeline, run: Run, judged: BatchResult, *, steps: StepTime
         seconds=steps.seconds,
         shadows=len(judged.shadows),
     )
-    record_validation(store, run, batch_id=batch_id, results=judged.results)
+    record_validation(session, run, batch_id=batch_id, results=judged.results)
     _record_counts(pipeline, run, judged, batch_id=batch_id)
     steps.end("record")
     return batch_id
@@ -173,7 +175,7 @@ def _record_counts(pipeline: Pipeline, run: Run, judged: BatchResult, *, batch_i
         scores, counts = counted
         model_version = pipeline.model.manifest.model_version
         record_feature_counts(
-            pipeline.store, run, batch_id=batch_id, model_version=model_version, scores=scores, counts=counts
+            pipeline.session, run, batch_id=batch_id, model_version=model_version, scores=scores, counts=counts
         )
 
 
@@ -273,8 +275,8 @@ def _pool(pipeline: Pipeline, *, entity_ids: list[str], input_hashes: list[bytes
     # Newest first: where a short look finds enough, a long one finds the same before all else.
     for look_back in (need * _A_SHORT_LOOK, _A_LONG_LOOK):
         pool = pool_of(
-            recent_scores(
-                pipeline.store, pipeline.job, model_version=pipeline.model.manifest.model_version, look_back=look_back
+            pipeline.recent_scores(
+                pipeline.session, pipeline.job, model_version=pipeline.model.manifest.model_version, look_back=look_back
             ),
             entity_ids=entity_ids,
             input_hashes=input_hashes,

@@ -575,7 +575,7 @@ def begin_run(settings: Settings) -> Callable[..., Run]:
     def begin(url: str, *, as_of: datetime = NOW) -> Run:
         line = open_pipeline(load_job(JOB), database=Database(url, settings))
         try:
-            with line.store.transaction():
+            with line.session.transaction():
                 run, eligible = enqueue(line, as_of=as_of, limit=None, trigger=Trigger.MANUAL)
             assert eligible
             return run

@@ -86,8 +86,8 @@ def main() -> None:
                     return eager.text()
 
                 usual = Metrics(watch, state=Daemonlike())
-                show(f"count of {scores:,} current scores", partial(count_scores, watch))
-                show("all else of reporting.health", partial(list_health, watch))
+                show(f"count of {scores:,} current scores", lambda: count_scores(watch))
+                show("all else of reporting.health", lambda: list_health(watch))
                 show("scrape that looks and counts", an_hour_later)
                 show("scrape from what is kept (the first looks)", usual.text)
 

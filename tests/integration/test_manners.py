@@ -154,12 +154,12 @@ def test_whoever_enqueues_does_not_wait_for_a_batch_in_hand(hospital: Any, sepsi
     first = open_pipeline(sepsis, database=Database(hospital.url, hospital.settings))
     second = open_pipeline(sepsis, database=Database(hospital.url, hospital.settings))
     try:
-        with first.store.transaction():
+        with first.session.transaction():
             run, eligible = enqueue(first, as_of=hospital.noon, limit=None, trigger=Trigger.MANUAL)
         assert eligible == 6
-        with first.store.transaction():
-            assert len(claim_work(first.store, sepsis, run, size=4)) == 4
-            with second.store.transaction():
+        with first.session.transaction():
+            assert len(claim_work(first.session, sepsis, run, size=4)) == 4
+            with second.session.transaction():
                 _, others = enqueue(second, as_of=hospital.noon, limit=None, trigger=Trigger.MANUAL)
             assert others == 0
         counts = carry_batch(first, run)

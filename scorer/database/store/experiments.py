@@ -7,9 +7,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scorer.database.session import Session
+from scorer.version import __version__
 
 
-def keep(session: Session, about: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:
+def upsert_search(session: Session, about: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:
     """Keep a search as far as it has come; what is kept of it already stays as it is."""
     session.do("upsert_experiment", **{**about, "libraries": json.dumps(about["libraries"])})
     session.do("upsert_trials", experiment_id=about["experiment_id"], trials=json.dumps(list(trials)))
+
+
+def record_evaluation(session: Session, *, attrition: Any, reliability: Any, **columns: Any) -> int:
+    """Record an evaluation, but for its figures. Returns its key."""
+    row = session.one(
+        "record_evaluation",
+        attrition=json.dumps(attrition),
+        reliability=json.dumps(reliability),
+        scorer_version=__version__,
+        **columns,
+    )
+    return int(row.evaluation_id)
+
+
+def record_figures(session: Session, evaluation_id: int, *, figures: Sequence[Mapping[str, Any]]) -> None:
+    """Record the figures of an evaluation, a row each, in order."""
+    session.do("record_figures", evaluation_id=evaluation_id, figures=json.dumps(list(figures)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from scorer.database.array_literals import texts
 from scorer.database.connection import sentences
@@ -10,6 +11,7 @@ from scorer.database.copy_format import documents, flag, moment, number, raw, te
 from scorer.database.session import Session
 from scorer.errors import UserError
 from scorer.jobs.job import Job
+from scorer.types.enums import ReasonKind
 from scorer.types.values import Outcome, Reason, Run
 
 _WAITING_AT_ONCE = 5000  # rows passed over earlier that a batch tries again
@@ -142,3 +144,14 @@ def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ..
         moment(reason.observation_date),
         number(reason.observation_value),
     )
+
+
+def read_explained(session: Session, job: Job, entity_id: str, *, score_id: int | None) -> Any:
+    """The row to explain, as sql/engine/ledger/read_explained.sql gives it."""
+    return session.one("read_explained", job=job.name, entity_id=entity_id, output=job.output, score_id=score_id)
+
+
+def list_reasons(session: Session, score_id: int) -> tuple[Reason, ...]:
+    """The reasons stored with a score."""
+    rows = session.shown("list_reasons", score_id=score_id)
+    return tuple(Reason(**{**row, "kind": ReasonKind(row["kind"])}) for row in rows)

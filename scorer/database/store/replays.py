@@ -119,3 +119,70 @@ def record_replays(session: Session, replays: Sequence[Replayed]) -> None:
     session.do(
         "record_replays", replays=json.dumps([asdict(replayed) for replayed in replays]), scorer_version=__version__
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Which scores of a job to recall: those that fit all that is not None; the span is scored_from <= scored_at < scored_until."""
+
+    model_version: str | None = None
+    job_version: str | None = None
+    scored_from: datetime | None = None
+    scored_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A recall and what has become of it: `counts` by band before and after, `entities` with their bands, each as rows to show."""
+
+    event: Mapping[str, Any]
+    counts: Sequence[Mapping[str, Any]]
+    entities: Sequence[Mapping[str, Any]]
+
+    @property
+    def waiting(self) -> int:
+        """Entities that are not judged again yet."""
+        return sum(row["entities"] for row in self.counts if row["to_status"] == "RECALLED")
+
+    @property
+    def unsettled(self) -> int:
+        """Entities whose band changed, or that are not judged again yet."""
+        same: int = sum(
+            row["entities"]
+            for row in self.counts
+            if row["to_band"] == row["from_band"] and row["to_status"] == "SCORED"
+        )
+        return int(self.event["entities"]) - same
+
+    @property
+    def in_source(self) -> int:
+        """Entities whose row in the hospital's own table is still to be put right."""
+        return sum(row["in_source"] for row in self.counts)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, as the command line prints it."""
+        return {
+            **self.event,
+            "waiting": self.waiting,
+            "in_source": self.in_source,
+            "by_band": list(self.counts),
+            "by_entity": list(self.entities),
+        }
+
+
+def recall_scores(session: Session, job: str, criteria: Criteria, *, why: str, anyway: bool, trial: bool) -> int:
+    """The key of the recall."""
+    row = session.one("recall_scores", job=job, why=why, anyway=anyway, trial=trial, **asdict(criteria))
+    return int(row.recall_id)
+
+
+def read_recall(session: Session, recall_id: int, *, max_rows: int | None) -> Recall:
+    """The recall, what it counted and whom it was of, `max_rows` at most. Raises UserError where there is none of that key."""
+    events = session.shown("read_recall", recall_id=recall_id)
+    if not events:
+        raise UserError(f"There is no recall {recall_id}; reporting.recall_events has those there are.")
+    return Recall(
+        event=events[0],
+        counts=session.shown("count_recalled", recall_id=recall_id),
+        entities=session.shown("list_recalled", recall_id=recall_id, max_rows=max_rows),
+    )

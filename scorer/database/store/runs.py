@@ -207,3 +207,32 @@ def register_job_version(session: Session, job: Job) -> None:
 
 
 # Views for people
+
+
+def find_recent_sweep(session: Session, job: Job, *, begun_since: datetime, as_of_since: datetime) -> bool:
+    """Whether a run of this job version has looked at everyone, one that began and was as of no earlier than these."""
+    row = session.one(
+        "find_recent_sweep",
+        job=job.name,
+        job_version=job.version,
+        begun_since=begun_since,
+        as_of_since=as_of_since,
+    )
+    return bool(row.swept)
+
+
+def list_unsettled(session: Session, job: Job, *, model_versions: tuple[str, ...]) -> str:
+    """Whom a run looks at however long ago the record ended, as the text of an array."""
+    row = session.one(
+        "list_unsettled",
+        job=job.name,
+        output=job.output,
+        job_version=job.version,
+        model_versions=list(model_versions),
+    )
+    return str(row.entity_ids)
+
+
+def list_orphans(session: Session, job: Job) -> list[str]:
+    """Entities that do not exist, as far as that is known and was not mended."""
+    return [row.entity_id for row in session.all("list_orphans", job=job.name)]

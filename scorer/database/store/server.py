@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from scorer.database.session import Session
+from scorer.database.statements import statement
 from scorer.types.values import Position
 
 
@@ -40,3 +42,37 @@ class ServerLoad:
 def describe_session(session: Session) -> Mapping[str, Any]:
     """Server, login and role of this session, as a row to show."""
     return session.shown("describe_session")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TableLock:
+    """A lock on a table, held until the transaction ends."""
+
+    relation: str
+    mode: str
+
+
+def set_parameter(session: Session, parameter: str, *, setting: str) -> None:
+    """Set one of the server's parameters, or of a statement's, until the transaction ends."""
+    session.one("set_parameter", parameter=parameter, setting=setting)
+
+
+def list_table_locks(session: Session) -> tuple[TableLock, ...]:
+    """The locks on tables that the transaction has taken."""
+    return tuple(TableLock(row.relation, _in_words(row.mode)) for row in session.all("list_table_locks"))
+
+
+def _in_words(mode: str) -> str:
+    """The kind of lock as LOCK TABLE and the manual call it.
+
+    >>> _in_words("RowExclusiveLock")
+    'ROW EXCLUSIVE'
+    """
+    return re.sub("(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
+
+
+def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
+    """The plan of a statement: its lines as TEXT, or one document as JSON."""
+    text = statement("explain_statement").replace("{format}", form).replace("{query}", query)
+    named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
+    return [row[0] for row in session.execute(text, named)]

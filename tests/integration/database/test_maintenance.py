@@ -28,6 +28,7 @@ from scorer.database import schema
 from scorer.database.connection import Database, Target
 from scorer.database.maintenance import Done
 from scorer.database.session import Session, engine
+from scorer.database.store import partitions
 from scorer.database.upgrade_locks import pending_locks
 from scorer.errors import UserError
 from scorer.jobs.job import Job
@@ -788,7 +789,7 @@ def test_what_a_run_that_is_not_ended_left_stays(full: Ledger) -> None:
 
 
 def test_much_is_pruned_in_portions(full: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "_PORTION", 10)
+    monkeypatch.setattr(partitions, "PORTION", 10)
     full.run(
         "INSERT INTO scorer.requests (job, entity_id, status, reason, requested_at, finished_at) "
         "SELECT 'j', '1', 'cancelled', 'r', '2024-01-01', '2024-01-02' FROM generate_series(1, 35)"

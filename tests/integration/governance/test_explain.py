@@ -17,8 +17,7 @@ from sklearn.dummy import DummyClassifier
 from scorer.cli.main import main
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
-from scorer.database.store.challenges import start_challenge, stop_challenge
-from scorer.database.store.models import move_model, register_model
+from scorer.database.store.models import move_model, register_model, start_challenge, stop_challenge
 from scorer.errors import UserError
 from scorer.governance.explain import explain
 from scorer.jobs.features import feature_names

@@ -19,8 +19,9 @@ from scorer.cli import main as cli
 from scorer.database import schema
 from scorer.database.connection import Database, Target
 from scorer.database.session import engine
+from scorer.database.store.replays import Criteria, Recall
 from scorer.errors import UserError
-from scorer.governance.recall import Criteria, Recall, follow, recall, take_back
+from scorer.governance.recall import follow, recall, take_back
 from scorer.jobs.job import Job
 from scorer.runs.requests import Answers
 from scorer.types.enums import Status

@@ -156,7 +156,7 @@ def test_a_server_that_hangs_is_waited_for_no_longer_than_said(hospital: Any, pr
 def test_looking_changes_nothing(hospital: Any) -> None:
     with closing(watching(hospital)) as watch:
         assert read_revision(watch) == revision.known_revisions()[-1]
-        (row,) = watch._session._read("SHOW default_transaction_read_only", {}, deadline=float("inf"))
+        (row,) = watch._read("SHOW default_transaction_read_only", {}, deadline=float("inf"))
     assert row.default_transaction_read_only == "on"
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.database.store.requests import ask_for_arrivals, refuse_strangers
 from scorer.runs.requests import Answers
 
 NEW = (
@@ -49,21 +48,21 @@ def test_nothing_is_counted_where_it_was_not_installed(ward: Any, desk: Answers)
     ward.admit(1)
     arrive(ward, 1, rows=9)
     assert arrivals(ward) == []
-    assert ask_for_arrivals(desk) == 0
+    assert desk.ask_for_arrivals() == 0
 
 
 def test_a_visit_is_scored_once_enough_has_come(stream: Any, desk: Answers) -> None:
     desk.warm()
     for _ in range(stream.job.min_observations - 1):
         arrive(stream, 1)
-        assert ask_for_arrivals(desk) == 0
+        assert desk.ask_for_arrivals() == 0
     arrive(stream, 2, rows=2)
     assert arrivals(stream) == [("1", 4), ("2", 2)]
     arrive(stream, 1)
-    assert ask_for_arrivals(desk) == 1
+    assert desk.ask_for_arrivals() == 1
     assert asked(stream) == ["1"]
     assert arrivals(stream) == [("2", 2)]
-    assert ask_for_arrivals(desk) == 0
+    assert desk.ask_for_arrivals() == 0
     assert desk.answer_waiting() == 1
     assert stream.statuses() == {"1": "SCORED"}
     assert stream.one("SELECT priority FROM scorer.requests") == -1, "behind those that people ask for"
@@ -76,7 +75,7 @@ def test_copied_and_inserted_rows_count_alike(stream: Any, desk: Answers) -> Non
         cursor.copy_expert(f"COPY public.patient_observations ({columns}) FROM STDIN", io.StringIO(rows))
     assert arrivals(stream) == [("1", 6), ("2", 6)]
     assert stream.one("SELECT count(*) FROM scorer.arrivals") == 2, "one row per statement and visit"
-    assert ask_for_arrivals(desk) == 2
+    assert desk.ask_for_arrivals() == 2
     assert asked(stream) == ["1", "2"]
 
 
@@ -84,7 +83,7 @@ def test_rows_of_no_visit_and_of_one_that_is_not_there_do_no_harm(stream: Any, d
     arrive(stream, "NULL", rows=9)
     assert arrivals(stream) == []
     arrive(stream, 777, rows=9)
-    assert ask_for_arrivals(desk) == 1
+    assert desk.ask_for_arrivals() == 1
     assert desk.answer_waiting() == 1
     assert stream.rows("SELECT status FROM scorer.requests") == [("refused",)]
     arrive(stream, 1, rows=0)
@@ -95,7 +94,7 @@ def test_what_nobody_asked_for_in_time_is_forgotten(stream: Any, desk: Answers) 
     arrive(stream, 1, rows=2)
     stream.execute("UPDATE scorer.arrivals SET arrived_at = arrived_at - INTERVAL '7 hours'")
     arrive(stream, 2, rows=2)
-    assert ask_for_arrivals(desk) == 0
+    assert desk.ask_for_arrivals() == 0
     assert arrivals(stream) == [("2", 2)]
 
 
@@ -104,13 +103,13 @@ def test_nobody_is_woken_for_nothing(stream: Any, desk: Answers) -> None:
         cursor.execute("LISTEN scorer_requests; LISTEN scorer_answers")
         listening.commit()
         arrive(stream, 1, rows=2)
-        assert ask_for_arrivals(desk) == 0
+        assert desk.ask_for_arrivals() == 0
         assert desk.answer_waiting() == 0
-        assert refuse_strangers(desk) == 0
+        assert desk.refuse_strangers() == 0
         listening.poll()
         assert listening.notifies == []
         arrive(stream, 1, rows=3)
-        assert ask_for_arrivals(desk) == 1
+        assert desk.ask_for_arrivals() == 1
         assert desk.answer_waiting() == 1
         deadline = time.monotonic() + 60
         while len(listening.notifies) < 2 and time.monotonic() < deadline:
@@ -193,10 +192,10 @@ def test_sessions_that_insert_do_not_wait_for_each_other_nor_for_the_desk(stream
         cursor.execute(NEW.format(visit=1, rows=5))
         stream.execute("SET lock_timeout = '1s'")
         arrive(stream, 1, rows=5)
-        assert ask_for_arrivals(desk) == 1
+        assert desk.ask_for_arrivals() == 1
         first.commit()
     assert arrivals(stream) == [("1", 5)]
-    assert ask_for_arrivals(desk) == 1
+    assert desk.ask_for_arrivals() == 1
 
 
 def test_a_thousand_rows_cost_little_more(stream: Any) -> None:

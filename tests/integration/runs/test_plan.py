@@ -17,10 +17,11 @@ from scorer.cli import main as cli
 from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.database.statements import without_comments
+from scorer.database.store.server import TableLock
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
 from scorer.registry import registration as admission
-from scorer.runs.plan import PlannedStatement, TableLock, plan_run
+from scorer.runs.plan import PlannedStatement, plan_run
 
 JOBS = Path(__file__).parents[2] / "jobs"
 OURS = [

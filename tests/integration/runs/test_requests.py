@@ -24,7 +24,7 @@ from scorer.daemon.request_loop import RequestLoop
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
 from scorer.database.store.batches import claim_work
-from scorer.database.store.requests import refuse_requests, refuse_strangers, take_requests
+from scorer.database.store.requests import refuse_requests, take_requests
 from scorer.errors import DatabaseUnavailable
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
@@ -308,13 +308,13 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
     ask(ward, 1)
     line = open_pipeline(ward.job, database=Database(ward.url, ward.settings))
     try:
-        with line.store.transaction():
+        with line.session.transaction():
             run, eligible = enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
             assert eligible == 1
             assert desk.answer_waiting() == 0
             assert desk.holds_back, "to be asked again in a moment"
-        with line.store.transaction():
-            assert claim_work(line.store, ward.job, run, size=1)
+        with line.session.transaction():
+            assert claim_work(line.session, ward.job, run, size=1)
             assert desk.answer_waiting() == 0
         assert carry_batch(line, run) is not None
     finally:
@@ -705,10 +705,10 @@ def test_a_desk_that_stands_still_in_the_middle_lets_go(ward: Any, open_desk: Ca
     ward.settings = Settings(home=ward.settings.home, idle_timeout=timedelta(milliseconds=200))
     still = open_desk()
     (request,) = ask(ward, 1)
-    with still._store.transaction():
-        assert take_requests(still._desk, ward.job, max_requests=1).asked
+    with still._session.transaction():
+        assert take_requests(still._session, ward.job, max_requests=1).asked
         eventually(lambda: not ward.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"))
-        still._store.close()
+        still._session.close()
     assert drain(open_desk()) == 1
     assert answers(ward, request) == [DONE]
 
@@ -719,7 +719,7 @@ def test_requests_of_a_job_that_nobody_knows_wait_for_an_hour_and_it_is_told_onc
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
     ward.admit(1)
     young, old, older = ask(ward, 1, 1, 1, job="other")
-    assert refuse_strangers(desk) == 0
+    assert desk.refuse_strangers() == 0
     assert "REQUESTS_STRANGE" not in told(caplog)
     for request, minutes in ((old, 59), (older, 61)):
         ward.execute(
@@ -728,7 +728,7 @@ def test_requests_of_a_job_that_nobody_knows_wait_for_an_hour_and_it_is_told_onc
             request,
         )
     assert drain(desk) == 0
-    assert [refuse_strangers(desk), refuse_strangers(desk)] == [1, 0]
+    assert [desk.refuse_strangers(), desk.refuse_strangers()] == [1, 0]
     assert answers(ward, young, old, older) == [WAITING, WAITING, ("refused", None)]
     assert "no daemon answers for job 'other'" in why(ward, older)
     assert told(caplog).count("REQUESTS_STRANGE") == 1
@@ -763,7 +763,7 @@ def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
         assert lane.step() == 3600
         (request,) = ask(ward, 1)
         line = open_pipeline(ward.job, database=Database(ward.url, ward.settings))
-        with line.store.transaction():
+        with line.session.transaction():
             enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
             assert [lane.step() for _ in range(4)] == [0.05, 0.1, 0.2, 0.2]
         close_pipeline(line)
@@ -852,8 +852,8 @@ def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
         other = replace(ward.settings, lock_timeout=timedelta(seconds=7))
         lane.reload([ward.job], settings=other)
         lane.step()
-        with lane._answers._store.transaction():
-            said = lane._answers._store.execute("SHOW lock_timeout", {}).scalar_one()
+        with lane._answers._session.transaction():
+            said = lane._answers._session.execute("SHOW lock_timeout", {}).scalar_one()
         assert (said, lane.settings) == ("7s", other)
     finally:
         lane.close()

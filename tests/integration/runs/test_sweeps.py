@@ -17,8 +17,8 @@ from scorer.database.connection import Target
 from scorer.database.session import Session
 from scorer.database.statements import names_parameter, statement, without_comments
 from scorer.database.store import chores as nights
-from scorer.database.store.runs import begin_run, enqueue_due
-from scorer.runs.due import list_unsettled, look_of
+from scorer.database.store.runs import begin_run, enqueue_due, list_unsettled
+from scorer.runs.due import look_of
 from scorer.runs.plan import steps_of
 from scorer.types.enums import Trigger
 from scorer.types.values import Run

@@ -148,7 +148,7 @@ def test_further_workers_and_whoever_goes_on_keep_to_it(charted_back: Any) -> No
     noon = charted_back.noon
     line = open_pipeline(charted_back.job, database=Database(charted_back.url, charted_back.settings))
     try:
-        with line.store.transaction():
+        with line.session.transaction():
             enqueue(line, as_of=noon, as_known_at=noon + 3 * HOUR, limit=None, trigger=Trigger.MANUAL)
     finally:
         close_pipeline(line)
