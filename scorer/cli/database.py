@@ -51,8 +51,9 @@ def upgrade(settings: Settings) -> None:
     Makes the roles, the tables and the jobs' reporting views, and puts a job's first model into production where it has none. Nothing
     is taken away, and at head nothing is done. What it keeps others waiting for it says before it begins.
     """
-    from scorer.database import schema, upgrade_locks
+    from scorer.database import schema
     from scorer.database.session import engine
+    from scorer.database.upkeep import upgrade_locks
     from scorer.registry import registration
 
     database = database_of(settings)
@@ -72,8 +73,9 @@ def plan(settings: Settings) -> None:
 
     Above it stands, as comments, which tables it locks for longer than a moment, how many rows they have, and how long that may take.
     """
-    from scorer.database import schema, upgrade_locks
+    from scorer.database import schema
     from scorer.database.session import engine
+    from scorer.database.upkeep import upgrade_locks
 
     ours = database_of(settings).as_login()
     sql = schema.upgrade_sql(engine(ours))

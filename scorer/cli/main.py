@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import click
 
+from scorer import __version__
 from scorer.cli.challenge import challenge
 from scorer.cli.compare import compare, shadow
 from scorer.cli.daemon import daemon
@@ -31,7 +32,6 @@ from scorer.config import load_settings
 from scorer.errors import UserError
 from scorer.log import events, logger
 from scorer.log.logger import say
-from scorer.version import __version__
 
 _log = logging.getLogger(__name__)
 EXIT_MENDABLE = 1

@@ -23,8 +23,9 @@ def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
     """
     from dataclasses import asdict
 
-    from scorer.database import maintenance, schema
+    from scorer.database import schema
     from scorer.database.session import engine
+    from scorer.database.upkeep import maintenance
 
     database = database_of(settings)
     schema.require_head(engine(database.as_login()))

@@ -55,7 +55,7 @@ def register(settings: Settings, job: str, *, version_or_dir: str, stored: bool)
     """
     from scorer.jobs.job import load_job
     from scorer.registry.artefacts import model_folders
-    from scorer.registry.model import find_version
+    from scorer.registry.manifest import find_version
     from scorer.registry.registration import register as admit
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scorer.database.connection import Database
-from scorer.database.maintenance import nightly_upkeep
+from scorer.database.upkeep.maintenance import nightly_upkeep
 from scorer.governance.replay import replay_by_lot
 from scorer.jobs.job import Job
 from scorer.monitoring.checkup import nightly_checkup

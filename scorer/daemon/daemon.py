@@ -21,6 +21,7 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from scorer import __version__
 from scorer.config import Settings
 from scorer.daemon.heartbeat import HeartbeatLoop
 from scorer.daemon.loop import Loop
@@ -39,7 +40,6 @@ from scorer.log import events
 from scorer.log.logger import hear_threads, say
 from scorer.monitoring.health import Address, Health
 from scorer.registry.model import keep_to_one_thread
-from scorer.version import __version__
 
 _log = logging.getLogger(__name__)
 _LOOK = timedelta(seconds=1)

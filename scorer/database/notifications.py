@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg2
 
-from scorer.database.connection import Target, sentences
+from scorer.database.connection import Target
+from scorer.database.error_messages import sentences
 from scorer.database.statements import statement
 
 

@@ -18,7 +18,8 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
-from scorer.database.connection import Target, sentences
+from scorer.database.connection import Target
+from scorer.database.error_messages import sentences
 from scorer.database.statements import statement
 from scorer.errors import DatabaseUnavailable
 

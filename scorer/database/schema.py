@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from scorer.config import shipped_root
-from scorer.database.connection import sentences
+from scorer.database.error_messages import sentences
 from scorer.database.revisions import refuse_newer, require_newest
 
 

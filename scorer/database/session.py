@@ -11,8 +11,9 @@ from typing import Any
 import psycopg2
 import sqlalchemy as sa
 
-from scorer.database.connection import Target, sentences
-from scorer.database.copy_format import copied
+from scorer.database.connection import Target
+from scorer.database.encoding import copied
+from scorer.database.error_messages import sentences
 from scorer.database.statements import statement
 from scorer.errors import UserError
 

@@ -13,7 +13,7 @@ import numpy as np
 from scorer.evaluation.bootstrap import Figure, quantiles, quotient, ratio
 from scorer.evaluation.utility import best_alarms, gain_and_best
 from scorer.jobs.evaluation import Utility
-from scorer.types.values import Booleans, Floats, Integers
+from scorer.types.arrays import Booleans, Floats, Integers
 
 _MEDIAN_AND_QUARTILES = (0.5, 0.25, 0.75)
 

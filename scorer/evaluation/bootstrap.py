@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scorer.types.values import Floats, Integers
+from scorer.types.arrays import Floats, Integers
 
 SEED = 20190417
 DRAWS = 200

@@ -19,7 +19,7 @@ from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job, Task
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import predict
-from scorer.types.values import Attributes, Booleans, Floats
+from scorer.types.arrays import Attributes, Booleans, Floats
 
 _DAY = timedelta(days=1)
 _SCORED_TOGETHER = 20_000

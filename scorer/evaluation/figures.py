@@ -17,8 +17,8 @@ from scorer.evaluation.bootstrap import DRAWS, Figure, draws
 from scorer.evaluation.cohort import EvaluationCohort
 from scorer.jobs.evaluation import Utility
 from scorer.jobs.job import Job
-from scorer.registry.model import Manifest
-from scorer.types.values import Booleans, Floats
+from scorer.registry.manifest import Manifest
+from scorer.types.arrays import Booleans, Floats
 
 FEW = 10  # entities with the event, below which a figure says so
 THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -23,7 +23,8 @@ from scorer.jobs.job import Job
 from scorer.scoring.features import build
 from scorer.scoring.input_hash import input_hashes
 from scorer.scoring.validation.suites import Suites
-from scorer.types.values import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations, WorkItem
+from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations
+from scorer.types.values import WorkItem
 
 _ENTITIES_READ_TOGETHER = 1000
 _LANDMARKS_READ_TOGETHER = 10_000

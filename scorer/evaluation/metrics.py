@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorer.evaluation.bootstrap import Figure, figure, quotient, ratio, sums
-from scorer.types.values import Floats, Integers
+from scorer.types.arrays import Floats, Integers
 
 _CLOSEST = 1e-9  # to 0 and 1 that a probability is taken, so that its log-odds are finite
 _STEPS = 50

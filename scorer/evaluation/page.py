@@ -9,11 +9,11 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from scorer import __version__
 from scorer.errors import UserError
 from scorer.evaluation import wording
 from scorer.evaluation.figures import Above, Evaluation, Group
 from scorer.evaluation.plots import plots
-from scorer.version import __version__
 
 _NUMBER, _OWN = ' class="n"', ' class="own"'
 _CAPTIONS = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from scorer.errors import UserError
 from scorer.evaluation.figures import Evaluation
-from scorer.types.values import Floats
+from scorer.types.arrays import Floats
 
 INK, SOFT, BLUE, PALE, RED = "#333333", "#9a9a9a", "#2a5d8a", "#c9d8e6", "#a8403a"
 _SIZE = (4.6, 3.6)  # inches

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from scorer.jobs.evaluation import Utility
-from scorer.types.values import Booleans, Floats
+from scorer.types.arrays import Booleans, Floats
 
 
 def utilities(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> tuple[Floats, Floats]:

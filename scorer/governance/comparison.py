@@ -12,7 +12,7 @@ import numpy as np
 from scorer.database.store.models import Pair
 from scorer.evaluation.bootstrap import draws
 from scorer.evaluation.metrics import Judged, calibration, discrimination, reliability
-from scorer.types.values import Floats
+from scorer.types.arrays import Floats
 
 SCORED = "SCORED"
 

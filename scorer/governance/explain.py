@@ -28,8 +28,9 @@ from scorer.registry.model import LoadedModel
 from scorer.scoring.features import build
 from scorer.scoring.reasons import add_up, reasons_of
 from scorer.scoring.validation.suites import Suites
+from scorer.types.arrays import Features, Integers, Observations
 from scorer.types.enums import ReasonKind, Status
-from scorer.types.values import Features, Integers, Observations, Reason, WorkItem
+from scorer.types.values import Reason, WorkItem
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from scorer.governance.comparison import Migration, agreement, migration
 from scorer.governance.shadow import Beside, shadow_run
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
-from scorer.registry.model import libraries, unlike_libraries
+from scorer.registry.manifest import libraries, unlike_libraries
 
 Progress = Callable[[int, int], None]
 

@@ -44,8 +44,9 @@ from scorer.scoring.pipeline import Pipeline, score_batch
 from scorer.scoring.predictions import Predictions, predict
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
+from scorer.types.arrays import Features
 from scorer.types.enums import Action, Status, Trigger
-from scorer.types.values import Counts, Features, Outcome, Run, WorkItem
+from scorer.types.values import Counts, Outcome, Run, WorkItem
 
 _log = logging.getLogger(__name__)
 _NAMED = 5  # features that are named where they differ

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from scorer.config import parse_span
 from scorer.errors import UserError
-from scorer.jobs.job import WHOLE_STAY, FeatureSpec
+from scorer.jobs.toml_table import TomlTable
+from scorer.jobs.training import ATTRIBUTES
 
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = {"h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
@@ -63,3 +65,101 @@ def _window_text(window: timedelta | None) -> str:
     length = window // _MICROSECOND
     unit, size = next((unit, size) for unit, size in _UNITS.items() if length % size == 0)
     return f"{length // size}{unit}"
+
+
+STATISTICS = (
+    "last",
+    "first",
+    "min",
+    "max",
+    "mean",
+    "std",
+    "slope",
+    "count",
+    "hours_since",
+    "outside",
+    "distance",
+)
+
+
+WHOLE_STAY = "stay"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An observation type that the job knows; limits beyond which no value can be real."""
+
+    name: str
+    unit: str
+    plausible_min: float
+    plausible_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureGroup:
+    """Every code x every statistic x every window; a window is a trailing span, or None for the whole stay. By `name` a search takes it."""
+
+    codes: tuple[str, ...]
+    statistics: tuple[str, ...]
+    windows: tuple[timedelta | None, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """The features of a job, in the order of the matrix."""
+
+    groups: tuple[FeatureGroup, ...]
+    numbers: tuple[str, ...]
+    hours_since: tuple[str, ...]
+    categories: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The groups that have a name, each once, and that of the attributes' features."""
+        return (*dict.fromkeys(group.name for group in self.groups if group.name), ATTRIBUTES)
+
+
+def read_codes(table: TomlTable) -> tuple[Code, ...]:
+    """Read [[codes]] of job.toml. Raises UserError where one is named twice or its limits make no sense."""
+    codes = []
+    for name in table.names():
+        code = table.table(name)
+        low, high = code.pair("plausible")
+        codes.append(Code(name=name, unit=code.text("unit"), plausible_min=low, plausible_max=high))
+        code.finish()
+    return tuple(codes)
+
+
+def read_features(table: TomlTable) -> FeatureSpec:
+    """Read [features] of job.toml. Raises UserError where a group names what is not there."""
+    categories = table.table("categories", required=False)
+    spec = FeatureSpec(
+        groups=tuple(_group(group) for group in table.tables("groups")),
+        numbers=table.texts("numbers", default=()),
+        hours_since=table.texts("hours_since", default=()),
+        categories=tuple((name, categories.texts(name)) for name in categories.names()),
+    )
+    categories.finish()
+    table.finish()
+    return spec
+
+
+def _group(table: TomlTable) -> FeatureGroup:
+    statistics = table.texts("statistics")
+    for statistic in statistics:
+        if statistic not in STATISTICS:
+            raise UserError(f'{table.where}: "{statistic}" is not a statistic; there are: {", ".join(STATISTICS)}.')
+    windows = tuple(
+        None if window == WHOLE_STAY else parse_span(window, where=f"{table.where}: windows")
+        for window in table.texts("windows")
+    )
+    group = FeatureGroup(
+        codes=table.texts("codes"), statistics=statistics, windows=windows, name=table.text("name", default="")
+    )
+    if group.name == ATTRIBUTES:
+        raise UserError(
+            f'{table.where}: "{ATTRIBUTES}" is the name of the attributes\' features; name the group otherwise.'
+        )
+    table.finish()
+    return group

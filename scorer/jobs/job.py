@@ -21,14 +21,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from scorer.config import parse_span, shipped_root
+from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.jobs.evaluation import Measures, read_measures
+from scorer.jobs.features import Code, FeatureSpec, read_codes, read_features
 from scorer.jobs.monitoring import Limits
 from scorer.jobs.publication import Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
 from scorer.jobs.toml_table import TomlTable
-from scorer.jobs.training import ATTRIBUTES, Recipe, SearchSpec, require_groups
+from scorer.jobs.training import Recipe, SearchSpec, require_groups
 from scorer.types.enums import Action
 
 # Raised when the same definition comes to mean other features or verdicts, so that every job's version changes with it.
@@ -50,20 +51,6 @@ OPTIONAL_STATEMENTS = (
     "outcomes_known",
 )
 SUITES = ("observations", "features", "scores")
-STATISTICS = (
-    "last",
-    "first",
-    "min",
-    "max",
-    "mean",
-    "std",
-    "slope",
-    "count",
-    "hours_since",
-    "outside",
-    "distance",
-)
-WHOLE_STAY = "stay"
 # Folders of sql/ that hold the program's own statements.
 RESERVED = ("engine", "source")
 
@@ -82,41 +69,6 @@ class DueAgain(StrEnum):
     CHANGE = "change"  # its inputs changed, or its score expired
     EVERY_RUN = "every run"  # always
     EXPIRY = "expiry"  # its score expired
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """An observation type that the job knows; limits beyond which no value can be real."""
-
-    name: str
-    unit: str
-    plausible_min: float
-    plausible_max: float
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureGroup:
-    """Every code x every statistic x every window; a window is a trailing span, or None for the whole stay. By `name` a search takes it."""
-
-    codes: tuple[str, ...]
-    statistics: tuple[str, ...]
-    windows: tuple[timedelta | None, ...]
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureSpec:
-    """The features of a job, in the order of the matrix."""
-
-    groups: tuple[FeatureGroup, ...]
-    numbers: tuple[str, ...]
-    hours_since: tuple[str, ...]
-    categories: tuple[tuple[str, tuple[str, ...]], ...]
-
-    @property
-    def group_names(self) -> tuple[str, ...]:
-        """The groups that have a name, each once, and that of the attributes' features."""
-        return (*dict.fromkeys(group.name for group in self.groups if group.name), ATTRIBUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +218,8 @@ def _made(
         schedule=Schedule.of(
             schedule.text("cron"), schedule.text("timezone", default="UTC"), where=f"{where}: [schedule]"
         ),
-        codes=_codes(table.table("codes")),
-        features=_features(table.table("features")),
+        codes=read_codes(table.table("codes")),
+        features=read_features(table.table("features")),
         bands=bands,
         published=table.texts("published", default=()),
         actions={rule: actions.choice(rule, Action) for rule in actions.names()},
@@ -328,49 +280,6 @@ def _suite(path: Path) -> dict[str, Any]:
 def _version(definition: str, statements: Mapping[str, str], suites: Mapping[str, dict[str, Any]]) -> str:
     content = json.dumps([MEANING, definition, dict(statements), dict(suites)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _codes(table: TomlTable) -> tuple[Code, ...]:
-    codes = []
-    for name in table.names():
-        code = table.table(name)
-        low, high = code.pair("plausible")
-        codes.append(Code(name=name, unit=code.text("unit"), plausible_min=low, plausible_max=high))
-        code.finish()
-    return tuple(codes)
-
-
-def _features(table: TomlTable) -> FeatureSpec:
-    categories = table.table("categories", required=False)
-    spec = FeatureSpec(
-        groups=tuple(_group(group) for group in table.tables("groups")),
-        numbers=table.texts("numbers", default=()),
-        hours_since=table.texts("hours_since", default=()),
-        categories=tuple((name, categories.texts(name)) for name in categories.names()),
-    )
-    categories.finish()
-    table.finish()
-    return spec
-
-
-def _group(table: TomlTable) -> FeatureGroup:
-    statistics = table.texts("statistics")
-    for statistic in statistics:
-        if statistic not in STATISTICS:
-            raise UserError(f'{table.where}: "{statistic}" is not a statistic; there are: {", ".join(STATISTICS)}.')
-    windows = tuple(
-        None if window == WHOLE_STAY else parse_span(window, where=f"{table.where}: windows")
-        for window in table.texts("windows")
-    )
-    group = FeatureGroup(
-        codes=table.texts("codes"), statistics=statistics, windows=windows, name=table.text("name", default="")
-    )
-    if group.name == ATTRIBUTES:
-        raise UserError(
-            f'{table.where}: "{ATTRIBUTES}" is the name of the attributes\' features; name the group otherwise.'
-        )
-    table.finish()
-    return group
 
 
 def _bands(table: TomlTable | None) -> Bands | None:

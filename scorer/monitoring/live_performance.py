@@ -12,7 +12,7 @@ from scorer.database.store.checkups import LiveFigure
 from scorer.evaluation.bootstrap import Figure, draws
 from scorer.evaluation.metrics import Judged, calibration, discrimination
 from scorer.jobs.monitoring import Limits
-from scorer.types.values import Floats
+from scorer.types.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

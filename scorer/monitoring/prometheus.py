@@ -27,6 +27,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
+from scorer import __version__
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.status import (
     Answered,
@@ -53,7 +54,6 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.monitoring.sequence_gaps import SequenceGaps
 from scorer.types.enums import OUTCOMES, Trigger
-from scorer.version import __version__
 
 _log = logging.getLogger(__name__)
 _Row = TypeVar("_Row", JobHealth, ScoreCounts, ModelCheck)

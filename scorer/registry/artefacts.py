@@ -10,7 +10,8 @@ from scorer.database.store.models import Registered, production_model, read_arte
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
-from scorer.registry.model import ARTEFACT, MANIFEST, LoadedModel, find_version, manifest_of
+from scorer.registry.manifest import ARTEFACT, MANIFEST, find_version, manifest_of
+from scorer.registry.model import LoadedModel
 
 LARGEST = 128 * 1024 * 1024  # bytes that the database takes of one artefact
 

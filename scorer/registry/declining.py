@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from scorer.errors import UserError
 from scorer.jobs.publication import Decline, Declining
-from scorer.types.values import Booleans, Features, Floats, Integers
+from scorer.types.arrays import Booleans, Features, Floats, Integers
 
 _TAIL = 0.001
 _ALWAYS = 0.999  # of the training rows: so many have a feature, or lack it, to be said to do so all but always

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.types.values import Features, Floats, Integers, Outcome
+from scorer.types.arrays import Features, Floats, Integers
+from scorer.types.values import Outcome
 
 BINS = 10
 WIDTH = BINS + 1  # numbers that are kept per feature: one a bin, those that it has not at 0, and the missing ones last

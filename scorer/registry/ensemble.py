@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scorer.registry.boosting import lightgbm
-from scorer.types.values import Floats
+from scorer.types.arrays import Floats
 
 _SMALLEST = 1e-12  # of a probability, before its log-odds are taken
 _STEP = 64  # values: a multiple of what any processor takes at once

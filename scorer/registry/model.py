@@ -8,32 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
-import platform
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
-import scipy
-import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from scorer.errors import UserError
 from scorer.jobs.job import MEANING, Bands, Task
 from scorer.registry import ensemble
-from scorer.registry.boosting import lightgbm
 from scorer.registry.declining import Baseline
-from scorer.types.values import Features, Floats
+from scorer.registry.manifest import ARTEFACT, Manifest, libraries, read_manifest, unlike_libraries
+from scorer.types.arrays import Features, Floats
 
-ARTEFACT = "pipeline.joblib"
-MANIFEST = "manifest.json"
-_REQUIRED = ("job", "model_version", "task", "features", "sha256", "libraries", "meaning", "score_quantiles", "metrics")
 # Scoring is done in blocks of this many rows, the last one filled up, on one thread: the last bits of a score depend on the shape of
 # the matrix and on how sums are divided among threads, and must not depend on a patient's neighbours. Of so many rows, because a
 # patient who is asked for alone pays for all of them, and a large batch pays for each block. An estimator that goes row by row needs none.
@@ -49,67 +42,12 @@ def keep_to_one_thread() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
-    """Inputs (n, f), NaN for missing, and the scores (n,) that the model gave them where it was made; NaN where it declined."""
-
-    inputs: Floats
-    scores: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What manifest.json says; `content` is all of it, for the registry."""
-
-    job: str
-    model_version: str
-    task: Task
-    features: tuple[str, ...]
-    sha256: str
-    libraries: Mapping[str, str]
-    meaning: int
-    score_quantiles: Floats
-    interval: Mapping[str, float] | None
-    golden: Golden | None
-    content: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
     """What a model says of n entities: `score` (n,), NaN where it declines; for multiclass the most probable class and all of them."""
 
     score: Floats
     labels: tuple[str, ...] | None
     outputs: tuple[dict[str, float], ...] | None
-
-
-def libraries() -> dict[str, str]:
-    """The versions that a fitted pipeline depends on."""
-    return {
-        "python": platform.python_version(),
-        "scikit-learn": sklearn.__version__,
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "joblib": joblib.__version__,
-        "lightgbm": lightgbm.__version__,
-    }
-
-
-def unlike_libraries(fitted: Mapping[str, str]) -> list[str]:
-    """Where a model was fitted with other versions than are here: "numpy 2.4.6 (here 2.5.0)"; of Python the minor version counts.
-
-    >>> unlike_libraries({"numpy": "0.1"}) == [f"numpy 0.1 (here {np.__version__})"]
-    True
-    """
-    here = libraries()
-
-    def counted(name: str, version: str) -> str:
-        return ".".join(version.split(".")[:2]) if name == "python" else version
-
-    return [
-        f"{name} {version} (here {here.get(name, 'none')})"
-        for name, version in fitted.items()
-        if counted(name, version) != counted(name, here.get(name, "none"))
-    ]
 
 
 def passes(difference: float) -> bool:
@@ -120,63 +58,6 @@ def passes(difference: float) -> bool:
     """
     # A little less, so that what is off by the whole of it is refused however the subtraction rounds.
     return difference < _TOLERANCE * (1 - 1e-9)
-
-
-def find_version(job: str, model_version: str, *, folders: Iterable[Path]) -> Path:
-    """The folder of a model version: the first of `folders`/<job>/<version> that is there."""
-    tried = [folder / job / model_version for folder in folders]
-    for path in tried:
-        if (path / MANIFEST).exists():
-            return path
-    places = " or ".join(str(path) for path in tried)
-    raise UserError(
-        f"Model {model_version} of {job} is registered, but {MANIFEST} is not in {places}; put its folder back."
-    )
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a model version. Raises UserError where it is missing, broken or incomplete."""
-    path = folder / MANIFEST
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"The manifest {path} cannot be read: {error}.") from error
-    return manifest_of(content, where=f"The manifest {path}")
-
-
-def manifest_of(content: Any, *, where: str) -> Manifest:
-    """The manifest that a JSON document is; `where` begins the sentence of the UserError that says what it lacks."""
-    if not isinstance(content, dict):
-        raise UserError(f"{where} is not a JSON object; put the right one back.")
-    missing = [key for key in _REQUIRED if key not in content]
-    if missing:
-        raise UserError(f'{where} has no "{missing[0]}"; put the right one back.')
-    try:
-        return Manifest(
-            job=content["job"],
-            model_version=content["model_version"],
-            task=Task(content["task"]),
-            features=tuple(content["features"]),
-            sha256=content["sha256"],
-            libraries=dict(content["libraries"]),
-            meaning=content["meaning"],
-            score_quantiles=np.asarray(content["score_quantiles"], dtype=np.float64),
-            interval=content.get("interval"),
-            golden=_golden(content.get("golden"), width=len(content["features"])),
-            content=content,
-        )
-    except (TypeError, ValueError, KeyError) as error:
-        raise UserError(f"{where} holds what no manifest does: {error}; put the right one back.") from error
-
-
-def _golden(said: Any, *, width: int) -> Golden | None:
-    if said is None:
-        return None
-    inputs = np.asarray(said["inputs"], dtype=np.float64)  # null becomes NaN
-    scores = np.asarray(said["scores"], dtype=np.float64)
-    if not len(scores) or scores.ndim != 1 or inputs.shape != (len(scores), width):
-        raise ValueError(f"golden vectors of the shape {inputs.shape} with {scores.shape} scores, for {width} features")
-    return Golden(inputs=inputs, scores=scores)
 
 
 class LoadedModel:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from pathlib import Path
 
+from scorer import __version__
 from scorer.config import shipped_root
 from scorer.database.connection import Database
 from scorer.database.session import Session
@@ -16,8 +17,7 @@ from scorer.jobs.job import Job, job_names, load_job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.artefacts import store_bytes
-from scorer.registry.model import ARTEFACT, Manifest, find_version, read_manifest
-from scorer.version import __version__
+from scorer.registry.manifest import ARTEFACT, Manifest, find_version, read_manifest
 
 _log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from scorer.database.store.server import describe_session, mark_position, read_s
 from scorer.errors import StatementFailed, UserError
 from scorer.jobs.job import Job, job_names, load_job
 from scorer.runs.cluster import Cluster
+from scorer.runs.due import enqueue
 from scorer.runs.neighbour import Neighbour
-from scorer.runs.run import enqueue
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.types.enums import Trigger
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from scorer.config import Settings
 from scorer.database import schema
-from scorer.database.connection import Database, Target, sentences
+from scorer.database.connection import Database, Target
+from scorer.database.error_messages import sentences
 from scorer.database.session import Session, engine
 from scorer.database.statements import bound, statement, without_comments
 from scorer.database.store.server import TableLock, explain_statement, list_table_locks, set_parameter

@@ -11,33 +11,27 @@ from datetime import datetime
 from typing import Any
 
 from scorer.database.connection import Database
-from scorer.database.statements import names_parameter
 from scorer.database.store import chores
-from scorer.database.store.batches import claim_work, finish_work, write_orphans
+from scorer.database.store.batches import claim_work, finish_work
 from scorer.database.store.runs import (
-    begin_run,
-    enqueue_due,
     hold_run,
-    list_orphans,
     list_unfinished_runs,
     make_current_partition,
-    register_job_version,
-    wait_for_answers,
 )
 from scorer.database.store.ticks import hold_schedule, is_tick_open, miss_ticks, record_tick
-from scorer.errors import DatabaseBusy, RunStopped, UserError
+from scorer.errors import DatabaseBusy, RunStopped
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.runs.due import look_of
+from scorer.runs.due import enqueue
 from scorer.runs.worker import Progress, Worker
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.outcomes import add_counts
 from scorer.scoring.pipeline import Pipeline, score_batch
 from scorer.scoring.timing import StepTimer
-from scorer.types.enums import Action, Trigger
-from scorer.types.values import Counts, Rejection, Run, Tick
+from scorer.types.enums import Trigger
+from scorer.types.values import Counts, Run, Tick
 
 _log = logging.getLogger(__name__)
 
@@ -278,79 +272,4 @@ def _say_begun(pipeline: Pipeline, run: Run, *, eligible: int) -> None:
         as_of=run.as_of.isoformat(),
         model_version=pipeline.model.manifest.model_version,
         eligible=eligible,
-    )
-
-
-def enqueue(
-    pipeline: Pipeline,
-    *,
-    as_of: datetime | None,
-    limit: int | None,
-    trigger: Trigger,
-    as_known_at: datetime | None = None,
-    scheduled_for: datetime | None = None,
-    nightly: Schedule | None = None,
-    kept: bool = True,
-) -> tuple[Run, int]:
-    """A new run and how many entities are due in it, in the transaction that is open.
-
-    It looks at everyone, but where a run has done that since the night before, by the schedule of nights. Where it will not be `kept`,
-    nothing is written that another run could have to wait for.
-    """
-    session, job = pipeline.session, pipeline.job
-    if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
-        raise UserError(
-            f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
-            "than the as-of time; see the shipped observations.sql for how it is used."
-        )
-    if kept:
-        register_job_version(session, job)
-    run = begin_run(
-        session,
-        job,
-        model_version=pipeline.model.manifest.model_version,
-        trigger=trigger,
-        as_of=as_of,
-        as_known_at=as_known_at,
-        scheduled_for=scheduled_for,
-    )
-    if run.as_of > run.started_at:
-        raise UserError(
-            f"The as-of time {run.as_of.isoformat()} lies in the future: the database's clock says "
-            f"{run.started_at.isoformat()}; a score as of then would stand in the way of all until then."
-        )
-    if as_known_at is not None and as_known_at > run.started_at:
-        raise UserError(
-            f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
-            f"{run.started_at.isoformat()}; what will be recorded by then is not known."
-        )
-    look = look_of(session, job, run, model_versions=pipeline.publishers, nightly=nightly)
-    eligible = enqueue_due(
-        session,
-        job,
-        run,
-        model_versions=pipeline.publishers,
-        limit=limit,
-        kept=kept,
-        as_known_at=as_known_at,
-        sweep=look.sweep,
-        entity_ids=look.entity_ids,
-    )
-    if kept and "orphans" in job.statements:
-        found = pipeline.source.orphans(job, sweep=look.sweep, known=list_orphans(session, job))
-        write_orphans(session, job, run, rejections=[_orphan(*each) for each in found])
-    if kept:
-        wait_for_answers(session, job)  # last: no answer begins before the run's work is there to be seen
-    return run, eligible
-
-
-def _orphan(entity_id: str, observations: int) -> Rejection:
-    return Rejection(
-        entity_id=entity_id,
-        observation_id=None,
-        rule="entity_exists",
-        action=Action.DROP,
-        column_name="entity_id",
-        observed=f"{observations} observations of an entity that does not exist",
-        expected="observations of entities that exist",
     )

@@ -10,7 +10,7 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import Predictions, predict
-from scorer.types.values import Features
+from scorer.types.arrays import Features
 
 _log = logging.getLogger(__name__)
 

@@ -36,10 +36,9 @@ from typing import Any
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.jobs.features import columns, feature_names
-from scorer.jobs.job import FeatureGroup, FeatureSpec
+from scorer.jobs.features import FeatureGroup, FeatureSpec, columns, feature_names
 from scorer.jobs.training import ATTRIBUTES
-from scorer.types.values import Attributes, Booleans, Features, Floats, Integers, Observations
+from scorer.types.arrays import Attributes, Booleans, Features, Floats, Integers, Observations
 
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR = timedelta(hours=1) // _MICROSECOND

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scorer.types.values import Attributes, Integers, Observations
+from scorer.types.arrays import Attributes, Integers, Observations
 
 # Bits that no double from the database has (a signalling NaN), so that NULL and NaN differ.
 _NULL = np.int64(0x7FF4_0000_0000_0001)

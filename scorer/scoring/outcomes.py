@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -14,36 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from scorer.errors import UserError
-from scorer.jobs.job import DueAgain, Job
-from scorer.log import events
-from scorer.log.logger import say
+from scorer.jobs.job import Job
 from scorer.registry.model import band_names
 from scorer.scoring.predictions import Predictions
 from scorer.scoring.validation.suites import EntityResult, ObservationResult
+from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Integers, Observations
 from scorer.types.enums import Status
-from scorer.types.values import (
-    NO_TIME,
-    Attributes,
-    Booleans,
-    Counts,
-    Features,
-    Integers,
-    Observations,
-    Outcome,
-    Previous,
-    Reason,
-    Rejection,
-    RuleResult,
-    Run,
-    WorkItem,
-)
+from scorer.types.values import Counts, Outcome, Reason, Rejection, RuleResult, WorkItem
 
 _log = logging.getLogger(__name__)
 # Up to here every whole number has a float64 of its own.
 _WHOLE = 2**53
-# So many entities of one batch may raise before it is the job, and not the entities, that is at fault.
-_CULPRITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,101 +95,12 @@ def add_counts(one: Counts, other: Counts) -> Counts:
     return Counts(**{name: getattr(one, name) + getattr(other, name) for name in Counts.__dataclass_fields__})
 
 
-def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model_version: str) -> bool:
-    """Whether the item's score stands: its inputs are those that were scored, and the score is still valid.
-
-    A score of an entity whose record has ended (its as-of time is before the run's) is made once, as of that end, and stands whatever
-    becomes of model and job; so does a score as of the same moment by the same model and job. A score as of a later moment, made by another
-    run while this one waited for it, is never followed by one as of an earlier.
-
-    Whatever its status, an outcome is never followed by one that knew less, be that as of a later moment; what was recalled has no such
-    claim. Nor has, where no moment to be known at was asked for, what was judged before the record had ended, or held or refused, over the
-    outcome as of that end: nothing else would be made as of it.
-    """
-    previous = item.previous
-    if previous is None:
-        return False
-    if _would_go_back(item, previous, run=run):
-        return True
-    if previous.status is not Status.SCORED:
-        return False
-    same_inputs = previous.input_hash == input_hash
-    if item.as_of < run.as_of:
-        return same_inputs and previous.as_of == item.as_of
-    if (previous.model_version, previous.job_version) != (model_version, job.version):
-        return False
-    if previous.as_of == item.as_of:
-        return same_inputs
-    valid = previous.valid_until is not None and previous.valid_until > item.as_of
-    match job.due_again:
-        case DueAgain.CHANGE:
-            return valid and same_inputs
-        case DueAgain.EXPIRY:
-            return valid
-        case DueAgain.EVERY_RUN:
-            return False
-
-
-def _would_go_back(item: WorkItem, previous: Previous, *, run: Run) -> bool:
-    """Whether the item would be judged by less knowledge, or a score be followed by one as of an earlier moment."""
-    if previous.status is Status.SCORED and (previous.as_of, previous.known_at) > (item.as_of, item.known_at):
-        return True
-    of_its_end = item.as_known_at is None and item.as_of < run.as_of
-    return previous.known_at > item.known_at and previous.status is not Status.RECALLED and not of_its_end
-
-
 def _first_of_its_end(item: WorkItem, *, as_of: datetime) -> bool:
     """Whether the record has ended before `as_of`, and the current outcome is not as of that end, or knew less."""
     previous = item.previous
     if previous is None or item.as_of >= as_of:
         return False
     return previous.as_of != item.as_of or previous.known_at < item.known_at
-
-
-class ScoringFailed(Exception):
-    """Scoring raised for too many entities of one batch. Says of what kind, not in what words: they may hold a patient's values."""
-
-
-def isolate_failures(judge: Callable[[tuple[WorkItem, ...]], BatchResult], items: tuple[WorkItem, ...]) -> BatchResult:
-    """The judgement of `items`; where it raises, of either half alone, until the culprit stands alone and is FAILED.
-
-    What an operator can mend (UserError) is not an entity's fault and is raised; where too many entities raise, ScoringFailed is.
-    """
-    culprits: list[str] = []
-
-    def part(those: tuple[WorkItem, ...]) -> BatchResult:
-        try:
-            return judge(those)
-        except UserError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever scoring an entity raises is that entity's outcome
-            if len(those) > 1:
-                half = len(those) // 2
-                return part(those[:half]) + part(those[half:])
-            culprits.append(those[0].entity_id)
-            if len(culprits) > _CULPRITS:
-                told = ScoringFailed(f"{type(error).__name__} was raised for more than {_CULPRITS} entities of a batch")
-                raise told.with_traceback(error.__traceback__) from None
-            return _failed(those[0], error)
-
-    return part(items)
-
-
-def _failed(item: WorkItem, error: Exception) -> BatchResult:
-    reason = f"{type(error).__name__} was raised"  # not its text: that may hold a patient's value
-    outcome = Outcome(
-        entity_id=item.entity_id,
-        as_of=item.as_of,
-        as_known_at=item.as_known_at,
-        status=Status.FAILED,
-        input_hash=b"",
-        reason=reason,
-    )
-    before = item.previous
-    repeated = before is not None and (before.status, before.reason) == (outcome.status, outcome.reason)
-    if not repeated:  # told once, not at every run
-        say(_log, events.ENTITY_FAILED, entity_id=item.entity_id, error=type(error).__name__)
-    return BatchResult(counts=Counts(eligible=1, failed=1), new_outcomes=() if repeated else (outcome,))
 
 
 def outcomes_of(

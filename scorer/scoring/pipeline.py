@@ -31,14 +31,17 @@ from scorer.registry.model import LoadedModel
 from scorer.scoring import features
 from scorer.scoring.challenger import Challenger
 from scorer.scoring.input_hash import input_hashes
-from scorer.scoring.outcomes import BatchInputs, BatchResult, is_unchanged, isolate_failures, outcomes_of
+from scorer.scoring.isolation import isolate_failures
+from scorer.scoring.outcomes import BatchInputs, BatchResult, outcomes_of
 from scorer.scoring.predictions import Predictions, predict, swapped
-from scorer.scoring.stored_reasons import reasons_for
+from scorer.scoring.reasons import reasons_for
 from scorer.scoring.timing import StepTimer
+from scorer.scoring.unchanged import is_unchanged
 from scorer.scoring.validation.frames import Pool, pool_of
 from scorer.scoring.validation.suites import Suites
+from scorer.types.arrays import Features
 from scorer.types.enums import Trigger
-from scorer.types.values import Counts, Features, Outcome, Published, Run, WorkItem
+from scorer.types.values import Counts, Outcome, Published, Run, WorkItem
 
 _log = logging.getLogger(__name__)
 # Rows of the ledger that are looked at for published scores: for each that is needed, and where those are too few.

@@ -10,8 +10,8 @@ import numpy as np
 
 from scorer.jobs.publication import Declining
 from scorer.registry.model import LoadedModel, Scores
+from scorer.types.arrays import Booleans, Features, Floats
 from scorer.types.enums import Status
-from scorer.types.values import Booleans, Features, Floats
 
 NO_SCORE = "the model gives no score"
 

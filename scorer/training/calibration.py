@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from scorer.registry.ensemble import logistic
-from scorer.types.values import Floats
+from scorer.types.arrays import Floats
 
 _STEPS = 100
 _CLOSE = 1e-10

@@ -17,7 +17,7 @@ from scorer.training.calibration import best_threshold, platt
 from scorer.training.estimators import fit, parameters_of
 from scorer.training.folds import folds_of
 from scorer.training.targets import Targets, gains, targets_of
-from scorer.types.values import Booleans, Floats, Integers
+from scorer.types.arrays import Booleans, Floats, Integers
 
 # Fits smaller than this are made one after the other: to start processes would take longer.
 _CELLS_WORTH_PROCESSES = 2_000_000

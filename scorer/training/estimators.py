@@ -18,7 +18,7 @@ from scorer.jobs.training import Configuration, Recipe
 from scorer.registry.boosting import lightgbm
 from scorer.registry.ensemble import Boosted, Ensemble, Linear, Member, Voted
 from scorer.training.targets import Targets
-from scorer.types.values import Booleans, Floats, Integers
+from scorer.types.arrays import Booleans, Floats, Integers
 
 Parameters = Mapping[str, Any]
 Fit = Callable[[Floats, Booleans, Floats, Parameters, Sequence[int]], list[Member]]

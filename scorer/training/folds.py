@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scorer.errors import UserError
-from scorer.types.values import Floats, Integers
+from scorer.types.arrays import Floats, Integers
 
 FEWEST = 2
 _SEED = 20251120

@@ -9,7 +9,7 @@ from scorer.evaluation.landmarks import Landmarks, hours_from_event
 from scorer.evaluation.metrics import Judged, calibration, discrimination
 from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
-from scorer.types.values import Booleans, Floats
+from scorer.types.arrays import Booleans, Floats
 
 
 def figures_of(landmarks: Landmarks, job: Job, *, score: Floats, alarm: Booleans) -> dict[str, dict[str, float | None]]:

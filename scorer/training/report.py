@@ -12,7 +12,7 @@ from scorer.evaluation.cohort import cohort_of
 from scorer.evaluation.figures import evaluate
 from scorer.evaluation.page import page, write_page
 from scorer.jobs.job import Job
-from scorer.registry.model import read_manifest
+from scorer.registry.manifest import read_manifest
 from scorer.training.trainer import Trained
 
 

@@ -17,14 +17,14 @@ from typing import Any
 import joblib
 import numpy as np
 
+from scorer import __version__
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job, Task
 from scorer.jobs.training import Recipe
-from scorer.registry.model import libraries
+from scorer.registry.manifest import libraries
 from scorer.runs.threads import libraries_on_one_thread
 from scorer.training.trials import TrialData, plan_trials, tried
-from scorer.version import __version__
 
 OBJECTIVE = "auroc + average_precision"
 TRIALS = "trials.jsonl"

@@ -15,7 +15,7 @@ from scorer.evaluation.landmarks import Landmarks, hours_from_event
 from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration, Recipe
-from scorer.types.values import Booleans, Floats
+from scorer.types.arrays import Booleans, Floats
 
 
 @dataclass(frozen=True, slots=True)

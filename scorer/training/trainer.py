@@ -28,13 +28,14 @@ from scorer.jobs.training import Recipe
 from scorer.registry import declining
 from scorer.registry.drift_bins import baseline
 from scorer.registry.ensemble import Ensemble, logistic
-from scorer.registry.model import ARTEFACT, MANIFEST, LoadedModel, libraries
+from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
+from scorer.registry.model import LoadedModel
 from scorer.training.calibration import best_threshold, platt
 from scorer.training.cross_validation import Fitted, fit_all
 from scorer.training.estimators import parameters_of
 from scorer.training.held_out_figures import band_figures, figures_of
 from scorer.training.targets import counted, gains
-from scorer.types.values import Features, Floats, Integers
+from scorer.types.arrays import Features, Floats, Integers
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
 _EXPLAINED = 1000  # rows whose contributions are averaged

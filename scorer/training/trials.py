@@ -22,7 +22,7 @@ from scorer.training.estimators import parameters_of
 from scorer.training.folds import folds_of
 from scorer.training.held_out_figures import objective_of
 from scorer.training.targets import counted, gains, targets_of
-from scorer.types.values import Booleans, Floats, Integers
+from scorer.types.arrays import Booleans, Floats, Integers
 
 
 def plan_trials(job: Job) -> list[tuple[int, str, Recipe]]:

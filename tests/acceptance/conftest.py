@@ -42,8 +42,9 @@ from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
 from scorer.jobs.job import load_job
 from scorer.log import logger as log
+from scorer.runs.due import enqueue
 from scorer.runs.requests import Answers
-from scorer.runs.run import enqueue, run_job
+from scorer.runs.run import run_job
 from scorer.runs.worker import Worker
 from scorer.scoring.features import build
 from scorer.scoring.opening import close_pipeline, open_pipeline

@@ -18,7 +18,8 @@ from scorer.database.source.reader import microseconds
 from scorer.registry.model import LoadedModel, band_names
 from scorer.scoring.features import build
 from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.types.values import Features, WorkItem
+from scorer.types.arrays import Features
+from scorer.types.values import WorkItem
 from tests.benchmarks.task import AS_OF, Task
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ import joblib
 
 from scorer.config import shipped_root
 from scorer.jobs.job import Job, load_job
-from scorer.registry.model import ARTEFACT
+from scorer.registry.manifest import ARTEFACT
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
 NAME = "sepsis"

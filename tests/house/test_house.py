@@ -32,7 +32,7 @@ MODULES = sorted(FILES)
 ROOMS = {module for module, path in FILES.items() if path.name == "__init__.py" and module != "__init__"}
 
 # The rooms, lowest first: imports go down this list alone. A module stands where its longest package that is listed here does; the
-# package's own name stands for scorer/__init__.py and version.py.
+# package's own name stands for scorer/__init__.py.
 PACKAGES = (
     "",
     "errors",
@@ -44,6 +44,7 @@ PACKAGES = (
     "database.embedded",
     "database.source",
     "database.store",
+    "database.upkeep",
     "registry",
     "scoring.validation",
     "scoring",
@@ -79,6 +80,7 @@ DOORS = {
     # load hands COPY a file.
     "psycopg2": {
         "database.connection",
+        "database.error_messages",
         "database.session",
         "database.readonly_session",
         "database.embedded.server",
@@ -87,7 +89,7 @@ DOORS = {
     },
     "sklearn": {"registry.model", "training.estimators"},
     "lightgbm": {"registry.boosting"},
-    "scipy": {"registry.model"},  # its version alone
+    "scipy": set(),  # scikit-learn's own
     "threadpoolctl": {"runs.threads", "registry.model", "training.cross_validation"},
     "distributed": {"runs.cluster"},  # inside functions: it comes with the extra `dask`
     "joblib": {"runs.cluster", "registry.model", "training.cross_validation", "training.search", "training.trainer"},
@@ -140,13 +142,13 @@ def imported_modules(module: str) -> set[str]:
     names = {name.removeprefix("scorer.") for name, _ in imported(FILES[module]) if name.startswith("scorer.")}
     # Of `from scorer.a import b`, b may be a module of the package a or a name in the module a.
     found = names & set(MODULES) | {name.rpartition(".")[0] for name in names} & set(MODULES)
-    return found - {"version" if module == "__init__" else module} - ROOMS
+    return found - {module} - ROOMS
 
 
 def place_of(module: str) -> int:
     """Where a module stands among PACKAGES."""
     within = [name for name in PACKAGES if name and (module == name or module.startswith(f"{name}."))]
-    assert within or module in {"__init__", "version"}, f"{module} is in no room"
+    assert within or module == "__init__", f"{module} is in no room"
     return PACKAGES.index(max(within, key=len, default=""))
 
 

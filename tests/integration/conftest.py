@@ -24,7 +24,7 @@ from scorer.database.session import Session
 from scorer.database.store.models import register_model
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job, load_job
-from scorer.registry.model import ARTEFACT, MANIFEST, libraries
+from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 from scorer.runs.requests import Answers
 from scorer.runs.run import Ended, run_job
 

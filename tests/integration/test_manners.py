@@ -19,7 +19,8 @@ from scorer.database.store.batches import claim_work
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry import registration as admission
-from scorer.runs.run import dry_run, enqueue, run_job
+from scorer.runs.due import enqueue
+from scorer.runs.run import dry_run, run_job
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.types.enums import Trigger

@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from scorer.config import Settings, parse_span
-from scorer.database.connection import Target, columns_uri, libpq_url, sentences, translate_error
+from scorer.database.connection import Target, columns_uri, libpq_url
+from scorer.database.error_messages import sentences, translate_error
 from scorer.database.session import engine
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 from scorer.scoring.timing import StepTimer

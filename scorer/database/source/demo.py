@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scorer.config import shipped_root
-from scorer.database.connection import sentences
+from scorer.database.error_messages import sentences
 from scorer.database.source.load import LoadReport, load
 from scorer.database.source.sample import generate, write
 from scorer.database.statements import statement

@@ -14,20 +14,13 @@ Text as it stands. Blank lines are passed over.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import math
 import os
-import re
 import tomllib
-import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from itertools import compress, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TextIO
 
@@ -35,7 +28,9 @@ import psycopg2
 from psycopg2 import errorcodes
 
 from scorer.config import shipped_root
-from scorer.database.connection import sentences
+from scorer.database.error_messages import sentences
+from scorer.database.source.csv_fields import NULL, READERS, FieldError
+from scorer.database.source.csv_rows import Row, open_lines, read_header, read_rows
 from scorer.database.statements import statement
 from scorer.errors import UserError
 
@@ -183,10 +178,10 @@ def _columns(file: _File, header: Sequence[str], types: Mapping[str, _Type]) -> 
             raise UserError(f'{file.path}: the column "{name}" is missing; add it, or mend its name in the header.')
         if name not in types:
             raise UserError(f'The table public.{table.name} has no column "{name}"; add it to the table.')
-        if types[name].name not in _READERS:
+        if types[name].name not in READERS:
             raise UserError(
                 f'The column "{name}" of public.{table.name} is of type {types[name].name}, which no file can fill; '
-                f"make it one of {', '.join(_READERS)}."
+                f"make it one of {', '.join(READERS)}."
             )
     return tuple(_Column(name, header.index(name) if name in header else None, types[name]) for name in table.columns)
 
@@ -198,11 +193,11 @@ def _load_file(
     file: _File, types: Mapping[str, _Type], *, cursor: Any, rejects: _Rejects, progress: Progress | None
 ) -> TableLoad:
     table, size, rejected_before, read = file.table, file.path.stat().st_size, rejects.count, 0
-    with _opened(file.path) as (lines, bytes_read):
-        header = _header(lines)
+    with open_lines(file.path) as (lines, bytes_read):
+        header = read_header(lines)
         columns = _columns(file, header, types)
         cursor.execute(_statement(f"stage_{table.name}"))
-        rows = _rows(lines, header=header, loaded=table.columns)
+        rows = read_rows(lines, header=header, loaded=table.columns)
         while chunk := list(islice(rows, ROWS_AT_ONCE)):
             _stage(file, columns, chunk, cursor=cursor, rejects=rejects)
             read += len(chunk)
@@ -219,7 +214,7 @@ def _load_file(
     )
 
 
-def _stage(file: _File, columns: Sequence[_Column], rows: Sequence[_Row], *, cursor: Any, rejects: _Rejects) -> None:
+def _stage(file: _File, columns: Sequence[_Column], rows: Sequence[Row], *, cursor: Any, rejects: _Rejects) -> None:
     """Copy the rows that can be read to the temporary table, and write the others to the reject file."""
     whole = [row for row in rows if row.fault is None]
     copied, faults = _converted(whole, columns)
@@ -246,8 +241,8 @@ def _rows_on(file: _File, reasons: Mapping[int, str]) -> Iterator[tuple[int, str
     """Line, reason and text of the rows on the lines that have a reason; the file is read again for them."""
     if not reasons:
         return
-    with _opened(file.path) as (lines, _):
-        for row in _rows(lines, header=_header(lines), loaded=file.table.columns):
+    with open_lines(file.path) as (lines, _):
+        for row in read_rows(lines, header=read_header(lines), loaded=file.table.columns):
             if row.line in reasons:
                 yield row.line, reasons[row.line], row.text
 
@@ -273,128 +268,20 @@ def _refusal_explained(file: _File) -> Iterator[None]:
 # From a file to its rows.
 
 
-class _Row(NamedTuple):
-    """A row of a file: the line that it begins on (the header's is 1), its text, its fields or what is wrong."""
-
-    line: int
-    text: str
-    fields: Sequence[str]
-    fault: str | None
-
-
-class _Lines:
-    """The lines of a file, one by one. Those taken for the row in hand, but for the first, can be given back."""
-
-    def __init__(self, text: Iterable[str], *, path: Path) -> None:
-        self.path = path
-        self.first = 1
-        self.taken: list[str] = []
-        self._given_back: deque[str] = deque()
-        self._text = iter(text)
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> str:
-        line = self._given_back.popleft() if self._given_back else self._read()
-        self.taken.append(line)
-        return line
-
-    def begin_row(self) -> None:
-        self.first += len(self.taken)
-        self.taken = []
-
-    def give_back(self) -> None:
-        self._given_back.extendleft(reversed(self.taken[1:]))
-        del self.taken[1:]
-
-    def _read(self) -> str:
-        try:
-            return next(self._text)
-        except UnicodeDecodeError as error:
-            raise UserError(f"{self.path} is not UTF-8 after line {self._reached}; write it anew as UTF-8.") from error
-        except (OSError, EOFError, zlib.error) as error:
-            raise UserError(
-                f"{self.path} cannot be read after line {self._reached}: {error}; fetch or pack it anew."
-            ) from error
-
-    @property
-    def _reached(self) -> int:
-        return self.first + len(self.taken) - 1
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[_Lines, Callable[[], int]]]:
-    """The lines of a file, unpacked, and a function that says how many of its bytes have been read."""
-    try:
-        raw = path.open("rb")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}; see to it that it can.") from error
-    with raw:
-        content = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        yield _Lines(io.TextIOWrapper(content, encoding="utf-8-sig", newline=""), path=path), raw.tell
-
-
-def _header(lines: _Lines) -> list[str]:
-    try:
-        header = next(csv.reader(lines, strict=True), [])
-    except csv.Error:
-        header = []
-    if not header:
-        raise UserError(f"{lines.path} has no header; put the names of the columns on its first line.")
-    return header
-
-
-def _rows(lines: _Lines, *, header: Sequence[str], loaded: Sequence[str]) -> Iterator[_Row]:
-    """The rows after the header; `loaded` are the names of the columns that are not ignored.
-
-    A quote that is never closed would carry the rows after it away. So several lines are one row only if they have the
-    right number of fields and break in ignored columns (remarks, say); else the first is at fault, and the others are
-    read again as rows of their own.
-    """
-    matters = [name in loaded for name in header]
-    reader = csv.reader(lines, strict=True)
-    while True:
-        lines.begin_row()
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            fields = None
-        if fields is None or (len(lines.taken) > 1 and not _is_one_row(fields, matters)):
-            lines.give_back()
-            yield _Row(lines.first, lines.taken[0], (), "the quotes do not match")
-        elif fields:
-            fault = None if len(fields) == len(header) else f"{len(fields)} fields where the header has {len(header)}"
-            yield _Row(lines.first, "".join(lines.taken), fields, fault)
-
-
-def _is_one_row(fields: Sequence[str], matters: Sequence[bool]) -> bool:
-    return len(fields) == len(matters) and not any(re.search(r"[\r\n]", field) for field in compress(fields, matters))
-
-
 # From fields to what COPY reads.
 
 
-class _FieldError(ValueError):
-    """A field that its column cannot hold: the reason."""
-
-
-_NULL = r"\N"
-
-
-def _converted(rows: Sequence[_Row], columns: Sequence[_Column]) -> tuple[list[str], dict[int, str]]:
+def _converted(rows: Sequence[Row], columns: Sequence[_Column]) -> tuple[list[str], dict[int, str]]:
     """The rows that can be loaded, as lines of COPY's text format, and by index what is wrong with each other one."""
     faults: dict[int, str] = {}
     converted = [[str(row.line) for row in rows]]
     for column in columns:
         if column.position is None:
-            converted.append([_NULL] * len(rows))
+            converted.append([NULL] * len(rows))
             continue
         fields = [row.fields[column.position] for row in rows]
         answers, reasons = _answers(fields, column)
-        converted.append([answers.get(field, _NULL) for field in fields])
+        converted.append([answers.get(field, NULL) for field in fields])
         for index in (index for index, field in enumerate(fields) if field in reasons) if reasons else ():
             faults[index] = "; ".join(filter(None, [faults.get(index), reasons[fields[index]]]))
     lines = ["\t".join(values) + "\n" for values in zip(*converted, strict=True)]
@@ -408,93 +295,16 @@ def _answers(fields: Iterable[str], column: _Column) -> tuple[dict[str, str], di
     """
     answers: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    read = _READERS[column.type.name]
+    read = READERS[column.type.name]
     for field in set(fields):
         try:
             if field:
                 answers[field] = read(field)
             elif column.type.must_have:
                 reasons[field] = f"{column.name} is empty"
-        except _FieldError as error:
+        except FieldError as error:
             reasons[field] = f"{column.name} {error}"
     return answers, reasons
-
-
-def _whole_number(field: str, *, bits: int) -> str:
-    """The number, for the database to read.
-
-    >>> _whole_number(" 100001", bits=64)
-    '100001'
-    """
-    text = field.strip()
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise _FieldError("is not a whole number")
-    # Python refuses to read thousands of digits.
-    if len(text.lstrip("+-0")) > bits or not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
-        raise _FieldError("is out of range")
-    return text
-
-
-_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)|nan", re.IGNORECASE)
-
-
-def _number(field: str) -> str:
-    """The number, for the database to read: every digit of it counts.
-
-    >>> _number(" 3.70"), _number("-inf"), _number("NaN")
-    ('3.70', '-inf', 'NaN')
-    """
-    text = field.strip()
-    if not _NUMBER.fullmatch(text):
-        raise _FieldError("is not a number")
-    value, digits = float(text), re.split("e", text, flags=re.IGNORECASE)[0]
-    if (math.isinf(value) and re.search("[0-9]", digits)) or (value == 0 and re.search("[1-9]", digits)):
-        raise _FieldError("is out of range")
-    return text
-
-
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
-def _text(field: str) -> str:
-    if "\0" in field:
-        raise _FieldError("holds a NUL character")
-    return field.translate(_ESCAPES)
-
-
-_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?) ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
-)
-
-
-def _time(field: str) -> str:
-    """The moment in UTC, which is the zone of a field without one; midnight where it has no time of day.
-
-    >>> _time("2025-06-01T14:30:00+02:00"), _time("2025-06-01")
-    ('2025-06-01 12:30:00+00:00', '2025-06-01 00:00:00+00:00')
-    """
-    match = _TIME.fullmatch(field.strip())
-    if match is None:
-        raise _FieldError("is not a time as ISO 8601 writes it")
-    try:
-        moment = datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00'}{match[3] or 'Z'}")
-        return moment.astimezone(UTC).isoformat(sep=" ")
-    except (ValueError, OverflowError) as error:
-        raise _FieldError("is not a time that exists") from error
-
-
-# By the name that PostgreSQL's catalog has for the column's type.
-_READERS: Mapping[str, Callable[[str], str]] = {
-    "int2": partial(_whole_number, bits=16),
-    "int4": partial(_whole_number, bits=32),
-    "int8": partial(_whole_number, bits=64),
-    "float8": _number,
-    "numeric": _number,
-    "text": _text,
-    "varchar": _text,
-    "timestamptz": _time,
-}
 
 
 # Where the rejected rows go.

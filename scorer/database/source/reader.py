@@ -29,14 +29,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_manager import dbapi
 
-from scorer.database.array_literals import texts
-from scorer.database.connection import Database, Target, columns_uri, sentences
+from scorer.database.connection import Database, Target, columns_uri
+from scorer.database.encoding import texts
+from scorer.database.error_messages import sentences
 from scorer.database.statements import bound, statement, without_comments
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.types.values import NO_TIME, Attributes, Floats, Integers, Observations, Position, WorkItem
+from scorer.types.arrays import NO_TIME, Attributes, Floats, Integers, Observations
+from scorer.types.values import Position, WorkItem
 
 _log = logging.getLogger(__name__)
 

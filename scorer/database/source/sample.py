@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scorer.types.values import Booleans, Floats, Integers
+from scorer.types.arrays import Booleans, Floats, Integers
 
 SHORTEST_HOURS = 8  # of stay, as in the measured cohort: enough for observations, unless dirt takes them away
 LONGEST_AGO_HOURS = 7 * 24  # of an admission

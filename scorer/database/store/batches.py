@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from scorer.database.array_literals import texts, wholes
-from scorer.database.connection import sentences
-from scorer.database.copy_format import text, word
+from scorer.database.encoding import text, texts, wholes, word
+from scorer.database.error_messages import sentences
 from scorer.database.session import Session
 from scorer.jobs.job import Job
 from scorer.types.enums import Status

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scorer import __version__
 from scorer.database.session import Session
-from scorer.version import __version__
 
 
 def upsert_search(session: Session, about: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from scorer.database.array_literals import texts
-from scorer.database.connection import sentences
-from scorer.database.copy_format import documents, flag, moment, number, raw, text, whole, word
+from scorer.database.encoding import documents, flag, moment, number, raw, text, texts, whole, word
+from scorer.database.error_messages import sentences
 from scorer.database.session import Session
 from scorer.errors import UserError
 from scorer.jobs.job import Job

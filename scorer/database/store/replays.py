@@ -9,10 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from scorer import __version__
 from scorer.database.session import Session
 from scorer.errors import UserError
 from scorer.types.enums import Status
-from scorer.version import __version__
 
 _WRITTEN_OUT = 16  # digits of a number that JSON, as it is written here, writes out
 _LOOK_BACK = 100_000  # ledger rows that a sample is drawn from

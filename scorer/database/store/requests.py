@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from scorer.database.connection import sentences
+from scorer.database.error_messages import sentences
 from scorer.database.session import Session, only_named
 from scorer.database.statements import statement, without_comments
 from scorer.database.store.batches import previous_of

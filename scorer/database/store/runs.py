@@ -10,13 +10,13 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from scorer.database.connection import sentences
+from scorer import __version__
+from scorer.database.error_messages import sentences
 from scorer.database.session import Session, only_named
 from scorer.database.statements import statement, without_comments
 from scorer.jobs.job import Job
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Run
-from scorer.version import __version__
 
 _ONE_BY_ONE = "OFFSET 0"  # in enqueue_due.sql
 

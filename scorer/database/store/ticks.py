@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from scorer import __version__
 from scorer.database.session import Session
 from scorer.types.values import Tick
-from scorer.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

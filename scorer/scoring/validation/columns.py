@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scorer.scoring.validation.frames import Frame
-from scorer.types.values import Booleans, Floats
+from scorer.types.arrays import Booleans, Floats
 
 
 class Columns:

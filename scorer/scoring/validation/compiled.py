@@ -40,7 +40,7 @@ from scorer.scoring.validation.columns import (
 )
 from scorer.scoring.validation.frames import Frame
 from scorer.scoring.validation.rules import Rule, RuleOutcome
-from scorer.types.values import Booleans, Integers
+from scorer.types.arrays import Booleans, Integers
 
 _NUMBERS = (np.dtype(np.int64), np.dtype(np.float64))
 _NONE: Integers = np.empty(0, np.int64)

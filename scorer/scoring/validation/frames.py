@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scorer.jobs.job import Job
-from scorer.types.values import NO_TIME, Attributes, Features, Floats, Integers, Observations, Published
+from scorer.types.arrays import NO_TIME, Attributes, Features, Floats, Integers, Observations
+from scorer.types.values import Published
 
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 

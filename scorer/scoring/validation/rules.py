@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from scorer.errors import UserError
+from scorer.types.arrays import Integers
 from scorer.types.enums import Action
-from scorer.types.values import Integers, RuleResult
+from scorer.types.values import RuleResult
 
 _META: Mapping[str, type] = {
     "rule": str,

@@ -20,18 +20,9 @@ from scorer.jobs.job import Job
 from scorer.scoring.validation.frames import Frame, Pool, feature_frame, observation_frame, score_frame, with_newest
 from scorer.scoring.validation.rule_engine import RuleEngine
 from scorer.scoring.validation.rules import Finding, Rule, RuleOutcome, read_rules, with_actions
+from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations
 from scorer.types.enums import Action
-from scorer.types.values import (
-    NO_TIME,
-    Attributes,
-    Booleans,
-    Features,
-    Floats,
-    Integers,
-    Observations,
-    Rejection,
-    RuleResult,
-)
+from scorer.types.values import Rejection, RuleResult
 
 # No date of the database lies so far from 1970, in microseconds: what does is its infinity.
 _ENDLESS = 2**62

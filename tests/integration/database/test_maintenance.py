@@ -23,13 +23,13 @@ from click.testing import CliRunner
 
 from scorer.cli.maintain import maintain
 from scorer.config import Settings
-from scorer.database import maintenance as upkeep
 from scorer.database import schema
 from scorer.database.connection import Database, Target
-from scorer.database.maintenance import Done
 from scorer.database.session import Session, engine
 from scorer.database.store import partitions
-from scorer.database.upgrade_locks import pending_locks
+from scorer.database.upkeep import maintenance as upkeep
+from scorer.database.upkeep.maintenance import Done
+from scorer.database.upkeep.upgrade_locks import pending_locks
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 
@@ -577,7 +577,7 @@ def test_a_crash_in_the_middle_leaves_nothing_half(ledger: Ledger, monkeypatch: 
 def test_an_upkeep_that_is_killed_while_it_waits_is_ended_by_the_next(ledger: Ledger) -> None:
     expired(ledger)
     program = (
-        "from datetime import timedelta; from scorer.database import maintenance as upkeep; from scorer.config import Settings; "
+        "from datetime import timedelta; from scorer.database.upkeep import maintenance as upkeep; from scorer.config import Settings; "
         "import sys; "
         "kept = Settings(keep_ledger=timedelta(days=200), lock_timeout=timedelta(minutes=5)); "
         "upkeep.maintain(sys.argv[1], kept, dry_run=False, tell=print)"

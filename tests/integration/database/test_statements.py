@@ -16,8 +16,8 @@ import psycopg2
 import pytest
 
 from scorer.config import shipped_root
-from scorer.database.retention import TABLES as TABLES_PRUNED
 from scorer.database.statements import bound, statement
+from scorer.database.upkeep.retention import TABLES as TABLES_PRUNED
 from scorer.jobs.job import Job
 
 ROOT = Path(__file__).parents[3]

@@ -27,7 +27,7 @@ from scorer.registry.declining import Baseline, fit
 from scorer.registry.ensemble import Ensemble, Linear
 from scorer.scoring import challenger
 from scorer.scoring import stored_reasons as reasoning
-from scorer.types.values import Features
+from scorer.types.arrays import Features
 
 VISITS = 30
 HEART_RATE = "HR_last_stay"

@@ -30,7 +30,7 @@ from scorer.errors import UserError
 from scorer.governance.shadow import shadow_run
 from scorer.jobs.features import feature_names
 from scorer.registry import cards
-from scorer.registry.model import MANIFEST, libraries
+from scorer.registry.manifest import MANIFEST, libraries
 from scorer.runs.run import run_job
 from scorer.runs.worker import Worker
 from scorer.scoring import pipeline

@@ -33,7 +33,7 @@ from scorer.log import events
 from scorer.monitoring.checkup import Checkup, check_up, nightly_checkup
 from scorer.registry.drift_bins import baseline
 from scorer.runs.run import dry_run
-from scorer.types.values import Features
+from scorer.types.arrays import Features
 
 VISITS = 400
 AUROC = {"auroc": {"value": 0.82, "low": 0.8, "high": 0.84}}

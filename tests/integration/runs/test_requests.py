@@ -29,8 +29,9 @@ from scorer.errors import DatabaseUnavailable
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
 from scorer.runs.check import check
+from scorer.runs.due import enqueue
 from scorer.runs.requests import Answers
-from scorer.runs.run import enqueue, run_job
+from scorer.runs.run import run_job
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.types.enums import Trigger

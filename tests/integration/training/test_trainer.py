@@ -37,7 +37,8 @@ from scorer.training.remote_trials import RemoteSearch, try_away
 from scorer.training.search import search
 from scorer.training.targets import counted
 from scorer.training.trainer import train
-from scorer.types.values import NO_TIME, WorkItem
+from scorer.types.arrays import NO_TIME
+from scorer.types.values import WorkItem
 
 HOURLY = {"first_landmark": "1 hour", "landmark_step": "1 hour"}
 

@@ -10,7 +10,8 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from scorer.config import Settings
-from scorer.database.connection import Database, Target, columns_uri, encrypted_url, plain_session, translate_error
+from scorer.database.connection import Database, Target, columns_uri, encrypted_url, plain_session
+from scorer.database.error_messages import translate_error
 from scorer.errors import DatabaseUnavailable, UserError
 
 VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSSLMODE", "PGSERVICE")

@@ -24,7 +24,7 @@ from scorer.evaluation.figures import THRESHOLDS, Evaluation, evaluate
 from scorer.evaluation.page import page
 from scorer.jobs.evaluation import Utility
 from scorer.jobs.job import Job, Task
-from scorer.registry.model import Manifest
+from scorer.registry.manifest import Manifest
 
 SPEC = Utility()
 

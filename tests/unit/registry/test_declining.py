@@ -13,7 +13,7 @@ import pytest
 from scorer.errors import UserError
 from scorer.jobs.publication import Decline, Declining
 from scorer.registry.declining import Baseline, fit
-from scorer.types.values import Features, Floats
+from scorer.types.arrays import Features, Floats
 
 WIDTH = 20
 NAMES = tuple(f"f{number}" for number in range(WIDTH))

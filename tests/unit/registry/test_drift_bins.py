@@ -17,7 +17,7 @@ from scorer.jobs.toml_table import TomlTable
 from scorer.monitoring.checkup import judge_drift
 from scorer.monitoring.live_performance import performance
 from scorer.registry.drift_bins import WIDTH, Counter, baseline
-from scorer.types.values import Features
+from scorer.types.arrays import Features
 
 NAN = float("nan")
 

@@ -22,16 +22,9 @@ from sklearn.pipeline import make_pipeline
 
 from scorer.errors import UserError
 from scorer.jobs.job import MEANING, Bands, Task
-from scorer.registry.model import (
-    ARTEFACT,
-    MANIFEST,
-    LoadedModel,
-    band_names,
-    find_version,
-    libraries,
-    read_manifest,
-)
-from scorer.types.values import Features
+from scorer.registry.manifest import ARTEFACT, MANIFEST, find_version, libraries, read_manifest
+from scorer.registry.model import LoadedModel, band_names
+from scorer.types.arrays import Features
 
 NAMES = ("a", "b", "c")
 
@@ -194,9 +187,9 @@ def test_a_broken_manifest_is_refused(make: Make, content: bytes) -> None:
 def test_a_version_is_found_in_the_first_folder_that_has_it(make: Make, tmp_path: Path) -> None:
     folder = make([1])
     empty = tmp_path / "empty"
-    assert find_version("job", "one", folders=(empty, folder.parents[2])) == folder
+    assert find_version("job", "one", folders=(empty, folder.parents[1])) == folder
     with pytest.raises(UserError, match=rf"Model two of job is registered, but {MANIFEST} is not in .* or .*; put"):
-        find_version("job", "two", folders=(empty, folder.parents[2]))
+        find_version("job", "two", folders=(empty, folder.parents[1]))
 
 
 def test_the_manifest_is_given_as_it_stands(make: Make) -> None:

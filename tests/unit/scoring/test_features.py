@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scorer.errors import UserError
-from scorer.jobs.features import feature_names
-from scorer.jobs.job import STATISTICS, FeatureGroup, FeatureSpec
+from scorer.jobs.features import STATISTICS, FeatureGroup, FeatureSpec, feature_names
 from scorer.scoring import features
 from scorer.scoring.features import build
-from scorer.types.values import NO_TIME, Attributes, Observations
+from scorer.types.arrays import NO_TIME, Attributes, Observations
 
 NAN = math.nan
 HOUR = 3_600_000_000

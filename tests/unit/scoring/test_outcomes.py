@@ -16,30 +16,14 @@ import pytest
 from scorer.errors import UserError
 from scorer.jobs.job import DueAgain, Job
 from scorer.registry.model import Scores
-from scorer.scoring.outcomes import (
-    BatchInputs,
-    BatchResult,
-    ScoringFailed,
-    add_counts,
-    is_unchanged,
-    isolate_failures,
-    outcomes_of,
-)
+from scorer.scoring.isolation import ScoringFailed, isolate_failures
+from scorer.scoring.outcomes import BatchInputs, BatchResult, add_counts, outcomes_of
 from scorer.scoring.predictions import Predictions
+from scorer.scoring.unchanged import is_unchanged
 from scorer.scoring.validation.suites import EntityResult, ObservationResult
+from scorer.types.arrays import NO_TIME, Attributes, Features, Observations
 from scorer.types.enums import Action, Status, Trigger
-from scorer.types.values import (
-    NO_TIME,
-    Attributes,
-    Counts,
-    Features,
-    Observations,
-    Outcome,
-    Previous,
-    Rejection,
-    Run,
-    WorkItem,
-)
+from scorer.types.values import Counts, Outcome, Previous, Rejection, Run, WorkItem
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

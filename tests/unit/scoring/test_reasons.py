@@ -9,14 +9,13 @@ import lightgbm
 import numpy as np
 import pytest
 
-from scorer.jobs.features import columns, feature_names
-from scorer.jobs.job import STATISTICS, FeatureGroup, FeatureSpec
+from scorer.jobs.features import STATISTICS, FeatureGroup, FeatureSpec, columns, feature_names
 from scorer.registry.ensemble import Boosted, Ensemble, Linear
 from scorer.scoring.features import build
-from scorer.scoring.reasons import SOURCES, add_up, origins_of, reasons_of
-from scorer.scoring.stored_reasons import observations_of
+from scorer.scoring.reasons import SOURCES, add_up, observations_of, origins_of, reasons_of
+from scorer.types.arrays import Attributes, Features, Floats, Observations
 from scorer.types.enums import ReasonKind
-from scorer.types.values import Attributes, Features, Floats, Observations, Reason, WorkItem
+from scorer.types.values import Reason, WorkItem
 
 NOW = 1_748_736_000_000_000
 HOUR = 3_600_000_000

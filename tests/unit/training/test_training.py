@@ -28,7 +28,7 @@ from scorer.training.search import TRIALS, search
 from scorer.training.search_report import CONFIG, LOG, PICTURE, SUMMARY, write_findings
 from scorer.training.targets import counted, gains, targets_of
 from scorer.training.trainer import one_in, train
-from scorer.types.values import NO_TIME, Attributes, Features
+from scorer.types.arrays import NO_TIME, Attributes, Features
 
 HOUR = 3_600_000_000
 QUICK = Recipe(configuration=Configuration.LIGHTGBM_SMALL, parameters={"trees": 20, "min_child_samples": 5})

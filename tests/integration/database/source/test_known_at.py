@@ -11,9 +11,10 @@ import pytest
 from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.jobs.job import Job
-from scorer.runs.run import dry_run, enqueue, run_job
+from scorer.runs.due import enqueue
+from scorer.runs.run import dry_run, run_job
 from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.scoring.outcomes import is_unchanged
+from scorer.scoring.unchanged import is_unchanged
 from scorer.types.enums import Status, Trigger
 from scorer.types.values import Counts, Previous, Run, WorkItem
 

@@ -17,7 +17,8 @@ from scorer.jobs.job import Job
 from scorer.scoring.input_hash import input_hashes
 from scorer.scoring.validation.frames import Pool, feature_frame, observation_frame, pool_of
 from scorer.scoring.validation.suites import Suites
-from scorer.types.values import NO_TIME, Attributes, Features, Observations, Published, WorkItem
+from scorer.types.arrays import NO_TIME, Attributes, Features, Observations
+from scorer.types.values import Published, WorkItem
 
 HOUR = 3_600_000_000
 NOON = int(datetime(2025, 6, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any
 
 from scorer.database.connection import Database
-from scorer.database.retention import TABLES, Retention
 from scorer.database.session import Session
 from scorer.database.store import partitions
 from scorer.database.store.partitions import (
@@ -30,6 +29,7 @@ from scorer.database.store.partitions import (
     refresh_statistics,
     unlink_from_partition,
 )
+from scorer.database.upkeep.retention import TABLES, Retention
 from scorer.errors import DatabaseUnavailable, StatementFailed, Stopping, UserError
 from scorer.jobs.job import Job
 from scorer.log import events

@@ -88,3 +88,25 @@ def documents(values: Sequence[Mapping[str, Any]]) -> list[bytes]:
     """
     written = {key: raw(b"\x01" + _json(value).encode()) for key, value in {id(each): each for each in values}.items()}
     return [written[id(each)] for each in values]
+
+
+def texts(values: Sequence[str]) -> str:
+    r"""An array of text.
+
+    >>> print(texts(["1", 'a"b', "c\\"]))
+    {"1","a\"b","c\\"}
+    """
+    if not values:
+        return "{}"
+    # One replacement in all of them together, by a character that no text of PostgreSQL's can hold between them.
+    told = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + told.replace("\0", '","') + '"}'
+
+
+def wholes(values: Iterable[int]) -> str:
+    """An array of whole numbers.
+
+    >>> wholes([1, -2])
+    '{1,-2}'
+    """
+    return "{" + ",".join(map(str, values)) + "}"

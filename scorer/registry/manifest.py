@@ -1,0 +1,131 @@
+"""What manifest.json says of a model version, and where version folders lie."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scorer.errors import UserError
+from scorer.jobs.job import Task
+from scorer.types.arrays import Floats
+
+ARTEFACT = "pipeline.joblib"
+
+
+MANIFEST = "manifest.json"
+
+
+_LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib", "lightgbm")
+_REQUIRED = ("job", "model_version", "task", "features", "sha256", "libraries", "meaning", "score_quantiles", "metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Inputs (n, f), NaN for missing, and the scores (n,) that the model gave them where it was made; NaN where it declined."""
+
+    inputs: Floats
+    scores: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What manifest.json says; `content` is all of it, for the registry."""
+
+    job: str
+    model_version: str
+    task: Task
+    features: tuple[str, ...]
+    sha256: str
+    libraries: Mapping[str, str]
+    meaning: int
+    score_quantiles: Floats
+    interval: Mapping[str, float] | None
+    golden: Golden | None
+    content: Mapping[str, Any]
+
+
+def libraries() -> dict[str, str]:
+    """The versions that a fitted pipeline depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+
+
+def unlike_libraries(fitted: Mapping[str, str]) -> list[str]:
+    """Where a model was fitted with other versions than are here: "numpy 2.4.6 (here 2.5.0)"; of Python the minor version counts.
+
+    >>> unlike_libraries({"numpy": "0.1"}) == [f"numpy 0.1 (here {np.__version__})"]
+    True
+    """
+    here = libraries()
+
+    def counted(name: str, number: str) -> str:
+        return ".".join(number.split(".")[:2]) if name == "python" else number
+
+    return [
+        f"{name} {number} (here {here.get(name, 'none')})"
+        for name, number in fitted.items()
+        if counted(name, number) != counted(name, here.get(name, "none"))
+    ]
+
+
+def find_version(job: str, model_version: str, *, folders: Iterable[Path]) -> Path:
+    """The folder of a model version: the first of `folders`/<job>/<version> that is there."""
+    tried = [folder / job / model_version for folder in folders]
+    for path in tried:
+        if (path / MANIFEST).exists():
+            return path
+    places = " or ".join(str(path) for path in tried)
+    raise UserError(
+        f"Model {model_version} of {job} is registered, but {MANIFEST} is not in {places}; put its folder back."
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a model version. Raises UserError where it is missing, broken or incomplete."""
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"The manifest {path} cannot be read: {error}.") from error
+    return manifest_of(content, where=f"The manifest {path}")
+
+
+def manifest_of(content: Any, *, where: str) -> Manifest:
+    """The manifest that a JSON document is; `where` begins the sentence of the UserError that says what it lacks."""
+    if not isinstance(content, dict):
+        raise UserError(f"{where} is not a JSON object; put the right one back.")
+    missing = [key for key in _REQUIRED if key not in content]
+    if missing:
+        raise UserError(f'{where} has no "{missing[0]}"; put the right one back.')
+    try:
+        return Manifest(
+            job=content["job"],
+            model_version=content["model_version"],
+            task=Task(content["task"]),
+            features=tuple(content["features"]),
+            sha256=content["sha256"],
+            libraries=dict(content["libraries"]),
+            meaning=content["meaning"],
+            score_quantiles=np.asarray(content["score_quantiles"], dtype=np.float64),
+            interval=content.get("interval"),
+            golden=_golden(content.get("golden"), width=len(content["features"])),
+            content=content,
+        )
+    except (TypeError, ValueError, KeyError) as error:
+        raise UserError(f"{where} holds what no manifest does: {error}; put the right one back.") from error
+
+
+def _golden(said: Any, *, width: int) -> Golden | None:
+    if said is None:
+        return None
+    inputs = np.asarray(said["inputs"], dtype=np.float64)  # null becomes NaN
+    scores = np.asarray(said["scores"], dtype=np.float64)
+    if not len(scores) or scores.ndim != 1 or inputs.shape != (len(scores), width):
+        raise ValueError(f"golden vectors of the shape {inputs.shape} with {scores.shape} scores, for {width} features")
+    return Golden(inputs=inputs, scores=scores)
