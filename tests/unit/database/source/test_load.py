@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scorer.database.source import load
+from scorer.database.source import csv_fields, csv_rows, load
 from scorer.errors import UserError
 
 TABLES = load._tables()
@@ -16,14 +16,14 @@ HEADER = ["id", "client", "remarks"]
 LOADED = ["id", "client"]
 
 
-def rows_of(text: str, *, header: list[str] = HEADER, loaded: list[str] = LOADED) -> list[load._Row]:
-    lines = load._Lines(text.splitlines(keepends=True), path=Path("visits.csv"))
-    assert load._header(lines) == header
-    return list(load._rows(lines, header=header, loaded=loaded))
+def rows_of(text: str, *, header: list[str] = HEADER, loaded: list[str] = LOADED) -> list[csv_rows.Row]:
+    lines = csv_rows.Lines(text.splitlines(keepends=True), path=Path("visits.csv"))
+    assert csv_rows.read_header(lines) == header
+    return list(csv_rows.read_rows(lines, header=header, loaded=loaded))
 
 
 def read(type_name: str, field: str) -> str:
-    return load._READERS[type_name](field)
+    return csv_fields.READERS[type_name](field)
 
 
 class TestRows:
@@ -122,7 +122,7 @@ class TestFields:
         ],
     )
     def test_are_refused_with_a_reason_that_does_not_repeat_them(self, type_name: str, field: str, reason: str) -> None:
-        with pytest.raises(load._FieldError, match=f"^{reason}$"):
+        with pytest.raises(csv_fields.FieldError, match=f"^{reason}$"):
             read(type_name, field)
 
     def test_of_a_row_are_all_told_at_once(self) -> None:
@@ -132,7 +132,7 @@ class TestFields:
             load._Column("unit", None, load._Type("text", must_have=False)),
         ]
         rows = [
-            load._Row(line, "", fields, None)
+            csv_rows.Row(line, "", fields, None)
             for line, fields in enumerate([["1", "", ""], ["", "", "high"], ["x", "", "1"]])
         ]
         copied, faults = load._converted(rows, columns)
@@ -168,7 +168,7 @@ class TestFiles:
     def test_tell_how_far_they_have_been_read(self, tmp_path: Path) -> None:
         path = tmp_path / "visits.csv.gz"
         path.write_bytes(gzip.compress("\ufeffvisit_id\n1\n".encode()))
-        with load._opened(path) as (lines, bytes_read):
+        with csv_rows.open_lines(path) as (lines, bytes_read):
             assert bytes_read() == 0
             assert list(lines) == ["visit_id\n", "1\n"]
             assert bytes_read() == path.stat().st_size
