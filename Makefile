@@ -1,51 +1,63 @@
-# make demo: see it work. make test: all that .ci/run runs. Both set up .venv themselves and leave the checkout clean.
+# make help lists the targets. Each sets up .venv itself and leaves the checkout clean.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types tests bench figures faults soak clean install uninstall test-systemd
+.PHONY: help demo test lint types tests unit integration house bench figures faults soak clean install uninstall test-systemd
 
-demo: .venv/demo
+help: ## this list
+	@sed -nE 's/^([a-z-]+( [a-z-]+)?):.*## (.*)/\1\t\3/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: .venv/demo ## see it work: embedded PostgreSQL, a sample cohort, one run
 	$(BIN)/scorer demo
 
-test: lint types tests
+test: lint types tests ## the whole, as CI runs it: lint, types, every test
 
-lint: .venv/test
+lint: .venv/test ## ruff: format and rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: .venv/test
+types: .venv/test ## mypy --strict
 	$(BIN)/mypy
 
-tests: .venv/test
+unit: .venv/test ## the tests without a database
+	$(BIN)/pytest --quiet --numprocesses=2 tests/unit
+
+integration: .venv/test ## the tests on a PostgreSQL, in one process each
+	$(BIN)/pytest --quiet --numprocesses=2 --dist=loadfile --no-loadscope-reorder tests/integration
+
+house: .venv/test ## what holds of every file: imports, names, help texts, papers, units
+	$(BIN)/pytest --quiet --numprocesses=2 tests/house
+
+tests: .venv/test ## every test, with coverage
 	$(BIN)/pytest --quiet --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10 --cov=scorer --cov-report=term:skip-covered --cov-fail-under=80
 
 # Ours beside the floor and what else one would write, on demand, and the aims: a table, and bench.txt, bench.json and bench.svg in OUT.
 # SIZES=1000 for a quick look, SIZES='20000 100000 1000000:3' for growth (rounds after the colon), HISTORY=10000000 for due among scored.
-bench: .venv/bench
+bench: .venv/bench ## speed, beside what else one would write: build/bench
 	$(BIN)/python -m tests.benchmarks.bench --sizes $(or $(SIZES),$(VISITS),1000 20000) --rounds $(or $(ROUNDS),5) --requests $(or $(REQUESTS),2000) --history $(or $(HISTORY),0) --out '$(or $(OUT),build/bench)' $(if $(ONLY),--only $(ONLY))
 
 # tests/acceptance/test_faults.py in its long form: each cause lasts a minute, by the settings as shipped. For root, for the network and disks.
-faults: .venv/test
+faults: .venv/test ## causes of faults that last a minute each
 	FAULT_SECONDS=60 $(BIN)/pytest -s tests/acceptance/test_faults.py
 
 # Thirty days of hourly runs of two jobs on a compressed clock; prints memory day by day. DAYS=2 for a quick look.
-soak: .venv/test
+soak: .venv/test ## thirty days of hourly runs on a compressed clock
 	$(BIN)/python tests/soak/soak.py --days $(or $(DAYS),30)
 
 # The shipped model's figures again, from a cohort's files: DATA=DIR; writes report.html. The same seeds and libraries, the same numbers.
-figures: .venv/test
+figures: .venv/test ## the shipped model's figures again; DATA=DIR
 	$(BIN)/python tests/benchmarks/figures_again.py --data '$(DATA)' --report report.html
 
 # For root: the wheel in a venv of its own, the command, the units. PREFIX, DESTDIR and PYTHON are honoured; see systemd/install.sh.
-install uninstall:
+install uninstall: ## put the service in place, or take it away; for root
 	PREFIX='$(or $(PREFIX),/usr/local)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' sh systemd/install.sh $@
 
 # Boots a real systemd in a container and tries the service there. For root, on a machine with debootstrap and systemd-nspawn; minutes.
-test-systemd: .venv/test
+test-systemd: .venv/test ## the service under a real systemd, in a container; for root
 	$(BIN)/pytest tests/systemd --override-ini=testpaths=tests/systemd --durations=10 -v
 
-clean:
+clean: ## take away .venv and what was built
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage *.egg-info
 
 .venv/bin/python:

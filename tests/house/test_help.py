@@ -72,10 +72,3 @@ def test_every_command_and_option_is_explained(path: tuple[str, ...]) -> None:
     assert command.help
     options = [each for each in command.params if isinstance(each, click.Option)]
     assert [each.name for each in options if not each.help] == []
-
-
-def test_the_commands_are_those_of_the_readme() -> None:
-    """Each is shown there, so that nobody has to find it by trying."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    told = set(re.findall(r"scorer (?:(?:db|model) )?[a-z]+", readme))
-    assert {f"scorer {' '.join(path)}" for path in COMMANDS if path and path not in {("db",), ("model",)}} <= told

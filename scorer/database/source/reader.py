@@ -4,8 +4,8 @@ A standby may take the load of it (`read_url`). It is read only for a run that s
 has; else the primary is read, so that no row is missing that was there.
 
 A job's statements name their parameters `:entity_ids`, `:as_ofs`, `:known_ats` and the job's own. They are bound as settings of the
-session, since a statement with parameters of its own cannot be sent as a binary COPY, which is what makes this read fast (see README,
-Reading).
+session, since a statement with parameters of its own cannot be sent as a binary COPY, which is what makes this read fast (see
+tests/benchmarks/README.md, Reading).
 """
 
 from __future__ import annotations
