@@ -1,4 +1,4 @@
--- Counts what was loaded, so that the first statements to read it are planned for tables of that size.
+-- Analyzes what was loaded, so that the statements that read it are planned for its size.
 ANALYZE
     public.visits,
     public.patient_observations,

@@ -1,5 +1,5 @@
 -- The columns of a table in schema public; one row per column, none where the table is missing.
--- must_have: a row without a value there is refused by the database.
+-- must_have: the database refuses a row without a value there.
 -- Parameters: table.
 SELECT
     a.attname AS column_name,

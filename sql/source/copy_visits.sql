@@ -1,4 +1,5 @@
--- Receives the rows of the file that can be read, one row per row of the file; columns in the order of tables.toml.
+-- Receives the readable rows of the file; one row per row of the file.
+-- The columns are in the order of tables.toml.
 COPY pg_temp.loading_visits (
     line,
     visit_id,

@@ -1,3 +1,3 @@
--- How many visits the source table has; one row.
+-- Counts the visits in the source table; one row.
 SELECT count(*) AS visits
 FROM public.visits

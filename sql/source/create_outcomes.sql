@@ -1,4 +1,5 @@
--- Makes the table of what became of the visits, one row per visit; training and the measuring of models read it, scoring never does.
+-- Makes the table of what became of the visits, one row per visit.
+-- Training and evaluation read it; scoring never does.
 CREATE TABLE public.outcomes (
     visit_id bigint PRIMARY KEY,
     sepsis smallint,

@@ -1,5 +1,6 @@
--- Makes the table of observations as a hospital might have it, one row per recorded value; for the demo, for tests and for trying
--- things out. Nothing is refused here: nulls, NaN, unknown codes, duplicates and orphans are for the scorer to judge.
+-- Makes the table of observations as a hospital might have it, one row per recorded value.
+-- It is for the demo, for tests and for trying things out. Nothing is refused here: nulls, NaN, unknown codes, duplicates and orphans are
+-- for the scorer to judge.
 CREATE TABLE public.patient_observations (
     observation_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     visit_id bigint,

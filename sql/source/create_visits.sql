@@ -1,4 +1,5 @@
--- Makes the table of hospital visits as a hospital might have it, one row per visit; for the demo, for tests and for trying things out.
+-- Makes the table of visits as a hospital might have it, one row per visit.
+-- It is for the demo, for tests and for trying things out.
 CREATE TABLE public.visits (
     visit_id bigint PRIMARY KEY,
     client text,

@@ -1,4 +1,4 @@
--- Loads the rows that are left, in the order of the file, one row per observation.
+-- Inserts the rows that are left, in the order of the file; one row per observation.
 -- Where the file does not say when the database learnt a value, that is taken to be when it was true, or now where that is empty too.
 INSERT INTO public.patient_observations (
     visit_id,

@@ -1,4 +1,4 @@
--- Loads the rows that are left, in the order of the file, one row per visit.
+-- Inserts the rows that are left, in the order of the file; one row per visit.
 INSERT INTO public.visits (
     visit_id,
     client,

@@ -1,5 +1,5 @@
--- Passes over the rows that are already there, the same in every column that the file has; deletes one row per row passed over.
--- Parameters: given, the columns that the file has.
+-- Deletes the staged rows that the table holds already, alike in every column of the file; no row.
+-- Parameters: given (array: the columns that the file has).
 DELETE FROM pg_temp.loading_outcomes AS l
 USING public.outcomes AS o
 WHERE o.visit_id = l.visit_id

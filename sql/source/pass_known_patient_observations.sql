@@ -1,7 +1,7 @@
--- Passes over the rows that are already there, the same in every column that the file has; deletes one row per row passed over.
--- The COALESCE lines let the join be made by hashing, empty values included; the lines after them decide.
--- A row without recorded_at was given one when it was loaded, so only one that has it is compared by it.
--- Parameters: given, the columns that the file has.
+-- Deletes the staged rows that the table holds already, alike in every column of the file; no row.
+-- The COALESCE lines let the join be made by hashing, empty values included; the lines after them decide. A row without recorded_at was
+-- given one when it was loaded, so only one that has it is compared by it.
+-- Parameters: given (array: the columns that the file has).
 DELETE FROM pg_temp.loading_patient_observations AS l
 WHERE EXISTS (
     SELECT

@@ -1,5 +1,5 @@
--- Takes out the rows whose visit_id is taken, by a row that is already there or by an earlier line of the file.
--- Returns one row per row taken out: its line and the reason, in the order of the file.
+-- Deletes the staged rows whose visit_id is taken; one row per row deleted, with line and reason.
+-- It is taken by a row of the table, or by an earlier line of the file. The rows come in the order of the file.
 WITH judged AS (
     SELECT
         l.line,

@@ -1,4 +1,5 @@
--- Where the file's rows wait until it is known which of them can be loaded; types as the table has them. line: in the file.
+-- Makes the table in which the file's rows wait until it is known which of them can be loaded.
+-- Its types are those of the table to load. line: in the file.
 CREATE TEMPORARY TABLE loading_visits ON COMMIT DROP AS
 SELECT
     0::bigint AS line,

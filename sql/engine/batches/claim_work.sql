@@ -1,7 +1,7 @@
--- Takes up to max_items of a run's work, passing over what other workers hold; one row per entity, with its current outcome.
--- An outcome that a clock, put right since, dated in the future is none.
--- OFFSET 0 has each outcome looked up by its key: the planner would rather read all of a job's.
--- The rows stay, locked, until finish_work removes them in the same transaction: whoever enqueues meanwhile need not wait.
+-- Takes up to max_items of a run's work, skipping what other workers hold; one row per entity.
+-- With each comes its current outcome, unless a clock that was put right since dated it in the future. The rows of scorer.work stay,
+-- locked, until finish_work.sql deletes them in the same transaction: a process that enqueues meanwhile need not wait.
+-- OFFSET 0 has each outcome looked up by its key; the planner would rather read all outcomes of the job.
 -- Parameters: run_id, job, output, max_items.
 WITH claimed AS MATERIALIZED (
     SELECT

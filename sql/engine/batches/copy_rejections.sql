@@ -1,4 +1,4 @@
--- Receives a batch's rejections, one row per rule and refused observation or entity.
+-- Receives a batch's rejections; one row per rule and refused observation or entity.
 COPY pg_temp.staged_rejections (
     entity_id,
     observation_id,

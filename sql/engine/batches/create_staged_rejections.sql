@@ -1,4 +1,4 @@
--- Where a batch's rejections are copied to, once a session; emptied by each commit.
+-- Makes the table that a batch's rejections are copied to, once a session; each commit empties it.
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_rejections (
     entity_id text NOT NULL,
     observation_id text NOT NULL,

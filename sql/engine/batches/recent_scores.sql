@@ -1,6 +1,6 @@
--- The newest published scores of a job's model, newest first; one row per score. Recalled ones are left out.
--- Only the newest look_back rows of the ledger are looked at, so that the cost does not grow with history: they are walked by their key,
--- whatever the planner believes of the table.
+-- The newest scores that a model published for a job, newest first; one row per score.
+-- Recalled ones are left out. Only the newest look_back rows of the ledger are read, by their key and whatever the planner believes of the
+-- table, so that the cost does not grow with history.
 -- Parameters: job, output, model_version, look_back, max_rows.
 SELECT
     s.entity_id,

@@ -1,6 +1,6 @@
--- Records a batch: how its entities ended and where the time went.
--- Parameters: batch_id, run_id, model_version, worker, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed, shadows,
--- observations_read, observations_dropped, unknown_codes (JSON), seconds (JSON).
+-- Records a batch: how its entities ended, and the seconds that each step took; no row.
+-- Parameters: batch_id, run_id, model_version, worker, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed,
+-- shadows, observations_read, observations_dropped, unknown_codes (JSON), seconds (JSON).
 INSERT INTO scorer.batches (
     batch_id,
     run_id,

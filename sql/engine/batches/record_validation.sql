@@ -1,4 +1,4 @@
--- Records what each rule found; one row per rule.
+-- Records what each rule found in a batch; one row per rule.
 -- Parameters: run_id, batch_id (null: the batch was rolled back), results (a JSON list of objects).
 INSERT INTO scorer.validation_results (
     run_id,

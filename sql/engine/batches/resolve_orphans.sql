@@ -1,4 +1,5 @@
--- Closes the findings about observations of entities that do not exist which were not found again.
+-- Closes the job's open findings of entities that do not exist, unless staged again; no row.
+-- Staged are the orphans found just now; all others are mended.
 -- Parameters: job.
 UPDATE scorer.rejections AS r
 SET resolved_at = now()

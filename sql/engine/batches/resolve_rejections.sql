@@ -1,4 +1,5 @@
--- Closes the findings about the judged entities that were not found again: they have been mended.
+-- Closes the judged entities' open findings that were not found again: they are mended; no row.
+-- Those of the rule entity_exists are closed by resolve_orphans.sql.
 -- Parameters: job, judged (array of entity_id).
 UPDATE scorer.rejections AS r
 SET resolved_at = now()

@@ -1,2 +1,2 @@
--- Ends what prefer_index_scans.sql began.
+-- Allows bitmap scans again, which prefer_index_scans.sql has turned off.
 SET LOCAL enable_bitmapscan TO DEFAULT

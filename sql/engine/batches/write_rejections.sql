@@ -1,4 +1,5 @@
--- Records the staged rejections: a finding that is already open is seen once more, another is opened; one row per finding.
+-- Records the staged rejections; one row per finding.
+-- A finding that is open already is counted as seen once more; any other is opened.
 -- Parameters: job, run_id.
 INSERT INTO scorer.rejections AS r (job, entity_id, observation_id, rule, action, column_name, observed, expected, run_id)
 SELECT DISTINCT ON (s.entity_id, s.rule, s.observation_id)

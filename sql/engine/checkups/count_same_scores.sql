@@ -1,5 +1,5 @@
--- How many entities a model's newest published scores are of, and how many of these scores are the commonest value; one row. Of an entity
--- the newest counts; recalled ones are left out. Only the newest look_back rows of the ledger are looked at.
+-- Counts the entities that a model has scored, and those that share the commonest score; one row.
+-- Each entity counts with its newest published score. Recalled ones are left out. Only the newest look_back rows of the ledger are read.
 -- Parameters: job, output, model_version, look_back.
 WITH newest AS (
     SELECT DISTINCT ON (s.entity_id)

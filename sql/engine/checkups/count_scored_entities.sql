@@ -1,5 +1,5 @@
--- How many entities a model's published scores since a moment are of; one row.
--- Looked at are only the ledger's partitions that runs could write to since then, and rows from before there were any.
+-- Counts the entities that a model has published scores of since a moment; one row.
+-- Read are only the ledger's partitions that runs could write to since then, and rows from before there were partitions.
 -- Parameters: job, output, model_version, since.
 SELECT count(DISTINCT s.entity_id) AS entities
 FROM scorer.scores AS s

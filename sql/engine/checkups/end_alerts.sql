@@ -1,4 +1,4 @@
--- Ends the open alerts of a job that are of one of these kinds, or of another model; one row each.
+-- Ends a job's open alerts of the kinds given, or of another model; one row per alert ended.
 -- Parameters: job, model_version, kinds (array).
 UPDATE scorer.alerts
 SET ended_at = now()

@@ -1,4 +1,5 @@
--- How a job's model versions do: one row per version that ever was in production, or is in staging, the one in production first.
+-- How a job's model versions do, the one in production first; one row per version.
+-- Listed are those that ever were in production, and those in staging.
 -- Parameters: job.
 SELECT
     h.model_version,

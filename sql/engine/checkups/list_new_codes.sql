@@ -1,5 +1,6 @@
--- Observation types that the job does not know, seen since a moment in so many rows, and not seen while the model's beginnings lasted, nor
--- in the time looked back before; one row per type.
+-- Observation types that the job does not know and that are new in its data; one row per type.
+-- New is a type that was seen in at least min_rows rows since a moment, and in none of the look_back before settled_at: by then the model's
+-- first day in production is over.
 -- Parameters: job, since, settled_at, look_back, min_rows.
 SELECT
     seen.code,

@@ -1,4 +1,4 @@
--- Why a job's model is due for training, or is not: one row per reason.
+-- Why a job's model is due for training, or is not; one row per reason.
 -- Parameters: job.
 SELECT
     d.reason,

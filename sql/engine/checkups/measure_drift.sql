@@ -1,5 +1,6 @@
--- How far the scored rows counted since a moment lie from those of training: one row per feature, and one for the score, where anything
--- was counted and the manifest has a baseline.
+-- How far the rows scored since a moment lie from those of training; one row per feature.
+-- Another row is for the score. There is none where nothing was counted, or the manifest has no baseline. Each place of the counts has 11
+-- numbers: ten bins, and the missing values last.
 -- Parameters: job, model_version, since.
 WITH counted AS (
     SELECT

@@ -1,4 +1,5 @@
--- Keeps an alert open, or opens it; one row, whether it is new. Whoever runs this keeps the job's checkups alone.
+-- Opens an alert, or renews the detail of the one that is open; one row: its key.
+-- The caller has locked the job's checkups.
 -- Parameters: job, kind, model_version, detail.
 INSERT INTO scorer.alerts AS a (job, kind, model_version, detail)
 VALUES (:job, :kind, :model_version, :detail)

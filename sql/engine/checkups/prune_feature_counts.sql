@@ -1,4 +1,4 @@
--- Forgets the counts of a job's batches that are older than ninety days. No row.
+-- Deletes the feature counts of a job's batches that are older than ninety days; no row.
 -- Parameters: job.
 DELETE FROM scorer.feature_counts
 WHERE job = :job

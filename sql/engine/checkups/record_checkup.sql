@@ -1,4 +1,4 @@
--- Records what was found of a model in production; one row, its key.
+-- Records what a checkup found of a model in production; one row: its key.
 -- Parameters: job, model_version, job_version, window_from, scores, drifted, features, features_moved, worst_feature, worst_psi, score_psi,
 -- moved (JSON), constant_share, new_codes (JSON), performance_lost, retrain_after.
 INSERT INTO scorer.checkups (

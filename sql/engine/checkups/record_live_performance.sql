@@ -1,4 +1,4 @@
--- Records how well a model's scores foretold what is known by now: one row per metric.
+-- Records how well a model's scores foretold the outcomes known by now; one row per metric.
 -- Parameters: checkup_id, job, model_version, window_from, window_until, rows, entities, positives, figures (JSON: an array of objects).
 INSERT INTO scorer.live_performance (
     checkup_id,

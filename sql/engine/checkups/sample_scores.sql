@@ -1,5 +1,5 @@
--- A sample of the scores that a model published since a moment, evenly spread over the ledger's keys, the same for the same rows; one row
--- per score. Recalled ones are left out.
+-- A sample of the scores that a model has published since a moment; one row per score.
+-- It is spread evenly over the ledger's keys, and is the same for the same rows. Recalled scores are left out.
 -- Parameters: job, output, model_version, since, size.
 SELECT
     s.entity_id,

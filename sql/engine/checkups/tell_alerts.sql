@@ -1,4 +1,4 @@
--- Marks the open alerts of a job that were not told yet as told; one row each.
+-- Marks as told the open alerts of a job that were not told yet; one row per alert.
 -- Parameters: job.
 UPDATE scorer.alerts
 SET told_at = now()

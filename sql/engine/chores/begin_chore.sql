@@ -1,5 +1,5 @@
--- Writes a night's chore down as begun, or as begun anew where whoever began it died; one row, how
--- often it was begun with this time, or none where it has ended. Whoever runs this holds the chore's lock.
+-- Records that a night's chore has begun; one row: how often by now, or none where it has ended.
+-- It begins again where the process that began it has died. The caller holds the chore's lock.
 -- Parameters: job, chore, night, daemon.
 INSERT INTO scorer.chores AS c (job, chore, night, daemon)
 VALUES (:job, :chore, :night, :daemon)

@@ -1,4 +1,5 @@
--- Writes down that a night's chore has ended, and why it failed where it did. No row. Nights older than a year are forgotten.
+-- Records that a night's chore has ended, and why if it failed; no row.
+-- Nights of the chore that are older than a year are deleted.
 -- Parameters: job, chore, night, error.
 WITH forgotten AS (
     DELETE FROM scorer.chores

@@ -1,4 +1,5 @@
--- The newest night of a job's chore; one row, or none where it was never begun. A night in the future is of a clock that was wrong.
+-- The newest night of a job's chore; one row, or none where it was never begun.
+-- A night in the future, which a wrong clock recorded, does not count.
 -- Parameters: job, chore.
 SELECT
     c.night,

@@ -1,4 +1,5 @@
--- Takes back that a night's chore was tried, where whoever began it was asked to stop; it stays begun, for the next. No row.
+-- Takes back one attempt at a night's chore, where the process was asked to stop; no row.
+-- The chore stays begun, for the next process.
 -- Parameters: job, chore, night.
 UPDATE scorer.chores
 SET attempts = attempts - 1

@@ -1,4 +1,4 @@
--- Keep the figures of an evaluation, all at once; no rows.
+-- Records the figures of an evaluation, all at once; one row per figure.
 -- Parameters: evaluation_id, figures (a JSON array of objects with the columns' names; null, or no key, where nothing can be said).
 INSERT INTO scorer.evaluation_figures (
     evaluation_id,

@@ -1,4 +1,4 @@
--- Keeps a search; one row. Kept again after it went on, it is dated anew.
+-- Records a search, or dates it anew where it has gone on since; one row.
 -- Parameters: experiment_id, job, job_version, objective, folds, landmark_step, seed, landmarks, positive_landmarks, entities, clients,
 -- data_sha256, libraries, planned, started_at, scorer_version.
 INSERT INTO scorer.experiments AS e (

@@ -1,4 +1,4 @@
--- Keeps what a search tried, one row per trial; those that are kept already stay as they are.
+-- Records the trials of a search, leaving those that are there already; one row per trial.
 -- Parameters: experiment_id, trials (an array of JSON objects with the columns' names).
 INSERT INTO scorer.trials (
     experiment_id,

@@ -1,4 +1,4 @@
--- Receives a batch's outcomes, one row per entity whose outcome is new, and another one for what a challenger says of it.
+-- Receives a batch's new outcomes; one row per entity, and another for what a challenger says.
 COPY pg_temp.staged_outcomes (
     entity_id,
     as_of,

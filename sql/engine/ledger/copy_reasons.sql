@@ -1,4 +1,4 @@
--- Receives the reasons of a batch's scores, one row per entity and reason.
+-- Receives the reasons of a batch's scores; one row per entity and reason.
 COPY pg_temp.staged_reasons (
     entity_id,
     rank,

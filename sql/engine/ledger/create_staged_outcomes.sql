@@ -1,5 +1,5 @@
--- Where a batch's outcomes are copied to, once a session; emptied by each commit. Numbers in the ledger are given here, so that
--- ledger and current scores agree on them without a second look.
+-- Makes the table that a batch's outcomes are copied to, once a session; each commit empties it.
+-- Keys of the ledger are drawn here, so that the ledger and the current scores agree on them without a second look.
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_outcomes (
     score_id bigint NOT NULL DEFAULT nextval('scorer.scores_score_id_seq'),
     entity_id text NOT NULL,

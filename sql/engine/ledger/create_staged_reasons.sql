@@ -1,4 +1,4 @@
--- Where the reasons of a batch's scores are copied to, once a session; emptied by each commit.
+-- Makes the table that the reasons of scores are copied to, once a session; each commit empties it.
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_reasons (
     entity_id text NOT NULL,
     rank smallint NOT NULL,

@@ -1,4 +1,4 @@
--- The reasons stored with a score; one row per reason, foremost first, the bias last.
+-- The reasons recorded with a score, foremost first and the bias last; one row per reason.
 -- Parameters: score_id.
 SELECT
     r.kind,

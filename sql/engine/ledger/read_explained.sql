@@ -1,5 +1,5 @@
--- The score of an entity that is to be explained, its current one or that of the ledger with the key given, and how the entity stands
--- by now; one row, whose score_id is null where there is no such score.
+-- The score of an entity to explain, and how the entity stands now; one row.
+-- The score is the current one, or that of the ledger with the key given; score_id is null where there is no such score.
 -- Parameters: job, entity_id, output, score_id (null: the current one).
 SELECT
     c.status AS standing,

@@ -1,5 +1,5 @@
--- Makes the staged outcomes current, but for those in the shadow; one row per entity. An outcome without a score renews the status and leaves the earlier
--- score standing until it expires.
+-- Makes the staged outcomes current, except those in the shadow; one row per entity.
+-- An outcome without a score renews the status, and leaves the earlier score standing until it expires.
 -- Parameters: job, output, model_version, job_version.
 INSERT INTO scorer.current_scores AS c (
     job,

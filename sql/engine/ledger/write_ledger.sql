@@ -1,5 +1,5 @@
--- Appends the staged outcomes to the ledger; one row per entity, and another one for what a challenger says in the shadow. When the run
--- began says which partition they go to.
+-- Appends the staged outcomes to the ledger; one row per entity and per score in the shadow.
+-- A score in the shadow is what a challenger says. The moment at which the run began decides which partition the rows go to.
 -- Parameters: job, output, task, run_id, batch_id, model_version, job_version.
 INSERT INTO scorer.scores (
     score_id,

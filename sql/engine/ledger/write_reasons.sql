@@ -1,4 +1,4 @@
--- Keeps the staged reasons with the rows of the ledger that were staged with them; one row per score and reason.
+-- Records the staged reasons with the scores staged beside them; one row per score and reason.
 -- Parameters: run_id.
 INSERT INTO scorer.score_reasons (
     score_id,

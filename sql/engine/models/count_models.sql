@@ -1,4 +1,4 @@
--- How many model versions of a job are registered, whatever their status; one row.
+-- Counts the registered model versions of a job, whatever their status; one row.
 -- Parameters: job.
 SELECT count(*) AS registered
 FROM scorer.model_versions

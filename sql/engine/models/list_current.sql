@@ -1,6 +1,6 @@
--- The entities that may be scored as of a time, whether or not they are due; one row per entity, with the moment as of which each is
--- judged. Between the first parentheses goes the job's own due.sql, which gives entity_id, as_of and settled; those that are settled have
--- ended for good and are left out. Where there is a limit, it is by lot.
+-- The entities that may be scored as of a time, due or not; one row per entity.
+-- Each has its own as-of time. Between the first parentheses goes the job's own due.sql, which returns entity_id, as_of and settled.
+-- Settled entities have ended for good and are left out. With a limit, the order is random.
 -- Parameters: max_entities (null: all), and those of due.sql.
 WITH due AS (
     {due}

@@ -1,4 +1,4 @@
--- The registered models of all jobs; one row per version, newest first.
+-- The registered models of all jobs, newest first; one row per version.
 SELECT
     job,
     model_version,

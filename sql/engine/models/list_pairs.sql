@@ -1,6 +1,6 @@
--- What two models said of the same entity as of the same time, by the ledger; one row per entity and time.
--- A model may have scored in production or in the shadow of it. Recalled scores are left out. What the first said is looked for only in the
--- ledger's partitions that runs could write to since then, and in rows from before there were any.
+-- What two models said of an entity as of one time, by the ledger; one row per entity and time.
+-- Each may have scored in production or in the shadow of it. Recalled scores are left out. What the first said is looked for only in the
+-- ledger's partitions that runs could write to since then, and in rows from before there were partitions.
 -- Parameters: job, output, one, other, since, max_pairs.
 SELECT DISTINCT ON (a.entity_id, a.as_of)
     a.entity_id,

@@ -1,4 +1,4 @@
--- The model of a job that is in production; at most one row.
+-- The model version of a job that is in production; one row, or none.
 -- Parameters: job.
 SELECT
     model_version,

@@ -1,3 +1,3 @@
--- What keeps whoever is connected from promoting a model version, or, where it is not tried yet, from trying to; one row, null where nothing does.
--- Parameters: job, model_version, tried.
+-- What keeps this login from promoting a model version; one row, null where nothing does.
+-- Parameters: job, model_version, tried (false: only what keeps this login from trying the version).
 SELECT scorer.promotion_lacks(:job, :model_version, :tried) AS lack

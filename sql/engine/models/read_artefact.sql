@@ -1,4 +1,4 @@
--- The bytes of a model version, where the database keeps them; one row, or none.
+-- The bytes of a model version, where the database stores them; one row, or none.
 -- Parameters: job, model_version.
 SELECT content
 FROM scorer.model_artefacts

@@ -1,4 +1,4 @@
--- The version that scores beside a job's model in production; at most one row.
+-- The version that scores beside a job's model in production; one row, or none.
 -- Parameters: job.
 SELECT
     c.model_version,

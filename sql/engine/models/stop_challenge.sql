@@ -1,3 +1,3 @@
--- Stops a job's challenge, with the reason; one row: whether one stood.
+-- Stops a job's challenge, with a reason; one row: whether there was one.
 -- Parameters: job, why.
 SELECT scorer.stop_challenge(:job, :why) AS stopped

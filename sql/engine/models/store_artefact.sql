@@ -1,4 +1,5 @@
--- Keeps the bytes of a registered model version, unless they are kept already; no row. The database refuses others than those registered.
+-- Stores the bytes of a registered model version, unless they are there already; no row.
+-- The database refuses other bytes than those registered.
 -- Parameters: job, model_version, sha256, content.
 INSERT INTO scorer.model_artefacts (job, model_version, sha256, content)
 VALUES (:job, :model_version, :sha256, :content)

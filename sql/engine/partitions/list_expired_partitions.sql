@@ -1,5 +1,6 @@
--- Partitions of the ledger that are kept no longer, all runs in them having begun longer ago; one row per partition, the oldest first, with
--- about how many rows it has, and what stands in the way: a run that is not ended, entities whose score in it is valid still.
+-- Partitions of the ledger that were kept for long enough; one row per partition, oldest first.
+-- All runs in one began longer ago than that. Each row says about how many rows the partition has, and what stands in the way: a run that
+-- has not ended, entities whose score in it is still valid.
 -- Parameters: keep.
 SELECT
     p.ledger,

@@ -1,5 +1,5 @@
--- What an earlier upkeep began and did not end; one row per table: a partition of the ledger that is half detached, or (ledger is null)
--- one that is detached and was to be dropped.
+-- What an earlier upkeep began and did not end; one row per table.
+-- That is a partition of the ledger that is half detached, or (ledger is null) one that is detached and was to be dropped.
 SELECT
     p.relname AS ledger,
     quote_ident(c.relname) AS part

@@ -1,5 +1,6 @@
--- Our tables of which the planner knows too little: a fifth of the rows, and more than a thousand, have changed since it looked; one row per
--- table, the partitioned ones as one. Of these a tenth is enough: nobody else has them looked at.
+-- Our tables that have changed too much since they were last analyzed; one row per table.
+-- Too much is more than a fifth of the rows plus 1,000. Of a partitioned table, taken as one, a tenth will do: autovacuum does not analyze
+-- it.
 SELECT t.relname
 FROM (
     SELECT

@@ -1,4 +1,4 @@
--- About how many rows tables of ours have, partitions taken together; one row per table that is there.
+-- About how many rows the named tables have, partitions included; one row per table there is.
 -- Parameters: table_names (array).
 SELECT
     c.relname AS table_name,

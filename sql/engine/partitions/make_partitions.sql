@@ -1,4 +1,4 @@
--- Makes the ledger's partitions of this month and of so many after it, where they are missing; one row per table made.
--- Parameters: months.
+-- Makes the ledger's missing partitions of this month and the next ones; one row per table made.
+-- Parameters: months (how many after this one).
 SELECT made.part
 FROM scorer.make_partitions(:months) AS made (part)

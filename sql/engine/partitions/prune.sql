@@ -1,5 +1,5 @@
--- Deletes rows that are kept no longer, so many at the most; one row: how many were. Between the braces go the table and the statement of
--- sql/engine/retention/ that finds them, with its parameter.
+-- Deletes up to portion rows of a table that have been kept for long enough; one row: how many.
+-- Between the braces go the table and the statement of sql/engine/retention/ that finds the rows, with its parameter.
 -- Parameters: portion.
 WITH gone AS (
     DELETE FROM scorer.{target}

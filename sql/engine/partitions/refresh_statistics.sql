@@ -1,3 +1,3 @@
--- Has the planner's statistics of one of our tables taken anew; one row.
+-- Has one of our tables analyzed, for the planner; one row, empty.
 -- Parameters: table_name.
 SELECT scorer.refresh_statistics(:table_name)

@@ -1,5 +1,6 @@
--- Has rows of a table, so many at the most, point no longer into a partition of the ledger; one row: how many did.
--- Parameters: begins_at, ends_at, portion. Between the braces goes the table: recalls, requests or replays.
+-- Unlinks up to portion rows of a table from a partition of the ledger; one row: how many.
+-- Their run_began_at, which points into the partition, becomes null. Between the braces goes the table: recalls, requests or replays.
+-- Parameters: begins_at, ends_at, portion.
 WITH gone AS (
     UPDATE scorer.{target}
     SET run_began_at = NULL

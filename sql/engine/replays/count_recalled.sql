@@ -1,5 +1,6 @@
--- What became of the entities whose current score a recall took away, by the band that they had; one row per band and what came after it,
--- to_status RECALLED where that is still to come. in_source: of them, those whose row in the hospital's own table is still to be put right.
+-- Counts the entities whose current score a recall took away; one row per band and what came next.
+-- to_status is RECALLED where that is still to come. in_source: how many of them have a row in the hospital's own table that is still to be
+-- put right.
 -- Parameters: recall_id.
 SELECT
     from_band,

@@ -1,5 +1,5 @@
--- Draws ledger rows by lot; one row per ledger row: its key. Only the newest look_back rows of the ledger are drawn from, so that the cost
--- does not grow with history.
+-- Draws rows of the ledger at random; one row per ledger row: its key.
+-- They are drawn from the newest look_back rows of the ledger alone, so that the cost does not grow with history.
 -- Parameters: job, since (each null: any), max_scores, look_back.
 SELECT s.score_id
 FROM (

@@ -1,5 +1,6 @@
--- The entities whose current score a recall took away, with the band that they had and, once they are judged again, how that ended, those
--- that had the highest score first; one row per entity and output.
+-- The entities whose current score a recall took away; one row per entity and output.
+-- Each has the band that it had and, once it is judged again, how that ended. Entities still to be judged come first, then those whose band
+-- changed; among them, the highest score first.
 -- Parameters: recall_id, max_rows.
 SELECT
     entity_id,

@@ -1,4 +1,4 @@
--- A job as its files stood, as JSON text; one row, or none.
+-- The definition of a job version, as JSON text; one row, or none.
 -- Parameters: job, job_version.
 SELECT CAST(definition AS text) AS definition
 FROM scorer.job_versions

@@ -1,4 +1,4 @@
--- Ledger rows with all that is needed to make them again; one row per key that is there.
+-- Ledger rows with all that is needed to compute them again; one row per key that is there.
 -- Parameters: score_ids (array of keys).
 SELECT
     score_id,

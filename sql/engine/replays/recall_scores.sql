@@ -1,5 +1,7 @@
--- Marks scores as entered in error, takes them out of what is current, and asks for others in their place; one row, the key of the recall.
--- Parameters: job, why, model_version, job_version, scored_from, scored_until (each null: any), anyway, trial.
+-- Marks scores as entered in error, and requests others in their place; one row: the recall's key.
+-- They are current no longer.
+-- Parameters: job, why, model_version, job_version, scored_from, scored_until (each null: any), anyway (true: even where the replacements
+-- would be made the same way), trial (true: only to be looked at; it cannot be committed).
 SELECT scorer.recall_scores(
     :job,
     :why,

@@ -1,4 +1,5 @@
--- Records what became of ledger rows that were made again; one row per score and part. Of a row that has left the ledger meanwhile, nothing.
+-- Records how ledger rows compared when they were computed again; one row per score and part.
+-- Nothing is recorded of a row that has left the ledger meanwhile.
 -- Parameters: replays (a JSON list of objects), scorer_version.
 INSERT INTO scorer.replays (score_id, run_began_at, part, verdict, difference, why, inputs_changed, alarming, scorer_version)
 SELECT

@@ -1,5 +1,5 @@
--- Answers requests, in the transaction that scores: how the entity ended, and the ledger row that says so, which is the one staged just
--- now, or the one that stands; one row per request.
+-- Answers requests, in the transaction that scores: how each entity ended; one row per request.
+-- With it goes the ledger row that says so: the one staged just now, or the one that stands.
 -- Parameters: job, output, run_id, request_ids, entity_ids, outcomes (arrays, one element per request).
 UPDATE scorer.requests AS q
 SET

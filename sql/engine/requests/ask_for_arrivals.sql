@@ -1,6 +1,6 @@
--- Asks for the entities of which at least min_observations new observations have arrived, and takes those arrivals away; one row per
--- entity asked for. Arrivals older than forget_after are taken away too: a scheduled run has seen them since. One desk at a time does
--- this for a job, and the others go on; behind what people asked for.
+-- Requests scores of entities with at least min_observations new observations; one row per request.
+-- Their arrivals are deleted. So are those older than forget_after: a scheduled run has seen them since. One session at a time does this
+-- for a job; others go on without. Requests that people make come before these.
 -- Parameters: job, min_observations, forget_after (interval).
 WITH turn AS MATERIALIZED (
     SELECT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('scorer.arrivals ' || :job, 0)) AS ours

@@ -1,3 +1,3 @@
--- Cancels a request that waits and that is one's own; one row, true where it did.
+-- Cancels a request of one's own that still waits; one row, true if it did so.
 -- Parameters: request_id.
 SELECT scorer.cancel_request(:request_id) AS cancelled

@@ -1,5 +1,6 @@
--- Those of the asked entities that are there, with the moment as of which each is to be judged: now, or earlier where its record ended
--- earlier; one row per entity. Between the first parentheses goes the job's own requested.sql, or where it has none its due.sql.
+-- Those of the asked entities that exist, each with its as-of time; one row per entity.
+-- That time is now, or the end of the entity's record where it ended earlier. Between the first parentheses goes the job's own
+-- requested.sql, or its due.sql where it has none.
 -- Parameters: entity_ids (array), and those of the job's statement.
 SELECT
     asked.entity_id,

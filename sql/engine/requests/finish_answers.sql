@@ -1,4 +1,5 @@
--- Marks a run that answered requests succeeded, with its counts; the table's CHECK refuses it where they do not add up.
+-- Marks a run that answered requests succeeded, with its counts; no row.
+-- The table's CHECK refuses counts that do not add up.
 -- Parameters: run_id, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed.
 UPDATE scorer.runs
 SET

@@ -1,6 +1,6 @@
--- Takes asked entities for an answer, passing over those that a worker is scoring this moment; one row per entity, with its current
--- outcome. The work of an entity that waits for a run is locked and left in place: a batch passes it over meanwhile, and finds the entity
--- unchanged afterwards. An outcome that a clock, put right since, dated in the future is none.
+-- Takes asked entities for an answer, skipping what a worker is scoring now; one row per entity.
+-- With each comes its current outcome, unless a clock that was put right since dated it in the future. The work of an entity that waits for
+-- a run is locked and left in place: a batch skips it meanwhile, and finds the entity unchanged afterwards.
 -- OFFSET 0 has each entity looked up by its key, however long the backlog is and whatever the planner believes of it.
 -- Parameters: job, output, entity_ids, as_ofs (arrays, one element per entity).
 WITH asked AS MATERIALIZED (

@@ -1,4 +1,5 @@
--- The jobs, of those named, of which requests wait; one row per job, the one with the most urgent and oldest request first.
+-- Those of the named jobs that have waiting requests; one row per job.
+-- The job with the most urgent and oldest request comes first.
 -- Parameters: jobs (array).
 SELECT
     q.job,

@@ -1,4 +1,5 @@
--- The jobs, other than those named, of which requests have waited for longer than a daemon that knows them would need; one row per job.
+-- Jobs, other than those named, whose requests have waited beyond patience; one row per job.
+-- A daemon that knows the job would have answered by then.
 -- Parameters: jobs (array), patience (interval).
 SELECT
     q.job,

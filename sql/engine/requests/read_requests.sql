@@ -1,4 +1,4 @@
--- What became of requests; one row per request, in the order in which they were made.
+-- What became of requests, in the order in which they were made; one row per request.
 -- Parameters: request_ids (array).
 SELECT
     request_id,

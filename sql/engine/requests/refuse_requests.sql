@@ -1,4 +1,4 @@
--- Refuses requests, with the reason; one row per request that still waited.
+-- Refuses those of the requests that still wait, with a reason; one row per request refused.
 -- Parameters: request_ids (array), reason.
 UPDATE scorer.requests
 SET

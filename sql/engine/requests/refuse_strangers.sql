@@ -1,5 +1,6 @@
--- Refuses requests of jobs that nobody answers for: other than those named, and waiting for longer than another daemon, which may know
--- the job, would need; one row per request. Passes over what others hold.
+-- Refuses requests of jobs, other than those named, that no daemon answers; one row per request.
+-- They have waited for longer than patience: another daemon, which may know the job, would have answered by then. Rows that another session
+-- holds are skipped.
 -- Parameters: jobs (array), patience (interval).
 UPDATE scorer.requests AS q
 SET

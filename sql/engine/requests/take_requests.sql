@@ -1,8 +1,9 @@
--- Takes up to max_requests of a job's waiting requests, the most urgent and oldest first, passing over what others hold and those named;
--- one row per request, with the moment as of which it is to be answered, and whether it is taken (ours). The moment is read within this
--- statement, so that it lies after the commit of every request that the statement sees, and of what was recorded before.
--- Waits for nobody. The gate is closed for the moment in which a run's work becomes visible (see wait_for_answers.sql): then there is one
--- row, without a request. An entity that another desk answers for is not ours, since that desk's score is not to be seen yet.
+-- Takes up to max_requests of a job's waiting requests; one row per request.
+-- The most urgent come first, and of these the oldest. Skipped are those that other sessions hold, and those passed_over. Each row has the
+-- as-of time of the answer, and whether the entity is taken (ours). That time is read within this statement, so that it lies after the
+-- commit of every request that the statement sees, and of what was recorded before.
+-- Nothing is waited for. While a run's work becomes visible (see wait_for_answers.sql) the gate is closed: then there is one row, without a
+-- request. An entity that another session answers for is not ours, since its score cannot be seen yet.
 -- Parameters: job, passed_over (array of keys), max_requests.
 WITH gate AS MATERIALIZED (
     SELECT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended('scorer.answers ' || :job, 0)) AS stands_open

@@ -1,4 +1,4 @@
--- Alerts that ended longer ago; one row per alert. Open ones are kept.
+-- Alerts that ended longer ago than keep; one row per alert. Open ones stay.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.alerts AS t

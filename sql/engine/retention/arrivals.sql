@@ -1,4 +1,4 @@
--- Arrivals of longer ago that nobody asked for; one row per statement and entity.
+-- Arrivals older than keep that led to no request; one row per statement and entity.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.arrivals AS t

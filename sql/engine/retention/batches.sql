@@ -1,4 +1,5 @@
--- Batches of runs that have ended, longer ago, once no result of a rule names them; one row per batch.
+-- Batches older than keep of runs that have ended; one row per batch.
+-- A batch goes once no result of a rule names it.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.batches AS t

@@ -1,4 +1,5 @@
--- Checkups of longer ago, but for each model's newest, which says how it stands; one row per checkup.
+-- Checkups older than keep; one row per checkup.
+-- Each model's newest stays, since it says how the model stands. A checkup goes once no live figure names it.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.checkups AS t

@@ -1,4 +1,4 @@
--- Nights of longer ago; one row per chore and night.
+-- Nights of chores older than keep; one row per chore and night.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.chores AS t

@@ -1,4 +1,4 @@
--- Daemons that died without a word longer ago; one row per daemon.
+-- Daemons last seen longer ago than keep, which died; one row per daemon.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.daemons AS t

@@ -1,4 +1,5 @@
--- Counts of batches of longer ago; one row per batch. Those of the jobs that a daemon knows go sooner, each night.
+-- Feature counts of batches older than keep; one row per batch.
+-- Those of the jobs that a daemon knows go sooner, each night.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.feature_counts AS t

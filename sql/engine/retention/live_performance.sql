@@ -1,4 +1,4 @@
--- Live figures of checkups that are kept no longer; one row per figure. See checkups.sql.
+-- Live figures older than keep whose checkup goes as well; one row per figure. See checkups.sql.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.live_performance AS t

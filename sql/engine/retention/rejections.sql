@@ -1,4 +1,4 @@
--- Rejections that were mended longer ago; one row per rejection. Open ones are kept.
+-- Rejections that were mended longer ago than keep; one row per rejection. Open ones stay.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.rejections AS t

@@ -1,4 +1,4 @@
--- Replays of longer ago that found nothing alarming; one row per score, part and replay.
+-- Replays older than keep that found nothing alarming; one row per score, part and replay.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.replays AS t

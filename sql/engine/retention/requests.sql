@@ -1,4 +1,4 @@
--- Requests that ended longer ago; one row per request. Whatever waits is kept.
+-- Requests that ended longer ago than keep; one row per request. Waiting ones stay.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.requests AS t

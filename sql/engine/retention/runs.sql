@@ -1,4 +1,5 @@
--- Runs that have ended, longer ago, whose rows have left the ledger, or that had none, once nothing else names them; one row per run.
+-- Runs older than keep that have ended and nothing else names; one row per run.
+-- Their rows have left the ledger, or there were none.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.runs AS t

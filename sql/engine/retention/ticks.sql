@@ -1,4 +1,4 @@
--- Ticks of longer ago; one row per tick.
+-- Ticks older than keep; one row per tick.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.ticks AS t

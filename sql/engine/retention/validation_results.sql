@@ -1,4 +1,4 @@
--- What rules found in runs that have ended, longer ago; one row per batch and rule.
+-- What rules found longer ago than keep, in runs that have ended; one row per batch and rule.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.validation_results AS t

@@ -1,6 +1,6 @@
--- Opens a run, as of a time, or of now by the database's clock where none is given; one row, its key and times.
--- Parameters: job, job_version, model_version, trigger, scheduled_for (null: by no schedule), as_of (null: now), as_known_at (null: known
--- as of each entity's own as-of time), scorer_version.
+-- Opens a run as of a time, or as of now by the database's clock; one row: its key and times.
+-- Parameters: job, job_version, model_version, trigger, scheduled_for (null: not set off by a schedule), as_of (null: now), as_known_at
+-- (null: known as of each entity's own as-of time), scorer_version.
 INSERT INTO scorer.runs (job, job_version, model_version, trigger, scheduled_for, as_of, as_known_at, scorer_version)
 VALUES (
     :job,

@@ -1,4 +1,5 @@
--- How many entities of a run have ended, by its batches, of which there are few; one row.
+-- Counts the entities of a run that have ended; one row.
+-- They are summed over the run's batches, of which there are few.
 -- Parameters: run_id.
 SELECT COALESCE(sum(eligible), 0)::bigint AS carried
 FROM scorer.batches

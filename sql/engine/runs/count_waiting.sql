@@ -1,4 +1,4 @@
--- How many entities of a run still wait, those that other workers hold included; one row.
+-- Counts the entities of a run that still wait, including those that other workers hold; one row.
 -- Parameters: run_id.
 SELECT count(*) AS waiting
 FROM scorer.work

@@ -1,6 +1,7 @@
--- Marks a run succeeded, or failed where there is an error, with the sums of its batches, if nothing of it waits any more. The table's
--- CHECK refuses a success whose counts do not add up to eligible. The work of a run that fails was given up before, in a statement of its
--- own: a sum that began before another worker's batch had ended would miss it.
+-- Marks a run succeeded, or failed with an error, and sums up its batches; no row.
+-- Nothing changes while work of the run still waits. The table's CHECK refuses a success whose counts do not add up to eligible. The work
+-- of a failed run is given up before, in a statement of its own: a sum that began before another worker's batch was committed would miss
+-- that batch.
 -- Parameters: run_id, error (null: it succeeded).
 UPDATE scorer.runs AS r
 SET

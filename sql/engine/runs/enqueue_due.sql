@@ -1,19 +1,20 @@
--- Enqueues what is due, and sets the run's eligible to how many that is; one row. Between the first
--- parentheses goes the job's own due.sql, which gives entity_id, as_of and settled.
--- Due is, by what the ledger holds and by no high-water mark: whoever has no outcome yet; whoever is held (its inputs may have been
--- mended); and, unless settled, whoever may have changed: the batch compares its inputs with those that were judged.
--- Settled is also whoever has too few rows or was declined as of the end of the record, by all that was known then: that is not due again
--- until another model or job version could say otherwise. (Whoever is held stays due: the suite or the inputs may be mended at any time.)
--- A score is never followed by one as of an earlier moment, and nobody waits twice. (Whoever is held may be judged as of an earlier one:
--- a discharge that was charted late would otherwise hold him for ever.)
--- What a clock that has been put right since judged in the future does not count.
--- A sweep looks at everyone. Any other run passes over whoever is settled and has an outcome without a score, but for those it is told of
--- by list_unsettled.sql: so it costs by what may be due. OFFSET 0 keeps the planner from reading all outcomes for the sake of a few;
--- a sweep is sent without it.
--- Where there is a limit, whoever has no outcome comes first, and the others by lot, so that nobody is passed over for ever.
--- Parameters: run_id, queue (the job, or for a dry run one of its own, so that nobody waits for it), job, output, as_of, as_known_at (null:
--- known as of each entity's as-of time), job_version, model_versions (array: those whose scores are published), max_entities (null: all),
--- sweep, entity_ids (array: whom to look at, settled or not), swept (whether the run enqueues all that a sweep finds), and those of due.sql.
+-- Enqueues the entities that are due and sets the run's eligible to their number; one row: that.
+-- Between the first parentheses goes the job's own due.sql, which returns entity_id, as_of and settled.
+-- What is due follows from what the ledger holds, not from a high-water mark. An entity is due
+--   - if it has no outcome yet, or one that a clock, put right since, dated in the future;
+--   - if its outcome is no score, since its inputs or the suite may have been mended. Not if it is settled and was INSUFFICIENT or
+--     INDETERMINATE as of the end of its record, by all that was known then: only another model or job version could say otherwise;
+--   - if it has a score and is not settled: the batch compares its inputs with those that were judged.
+-- A score is never followed by one as of an earlier moment. An outcome without a score may be: a discharge that was charted late would
+-- otherwise hold the entity for ever. An entity that waits already is not enqueued twice.
+-- A sweep looks at every entity. Any other run passes over the settled ones whose outcome is no score, except those in entity_ids (see
+-- list_unsettled.sql): so it costs by what may be due. OFFSET 0 keeps the planner from reading all outcomes for the sake of a few; a sweep
+-- is sent without it.
+-- With a limit, entities without an outcome come first and the others in random order, so that none is passed over for ever.
+-- Parameters: run_id, queue (the job, or a name of its own for a dry run, so that no run waits for its entities), job, output, as_of,
+-- as_known_at (null: known as of each entity's as-of time), job_version, model_versions (array: those whose scores are published),
+-- max_entities (null: all), sweep, entity_ids (array: whom to look at, settled or not), swept (whether the run enqueues all that a sweep
+-- finds), and those of due.sql.
 WITH due AS (
     {due}
 ),

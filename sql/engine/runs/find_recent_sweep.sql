@@ -1,6 +1,7 @@
--- Whether a run has looked at everyone lately, so that another need only look at who may have become due since; one row. That is one that
--- succeeded with all that was due, by the same job version, begun and as of no earlier than so; unless a run since then has judged by what
--- was known at another time, or by a clock that has been put right: what those judged, a sweep looks at again.
+-- Whether a run has swept so recently that the next one need not; one row.
+-- That run succeeded, enqueued all that was due, had the same job version, and began and was as of no earlier than the moments given. It
+-- does not count where a later run judged by what was known at another time, or by a clock that has been put right since: a sweep looks
+-- again at what that run judged.
 -- Parameters: job, job_version, begun_since, as_of_since.
 SELECT EXISTS (
     SELECT

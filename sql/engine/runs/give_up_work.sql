@@ -1,4 +1,5 @@
--- Gives up the rest of a run's work, waiting for what other workers still hold: it is due, so that the next run finds it again.
+-- Deletes the rest of a run's work, waiting for rows that other workers still hold; no row.
+-- Its entities stay due, so that the next run finds them again.
 -- Parameters: run_id.
 DELETE FROM scorer.work
 WHERE run_id = :run_id

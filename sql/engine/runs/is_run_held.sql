@@ -1,5 +1,5 @@
--- Whether a living process carries the run; one row. It is asked of the lock itself, without taking it: whoever wants to go on with the run
--- is not turned away meanwhile.
+-- Whether a living process carries the run; one row.
+-- The lock is looked up, not tried: a process that wants to resume the run is not turned away meanwhile.
 -- Parameters: run_id.
 SELECT EXISTS (
     SELECT

@@ -1,3 +1,3 @@
--- Whether work of a run waits, that which other workers hold included; one row.
+-- Whether work of a run still waits, including what other workers hold; one row.
 -- Parameters: run_id.
 SELECT EXISTS (SELECT FROM scorer.work WHERE run_id = :run_id) AS waiting

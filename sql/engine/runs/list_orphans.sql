@@ -1,4 +1,4 @@
--- The entities that do not exist and have observations, as far as that was found and is not mended; one row per entity.
+-- Entities that do not exist but have observations, found and not yet mended; one row per entity.
 -- Parameters: job.
 SELECT r.entity_id
 FROM scorer.rejections AS r

@@ -1,5 +1,5 @@
--- The runs of a job that are not marked as ended, oldest first; one row per run. Whether a process still carries one shows in
--- its advisory lock.
+-- The runs of a job that are not marked as ended, oldest first; one row per run.
+-- Whether a process still carries one shows in its advisory lock.
 -- Parameters: job.
 SELECT
     run_id,

@@ -1,5 +1,5 @@
--- Whom a run looks at however long ago the record ended: whoever is held, failed or was recalled, and whoever had too few rows or was
--- declined by another model or job version than those in force; one row, an array of entity_id as text.
+-- Entities that every run looks at, however old their record; one row: their ids, an array as text.
+-- They are those held, failed or recalled, and those INSUFFICIENT or INDETERMINATE by another model or job version than those in force.
 -- Parameters: job, output, job_version, model_versions (array: those whose scores are published).
 SELECT CAST(COALESCE(array_agg(c.entity_id), '{}') AS text) AS entity_ids
 FROM scorer.current_scores AS c

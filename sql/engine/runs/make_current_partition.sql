@@ -1,6 +1,6 @@
--- Makes the ledger's partitions of this month, where they are missing; one row per table made. While one is made, requests, recalls and
--- replays wait to be written: so this is a transaction of its own, before that in which a run begins.
--- (The argument, always 0, is taken from the count so that nothing is called where nothing is missing.)
+-- Makes the ledger's partitions of this month where they are missing; one row per table made.
+-- While one is made, requests, recalls and replays wait to be written: so this has a transaction of its own, before the one in which a run
+-- begins. (The argument is always 0. It is computed from the count so that the function is not called where nothing is missing.)
 SELECT made.part
 FROM (
     SELECT count(*) AS there

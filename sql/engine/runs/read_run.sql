@@ -1,4 +1,4 @@
--- One run as its row stands; one row.
+-- A run as its row stands; one row.
 -- Parameters: run_id.
 SELECT
     run_id,

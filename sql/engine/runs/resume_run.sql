@@ -1,4 +1,4 @@
--- Counts one more process that goes on with a run whose own has died.
+-- Counts one more process that goes on with a run whose own process has died; no row.
 -- Parameters: run_id.
 UPDATE scorer.runs
 SET resumed = resumed + 1

@@ -1,4 +1,4 @@
--- The server, and who this session is; one row.
+-- The server's version, and the login and role of this session; one row.
 SELECT
     current_setting('server_version') AS version,
     current_setting('server_version_num')::integer / 10000 AS major,

@@ -1,4 +1,5 @@
--- The tables and views that this transaction has locked so far, but for temporary ones and the catalog; one row per table and kind of lock.
+-- The tables and views that this transaction has locked so far; one row per table and kind of lock.
+-- Temporary tables and the catalog are left out.
 SELECT
     n.nspname || '.' || c.relname AS relation,
     l.mode

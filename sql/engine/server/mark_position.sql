@@ -1,5 +1,6 @@
--- Marks the log; one row: how far it is written with the mark. It is flushed when the transaction, which is to be one of its own, commits:
--- whatever was committed before then reaches a standby before the mark, even from sessions that do not wait for the disk.
+-- Marks the write-ahead log; one row: how far it is written with the mark.
+-- The transaction is one of its own: its commit flushes the mark, and whatever was committed before then reaches a standby before the mark,
+-- even from sessions that do not wait for the disk.
 SELECT
     c.system_identifier AS cluster,
     k.timeline_id AS timeline,

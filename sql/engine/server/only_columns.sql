@@ -1,5 +1,5 @@
--- Some columns of what a job's own statement gives, row for row: what is not needed is not sent. In the first braces go the columns, in
--- the others the statement.
+-- Some columns of what a job's own statement returns, row for row: what is not needed is not sent.
+-- Between the first braces go the columns, between the second the statement.
 SELECT {columns}
 FROM (
     {statement}

@@ -1,4 +1,5 @@
--- How far a standby has replayed its primary's log; one row. behind: the bytes it lacks of a position, null where it is no standby.
+-- How far a standby has replayed its primary's log; one row.
+-- behind: the bytes that it lacks of a position, null where it is no standby.
 -- Parameters: $1 the position (numbered, as the driver of these reads has them).
 SELECT
     CAST(c.system_identifier AS text) AS cluster,

@@ -1,4 +1,5 @@
--- Requests that runs answered, and the seconds from asked to answered; one row per request.
+-- Requests that the given runs answered, and the seconds that each took; one row per request.
+-- The seconds are those from asked to answered.
 -- Parameters: run_ids (array of keys).
 SELECT
     job,

@@ -1,4 +1,4 @@
--- How many entities stand in each status and band now, and how many of those scores are stale; one row per status and band.
+-- Counts the entities and the stale scores in each status and band; one row per status and band.
 -- Parameters: job.
 SELECT
     status,

@@ -1,5 +1,6 @@
--- Batches that are newer than a key, and those that were not yet to be seen when it was the newest: keys are given out before transactions
--- commit, and not in the order of it; one row per batch.
+-- Batches newer than a key, and those of the open keys that can be seen by now; one row per batch.
+-- Keys are drawn before transactions commit, and these commit in another order: the open keys are older than the newest that was seen, and
+-- were not to be seen with it.
 -- Parameters: newest, open_ids (array of keys).
 SELECT
     b.batch_id,

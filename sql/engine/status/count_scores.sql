@@ -1,4 +1,5 @@
--- How many current scores are valid, expire within the hour, or are stale, and how many entities are held; one row per job.
+-- Counts the valid, expiring and stale scores, and the held entities; one row per job.
+-- Expiring are those valid for an hour at the most.
 SELECT
     job,
     valid,

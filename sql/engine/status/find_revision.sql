@@ -1,4 +1,5 @@
--- Whether the schema was ever made, which needs no privilege on it; one row.
+-- Whether the schema was ever made; one row.
+-- This needs no privilege on the schema.
 SELECT EXISTS (
     SELECT
     FROM pg_class AS c

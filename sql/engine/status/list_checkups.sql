@@ -1,4 +1,5 @@
--- What the newest checkup found of each model in production, and whether it is due for training; one row per job with such a model.
+-- What the newest checkup found of each model in production; one row per job with such a model.
+-- With it comes whether the model is due for training.
 SELECT
     m.job,
     c.worst_psi,

@@ -1,4 +1,5 @@
--- The daemons that were seen within the last day, and whether each still is; one row per daemon.
+-- The daemons seen within the last day, and whether each is alive; one row per daemon.
+-- Alive is one that was seen within the last minute.
 SELECT
     daemon,
     version,

@@ -1,4 +1,5 @@
--- Where the jobs stand, the ages in seconds by the database's clock, and how their last runs ended; one row per job.
+-- How each job stands, and how its last run ended; one row per job.
+-- Ages are in seconds by the database's clock.
 SELECT
     h.job,
     h.ready,

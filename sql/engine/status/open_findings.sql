@@ -1,4 +1,4 @@
--- The open findings of a job by rule; one row per rule and action.
+-- Counts the open findings of a job, and the entities concerned; one row per rule and action.
 -- Parameters: job.
 SELECT
     rule,

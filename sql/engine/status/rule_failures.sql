@@ -1,5 +1,5 @@
--- How many rows broke each rule, in batches, and in those batches that were rolled back because a rule stopped their runs; one row per job,
--- suite and rule that judged anything.
+-- Counts the rows that broke each rule in the batches given; one row per job, suite and rule.
+-- With them come the batches of stopped_runs that were rolled back, because a rule stopped the run: what their rules found has no batch.
 -- Parameters: batch_ids (array of keys), of_runs (array, the keys of their runs), stopped_runs (array of keys).
 SELECT
     r.job,

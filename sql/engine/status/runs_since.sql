@@ -1,4 +1,5 @@
--- Runs that are newer than a key, and those that were not ended or not yet to be seen when it was the newest; one row per run.
+-- Runs newer than a key, and those of the open keys; one row per run.
+-- The open keys are of runs that were not ended, or could not be seen yet, when the newest was read.
 -- Parameters: newest, open_ids (array of keys).
 SELECT
     run_id,

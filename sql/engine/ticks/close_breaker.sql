@@ -1,4 +1,4 @@
--- Takes a job's breaker away; one row, as it stood, or none where there was none.
+-- Deletes a job's breaker; one row, as it stood, or none where there was none.
 -- Parameters: job.
 DELETE FROM scorer.breakers
 WHERE job = :job

@@ -1,4 +1,4 @@
--- Counts one more failed run in a row, and opens the breaker from the limit on; one row, the breaker.
+-- Counts one more failed run in a row, and opens the breaker at the limit; one row: the breaker.
 -- Parameters: job, reason, now, limit, pause (interval, until the next try).
 INSERT INTO scorer.breakers AS b (job, failures, reason, last_failed_at, opened_at, next_try_at)
 VALUES (

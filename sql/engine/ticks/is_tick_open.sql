@@ -1,5 +1,5 @@
--- Whether a tick is not settled yet; one row. One that was settled in what is the future now, by a clock that has been put right since,
--- is open again.
+-- Whether a tick is not settled yet; one row.
+-- One whose settling was dated in the future, by a clock that has been put right since, is open again.
 -- Parameters: job, scheduled_for.
 SELECT NOT EXISTS (
     SELECT

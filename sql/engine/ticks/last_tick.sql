@@ -1,5 +1,5 @@
--- The newest tick of a job that was settled, and the schedule that it was of; one row, or none. What a clock that was wrong settled in the
--- future does not count.
+-- The newest settled tick of a job, and the schedule that it was of; one row, or none.
+-- What a wrong clock settled in the future does not count.
 -- Parameters: job.
 SELECT
     scheduled_for,

@@ -1,5 +1,5 @@
--- Records ticks as missed, leaving those that are settled (but not what a clock that was wrong settled in the future); one row per tick
--- recorded.
+-- Records ticks as missed; one row per tick recorded.
+-- Settled ticks stay as they are, except what a wrong clock settled in the future.
 -- Parameters: job, scheduled_for (array of times), reason, schedule, recorded_by.
 INSERT INTO scorer.ticks AS t (job, scheduled_for, outcome, reason, schedule, recorded_by)
 SELECT

@@ -1,2 +1,2 @@
--- The database's clock, by which it is decided what is due; one row.
+-- The database's clock, which decides what is due; one row.
 SELECT clock_timestamp() AS now

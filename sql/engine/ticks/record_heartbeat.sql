@@ -1,4 +1,4 @@
--- Says that a daemon lives, and forgets those that have not been seen for a day; no row.
+-- Records that a daemon is alive, and deletes those not seen for a day; no row.
 -- Parameters: daemon, version, ready, detail.
 WITH forgotten AS (
     DELETE FROM scorer.daemons

@@ -1,4 +1,5 @@
--- Records a tick and the run that it set off; no row. What a clock that was wrong settled in the future gives way.
+-- Records a tick and the run that it set off; no row.
+-- A settled tick stays as it is, except what a wrong clock settled in the future.
 -- Parameters: job, scheduled_for, outcome, reason, schedule, run_id, recorded_by.
 INSERT INTO scorer.ticks AS t (job, scheduled_for, outcome, reason, schedule, run_id, recorded_by)
 VALUES (

@@ -1,5 +1,5 @@
--- Where the entities are laid out whose recalled score still stands in the hospital's own table, once a session, for the job's take_back
--- statement to read; emptied by each commit.
+-- Makes the table of entities whose recalled score is to be taken back, once a session.
+-- Their row in the hospital's own table still bears that score. The job's take_back statement reads the table; each commit empties it.
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_take_back (
     entity_id text NOT NULL,
     since timestamptz NOT NULL

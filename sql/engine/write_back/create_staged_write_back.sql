@@ -1,5 +1,5 @@
--- Where the scores for the hospital's own table are laid out, once a session, for the job's write_back statement to read; emptied by each
--- commit.
+-- Makes the table of scores to write into the hospital's own table, once a session.
+-- The job's write_back statement reads it; each commit empties it.
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_write_back (
     entity_id text NOT NULL,
     score double precision NOT NULL,

@@ -1,4 +1,5 @@
--- Keeps what was laid out and not taken back, because somebody held the row, for later; one row: how many those are.
+-- Records the staged entities that take_back passed over, for later; one row: how many those are.
+-- Another session held their row in the hospital's own table.
 -- Parameters: job, written (array of entity_id).
 WITH passed_over AS (
     SELECT

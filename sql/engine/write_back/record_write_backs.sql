@@ -1,4 +1,5 @@
--- Keeps what was laid out and not written, because somebody held the row, for a later batch or run; one row: how many those are.
+-- Records the staged entities that write_back passed over, for later; one row: how many those are.
+-- Another session held their row in the hospital's own table; a later batch or run writes it.
 -- Parameters: job, written (array of entity_id).
 WITH passed_over AS (
     SELECT

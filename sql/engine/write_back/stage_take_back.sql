@@ -1,7 +1,8 @@
--- Lays out up to max_waiting of the entities that have no score any more, since it was recalled, while their row in the hospital's own table
--- still bears it; one row per entity. They are taken out of scorer.write_backs, for record_take_backs to put back what is passed over.
--- The rows of current_scores are locked as in stage_write_back, passing over what another worker holds: it may be scoring the entity.
--- By lot, so that rows which are held for long do not keep back the others.
+-- Stages up to max_waiting entities whose recalled score is to be taken back; one row per entity.
+-- They have no score any more, while their row in the hospital's own table still bears the recalled one. They are taken out of
+-- scorer.write_backs, and record_take_backs.sql puts back those that are passed over.
+-- The rows of current_scores are locked as in stage_write_back.sql, skipping what another worker holds: it may be scoring the entity. The
+-- order is random, so that rows which are held for long do not keep back the others.
 -- Parameters: job, output, max_waiting.
 WITH waiting AS (
     SELECT

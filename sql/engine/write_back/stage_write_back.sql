@@ -1,10 +1,10 @@
--- Lays out the batch's scores, and up to max_waiting of those that wait from earlier, for the hospital's own table; one row per entity. (What
--- waits to be taken out of it is for stage_take_back.)
--- What waited is taken out of scorer.write_backs, for record_write_backs to put back what is passed over again; a stale score is dropped,
--- unless a recalled one may stand in the row: that is written over however late.
--- The rows of current_scores are locked, passing over what another worker holds: whoever carries an entity, or writes back what waits of
--- it, has that lock, so that a newer score is never overwritten with an older one, and nobody waits for a row of scorer.write_backs.
--- By lot, so that rows which are held for long do not keep back the others.
+-- Stages the batch's scores and up to max_waiting earlier ones for write_back; one row per entity.
+-- The earlier ones were passed over before. They are taken out of scorer.write_backs, and record_write_backs.sql puts back those that are
+-- passed over again. A stale score is dropped, unless a recalled one may stand in the row: that is written over however late. (What waits
+-- to be taken back is staged by stage_take_back.sql.)
+-- The rows of current_scores are locked, skipping what another worker holds: a worker that scores an entity, or writes back what waits of
+-- it, has that lock. So a newer score is never overwritten with an older one, and no worker waits for a row of scorer.write_backs. The
+-- order is random, so that rows which are held for long do not keep back the others.
 -- Parameters: job, output, max_waiting.
 WITH waiting AS (
     SELECT
