@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.session import Session
+
+if TYPE_CHECKING:  # `scorer status` waits for no SQLAlchemy
+    from scorer.database.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def loop(hospital: Any, clock: Clock) -> Any:
+def lane(hospital: Any, clock: Clock) -> Any:
     """Gives a daemon's lane, each with a list of what it did."""
     lanes = []
 

@@ -31,31 +31,20 @@ ALL = [*ENGINE, *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
 
 # What takes a statement by its name.
 OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "statement"}
+STORE = sorted(path.stem for path in (ROOT / "scorer" / "database" / "store").glob("*.py") if path.stem != "__init__")
+# By module, the folders of sql/engine/ whose statements it calls: those of the store call the folder of their name.
+FOLDERS = {
+    **{f"database/store/{word}": {word} for word in STORE},
+    "database/store/ledger": {"ledger", "write_back"},
+    "database/notifications": {"requests"},
+    "database/source/reader": {"server"},
+}
 CALLERS = {
-    "database/store/runs": OF_SESSIONS,
-    "database/store/ticks": OF_SESSIONS,
-    "database/store/chores": OF_SESSIONS,
-    "database/store/checkups": OF_SESSIONS,
-    "database/store/requests": OF_SESSIONS,
-    "database/store/experiments": OF_SESSIONS,
-    "governance/recall": OF_SESSIONS,
-    "database/store/replays": OF_SESSIONS,
-    "database/store/challenges": OF_SESSIONS,
-    "governance/explain": OF_SESSIONS,
-    "database/notifications": {"statement"},
-    "database/store/status": OF_SESSIONS,
-    "database/store/server": OF_SESSIONS,
-    "runs/due": OF_SESSIONS,
-    "database/store/models": OF_SESSIONS,
-    "evaluation/records": OF_SESSIONS,
-    "runs/plan": OF_SESSIONS,
-    "database/upgrade_locks": OF_SESSIONS,
-    "database/maintenance": OF_SESSIONS | {"_alone", "_about"},
+    **dict.fromkeys(FOLDERS, OF_SESSIONS),
+    "database/store/partitions": OF_SESSIONS | {"_about", "_about_table"},
     "database/source/demo": {"statement"},
     "database/source/load": {"_statement"},
-    "database/source/reader": {"statement"},
 }
-SESSIONS = [module for module, callers in CALLERS.items() if callers >= OF_SESSIONS]
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
 RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN", "SET")
 # What a worker may not do.
@@ -120,14 +109,36 @@ def of_tables(name: str) -> list[str]:
 
 
 def test_each_of_our_statements_is_called_once() -> None:
-    called = Counter(
-        name
-        for module in (*SESSIONS, "database/notifications", "database/source/reader")
-        for _, name in calls(module)
-        if "/" not in name
-    )
+    called = Counter(name for module in FOLDERS for _, name in calls(module) if "/" not in name)
     assert {name: times for name, times in called.items() if times > 1} == {}
     assert sorted(called) == OWN
+
+
+@pytest.mark.parametrize("module", FOLDERS)
+def test_a_module_of_the_store_calls_the_statements_of_its_word_alone(module: str) -> None:
+    folder_of = {path.stem: path.parent.name for path in ENGINE}
+    called = {folder_of[name] for _, name in calls(module) if "/" not in name}
+    assert called == FOLDERS[module]
+
+
+def test_only_the_database_names_statements() -> None:
+    for path in sorted((ROOT / "scorer").rglob("*.py")):
+        module = path.relative_to(ROOT / "scorer").with_suffix("").as_posix()
+        if module.startswith("database/"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in OF_SESSIONS
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+                and node.args[0].value in OWN
+            )
+            assert not named, f"{module}:{node.lineno} runs a statement of its own"
+            # runs/plan shows the statements of a run, by name.
+            asks = isinstance(node, ast.Name) and node.id == "statement"
+            assert not asks or module == "runs/plan", f"{module}:{node.lineno} asks for a statement"
 
 
 def test_each_statement_for_the_source_tables_is_called() -> None:
@@ -148,9 +159,11 @@ def test_each_file_of_a_job_is_named_by_its_definition() -> None:
         assert sorted(statements.values()) == sorted(path.name for path in definition.parent.glob("*.sql"))
 
 
-def test_methods_are_named_like_the_one_statement_that_they_run() -> None:
+def test_functions_are_named_like_the_one_statement_that_they_run() -> None:
     of_method: dict[str, list[str]] = {}
-    for module in SESSIONS:
+    for module in FOLDERS:
+        if not module.startswith("database/store/"):
+            continue
         for method, name in calls(module):
             of_method.setdefault(method, []).append(name)
     for method, names in of_method.items():

@@ -465,12 +465,12 @@ def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_judges(
         return look
 
     # After the hospital's tables were read, and after the ledger was read for scores published before.
-    for name in ("opine", "_pool", "reasons_for"):
+    for name in ("predict", "_pool", "reasons_for"):
         monkeypatch.setattr(pipeline, name, looking(name))
     settings = replace(hospital.settings, batch_size=10)
     beside = shadow_run(hospital.job, "one", database=Database(hospital.url, settings), as_of=hospital.noon)
     assert len(beside.pairs) == 30
-    assert held == [(name, []) for _ in range(6) for name in ("opine", "_pool", "reasons_for")]
+    assert held == [(name, []) for _ in range(6) for name in ("predict", "_pool", "reasons_for")]
 
 
 def test_where_outcomes_are_known_a_comparison_measures_both(
