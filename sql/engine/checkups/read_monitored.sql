@@ -1,5 +1,5 @@
 -- The model version of a job that is in production and watched; one row, or none.
--- It was trained when its manifest was created, or, where the manifest does not say, when it was registered.
+-- trained_at: when its manifest was created, or, where the manifest does not say, when it was registered.
 -- Parameters: job.
 SELECT
     m.model_version,
