@@ -26,6 +26,7 @@ from scorer.database.store.runs import (
     end_run,
     give_up_work,
     hold_run,
+    is_run_held,
     is_waiting,
     list_unfinished_runs,
     read_run,
@@ -33,7 +34,7 @@ from scorer.database.store.runs import (
     release_run,
     resume_run,
 )
-from scorer.database.store.server import ServerLoad, is_run_held, mark_position, read_server_load
+from scorer.database.store.server import ServerLoad, mark_position, read_server_load
 from scorer.database.store.ticks import close_breaker
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stopping, UserError
 from scorer.jobs.job import Job

@@ -174,6 +174,70 @@ def test_imports_point_one_way(module: str) -> None:
     assert not upward, f"{module} imports {upward}, which stand above it"
 
 
+# What has no test of its name, and why. At most twenty.
+WITHOUT_A_TEST: dict[str, str] = {}
+MOST_WITHOUT_A_TEST = 20
+TESTS = ROOT / "tests"
+
+
+def test_each_module_has_a_test_of_its_name() -> None:
+    """In its room under unit/ or integration/, or both; those without one stand above, with the reason."""
+    without = {
+        module
+        for module in MODULES
+        if FILES[module].name != "__init__.py"
+        and not any(
+            (TESTS / level / FILES[module].relative_to(PACKAGE).parent / f"test_{FILES[module].name}").exists()
+            for level in ("unit", "integration")
+        )
+    }
+    assert without == set(WITHOUT_A_TEST)
+    assert len(WITHOUT_A_TEST) <= MOST_WITHOUT_A_TEST
+
+
+@pytest.mark.parametrize("room", ["", *sorted(ROOMS)])
+def test_a_room_has_a_dozen_modules(room: str) -> None:
+    assert len(modules_of(room)) <= MOST_MODULES
+
+
+def test_the_package_has_few_entries() -> None:
+    entries = {path.name for path in PACKAGE.iterdir()} - {"__init__.py", "py.typed", "__pycache__", "README.md"}
+    assert len(entries) <= MOST_ENTRIES
+
+
+LONGEST_MODULE = 400
+LONGEST_FUNCTION = 60
+MOST_PARAMETERS = 8
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"log.events"}))
+def test_modules_and_functions_are_short(module: str) -> None:
+    assert len(FILES[module].read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+    for node in ast.walk(tree_of(FILES[module])):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{module}.{node.name} is too long"
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            own = [each for each in arguments if each.arg not in {"self", "cls"}]
+            assert len(own) <= MOST_PARAMETERS, f"{module}.{node.name} takes too much"
+
+
+def test_the_pipeline_fits_a_screen() -> None:
+    assert len(FILES["scoring.pipeline"].read_text(encoding="utf-8").splitlines()) < 120
+
+
+def test_no_room_is_imported_in_a_circle() -> None:
+    def room_of(module: str) -> str:
+        return max((room for room in PACKAGES if module == room or module.startswith(f"{room}.")), key=len, default="")
+
+    left = {room: set[str]() for room in PACKAGES}
+    for module in MODULES:
+        left[room_of(module)] |= {room_of(other) for other in imported_modules(module)} - {room_of(module)}
+    while free := [room for room, needs in left.items() if not needs]:
+        left = {room: needs - set(free) for room, needs in left.items() if room not in free}
+    assert not left
+
+
 @pytest.mark.parametrize("module", STEPS)
 def test_steps_of_the_pipeline_know_nothing_of_each_other(module: str) -> None:
     assert not imported_modules(module) & set(STEPS)
@@ -194,12 +258,14 @@ def test_imports_inside_functions_are_for_the_weight_of_commands_alone() -> None
     # plots: matplotlib comes with the extra `training`.
     # boosting: an import that fails is told in a sentence.
     # cluster: Dask comes with the extra `dask`.
+    # status: `scorer status` waits for no SQLAlchemy, which its types alone would need.
     assert inside == COMMAND_LINE - {"cli.main"} | {
         "registry.boosting",
         "runs.cluster",
         "scoring.validation.rule_engine",
         "evaluation.plots",
         "training.search_report",
+        "database.store.status",
     }
 
 

@@ -154,9 +154,8 @@ def test_many_batches_and_workers_give_the_same_bits(wards: Any, make_database: 
     name = wards.one("SELECT current_database()")
     wards.close()
     other = type(wards)(
-        database=Database(
-            make_database(name), Settings(home=wards.settings.home, jobs_dir=wards.settings.jobs_dir, batch_size=3)
-        ),
+        url=make_database(name),
+        settings=Settings(home=wards.settings.home, jobs_dir=wards.settings.jobs_dir, batch_size=3),
         job=wards.job,
     )
     try:

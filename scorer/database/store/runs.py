@@ -236,3 +236,8 @@ def list_unsettled(session: Session, job: Job, *, model_versions: tuple[str, ...
 def list_orphans(session: Session, job: Job) -> list[str]:
     """Entities that do not exist, as far as that is known and was not mended."""
     return [row.entity_id for row in session.all("list_orphans", job=job.name)]
+
+
+def is_run_held(session: Session, run_id: int) -> bool:
+    """Whether a living process carries the run."""
+    return bool(session.one("is_run_held", run_id=run_id).held)

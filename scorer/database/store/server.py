@@ -24,11 +24,6 @@ def mark_position(session: Session) -> Position:
     return Position(cluster=str(row.cluster), timeline=row.timeline, database=row.database, written=row.written)
 
 
-def is_run_held(session: Session, run_id: int) -> bool:
-    """Whether a living process carries the run."""
-    return bool(session.one("is_run_held", run_id=run_id).held)
-
-
 @dataclass(frozen=True, slots=True)
 class ServerLoad:
     """What others, and we, do in the database just now; None for what may not be seen."""

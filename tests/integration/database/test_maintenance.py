@@ -577,10 +577,10 @@ def test_a_crash_in_the_middle_leaves_nothing_half(ledger: Ledger, monkeypatch: 
 def test_an_upkeep_that_is_killed_while_it_waits_is_ended_by_the_next(ledger: Ledger) -> None:
     expired(ledger)
     program = (
-        "from datetime import timedelta; from scorer.database.upkeep import maintenance as upkeep; from scorer.config import Settings; "
-        "import sys; "
+        "from datetime import timedelta; from scorer.database.upkeep import maintenance as upkeep; import sys; "
+        "from scorer.config import Settings; from scorer.database.connection import Database; "
         "kept = Settings(keep_ledger=timedelta(days=200), lock_timeout=timedelta(minutes=5)); "
-        "upkeep.maintain(sys.argv[1], kept, dry_run=False, tell=print)"
+        "upkeep.maintain(Database(sys.argv[1], kept), dry_run=False, tell=print)"
     )
     with closing(ledger.connect()) as reading, reading.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM scorer.scores")

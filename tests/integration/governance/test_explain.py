@@ -26,7 +26,7 @@ from scorer.jobs.publication import Decline, Declining, Reasoning, Split
 from scorer.registry.declining import Baseline, fit
 from scorer.registry.ensemble import Ensemble, Linear
 from scorer.scoring import challenger
-from scorer.scoring import stored_reasons as reasoning
+from scorer.scoring import reasons as reasoning
 from scorer.types.arrays import Features
 
 VISITS = 30
@@ -110,7 +110,7 @@ def test_the_reasons_are_the_same_in_whatever_batch(scored: Any, make_database: 
     scored._connection = None
     twin = make_database(scored.url.split("?")[0].rsplit("/", 1)[1])
     scored.run()
-    other = replace(scored, database=Database(twin, replace(scored.settings, batch_size=7)), _connection=None)
+    other = replace(scored, url=twin, settings=replace(scored.settings, batch_size=7), _connection=None)
     other.run()
     query = (
         "SELECT entity_id, rank, kind, feature, value, encode(float8send(contribution), 'hex'), observation_id "

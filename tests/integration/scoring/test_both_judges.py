@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from scorer.config import Settings
-from scorer.database.connection import Database
 
 # What is recorded of a run, without the times and numbers that differ from one run to the next.
 RECORDED = (
@@ -45,7 +44,8 @@ def test_both_judges_leave_the_same_in_the_database(
     hospital: Any, make_database: Callable[[str], str], template: str, tmp_path: Path
 ) -> None:
     other = type(hospital)(
-        database=Database(make_database(template), Settings(home=tmp_path / "other", validation="great_expectations")),
+        url=make_database(template),
+        settings=Settings(home=tmp_path / "other", validation="great_expectations"),
         job=hospital.job,
     )
     hospital.settings = replace(hospital.settings, validation="compiled")
