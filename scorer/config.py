@@ -1,4 +1,4 @@
-"""Settings: each option declared once, with its meaning; file < environment < arguments.
+"""Settings: each option declared once, with its meaning; file < credentials < environment < arguments.
 
 Try it: `SCORER_CONFIG=scorer.toml scorer check` names every bad option and where it came from.
 """
@@ -19,13 +19,31 @@ from typing import Any
 from scorer.errors import UserError
 
 SYSTEM_CONFIG = Path("/etc/scorer/scorer.toml")
-_MAY_BE_SECRET = ("database_url", "read_url")  # read from credentials too, for the passwords in them
+_MAY_BE_SECRET = ("database_url", "read_url")  # read from credentials too, since they may hold a password
+
+_SPAN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*")
+_SHORTEST = timedelta(milliseconds=1)
+_SECONDS = {
+    "ms": 0.001,
+    "s": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "minutes": 60.0,
+    "h": 3600.0,
+    "hour": 3600.0,
+    "hours": 3600.0,
+    "d": 86400.0,
+    "day": 86400.0,
+    "days": 86400.0,
+}
 
 
 def option(default: Any, meaning: str, *, choices: tuple[str, ...] = (), least: int = 1) -> Any:
-    """A field of Settings with its default and, for --help and scorer.toml, its meaning; where it has `choices`, it is one of them.
+    """A field of Settings, with its default and its `meaning`, which --help and scorer.toml show.
 
-    A whole number is at least `least`.
+    Its value is one of `choices`, where there are any; a whole number is at least `least`.
     """
     return field(default=default, metadata={"meaning": meaning, "choices": choices, "least": least})
 
@@ -126,7 +144,7 @@ class Settings:
 
     @property
     def home_dir(self) -> Path:
-        """`home`, or /var/lib/scorer for root, or $XDG_DATA_HOME/scorer for anybody else."""
+        """`home`; unset, /var/lib/scorer for root and $XDG_DATA_HOME/scorer for other users."""
         if self.home is not None:
             return self.home
         if os.geteuid() == 0:
@@ -135,13 +153,13 @@ class Settings:
 
     @property
     def proofs_dir(self) -> Path:
-        """Where it is recorded which compiled rules were proved: under $CACHE_DIRECTORY, as systemd names it, or under home."""
+        """Where proofs of compiled rules are recorded: in $CACHE_DIRECTORY, which systemd sets, or in home."""
         cache = os.environ.get("CACHE_DIRECTORY", "").split(":")[0]
         return (Path(cache) if cache else self.home_dir) / "proofs"
 
     @property
     def retry_waits(self) -> tuple[float, ...]:
-        """Seconds before each new try, growing evenly in ratio from the first wait to the last.
+        """Seconds before each retry, growing by a constant factor from the first wait to the last.
 
         >>> [round(wait, 2) for wait in Settings().retry_waits]
         [1.0, 3.16, 10.0]
@@ -152,9 +170,9 @@ class Settings:
 
 
 def load_settings(*, environment: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
-    """The settings in force: the file's, over them the environment's, over them those `arguments` that are not None.
+    """Read the settings: file, then credentials, environment and `arguments` that are not None on top.
 
-    Raises UserError, in one sentence, for an unknown option or a value that cannot be read.
+    Raises UserError where an option is unknown or a value cannot be read.
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
@@ -188,7 +206,7 @@ def _from_credentials(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _credential(path: Path) -> Any:
-    """The option that the file of this name holds; None where there is no such file."""
+    """Read the option that the file is named for; None where there is no such file."""
     try:
         content = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -213,8 +231,8 @@ def _parsed(name: str, value: Any, *, where: str) -> Any:
         hint = f'did you mean "{nearest[0]}"?' if nearest else f"the options are {', '.join(sorted(known))}."
         raise UserError(f"{where} is not an option of scorer; {hint}")
     kind = known[name]
-    told = next(each.metadata for each in fields(Settings) if each.name == name)
-    choices = told["choices"]
+    metadata = next(each.metadata for each in fields(Settings) if each.name == name)
+    choices = metadata["choices"]
     if choices and value not in choices:
         raise UserError(f'{where}: "{value}" is not one of {", ".join(choices)}.')
     if "timedelta" in kind:
@@ -222,7 +240,7 @@ def _parsed(name: str, value: Any, *, where: str) -> Any:
     if kind == "bool":
         return _truth(value, where=where)
     if "int" in kind:
-        return _whole_number(value, where=where, least=told["least"])
+        return _whole_number(value, where=where, least=metadata["least"])
     if not isinstance(value, str) or not value:
         raise UserError(f"{where} must be text in quotes, and not empty.")  # the value may be a password
     return _path(value, where=where) if "Path" in kind else value
@@ -250,35 +268,14 @@ def _whole_number(value: Any, *, where: str, least: int) -> int:
 
 
 def shipped_root() -> Path:
-    """The folder that holds the shipped sql/, expectations/ and models/, whether in a checkout or in a wheel's install."""
+    """The folder with the shipped sql/, expectations/ and models/, in a checkout or an installed wheel."""
     return Path(str(resources.files("scorer.sql"))).parent
 
 
-_SECONDS = {
-    "ms": 0.001,
-    "s": 1.0,
-    "second": 1.0,
-    "seconds": 1.0,
-    "min": 60.0,
-    "minute": 60.0,
-    "minutes": 60.0,
-    "h": 3600.0,
-    "hour": 3600.0,
-    "hours": 3600.0,
-    "d": 86400.0,
-    "day": 86400.0,
-    "days": 86400.0,
-}
-
-
-_SPAN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*")
-
-
-_SHORTEST = timedelta(milliseconds=1)
-
-
 def parse_span(text: str, *, where: str) -> timedelta:
-    """The span that `text` names, a millisecond or more; `where` says in the error which setting it came from.
+    """Read a span of time such as "6 h".
+
+    Raises UserError, which begins with `where`, where `text` is no span, or one shorter than a millisecond.
 
     >>> parse_span("6 h", where="valid_for")
     datetime.timedelta(seconds=21600)

@@ -1,7 +1,7 @@
-"""What the operator can mend, apart from bugs.
+"""What an operator can correct, apart from bugs.
 
-A UserError carries one sentence: what is wrong, where, and what to do. The command line prints it and exits
-with 1. Any other exception is a bug: traceback, exit 70.
+A UserError carries one sentence: what is wrong, where, and what to do. The command line prints it and exits with 1. Any other exception
+is a bug: traceback, exit 70.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Something the operator can mend."""
+    """Something that an operator can correct."""
 
 
 class DatabaseUnavailable(UserError):
-    """The database did not answer, or asked us to try again: worth waiting for (`sqlstate` says which)."""
+    """The database did not answer, or asked to be tried again: worth waiting for.
+
+    `sqlstate` says which; None where nothing was heard.
+    """
 
     def __init__(self, sentence: str, *, sqlstate: str | None = None) -> None:
         super().__init__(sentence)
@@ -22,16 +25,22 @@ class DatabaseUnavailable(UserError):
 
     @property
     def answers(self) -> bool:
-        """Whether the database is there, and merely could not do it now: a lock, a deadlock, a serialization failure, a wait too long."""
+        """Whether the database is there and only could not do it now.
+
+        That is a serialization failure, a deadlock, a lock that was not free, or a transaction that stood idle for too long.
+        """
         return self.sqlstate in {"40001", "40P01", "55P03", "25P03"}
 
 
 class DatabaseBusy(UserError):
-    """Others needed the database for longer than a run's patience: it stopped, and nothing is wrong with the job."""
+    """Others needed the database for longer than `neighbour_patience`: the run stopped.
+
+    Nothing is wrong with the job.
+    """
 
 
 class RunStopped(UserError):
-    """A rule whose action is `fail` was broken: the run stops and the batch in hand publishes nothing.
+    """A rule whose action is `fail` was broken: the run stops, the batch in hand publishes nothing.
 
     `results` are the RuleResults of that suite, to be recorded although the batch is rolled back.
     """
@@ -42,11 +51,14 @@ class RunStopped(UserError):
 
 
 class Stopping(Exception):
-    """We were asked to stop: what is not committed is rolled back, and the run is left to the next process."""
+    """The process was asked to stop.
+
+    What is not committed is rolled back, and the run is left to the next process.
+    """
 
 
 class StatementFailed(Exception):
-    """A statement failed in a way that is a bug of ours or of a job's SQL.
+    """A statement failed in a way that is a bug of the program's or of a job's SQL.
 
-    Says the SQLSTATE and the constraint, if any, and not the server's own words, which may quote a patient's values.
+    Its text is the SQLSTATE and the constraint, if any. The server's own words are left out: they may quote a patient's values.
     """

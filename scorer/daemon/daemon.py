@@ -37,7 +37,7 @@ from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
 from scorer.log import events
-from scorer.log.logger import hear_threads, say
+from scorer.log.logger import report_thread_bugs, say
 from scorer.monitoring.health import Address, Health
 from scorer.registry.model import keep_to_one_thread
 
@@ -75,7 +75,7 @@ class Daemon:
         These must be blocked in every thread that there is: whoever imports the numerical libraries starts some.
         """
         faulthandler.enable()  # where the watchdog ends us, the journal says which thread hung
-        hear_threads()
+        report_thread_bugs()
         keep_to_one_thread()
         say(_log, events.DAEMON_STARTED, version=__version__)
         self._serve_health()

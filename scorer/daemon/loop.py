@@ -121,7 +121,7 @@ class Loop:
         try:
             self.end()
         except Exception as error:  # noqa: BLE001 - a thread's edge
-            self._bugs.tell(error, job=self.liveness.name)
+            self._bugs.report(error, job=self.liveness.name)
         finally:
             self._outage.forget(self.liveness.name)
 
@@ -159,7 +159,7 @@ class Loop:
             Loop._wait(self, self._rest())
 
     def _stumbles(self, error: Exception) -> None:
-        self._bugs.tell(error, job=self.liveness.name)
+        self._bugs.report(error, job=self.liveness.name)
         self.close()
 
     def _kept_by(self, error: DatabaseUnavailable) -> None:

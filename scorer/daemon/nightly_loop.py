@@ -154,7 +154,7 @@ class NightlyLoop(Loop):
                 return  # it stays begun: whoever looks next does it anew
             error = str(failed)
         except Exception as failed:  # noqa: BLE001 - one chore's bug does not keep the others from being done
-            self._bugs.tell(failed, job=job.name)
+            self._bugs.report(failed, job=job.name)
             self._end(job, chore, night=night, error=f"a bug: {type(failed).__name__}", told=True)
             return
         self._end(job, chore, night=night, error=error)

@@ -21,7 +21,7 @@ from scorer.evaluation.plots import require_plots
 from scorer.evaluation.records import record
 from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job
-from scorer.registry.artefacts import open_version, production_pipeline
+from scorer.registry.artefacts import open_production, open_version
 from scorer.registry.model import LoadedModel
 
 
@@ -88,7 +88,7 @@ def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Callable[
 
 def _model(job: Job, model_version: str | None, session: Session, *, settings: Settings) -> LoadedModel:
     if model_version is None:
-        return production_pipeline(job, session, settings=settings)
+        return open_production(job, session, settings=settings)
     return open_version(job, read_model(session, job.name, model_version), session, settings=settings)
 
 

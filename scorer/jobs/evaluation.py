@@ -1,4 +1,4 @@
-"""How a job's model is measured: what an alarm is worth, from which band on the job alarms, by which subgroups figures are given."""
+"""How a job's model is measured: [utility], `alarm` and [evaluation] of job.toml."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from scorer.jobs.toml_table import TomlTable
 
 @dataclass(frozen=True, slots=True)
 class Utility:
-    """[utility]: hours relative to the event, and what an alarm or a silence is worth there.
+    """[utility]: what an alarm, or no alarm, is worth at an hour relative to the event.
 
-    The names and defaults are those of the PhysioNet 2019 challenge (Reyna et al., Crit Care Med 2020;48:210-217). An alarm is worth
-    nothing at `dt_early`, `max_u_tp` at `dt_optimal` and nothing at `dt_late`, on straight lines between; silence costs nothing until
-    `dt_optimal` and `min_u_fn` at `dt_late`. For an entity without the event an alarm is worth `u_fp`, a silence `u_tn`.
+    The names and defaults are those of the PhysioNet 2019 challenge (Reyna et al., Crit Care Med 2020;48:210-217). Times are hours after
+    the event. An alarm is worth nothing at `dt_early`, `max_u_tp` at `dt_optimal` and nothing at `dt_late`, on straight lines between. No
+    alarm costs nothing until `dt_optimal` and `min_u_fn` at `dt_late`. For an entity without the event an alarm is worth `u_fp`, no alarm
+    `u_tn`.
     """
 
     dt_early: float = -12.0
@@ -29,7 +30,10 @@ class Utility:
 
 @dataclass(frozen=True, slots=True)
 class Subgroups:
-    """[evaluation.subgroups]: entities by an attribute, a text's values or a number's bands between `edges` (empty for a text)."""
+    """[evaluation.subgroups]: entities grouped by an attribute.
+
+    By a text's values, where `edges` is empty; else by a number's intervals between `edges`.
+    """
 
     attribute: str
     edges: tuple[float, ...] = ()
@@ -37,7 +41,7 @@ class Subgroups:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """How a job's model is measured. `alarm` is a band, the job alarming from it on; None where nothing is said of it."""
+    """How a job's model is measured; `alarm` is the lowest band that alarms, None where job.toml has none."""
 
     utility: Utility | None = None
     alarm: str | None = None
@@ -45,7 +49,10 @@ class Measures:
 
 
 def read_measures(table: TomlTable, *, bands: tuple[str, ...]) -> Measures:
-    """What job.toml says in `alarm` (one of `bands`, highest first, but the last), [utility] and [evaluation], all optional."""
+    """Read `alarm`, [utility] and [evaluation] of job.toml, all optional; `bands` are highest first.
+
+    Raises UserError where `alarm` is not a band above the lowest, or a section makes no sense.
+    """
     evaluation = table.table("evaluation", required=False)
     groups = evaluation.table("subgroups", required=False)
     measures = Measures(

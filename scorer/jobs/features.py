@@ -1,4 +1,7 @@
-"""The names of a job's features, in the order of the matrix's columns, and what each is made of."""
+"""A job's features: [codes] and [features] of job.toml, and the names of the matrix's columns.
+
+Pure: the registry needs the names without NumPy. scoring/features.py computes the values.
+"""
 
 from __future__ import annotations
 
@@ -13,60 +16,6 @@ from scorer.errors import UserError
 from scorer.jobs.toml_table import TomlTable
 from scorer.jobs.training import ATTRIBUTES
 
-_MICROSECOND = timedelta(microseconds=1)
-_UNITS = {"h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
-
-
-def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
-    """The names of the matrix's columns, in order. Raises UserError where one is named twice."""
-    names = [
-        *(name for name, _ in _of_observations(spec)),
-        *spec.numbers,
-        *(f"hours_since_{name}" for name in spec.hours_since),
-        *(f"{name}={value}" for name, values in spec.categories for value in values),
-    ]
-    for name, times in Counter(names).items():
-        if times > 1:
-            raise UserError(f'The feature "{name}" stands {times} times in [features] of job.toml; name it once.')
-    return tuple(names)
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """What a feature of observations is made of."""
-
-    code: str
-    statistic: str
-    window: timedelta | None
-    group: str
-
-
-def columns(spec: FeatureSpec) -> dict[str, Column]:
-    """By its name, what each feature of observations is made of; those of attributes are not among them."""
-    return dict(_of_observations(spec))
-
-
-def _of_observations(spec: FeatureSpec) -> Iterator[tuple[str, Column]]:
-    for group in spec.groups:
-        for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows):
-            yield f"{code}_{statistic}_{_window_text(window)}", Column(code, statistic, window, group=group.name)
-
-
-def _window_text(window: timedelta | None) -> str:
-    """A window as it stands in a feature's name: in the largest of h, min, s, ms and us that needs no fraction.
-
-    >>> [_window_text(timedelta(hours=hours)) for hours in (6, 24, 1.5, 720)]
-    ['6h', '24h', '90min', '720h']
-    >>> _window_text(None)
-    'stay'
-    """
-    if window is None:
-        return WHOLE_STAY
-    length = window // _MICROSECOND
-    unit, size = next((unit, size) for unit, size in _UNITS.items() if length % size == 0)
-    return f"{length // size}{unit}"
-
-
 STATISTICS = (
     "last",
     "first",
@@ -80,14 +29,15 @@ STATISTICS = (
     "outside",
     "distance",
 )
-
-
 WHOLE_STAY = "stay"
+
+_MICROSECOND = timedelta(microseconds=1)
+_UNITS = {"h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An observation type that the job knows; limits beyond which no value can be real."""
+    """An observation type that the job knows, with the limits beyond which no value can be real."""
 
     name: str
     unit: str
@@ -97,7 +47,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class FeatureGroup:
-    """Every code x every statistic x every window; a window is a trailing span, or None for the whole stay. By `name` a search takes it."""
+    """Every code x every statistic x every window.
+
+    A window is a trailing span, or None for the whole stay. A search selects a group by its `name`.
+    """
 
     codes: tuple[str, ...]
     statistics: tuple[str, ...]
@@ -107,7 +60,7 @@ class FeatureGroup:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """The features of a job, in the order of the matrix."""
+    """The features of a job, in the order of the matrix's columns."""
 
     groups: tuple[FeatureGroup, ...]
     numbers: tuple[str, ...]
@@ -116,12 +69,41 @@ class FeatureSpec:
 
     @property
     def group_names(self) -> tuple[str, ...]:
-        """The groups that have a name, each once, and that of the attributes' features."""
+        """The named groups of observations, each name once, and the group of attributes."""
         return (*dict.fromkeys(group.name for group in self.groups if group.name), ATTRIBUTES)
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a feature of observations is computed from."""
+
+    code: str
+    statistic: str
+    window: timedelta | None
+    group: str
+
+
+def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
+    """The names of the matrix's columns, in order. Raises UserError where a name occurs twice."""
+    names = [
+        *(name for name, _ in _of_observations(spec)),
+        *spec.numbers,
+        *(f"hours_since_{name}" for name in spec.hours_since),
+        *(f"{name}={value}" for name, values in spec.categories for value in values),
+    ]
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise UserError(f'The feature "{name}" stands {times} times in [features] of job.toml; name it once.')
+    return tuple(names)
+
+
+def columns(spec: FeatureSpec) -> dict[str, Column]:
+    """What each feature of observations is computed from, by its name; without features of attributes."""
+    return dict(_of_observations(spec))
+
+
 def read_codes(table: TomlTable) -> tuple[Code, ...]:
-    """Read [[codes]] of job.toml. Raises UserError where one is named twice or its limits make no sense."""
+    """Read [codes] of job.toml. Raises UserError where the limits of a code make no sense."""
     codes = []
     for name in table.names():
         code = table.table(name)
@@ -132,7 +114,7 @@ def read_codes(table: TomlTable) -> tuple[Code, ...]:
 
 
 def read_features(table: TomlTable) -> FeatureSpec:
-    """Read [features] of job.toml. Raises UserError where a group names what is not there."""
+    """Read [features] of job.toml. Raises UserError where a group names an unknown statistic or window."""
     categories = table.table("categories", required=False)
     spec = FeatureSpec(
         groups=tuple(_group(group) for group in table.tables("groups")),
@@ -163,3 +145,24 @@ def _group(table: TomlTable) -> FeatureGroup:
         )
     table.finish()
     return group
+
+
+def _of_observations(spec: FeatureSpec) -> Iterator[tuple[str, Column]]:
+    for group in spec.groups:
+        for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows):
+            yield f"{code}_{statistic}_{_window_text(window)}", Column(code, statistic, window, group=group.name)
+
+
+def _window_text(window: timedelta | None) -> str:
+    """A window as it stands in a feature's name: in the largest unit that needs no fraction.
+
+    >>> [_window_text(timedelta(hours=hours)) for hours in (6, 24, 1.5, 720)]
+    ['6h', '24h', '90min', '720h']
+    >>> _window_text(None)
+    'stay'
+    """
+    if window is None:
+        return WHOLE_STAY
+    length = window // _MICROSECOND
+    unit, size = next((unit, size) for unit, size in _UNITS.items() if length % size == 0)
+    return f"{length // size}{unit}"

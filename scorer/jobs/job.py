@@ -1,10 +1,10 @@
-"""A job: its definition, statements and suites, read from files; knows its version.
+"""A job: its definition, statements and suites, read from files, and its version.
 
 A job is a folder of the same shape in either of two places, the site's `jobs_dir` and then the shipped one:
 
     sql/<job>/job.toml and its statements    expectations/<job>/*.json    models/<job>/<version>/
 
-Its version is a hash of all that decides what it publishes. The shipped job.toml says what each key means.
+Its version is a hash of everything that decides what it publishes. The shipped job.toml says what each key means.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from scorer.errors import UserError
 from scorer.jobs.evaluation import Measures, read_measures
 from scorer.jobs.features import Code, FeatureSpec, read_codes, read_features
 from scorer.jobs.monitoring import Limits
-from scorer.jobs.publication import Declining, Reasoning, Split
+from scorer.jobs.publication import Bands, Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
 from scorer.jobs.toml_table import TomlTable
 from scorer.jobs.training import Recipe, SearchSpec, require_groups
 from scorer.types.enums import Action
 
-# Raised when the same definition comes to mean other features or verdicts, so that every job's version changes with it.
+# Increased when the same definition comes to mean other features or rule results: every job's version changes with it.
 MEANING = 1
 
 REQUIRED_STATEMENTS = ("due", "observations")
@@ -64,29 +64,16 @@ class Task(StrEnum):
 
 
 class DueAgain(StrEnum):
-    """When an entity that has a score is due again, knowledge having moved on."""
+    """When an entity that has a score gets another."""
 
-    CHANGE = "change"  # its inputs changed, or its score expired
-    EVERY_RUN = "every run"  # always
-    EXPIRY = "expiry"  # its score expired
-
-
-@dataclass(frozen=True, slots=True)
-class Bands:
-    """Risk bands: the name whose limit is the highest one that the score is above, else the lowest name."""
-
-    limits: tuple[tuple[str, float], ...]
-    lowest: str
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The bands, highest first."""
-        return *(name for name, _ in self.limits), self.lowest
+    CHANGE = "change"  # when its inputs changed, or its score expired
+    EVERY_RUN = "every run"  # at every run
+    EXPIRY = "expiry"  # when its score expired
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as its files stand."""
+    """A job, as its files define it."""
 
     name: str
     version: str
@@ -119,23 +106,23 @@ class Job:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What a job version is, for the database to keep: job.toml, statements and suites as they stood."""
+        """What the database keeps of a job version: job.toml, statements and suites."""
         return {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
 
 
 def roots(jobs_dir: Path | None) -> tuple[Path, ...]:
-    """Where jobs are looked for, in order."""
+    """The folders in which jobs are looked for, in order."""
     return (shipped_root(),) if jobs_dir is None else (jobs_dir, shipped_root())
 
 
 def job_names(jobs_dir: Path | None) -> tuple[str, ...]:
-    """The jobs there are, in alphabetical order."""
+    """The names of all jobs, in alphabetical order."""
     found = {path.parent.name for root in roots(jobs_dir) for path in root.glob("sql/*/job.toml")}
     return tuple(sorted(found.difference(RESERVED)))
 
 
 def load_job(name: str, *, jobs_dir: Path | None = None) -> Job:
-    """The job called `name`. Raises UserError, in one sentence, where a file is missing or cannot be understood."""
+    """Read the job called `name`. Raises UserError where there is none, or a file is missing or wrong."""
     if name in RESERVED:
         raise UserError(
             f'A job cannot be called "{name}": sql/{name}/ holds the program\'s own statements; give it another name.'
@@ -153,9 +140,9 @@ def load_job(name: str, *, jobs_dir: Path | None = None) -> Job:
 
 
 def job_of(name: str, version: str, definition: Mapping[str, Any], *, model_folder: Path) -> Job:
-    """The job as it stood at a version, from the definition that the database keeps of it.
+    """Read the job as it was at a version, from the `definition` that the database kept.
 
-    Raises UserError where this program cannot understand the definition, or gives it another meaning than the one that kept it.
+    Raises UserError where this program cannot read the definition, or computes another version from it.
     """
     where = f"Version {version} of job {name}"
     statements, suites = definition.get("statements"), definition.get("suites")
@@ -164,7 +151,7 @@ def job_of(name: str, version: str, definition: Mapping[str, Any], *, model_fold
     text = str(definition.get("job.toml", ""))
     table = _table(text, where=where)
     table.table("statements").take_all()
-    job = _made(name, text, table, statements=statements, suites=suites, model_folder=model_folder, where=where)
+    job = _built(name, text, table, statements=statements, suites=suites, model_folder=model_folder, where=where)
     if job.version != version:
         raise UserError(f"{where} means something else to this program than to the one that scored by it.")
     return job
@@ -173,7 +160,7 @@ def job_of(name: str, version: str, definition: Mapping[str, Any], *, model_fold
 def _read(name: str, root: Path, path: Path) -> Job:
     text = _read_text(path)
     table = _table(text, where=str(path))
-    return _made(
+    return _built(
         name,
         text,
         table,
@@ -191,7 +178,7 @@ def _table(text: str, *, where: str) -> TomlTable:
         raise UserError(f"{where} is not valid TOML: {error}.") from error
 
 
-def _made(
+def _built(
     name: str,
     text: str,
     table: TomlTable,
@@ -201,10 +188,12 @@ def _made(
     model_folder: Path,
     where: str,
 ) -> Job:
-    """The job that a definition's `table` tells; its statements were taken out of it before."""
+    """The job of a definition's `table`, from which [statements] were taken already."""
     schedule = table.table("schedule")
     actions = table.table("actions", required=False)
-    bands = _bands(table.optional_table("bands"))
+    bands_table = table.optional_table("bands")
+    bands = None if bands_table is None else Bands.read(bands_table)
+    band_names = () if bands is None else bands.names
     job = Job(
         name=name,
         version=_version(text, statements, suites),
@@ -229,13 +218,13 @@ def _made(
         text=text,
         model_folder=model_folder,
         first_model=table.text("first_model", default="") or None,
-        reasons=Reasoning.read(table.table("reasons", required=False), bands=() if bands is None else bands.names),
+        reasons=Reasoning.read(table.table("reasons", required=False), bands=band_names),
         declining=Declining.read(table.table("declining", required=False)),
         split=Split.read(table.table("challenger", required=False)),
         training=Recipe.read(table.table("training", required=False)),
         search=SearchSpec.read(table.table("search", required=False)),
         limits=Limits.read(table.table("monitoring", required=False)),
-        measures=read_measures(table, bands=() if bands is None else bands.names),
+        measures=read_measures(table, bands=band_names),
     )
     schedule.finish()
     actions.finish()
@@ -280,14 +269,3 @@ def _suite(path: Path) -> dict[str, Any]:
 def _version(definition: str, statements: Mapping[str, str], suites: Mapping[str, dict[str, Any]]) -> str:
     content = json.dumps([MEANING, definition, dict(statements), dict(suites)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _bands(table: TomlTable | None) -> Bands | None:
-    if table is None:
-        return None
-    lowest = table.text("lowest")
-    above = table.table("above")
-    limits = sorted(((name, above.number(name)) for name in above.names()), key=lambda limit: -limit[1])
-    above.finish()
-    table.finish()
-    return Bands(limits=tuple(limits), lowest=lowest)

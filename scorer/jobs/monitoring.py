@@ -1,4 +1,4 @@
-"""When a job's model in production has moved too far from what it was trained on, or has become too old."""
+"""From when a model in production has drifted or is due for training: [monitoring] of job.toml."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from scorer.jobs.toml_table import TomlTable
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """[monitoring]: from when on a model in production has drifted, foretells worse, says always the same, or is due for training.
+    """[monitoring]: the limits from which on a model in production needs attention.
 
-    Drift and new observation types are looked for in the last `window`, live figures in the last `outcomes_window`. Drift is told of
-    `min_entities` at least: an entity's hours are alike, so that every index of a few entities' many hours would be large. A model has
-    drifted where the population stability index of its scores, or of at least `features_share` of its features (and of one), reaches
-    `psi`. It foretells worse where its AUROC lies below the lower end of the cross-validated one's interval, by `performance_loss` at
-    least, and by more than chance. `constant_share` of the newest scores, one an entity, being one value is a constant score.
+    Drift: the population stability index of the scores, or of at least `features_share` of the features (and at least one), reaches `psi`
+    in the last `window`. It is computed from `min_entities` or more, since the hours of one entity are alike and a few entities always
+    give a large index.
+    Performance: in the last `outcomes_window` the AUROC is below the lower end of the cross-validated interval, by at least
+    `performance_loss` and by more than chance.
+    Constant score: `constant_share` of the newest scores, one per entity, are the same value.
+    New observation type: `new_code_rows` rows in the last `window`. Age: `retrain_after` since the training.
     """
 
     psi: float = 0.25
@@ -33,7 +35,10 @@ class Limits:
 
     @classmethod
     def read(cls, table: TomlTable) -> Limits:
-        """As job.toml says; the usual ones, where it does not."""
+        """Read [monitoring]; what it leaves out has its default.
+
+        Raises UserError where a limit makes no sense.
+        """
         usual = cls()
         limits = cls(
             psi=table.number("psi", default=usual.psi),

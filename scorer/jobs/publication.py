@@ -1,4 +1,4 @@
-"""What a job tells beside a score, or instead of it: its reasons, that the model declines, and what a challenger may publish."""
+"""What a job publishes with a score or instead: [bands], [reasons], [declining], [challenger]."""
 
 from __future__ import annotations
 
@@ -17,20 +17,49 @@ class Decline(StrEnum):
     """What a model may decline on."""
 
     UNLIKE = "unlike"  # the inputs are unlike the training data
-    EMPTY = "empty"  # the conformal set holds neither class: the score is as rare among the one as among the other
+    EMPTY = "empty"  # the conformal set holds neither class: the score is rare in both
     UNDECIDED = "undecided"  # the conformal set holds both classes
 
 
 @dataclass(frozen=True, slots=True)
+class Bands:
+    """[bands]: the names of ranges of the score.
+
+    A score has the name with the highest limit that it is above, else the lowest name. `limits` are highest first.
+    """
+
+    limits: tuple[tuple[str, float], ...]
+    lowest: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The bands, highest first."""
+        return *(name for name, _ in self.limits), self.lowest
+
+    @classmethod
+    def read(cls, table: TomlTable) -> Bands:
+        """Read [bands]."""
+        lowest = table.text("lowest")
+        above = table.table("above")
+        limits = sorted(((name, above.number(name)) for name in above.names()), key=lambda limit: -limit[1])
+        above.finish()
+        table.finish()
+        return cls(limits=tuple(limits), lowest=lowest)
+
+
+@dataclass(frozen=True, slots=True)
 class Reasoning:
-    """[reasons]: the bands whose scores are stored with their reasons, and how many features those name."""
+    """[reasons]: the bands whose scores are stored with reasons, and how many features those name."""
 
     bands: tuple[str, ...] = ()
     top: int = 5
 
     @classmethod
     def read(cls, table: TomlTable, *, bands: Sequence[str]) -> Reasoning:
-        """As job.toml says; the highest of the job's `bands` (highest first), where it does not."""
+        """Read [reasons]; by default the highest of the job's `bands`, which are highest first.
+
+        Raises UserError where a band is not the job's.
+        """
         named = table.texts("bands", default=bands[:1])
         reasoning = cls(bands=named, top=table.positive("top", default=cls().top))
         table.finish()
@@ -43,10 +72,10 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Declining:
-    """[declining]: the level of the conformal set, what to decline on, and how much of what is like the training data may be.
+    """[declining]: on what a model declines, and the two levels that decide it.
 
-    The true class is outside the set for a share of at most `alpha` of each class. `share` bounds the part of the training data that
-    would be declined as unlike itself.
+    At level `alpha` the true class is outside the conformal set for at most this share of each class. `share` is the largest part of the
+    training data that would itself be declined as unlike the training data.
     """
 
     alpha: float = 0.1
@@ -55,7 +84,7 @@ class Declining:
 
     @classmethod
     def read(cls, table: TomlTable) -> Declining:
-        """As job.toml says, and the defaults where it does not."""
+        """Read [declining]; what it leaves out has its default."""
         plain = cls()
         declining = cls(
             alpha=_share(table, "alpha", plain.alpha),
@@ -70,13 +99,13 @@ class Declining:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """[challenger]: the share of entities whose published score is the challenger's. Never for a job that is clinical."""
+    """[challenger]: the share of entities whose published score is the challenger's; 0 for a clinical job."""
 
     share: float = 0.0
 
     @classmethod
     def read(cls, table: TomlTable) -> Split:
-        """As job.toml says. Raises UserError where a job that does not say that it is not clinical asks for a share."""
+        """Read [challenger]. Raises UserError where a share is set without `clinical = false`."""
         share = _share(table, "split", 0.0)
         clinical = table.flag("clinical", default=True)
         table.finish()
@@ -88,15 +117,16 @@ class Split:
         return cls(share=share)
 
     def takes(self, job: str, entity_id: str) -> bool:
-        """Whether the challenger publishes for an entity: the same answer for ever, by a hash of job and entity.
+        """Whether the challenger publishes for an entity.
+
+        A hash of job and entity decides, so the answer never changes.
 
         >>> Split(share=0.5).takes("beds", "1"), Split(share=0.5).takes("beds", "2"), Split().takes("beds", "2")
         (False, True, False)
         """
         if not self.share:
             return False
-        told = f"{len(job)}:{job}{entity_id}"
-        digest = hashlib.sha256(told.encode()).digest()
+        digest = hashlib.sha256(f"{len(job)}:{job}{entity_id}".encode()).digest()
         return int.from_bytes(digest[:8]) < self.share * _SHARES
 
 

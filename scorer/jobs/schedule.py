@@ -1,7 +1,7 @@
-"""When a job is due to run: a cron expression on the clock of a time zone, right across both daylight-saving changes.
+"""When a job is due: a cron expression on the clock of a time zone; [schedule] of job.toml.
 
-As Debian's cron has it (cronsim): a fixed time that the clock skips in spring fires as soon as the gap is over, one that it repeats in
-autumn fires once; an hour or minute written with * fires in real time. 0 and 7 are Sunday.
+Daylight saving is handled as in Debian's cron (by cronsim): a fixed time that the clock skips in spring fires as soon as the gap is over,
+one that it repeats in autumn fires once; an hour or minute written with * fires in real time. 0 and 7 are Sunday.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NAMED = {
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A cron expression of five fields, and the time zone whose clock it is read by."""
+    """A cron expression of five fields, and the time zone of its clock."""
 
     cron: str
     timezone: str
@@ -37,7 +37,10 @@ class Schedule:
 
     @classmethod
     def of(cls, cron: str, timezone: str, *, where: str) -> Schedule:
-        """The schedule; UserError, beginning with `where`, for an expression or a zone that cannot be read, or one that never fires."""
+        """Read a schedule from its two texts.
+
+        Raises UserError, beginning with `where`, where one of them cannot be read, or the expression never fires.
+        """
         made = cls(cron=cron, timezone=timezone)
         try:
             made._zone()
@@ -55,11 +58,11 @@ class Schedule:
         return made
 
     def next_tick(self, *, after: datetime) -> datetime:
-        """The first tick after a moment, in UTC."""
+        """The first tick later than `after`, in UTC."""
         return next(self._ticks(after))
 
     def ticks(self, *, after: datetime, until: datetime) -> Iterator[datetime]:
-        """The ticks after a moment, up to and with another, oldest first, in UTC."""
+        """The ticks later than `after` and not later than `until`, oldest first, in UTC."""
         for tick in self._ticks(after):
             if tick > until:
                 return
@@ -68,7 +71,7 @@ class Schedule:
     def _ticks(self, after: datetime) -> Iterator[datetime]:
         for local in CronSim(self._expression(), after.astimezone(self._zone())):
             tick = local.astimezone(UTC)
-            # Asked in the hour that autumn repeats, cronsim begins with that hour's first passage.
+            # Within the hour that autumn repeats, cronsim begins at the first of the two.
             if tick > after:
                 yield tick
 

@@ -1,4 +1,4 @@
-"""How a job's model is made: which feature groups, which model configuration with which parameters, from which landmarks.
+"""How a job's model is trained: [training] and [search] of job.toml.
 
 A recipe stands in job.toml under [training], and in the best_model_config.json that a search writes; the two have the same keys.
 """
@@ -15,31 +15,30 @@ from typing import Any, Self
 from scorer.errors import UserError
 from scorer.jobs.toml_table import TomlTable
 
-# The features of the attributes, as a group beside the named ones of the observations.
+# The name of the group that holds the features of attributes; the other groups are of observations.
 ATTRIBUTES = "attributes"
 
 
 class Configuration(StrEnum):
-    """The model configurations that are searched; each has good parameters of its own (see training/estimators.py)."""
+    """The model configurations that a search tries; training/estimators.py has the parameters of each."""
 
-    LOGISTIC_REGRESSION = "logistic regression"  # standardised, what is missing weighted by itself
+    LOGISTIC_REGRESSION = "logistic regression"  # standardised; a missing value has a weight of its own
     RANDOM_FOREST = "random forest"
     EXTRA_TREES = "extra trees"
     GRADIENT_BOOSTING = "histogram gradient boosting"
     LIGHTGBM_SMALL = "lightgbm small"  # few leaves, strongly regularised
     LIGHTGBM_LARGE = "lightgbm large"  # more leaves and trees
-    LIGHTGBM_UTILITY = "lightgbm utility"  # targets weighted by what an alarm is worth at that hour
-    STACK = (
-        "calibrated stack"  # logistic regression, extra trees and LightGBM, weighted by clients that they have not seen
-    )
+    LIGHTGBM_UTILITY = "lightgbm utility"  # landmarks weighted by what an alarm is worth at that hour
+    STACK = "calibrated stack"  # logistic regression, extra trees and LightGBM, weighted on held-out clients
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One way of making a model.
+    """One way to train a model.
 
-    `groups` are feature groups by name, empty for all features; `parameters` stand over the configuration's own; `members` are fitted with
-    a seed each and averaged; of entities without the event, one landmark in `thin` is used, with its weight times `thin`.
+    `groups` are names of feature groups, empty for all features. `parameters` override the configuration's own. `members` models are
+    fitted, each with a seed of its own, and averaged. Of entities without the event one landmark in `thin` is used, its weight times
+    `thin`.
     """
 
     configuration: Configuration = Configuration.LIGHTGBM_UTILITY
@@ -51,7 +50,7 @@ class Recipe:
 
     @classmethod
     def read(cls, table: TomlTable) -> Self:
-        """From a table of job.toml; what it does not name has its default."""
+        """Read a recipe; what it leaves out has its default."""
         parameters = table.table("parameters", required=False)
         recipe = cls(
             configuration=table.choice("configuration", Configuration)
@@ -66,8 +65,8 @@ class Recipe:
         table.finish()
         return recipe
 
-    def told(self) -> dict[str, Any]:
-        """The same as JSON has it."""
+    def as_json(self) -> dict[str, Any]:
+        """The recipe with the keys of job.toml, for JSON."""
         return {
             "configuration": self.configuration.value,
             "groups": list(self.groups),
@@ -80,13 +79,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class SearchSpec:
-    """[search]: the combinations of feature groups that are tried, by name."""
+    """[search]: the combinations of feature groups that a search tries, by name."""
 
     combinations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, table: TomlTable) -> Self:
-        """From job.toml; where it names no combination, all features are the only one."""
+        """Read [search]; where it names no combination, all features are the only one."""
         combinations = table.table("combinations", required=False)
         found = {name: combinations.texts(name) for name in combinations.names()}
         combinations.finish()
@@ -95,14 +94,17 @@ class SearchSpec:
 
 
 def require_groups(groups: Sequence[str], known: Sequence[str], *, where: str) -> None:
-    """Raise UserError where a group of features is named that the job does not have."""
+    """Raises UserError where one of `groups` is not `known` to the job."""
     for name in groups:
         if name not in known:
             raise UserError(f'{where}: there is no feature group "{name}"; there are: {", ".join(known)}.')
 
 
 def read_recipe(path: Path, *, job: str) -> Recipe:
-    """The recipe in the best_model_config.json of a search of `job`. Raises UserError for a file that is not one."""
+    """Read the recipe in a search's best_model_config.json.
+
+    Raises UserError where the file is not one, or is of another job.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -116,7 +118,7 @@ def read_recipe(path: Path, *, job: str) -> Recipe:
     if (of := table.text("job")) != job:
         raise UserError(f"The configuration {path} is of job {of}, not of {job}.")
     inner = table.table("recipe")
-    missing = [key for key in Recipe().told() if key not in inner.names()]
+    missing = [key for key in Recipe().as_json() if key not in inner.names()]
     if missing:
         raise UserError(
             f'The configuration {path} has no "{missing[0]}" in its recipe; give the one that a search wrote.'

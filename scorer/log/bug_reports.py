@@ -1,4 +1,4 @@
-"""Bugs that come again with every turn of a loop: told once, and then no more often than once an hour each."""
+"""Bugs that recur with every step of a loop: each is logged once, and then at most once an hour."""
 
 from __future__ import annotations
 
@@ -13,33 +13,39 @@ from scorer.log import events
 from scorer.log.logger import say
 
 _log = logging.getLogger(__name__)
-_AGAIN = timedelta(hours=1)
-_KEPT = 1000  # kinds of bugs that are remembered
+_PAUSE = timedelta(hours=1)  # between two reports of one bug
+_MOST = 1000  # bugs that are remembered
 
 
 class BugReports:
-    """What was told of the bugs of one part of the service; used by several threads."""
+    """Which bugs of a part of the service were logged, and when; used by several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._told_at: dict[tuple[object, ...], float] = {}
+        self._reported_at: dict[tuple[object, ...], float] = {}
 
-    def tell(self, error: BaseException, *, job: str) -> bool:
-        """Whether the bug is told now: it was not, within the hour, of this job, of this kind and raised at this place."""
-        kind, now = (job, *_kind_of(error)), time.monotonic()
+    def report(self, error: BaseException, *, job: str) -> bool:
+        """Log the bug, unless the same one was logged within the hour. Returns whether it was logged.
+
+        The same is one of the same job and type, raised at the same place.
+        """
+        bug, now = (job, *_identity_of(error)), time.monotonic()
         with self._lock:
-            told_at = self._told_at.get(kind)
-            if told_at is not None and now - told_at < _AGAIN.total_seconds():
+            reported_at = self._reported_at.get(bug)
+            if reported_at is not None and now - reported_at < _PAUSE.total_seconds():
                 return False
-            if len(self._told_at) >= _KEPT:
-                self._told_at.clear()
-            self._told_at[kind] = now
+            if len(self._reported_at) >= _MOST:
+                self._reported_at.clear()
+            self._reported_at[bug] = now
         say(_log, events.BUG, raised=error, job=job)
         return True
 
 
-def _kind_of(error: BaseException) -> tuple[object, ...]:
-    """Its type and where it was raised; of a statement, also what the server said of it, since all are raised at one place."""
+def _identity_of(error: BaseException) -> tuple[object, ...]:
+    """What makes two errors the same bug: type and place; of a failed statement also its text.
+
+    All statements are raised at one place, and the text tells one from another.
+    """
     places = traceback.extract_tb(error.__traceback__)
     place = (places[-1].filename, places[-1].lineno) if places else ()
     return type(error), place, str(error) if isinstance(error, StatementFailed) else None

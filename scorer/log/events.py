@@ -1,4 +1,4 @@
-"""Every event that the log can tell: a stable id, its level, its sentence, what it means and what to type.
+"""Every event that can be logged: its stable id, level and sentence, what it means and what to type.
 
 Levels: DEBUG each step, INFO (where none is named) once a run, WARNING look this week, ERROR look now. A quiet night has no warning: what
 mends itself is INFO, and every warning and error says what to do. The meaning and the action may name a field of the event as
@@ -15,7 +15,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One kind of thing that happens; a line of `meaning` or `action` that is indented is a command, to be typed as it stands."""
+    """An event that can be logged.
+
+    An indented line of `meaning` or `action` is a command, to be typed as it stands.
+    """
 
     name: str
     message_id: str
@@ -148,7 +151,7 @@ WORKERS_LOST = Event(
     sentence="Going on without further workers",
     meaning="A process or thread that helped with run @RUN_ID@ of job @JOB@ ended early (@ERROR@). The run goes on without it, slower; "
     "nothing is lost or doubled.",
-    action="DatabaseUnavailable: it had no session, or lost it; a worker needs four, so see the login's CONNECTION LIMIT. MemberLost: most "
+    action="DatabaseUnavailable: it had no session, or lost it; a worker needs four, so see the login's CONNECTION LIMIT. WorkerLost: most "
     "often memory ran out. See whether the kernel or MemoryMax= ended it, and give the job fewer workers or a smaller "
     "batch_size:\n    journalctl -k --since -1h -g 'out of memory|oom'\n    systemctl show scorer -p MemoryMax -p NRestarts",
 )
@@ -454,7 +457,7 @@ RULE_LEFT = Event(
     "    systemctl reload scorer",
 )
 
-# Models beside the line
+# Models beside production
 
 CHALLENGER_LEFT_OUT = Event(
     name="CHALLENGER_LEFT_OUT",

@@ -1,6 +1,6 @@
-"""The journal's own protocol: one message as a datagram of fields, or as a sealed memory file where it is too long for one.
+"""The journal's native protocol: a datagram of fields, or a sealed memory file where it is too long.
 
-About forty lines, and no library: the bindings that there are need a compiler or libsystemd for what is one call of sendmsg.
+Without a library: the bindings that exist need a compiler or libsystemd, and what they do is one call of sendmsg.
 Try it: `systemd-run --pty --wait scorer check`, then `journalctl -t scorer -o verbose`. The format: systemd.io/JOURNAL_NATIVE_PROTOCOL.
 """
 
@@ -21,7 +21,7 @@ _TOO_LONG = {errno.EMSGSIZE, errno.ENOBUFS}
 
 
 def is_journal(descriptor: int, *, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether `descriptor` is the stream that systemd gave us to the journal, and not one that somebody put in its place."""
+    """Whether `descriptor` is the stream to the journal that systemd opened, and was not redirected since."""
     device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
     try:
         found = os.fstat(descriptor)
@@ -31,7 +31,9 @@ def is_journal(descriptor: int, *, environment: Mapping[str, str] = os.environ) 
 
 
 def encode(fields: Mapping[str, str]) -> bytes:
-    r"""`fields` as the journal reads them; a value of several lines goes with its length, so that no line of it can pass for a field.
+    r"""Encode `fields` as the journal reads them.
+
+    A value of several lines is sent with its length, so that none of its lines can pass for a field.
 
     >>> encode({"MESSAGE": "Run began", "JOB": "a\nb"})
     b'MESSAGE=Run began\nJOB\n\x03\x00\x00\x00\x00\x00\x00\x00a\nb\n'
@@ -46,9 +48,9 @@ def _encoded(name: str, value: bytes) -> bytes:
 
 
 def send(fields: Mapping[str, str], *, path: Path) -> None:
-    """Hand one message to the journal. Raises OSError where nobody listens at `path`."""
+    """Send one message to the journal. Raises OSError where nothing listens at `path`."""
     message = encode(fields)
-    # A socket for each message: there are few, and one that is kept would not survive a fork in the middle of a message.
+    # A socket for each message: messages are few, and a socket that is kept would not survive a fork in the middle of one.
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
         try:
             out.sendto(message, str(path))
@@ -63,6 +65,6 @@ def _send_as_file(message: bytes, *, out: socket.socket, path: Path) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(message)
         file.flush()
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)  # journald takes none that could still change
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)  # journald refuses a file that could still change
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))
         out.sendmsg([], [rights], 0, str(path))

@@ -1,9 +1,10 @@
-"""What happened, for whoever reads it: a terminal, the journal, or a collector. Ids and counts only: no patient's value, no password.
+"""The log, in the form that its reader needs: a terminal, the journal, or a collector.
 
 say(_log, events.RUN_SUCCEEDED, run_id=7, scored=6500)
 2026-11-20T18:00:02Z INFO Run succeeded run_id=7 scored=6500
 
 In the journal the same is one message with a field for each key (`journalctl RUN_ID=7`), its MESSAGE_ID, and what to do (`-x`).
+Fields are ids and counts only: no patient's value, no password.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ _COLOUR = {
     logging.CRITICAL: "1;37;41",
 }
 
-# A key of the hospital's own may hold a line break, which must not begin an event of its own.
+# A key that the hospital chose may hold a line break, which must not look like the beginning of another event.
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
 
-# Their texts speak of code. Those of others may quote what was being worked on: "could not convert string to float: ...".
-_SPEAK_OF_CODE = (
+# The texts of these errors are about code. Those of others may quote data: "could not convert string to float: ...".
+_ABOUT_CODE = (
     ImportError,
     AttributeError,
     NameError,
@@ -58,14 +59,17 @@ _log = logging.getLogger(__name__)
 
 
 def say(log: logging.Logger, event: Event, *, raised: BaseException | None = None, **fields: object) -> None:
-    """Log that `event` happened, with `fields`, whose keys are the database's column names; with a traceback where something was raised."""
+    """Log that `event` happened, with `fields`, and with a traceback where an error was `raised`.
+
+    The keys of `fields` are the database's column names.
+    """
     extra = {"event": event, "fields": {**_about.get(), **fields}}
     log.log(event.level, event.sentence, extra=extra, exc_info=raised, stacklevel=2)
 
 
 @contextmanager
 def about(**fields: object) -> Iterator[None]:
-    """Within it, what this thread says has these fields too."""
+    """Add these fields to every event that this thread logs within the block."""
     before = _about.set({**_about.get(), **fields})
     try:
         yield
@@ -74,39 +78,42 @@ def about(**fields: object) -> Iterator[None]:
 
 
 def configure(*, level: int = logging.INFO, log_format: str = "auto") -> None:
-    """Send our own events to stderr, or to the journal where that is behind it, and of the libraries' only warnings.
+    """Send our events, and the libraries' warnings, to stderr, or to the journal where stderr leads there.
 
     `log_format` is the option of that name.
     """
     handler = _handler(sys.stderr, log_format=log_format)
-    handler.addFilter(_ours_or_grave)
+    handler.addFilter(_is_ours_or_warning)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("scorer").setLevel(level)
 
 
 def read_by_people() -> bool:
-    """Whether the log is plain lines on somebody's terminal or in their file, rather than the journal's or a collector's."""
+    """Whether the log is plain lines, on a terminal or in a file, rather than for journal or collector."""
     return all(isinstance(handler.formatter, LineFormatter) for handler in logging.getLogger().handlers)
 
 
-def hear_threads() -> None:
-    """Let what a thread raises and nobody catches be told as the bug that it is, rather than printed with all that it quotes."""
+def report_thread_bugs() -> None:
+    """Have an error that a thread does not catch logged as a bug, instead of printed with all its text."""
 
-    def tell(raised: threading.ExceptHookArgs) -> None:
+    def report(raised: threading.ExceptHookArgs) -> None:
         if raised.exc_value is not None and not isinstance(raised.exc_value, SystemExit):
             name = raised.thread.name if raised.thread else None
             say(_log, events.BUG, raised=raised.exc_value, thread=name)
 
-    threading.excepthook = tell
+    threading.excepthook = report
 
 
-def traceback_of(error: BaseException, *, told: frozenset[int] = frozenset()) -> str:
-    """Where `error` and what led to it were raised, as Python tells it, but for texts that may quote a patient's values."""
+def traceback_of(error: BaseException, *, seen: frozenset[int] = frozenset()) -> str:
+    """The traceback of `error` and of its causes, without texts that may quote a patient's values.
+
+    Causes that were `seen`, by id, are left out.
+    """
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    told |= {id(error)}
+    seen |= {id(error)}
     lines = []
-    if before is not None and id(before) not in told:
-        lines = [traceback_of(before, told=told), "", "The above led to the following:", ""]
+    if before is not None and id(before) not in seen:
+        lines = [traceback_of(before, seen=seen), "", "The above led to the following:", ""]
     if error.__traceback__ is not None:
         lines += ["Traceback (most recent call last):", "".join(traceback.format_tb(error.__traceback__)).rstrip("\n")]
     kind = type(error)
@@ -115,7 +122,7 @@ def traceback_of(error: BaseException, *, told: frozenset[int] = frozenset()) ->
 
 
 def _discreet(error: BaseException) -> str:
-    if type(error).__module__.split(".")[0] == "scorer" or isinstance(error, _SPEAK_OF_CODE):
+    if type(error).__module__.split(".")[0] == "scorer" or isinstance(error, _ABOUT_CODE):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"[Errno {error.errno}] {error.strerror}"
@@ -123,7 +130,7 @@ def _discreet(error: BaseException) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """One event, one line: the time, where the reader does not add it, the sentence, then key=value."""
+    """An event as one line: the time (unless the reader adds it), the sentence, then key=value."""
 
     def __init__(self, *, timed: bool = True, coloured: bool = False) -> None:
         super().__init__()
@@ -131,7 +138,7 @@ class LineFormatter(logging.Formatter):
         self._coloured = coloured
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line for `record`, and the lines of its traceback."""
+        """Format `record` as a line, followed by the lines of its traceback."""
         pairs = [self._in_colour("2", f"{key}=") + _plain(value) for key, value in _fields(record).items()]
         text = " ".join([_plain(record.getMessage()), *pairs])
         if self._timed:
@@ -144,12 +151,12 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One event, one JSON object on one line."""
+    """An event as one JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The object for `record`; fields keep the names they have in the database."""
+        """Format `record` as JSON; fields keep the names that they have in the database."""
         event: Event | None = getattr(record, "event", None)
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "time": f"{_moment(record)[:-1]}.{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "event": event.name if event else None,
@@ -158,14 +165,14 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "code": f"{record.filename}:{record.lineno}",
         }
-        told |= {key: _json_value(value) for key, value in _fields(record).items()}
+        content |= {key: _json_value(value) for key, value in _fields(record).items()}
         if found := _traceback(record).lstrip():
-            told["traceback"] = found
-        return json.dumps({key: value for key, value in told.items() if value is not None or key in _fields(record)})
+            content["traceback"] = found
+        return json.dumps({key: value for key, value in content.items() if value is not None or key in _fields(record)})
 
 
 class _Prioritised(logging.Formatter):
-    """What another formatter says, each line with the priority that the journal takes off again."""
+    """Another formatter's lines, each headed by the priority that the journal reads and takes off."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
@@ -177,10 +184,10 @@ class _Prioritised(logging.Formatter):
 
 
 class JournalHandler(logging.StreamHandler[TextIO]):
-    """Hands each event to the journal with its fields; where the journal cannot be reached, to the stream."""
+    """Sends each event to the journal with its fields; to the stream where the journal is out of reach."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send `record`."""
+        """Send `record` to the journal, else to the stream."""
         try:
             journal.send(journal_fields(record), path=journal.SOCKET)
         except OSError:
@@ -188,7 +195,7 @@ class JournalHandler(logging.StreamHandler[TextIO]):
 
 
 def journal_fields(record: logging.LogRecord) -> dict[str, str]:
-    """The journal's fields for `record`; MESSAGE is what a terminal would show, so that plain `journalctl` tells all."""
+    """The journal's fields of `record`; MESSAGE is the whole line, so that plain `journalctl` shows all."""
     event: Event | None = getattr(record, "event", None)
     known = {key.upper(): str(value) for key, value in _fields(record).items() if value is not None}
     return known | {
@@ -221,7 +228,7 @@ def _is_journal(stream: TextIO) -> bool:
 
 
 def _wants_colour(stream: TextIO) -> bool:
-    """Whether `stream` is a terminal that shows colours, and nobody asked for none (no-color.org)."""
+    """Whether `stream` is a terminal that shows colours, and NO_COLOR is not set (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {None, "", "dumb"}
 
 
@@ -249,13 +256,16 @@ def _priority(record: logging.LogRecord) -> int:
 
 
 def _traceback(record: logging.LogRecord) -> str:
-    """The traceback that belongs to `record`, on lines of its own."""
+    """The traceback of `record`, on lines of its own; empty where it has none."""
     raised = record.exc_info[1] if record.exc_info else None
     return f"\n{traceback_of(raised)}" if raised is not None else ""
 
 
-def _ours_or_grave(record: logging.LogRecord) -> bool:
-    """Whether the record is ours, or a library's warning; Great Expectations sets levels of its own, and warns of what we judge."""
+def _is_ours_or_warning(record: logging.LogRecord) -> bool:
+    """Whether `record` is ours, or a library's warning.
+
+    Of Great Expectations only errors: it sets levels of its own, and warns of every broken expectation, which suites handle.
+    """
     if record.name.startswith("great_expectations"):
         return record.levelno >= logging.ERROR
     return record.name.startswith("scorer") or record.levelno >= logging.WARNING

@@ -1,4 +1,7 @@
-"""Where a model version's bytes come from: its folder, or, on a host that lacks it, the database. Both are compared with the registry."""
+"""Where a model version is loaded from: its folder, or the database on a host that lacks the folder.
+
+Either is compared with what was registered before it is opened. Functions that take a session work within its transaction.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from scorer.jobs.job import Job
 from scorer.registry.manifest import ARTEFACT, MANIFEST, find_version, manifest_of
 from scorer.registry.model import LoadedModel
 
-LARGEST = 128 * 1024 * 1024  # bytes that the database takes of one artefact
+LARGEST = 128 * 1024 * 1024  # bytes of an artefact that the database keeps
 
 
 def model_folders(job: Job, settings: Settings) -> tuple[Path, ...]:
-    """Where the folders of model versions are looked for, in order."""
+    """The folders in which model versions are looked for, in order."""
     return settings.home_dir / "models", job.model_folder.parent, shipped_root() / "models"
 
 
 def production_version(job: Job, session: Session) -> str:
-    """The version in production. Raises UserError where there is none. Works inside a transaction, as all here."""
+    """Read which version is in production. Raises UserError where there is none."""
     found = production_model(session, job.name)
     if found is None:
         raise UserError(
@@ -31,16 +34,19 @@ def production_version(job: Job, session: Session) -> str:
     return found[0]
 
 
-def production_pipeline(job: Job, session: Session, *, settings: Settings) -> LoadedModel:
-    """The model in production, checked and loaded. Raises UserError where there is none, or it cannot be loaded on this host."""
+def open_production(job: Job, session: Session, *, settings: Settings) -> LoadedModel:
+    """Load and check the model in production.
+
+    Raises UserError where there is none, or it cannot be loaded on this host.
+    """
     registered = read_model(session, job.name, production_version(job, session))
     return open_version(job, registered, session, settings=settings)
 
 
 def open_version(job: Job, registered: Registered, session: Session, *, settings: Settings) -> LoadedModel:
-    """A registered version, checked and loaded: from the first folder that has it, else from the database where that keeps its bytes.
+    """Load and check a registered version: from the first folder that has it, else from the database.
 
-    Raises UserError, before anything is unpickled, where it is in neither, or is not what was registered.
+    Raises UserError, before anything is unpickled, where neither has it, or it is not what was registered.
     """
     folders = model_folders(job, settings)
     version, features = registered.model_version, feature_names(job.features)
@@ -61,7 +67,10 @@ def open_version(job: Job, registered: Registered, session: Session, *, settings
 
 
 def store_bytes(folder: Path, registered: Registered, session: Session) -> None:
-    """Keep the artefact in `folder`, that of a registered version, in the database too. Raises UserError where it is too large for that."""
+    """Store the artefact in `folder`, that of a registered version, in the database too.
+
+    Raises UserError where it is larger than the database keeps.
+    """
     content = (folder / ARTEFACT).read_bytes()
     if len(content) > LARGEST:
         raise UserError(

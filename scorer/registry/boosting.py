@@ -1,4 +1,4 @@
-"""LightGBM, whose wheel needs a library of the system's: where that is missing, one sentence says so."""
+"""LightGBM. Its wheel needs a system library, and where that is missing, one sentence says so."""
 
 from __future__ import annotations
 

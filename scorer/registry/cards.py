@@ -1,7 +1,7 @@
-"""Model cards: what a person must say of a model before it may score patients, beside what its manifest knows.
+"""Model cards: what a person must write about a model before it may score patients.
 
-A card is a TOML file. Its [facts] are of the manifest, to be read and not to be written; its [card] is for a person to fill, each field a
-text. Which fields there are, and which are empty, the database knows too, and refuses a promotion for them.
+A card is a TOML file. Its [facts] come from the manifest and are to be read only; its [card] is for a person to fill, each field a text.
+The database knows the fields too, and refuses to promote a model with an empty one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from scorer.database.store.models import Registered
 from scorer.errors import UserError
 
-# In the order of scorer.card_gaps, with what each field asks.
+# In the order of scorer.card_gaps, each with the question that it answers.
 FIELDS: Mapping[str, str] = {
     "intended_use": "Whom does it score, when, and who does what upon which band?",
     "out_of_scope": "For whom, where and for what must it not be used?",
@@ -31,8 +31,8 @@ _IDENTITY = ("job", "model_version", "sha256")
 
 
 def draft(model: Registered, *, card: Mapping[str, Any] | None = None) -> str:
-    """The card of a model version as TOML: its facts, and what `card` says already, every other field empty."""
-    said = card or {}
+    """Write the card of a model version as TOML: its facts, and the fields of `card`, all others empty."""
+    filled = card or {}
     lines = [
         f"# The card of model {model.model_version} of {model.job}. Fill every field of [card], between the quotes; then set it:",
         f"#     scorer model card {model.job} {model.model_version} --set THIS-FILE",
@@ -43,12 +43,12 @@ def draft(model: Registered, *, card: Mapping[str, Any] | None = None) -> str:
         "[card]",
     ]
     for name, question in FIELDS.items():
-        lines += [f"# {question}", f"{name} = {_text(str(said.get(name, '')))}"]
+        lines += [f"# {question}", f"{name} = {_text(str(filled.get(name, '')))}"]
     return "\n".join(lines) + "\n"
 
 
 def facts(model: Registered) -> dict[str, str]:
-    """What the manifest knows of a model version, as texts."""
+    """What the manifest says of a model version, as texts."""
     manifest = model.manifest
     training = manifest.get("training") or {}
     estimator = manifest.get("estimator") or {}
@@ -69,29 +69,32 @@ def facts(model: Registered) -> dict[str, str]:
 
 
 def read_card(path: Path, model: Registered) -> dict[str, str]:
-    """The fields of the card in a file, if it is this model's. Raises UserError where it cannot be read, or is not a card of it."""
+    """Read the fields of the card in a file.
+
+    Raises UserError where the file cannot be read, is no card, or is the card of another model than `model`.
+    """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"The card {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"The card {path} is not valid TOML: {error}.") from error
-    told, card = content.get("facts"), content.get("card")
-    if not isinstance(told, dict) or not isinstance(card, dict):
+    stated, card = content.get("facts"), content.get("card")
+    if not isinstance(stated, dict) or not isinstance(card, dict):
         raise UserError(
             f"The card {path} has no [facts] or no [card]; begin with one that `scorer model card --write` made."
         )
     known = facts(model)
-    other = next((name for name in _IDENTITY if told.get(name) != known[name]), None)
+    other = next((name for name in _IDENTITY if stated.get(name) != known[name]), None)
     if other is not None:
         raise UserError(
-            f"The card {path} is not one of model {model.model_version} of {model.job}: its {other} is {told.get(other)!r}, "
+            f"The card {path} is not one of model {model.model_version} of {model.job}: its {other} is {stated.get(other)!r}, "
             f"the registry's {known[other]!r}."
         )
-    stranger = next((name for name in card if name not in FIELDS), None)
-    if stranger is not None:
+    unknown = next((name for name in card if name not in FIELDS), None)
+    if unknown is not None:
         raise UserError(
-            f"The card {path} has the field {stranger!r}, which no card has; the fields are {', '.join(FIELDS)}."
+            f"The card {path} has the field {unknown!r}, which no card has; the fields are {', '.join(FIELDS)}."
         )
     wrong = next((name for name, value in card.items() if not isinstance(value, str)), None)
     if wrong is not None:
@@ -100,7 +103,7 @@ def read_card(path: Path, model: Registered) -> dict[str, str]:
 
 
 def _text(value: str) -> str:
-    """A TOML string; over several lines where the text has them."""
+    """A TOML string, over several lines where the text has several."""
     if "\n" in value and '"""' not in value and "\\" not in value and not value.endswith('"'):
         return f'"""\n{value}"""'
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -111,7 +114,7 @@ def _listed(values: Any) -> str | None:
 
 
 def _measured(value: Any) -> str | None:
-    """A metric of the manifest with its interval."""
+    """A metric of the manifest, with its interval."""
     if not isinstance(value, dict) or "value" not in value:
         return None
     low, high = value.get("low"), value.get("high")

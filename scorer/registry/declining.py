@@ -1,14 +1,14 @@
-"""When a model declines: inputs unlike its training data, and what is left undecided by the conformal set of a score.
+"""When a model declines: inputs unlike its training data, or a conformal set that does not decide.
 
-Unlike. A feature of an entity is unlike the training data if it lies outside the range of all but `_TAIL` of the training values on either
-side, if it is missing where the training data had it all but always, or is there where they all but never had it. An entity is unlike if
-more of its features are than of all but a share of the training rows. Each feature is looked at by itself: a combination never seen, of
-values that each are common, is not noticed.
+Unlike. A feature of an entity is unlike the training data if it lies outside the range that holds all but `_TAIL` of the training values
+on either side; if it is missing and the training data almost always had it; or if it is there and they almost never had it. An entity is
+unlike if more of its features are than of nearly all training rows (`Declining.share`). Each feature is looked at by itself: an unusual
+combination of usual values is not noticed.
 
-Conformal. The p-value of a class is the share of its held-out scores, the one at hand counted in, that are as far from the class or
-farther; the set at level alpha holds the classes whose p-value is above alpha. So the true class is outside the set for at most alpha of
-the entities of each class, where those at hand are like the training data. Of a class's scores some ranks are kept, and between two of
-them the larger p-value is taken: the sets are larger by that, never smaller.
+Conformal. The p-value of a class is the share of its held-out scores, the entity's own included, that are as far from the class as the
+entity's or farther. The set at level alpha holds the classes whose p-value is above alpha. So the true class is outside the set for at
+most alpha of the entities of each class, if the entities are like the training data. Of a class's scores only some ranks are kept, and
+between two of them the larger p-value is taken: sets become larger by that, never smaller.
 
 Source: Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World (2005), chapter 4.5, label-conditional (Mondrian) predictors.
 """
@@ -27,22 +27,23 @@ from scorer.jobs.publication import Decline, Declining
 from scorer.types.arrays import Booleans, Features, Floats, Integers
 
 _TAIL = 0.001
-_ALWAYS = 0.999  # of the training rows: so many have a feature, or lack it, to be said to do so all but always
-_ROWS = 2048  # looked at together: they stay in the processor's cache
+_ALWAYS = 0.999  # the share of training rows from which they "almost always" have a feature, or lack it
+_ROWS = 2048  # compared at a time: so many stay in the processor's cache
 _RANKS = 400  # of a class's scores that are kept, beside the outermost
 _OUTERMOST = 100
 _FOLDS = 5
 _MEASURED_ROWS = 60_000
 _NAMED = 3  # features that a reason names
-# By whether the set holds class 0, and class 1.
+# By whether the set holds class 0, then class 1.
 SETS = (("neither", "1"), ("0", "both"))
 
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """What is said of n scores: which are `declined` (n,), why, by place, and what is recorded of each, by place.
+    """Which of n scores are `declined` (n,), why, and what is recorded of each.
 
-    `p_values` (n, 2) are those of class 0 and 1, NaN where there is no score or nothing was calibrated; `unlike` (n,) counts features.
+    `reasons` are by row, `outputs` one per row. `p_values` (n, 2) are those of class 0 and 1, NaN where there is no score or nothing was
+    calibrated. `unlike` (n,) counts features.
     """
 
     declined: Booleans
@@ -53,10 +54,10 @@ class Declined:
 
 
 class Baseline:
-    """What a model's training data were like, as its manifest tells."""
+    """What a model's training data were like, read from its manifest."""
 
     def __init__(self, content: Mapping[str, Any], *, features: Sequence[str]) -> None:
-        """Raises UserError where the content is not what `fit` gives for so many features."""
+        """Raises UserError where `content` is not what `fit` returns for these features."""
         try:
             unlike, conformal = content["unlike"], content.get("conformal")
             self._low, self._high = (_numbers(unlike[side], len(features)) for side in ("low", "high"))
@@ -76,12 +77,12 @@ class Baseline:
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Self | None:
-        """Of a whole manifest; None where it tells nothing of this, and so nothing is declined."""
+        """Read a whole manifest; None where it has no "declining", and the model declines nothing."""
         content = manifest.get("declining")
         return None if content is None else cls(content, features=manifest["features"])
 
-    def judge(self, features: Features, score: Floats, *, spec: Declining) -> Declined:
-        """What is declined of the rows of `features` (n, f) with their `score` (n,): each row by itself, whatever its neighbours."""
+    def find_declined(self, features: Features, score: Floats, *, spec: Declining) -> Declined:
+        """Find the rows of `features` (n, f) with their `score` (n,) that are declined, each by itself."""
         unlike = self.count_unlike(features.values)
         p_values = np.full((len(score), 2), np.nan)
         if self._zero is not None and self._one is not None:
@@ -112,7 +113,10 @@ class Baseline:
         )
 
     def count_unlike(self, rows: Floats) -> Integers:
-        """How many features of each row (n, f) are unlike the training data: whole numbers, so that no order of adding matters."""
+        """How many features of each row (n, f) are unlike the training data, (n,).
+
+        Whole numbers, so that the order of adding does not matter.
+        """
         counts = np.zeros(len(rows), dtype=np.int64)
         for start in range(0, len(rows), _ROWS):
             counts[start : start + _ROWS] = np.count_nonzero(self._unlike(rows[start : start + _ROWS]), axis=1)
@@ -127,7 +131,7 @@ class Baseline:
         return found
 
     def _why_unlike(self, features: Features, place: int, count: int) -> str:
-        """One sentence, naming the features that lie farthest outside in widths of their training range; no values."""
+        """The reason in a sentence, naming the features farthest outside their training range; no values."""
         row = features.values[place]
         with np.errstate(all="ignore"):
             width = np.maximum(self._high - self._low, np.finfo(np.float64).tiny)
@@ -152,20 +156,20 @@ _WHY = {
 
 
 def _outputs(holds: Integers, known: Booleans, unlike: Integers) -> list[Mapping[str, Any]]:
-    """What is recorded of each row; equal ones are the same object."""
-    made: dict[tuple[int, int, bool, int], Mapping[str, Any]] = {}
+    """What is recorded of each row; equal outputs are the same object."""
+    known_outputs: dict[tuple[int, int, bool, int], Mapping[str, Any]] = {}
     found = []
     for zero, one, is_known, count in zip(*holds.T.tolist(), known.tolist(), unlike.tolist(), strict=True):
         key = (zero, one, is_known, count)
-        if key not in made:
-            made[key] = {**({"conformal": SETS[zero][one]} if is_known else {}), "unlike": count}
-        found.append(made[key])
+        if key not in known_outputs:
+            known_outputs[key] = {**({"conformal": SETS[zero][one]} if is_known else {}), "unlike": count}
+        found.append(known_outputs[key])
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Calibration:
-    """Some of the held-out scores of a class, those nearest to the other class first, and the rank of each among all `n`."""
+    """Some held-out scores of a class, nearest the other class first, with the rank of each among all `n`."""
 
     scores: Floats
     ranks: Integers
@@ -178,7 +182,7 @@ class _Calibration:
 
     @classmethod
     def fit(cls, scores: Floats) -> Self:
-        """Of all held-out scores of a class, the outermost ones and some between them."""
+        """Keep the outermost of a class's held-out scores (n,), and some between them."""
         ordered = np.sort(scores)
         n = len(ordered)
         ranks = np.unique(np.r_[1 : min(n, _OUTERMOST) + 1, np.linspace(1, n, min(n, _RANKS)).round().astype(np.int64)])
@@ -187,7 +191,7 @@ class _Calibration:
     def p_values(self, score: Floats) -> Floats:
         """The p-value of each score (n,), NaN for NaN."""
         last = np.searchsorted(self.scores, score, side="right")
-        # As many as there can be before the next rank that is known.
+        # As many as can lie before the next rank that is kept: the larger p-value.
         upto = np.append(self.ranks, self.n + 1)[last] - 1
         return np.where(np.isnan(score), np.nan, (upto + 1) / (self.n + 1))
 
@@ -205,11 +209,11 @@ def _numbers(values: Sequence[Any], length: int) -> Floats:
 def fit(
     features: Features, label: Floats, score_out_of_fold: Floats, cohort: npt.NDArray[np.object_], spec: Declining
 ) -> dict[str, Any]:
-    """What the manifest keeps under "declining", for JSON: a baseline of `features` (n, f), calibration by the held-out scores, figures.
+    """Make what the manifest has under "declining", for JSON: ranges, calibration and figures.
 
-    `label` and `score_out_of_fold` (n,) are NaN where unknown; a row without either serves for the baseline alone. `measured` says what
-    would be declined of held-out rows, by a baseline and a calibration that have seen none of their clients (`cohort`); without two
-    classes there is neither calibration nor figure.
+    Ranges are of `features` (n, f). Calibration is by `label` and `score_out_of_fold` (n,), NaN where unknown; a row without one of them
+    counts for the ranges only. The figures, "measured", say what would be declined of held-out rows, each by ranges and calibration from
+    other clients (`cohort` (n,)). Without rows of both classes there is neither calibration nor figure.
     """
     known = np.isfinite(label) & np.isfinite(score_out_of_fold)
     has_both = bool((label[known] == 1).any() and (label[known] == 0).any())
@@ -259,7 +263,7 @@ def _measured(
     known: Booleans,
     spec: Declining,
 ) -> dict[str, Any]:
-    """Each fold of the clients judged by all others: how often the true class is in the set, and who is declined, by class."""
+    """Measure each fold of clients by all others: by class, how often the set holds it, what is declined."""
     rows = np.flatnonzero(known)
     if len(rows) > _MEASURED_ROWS:
         rows = rows[np.linspace(0, len(rows) - 1, _MEASURED_ROWS).astype(np.int64)]
@@ -278,15 +282,15 @@ def _measured(
         part = Features(features.names, features.values[rows[held_out]])
         for cause in Decline:
             only = Declining(alpha=spec.alpha, share=spec.share, decline_on=(cause,))
-            verdicts = Baseline(content, features=features.names).judge(part, score[held_out], spec=only)
-            found[cause][held_out] = verdicts.declined
-            p_values[held_out] = verdicts.p_values
+            result = Baseline(content, features=features.names).find_declined(part, score[held_out], spec=only)
+            found[cause][held_out] = result.declined
+            p_values[held_out] = result.p_values
     declined = np.logical_or.reduce([np.zeros(len(rows), dtype=bool), *(found[each] for each in spec.decline_on)])
-    judged = ~np.isnan(p_values[:, 0])
+    measured = ~np.isnan(p_values[:, 0])
     true = np.where(label == 1, p_values[:, 1], p_values[:, 0]) > spec.alpha
-    kept = judged & ~declined
+    kept = measured & ~declined
     return {
-        "rows": int(judged.sum()),
+        "rows": int(measured.sum()),
         "alpha": spec.alpha,
         "decline_on": [str(each) for each in spec.decline_on],
         "classes": {
@@ -296,9 +300,9 @@ def _measured(
                 "declined": _mean(declined[of]),
                 **{str(cause): _mean(which[of]) for cause, which in found.items()},
             }
-            for name, of in (("0", judged & (label == 0)), ("1", judged & (label == 1)))
+            for name, of in (("0", measured & (label == 0)), ("1", measured & (label == 1)))
         },
-        "auroc": _auroc(label[judged], score[judged]),
+        "auroc": _auroc(label[measured], score[measured]),
         "auroc_without_declined": _auroc(label[kept], score[kept]),
     }
 

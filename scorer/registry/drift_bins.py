@@ -1,9 +1,9 @@
-"""Where the training rows lay, feature by feature, and how many of a batch lie in each of the same bins.
+"""Bins of the training rows, feature by feature, and how many rows of a batch lie in each bin.
 
-A baseline is kept in a model's manifest. It has, for each feature and for the score, the inner edges of at most ten bins, the share of
-the training rows in each, and the share that was missing. A bin goes from one edge, exclusive, to the next, inclusive; missing is a
-bin of its own, since a feed that falls silent is a change too. The population stability index that compares the two is taken in the
-database, by scorer.psi.
+The bins stand in a model's manifest, under "baseline": for each feature and for the score the inner edges of at most ten bins, the share
+of the training rows in each, and the share that was missing. A bin goes from one edge, exclusive, to the next, inclusive; missing is a
+bin of its own, since a feed that falls silent is a change too. The population stability index that compares a batch with them is computed
+in the database, by scorer.psi.
 
 Sources: N. Siddiqi, Credit Risk Scorecards (2006), chapter 12, for the index, its bins and its limits 0.1 and 0.25; B. Yurdakul,
 Statistical Properties of Population Stability Index (2018), for its size where nothing has changed.
@@ -21,17 +21,18 @@ from scorer.types.arrays import Features, Floats, Integers
 from scorer.types.values import Outcome
 
 BINS = 10
-WIDTH = BINS + 1  # numbers that are kept per feature: one a bin, those that it has not at 0, and the missing ones last
-SCORE = "score"  # how the score is called beside the features
-_DIGITS = 6  # significant ones of an edge
-_MOST_ROWS = 2_000  # of a batch, that are counted
+WIDTH = BINS + 1  # counts of a feature: one per bin, 0 for bins that it does not have, missing last
+SCORE = "score"  # the name of the score among the features
+_DIGITS = 6  # significant digits of an edge
+_MOST_ROWS = 2_000  # of a batch that are counted
 
 
-def baseline(features: Features, score: Floats) -> dict[str, Any]:
-    """Bins and shares of the training rows: `features` of n rows and their `score` (n,), NaN where there is none.
+def bins_of(features: Features, score: Floats) -> dict[str, Any]:
+    """Make the bins of training rows, `features` (n, f) and `score` (n,), NaN where there is none.
 
-    Fit for JSON: {"rows": n, "features": {name: {"edges": [...], "shares": [...], "missing": share}}, "score": {...}}. There is one
-    share more than edges; they and the missing share add up to 1, to their six decimals. ValueError where there is no row.
+    For JSON: {"rows": n, "features": {name: {"edges": [...], "shares": [...], "missing": share}}, "score": {...}}. There is one share
+    more than edges; they and the missing share add up to 1, to six decimals. Raises ValueError where there is no row, or another number
+    of scores.
     """
     rows = len(features.values)
     if not rows == len(score) > 0:
@@ -45,7 +46,7 @@ def baseline(features: Features, score: Floats) -> dict[str, Any]:
 
 
 def _bins(column: Floats) -> dict[str, Any]:
-    """The bins of one column."""
+    """The bins of one column (n,)."""
     known = column[~np.isnan(column)]
     edges = _edges(known)
     counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
@@ -57,7 +58,7 @@ def _bins(column: Floats) -> dict[str, Any]:
 
 
 def _edges(known: Floats) -> Floats:
-    """The deciles, each once; a constant stands alone between two edges, so that what is below it is seen as well as what is above.
+    """The deciles, each once; a constant has an edge on either side, so that a move either way is seen.
 
     >>> _edges(np.arange(1.0, 101.0)).tolist()
     [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0]
@@ -75,11 +76,14 @@ def _edges(known: Floats) -> Floats:
     return np.unique([float(f"{each:.{_DIGITS}g}") for each in deciles])
 
 
-class Counter:
-    """Counts rows in the bins of a baseline."""
+class BinCounter:
+    """Counts rows by the bins of a manifest."""
 
     def __init__(self, content: Mapping[str, Any], *, names: tuple[str, ...]) -> None:
-        """`content` is a baseline, `names` are the features in the order of the matrix. UserError where the baseline lacks one."""
+        """`content` is what `bins_of` made, `names` are the features in the order of the matrix.
+
+        Raises UserError where `content` lacks one of them.
+        """
         self._edges = np.full((BINS - 1, len(names)), np.inf)
         self._score_edges = np.full((BINS - 1, 1), np.inf)
         try:
@@ -92,21 +96,22 @@ class Counter:
             raise UserError(f"The manifest's baseline cannot be read ({error}); train the model again.") from error
 
     def count(self, features: Features, score: Floats) -> Integers:
-        """How many of `features` (n rows), and of their `score` (n,), lie in each bin: ((features + 1) * WIDTH,), the score last."""
+        """How many of `features` (n, f) and of `score` (n,) lie in each bin, ((f + 1) * WIDTH,), score last."""
         counted = [_counted(features.values, self._edges), _counted(score[:, None], self._score_edges)]
         return np.concatenate(counted).ravel()
 
 
 def tally_of(manifest: Mapping[str, Any]) -> Callable[[Sequence[Outcome]], tuple[int, list[int]] | None] | None:
-    """What counts the outcomes that the model of this manifest published, by its baseline; None where it has none.
+    """Make a function that counts outcomes by the bins of a manifest; None where the manifest has none.
 
-    It gives how many were counted, and the counts, None where the model published nothing. Of many every second, third ... is counted.
+    The function takes a batch's outcomes and returns how many it counted and their counts; None where this model published none of them.
+    Of more than `_MOST_ROWS` it counts every second, third ...
     """
     content = manifest.get("baseline")
     if content is None:
         return None
     names, model_version = tuple(manifest["features"]), manifest["model_version"]
-    counter = Counter(content, names=names)
+    bins = BinCounter(content, names=names)
 
     def tally(outcomes: Sequence[Outcome]) -> tuple[int, list[int]] | None:
         published = [
@@ -118,13 +123,13 @@ def tally_of(manifest: Mapping[str, Any]) -> Callable[[Sequence[Outcome]], tuple
         vectors = np.frombuffer(b"".join(each.features or b"" for each in counted), dtype="<f8")
         matrix = Features(names=names, values=vectors.reshape(len(counted), len(names)))
         score = np.array([each.score for each in counted], dtype=np.float64)
-        return len(counted), counter.count(matrix, score).tolist()
+        return len(counted), bins.count(matrix, score).tolist()
 
     return tally
 
 
 def _counted(rows: Floats, edges: Floats) -> Integers:
-    """Rows (n, f) by their bins, (f, WIDTH), where `edges` (BINS - 1, f) are filled up with infinity."""
+    """Rows (n, f) counted by bin, (f, WIDTH); `edges` (BINS - 1, f) are filled up with infinity."""
     missing = np.count_nonzero(np.isnan(rows), axis=0)
     with np.errstate(invalid="ignore"):
         above = [np.count_nonzero(rows > edge, axis=0) for edge in edges]

@@ -1,6 +1,7 @@
-"""The estimator of a trained model: members' log-odds averaged, then calibrated; what it says can be taken apart exactly.
+"""The estimator of a trained model: its members' log-odds averaged, then calibrated.
 
-Its classes are unpickled by their names here, from every artefact there is: a field is never renamed or taken away.
+A score can be split exactly into contributions of features. Artefacts name these classes and their fields, so none is ever renamed or
+removed.
 
 Sources: Platt, Probabilistic outputs for support vector machines (1999), the calibration; Lundberg, Erion and Lee, Consistent
 individualized feature attribution for tree ensembles (arXiv 1802.03888), the contributions of trees.
@@ -17,22 +18,22 @@ import numpy as np
 from scorer.registry.boosting import lightgbm
 from scorer.types.arrays import Floats
 
-_SMALLEST = 1e-12  # of a probability, before its log-odds are taken
-_STEP = 64  # values: a multiple of what any processor takes at once
+_SMALLEST = 1e-12  # the smallest probability whose log-odds are taken
+_STEP = 64  # values: a multiple of what any processor computes at once
 
 
 class Member(Protocol):
-    """A part of an ensemble; `rows` are (n, f), NaN for missing."""
+    """A part of an ensemble; `rows` (n, f) have NaN for missing."""
 
     def margin(self, rows: Floats) -> Floats:
-        """Log-odds (n,)."""
+        """The log-odds (n,) of rows (n, f)."""
 
     def contributions(self, rows: Floats) -> Floats | None:
-        """What each feature adds to the log-odds, (n, f + 1), the bias last; None where that cannot be said exactly."""
+        """What each feature adds to the log-odds, (n, f + 1), bias last; None where there is no exact split."""
 
 
 class Boosted:
-    """A LightGBM model for two classes, kept as the text that LightGBM writes of it: what is scored is what was stored."""
+    """A LightGBM model for two classes, pickled as LightGBM's own text of it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -45,13 +46,13 @@ class Boosted:
         self.__init__(text)  # type: ignore[misc]
 
     def margin(self, rows: Floats) -> Floats:
-        """Log-odds (n,): sums over the trees, row by row, on one thread."""
+        """The log-odds (n,) of rows (n, f): sums over the trees, row by row, on one thread."""
         if not len(rows):
             return np.empty(0)
         return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
 
     def contributions(self, rows: Floats) -> Floats:
-        """SHAP values of the trees, (n, f + 1)."""
+        """The SHAP values of the trees, (n, f + 1), bias last."""
         if not len(rows):
             return np.empty((0, rows.shape[1] + 1))
         return np.asarray(self._booster.predict(rows, pred_contrib=True, num_threads=1), dtype=np.float64)
@@ -59,9 +60,9 @@ class Boosted:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A weighted sum of standardised features; one that is missing adds a weight of its own. All arrays are (f,).
+    """A weighted sum of standardised features. All arrays are (f,).
 
-    Where a value stands, it adds weight * clip((value - centre) / scale, -limit, limit); where none does, `missing`.
+    A value adds weight * clip((value - centre) / scale, -limit, limit), a missing one adds `missing`.
     """
 
     centre: Floats
@@ -72,12 +73,12 @@ class Linear:
     limit: float
 
     def margin(self, rows: Floats) -> Floats:
-        """Log-odds (n,)."""
+        """The log-odds (n,) of rows (n, f)."""
         margin: Floats = self.contributions(rows).sum(axis=1)
         return margin
 
     def contributions(self, rows: Floats) -> Floats:
-        """Each feature's term, (n, f + 1)."""
+        """Each feature's term of the sum, (n, f + 1), bias last."""
         terms = np.clip((rows - self.centre) / self.scale, -self.limit, self.limit) * self.weight
         terms = np.where(np.isnan(rows), self.missing, terms)
         return np.column_stack([terms, np.full(len(rows), self.bias)])
@@ -85,23 +86,23 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Voted:
-    """Any estimator with `predict_proba` for two classes; it cannot be taken apart."""
+    """Any estimator with `predict_proba` for two classes; its scores have no exact split."""
 
     estimator: Any
 
     def margin(self, rows: Floats) -> Floats:
-        """Log-odds (n,) of the probability."""
+        """The log-odds (n,) of the probabilities of rows (n, f)."""
         return log_odds(np.asarray(self.estimator.predict_proba(rows), dtype=np.float64)[:, 1])
 
     def contributions(self, rows: Floats) -> None:  # noqa: ARG002 - the protocol's
-        """None."""
+        """None: there is no exact split, which would be (n, f + 1)."""
         return
 
 
 class Ensemble:
-    """Members whose log-odds are averaged by `weights` and calibrated: published log-odds = slope * average + intercept.
+    """Members whose log-odds are averaged by `weights`, then calibrated: slope * average + intercept.
 
-    `columns` are the places of the members' features among those of the job; None for all of them.
+    `columns` are the indexes of the members' features among those of the job; None for all of them.
     """
 
     def __init__(
@@ -123,11 +124,11 @@ class Ensemble:
         self.classes_ = (0, 1)
 
     def calibrated(self, *, slope: float, intercept: float) -> Ensemble:
-        """The same with another calibration."""
+        """A copy with another calibration."""
         return Ensemble(self.members, weights=self.weights, columns=self.columns, slope=slope, intercept=intercept)
 
     def margin(self, rows: Floats) -> Floats:
-        """The members' average log-odds (n,), before calibration."""
+        """The members' average log-odds (n,) of rows (n, f), before calibration."""
         rows = self._seen(rows)
         margin = np.zeros(len(rows))
         for member, weight in zip(self.members, self.weights, strict=True):
@@ -136,21 +137,21 @@ class Ensemble:
 
     @property
     def row_by_row(self) -> bool:
-        """Whether a row's score is the same, to the last bit, in whatever number of rows it stands.
+        """Whether a row's score is the same to the last bit, however many rows are scored with it.
 
-        A tree goes by one row alone; a product of matrices need not.
+        Trees look at one row only; the last bits of a matrix product depend on its shape.
         """
         return all(isinstance(member, Boosted) for member in self.members)
 
     def predict_proba(self, rows: Floats) -> Floats:
-        """The calibrated probability of each class, (n, 2)."""
+        """The calibrated probability of each class, (n, 2), for rows (n, f)."""
         probability = _in_whole_steps(logistic, self.slope * self.margin(rows) + self.intercept)
         return np.column_stack([1.0 - probability, probability])
 
     def contributions(self, rows: Floats) -> Floats | None:
-        """What each feature adds to the log-odds of the published probability, (n, f + 1), the bias last; they add up to them.
+        """What each feature adds to the published log-odds, (n, f + 1), bias last; the sum is the log-odds.
 
-        None where a member cannot be taken apart. A row's contributions depend on that row alone, to the last bit.
+        None where a member has no exact split. A row's contributions depend on that row alone, to the last bit.
         """
         seen = self._seen(rows)
         total = np.zeros((len(seen), seen.shape[1] + 1))
@@ -172,9 +173,9 @@ class Ensemble:
 
 
 def _in_whole_steps(function: Callable[[Floats], Floats], values: Floats) -> Floats:
-    """The function of values (n,), with zeros behind them up to a whole number of the processor's steps.
+    """Call `function` with values (n,), padded with zeros to a multiple of `_STEP`.
 
-    So none is in a rest that a library may compute otherwise.
+    A library may compute a remainder in another way, with other last bits; so there is none.
     """
     padded = np.zeros(-(-len(values) // _STEP) * _STEP)
     padded[: len(values)] = values
@@ -182,7 +183,7 @@ def _in_whole_steps(function: Callable[[Floats], Floats], values: Floats) -> Flo
 
 
 def logistic(margin: Floats) -> Floats:
-    """The probability of log-odds.
+    """The probabilities (n,) of log-odds (n,).
 
     >>> logistic(np.array([-800.0, 0.0, 800.0])).tolist()
     [0.0, 0.5, 1.0]
@@ -192,7 +193,7 @@ def logistic(margin: Floats) -> Floats:
 
 
 def log_odds(probability: Floats) -> Floats:
-    """The log-odds of a probability, which is kept a little away from 0 and 1.
+    """The log-odds (n,) of probabilities (n,), which are kept a little away from 0 and 1.
 
     >>> log_odds(np.array([0.5])).tolist()
     [0.0]

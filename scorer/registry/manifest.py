@@ -1,4 +1,4 @@
-"""What manifest.json says of a model version, and where version folders lie."""
+"""The manifest of a model version: reading it, and finding the folder that holds it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,14 @@ from scorer.jobs.job import Task
 from scorer.types.arrays import Floats
 
 ARTEFACT = "pipeline.joblib"
-
-
 MANIFEST = "manifest.json"
-
-
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib", "lightgbm")
 _REQUIRED = ("job", "model_version", "task", "features", "sha256", "libraries", "meaning", "score_quantiles", "metrics")
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """Inputs (n, f), NaN for missing, and the scores (n,) that the model gave them where it was made; NaN where it declined."""
+    """Golden vectors: `inputs` (n, f), NaN for missing, and the `scores` (n,) that they had at training."""
 
     inputs: Floats
     scores: Floats
@@ -36,7 +32,7 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What manifest.json says; `content` is all of it, for the registry."""
+    """A manifest.json; `content` is all of it, for the registry."""
 
     job: str
     model_version: str
@@ -52,12 +48,14 @@ class Manifest:
 
 
 def libraries() -> dict[str, str]:
-    """The versions that a fitted pipeline depends on."""
+    """The versions here of Python and of the libraries that a fitted estimator depends on."""
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
 def unlike_libraries(fitted: Mapping[str, str]) -> list[str]:
-    """Where a model was fitted with other versions than are here: "numpy 2.4.6 (here 2.5.0)"; of Python the minor version counts.
+    """List the libraries of other versions than those here, such as "numpy 2.4.6 (here 2.5.0)".
+
+    Of Python only the minor version counts.
 
     >>> unlike_libraries({"numpy": "0.1"}) == [f"numpy 0.1 (here {np.__version__})"]
     True
@@ -75,7 +73,10 @@ def unlike_libraries(fitted: Mapping[str, str]) -> list[str]:
 
 
 def find_version(job: str, model_version: str, *, folders: Iterable[Path]) -> Path:
-    """The folder of a model version: the first of `folders`/<job>/<version> that is there."""
+    """Find the folder of a version: the first of `folders`/<job>/<version> that has a manifest.
+
+    Raises UserError where none has.
+    """
     tried = [folder / job / model_version for folder in folders]
     for path in tried:
         if (path / MANIFEST).exists():
@@ -87,7 +88,7 @@ def find_version(job: str, model_version: str, *, folders: Iterable[Path]) -> Pa
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a model version. Raises UserError where it is missing, broken or incomplete."""
+    """Read the manifest of a model version. Raises UserError where it is missing, broken or incomplete."""
     path = folder / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -97,7 +98,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def manifest_of(content: Any, *, where: str) -> Manifest:
-    """The manifest that a JSON document is; `where` begins the sentence of the UserError that says what it lacks."""
+    """Read a manifest from parsed JSON. Raises UserError, beginning with `where`, where it is none."""
     if not isinstance(content, dict):
         raise UserError(f"{where} is not a JSON object; put the right one back.")
     missing = [key for key in _REQUIRED if key not in content]
@@ -121,11 +122,11 @@ def manifest_of(content: Any, *, where: str) -> Manifest:
         raise UserError(f"{where} holds what no manifest does: {error}; put the right one back.") from error
 
 
-def _golden(said: Any, *, width: int) -> Golden | None:
-    if said is None:
+def _golden(content: Any, *, width: int) -> Golden | None:
+    if content is None:
         return None
-    inputs = np.asarray(said["inputs"], dtype=np.float64)  # null becomes NaN
-    scores = np.asarray(said["scores"], dtype=np.float64)
+    inputs = np.asarray(content["inputs"], dtype=np.float64)  # null becomes NaN
+    scores = np.asarray(content["scores"], dtype=np.float64)
     if not len(scores) or scores.ndim != 1 or inputs.shape != (len(scores), width):
         raise ValueError(f"golden vectors of the shape {inputs.shape} with {scores.shape} scores, for {width} features")
     return Golden(inputs=inputs, scores=scores)

@@ -1,7 +1,7 @@
-"""Manifest + artefact -> scores and bands.
+"""A model version, checked and loaded: features in, scores and bands out.
 
-A model version is a folder: `manifest.json`, which says what the artefact is, and `pipeline.joblib`, a fitted scikit-learn pipeline that
-takes the feature matrix as it comes, NaN for missing. All that the manifest says is checked before a byte of the artefact is unpickled.
+A model version is a folder: `manifest.json`, which describes the artefact, and `pipeline.joblib`, a fitted estimator with scikit-learn's
+methods, which takes the feature matrix as it is, NaN for missing. The manifest is checked before a byte of the artefact is unpickled.
 """
 
 from __future__ import annotations
@@ -21,29 +21,38 @@ from sklearn.exceptions import InconsistentVersionWarning
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from scorer.errors import UserError
-from scorer.jobs.job import MEANING, Bands, Task
+from scorer.jobs.job import MEANING, Task
+from scorer.jobs.publication import Bands
 from scorer.registry import ensemble
 from scorer.registry.declining import Baseline
 from scorer.registry.manifest import ARTEFACT, Manifest, libraries, read_manifest, unlike_libraries
 from scorer.types.arrays import Features, Floats
 
-# Scoring is done in blocks of this many rows, the last one filled up, on one thread: the last bits of a score depend on the shape of
-# the matrix and on how sums are divided among threads, and must not depend on a patient's neighbours. Of so many rows, because a
-# patient who is asked for alone pays for all of them, and a large batch pays for each block. An estimator that goes row by row needs none.
+# Rows are scored in blocks of this size, the last one filled up, on one thread: the last bits of a score depend on the shape of the
+# matrix and on how sums are divided among threads, and must not depend on which other patients are in the batch. The size is a
+# compromise: a request for one patient pays for a whole block, a large batch for each block. An estimator that goes row by row needs none.
 _BLOCK = 256
-# Artefacts that were made before 0.2.0 name their estimator's module by the place that it had then.
+_TOLERANCE = 1e-6  # golden vectors agree where every score is off by less
+
+# Artefacts that were made before 0.2.0 name their estimator's module by the path that it had then.
 sys.modules.setdefault("scorer.ensemble", ensemble)
-_TOLERANCE = 1e-6  # golden vectors come out where no score is off by so much
 
 
 def keep_to_one_thread() -> None:
-    """Keep the numerical libraries to one thread each, for good: where several threads score, each would set and reset a common limit."""
+    """Limit the numerical libraries to one thread each, for the rest of the process.
+
+    Where several threads score, each would otherwise set and reset the limit that they share.
+    """
     threadpool_limits(limits=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a model says of n entities: `score` (n,), NaN where it declines; for multiclass the most probable class and all of them."""
+    """A model's scores of n entities.
+
+    `score` (n,) is NaN where the model gave none. For multiclass, `labels` are the most probable classes, `outputs` all probabilities; for
+    regression, `outputs` are the intervals.
+    """
 
     score: Floats
     labels: tuple[str, ...] | None
@@ -51,17 +60,17 @@ class Scores:
 
 
 def passes(difference: float) -> bool:
-    """Whether golden vectors that are off by so much have come out.
+    """Whether golden vectors agree, the largest difference being `difference`.
 
     >>> passes(0.9e-7), passes(0.5 - (0.5 - 1e-6)), passes(float("nan"))
     (True, False, False)
     """
-    # A little less, so that what is off by the whole of it is refused however the subtraction rounds.
+    # A little less, so that a difference of the whole tolerance is refused however the subtraction rounds.
     return difference < _TOLERANCE * (1 - 1e-9)
 
 
 class LoadedModel:
-    """A model version, checked and loaded; `baseline` is what it declines by, None where its manifest tells nothing of it."""
+    """A model version, checked and loaded; `baseline` is None where it declines nothing."""
 
     def __init__(self, manifest: Manifest, estimator: Any) -> None:
         self.manifest = manifest
@@ -79,10 +88,10 @@ class LoadedModel:
         features: Sequence[str],
         registered: Mapping[str, Any] | None = None,
     ) -> LoadedModel:
-        """The model in `folder`, if it is the one that the registry knows by `sha256` and fits task and features.
+        """Load the model in `folder`, if it is the one registered by `sha256` and fits task and features.
 
-        Where the manifest as `registered` is given, the folder's must be the same. Raises UserError, before anything is unpickled, for an
-        altered file, other libraries or other features; and after it, where the golden vectors do not come out.
+        The manifest must equal the `registered` one, if that is given. Raises UserError, before anything is unpickled, where a file was
+        altered, or libraries or features are others; and after it, where the golden vectors do not agree.
         """
         manifest = read_manifest(folder)
         path = folder / ARTEFACT
@@ -107,7 +116,10 @@ class LoadedModel:
         task: Task,
         features: Sequence[str],
     ) -> LoadedModel:
-        """The model that `artefact` holds, checked as `load` says; it came from `folder`, or else from the database."""
+        """Open an artefact that came from `folder`, or from the database where that is None.
+
+        Raises UserError as `load` does.
+        """
         name = f"The model file {folder / ARTEFACT}" if folder else f"Model {manifest.model_version} in the database"
         found = hashlib.sha256(artefact).hexdigest()
         if not found == manifest.sha256 == sha256:
@@ -129,14 +141,14 @@ class LoadedModel:
         if difference is not None and not passes(difference):
             raise UserError(
                 f"{name} gives other scores on this machine than where it was made: its golden vectors are off by "
-                f"{difference:.2g}, below {_TOLERANCE:g} is needed; {_unlike(manifest)}."
+                f"{difference:.2g}, below {_TOLERANCE:g} is needed; {_advice(manifest)}."
             )
         return model
 
     def golden_difference(self) -> float | None:
-        """The largest difference between a stored score of the golden vectors and the one given here; None where there are none.
+        """The largest difference between golden scores and those computed here; None without golden vectors.
 
-        Infinite where only one of the two is a score.
+        Infinite where one of the two is a score and the other is not.
         """
         golden = self.manifest.golden
         if golden is None:
@@ -147,7 +159,10 @@ class LoadedModel:
         return float(np.nanmax(np.abs(here - golden.scores), initial=0.0))
 
     def score(self, features: Features) -> Scores:
-        """A score per row, the same bits whatever other rows are there. A score that is not finite is given as NaN: declined."""
+        """Score `features` (n, f): a score per row, of the same bits whatever the other rows are.
+
+        A score that is not finite becomes NaN: the model declines.
+        """
         rows = features.values
         if self.manifest.task is Task.REGRESSION:
             value = _finite(self._in_blocks(self._estimator.predict, rows)[:, 0])
@@ -164,9 +179,9 @@ class LoadedModel:
         )
 
     def contributions(self, features: Features) -> Floats | None:
-        """What each feature of each row adds to the log-odds of its score, (n, f + 1), the bias last; None where the model cannot say.
+        """What each feature adds to the log-odds of a score, (n, f + 1), bias last; None where unknown.
 
-        Each row by itself: the rows need not be those that were scored together.
+        Each row by itself: they need not be the rows that were scored together.
         """
         contributions = getattr(self._estimator, "contributions", None)
         if contributions is None:
@@ -176,9 +191,9 @@ class LoadedModel:
         return None if found is None else np.asarray(found, dtype=np.float64)
 
     def training_quantile(self, score: Floats) -> Floats:
-        """The share of the training scores that lie below each score; NaN for NaN."""
+        """The share of the training scores below each score (n,); NaN for NaN."""
         quantiles = self.manifest.score_quantiles
-        # Halfway through a run of equal quantiles, so that a score that half of the training had is not at its edge.
+        # Halfway through equal quantiles, so that a score that half of the training rows had is not at their edge.
         below = np.searchsorted(quantiles, score, side="left")
         upto = np.searchsorted(quantiles, score, side="right")
         share: Floats = (below + upto) / (2 * len(quantiles))
@@ -227,8 +242,8 @@ def _finite(score: Floats) -> Floats:
     return np.where(np.isfinite(score), score, np.nan)
 
 
-def _unlike(manifest: Manifest) -> str:
-    """What to do where golden vectors do not come out."""
+def _advice(manifest: Manifest) -> str:
+    """What to do where golden vectors do not agree."""
     unlike = unlike_libraries(manifest.libraries)
     if unlike:
         return f"it was fitted with {', '.join(unlike)}: install those, or train the model again"

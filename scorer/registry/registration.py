@@ -1,4 +1,4 @@
-"""What a job needs in the database beside the schema: its own reporting views, and a first model."""
+"""Registering model versions, and installing what a job needs beside the schema: views, a first model."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 
 
 def install_jobs(*, database: Database) -> list[str]:
-    """Make each job's reporting views, and put its first model into production where none was ever registered; the jobs' names.
+    """Create each job's reporting views and admit its first model. Returns the jobs' names.
 
-    Acts as the owner of the schema. A later model gets into production by an approver alone.
+    The first model goes into production only where the job never had a model; later ones need an approver. Acts as the schema's owner.
     """
     session = Session(database.as_owner())
     names = job_names(database.settings.jobs_dir)
@@ -44,7 +44,7 @@ def install_jobs(*, database: Database) -> list[str]:
 
 
 def grant_source(*, database: Database) -> dict[str, str | None]:
-    """Let the worker read and write what each job's grants say, as whoever is connected; by job, None or why it could not be done."""
+    """Run each job's grants as the login that connects. Returns, by job, None or why it failed."""
     done: dict[str, str | None] = {}
     for name in job_names(database.settings.jobs_dir):
         job = load_job(name, jobs_dir=database.settings.jobs_dir)
@@ -69,15 +69,15 @@ def _admit_first(job: Job, model_version: str, session: Session) -> None:
 
 
 def model_folder(job: Job, model_version: str) -> Path:
-    """The folder of a version that is shipped with a job, or with the site's own."""
+    """Find the folder of a version that came with a job, a site's or a shipped one."""
     return find_version(job.name, model_version, folders=(job.model_folder.parent, shipped_root() / "models"))
 
 
 def register(job: Job, folder: Path, session: Session, *, stored: bool = False) -> Manifest:
-    """Register the version in `folder` as a candidate, if it is one that the job could score with; its manifest.
+    """Register the version in `folder` as a candidate, without unpickling it. Returns its manifest.
 
-    Nothing of it is unpickled. Where it is to be `stored`, the database keeps its bytes too, also where it was registered before. Raises
-    UserError where the folder is not that of a version of this job, or another is registered under its name.
+    With `stored`, the database keeps its bytes too, also where it was registered before. Raises UserError where the folder is not that of
+    a version of this job, or another is registered under its name.
     """
     manifest = read_manifest(folder)
     artefact = folder / ARTEFACT

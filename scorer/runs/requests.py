@@ -169,7 +169,7 @@ class Answers:
                 except UserError as error:
                     refused = refused or error
                 except Exception as error:  # noqa: BLE001 - the edge of a job: the others go on
-                    self._bugs.tell(error, job=job.name)
+                    self._bugs.report(error, job=job.name)
         if refused is not None:
             raise refused
 
@@ -295,7 +295,7 @@ class Answers:
             refused = self._refuse(waiting, why=sentence)
         self._tell(job, refused, why=sentence)
         if not is_told:
-            self._bugs.tell(error, job=job.name)
+            self._bugs.report(error, job=job.name)
         return refused
 
     def _tell(self, job: Job, refused: int, *, why: str) -> None:

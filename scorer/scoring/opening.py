@@ -17,7 +17,7 @@ from scorer.database.source.reader import Source
 from scorer.database.store.models import Challenge, read_challenge, read_model
 from scorer.errors import UserError
 from scorer.jobs.job import Job
-from scorer.registry.artefacts import open_version, production_pipeline
+from scorer.registry.artefacts import open_production, open_version
 from scorer.registry.drift_bins import tally_of
 from scorer.registry.model import LoadedModel
 from scorer.scoring.challenger import Challenger, leave_out
@@ -50,7 +50,7 @@ def _line(job: Job, session: Session, source: Source, *, settings: Settings, mod
     if model is None:
         with session.transaction():
             challenge = read_challenge(session, job.name)
-            model = production_pipeline(job, session, settings=settings)
+            model = open_production(job, session, settings=settings)
     return Pipeline(
         job=job,
         session=session,

@@ -58,7 +58,7 @@ def predict(model: LoadedModel, matrix: Features, *, spec: Declining) -> Predict
         quantile = model.training_quantile(scores.score)
         return Predictions(scores=scores, given=scores.score, quantile=quantile, by=by, declined={})
     given = scores.score
-    verdicts = model.baseline.judge(matrix, scores.score, spec=spec)
+    verdicts = model.baseline.find_declined(matrix, scores.score, spec=spec)
     scores = replace(scores, score=np.where(verdicts.declined, np.nan, scores.score))
     return Predictions(
         scores=scores,

@@ -25,7 +25,7 @@ def write_findings(found: Found, folder: Path) -> tuple[Path, ...]:
     best = found.ranked[0]
     config = {
         "job": found.about["job"],
-        "recipe": {**Recipe().told(), **best["recipe"]},
+        "recipe": {**Recipe().as_json(), **best["recipe"]},
         "found": {name: best[name] for name in ("combination", "auroc", "average_precision", "objective", "utility")}
         | {"experiment_id": found.about["experiment_id"], "trials": len(found.trials)},
     }

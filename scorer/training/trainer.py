@@ -26,7 +26,7 @@ from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job, Task
 from scorer.jobs.training import Recipe
 from scorer.registry import declining
-from scorer.registry.drift_bins import baseline
+from scorer.registry.drift_bins import bins_of
 from scorer.registry.ensemble import Ensemble, logistic
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 from scorer.registry.model import LoadedModel
@@ -129,7 +129,7 @@ def _manifest(
         "sha256": hashlib.sha256(content).hexdigest(),
         "libraries": libraries(),
         "meaning": MEANING,
-        "recipe": recipe.told(),
+        "recipe": recipe.as_json(),
         "estimator": {
             "class": recipe.configuration.value,
             "parameters": parameters_of(recipe),
@@ -155,7 +155,7 @@ def _manifest(
         "importances": _importances(estimator, features),
         "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
         "declining": declining.fit(features, known.label[scored], score, known.cohort[scored], job.declining),
-        "baseline": baseline(features, score),
+        "baseline": bins_of(features, score),
         "features": list(known.features.names),
     }
 

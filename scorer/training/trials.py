@@ -63,7 +63,7 @@ def tried(cohort: TrialData, job: Job, number: int, until: float | None) -> dict
         "trial": number,
         "combination": name,
         "configuration": recipe.configuration.value,
-        "recipe": {**recipe.told(), "parameters": parameters_of(recipe)},
+        "recipe": {**recipe.as_json(), "parameters": parameters_of(recipe)},
         "features": len(columns),
         "folds": [],
         "auroc": None,

@@ -1,4 +1,4 @@
-"""Arrays of a batch: observations, attributes and features as columns, each named in one place."""
+"""Arrays of a batch: observations, attributes and features, as columns."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ import numpy.typing as npt
 from scorer.types.values import WorkItem
 
 Floats = npt.NDArray[np.float64]
-
-
 Integers = npt.NDArray[np.int64]
-
-
 Booleans = npt.NDArray[np.bool_]
+
+NO_TIME = np.iinfo(np.int64).min  # a time that is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Observations of a batch in long form, sorted by entity, code, time and value; arrays of one length n.
+    """Observations of a batch, a row each, sorted by entity, code, time and value.
 
-    `position` (n,) is the index into `keys` of the entity that each row belongs to. Times are microseconds since
-    1970-01-01 UTC, `NO_TIME` where unknown. `code` indexes `codes`; -1 where the database has none. `extras` are the columns
-    that the job's statement adds for its suites; true, false and NULL are 1, 0 and NaN in float16. `known_from` (n,) is since when
-    each row is known, where the statement tells it: for training and evaluation alone, which read an entity once for many as-of
-    times; it is no input.
+    Every array is (n,). `position` is the index into `keys` of the row's entity, `code` the index into `codes`, -1 where the database has
+    none. Times are microseconds since 1970-01-01 UTC, `NO_TIME` where unknown. `extras` are the columns that the job's statement adds for
+    its suites; of booleans, true, false and NULL are 1, 0 and NaN in float16. `known_from` is the time from which a row is known, where
+    the statement returns it: training and evaluation need it, which read an entity once for many as-of times. It is not an input.
     """
 
     keys: tuple[WorkItem, ...]
@@ -44,11 +41,11 @@ class Observations:
     known_from: Integers | None = None
 
     def __len__(self) -> int:
-        """Rows."""
+        """The number of rows."""
         return len(self.position)
 
     def only(self, kept: Booleans | Integers) -> Observations:
-        """The rows where `kept` (n,) is true, or those that it numbers, in its order."""
+        """The rows where `kept` (n,) is true; or, of indexes (m,), those rows in that order."""
         if kept.dtype == bool and kept.all():
             return self
         return Observations(
@@ -67,19 +64,19 @@ class Observations:
         )
 
 
-NO_TIME = np.iinfo(np.int64).min
-
-
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """One value per entity and attribute; arrays of length len(keys). Text as object, numbers and times as float64 and int64."""
+    """One value per entity and attribute; every array is (entities,).
+
+    Numbers are NaN where unknown, times `NO_TIME` (else microseconds since 1970-01-01 UTC), texts None.
+    """
 
     numbers: dict[str, Floats] = field(default_factory=dict)
     times: dict[str, Integers] = field(default_factory=dict)
     texts: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
     def only(self, kept: Booleans) -> Attributes:
-        """Those of the entities where `kept` (entities,) is true."""
+        """The entities where `kept` (entities,) is true."""
         return Attributes(
             numbers={name: column[kept] for name, column in self.numbers.items()},
             times={name: column[kept] for name, column in self.times.items()},
@@ -89,7 +86,7 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The feature matrix, C-ordered float64 of shape (entities, features); NaN where there is nothing to say."""
+    """The feature matrix: `values` (entities, features), C-ordered, NaN where a feature has no value."""
 
     names: tuple[str, ...]
     values: Floats

@@ -1,4 +1,4 @@
-"""The words that the database, the jobs and the program share: one enum per concept, a comment per member."""
+"""The words that database, jobs and program share: one enum per concept, a comment per member."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a due entity ended (design: every one ends as exactly one of these)."""
+    """How a due entity ended; each ends as exactly one of these."""
 
     SCORED = "SCORED"  # a new score is in the ledger
     UNCHANGED = "UNCHANGED"  # inputs the same and the score still valid: only counted
     QUARANTINED = "QUARANTINED"  # held by a rule until its inputs or the suite change
     INSUFFICIENT = "INSUFFICIENT"  # fewer observations than the job's minimum
-    INDETERMINATE = "INDETERMINATE"  # the model declines
+    INDETERMINATE = "INDETERMINATE"  # the model declined
     FAILED = "FAILED"  # scoring raised for this entity alone
-    RECALLED = "RECALLED"  # of what is current alone: the score was recalled, and the next run makes another
+    RECALLED = "RECALLED"  # of current outcomes only: the score was recalled, and the next run makes another
 
 
-# How an entity ends in a run: what the counts of a run and of a batch are named for.
+# How an entity can end in a run. The counts of a run and of a batch have these names.
 OUTCOMES = tuple(status for status in Status if status is not Status.RECALLED)
 
 
 class Action(StrEnum):
-    """What a broken expectation does."""
+    """What happens when an expectation is broken."""
 
     WARN = "warn"  # record it
     DROP = "drop"  # leave the observation out, and record it
@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 class ReasonKind(StrEnum):
-    """What a reason of a score is about."""
+    """What a reason is about: one feature, the others, or the bias."""
 
     FEATURE = "feature"  # one feature
     OTHERS = "others"  # all other features together
@@ -49,5 +49,5 @@ class Trigger(StrEnum):
 
     @property
     def by_schedule(self) -> bool:
-        """Whether a schedule set it off, at its tick or after it: such a run's work is shared by all daemons."""
+        """Whether a schedule set it off, in time or late; all daemons share the work of such a run."""
         return self in {Trigger.SCHEDULE, Trigger.CATCH_UP}

@@ -1,4 +1,4 @@
-"""Frozen values: what travels between the steps of the line, with columns of arrays named in one place."""
+"""Frozen values of database rows: work, outcomes, reasons, rejections, runs, ticks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scorer.types.enums import Action, ReasonKind, Status, Trigger
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """What the current outcome of an entity rests on."""
+    """The current outcome of an entity, and what it was computed from."""
 
     status: Status
     reason: str | None
@@ -25,13 +25,16 @@ class Previous:
 
     @property
     def known_at(self) -> datetime:
-        """The moment whose recorded knowledge was judged."""
+        """The time up to which recorded rows were used."""
         return self.as_of if self.as_known_at is None else self.as_known_at
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a database's log was written at a moment: a standby that has replayed so far shows all that was committed before it."""
+    """How far a database's write-ahead log was written at a moment.
+
+    A standby that has replayed as far shows all that was committed before.
+    """
 
     cluster: str
     timeline: int
@@ -41,9 +44,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """A due entity, taken; `previous` is its current outcome, if it has one.
+    """A due entity that a batch has claimed; `previous` is its current outcome, if it has one.
 
-    Used is what happened up to `as_of` and was recorded up to `known_at`, which is the same moment unless `as_known_at` says another.
+    Its inputs are the rows that happened up to `as_of` and were recorded up to `known_at`.
     """
 
     entity_id: str
@@ -54,13 +57,13 @@ class WorkItem:
 
     @property
     def known_at(self) -> datetime:
-        """The moment whose recorded knowledge is used."""
+        """The time up to which recorded rows are used: `as_known_at`, or `as_of` where that is None."""
         return self.as_of if self.as_known_at is None else self.as_known_at
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A refused observation (or, where `observation_id` is None, entity), and the rule that refused it."""
+    """An observation that a rule rejected; or an entity, where `observation_id` is None."""
 
     entity_id: str
     observation_id: str | None
@@ -73,7 +76,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What one rule of a suite found in one batch: counts, no values."""
+    """What one rule of a suite found in a batch: counts only, no values."""
 
     suite: str
     rule: str
@@ -88,7 +91,7 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A score that the ledger holds, and the inputs that it rests on."""
+    """A score in the ledger, and the hash of its inputs."""
 
     entity_id: str
     input_hash: bytes
@@ -97,9 +100,9 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What one feature, all others together, or the model before any feature adds to the log-odds of a score.
+    """What one feature, all others together, or the bias adds to the log-odds of a score.
 
-    Of a feature: its value, what it is made of, and the observation that it comes from, where there is one.
+    For one feature also its value, what it is made of, and the observation that it comes from, where there is one.
     """
 
     kind: ReasonKind
@@ -116,9 +119,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one entity ended, with all that a ledger row holds of it, and the score's reasons.
+    """How one entity ended: a row of the ledger, with the reasons of its score.
 
-    `model_version` is None where it is that of the batch. A `shadow` is what a challenger says beside what is published.
+    `model_version` is None where it is the batch's. A `shadow` is a challenger's outcome, recorded beside the published one.
     """
 
     entity_id: str
@@ -139,7 +142,10 @@ class Outcome:
     reasons: tuple[Reason, ...] = ()
 
     def repeats(self, previous: Previous | None, *, model_version: str, job_version: str) -> bool:
-        """Whether it says again why there is no score, by the same inputs, model and job: nothing new to write."""
+        """Whether there is again no score for the same reason, from the same inputs, model and job.
+
+        Such an outcome adds nothing to the ledger and is not written.
+        """
         return (
             previous is not None
             and self.status is not Status.SCORED
@@ -150,7 +156,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How the due entities of a run or a batch ended; they add up to `eligible`."""
+    """How the due entities of a run or a batch ended; the counts add up to `eligible`."""
 
     eligible: int = 0
     scored: int = 0
@@ -174,7 +180,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """An expected firing that a run is set off by, and the `missed` ones before it, that no run will be set off by."""
+    """The tick that sets off a run, and the `missed` ones before it, which have no run of their own."""
 
     scheduled_for: datetime
     outcome: str
@@ -187,7 +193,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One firing of a job, as its row in scorer.runs stands."""
+    """A run of a job: a row of scorer.runs."""
 
     run_id: int
     job: str

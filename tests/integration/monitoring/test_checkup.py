@@ -31,7 +31,7 @@ from scorer.errors import Stopping, UserError
 from scorer.jobs.features import feature_names
 from scorer.log import events
 from scorer.monitoring.checkup import Checkup, check_up, nightly_checkup
-from scorer.registry.drift_bins import baseline
+from scorer.registry.drift_bins import bins_of
 from scorer.runs.run import dry_run
 from scorer.types.arrays import Features
 
@@ -78,7 +78,7 @@ def ledger_baseline(hospital: Any) -> dict[str, Any]:
     rows = hospital.rows("SELECT features, score FROM scorer.scores WHERE status = 'SCORED' ORDER BY score_id")
     names = feature_names(hospital.job.features)
     vectors = np.frombuffer(b"".join(bytes(row[0]) for row in rows), dtype="<f8").reshape(len(rows), len(names))
-    return baseline(Features(names=names, values=vectors), np.array([row[1] for row in rows]))
+    return bins_of(Features(names=names, values=vectors), np.array([row[1] for row in rows]))
 
 
 @pytest.fixture

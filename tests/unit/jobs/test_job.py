@@ -14,8 +14,10 @@ import pytest
 from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.jobs import job as jobs
-from scorer.jobs.job import Action, Bands, DueAgain, Job, Task, job_names, load_job
+from scorer.jobs.job import DueAgain, Job, Task, job_names, load_job
+from scorer.jobs.publication import Bands
 from scorer.jobs.schedule import Schedule
+from scorer.types.enums import Action
 
 
 @pytest.fixture

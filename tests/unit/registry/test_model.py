@@ -21,7 +21,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from scorer.errors import UserError
-from scorer.jobs.job import MEANING, Bands, Task
+from scorer.jobs.job import MEANING, Task
+from scorer.jobs.publication import Bands
 from scorer.registry.manifest import ARTEFACT, MANIFEST, find_version, libraries, read_manifest
 from scorer.registry.model import LoadedModel, band_names
 from scorer.types.arrays import Features

@@ -154,7 +154,7 @@ def test_unknown_outcomes_and_hours_long_after_the_event_are_left_out(job: Job, 
 
 def test_a_recipe_is_read_as_it_was_told(tmp_path: Path) -> None:
     path = tmp_path / CONFIG
-    path.write_text(json.dumps({"job": "sepsis", "recipe": QUICK.told(), "found": {"objective": 1.0}}))
+    path.write_text(json.dumps({"job": "sepsis", "recipe": QUICK.as_json(), "found": {"objective": 1.0}}))
     assert read_recipe(path, job="sepsis") == QUICK
 
 
@@ -171,7 +171,7 @@ def test_a_recipe_is_read_as_it_was_told(tmp_path: Path) -> None:
 )
 def test_a_configuration_that_is_not_one_is_refused_in_a_sentence(tmp_path: Path, change: Any, said: str) -> None:
     path = tmp_path / CONFIG
-    content = {"job": "sepsis", "recipe": QUICK.told()}
+    content = {"job": "sepsis", "recipe": QUICK.as_json()}
     change(content)
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match=said):
