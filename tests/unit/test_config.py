@@ -1,8 +1,9 @@
-"""Settings: which source wins, and every mistake as one sentence that says where it was made."""
+"""Settings: which source wins, every mistake as one sentence that says where it was made, and spans of time."""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import FrozenInstanceError, fields
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from scorer import config
-from scorer.config import Settings, load_settings
+from scorer.config import Settings, load_settings, parse_span
 from scorer.errors import UserError
 
 
@@ -285,3 +286,66 @@ def test_waits_grow_from_the_first_to_the_last(tries: int, first: int, last: int
 def test_settings_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().batch_size = 1  # type: ignore[misc]
+
+
+# Spans of time
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("1 ms", timedelta(milliseconds=1)),
+        ("500ms", timedelta(milliseconds=500)),
+        ("5 s", timedelta(seconds=5)),
+        ("1 second", timedelta(seconds=1)),
+        ("30 seconds", timedelta(seconds=30)),
+        ("10 min", timedelta(minutes=10)),
+        ("2 minutes", timedelta(minutes=2)),
+        ("6 h", timedelta(hours=6)),
+        ("1.5 hours", timedelta(minutes=90)),
+        ("30 days", timedelta(days=30)),
+        ("1 d", timedelta(days=1)),
+        (" 7  day ", timedelta(days=7)),
+    ],
+)
+def test_spans_are_read(text: str, span: timedelta) -> None:
+    assert parse_span(text, where="here") == span
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "6",
+        "h",
+        "6 m",
+        "6 M",
+        "6 H",
+        "-6 h",
+        "+6 h",
+        "6 hs",
+        "6 weeks",
+        "1,5 h",
+        "1e3 s",
+        "6 h 30 min",
+        "\u0666 h",
+        "inf s",
+    ],
+)
+def test_what_is_no_span_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=rf'^here: "{re.escape(text)}" is not a span of time; .*\.$'):
+        parse_span(text, where="here")
+
+
+@pytest.mark.parametrize("text", ["0 s", "0.0 h", "0.5 ms"])
+def test_no_time_at_all_is_refused(text: str) -> None:
+    """PostgreSQL takes a timeout of nothing for none at all."""
+    with pytest.raises(UserError, match="is shorter than a millisecond"):
+        parse_span(text, where="here")
+
+
+def test_a_span_beyond_counting_is_refused() -> None:
+    with pytest.raises(UserError, match="is longer than can be counted"):
+        parse_span("9" * 400 + " days", where="here")
+    with pytest.raises(UserError, match="is longer than can be counted"):
+        parse_span("999999999999 days", where="here")

@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from scorer.config import Settings
-from scorer.database.connection import Database, Target, columns_uri, encrypted_url, plain_session
+from scorer.database.connection import Database, Target, columns_uri, encrypted_url, libpq_url, plain_session
 from scorer.database.error_messages import translate_error
 from scorer.errors import DatabaseUnavailable, UserError
 
@@ -212,3 +212,31 @@ def test_tls_that_is_refused_is_for_the_operator_and_not_waited_for(words: str) 
 def test_tls_that_breaks_off_is_waited_for() -> None:
     told = translate_error(psycopg2.OperationalError("SSL connection has been closed unexpectedly"))
     assert isinstance(told, DatabaseUnavailable)
+
+
+# URLs
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("postgresql://u:p@h:1/d?sslmode=require", "postgresql://u:p@h:1/d?sslmode=require"),
+        ("postgres://h/d", "postgresql://h/d"),
+        ("postgresql+psycopg2://h/d", "postgresql://h/d"),
+        ("postgresql+psycopg://h/d", "postgresql://h/d"),
+        ("postgresql://", "postgresql://"),
+        ("postgresql:///d?host=/tmp", "postgresql:///d?host=/tmp"),
+    ],
+)
+def test_urls_of_libpq_and_of_sqlalchemy_are_the_same(url: str, read: str) -> None:
+    assert libpq_url(url) == read
+
+
+@pytest.mark.parametrize(
+    "url", ["", "mysql://u:secret@h/d", "host=h password=secret", "h:5432/secret", "postgresql:/secret"]
+)
+def test_what_is_no_url_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(UserError) as raised:
+        libpq_url(url)
+    assert "secret" not in str(raised.value)
+    assert "postgresql://user@host:5432/database" in str(raised.value)
