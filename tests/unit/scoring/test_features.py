@@ -102,31 +102,6 @@ def assert_same_bits(left, right):
 # Names.
 
 
-def test_names_are_code_statistic_window_then_attributes():
-    spec = spec_of(
-        group_of("last", "mean", codes=("HR", "LACTATE"), windows=(None, SIX_HOURS)),
-        group_of("count", windows=(timedelta(minutes=90),)),
-        numbers=("age_years",),
-        hours_since=("admitted_at",),
-        categories=(("sex", ("F", "M")),),
-    )
-    assert feature_names(spec) == (
-        "HR_last_stay",
-        "HR_last_6h",
-        "HR_mean_stay",
-        "HR_mean_6h",
-        "LACTATE_last_stay",
-        "LACTATE_last_6h",
-        "LACTATE_mean_stay",
-        "LACTATE_mean_6h",
-        "HR_count_90min",
-        "age_years",
-        "hours_since_admitted_at",
-        "sex=F",
-        "sex=M",
-    )
-
-
 def test_each_value_stands_under_its_name():
     spec = spec_of(
         group_of("last", "count", codes=("LACTATE", "HR"), windows=(None, SIX_HOURS)),
@@ -155,23 +130,6 @@ def test_each_value_stands_under_its_name():
     assert built.names == feature_names(spec)
     assert built.values.flags.c_contiguous
     assert built.values.dtype == np.float64
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        spec_of(group_of("last", codes=("HR", "HR"))),
-        spec_of(group_of("last", "mean"), group_of("last")),
-        spec_of(group_of("last", windows=(timedelta(minutes=360), SIX_HOURS))),
-        spec_of(group_of("last"), numbers=("HR_last_stay",)),
-        spec_of(categories=(("sex", ("F", "F")),)),
-    ],
-)
-def test_a_feature_named_twice_is_refused_in_one_sentence(spec):
-    with pytest.raises(
-        UserError, match=r"^The feature \"\S+\" stands 2 times in \[features\] of job.toml; name it once.$"
-    ):
-        feature_names(spec)
 
 
 def test_the_doctest_shows_what_it_says():

@@ -152,43 +152,6 @@ def test_unknown_outcomes_and_hours_long_after_the_event_are_left_out(job: Job, 
 # Recipes
 
 
-def test_a_recipe_is_read_as_it_was_told(tmp_path: Path) -> None:
-    path = tmp_path / CONFIG
-    path.write_text(json.dumps({"job": "sepsis", "recipe": QUICK.as_json(), "found": {"objective": 1.0}}))
-    assert read_recipe(path, job="sepsis") == QUICK
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda content: content.pop("recipe"), 'has no "recipe"'),
-        (lambda content: content["recipe"].pop("members"), 'has no "members" in its recipe'),
-        (lambda content: content["recipe"].update(membres=3), 'unknown key "membres"; did you mean "members"'),
-        (lambda content: content.update(job="other"), "is of job other, not of sepsis"),
-        (lambda content: content["recipe"].update(configuration="oracle"), "must be one of 'logistic regression'"),
-        (lambda content: content["recipe"].update(parameters={"trees": "many"}), '"trees" must be a number'),
-    ],
-)
-def test_a_configuration_that_is_not_one_is_refused_in_a_sentence(tmp_path: Path, change: Any, said: str) -> None:
-    path = tmp_path / CONFIG
-    content = {"job": "sepsis", "recipe": QUICK.as_json()}
-    change(content)
-    path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=said):
-        read_recipe(path, job="sepsis")
-
-
-@pytest.mark.parametrize(
-    ("text", "said"), [("[1]", "not a JSON object"), ("{", "cannot be read"), (None, "cannot be read")]
-)
-def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
-    path = tmp_path / CONFIG
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(UserError, match=said):
-        read_recipe(path, job="sepsis")
-
-
 def test_a_parameter_that_a_configuration_does_not_have_is_refused(job: Job, landmarks: Landmarks) -> None:
     with pytest.raises(UserError, match='lightgbm small has no parameter "leaves"; it has num_leaves'):
         fit_all(landmarks, job, replace(QUICK, parameters={"leaves": 3}), folds=2, whole=False, workers=1)
