@@ -1,4 +1,4 @@
-"""Every event: its id is its own for good, its texts help whoever is on call, and the journal's catalog says the same.
+"""Every event: its id never changes, its texts help the person on call, and the journal's catalog says the same.
 
 Where a text was changed on purpose: `SCORER_WRITE_CATALOG=1 pytest tests/unit/log/test_events.py`, and read the difference.
 """
@@ -83,14 +83,14 @@ def test_journalctl_can_read_the_catalog(tmp_path: Path) -> None:
 # The events
 
 
-def test_ids_are_whole_and_nobody_elses() -> None:
+def test_ids_are_whole_and_each_is_used_once() -> None:
     ids = [event.message_id for event in EVENTS.values()]
     assert len(set(ids)) == len(ids)
     assert all(re.fullmatch("[0-9a-f]{32}", each) for each in ids)
 
 
 def test_an_id_stays_what_it_was() -> None:
-    """Somebody's alert waits for it."""
+    """A site's alert waits for it."""
     assert events.RUN_FAILED.message_id == "5c2064fdbba94feb8c2d3049371885bf"
     assert events.DATABASE_LOST.message_id == "0db5df5d1842492db7c566825308893f"
 
@@ -109,7 +109,7 @@ def test_an_event_says_what_happened_and_what_it_means(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, event in EVENTS.items() if event.level >= logging.WARNING])
-def test_whoever_is_woken_is_told_what_to_type(name: str) -> None:
+def test_a_warning_says_what_to_type(name: str) -> None:
     action = EVENTS[name].action
     assert action is not None
     assert [line for line in action.splitlines() if line.startswith("    ")]
@@ -148,11 +148,11 @@ def test_what_is_to_be_looked_at_is_there() -> None:
     assert not {view for view in named if not re.search(rf"VIEW {view}\b", migrations)}
 
 
-# Where they are told
+# Where they are logged
 
 
-def told() -> dict[str, list[tuple[str, ast.Call]]]:
-    """By name of the event, the calls of `say` that tell it, each with its module."""
+def calls_by_event() -> dict[str, list[tuple[str, ast.Call]]]:
+    """The calls of `say`, each with its module, by the name of the event."""
     found: dict[str, list[tuple[str, ast.Call]]] = {}
     for path in sorted((ROOT / "scorer").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -162,8 +162,8 @@ def told() -> dict[str, list[tuple[str, ast.Call]]]:
     return found
 
 
-def test_every_event_is_told_somewhere() -> None:
-    assert set(told()) == set(EVENTS)
+def test_every_event_is_logged_somewhere() -> None:
+    assert set(calls_by_event()) == set(EVENTS)
 
 
 def keys(call: ast.Call) -> set[str]:
@@ -175,14 +175,14 @@ def test_fields_are_named_so_that_the_journal_takes_them() -> None:
     record = logging.LogRecord("scorer", logging.INFO, __file__, 1, "x", (), None)
     record.event = events.RUN_BEGAN
     ours = {name.lower() for name in journal_fields(record)} | {"time", "level", "code", "traceback"}
-    for name, calls in told().items():
+    for name, calls in calls_by_event().items():
         for module, call in calls:
             for key in keys(call):
                 assert re.fullmatch("[a-z][a-z0-9_]{0,62}", key), f"{module}: {name}"
                 assert key not in ours, f"{module}: {name} gives {key}, which the log fills in itself"
 
 
-# What a batch's line adds to whatever is said within it (see pipeline.carry_batch), and what ** spreads.
+# Fields that come from `about` around the call (see scoring/pipeline.py), or from a ** in it.
 FROM_ELSEWHERE = {
     **{name: {"run_id", "job", "limit", "found"} for name in EVENTS if name.startswith("NEIGHBOUR_")},
     "ENTITY_FAILED": {"job", "run_id", "model_version"},
@@ -193,12 +193,12 @@ FROM_ELSEWHERE = {
 
 
 def test_a_text_names_only_fields_that_are_given() -> None:
-    for name, calls in told().items():
+    for name, calls in calls_by_event().items():
         event = EVENTS[name]
         named = set(re.findall("@([A-Z_]+)@", event.meaning + (event.action or ""))) - {"MESSAGE_ID", "EVENT"}
         for module, call in calls:
             given = {key.upper() for key in keys(call) | FROM_ELSEWHERE.get(name, set())}
-            assert named <= given, f"{module} tells {name} without {named - given}"
+            assert named <= given, f"{module} logs {name} without {named - given}"
 
 
 def test_a_field_is_marked_on_both_sides() -> None:
