@@ -30,9 +30,9 @@ def toml(tmp_path: Path) -> Any:
 
 def refusal(environment: dict[str, str], **arguments: Any) -> str:
     """The sentence with which the settings are refused."""
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         load_settings(environment=environment, **arguments)
-    sentence = str(told.value)
+    sentence = str(raised.value)
     assert sentence.endswith((".", "?"))
     return sentence
 
@@ -143,12 +143,12 @@ def test_relative_paths_are_made_whole(tmp_path: Path, monkeypatch: pytest.Monke
         ("lock-timeout", "lock_timeout"),
     ],
 )
-def test_an_unknown_option_is_told_its_neighbour(toml: Any, tmp_path: Path, option: str, nearest: str) -> None:
+def test_an_unknown_option_is_refused_with_its_neighbour(toml: Any, tmp_path: Path, option: str, nearest: str) -> None:
     sentence = refusal(toml(f'{option} = "1 s"'))
     assert sentence == f'{tmp_path}/scorer.toml: {option} is not an option of scorer; did you mean "{nearest}"?'
 
 
-def test_an_unknown_option_without_a_neighbour_is_told_all() -> None:
+def test_an_unknown_option_without_a_neighbour_is_refused_with_all_options() -> None:
     sentence = refusal({"SCORER_CONFIG": os.devnull, "SCORER_COLOUR": "red"})
     assert sentence.startswith("SCORER_COLOUR is not an option of scorer; the options are ")
     for option in fields(Settings):
@@ -181,7 +181,7 @@ def test_an_unknown_option_without_a_neighbour_is_told_all() -> None:
         "home = 5",
         "home = true",
         'home = ""',
-        'home = "~nobody-of-that-name/scorer"',
+        'home = "~no-user-of-that-name/scorer"',
         'jobs_dir = ["/a"]',
         "worker_role = 1",
         'worker_role = ""',

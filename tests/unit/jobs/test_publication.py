@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
-from scorer.jobs.publication import Decline, Declining, Reasoning, Split
+from scorer.jobs.publication import Bands, Decline, Declining, Reasoning, Split
 from scorer.jobs.toml_table import TomlTable
 
 
@@ -20,8 +21,6 @@ def site(tmp_path: Path) -> Callable[[str, str], Job]:
     """Loads the tests' second job with a text of its job.toml changed."""
 
     def change(old: str, new: str) -> Job:
-        import shutil
-
         jobs = Path(__file__).parents[2] / "jobs"
         shutil.copytree(jobs, tmp_path / "jobs")
         path = tmp_path / "jobs" / "sql" / "ward_load" / "job.toml"
@@ -44,6 +43,13 @@ def test_a_job_that_says_nothing_gives_reasons_for_its_highest_band(site: Callab
     assert job.split == Split()
 
 
+def test_bands_are_read_highest_first_whatever_their_order_in_the_file() -> None:
+    content = {"lowest": "LOW", "above": {"MEDIUM": 0.4, "HIGH": 0.7}}
+    bands = Bands.read(TomlTable(content, where="job.toml: [bands]"))
+    assert bands == Bands(limits=(("HIGH", 0.7), ("MEDIUM", 0.4)), lowest="LOW")
+    assert bands.names == ("HIGH", "MEDIUM", "LOW")
+
+
 def read_split(**content: object) -> Split:
     return Split.read(TomlTable(content, where="job.toml: [challenger]"))
 
@@ -59,8 +65,6 @@ def test_a_live_split_is_refused_for_a_clinical_job_in_one_sentence() -> None:
 
 
 def test_a_site_cannot_switch_it_on_in_the_shipped_job(tmp_path: Path, sepsis: Job) -> None:
-    import shutil
-
     for kind in ("sql", "expectations"):
         shutil.copytree(shipped_root() / kind / sepsis.name, tmp_path / kind / sepsis.name)
     path = tmp_path / "sql" / sepsis.name / "job.toml"
@@ -77,12 +81,12 @@ def test_a_site_cannot_switch_it_on_in_the_shipped_job(tmp_path: Path, sepsis: J
         ({"slpit": 0.1}, 'did you mean "split"'),
     ],
 )
-def test_what_cannot_be_understood_is_told(table: dict[str, object], message: str) -> None:
+def test_what_cannot_be_understood_is_one_sentence(table: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_split(**table)
 
 
-def test_bands_and_causes_that_are_none_are_told(site: Callable[[str, str], Job]) -> None:
+def test_bands_and_causes_that_are_none_are_refused(site: Callable[[str, str], Job]) -> None:
     with pytest.raises(UserError, match='"HIGH" is no band of the job; its bands are: SHORT, TIGHT, ENOUGH'):
         site("[codes]", '[reasons]\nbands = ["HIGH"]\n\n[codes]')
     with pytest.raises(UserError, match='"odd" is nothing to decline on; there are: unlike, empty, undecided'):
@@ -107,7 +111,7 @@ def test_a_split_takes_its_share_and_the_same_entities_for_ever() -> None:
     assert 0.005 < np.mean(np.array(taken) & np.array(other)) < 0.015, "other entities of another job"
 
 
-def test_no_share_takes_nobody() -> None:
+def test_without_a_share_no_entity_is_taken() -> None:
     assert not any(Split().takes("beds", str(number)) for number in range(1000))
 
 

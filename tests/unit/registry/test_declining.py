@@ -21,7 +21,7 @@ ANY = Declining(decline_on=tuple(Decline))
 
 
 def cohort(rows: int, *, seed: int) -> tuple[Features, Floats, Floats]:
-    """Features with some values missing, labels, and scores that tell something of them."""
+    """Features with some values missing, labels, and scores that depend on them."""
     random = np.random.default_rng(seed)
     values = random.normal(size=(rows, WIDTH))
     values[:, 1][random.random(rows) < 0.5] = np.nan  # often missing
@@ -153,7 +153,7 @@ def test_it_is_measured_on_rows_that_were_held_out(content: dict[str, Any]) -> N
 def test_a_client_unlike_all_others_is_measured_as_production_would_meet_him() -> None:
     features, label, score = cohort(2000, seed=8)
     clients = np.array([f"c{number // 40}" for number in range(2000)], dtype=object)
-    features.values[:40, 3:11] += 100.0  # of one client, who is never judged by what he was like himself
+    features.values[:40, 3:11] += 100.0  # of one client, who is never compared with himself
     measured = fit(features, label, score, clients, Declining())["measured"]["classes"]
     assert 40 <= round(sum(each["unlike"] * each["rows"] for each in measured.values())) < 60
 
@@ -190,7 +190,7 @@ def test_an_old_manifest_declines_nothing() -> None:
 @pytest.mark.parametrize(
     "spoil", [{"low": [0.0]}, {"limit": "many"}, {"high": None}, {"never_there": None, "low": None}]
 )
-def test_a_manifest_that_cannot_be_used_is_told_in_one_sentence(content: dict[str, Any], spoil: dict[str, Any]) -> None:
+def test_a_manifest_that_cannot_be_used_is_one_sentence(content: dict[str, Any], spoil: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r'^The manifest\'s "declining" cannot be used \(\w+\); [^.]+\.$'):
         Baseline({**content, "unlike": {**content["unlike"], **spoil}}, features=NAMES)
 

@@ -28,7 +28,7 @@ WIDTH = len(NAMES)
 
 @pytest.fixture(scope="module")
 def rows() -> Floats:
-    """Rows with gaps, of which the first feature tells the class."""
+    """Rows with gaps, whose first feature decides the class."""
     random = np.random.default_rng(1)
     values = random.normal(size=(600, WIDTH))
     values[random.random(values.shape) < 0.3] = np.nan
@@ -46,9 +46,9 @@ def boosted(rows: Floats) -> Boosted:
 
 @pytest.fixture(scope="module")
 def ensemble(boosted: Boosted) -> Ensemble:
-    """Trees and a line, of unlike weight, calibrated."""
+    """Trees and a linear model, of unlike weight, calibrated."""
     random = np.random.default_rng(2)
-    line = Linear(
+    linear = Linear(
         centre=random.normal(size=7),
         scale=random.uniform(0.5, 2, size=7),
         weight=random.normal(size=7),
@@ -56,7 +56,7 @@ def ensemble(boosted: Boosted) -> Ensemble:
         bias=0.3,
         limit=1.5,
     )
-    return Ensemble([boosted, line], weights=[0.7, 0.3], columns=[0, 2, 3, 4, 5, 6, 7], slope=0.8, intercept=-1.25)
+    return Ensemble([boosted, linear], weights=[0.7, 0.3], columns=[0, 2, 3, 4, 5, 6, 7], slope=0.8, intercept=-1.25)
 
 
 def test_contributions_add_up_to_the_published_log_odds(ensemble: Ensemble, rows: Floats) -> None:
