@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import logging
-import os
 import re
 import shutil
 import tomllib
@@ -15,9 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
-import psycopg2
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
@@ -30,7 +25,7 @@ from scorer.errors import UserError
 from scorer.governance.shadow import shadow_run
 from scorer.jobs.features import feature_names
 from scorer.registry import cards
-from scorer.registry.manifest import MANIFEST, libraries
+from scorer.registry.manifest import libraries
 from scorer.runs.run import run_job
 from scorer.runs.worker import Worker
 from scorer.scoring import pipeline
@@ -40,15 +35,6 @@ JOB = "sepsis"
 SHIPPED = "2026.11.21"
 
 Said = tuple[int, str, str]
-
-
-class Tripwire:
-    """Makes a folder when it is unpickled."""
-
-    makes: Path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.makes),)
 
 
 @pytest.fixture
@@ -240,45 +226,6 @@ def test_a_model_that_cannot_be_trusted_here_is_refused_in_one_sentence(
     assert standing(hospital).get("v2") in {None, "candidate"}
 
 
-@pytest.mark.parametrize(
-    "key", ["features", "sha256", "libraries", "task", "meaning", "score_quantiles", "metrics", "job"]
-)
-def test_a_manifest_that_lacks_a_key_is_not_registered(
-    hospital: Any, scorer: Callable[..., Said], make: Callable[..., Path], key: str
-) -> None:
-    folder = make(constant(hospital.job, 0.5), version="v2")
-    content = json.loads((folder / MANIFEST).read_text())
-    del content[key]
-    (folder / MANIFEST).write_text(json.dumps(content))
-    code, _, said = scorer("anna", "model", "register", JOB, folder)
-    assert (code, f'has no "{key}"; put the right one back' in said) == (1, True)
-    assert standing(hospital) == {SHIPPED: "production"}
-
-
-def test_a_promoted_version_whose_file_is_gone_stops_the_run_in_one_sentence(
-    hospital: Any, make: Callable[..., Path]
-) -> None:
-    hospital.admit(1)
-    folder = make(constant(hospital.job, 0.5), version="gone")
-    hospital.put_into_production(hospital.job, folder)
-    shutil.rmtree(folder)
-    with pytest.raises(
-        UserError, match=r"^Model gone of sepsis is registered, but manifest.json is not in .*; put its folder back[.]$"
-    ):
-        hospital.run()
-    assert hospital.one("SELECT count(*) FROM scorer.runs") == 0
-    assert hospital.one("SELECT count(*) FROM scorer.scores") == 0
-
-
-def test_a_manifest_that_was_altered_after_registration_is_refused(hospital: Any, make: Callable[..., Path]) -> None:
-    folder = make(constant(hospital.job, 0.5), version="altered")
-    hospital.put_into_production(hospital.job, folder)
-    content = json.loads((folder / MANIFEST).read_text())
-    (folder / MANIFEST).write_text(json.dumps(content | {"score_quantiles": [0.0, 0.5]}))
-    with pytest.raises(UserError, match=r"manifest in .*altered is not the one that was registered"):
-        hospital.run()
-
-
 # A run under way
 
 
@@ -382,32 +329,6 @@ def test_a_host_without_the_files_takes_the_bytes_from_the_database(
     assert not folder.exists()
 
 
-def test_bytes_that_were_altered_in_the_database_are_refused_before_they_are_unpickled(
-    hospital: Any, make: Callable[..., Path], scorer: Callable[..., Said], tmp_path: Path
-) -> None:
-    Tripwire.makes = tmp_path / "opened"
-    folder = make(constant(hospital.job, 0.5), version="kept")
-    hospital.put_into_production(hospital.job, folder)
-    assert scorer("anna", "model", "register", JOB, "kept", "--store")[0] == 0
-    shutil.rmtree(folder)
-    evil = io.BytesIO()
-    joblib.dump(Tripwire(), evil)
-    table = "ALTER TABLE scorer.model_artefacts"
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege, match="append-only"):
-        hospital.execute("UPDATE scorer.model_artefacts SET content = %s", evil.getvalue())
-    hospital.execute(f"{table} DISABLE TRIGGER model_artefacts_append_only")
-    hospital.execute(f"{table} DROP CONSTRAINT model_artefacts_are_what_was_registered")
-    hospital.execute("UPDATE scorer.model_artefacts SET content = %s", evil.getvalue())
-    sha256 = hashlib.sha256(evil.getvalue()).hexdigest()[:12]
-    with pytest.raises(
-        UserError, match=rf"Model kept in the database is not the one that was registered: its SHA-256 is {sha256}"
-    ):
-        hospital.run()
-    assert not Tripwire.makes.exists()
-    joblib.load(io.BytesIO(evil.getvalue()))
-    assert Tripwire.makes.exists(), "the tripwire works"
-
-
 # Two models over the same visits
 
 
@@ -499,41 +420,18 @@ def test_where_outcomes_are_known_a_comparison_measures_both(
 # Cards
 
 
-def test_a_card_of_another_model_or_with_a_strange_field_is_refused(
+def test_a_card_is_written_filled_and_set_by_the_command(
     hospital: Any, scorer: Callable[..., Said], make: Callable[..., Path], tmp_path: Path
 ) -> None:
-    for version in ("v2", "v3"):
-        make(constant(hospital.job, 0.5), version=version, metrics={"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}})
-        scorer("anna", "model", "register", JOB, version)
+    make(constant(hospital.job, 0.5), version="v2")
+    scorer("anna", "model", "register", JOB, "v2")
     path = tmp_path / "card.toml"
     scorer("anna", "model", "card", JOB, "v2", "--write", path)
-    written = tomllib.loads(path.read_text())
-    assert written["facts"]["auroc"] == "0.8000 (0.7000 to 0.9000)"
-    assert list(written["card"]) == list(cards.FIELDS)
-    assert (
-        "is not one of model v3 of sepsis: its model_version"
-        in scorer("anna", "model", "card", JOB, "v3", "--set", path)[2]
-    )
     assert "name a new file" in scorer("anna", "model", "card", JOB, "v2", "--write", path)[2]
     text = path.read_text()
-    for changed, sentence in (
-        (text + 'colour = "blue"\n', "has the field 'colour'"),
-        (text.replace('owner = ""', "owner = 7"), "owner must be text in quotes"),
-        (text.replace("[card]", "[cart]"), "has no .facts. or no .card."),
-        ("[facts\n", "is not valid TOML"),
-    ):
-        path.write_text(changed)
-        assert re.search(sentence, scorer("anna", "model", "card", JOB, "v2", "--set", path)[2])
+    path.write_text(text + 'colour = "blue"\n')
+    assert "has the field 'colour'" in scorer("anna", "model", "card", JOB, "v2", "--set", path)[2]
     said = 'a "quoted" text\nof two lines, with \\ in it'
     path.write_text(text.replace('limits = ""', f"limits = {json.dumps(said)}"))
     assert scorer("anna", "model", "card", JOB, "v2", "--set", path)[0] == 0
     assert tomllib.loads(scorer("anna", "model", "card", JOB, "v2")[1])["card"]["limits"] == said
-
-
-def test_the_first_model_has_a_way_in_of_its_own_once(hospital: Any) -> None:
-    """The shipped model came in by the owner's hand; the same way is closed to a second one, whoever tries."""
-    register = "INSERT INTO scorer.model_versions (job, model_version, sha256, manifest) VALUES ('sepsis', 'more', repeat('0', 64), '{}')"
-    hospital.execute(register)
-    with pytest.raises(psycopg2.Error, match="was registered by"):
-        hospital.execute("SELECT scorer.admit_first_model('sepsis', 'more', 'why')")
-    assert standing(hospital) == {SHIPPED: "production", "more": "candidate"}

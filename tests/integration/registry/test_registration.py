@@ -1,0 +1,106 @@
+"""What becomes a candidate, what is refused in a sentence, and the first model's own way into production."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from sklearn.dummy import DummyClassifier
+
+from scorer.database.connection import Database
+from scorer.database.session import Session
+from scorer.errors import UserError
+from scorer.jobs.features import feature_names
+from scorer.registry.manifest import ARTEFACT, MANIFEST
+from scorer.registry.registration import install_jobs, register
+
+SHIPPED = "2026.11.21"
+
+
+@pytest.fixture
+def session(hospital: Any) -> Iterator[Session]:
+    """A session of the worker's."""
+    opened = Session(Database(hospital.url, hospital.settings).as_worker())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def folder(hospital: Any, make_model: Callable[..., Path]) -> Path:
+    """The folder of a version that may be registered."""
+    width = len(feature_names(hospital.job.features))
+    estimator = DummyClassifier(strategy="prior").fit([[0.0] * width] * 2, [0, 1])
+    return make_model(hospital.job, estimator, version="v2")
+
+
+def statuses(hospital: Any) -> dict[str, str]:
+    return dict(hospital.rows("SELECT model_version, status FROM scorer.model_versions"))
+
+
+def refusal(hospital: Any, folder: Path, session: Session) -> str:
+    """The sentence with which a folder is not registered."""
+    with pytest.raises(UserError) as raised, session.transaction():
+        register(hospital.job, folder, session)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_version_becomes_a_candidate_once(hospital: Any, folder: Path, session: Session) -> None:
+    with session.transaction():
+        assert register(hospital.job, folder, session).model_version == "v2"
+    assert statuses(hospital) == {SHIPPED: "production", "v2": "candidate"}
+    assert "Model v2 of sepsis is registered already" in refusal(hospital, folder, session)
+    with session.transaction():
+        register(hospital.job, folder, session, stored=True)
+    assert hospital.rows("SELECT model_version FROM scorer.model_artefacts") == [("v2",)]
+
+
+def test_what_is_not_a_version_of_the_job_is_not_registered(hospital: Any, folder: Path, session: Session) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"sha256": "0" * 64}, "is not the one that its manifest names; put the right one back."),
+        ({"job": "other"}, "is one of job other, not of sepsis."),
+        ({"model_version": "v3"}, "is version v3; name its folder so, for that is how it is found."),
+        *(
+            ({key: None}, f'has no "{key}"; put the right one back.')
+            for key in ("features", "sha256", "libraries", "task", "meaning", "score_quantiles", "metrics", "job")
+        ),
+    ]
+    for change, sentence in changes:
+        content = {key: value for key, value in (manifest | change).items() if value is not None}
+        (folder / MANIFEST).write_text(json.dumps(content))
+        assert refusal(hospital, folder, session).endswith(sentence)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    (folder / ARTEFACT).unlink()
+    assert refusal(hospital, folder, session).endswith("cannot be read: No such file or directory.")
+    assert statuses(hospital) == {SHIPPED: "production"}
+
+
+def test_a_name_stands_for_one_model_only(hospital: Any, folder: Path, session: Session) -> None:
+    with session.transaction():
+        register(hospital.job, folder, session)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps(manifest | {"remark": "another"}))
+    assert refusal(hospital, folder, session).startswith("Another model v2 of sepsis is registered already")
+
+
+def test_a_job_that_has_a_model_gets_no_other_by_an_installation(hospital: Any) -> None:
+    before = hospital.rows("SELECT * FROM scorer.model_events")
+    assert install_jobs(database=Database(hospital.url, hospital.settings)) == ["sepsis"]
+    assert statuses(hospital) == {SHIPPED: "production"}
+    assert hospital.rows("SELECT * FROM scorer.model_events") == before
+
+
+def test_the_first_model_has_a_way_in_of_its_own_once(hospital: Any) -> None:
+    """The schema's owner admitted the shipped model; a second one cannot take the same way, by whatever login."""
+    hospital.execute(
+        "INSERT INTO scorer.model_versions (job, model_version, sha256, manifest) "
+        "VALUES ('sepsis', 'more', repeat('0', 64), '{}')"
+    )
+    with pytest.raises(psycopg2.Error, match="was registered by"):
+        hospital.execute("SELECT scorer.admit_first_model('sepsis', 'more', 'why')")
+    assert statuses(hospital) == {SHIPPED: "production", "more": "candidate"}
