@@ -1,4 +1,4 @@
 """A job's definition: job.toml, section by section, its statements and suites, read and checked.
 
-Imports the hall alone.
+Imports errors, types, config and log alone.
 """

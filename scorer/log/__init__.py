@@ -1,4 +1,4 @@
-"""What happened: events, their forms in the journal and on a terminal, bugs told once an hour.
+"""What happened: events, their forms in the journal and on a terminal, bugs that recur.
 
 Imports errors alone.
 """

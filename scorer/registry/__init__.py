@@ -1,4 +1,4 @@
 """What a model version is: manifest, artefact, loaded model, card, what it declines.
 
-Imports database and all below.
+Imports database and the rooms below it.
 """

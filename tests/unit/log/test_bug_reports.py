@@ -1,4 +1,4 @@
-"""Bugs that recur: logged once an hour each, told apart by job, type and place."""
+"""Bugs that recur: logged once an hour each; job, type and place make the difference."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_another_job_type_or_place_is_another_bug(clock: Clock) -> None:
     assert not reports.report(raised(ValueError, "with another text"), job="a")
 
 
-def test_statements_are_told_apart_by_what_the_server_says(clock: Clock) -> None:
+def test_failed_statements_differ_by_what_the_server_says(clock: Clock) -> None:
     reports = BugReports()
     assert reports.report(raised(StatementFailed, "A statement: SQLSTATE 23505"), job="a")
     assert reports.report(raised(StatementFailed, "A statement: SQLSTATE 23514"), job="a")
