@@ -14,19 +14,14 @@ from collections.abc import Sequence
 import click
 
 from scorer import __version__
-from scorer.cli.challenge import challenge
+from scorer.cli.audit import explain, recall, replay
 from scorer.cli.compare import compare, shadow
-from scorer.cli.daemon import daemon
-from scorer.cli.database import db
-from scorer.cli.evaluate import evaluate
-from scorer.cli.explain import explain
-from scorer.cli.maintain import maintain
+from scorer.cli.database import db, maintain
+from scorer.cli.evaluate import evaluate, monitor
 from scorer.cli.models import models
-from scorer.cli.monitor import monitor
-from scorer.cli.replay import recall, replay
+from scorer.cli.operate import check, daemon, plan, status
 from scorer.cli.request import cancel, request
 from scorer.cli.run import demo, load, run
-from scorer.cli.status import check, plan, status
 from scorer.cli.train import optimize, train
 from scorer.config import load_settings
 from scorer.errors import UserError
@@ -125,5 +120,5 @@ for _command in (
     train,
 ):
     cli.add_command(_command)
-for _command in (challenge, compare, shadow):
+for _command in (compare, shadow):
     models.add_command(_command)
