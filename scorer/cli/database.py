@@ -1,6 +1,8 @@
-"""The commands about the database itself: the embedded server, and the schema."""
+"""The commands about the database itself: the embedded server, the schema, and maintenance."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import click
 
@@ -113,8 +115,6 @@ def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
     statistics where much has changed. Nobody waits for it: where others hold what it needs, it says so and goes on. For a login that
     may act as scorer_owner; the daemon does the first and the last of these each night by itself.
     """
-    from dataclasses import asdict
-
     from scorer.database import schema
     from scorer.database.session import engine
     from scorer.database.upkeep import maintenance
@@ -123,12 +123,12 @@ def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
     schema.require_head(engine(database.as_login()))
     done: list[maintenance.Done] = []
 
-    def tell(each: maintenance.Done) -> None:
+    def report(each: maintenance.Done) -> None:
         done.append(each)
         if not as_json:
             click.echo(each.sentence(dry_run=dry_run))
 
-    maintenance.maintain(database, dry_run=dry_run, tell=tell)
+    maintenance.maintain(database, dry_run=dry_run, tell=report)
     if as_json:
         print_json({"dry_run": dry_run, "done": [asdict(each) for each in done]})
     elif not done:

@@ -1,13 +1,15 @@
-"""The commands that only look: where the jobs stand, and whether all holds that must."""
+"""The commands of daily operation: run the daemon, show the status, check that it can score, plan a run."""
 
 from __future__ import annotations
 
 import signal
+from contextlib import closing
+from dataclasses import asdict
 
 import click
 
 from scorer.cli.options import database_of, json_option
-from scorer.cli.output import print_json, screen_width
+from scorer.cli.output import print_json, print_plan, screen_width
 from scorer.config import Settings, load_settings
 from scorer.daemon.service_manager import SIGNALS
 from scorer.errors import UserError
@@ -38,19 +40,16 @@ def status(settings: Settings, *, as_json: bool) -> None:
     then the daemons at work.
     """
     from scorer.database.readonly_session import ReadOnlySession
-    from scorer.monitoring.status import as_json as told
+    from scorer.monitoring.status import as_json as status_as_json
     from scorer.monitoring.status import as_text, read_status
 
     target = database_of(settings).as_worker()
-    session = ReadOnlySession(target, patience=settings.connect_timeout)
-    try:
-        standing = read_status(session, jobs_dir=settings.jobs_dir)
-    finally:
-        session.close()
+    with closing(ReadOnlySession(target, patience=settings.connect_timeout)) as session:
+        found = read_status(session, jobs_dir=settings.jobs_dir)
     if as_json:
-        print_json(told(standing))
+        print_json(status_as_json(found))
     else:
-        click.echo(as_text(standing, width=screen_width()))
+        click.echo(as_text(found, width=screen_width()))
 
 
 @click.command()
@@ -63,14 +62,11 @@ def plan(settings: Settings, job: str, *, as_json: bool) -> None:
     For whoever has to approve the job: each statement, what EXPLAIN says of it, how many rows the planner expects, and which tables it
     locks how. Nothing is run, written or held.
     """
-    from dataclasses import asdict
-
-    from scorer.cli.output import print_plan
     from scorer.jobs.job import load_job
-    from scorer.runs.plan import plan_run as planned
+    from scorer.runs.plan import plan_run
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    found = planned(loaded, database=database_of(settings))
+    found = plan_run(loaded, database=database_of(settings))
     if as_json:
         print_json({"job": loaded.name, "job_version": loaded.version, "statements": [asdict(each) for each in found]})
     else:
@@ -85,17 +81,17 @@ def check(settings: Settings, *, as_json: bool) -> None:
 
     A line each; exit 1 where something does not hold. Nothing is written.
     """
-    from dataclasses import asdict
+    from scorer.runs.check import check as check_all
 
-    from scorer.runs.check import check as read_status
-
-    lines = []
-    for line in read_status(database=database_of(settings)):
-        lines.append(line)
+    results = []
+    for result in check_all(database=database_of(settings)):
+        results.append(result)
         if not as_json:
-            click.echo(f"{'ok' if line.holds else 'NO':3} {line.name}: {line.found}")
+            click.echo(f"{'ok' if result.holds else 'NO':3} {result.name}: {result.found}")
+    failed = [result for result in results if not result.holds]
     if as_json:
-        print_json({"holds": all(line.holds for line in lines), "lines": [asdict(line) for line in lines]})
-    failed = [line for line in lines if not line.holds]
+        print_json({"holds": not failed, "lines": [asdict(result) for result in results]})
     if failed:
-        raise UserError(f"{len(failed)} of {len(lines)} checks failed; the first: {failed[0].name}: {failed[0].found}")
+        raise UserError(
+            f"{len(failed)} of {len(results)} checks failed; the first: {failed[0].name}: {failed[0].found}"
+        )
