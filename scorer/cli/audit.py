@@ -231,7 +231,7 @@ def recall(settings: Settings, /, job: str | None, **given: Any) -> None:
 
 
 def _take_back(settings: Settings, name: str) -> None:
-    """Empty the recalled scores in the job's own table, where this login may; the service does it otherwise."""
+    """Empty recalled scores in the job's own table, where this login may; else the service does."""
     from scorer.governance.recall import take_back
     from scorer.jobs.job import job_names, load_job
 

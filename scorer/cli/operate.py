@@ -1,4 +1,4 @@
-"""The commands of daily operation: run the daemon, show the status, check that it can score, plan a run."""
+"""The commands of daily operation: the daemon, its status, what it needs, what a run would do."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from scorer.database.store.checkups import Shift
 from scorer.errors import UserError
 from scorer.jobs.monitoring import Limits
 from scorer.jobs.toml_table import TomlTable
-from scorer.monitoring.checkup import judge_drift
+from scorer.monitoring.checkup import assess_drift
 from scorer.monitoring.live_performance import performance
 from scorer.registry.drift_bins import WIDTH, Counter, baseline
 from scorer.types.arrays import Features
@@ -132,7 +132,7 @@ def test_when_a_model_has_drifted() -> None:
     limits = Limits()
 
     def drifted(found: list[Shift], entities: int = 200) -> bool | None:
-        return judge_drift(found, entities=entities, limits=limits).found
+        return assess_drift(found, entities=entities, limits=limits).found
 
     assert drifted([]) is None
     assert drifted(shifts(0.9), entities=199) is None
