@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scorer.database.store.checkups import Shift
 from scorer.errors import UserError
 from scorer.jobs.monitoring import Limits
 from scorer.jobs.toml_table import TomlTable
-from scorer.monitoring.checkup import assess_drift
-from scorer.monitoring.live_performance import performance
 from scorer.registry.drift_bins import WIDTH, Counter, baseline
 from scorer.types.arrays import Features
 
@@ -118,64 +115,6 @@ def test_a_baseline_with_missing_keys_is_one_sentence(break_: Callable[[dict[str
     with pytest.raises(UserError, match="baseline cannot be read") as raised:
         Counter(made, names=("f0",))
     assert "\n" not in str(raised.value)
-
-
-# Verdicts
-
-
-def shifts(*psi: float, rows: int = 1000, score: float = 0.01) -> list[Shift]:
-    found = [Shift(f"f{place}", rows, each, 0.1, 0.1) for place, each in enumerate(psi)]
-    return [*found, Shift("score", rows, score, 0.0, 0.0)]
-
-
-def test_when_a_model_has_drifted() -> None:
-    limits = Limits()
-
-    def drifted(found: list[Shift], entities: int = 200) -> bool | None:
-        return assess_drift(found, entities=entities, limits=limits).found
-
-    assert drifted([]) is None
-    assert drifted(shifts(0.9), entities=199) is None
-    assert drifted(shifts(0.9, rows=199)) is None
-    assert drifted(shifts(0.24, 0.0)) is False
-    assert drifted(shifts(0.25, 0.0)) is True
-    assert drifted(shifts(0.0, score=0.3)) is True
-    # One of four hundred is not a hundredth of them; four are.
-    assert drifted(shifts(0.3, *[0.0] * 399)) is False
-    assert drifted(shifts(*[0.3] * 4, *[0.0] * 396)) is True
-
-
-METRICS = {"auroc": {"value": 0.82, "low": 0.8, "high": 0.84}}
-
-
-def live(strength: float, *, entities: int = 400, known: float = 1.0) -> Any:
-    random = np.random.default_rng(7)
-    label = (random.random(entities) < 0.3).astype(float)
-    score = 1 / (1 + np.exp(-(random.normal(size=entities) + strength * label)))
-    label[random.random(entities) >= known] = np.nan
-    ids = [f"e{place}" for place in range(entities)]
-    return performance(ids, score, label, metrics=METRICS, limits=Limits())
-
-
-def test_when_a_model_foretells_worse() -> None:
-    assert live(1.5).lost is False
-    lost = live(0.3)
-    assert lost.lost is True
-    assert lost.detail.startswith("AUROC 0.")
-    assert {each.metric for each in lost.figures} >= {"auroc", "average_precision", "calibration_slope", "brier"}
-    few = live(0.3, known=0.05)
-    assert few.lost is None
-    assert few.detail.endswith("20 needed")
-    assert live(0.3, known=0.0).rows == 0
-
-
-def test_a_little_worse_or_by_chance_is_not_worse() -> None:
-    by_chance = live(0.85, entities=90)
-    (auroc,) = (each for each in by_chance.figures if each.metric == "auroc")
-    # Of so few entities the interval reaches into the model's own.
-    assert auroc.value < 0.78
-    assert auroc.high > 0.8
-    assert by_chance.lost is False
 
 
 @pytest.mark.parametrize(
