@@ -34,7 +34,7 @@ NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("127.0.0.1:9187", "127.0.0.1:9187"),
         ("127.8.0.1:1", "127.8.0.1:1"),
@@ -43,8 +43,8 @@ NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
         ("unix:/run/scorer/health.sock", "unix:/run/scorer/health.sock"),
     ],
 )
-def test_an_address_of_this_machine(text: str, told: str) -> None:
-    assert str(Address.of(text)) == told
+def test_an_address_of_this_machine(text: str, shown: str) -> None:
+    assert str(Address.of(text)) == shown
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_any_other_address_is_refused_in_one_sentence(text: str, words: str) -> 
 
 @dataclass
 class Daemonlike:
-    """What a daemon says of itself, as a test wants it."""
+    """What a daemon reports of itself, as a test wants it."""
 
     lives: bool = True
     why_not: str | None = None
@@ -93,7 +93,7 @@ class Daemonlike:
 
 
 def nowhere() -> ReadOnlySession:
-    """A look at a database that is not there."""
+    """A session with a database that is not there."""
     target = Target.of("postgresql://u@127.0.0.1:9/d", Settings(), role=None)
     return ReadOnlySession(target, patience=timedelta(seconds=5))
 
@@ -103,7 +103,7 @@ DAEMON = Daemonlike()
 
 @pytest.fixture
 def state() -> Daemonlike:
-    """The daemon that is served, all well with it."""
+    """The daemon whose health is served: live and ready."""
     DAEMON.lives, DAEMON.why_not, DAEMON.jobs = True, None, {}
     return DAEMON
 
@@ -144,7 +144,7 @@ def test_live_and_ready_differ(served: Address, state: Daemonlike) -> None:
     assert ask(served, "/live")[0] == 503
 
 
-def test_without_a_database_the_process_is_still_told(served: Address, state: Daemonlike) -> None:
+def test_without_a_database_the_process_is_still_reported(served: Address, state: Daemonlike) -> None:
     state.why_not = "the database does not answer"
     status, text = ask(served, "/metrics")
     lines = text.splitlines()
@@ -161,7 +161,7 @@ def test_there_is_nothing_else(served: Address, state: Daemonlike) -> None:
     assert ask(served, "/live", method="POST")[0] == 501
 
 
-def test_a_broken_line_harms_nobody(
+def test_a_broken_request_does_no_harm(
     served: Address, state: Daemonlike, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for sent in (
@@ -192,7 +192,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_hundred_silent_clients_keep_nobody_out(served: Address, state: Daemonlike) -> None:
+def test_a_hundred_silent_clients_keep_no_other_out(served: Address, state: Daemonlike) -> None:
     with ExitStack() as open_ones:
         for number in range(100):
             connection = open_ones.enter_context(socket.create_connection((served.host, served.port), timeout=PATIENCE))
@@ -204,7 +204,7 @@ def test_a_hundred_silent_clients_keep_nobody_out(served: Address, state: Daemon
 
 
 @pytest.mark.usefixtures("patient")
-def test_whoever_lasts_too_long_is_cut(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_lasts_too_long_is_ended(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LONGEST", 0.1)
     with closing(socket.create_connection((served.host, served.port), timeout=PATIENCE)) as connection:
         connection.sendall(b"GET /live HTTP/1.1\r\nX: ")
@@ -244,7 +244,7 @@ def path() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def knock(path: Path) -> bytes:
+def ask_socket(path: Path) -> bytes:
     with closing(socket.socket(socket.AF_UNIX)) as connection:
         connection.settimeout(PATIENCE)
         connection.connect(str(path))
@@ -256,10 +256,10 @@ def test_a_unix_socket_is_for_the_group_and_goes_with_its_process(path: Path, st
     health = Health(nowhere(), state=state)
     health.serve(Address.of(f"unix:{path}"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
-    assert knock(path).endswith(b"\r\n\r\nready\n")
+    assert ask_socket(path).endswith(b"\r\n\r\nready\n")
     with pytest.raises(UserError, match="is served by another process; stop that one"):
         Health(nowhere(), state=state).serve(Address.of(f"unix:{path}"))
-    assert knock(path).endswith(b"\r\n\r\nready\n")
+    assert ask_socket(path).endswith(b"\r\n\r\nready\n")
     health.close()
     assert not path.exists()
 
@@ -269,7 +269,7 @@ def test_the_socket_of_a_killed_process_is_taken_over(path: Path, state: Daemonl
         left.bind(str(path))
     health = Health(nowhere(), state=state)
     health.serve(Address.of(f"unix:{path}"))
-    assert knock(path).endswith(b"ready\n")
+    assert ask_socket(path).endswith(b"ready\n")
     health.close()
 
 
@@ -280,6 +280,6 @@ def test_a_file_in_its_place_is_left_alone(path: Path, state: Daemonlike) -> Non
     assert path.read_text() == "somebody's"
 
 
-def test_a_folder_that_is_missing_is_told(path: Path, state: Daemonlike) -> None:
+def test_a_folder_that_is_missing_is_named(path: Path, state: Daemonlike) -> None:
     with pytest.raises(UserError, match="cannot be served: No such file or directory"):
         Health(nowhere(), state=state).serve(Address.of(f"unix:{path.parent}/missing/s"))
