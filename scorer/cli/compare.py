@@ -1,20 +1,23 @@
-"""The commands that hold two models against each other: a shadow run, and a comparison."""
+"""The commands that compare two models: a shadow run, and a comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scorer.cli.options import Moment, database_of, json_option, opened_session
-from scorer.cli.output import print_json, print_migration, print_table, progress_bar
+from scorer.cli.output import print_json, print_migration, print_table, progress_bar, shown_interval, shown_number
 from scorer.config import Settings
 from scorer.errors import UserError
 
 if TYPE_CHECKING:
     from scorer.database.connection import Database
+    from scorer.database.store.models import Pair
+    from scorer.jobs.job import Job
 
 _as_of = click.option("--as-of", type=Moment(), help="Score as of this time; now, where not given.")
 _limit = click.option("--limit", type=click.IntRange(min=1), help="No more than so many entities, by lot.")
@@ -40,7 +43,7 @@ def shadow(
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    database = _ready(settings)
+    database = _database_at_head(settings)
     with progress_bar(f"Scoring in the shadow of {job}") as progress:
         beside = shadow_run(loaded, model_version, database=database, as_of=as_of, limit=limit, progress=progress)
     moved = migration(beside.pairs, bands=band_order(loaded))
@@ -48,6 +51,18 @@ def shadow(
         print_json({"job": job, "model_version": model_version, **shadow_result(beside, moved, at=beside.as_of)})
         return
     print_migration(moved, one=beside.one, other=model_version, bands=band_order(loaded))
+
+
+@dataclass(frozen=True, slots=True)
+class _CompareOptions:
+    """The options of `scorer model compare`."""
+
+    as_of: datetime | None
+    limit: int | None
+    ledger: bool
+    days: int
+    outcomes: bool
+    as_json: bool
 
 
 @click.command()
@@ -63,19 +78,7 @@ def shadow(
 @click.option("--outcomes", is_flag=True, help="Metrics and calibration too, at the landmarks whose outcome is known.")
 @json_option
 @click.pass_obj
-def compare(
-    settings: Settings,
-    job: str,
-    one: str,
-    other: str,
-    *,
-    as_of: datetime | None,
-    limit: int | None,
-    ledger: bool,
-    days: int,
-    outcomes: bool,
-    as_json: bool,
-) -> None:
+def compare(settings: Settings, /, job: str, one: str, other: str, **given: Any) -> None:
     """Compare two models of JOB over the same entities.
 
     Both score all current entities; nothing is written. Shown are who would change band and how alike the scores are; with --outcomes,
@@ -87,25 +90,34 @@ def compare(
     from scorer.governance.shadow import shadow_run
     from scorer.jobs.job import load_job
 
-    if ledger and as_of is not None:
+    options = _CompareOptions(**given)
+    if options.ledger and options.as_of is not None:
         raise UserError("Say --ledger or --as-of, not both: the ledger's scores are as of their own times.")
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    database = _ready(settings)
-    if ledger:
-        pairs = _pairs_of_ledger(settings, loaded, one=one, other=other, limit=limit, since=timedelta(days=days))
+    database = _database_at_head(settings)
+    pairs: list[Pair]
+    if options.ledger:
+        since = timedelta(days=options.days)
+        pairs = _pairs_of_ledger(settings, loaded, one=one, other=other, limit=options.limit, since=since)
     else:
         with progress_bar(f"Scoring by {one} and {other}") as progress:
             beside = shadow_run(
-                loaded, other, beside=one, database=database, as_of=as_of, limit=limit, progress=progress
+                loaded,
+                other,
+                beside=one,
+                database=database,
+                as_of=options.as_of,
+                limit=options.limit,
+                progress=progress,
             )
         pairs = list(beside.pairs)
     moved, alike = migration(pairs, bands=band_order(loaded)), agreement(pairs)
     measured: Mapping[str, Any] | None = None
-    if outcomes:
+    if options.outcomes:
         with progress_bar(f"Reading landmarks of {job}") as progress:
             measured = on_outcomes(loaded, (one, other), database=database, progress=progress)
-    if as_json:
-        named = {"job": job, "one": one, "other": other, "of": "ledger" if ledger else "current entities"}
+    if options.as_json:
+        named = {"job": job, "one": one, "other": other, "of": "ledger" if options.ledger else "current entities"}
         print_json({**named, "migration": moved.as_json(), "agreement": alike, "outcomes": measured})
         return
     print_migration(moved, one=one, other=other, bands=band_order(loaded))
@@ -117,8 +129,8 @@ def compare(
         _print_measured(measured, one=one, other=other)
 
 
-def _ready(settings: Settings) -> Database:
-    """The database in use, its schema at head."""
+def _database_at_head(settings: Settings) -> Database:
+    """The database in use. Raises UserError where its schema is not at head."""
     from scorer.database import schema
     from scorer.database.session import engine
 
@@ -128,9 +140,12 @@ def _ready(settings: Settings) -> Database:
 
 
 def _pairs_of_ledger(
-    settings: Settings, job: Any, *, one: str, other: str, limit: int | None, since: timedelta
-) -> list[Any]:
+    settings: Settings, job: Job, *, one: str, other: str, limit: int | None, since: timedelta
+) -> list[Pair]:
+    """Entities that both models scored as of the same time, with both scores, by the ledger.
 
+    Raises UserError where there are none.
+    """
     from scorer.database.store.models import list_pairs, read_model
     from scorer.database.store.ticks import read_clock
 
@@ -148,6 +163,7 @@ def _pairs_of_ledger(
 
 
 def _print_measured(measured: Mapping[str, Any], *, one: str, other: str) -> None:
+    """Print both models' figures with their intervals, and the calibration of each."""
     rows = f"{measured['rows']:,} landmarks of {measured['clients']:,} clients, {measured['events']:,} with the event"
     click.echo(f"Where the outcome is known: {rows}.")
     names = list(measured["models"][one]["metrics"])
@@ -156,7 +172,7 @@ def _print_measured(measured: Mapping[str, Any], *, one: str, other: str) -> Non
         [
             [
                 name.replace("_", " "),
-                *(_interval(measured["models"][version]["metrics"][name]) for version in (one, other)),
+                *(_shown_figure(measured["models"][version]["metrics"][name]) for version in (one, other)),
             ]
             for name in names
         ],
@@ -171,8 +187,9 @@ def _print_measured(measured: Mapping[str, Any], *, one: str, other: str) -> Non
         )
 
 
-def _interval(figure: Mapping[str, float | None]) -> str:
-    value, low, high = figure["value"], figure["low"], figure["high"]
-    if value is None:
-        return "none"
-    return f"{value:.4f}" if low is None else f"{value:.4f} ({low:.4f} to {high:.4f})"
+def _shown_figure(figure: Mapping[str, float | None]) -> str:
+    """The figure's value, with its interval where it has one."""
+    value = shown_number(figure["value"], ".4f", none="none")
+    if figure["value"] is None or figure["low"] is None:
+        return value
+    return f"{value} ({shown_interval(figure['low'], figure['high'], '.4f')})"

@@ -1,6 +1,8 @@
-"""The commands about the database itself: the embedded server, and the schema."""
+"""The commands about the database itself: the embedded server, the schema, and maintenance."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import click
 
@@ -99,3 +101,35 @@ def check_schema(settings: Settings, *, as_json: bool) -> None:
     schema.require_head(connected)
     if not as_json:
         click.echo(f"The schema is at head, revision {state.head}.")
+
+
+@click.command()
+@json_option
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.pass_obj
+def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
+    """Make partitions ahead, end what is kept no longer.
+
+    Makes the ledger's partitions of the months to come; takes those that are older than keep_ledger out of it; prunes what runs,
+    requests and mended rejections have left behind, by keep_operations, keep_requests and keep_rejections; takes the planner's
+    statistics where much has changed. Nobody waits for it: where others hold what it needs, it says so and goes on. For a login that
+    may act as scorer_owner; the daemon does the first and the last of these each night by itself.
+    """
+    from scorer.database import schema
+    from scorer.database.session import engine
+    from scorer.database.upkeep import maintenance
+
+    database = database_of(settings)
+    schema.require_head(engine(database.as_login()))
+    done: list[maintenance.Done] = []
+
+    def report(each: maintenance.Done) -> None:
+        done.append(each)
+        if not as_json:
+            click.echo(each.sentence(dry_run=dry_run))
+
+    maintenance.maintain(database, dry_run=dry_run, tell=report)
+    if as_json:
+        print_json({"dry_run": dry_run, "done": [asdict(each) for each in done]})
+    elif not done:
+        click.echo("Nothing is to be done.")

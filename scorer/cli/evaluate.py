@@ -1,20 +1,26 @@
-"""The command that says how good a model is."""
+"""The commands that say how good a model is: an evaluation, and a checkup of the one in production."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scorer.cli.options import Moment, database_of, json_option
-from scorer.cli.output import print_json, print_table, progress_bar
+from scorer.cli.output import print_json, print_table, progress_bar, shown_number, shown_time
 from scorer.config import Settings
 
-_OF_BANDS = (
+if TYPE_CHECKING:
+    from scorer.evaluation.figures import Evaluation
+    from scorer.monitoring.checkup import Checkup, Drift
+    from scorer.monitoring.live_performance import Performance
+
+_OF_BANDS = (  # figures of an evaluation
     "utility",
     "sensitivity",
     "ppv",
@@ -24,6 +30,21 @@ _OF_BANDS = (
     "new_alarms_per_entity_day",
     "entities_alarmed_per_100",
 )
+_FEATURES_SHOWN = 10  # of a checkup
+
+
+@dataclass(frozen=True, slots=True)
+class _EvaluateOptions:
+    """The options of `scorer evaluate`."""
+
+    as_of_every: str
+    outcomes: bool
+    first: datetime | None
+    end: datetime | None
+    model_version: str | None
+    subgroups: str | None
+    report: Path | None
+    as_json: bool
 
 
 @click.command()
@@ -54,19 +75,7 @@ _OF_BANDS = (
 )
 @json_option
 @click.pass_obj
-def evaluate(
-    settings: Settings,
-    job: str,
-    *,
-    as_of_every: str,
-    outcomes: bool,
-    first: datetime | None,
-    end: datetime | None,
-    model_version: str | None,
-    subgroups: str | None,
-    report: Path | None,
-    as_json: bool,
-) -> None:
+def evaluate(settings: Settings, /, job: str, **given: Any) -> None:
     """Say how good a model of JOB is, hour by hour.
 
     Each entity that has ended is scored at steps of --as-of-every by what was known at each as-of time. What is found is kept in
@@ -76,28 +85,35 @@ def evaluate(
     from scorer.evaluation.conduct import Wanted, conduct
     from scorer.jobs.job import load_job
 
+    options = _EvaluateOptions(**given)
     wanted = Wanted(
-        every=parse_span(as_of_every, where="--as-of-every"),
-        outcomes=outcomes,
-        between=(first, end),
-        model_version=model_version,
-        subgroups=None if subgroups is None else tuple(name.strip() for name in subgroups.split(",") if name.strip()),
-        report=report,
+        every=parse_span(options.as_of_every, where="--as-of-every"),
+        outcomes=options.outcomes,
+        between=(options.first, options.end),
+        model_version=options.model_version,
+        subgroups=None if options.subgroups is None else _names(options.subgroups),
+        report=options.report,
         command=shlex.join(["scorer", *sys.argv[1:]]),
     )
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     with progress_bar(f"Reading {job}") as progress:
         done = conduct(loaded, wanted, database=database_of(settings), progress=progress)
-    if as_json:
+    if options.as_json:
         print_json({"evaluation_id": done.evaluation_id, **done.evaluation.content()})
         return
-    _print(done.evaluation)
+    _print_evaluation(done.evaluation)
     click.echo(f"Evaluation {done.evaluation_id} is kept in reporting.evaluations and reporting.evaluation_figures.")
-    if report is not None:
-        click.echo(f"The page with its plots: {report}")
+    if options.report is not None:
+        click.echo(f"The page with its plots: {options.report}")
 
 
-def _print(evaluation: Any) -> None:
+def _names(text: str) -> tuple[str, ...]:
+    """The names that stand in `text` with commas between."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    """Print the cohort, the figures, the alarms of each band and the subgroups."""
     from scorer.evaluation import wording
 
     whole = evaluation.whole
@@ -124,7 +140,8 @@ def _print(evaluation: Any) -> None:
         click.echo(f"Note: {remark}")
 
 
-def _print_subgroups(evaluation: Any) -> None:
+def _print_subgroups(evaluation: Evaluation) -> None:
+    """Print a row of figures for each subgroup."""
     from scorer.evaluation import wording
 
     rows = []
@@ -137,3 +154,98 @@ def _print_subgroups(evaluation: Any) -> None:
         texts = ["" if each is None else wording.written(each) for each in shown]
         rows.append([wording.subgroup(group), group.entities, group.events, *texts, few])
     print_table(["subgroup", "entities", "events", "AUROC", "average precision", "utility", "alarms per day", ""], rows)
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@json_option
+@click.pass_obj
+def monitor(settings: Settings, job: str, *, as_json: bool) -> None:
+    """Check the model of JOB up: drift, live figures, what is due.
+
+    Features and scores of the last days beside those of training; AUROC, average precision and calibration of published scores whose
+    outcome is known beside the model's own; observation types that are new; and whether it is due for training. What is found is kept,
+    as the daemon keeps what it finds each night.
+    """
+    from scorer.jobs.job import load_job
+    from scorer.monitoring.checkup import check_up
+
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    found = check_up(loaded, database=database_of(settings))
+    if as_json:
+        content = asdict(found)
+        content["drift"]["features_moved"] = len(found.drift.moved)
+        print_json(content)
+    else:
+        _print_checkup(found)
+
+
+def _print_checkup(found: Checkup) -> None:
+    """Print drift, live figures, what is due, and how each model of the job does."""
+    click.echo(f"Model {found.model_version} of {found.job}, scores since {shown_time(found.window_from)}:\n")
+    _print_drift(found.drift)
+    _print_live_figures(found.performance)
+    if found.constant_share is not None:
+        click.echo(f"Same score: {found.constant_share:.1%} of the newest.")
+    codes = ", ".join(f"{code} ({rows} rows)" for code, rows in found.new_codes.items())
+    click.echo(f"New observation types: {codes or 'none'}.\n")
+    print_table(
+        ["due for training", "reason", "detail", "since"],
+        [["yes" if each["due"] else "no", each["reason"], each["detail"], each["since"]] for each in found.retrain_due],
+    )
+    print_table(
+        ["model", "status", "deployed", "predictions", "ms each", "errors", "drift", "last prediction"],
+        [
+            [
+                each["model_version"],
+                each["status"],
+                each["deployed_at"],
+                each["prediction_count"],
+                shown_number(each["avg_latency_ms"]),
+                shown_number(each["error_rate"]),
+                _answer(each["drift_detected"], yes="yes", no="none"),
+                each["last_prediction_at"],
+            ]
+            for each in found.health
+        ],
+    )
+
+
+def _print_drift(drift: Drift) -> None:
+    """Print whether features and scores drifted, and the features that did most."""
+    click.echo(f"Drift: {_answer(drift.found, yes='yes', no='none')}; {drift.detail}.")
+    shown = [each for each in drift.shifts if drift.found is not None][:_FEATURES_SHOWN]
+    if shown:
+        print_table(
+            ["feature", "PSI", "missing", "missing in training"],
+            [
+                [
+                    each.feature,
+                    shown_number(each.psi),
+                    shown_number(each.missing, ".1%"),
+                    shown_number(each.baseline_missing, ".1%"),
+                ]
+                for each in shown
+            ],
+        )
+
+
+def _print_live_figures(live: Performance) -> None:
+    """Print the figures of published scores beside the model's own."""
+    click.echo(f"Live figures: {_answer(live.lost, yes='worse than its own', no='as they should be')}; {live.detail}.")
+    if live.figures:
+        print_table(
+            ["figure", "live", "from", "to", "its own"],
+            [
+                [each.metric, *map(shown_number, (each.value, each.low, each.high, each.expected))]
+                for each in live.figures
+            ],
+        )
+        click.echo(f"Of {live.rows} scores of {live.entities} entities, {live.positives} followed by the event.")
+
+
+def _answer(found: bool | None, *, yes: str, no: str) -> str:
+    """The answer to a question that may be open (None)."""
+    if found is None:
+        return "cannot be told"
+    return yes if found else no

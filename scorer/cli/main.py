@@ -1,8 +1,8 @@
-"""The command line: parsing and exit codes; the commands are in the modules beside this one, one plain function each.
+"""The command line: parsing and exit codes. The commands are in the modules beside this one.
 
-The docstring of a command is its help.
-Exit 0: done. 1: something the operator can mend, in one sentence on stderr. 70: a bug, with its traceback. What a command needs is
-imported inside it, so that `--help` and `status` do not wait for libraries that they do not use.
+A command is one plain function; its docstring is its help. Exit 0: done. 1: something the operator can correct, in one sentence on
+stderr. 70: a bug, with its traceback. 130: interrupted. What a command needs is imported inside it, so that `--help` and `status` start
+without libraries that they do not use.
 """
 
 from __future__ import annotations
@@ -14,19 +14,14 @@ from collections.abc import Sequence
 import click
 
 from scorer import __version__
-from scorer.cli.challenge import challenge
+from scorer.cli.audit import explain, recall, replay
 from scorer.cli.compare import compare, shadow
-from scorer.cli.daemon import daemon
-from scorer.cli.database import db
-from scorer.cli.evaluate import evaluate
-from scorer.cli.explain import explain
-from scorer.cli.maintain import maintain
+from scorer.cli.database import db, maintain
+from scorer.cli.evaluate import evaluate, monitor
 from scorer.cli.models import models
-from scorer.cli.monitor import monitor
-from scorer.cli.replay import recall, replay
+from scorer.cli.operate import check, daemon, plan, status
 from scorer.cli.request import cancel, request
 from scorer.cli.run import demo, load, run
-from scorer.cli.status import check, plan, status
 from scorer.cli.train import optimize, train
 from scorer.config import load_settings
 from scorer.errors import UserError
@@ -40,7 +35,7 @@ EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program."""
+    """Run the command that `arguments` name (those of the process, where None), and exit with its code."""
     try:
         code = cli.main(
             args=list(arguments) if arguments is not None else None, prog_name="scorer", standalone_mode=False
@@ -64,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _refuse(sentence: str) -> None:
-    """One sentence on stderr; in the journal, and for a collector, an event as all others."""
+    """Write one sentence to stderr; an event like all others where the log is read by a program."""
     if logger.read_by_people():
         click.echo(f"scorer: {sentence}", err=True)
     else:
@@ -72,6 +67,7 @@ def _refuse(sentence: str) -> None:
 
 
 def _report(bug: Exception) -> None:
+    """Write the traceback to stderr; an event where the log is read by a program."""
     if logger.read_by_people():
         click.echo(logger.traceback_of(bug), err=True)
         click.echo(f"scorer: this is a bug in scorer {__version__}; please report it with the lines above.", err=True)
@@ -80,11 +76,12 @@ def _report(bug: Exception) -> None:
 
 
 def _usage_sentence(error: click.ClickException) -> str:
-    said = " ".join(error.format_message().split()).replace(". Did you mean", "; did you mean")
+    """What click says of wrong arguments, in one sentence, with where to read more."""
+    sentence = " ".join(error.format_message().split()).replace(". Did you mean", "; did you mean")
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return (
-        said if context is None or said.endswith("?") else f"{said.rstrip('.')}; see `{context.command_path} --help`."
-    )
+    if context is None or sentence.endswith("?"):
+        return sentence
+    return f"{sentence.rstrip('.')}; see `{context.command_path} --help`."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -97,7 +94,7 @@ def cli(context: click.Context, *, verbose: bool) -> None:
     The database is the one that SCORER_DATABASE_URL names; where that is not set, an embedded PostgreSQL under SCORER_HOME.
     """
     level = logging.DEBUG if verbose else logging.INFO
-    logger.configure(level=level)  # settings that cannot be read are told too
+    logger.configure(level=level)  # first by the defaults, since the settings may be what is wrong
     settings = load_settings()
     logger.configure(level=level, log_format=settings.log_format)
     context.obj = settings
@@ -125,5 +122,5 @@ for _command in (
     train,
 ):
     cli.add_command(_command)
-for _command in (challenge, compare, shadow):
+for _command in (compare, shadow):
     models.add_command(_command)

@@ -1,4 +1,4 @@
-"""The commands about single models: register, look into, describe, verify, and move them in the registry."""
+"""The commands about single models: register, show, verify, promote and challenge."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ def models() -> None:
 @click.pass_obj
 def list_models(settings: Settings, *, job: str | None, as_json: bool) -> None:
     """List the registered models, with their metrics."""
-
     from scorer.database.store import models as models_store
 
     with opened_session(settings, as_worker=False) as session:
@@ -56,7 +55,7 @@ def register(settings: Settings, job: str, *, version_or_dir: str, stored: bool)
     from scorer.jobs.job import load_job
     from scorer.registry.artefacts import model_folders
     from scorer.registry.manifest import find_version
-    from scorer.registry.registration import register as admit
+    from scorer.registry.registration import register as register_folder
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     folders = model_folders(loaded, settings)
@@ -64,7 +63,7 @@ def register(settings: Settings, job: str, *, version_or_dir: str, stored: bool)
     given = Path(version_or_dir)
     folder = given.absolute() if given.is_dir() else find_version(job, version_or_dir, folders=folders)
     with opened_session(settings, as_worker=True) as session:
-        manifest = admit(loaded, folder, session, stored=keep)
+        manifest = register_folder(loaded, folder, session, stored=keep)
     click.echo(
         f"Model {manifest.model_version} of {job} is registered as a candidate{', its bytes in the database' if keep else ''}."
     )
@@ -84,7 +83,6 @@ def show(settings: Settings, job: str, model_version: str, *, as_json: bool) -> 
 
     Its status and how it came there, its figures, its card, and the evidence for it.
     """
-
     from scorer.database.store import models as models_store
     from scorer.database.store.models import list_evidence, list_model_events, promotion_lacks, read_model
     from scorer.registry.cards import facts
@@ -95,32 +93,37 @@ def show(settings: Settings, job: str, model_version: str, *, as_json: bool) -> 
         happened = list_model_events(session, job, model_version)
         evidence = list_evidence(session, job, model_version)
         lack = None if model.status == "production" else promotion_lacks(session, job, model_version, tried=False)
-    said = None if card is None else {"gaps": card.gaps, "written_at": card.written_at, "written_by": card.written_by}
-    told = {**facts(model), "status": model.status, "promoted_at": model.promoted_at, "stored": model.stored}
+    about = None if card is None else {"gaps": card.gaps, "written_at": card.written_at, "written_by": card.written_by}
+    shown = {**facts(model), "status": model.status, "promoted_at": model.promoted_at, "stored": model.stored}
     if as_json:
-        print_json({**told, "card": said, "events": happened, "evidence": evidence, "promotion_lacks": lack})
+        print_json({**shown, "card": about, "events": happened, "evidence": evidence, "promotion_lacks": lack})
         return
-    told["stored"] = "in the database too" if model.stored else "in files alone"
-    rows = [[name.replace("_", " "), value] for name, value in told.items() if value is not None]
-    print_table(["", ""], [*rows, ["card", _card_told(said)]])
+    shown["stored"] = "in the database too" if model.stored else "in files alone"
+    rows = [[name.replace("_", " "), value] for name, value in shown.items() if value is not None]
+    print_table(["", ""], [*rows, ["card", _shown_card(about)]])
     print_rows(happened, none="Nothing happened to it.")
     if evidence:
         print_table(
             ["evidence", "at", "by", "host", "found"],
-            [[each["kind"], each["recorded_at"], each["recorded_by"], each["host"], _found(each)] for each in evidence],
+            [
+                [each["kind"], each["recorded_at"], each["recorded_by"], each["host"], _shown_result(each)]
+                for each in evidence
+            ],
         )
     if lack is not None:
         click.echo(f"Not to be promoted by you: {lack}.")
 
 
-def _card_told(card: Mapping[str, Any] | None) -> str:
+def _shown_card(card: Mapping[str, Any] | None) -> str:
+    """Which fields of the card are empty, and who wrote it."""
     if card is None:
         return "none"
     gaps = ", ".join(card["gaps"])
     return f"{'to be filled: ' + gaps if gaps else 'filled'}, by {card['written_by']}"
 
 
-def _found(evidence: Mapping[str, Any]) -> str:
+def _shown_result(evidence: Mapping[str, Any]) -> str:
+    """What the golden vectors or the shadow run found, in one line."""
     result = evidence["result"]
     if evidence["kind"] == "golden":
         return f"{result.get('rows')} vectors, off by {result.get('max_difference')}"
@@ -146,7 +149,6 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
 
     What the manifest knows is filled in; a person fills the rest. A model whose card has an empty field is not promoted.
     """
-
     from scorer.database.store import models as models_store
     from scorer.database.store.models import read_model, write_card
     from scorer.registry.cards import draft, read_card
@@ -188,16 +190,15 @@ def verify(settings: Settings, job: str, model_version: str, *, as_json: bool) -
     Its bytes are compared with the registry, its features with the job, its libraries with those here. The stored inputs of its golden
     vectors are scored again, and no score may be off by 1e-6. Exit 1 where anything would keep it from being promoted here.
     """
-
     from scorer.database.store.models import read_model
     from scorer.governance.promotion import require_admissible
-    from scorer.governance.promotion import verify as look
+    from scorer.governance.promotion import verify as verify_here
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     with opened_session(settings, as_worker=False) as session:
         registered = read_model(session, job, model_version)
-        found = look(loaded, registered, session, settings=settings)
+        found = verify_here(loaded, registered, session, settings=settings)
     off = "none" if found.difference is None else f"off by {found.difference:.2g}"
     if as_json:
         named = {"job": job, "model_version": model_version, "sha256": registered.sha256, "features": found.features}
@@ -223,14 +224,13 @@ def stage(settings: Settings, job: str, model_version: str, *, why: str) -> None
 
     There it may challenge production. It is verified first. `scorer model promote` does this by itself. Needs the role scorer_approver.
     """
-
     from scorer.database.store.models import move_model, read_model
-    from scorer.governance.promotion import verify as look
+    from scorer.governance.promotion import verify as verify_here
     from scorer.jobs.job import load_job
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     with opened_session(settings, as_worker=False) as session:
-        look(loaded, read_model(session, job, model_version), session, settings=settings)
+        verify_here(loaded, read_model(session, job, model_version), session, settings=settings)
         move_model(session, job, model_version=model_version, status="staging", why=why)
     click.echo(f"Model {model_version} of {job} is in staging.")
 
@@ -251,14 +251,14 @@ def promote(settings: Settings, job: str, model_version: str, *, why: str, as_js
     from scorer.database import schema
     from scorer.database.session import engine
     from scorer.governance.promotion import band_order
-    from scorer.governance.promotion import promote as admit
+    from scorer.governance.promotion import promote as put_into_production
     from scorer.jobs.job import load_job
 
     database = database_of(settings)
     schema.require_head(engine(database.as_login()))
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     with progress_bar(f"Scoring in the shadow of {job}") as progress:
-        done = admit(loaded, model_version, why=why, database=database, progress=progress)
+        done = put_into_production(loaded, model_version, why=why, database=database, progress=progress)
     shown = {"job": job, "model_version": model_version, "replaced": done.replaced}
     if as_json:
         golden = {"rows": done.verified.golden, "max_difference": done.verified.difference}
@@ -305,11 +305,35 @@ def archive(settings: Settings, job: str, model_version: str, *, why: str) -> No
 
     Where it is in production nothing takes its place: runs stop until another is promoted, or it is rolled back.
     """
-
     from scorer.database.store.models import move_model, read_model
 
     with opened_session(settings, as_worker=False) as session:
         before = read_model(session, job, model_version)
         move_model(session, job, model_version=model_version, status="archived", why=why)
-    told = f"; {job} has no model in production now, and its runs stop" if before.status == "production" else ""
-    click.echo(f"Model {model_version} of {job} is archived{told}.")
+    effect = f"; {job} has no model in production now, and its runs stop" if before.status == "production" else ""
+    click.echo(f"Model {model_version} of {job} is archived{effect}.")
+
+
+@models.command()
+@_job
+@click.argument("model_version", metavar="[VERSION]", required=False)
+@click.option("--stop", is_flag=True, help="Stop the challenge of JOB.")
+@click.option("--why", required=True, help="The reason, kept with the challenge.")
+@click.pass_obj
+def challenge(settings: Settings, job: str, model_version: str | None, *, stop: bool, why: str) -> None:
+    """Have VERSION of JOB, in staging, score beside production.
+
+    From the next run on it scores what production scores; its scores stand in the ledger, marked as shadow, and are published nowhere. It
+    stops when it leaves staging. Needs the role scorer_approver.
+    """
+    from scorer.database.store.models import start_challenge, stop_challenge
+
+    if stop == (model_version is not None):
+        raise UserError("Name the version that is to challenge production, or say --stop.")
+    with opened_session(settings, as_worker=False) as session:
+        if model_version is not None:
+            start_challenge(session, job, model_version=model_version, why=why)
+        elif not stop_challenge(session, job, why=why):
+            raise UserError(f"No version challenges production of {job}; there is nothing to stop.")
+    state = "is over" if model_version is None else f"by model {model_version} begins with the next run"
+    click.echo(f"The challenge to production of {job} {state}.")

@@ -1,4 +1,4 @@
-"""What the commands share: the database that the settings name, sessions with it, and options that mean the same everywhere."""
+"""What the commands share: common options, the database in use, and sessions with it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from scorer.errors import UserError
 
 if TYPE_CHECKING:
     from scorer.database.connection import Database
+    from scorer.database.embedded.server import Server
+    from scorer.database.session import Session
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-
-
 backend_option = click.option(
     "--backend",
     type=click.Choice(["processes", "threads", "dask"]),
@@ -35,19 +35,22 @@ scheduler_option = click.option(
 
 
 def with_backend(settings: Settings, *, backend: str | None, scheduler: str | None) -> Settings:
-    """The settings with what the command line says of workers. Raises UserError where that does not go together."""
+    """The settings with the command line's backend and scheduler, where given.
+
+    Raises UserError where there is a scheduler and the backend is not Dask.
+    """
     if scheduler is not None and (backend or settings.backend) != "dask":
         raise UserError("--scheduler is for a Dask cluster; add --backend dask.")
     return replace(settings, backend=backend or settings.backend, scheduler=scheduler or settings.scheduler)
 
 
 class Moment(click.ParamType[datetime]):
-    """A point in time with its zone."""
+    """The type of an option that is a time with its zone."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The time in UTC; fails where it cannot be read or has no zone."""
+        """Read the time. Returns it in UTC; fails where it cannot be read or has no zone."""
         if isinstance(value, datetime):
             return value
         try:
@@ -60,8 +63,8 @@ class Moment(click.ParamType[datetime]):
         return moment.astimezone(UTC)
 
 
-def embedded_server(settings: Settings) -> Any:
-    """The embedded PostgreSQL; UserError where another database is named."""
+def embedded_server(settings: Settings) -> Server:
+    """The embedded PostgreSQL. Raises UserError where the settings name another database."""
     from scorer.database.embedded.server import Server
 
     if settings.database_url is not None:
@@ -70,7 +73,10 @@ def embedded_server(settings: Settings) -> Any:
 
 
 def database_url(settings: Settings) -> str:
-    """The URL of the database in use; UserError where it is the embedded PostgreSQL and that does not run."""
+    """The URL of the database in use.
+
+    Raises UserError where it is that of the embedded PostgreSQL and the server is stopped.
+    """
     if settings.database_url is not None:
         return settings.database_url
     server = embedded_server(settings)
@@ -78,7 +84,7 @@ def database_url(settings: Settings) -> str:
         raise UserError(
             "The embedded PostgreSQL is not running; `scorer db start` starts it (or set SCORER_DATABASE_URL)."
         )
-    return str(server.url)
+    return server.url
 
 
 def database_of(settings: Settings) -> Database:
@@ -89,9 +95,11 @@ def database_of(settings: Settings) -> Database:
 
 
 @contextmanager
-def opened_session(settings: Settings, *, as_worker: bool) -> Iterator[Any]:
-    """Within it, a Store in one transaction, as the worker or as the login itself; UserError where the schema is not at head."""
+def opened_session(settings: Settings, *, as_worker: bool) -> Iterator[Session]:
+    """Open a Session in one transaction, as the worker or as the login itself.
 
+    The transaction is committed at the end. Raises UserError where the schema is not at head.
+    """
     from scorer.database import schema
     from scorer.database.session import Session, engine
 
@@ -107,15 +115,15 @@ def opened_session(settings: Settings, *, as_worker: bool) -> Iterator[Any]:
 
 
 def program() -> str:
-    """What to type to run this program: its path, where the shell does not find it by name."""
+    """What to type to run this program: its name, or its path where the shell does not find the name."""
     return "scorer" if shutil.which("scorer") else sys.argv[0]
 
 
 def how_to_connect() -> str:
-    """What to type to look into the database in use."""
+    """What to type to open the database in use with psql."""
     return f'psql "$({program()} db url)"'
 
 
 def reject_file(settings: Settings, folder: Path) -> Path:
-    """A new reject file for the rows of `folder`."""
+    """The path of a new reject file for the rows of `folder`."""
     return settings.home_dir / "rejects" / f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"

@@ -1,4 +1,4 @@
-"""What people and programs see of a command: tables, JSON, and a bar while it takes long."""
+"""What a command prints: numbers and times, tables, JSON, and a progress bar while it takes long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,40 @@ from typing import Any
 
 import click
 
-_WIDE = 160
+_WIDE = 160  # columns of a line where stdout is no terminal
+
+
+# Numbers and times
+
+
+def shown_number(value: float | None, form: str = ".3f", *, none: str = "") -> str:
+    """The number in the format `form`; `none` where there is no value.
+
+    >>> shown_number(0.12345), shown_number(1234567.0, ".6g"), shown_number(None, none="unknown")
+    ('0.123', '1.23457e+06', 'unknown')
+    """
+    return none if value is None else f"{value:{form}}"
+
+
+def shown_interval(low: float | None, high: float | None, form: str = ".3f", *, none: str = "") -> str:
+    """The interval from `low` to `high`, each as `shown_number` shows it.
+
+    >>> shown_interval(0.7, 0.75), shown_interval(0.7, None, ".1f", none="unknown")
+    ('0.700 to 0.750', '0.7 to unknown')
+    """
+    return f"{shown_number(low, form, none=none)} to {shown_number(high, form, none=none)}"
+
+
+def shown_time(moment: datetime, *, to_the_second: bool = False) -> str:
+    """The time, which is to be in UTC, to the minute or to the second.
+
+    >>> shown_time(datetime.fromisoformat("2025-06-01T12:30:05Z"))
+    '2025-06-01 12:30Z'
+    """
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}" if to_the_second else f"{moment:%Y-%m-%d %H:%MZ}"
+
+
+# Tables and JSON
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -21,12 +54,12 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def screen_width() -> int:
-    """Columns of the terminal; many where stdout is none, so that a line stays one."""
+    """Columns of the terminal; 160 where stdout is no terminal, so that lines are not wrapped."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table on stdout, columns of numbers to the right."""
+    """Print a table on stdout, with columns of numbers aligned to the right."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -36,20 +69,23 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     for name, right in zip(header, numbers, strict=True):
         table.add_column(name, justify="right" if right else "left")
     for row in rows:
-        table.add_row(*("" if value is None else _shown(value) for value in row))
+        table.add_row(*(_cell(value) for value in row))
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
-def _shown(value: object) -> str:
+def _cell(value: object) -> str:
+    """The text of one cell: empty for None."""
+    if value is None:
+        return ""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%SZ}"
+        return shown_time(value, to_the_second=True)
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return shown_number(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, none: str) -> None:
-    """Print rows of the database as a table; where there is none, the sentence `none`."""
+    """Print rows of the database as a table; the sentence `none` where there are no rows."""
     if not rows:
         click.echo(none)
         return
@@ -57,7 +93,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, none: str) -> None:
 
 
 def print_migration(moved: Any, *, one: str | None, other: str, bands: Sequence[str]) -> None:
-    """Print who stands in which band by two models; one row per band of the first."""
+    """Print how many entities are in which band by two models, one row per band of the first."""
     if one is None:
         click.echo(f"Production is empty: {moved.entities:,} entities were scored by {other} alone.")
     print_table([f"{one or other} \\ {other}", *moved.order, "in all"], moved.table())
@@ -70,7 +106,7 @@ def print_migration(moved: Any, *, one: str | None, other: str, bands: Sequence[
 
 
 def print_load(report: Any) -> None:
-    """Print what became of the files' rows."""
+    """Print how many rows of each file were loaded or rejected."""
     names = ("table", "read", "loaded", "already_there", "rejected")
     print_rows([{name: getattr(table, name) for name in names} for table in report.tables], none="Nothing was read.")
     for table in report.tables:
@@ -92,7 +128,7 @@ def print_run(ended: Mapping[str, Any]) -> None:
 
 
 def print_plan(job: Any, planned: Sequence[Any], *, settings: Any) -> None:
-    """Print what a run of a job would do in the database, statement by statement."""
+    """Print what a run of a job would execute in the database, statement by statement."""
     size = settings.batch_size or job.batch_size
     click.echo(
         f"A run of job {job.name}, on its schedule {job.schedule.cron} ({job.schedule.timezone}), in batches of {size:,}, as "
@@ -114,7 +150,7 @@ def print_plan(job: Any, planned: Sequence[Any], *, settings: Any) -> None:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[..., None] | None]:
-    """A bar on stderr where that is a terminal; nothing otherwise."""
+    """A progress bar on stderr where that is a terminal. Gives None otherwise."""
     if not sys.stderr.isatty():
         yield None
         return

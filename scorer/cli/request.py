@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,10 @@ from scorer.cli.output import print_json, print_rows
 from scorer.config import Settings
 from scorer.errors import UserError
 
-_LOOK_SECONDS = 1.0  # a notification may be lost: so often it is looked all the same
+if TYPE_CHECKING:
+    from scorer.database.notifications import Listener
+
+_LOOK_SECONDS = 1.0  # between looks while waiting, since a notification may be lost
 
 
 @click.command()
@@ -33,14 +36,13 @@ def request(
     The daemon answers within moments, before it goes on with its schedule; without one the requests wait. Exit 1 where one is refused,
     or not answered in time; it still waits then, unless `scorer cancel` cancels it.
     """
-
     from scorer.database.notifications import Listener
     from scorer.database.store.requests import request_score
 
     listener = Listener.for_answers(database_of(settings).as_login())
     try:
         if wait:
-            listener.open()  # before asking, so that no answer goes unheard
+            listener.open()  # before asking, so that no answer is missed
         with opened_session(settings, as_worker=False) as session:
             asked = request_score(session, job, entities)
         rows = _wait(settings, asked, listener=listener, until=time.monotonic() + (timeout if wait else 0))
@@ -51,8 +53,8 @@ def request(
         _require_answers(rows)
 
 
-def _wait(settings: Settings, asked: Sequence[int], *, listener: Any, until: float) -> list[Mapping[str, Any]]:
-    """The requests, once all have ended or the time has passed."""
+def _wait(settings: Settings, asked: Sequence[int], *, listener: Listener, until: float) -> list[Mapping[str, Any]]:
+    """Wait until all have ended, or until `until` by the monotonic clock. Returns the requests as rows."""
     while True:
         rows = _read(settings, asked)
         left = until - time.monotonic()
@@ -62,7 +64,7 @@ def _wait(settings: Settings, asked: Sequence[int], *, listener: Any, until: flo
 
 
 def _read(settings: Settings, asked: Sequence[int]) -> list[Mapping[str, Any]]:
-
+    """The requests as rows, by their ids."""
     from scorer.database.store.requests import read_requests
 
     with opened_session(settings, as_worker=False) as session:
@@ -96,7 +98,6 @@ def cancel(settings: Settings, *, requests: tuple[int, ...]) -> None:
 
     Exit 1 where one does not wait any more, or is somebody else's.
     """
-
     from scorer.database.store.requests import cancel_request
 
     with opened_session(settings, as_worker=False) as session:

@@ -1,7 +1,9 @@
-"""The commands that do the work: rows in, scores out."""
+"""The commands that put rows in and scores out: load, run, demo."""
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,21 @@ from scorer.config import Settings
 
 if TYPE_CHECKING:
     from scorer.database.connection import Database
+    from scorer.database.source.load import LoadReport
+
+
+@dataclass(frozen=True, slots=True)
+class _RunOptions:
+    """The options of `scorer run`."""
+
+    as_of: datetime | None
+    as_known_at: datetime | None
+    limit: int | None
+    workers: int | None
+    backend: str | None
+    scheduler: str | None
+    dry_run: bool
+    as_json: bool
 
 
 @click.command()
@@ -42,8 +59,6 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
     Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz. Tables that are missing are made.
     Rows that are already there are passed over; rows that cannot be loaded go to the reject file, with line and reason.
     """
-    from dataclasses import asdict
-
     from scorer.registry import registration
 
     database = database_of(settings)
@@ -84,59 +99,48 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
 @click.option("--dry-run", is_flag=True, help="Find and judge what is due, and write nothing.")
 @json_option
 @click.pass_obj
-def run(
-    settings: Settings,
-    job: str,
-    *,
-    as_of: datetime | None,
-    as_known_at: datetime | None,
-    limit: int | None,
-    workers: int | None,
-    backend: str | None,
-    scheduler: str | None,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+def run(settings: Settings, /, job: str, **given: Any) -> None:
     """Run JOB once: find what is due, score it, account for it.
 
     A run that was interrupted is finished first.
     """
     from scorer.jobs.job import load_job
 
-    settings = with_backend(settings, backend=backend, scheduler=scheduler)
+    options = _RunOptions(**given)
+    settings = with_backend(settings, backend=options.backend, scheduler=options.scheduler)
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     database = database_of(settings)
-    # These take seconds; what is wrong with the arguments is told before.
-    from scorer.runs.run import dry_run as try_run
-    from scorer.runs.run import run_job
+    # Imported only now: they take seconds, and what is wrong with the arguments is said before.
+    from scorer.runs.run import dry_run, run_job
 
-    if backend == "dask":
+    workers = options.workers
+    if options.backend == "dask":
         from scorer.runs.cluster import Cluster
 
-        with Cluster(settings) as cluster:  # what is not fit is refused before anything is begun
+        with Cluster(settings) as cluster:  # a cluster that cannot be used is refused before anything begins
             workers = workers or cluster.workers
 
     with progress_bar(f"Scoring {job}") as progress:
-        if dry_run:
-            ended = try_run(
+        if options.dry_run:
+            ended = dry_run(
                 loaded,
                 database=database,
-                as_of=as_of,
-                as_known_at=as_known_at,
-                limit=limit,
+                as_of=options.as_of,
+                as_known_at=options.as_known_at,
+                limit=options.limit,
                 progress=progress,
             )
         else:
             ended = run_job(
                 loaded,
                 database=database,
-                as_of=as_of,
-                as_known_at=as_known_at,
-                limit=limit,
+                as_of=options.as_of,
+                as_known_at=options.as_known_at,
+                limit=options.limit,
                 workers=workers or 1,
                 progress=progress,
             )
-    if as_json:
+    if options.as_json:
         print_json(ended.as_json())
     else:
         print_run(ended.as_json())
@@ -165,11 +169,8 @@ def demo(settings: Settings, *, visits: int) -> None:
     schema.upgrade(engine(database.as_login()))
     registration.install_jobs(database=database)
     job = load_job(JOB, jobs_dir=settings.jobs_dir)
-    connection = plain_session(database, application_name="scorer demo")
-    try:
+    with closing(plain_session(database, application_name="scorer demo")) as connection:
         sample = load_sample(job, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
-    finally:
-        connection.close()
     registration.grant_source(database=database)
     if sample.report is not None:
         click.echo(f"A sample cohort of {sample.visits} visits, generated, with dirt planted in it:")
@@ -180,46 +181,40 @@ def demo(settings: Settings, *, visits: int) -> None:
     with progress_bar(f"Scoring {JOB}") as progress:
         ended = run_job(job, database=database, progress=progress)
     print_run(ended.as_json())
-    _print_standing(database, JOB)
+    _print_outcomes(database, JOB)
     _print_where_to_look(settings)
 
 
-def _load(database: Database, folder: Path, *, rejects: Path | None) -> Any:
+def _load(database: Database, folder: Path, *, rejects: Path | None) -> LoadReport:
+    """Load the files of `folder`. Returns how many rows of each were loaded and rejected."""
     from scorer.database.connection import plain_session
     from scorer.database.source.load import load as load_folder
 
-    connection = plain_session(database, application_name="scorer load")
-    try:
-        with progress_bar("Loading") as progress:
-            return load_folder(
-                folder,
-                connection=connection,
-                rejects=rejects or reject_file(database.settings, folder),
-                progress=lambda table, done, total: progress(done, total, table) if progress else None,
-            )
-    finally:
-        connection.close()
+    with (
+        closing(plain_session(database, application_name="scorer load")) as connection,
+        progress_bar("Loading") as progress,
+    ):
+        return load_folder(
+            folder,
+            connection=connection,
+            rejects=rejects or reject_file(database.settings, folder),
+            progress=lambda table, done, total: progress(done, total, table) if progress else None,
+        )
 
 
-# What the demo ends with
-
-
-def _print_standing(database: Database, job: str) -> None:
-
+def _print_outcomes(database: Database, job: str) -> None:
+    """Print how many entities are in each band, and what was refused."""
     from scorer.database.session import Session
     from scorer.database.store.status import band_counts, open_findings
 
-    session = Session(database.as_worker())
-    try:
-        with session.transaction():
-            bands, findings = band_counts(session, job), open_findings(session, job)
-    finally:
-        session.close()
+    with closing(Session(database.as_worker())) as session, session.transaction():
+        bands, findings = band_counts(session, job), open_findings(session, job)
     print_rows(bands, none="Nobody has an outcome yet.")
     print_rows(findings, none="Nothing was refused.")
 
 
 def _print_where_to_look(settings: Settings) -> None:
+    """Print which views show what the demo made, and how to connect."""
     from scorer.database.source.demo import WHERE_TO_LOOK
 
     click.echo(f"Where to look ({how_to_connect()}):")

@@ -1,22 +1,47 @@
-"""The commands that make models: search for the best configuration, train it."""
+"""The commands that make models: train one, search for the best configuration."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scorer.cli.options import backend_option, database_of, json_option, scheduler_option, with_backend
-from scorer.cli.output import print_json, print_table, progress_bar
+from scorer.cli.output import print_json, print_table, progress_bar, shown_interval, shown_number
 from scorer.config import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from scorer.database.session import Session
+    from scorer.database.source.reader import Source
+    from scorer.evaluation.landmarks import Landmarks
+    from scorer.jobs.job import Job
+    from scorer.jobs.training import Recipe
+    from scorer.training.search import Found
+    from scorer.training.trainer import Trained
 
 _workers = click.option(
     "--workers", type=click.IntRange(min=1), help="Fits at a time; as many as there are cores, where not given."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _TrainOptions:
+    """The options of `scorer train`."""
+
+    full: bool
+    config: Path | None
+    model_version: str | None
+    folds: int
+    workers: int | None
+    into: Path | None
+    report: Path | None
+    as_json: bool
 
 
 @click.command()
@@ -42,47 +67,40 @@ _workers = click.option(
 )
 @json_option
 @click.pass_obj
-def train(
-    settings: Settings,
-    job: str,
-    *,
-    full: bool,
-    config: Path | None,
-    model_version: str | None,
-    folds: int,
-    workers: int | None,
-    into: Path | None,
-    report: Path | None,
-    as_json: bool,
-) -> None:
+def train(settings: Settings, /, job: str, **given: Any) -> None:
     """Train a model of JOB, as a candidate.
 
     It is cross-validated by client, for the figures, and then fitted to all landmarks of the source tables, written into a folder of its
     own, and registered. `scorer model promote` alone puts it into production.
     """
-
+    from scorer.database.session import Session
+    from scorer.database.source.reader import Source
     from scorer.database.store.models import read_model, register_model
     from scorer.evaluation.conduct import require_place
+    from scorer.jobs.job import load_job
     from scorer.registry.artefacts import store_bytes
     from scorer.training.report import report_held_out
     from scorer.training.trainer import one_in, require_free
     from scorer.training.trainer import train as fit
 
-    require_place(report)
-    with _opened(settings, job) as (loaded, source, session):
-        recipe = _recipe(loaded, config)
-        models = into or settings.home_dir / "models"
-        require_free(loaded, models=models, model_version=model_version)
+    options = _TrainOptions(**given)
+    require_place(options.report)
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    worker = database_of(settings).as_worker()
+    with closing(Session(worker)) as session, closing(Source(worker)) as source:
+        recipe = _recipe(loaded, options.config)
+        models = options.into or settings.home_dir / "models"
+        require_free(loaded, models=models, model_version=options.model_version)
         landmarks = _landmarks(loaded, source)
         with progress_bar(f"Fitting {recipe.configuration}") as progress:
             trained = fit(
                 loaded,
-                landmarks if full else one_in(landmarks, 4),
+                landmarks if options.full else one_in(landmarks, 4),
                 recipe,
                 models=models,
-                model_version=model_version,
-                folds=folds,
-                workers=workers or _cores(),
+                model_version=options.model_version,
+                folds=options.folds,
+                workers=options.workers or _cores(),
                 progress=progress,
             )
         with session.transaction():
@@ -91,12 +109,18 @@ def train(
             )
             if settings.model_store == "database":
                 store_bytes(trained.folder, read_model(session, job, trained.model_version), session)
-    if report is not None:
-        report_held_out(loaded, trained, report=report, command=" ".join(["scorer", *sys.argv[1:]]))
-    shown = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder)}
+    if options.report is not None:
+        report_held_out(loaded, trained, report=options.report, command=" ".join(["scorer", *sys.argv[1:]]))
+    _print_trained(trained, job, as_json=options.as_json)
+
+
+def _print_trained(trained: Trained, job: str, *, as_json: bool) -> None:
+    """Print where the model is, and its cross-validated figures."""
+    manifest = trained.manifest
     if as_json:
-        told = {name: each for name, each in trained.manifest["training"].items() if name != "clients_seen"}
-        print_json({**shown, "metrics": trained.manifest["metrics"], "training": told})
+        training = {name: each for name, each in manifest["training"].items() if name != "clients_seen"}
+        where = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder)}
+        print_json({**where, "metrics": manifest["metrics"], "training": training})
         return
     click.echo(
         f"Model {trained.model_version} of {job} is in {trained.folder}, registered as a candidate. Cross-validated by client:"
@@ -104,42 +128,25 @@ def train(
     print_table(
         ["metric", "value", "95 % interval"],
         [
-            [name.replace("_", " "), _number(each["value"]), f"{_number(each['low'])} to {_number(each['high'])}"]
-            for name, each in trained.manifest["metrics"].items()
+            [
+                name.replace("_", " "),
+                shown_number(each["value"], none="unknown"),
+                shown_interval(each["low"], each["high"], none="unknown"),
+            ]
+            for name, each in manifest["metrics"].items()
         ],
     )
 
 
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"
-
-
 def _cores() -> int:
+    """How many processor cores this process may use."""
     import os
 
     return len(os.sched_getaffinity(0))
 
 
-@contextmanager
-def _opened(settings: Settings, job: str) -> Iterator[tuple[Any, Any, Any]]:
-    """The job, the source tables and the store, as the worker."""
-
-    from scorer.database.session import Session
-    from scorer.database.source.reader import Source
-    from scorer.jobs.job import load_job
-
-    loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    target = database_of(settings).as_worker()
-    source, session = Source(target), Session(target)
-    try:
-        yield loaded, source, session
-    finally:
-        source.close()
-        session.close()
-
-
-def _recipe(job: Any, config: Path | None) -> Any:
-    """The recipe in `config`, else the job's own."""
+def _recipe(job: Job, config: Path | None) -> Recipe:
+    """The recipe in the file `config`, or the job's own where there is no file."""
     from scorer.jobs.training import read_recipe, require_groups
 
     if config is None:
@@ -149,11 +156,27 @@ def _recipe(job: Any, config: Path | None) -> Any:
     return recipe
 
 
-def _landmarks(job: Any, source: Any, **parameters: str) -> Any:
+def _landmarks(job: Job, source: Source, **parameters: str) -> Landmarks:
+    """Read the job's landmarks from the source tables, with a progress bar."""
     from scorer.evaluation.landmarks import read_landmarks
 
     with progress_bar(f"Reading landmarks of {job.name}") as progress:
         return read_landmarks(job, source, parameters=parameters, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _SearchOptions:
+    """The options of `scorer optimize`."""
+
+    landmark_step: str
+    folds: int
+    workers: int | None
+    backend: str | None
+    scheduler: str | None
+    max_minutes: float | None
+    into: Path | None
+    again: bool
+    as_json: bool
 
 
 @click.command()
@@ -176,72 +199,78 @@ def _landmarks(job: Any, source: Any, **parameters: str) -> Any:
 @click.option("--again", is_flag=True, help="Begin again, whatever the folder tells of an earlier search.")
 @json_option
 @click.pass_obj
-def optimize(
-    settings: Settings,
-    job: str,
-    *,
-    landmark_step: str,
-    folds: int,
-    workers: int | None,
-    backend: str | None,
-    scheduler: str | None,
-    max_minutes: float | None,
-    into: Path | None,
-    again: bool,
-    as_json: bool,
-) -> None:
+def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     """Search for the best model of JOB.
 
     Every combination of feature groups that job.toml names is tried with every model configuration, cross-validated by client, with the
     objective ROC AUC + average precision. A search that was interrupted goes on where it stopped when the command is given again.
     `scorer train --full --config` makes the best one that it writes down.
     """
-
     import time
 
     from scorer.config import parse_span
+    from scorer.database.session import Session
+    from scorer.database.source.reader import Source
     from scorer.database.store.experiments import upsert_search
+    from scorer.jobs.job import load_job
     from scorer.training.search import search
-    from scorer.training.search_report import CONFIG, PICTURE, write_findings
+    from scorer.training.search_report import write_findings
 
-    settings = with_backend(settings, backend=backend, scheduler=scheduler)
-    parse_span(landmark_step, where="--landmark-step")
-    folder = into or settings.home_dir / "searches" / job
-    until = None if max_minutes is None else time.time() + 60 * max_minutes
-    with _opened(settings, job) as (loaded, source, session):
-        away = _away(settings, loaded, session, landmark_step, folds) if settings.backend == "dask" else None
-        landmarks = _landmarks(loaded, source, first_landmark=landmark_step, landmark_step=landmark_step)
+    options = _SearchOptions(**given)
+    settings = with_backend(settings, backend=options.backend, scheduler=options.scheduler)
+    step = options.landmark_step
+    parse_span(step, where="--landmark-step")
+    folder = options.into or settings.home_dir / "searches" / job
+    until = None if options.max_minutes is None else time.time() + 60 * options.max_minutes
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    worker = database_of(settings).as_worker()
+    with closing(Session(worker)) as session, closing(Source(worker)) as source:
+        remote = _remote_trials(settings, loaded, session, step, options.folds) if settings.backend == "dask" else None
+        landmarks = _landmarks(loaded, source, first_landmark=step, landmark_step=step)
         with progress_bar(f"Trying models of {job}") as progress:
             found = search(
                 loaded,
                 landmarks,
                 into=folder,
-                folds=folds,
-                landmark_step=landmark_step,
-                workers=workers or _cores(),
-                again=again,
+                folds=options.folds,
+                landmark_step=step,
+                workers=options.workers or _cores(),
+                again=options.again,
                 until=until,
                 progress=progress,
                 threads=settings.backend == "threads",
-                away=away,
+                away=remote,
             )
         written = write_findings(found, folder)
         with session.transaction():
             upsert_search(session, found.about, found.trials)
-    best = found.ranked[0]
-    failed = len(found.trials) - len(found.ranked)
-    if as_json:
-        shown = {
-            key: best[key]
-            for key in ("trial", "combination", "configuration", "auroc", "average_precision", "objective")
-        }
-        told = {
+    if options.as_json:
+        _print_search_json(found, job, folder)
+    else:
+        _print_search(found, job, folder, written)
+
+
+def _print_search_json(found: Found, job: str, folder: Path) -> None:
+    """Print the search's counts and its best trial as JSON."""
+    best = ("trial", "combination", "configuration", "auroc", "average_precision", "objective")
+    print_json(
+        {
+            "job": job,
             "experiment_id": found.about["experiment_id"],
             "planned": found.about["planned"],
             "trials": len(found.trials),
+            "failed": len(found.trials) - len(found.ranked),
+            "best": {name: found.ranked[0][name] for name in best},
+            "folder": str(folder),
         }
-        print_json({"job": job, **told, "failed": failed, "best": shown, "folder": str(folder)})
-        return
+    )
+
+
+def _print_search(found: Found, job: str, folder: Path, written: Collection[Path]) -> None:
+    """Print the ten best trials, and what to do next."""
+    from scorer.training.search_report import CONFIG, PICTURE
+
+    failed = len(found.trials) - len(found.ranked)
     click.echo(
         f"{len(found.trials)} of {found.about['planned']} models of {job} tried, {failed} failed; the best ten of {folder}:"
     )
@@ -260,8 +289,13 @@ def optimize(
     click.echo(f"Train the best: scorer train {job} --full --config {folder / CONFIG}")
 
 
-def _away(settings: Settings, job: Any, session: Any, landmark_step: str, folds: int) -> Any:
-    """What tries on a Dask cluster. Raises UserError where that is not fit for it, before anything is read."""
+def _remote_trials(
+    settings: Settings, job: Job, session: Session, landmark_step: str, folds: int
+) -> Callable[..., Any]:
+    """The function that runs trials on the settings' Dask cluster, for `search`.
+
+    Raises UserError where the cluster cannot be used for it, before anything is read.
+    """
     from functools import partial
 
     from scorer.runs.cluster import Cluster

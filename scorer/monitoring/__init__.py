@@ -1,4 +1,4 @@
-"""Looks and tells, changes nothing: status, health, metrics, checkups, live performance.
+"""Looks and reports, changes nothing: status, health, metrics, checkups, live performance.
 
 Imports governance and all below.
 """

@@ -1,6 +1,7 @@
-"""A checkup of a job's model in production: drift, live figures, new observation types, constant scores, age, and the alerts of each.
+"""A checkup of a job's model in production, with alerts: drift, live figures, new codes, age.
 
-It reads in transactions of their own, so that none stands open while outcomes are read from the hospital's tables, and writes in one.
+Each part is read in a transaction of its own, so that none is open while outcomes are read from the hospital's tables; what was found is
+written in one.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ from scorer.registry.drift_bins import SCORE
 _log = logging.getLogger(__name__)
 _SAMPLE = 20_000  # scores whose outcomes are looked up
 _LOOK_BACK = 10_000  # newest rows of the ledger that are looked at for constant scores
-_FEWEST = 30  # entities whose scores can be constant
-_SETTLING = timedelta(days=1)  # observation types that appear within it of a promotion were there before
-_MOST_TOLD = 20  # features that are told of
+_FEWEST = 30  # entities below which scores are not called constant
+_SETTLING = timedelta(days=1)  # after a promotion: observation types that appear within it are not new
+_MOST_MOVED = 20  # features that are recorded as moved
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How features and scores lie to those of training. `found` is None where that cannot be told."""
+    """How far features and scores have moved from those of training.
+
+    `found` is whether that is drift, None where there are too few scores to say.
+    """
 
     scores: int
     shifts: tuple[Shift, ...]
@@ -48,13 +52,16 @@ class Drift:
 
     @property
     def moved(self) -> tuple[Shift, ...]:
-        """The features beyond the limit, the farthest first."""
+        """The features whose index reaches the limit, the largest first."""
         return tuple(each for each in self.shifts if each.psi >= self.limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What was found of the model in production; `health` and `retrain_due` are rows of the views of these names."""
+    """What was found of the model in production.
+
+    `health` and `retrain_due` are rows of the views of these names in the schema reporting.
+    """
 
     job: str
     model_version: str
@@ -68,7 +75,7 @@ class Checkup:
 
 
 def nightly_checkup(job: Job, database: Database, stopping: Callable[[], bool]) -> None:
-    """Check the job's model up, where it has one in production, and tell the journal what is wrong with it and was not told yet."""
+    """Check the job's model in production up, where there is one, and log each new alert once."""
     with closing(Session(database.as_worker())) as session:
         with session.transaction():
             checkups.prune_feature_counts(session, job.name)
@@ -77,11 +84,14 @@ def nightly_checkup(job: Job, database: Database, stopping: Callable[[], bool]) 
             check_up(job, database=database, stopping=stopping)
         with session.transaction():
             for each in checkups.tell_alerts(session, job.name):
-                _tell(job.name, each)
+                _log_alert(job.name, each)
 
 
 def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lambda: False) -> Checkup:
-    """Check the job's model in production up, and keep what is found. UserError where there is none; Stopping where it is to stop."""
+    """Check the job's model in production up, and record what is found.
+
+    Raises UserError where there is no such model, and Stopping where `stopping` says so between two parts.
+    """
     target = database.as_worker()
     with closing(Session(target)) as session, closing(Source.of(database)) as source:
         with session.transaction():
@@ -91,18 +101,18 @@ def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lam
         window_from = model.read_at - job.limits.window
         with session.transaction():
             drift = _drift(session, job, model, since=window_from)
-        _go_on(stopping)
+        _raise_if_stopping(stopping)
         with session.transaction():
             constant_share = _constant_share(session, job, model)
             new_codes = _new_codes(session, job, model, since=window_from)
-        _go_on(stopping)
+        _raise_if_stopping(stopping)
         live = _live(session, source, job, model)
-        _go_on(stopping)
-        wrong = _wrong(job, model, drift=drift, live=live, constant_share=constant_share, new_codes=new_codes)
+        _raise_if_stopping(stopping)
+        alerts = _alerts(job, model, drift=drift, live=live, constant_share=constant_share, new_codes=new_codes)
         with session.transaction():
             checkups.lock_checkups(session, job.name)
-            _keep(session, job, model, drift, live, constant_share, new_codes, window_from=window_from)
-            ended = _keep_alerts(session, job.name, model.model_version, wrong)
+            _record(session, job, model, drift, live, constant_share, new_codes, window_from=window_from)
+            ended = _update_alerts(session, job.name, model.model_version, alerts)
         for kind, model_version in ended:
             say(_log, events.ALERT_ENDED, job=job.name, kind=kind, model_version=model_version)
         with session.transaction():
@@ -121,21 +131,22 @@ def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lam
     )
 
 
-def _go_on(stopping: Callable[[], bool]) -> None:
+def _raise_if_stopping(stopping: Callable[[], bool]) -> None:
     if stopping():
         raise Stopping
 
 
 def _drift(session: Session, job: Job, model: Monitored, *, since: datetime) -> Drift:
+    """The drift of what was counted since then."""
     found = checkups.measure_drift(session, job.name, model_version=model.model_version, since=since)
     entities = checkups.count_scored_entities(
         session, job.name, output=job.output, model_version=model.model_version, since=since
     )
-    return judge_drift(found, entities=entities, limits=job.limits)
+    return assess_drift(found, entities=entities, limits=job.limits)
 
 
-def judge_drift(found: list[Shift], *, entities: int, limits: Limits) -> Drift:
-    """The verdict on the features' and the score's shifts, of the scores of so many entities."""
+def assess_drift(found: list[Shift], *, entities: int, limits: Limits) -> Drift:
+    """Decide whether the shifts are drift, given how many entities the scores are of."""
     shifts = tuple(sorted((each for each in found if each.feature != SCORE), key=lambda each: -each.psi))
     scored = next((each for each in found if each.feature == SCORE), None)
     rows = 0 if scored is None else scored.rows
@@ -164,6 +175,7 @@ def judge_drift(found: list[Shift], *, entities: int, limits: Limits) -> Drift:
 
 
 def _constant_share(session: Session, job: Job, model: Monitored) -> float | None:
+    """The share of the newest scores that are the commonest score; None where there are too few."""
     entities, same = checkups.count_same_scores(
         session, job.name, output=job.output, model_version=model.model_version, look_back=_LOOK_BACK
     )
@@ -171,6 +183,7 @@ def _constant_share(session: Session, job: Job, model: Monitored) -> float | Non
 
 
 def _new_codes(session: Session, job: Job, model: Monitored, *, since: datetime) -> dict[str, int]:
+    """Rows of each observation type that is new since the promotion."""
     return checkups.list_new_codes(
         session,
         job.name,
@@ -182,7 +195,7 @@ def _new_codes(session: Session, job: Job, model: Monitored, *, since: datetime)
 
 
 def _live(session: Session, source: Source, job: Job, model: Monitored) -> Performance:
-    """The live figures, where the job says which outcomes are known and its scores are probabilities of an event."""
+    """The live figures; none where the job names no known outcomes or does not predict an event."""
     entity_ids: list[str] = []
     score: list[float] = []
     label = np.empty(0)
@@ -201,7 +214,7 @@ def _live(session: Session, source: Source, job: Job, model: Monitored) -> Perfo
     return performance(entity_ids, np.array(score), label, metrics=model.metrics, limits=job.limits)
 
 
-def _wrong(
+def _alerts(
     job: Job,
     model: Monitored,
     *,
@@ -210,7 +223,7 @@ def _wrong(
     constant_share: float | None,
     new_codes: Mapping[str, int],
 ) -> dict[str, tuple[bool | None, str]]:
-    """By kind of alert, whether it is so (None: that cannot be told, and what was found before stands), and what to say of it."""
+    """By kind of alert, whether it holds (None: unknown, the alert stays as it is), and the detail."""
     age = model.read_at - model.trained_at
     limits = job.limits
     return {
@@ -225,7 +238,7 @@ def _wrong(
     }
 
 
-def _keep(
+def _record(
     session: Session,
     job: Job,
     model: Monitored,
@@ -236,6 +249,7 @@ def _keep(
     *,
     window_from: datetime,
 ) -> None:
+    """Record the checkup, and the live figures where there are any."""
     worst = drift.shifts[0] if drift.shifts else None
     key = checkups.record_checkup(
         session,
@@ -250,7 +264,7 @@ def _keep(
         worst_feature=None if worst is None else worst.feature,
         worst_psi=None if worst is None else worst.psi,
         score_psi=drift.score_psi,
-        moved=[asdict(each) for each in drift.moved[:_MOST_TOLD]],
+        moved=[asdict(each) for each in drift.moved[:_MOST_MOVED]],
         constant_share=constant_share,
         new_codes=dict(new_codes),
         performance_lost=live.lost,
@@ -271,19 +285,19 @@ def _keep(
         )
 
 
-def _keep_alerts(
-    session: Session, job: str, model_version: str, wrong: Mapping[str, tuple[bool | None, str]]
+def _update_alerts(
+    session: Session, job: str, model_version: str, alerts: Mapping[str, tuple[bool | None, str]]
 ) -> list[tuple[str, str]]:
-    """Open, keep or end the job's alerts; kind and model of those that ended."""
-    right = [kind for kind, (holds, _) in wrong.items() if holds is False]
-    ended = checkups.end_alerts(session, job, model_version=model_version, kinds=right)
-    for kind, (holds, detail) in wrong.items():
+    """Open and end the job's alerts. Returns kind and model version of those that ended."""
+    over = [kind for kind, (holds, _) in alerts.items() if holds is False]
+    ended = checkups.end_alerts(session, job, model_version=model_version, kinds=over)
+    for kind, (holds, detail) in alerts.items():
         if holds:
             checkups.open_alert(session, job, kind=kind, model_version=model_version, detail=detail)
     return ended
 
 
-def _tell(job: str, alert: Told) -> None:
+def _log_alert(job: str, alert: Told) -> None:
     match alert.kind:
         case "drift":
             say(_log, events.DRIFT_FOUND, job=job, model_version=alert.model_version, detail=alert.detail)

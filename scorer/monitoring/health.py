@@ -1,7 +1,7 @@
 """/live, /ready and /metrics over HTTP, on this machine alone: a loopback port, or a unix socket.
 
-Live: the daemon's loop turns. Ready: it can score; else 503 and why not, in one sentence. Nothing that a client does, or leaves undone,
-reaches the daemon: connections are few and short, each is answered in a thread of its own, and the database is asked once for all.
+Live: the daemon's loop is running. Ready: it can score; otherwise 503 and the reason, in one sentence. No client can hold up the daemon:
+connections are few and short, each is answered in a thread of its own, and the database is read once for all of them.
 
 Try it: `health_address = "127.0.0.1:9187"` in scorer.toml, then `curl http://127.0.0.1:9187/ready`
 """
@@ -37,8 +37,8 @@ from scorer.monitoring.prometheus import Metrics, State
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = 16  # connections; where one more comes, the oldest is cut
-_SILENCE = 5.0  # seconds that a client may say nothing
+_AT_ONCE = 16  # open connections; one more ends the oldest
+_SILENCE = 5.0  # seconds that a client may send nothing
 _LONGEST = 15.0  # seconds that a connection may last
 _SOCKET_PATH_BYTES = 107  # the kernel's limit
 _SOCKET_MODE = 0o660
@@ -49,7 +49,7 @@ _WRITE_IT_SO = 'write it as "127.0.0.1:9187" or "unix:/run/scorer/health.sock".'
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where health is served: a loopback address and its port (0: any that is free), or the path of a unix socket."""
+    """Where health is served: loopback host and port (0: any that is free), or a unix socket's path."""
 
     host: str = ""
     port: int = 0
@@ -57,7 +57,7 @@ class Address:
 
     @classmethod
     def of(cls, text: str) -> Address:
-        """The address that `text` names; UserError where it cannot be read, or others than this machine could reach it.
+        """Read an address. Raises UserError where `text` is none, or can be reached from other machines.
 
         >>> Address.of("localhost:9187").host
         '127.0.0.1'
@@ -104,7 +104,7 @@ class _Answer:
 
 
 class Health:
-    """Serves the health of a process; `session` is its own look at the database, used by nobody else."""
+    """Serves the health of a process; `session` is for its metrics alone."""
 
     def __init__(self, session: ReadOnlySession, *, state: State) -> None:
         self._state = state
@@ -112,13 +112,13 @@ class Health:
         self._server: _Server | None = None
 
     def serve(self, address: Address) -> Address:
-        """Answer at `address` from now on, in a thread of its own; the address, with the port that was free where it named none.
+        """Begin to answer at `address`, in a thread of its own. Returns it, with the port that was chosen.
 
-        Raises UserError where that cannot be.
+        Raises UserError where the address cannot be served.
         """
         server = _Server(
             address,
-            {"/live": self._live, "/ready": self._ready, "/metrics": self._told},
+            {"/live": self._live, "/ready": self._ready, "/metrics": self._metrics_text},
         )
         self._server = server
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
@@ -126,7 +126,7 @@ class Health:
         return server.address
 
     def close(self) -> None:
-        """Answer no more; what is being answered is left to its thread."""
+        """Answer no more. Requests that are being answered are finished by their threads."""
         server, self._server = self._server, None
         if server is not None:
             server.shutdown()
@@ -144,7 +144,7 @@ class Health:
             return _Answer(HTTPStatus.OK, b"ready\n")
         return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {why_not}\n".encode())
 
-    def _told(self) -> _Answer:
+    def _metrics_text(self) -> _Answer:
         return _Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -162,7 +162,7 @@ class _Server(TCPServer):
         if address.path is not None:
             self.address_family = socket.AF_UNIX
             self.allow_reuse_address = False
-            _take_away_dead(address.path)
+            _remove_dead_socket(address.path)
         elif ":" in address.host:
             self.address_family = socket.AF_INET6
         try:
@@ -173,7 +173,7 @@ class _Server(TCPServer):
             ) from error
 
     def server_bind(self) -> None:
-        """Bind; a unix socket is closed to others before anybody can connect."""
+        """Bind. A unix socket is closed to other users before a client can connect."""
         super().server_bind()
         if self.address.path is not None:
             self.address.path.chmod(_SOCKET_MODE)
@@ -181,13 +181,13 @@ class _Server(TCPServer):
             self.address = Address(host=self.address.host, port=self.socket.getsockname()[1])
 
     def server_close(self) -> None:
-        """Close, and take the unix socket away."""
+        """Close, and remove the unix socket."""
         super().server_close()
         if self.address.path is not None:
             self.address.path.unlink(missing_ok=True)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a new thread; where many are open, the oldest is cut: whoever comes is answered."""
+        """Answer in a new thread; where too many connections are open, end the oldest first."""
         with self._lock:
             crowded = len(self._began) >= _AT_ONCE
             oldest = min(self._began, key=self._began.__getitem__) if crowded else None
@@ -207,33 +207,33 @@ class _Server(TCPServer):
             self.shutdown_request(request)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection, whichever way it went."""
+        """Close a connection, answered or not."""
         with self._lock:
             self._began.pop(request, None)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Cut connections that last too long; called twice a second."""
+        """End connections that last too long; called twice a second."""
         with self._lock:
             overdue = [request for request, began in self._began.items() if time.monotonic() - began > _LONGEST]
         for request in overdue:
             _cut(request)
 
     def handle_error(self, *_: Any) -> None:
-        """Tell of what is not the client's doing."""
+        """Log an error that the client did not cause."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             say(_log, events.HEALTH_FAILED, error=type(error).__name__)
 
 
 def _cut(connection: socket.socket) -> None:
-    """End a connection under the thread that answers it, which then ends too."""
+    """End a connection; the thread that answers it then ends too."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request, and the connection is closed."""
+    """Answers one request; then the connection is closed."""
 
     timeout = _SILENCE
     server_version = "scorer"
@@ -241,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Answer with the text."""
         answer = self._find()
         self._head(answer)
         self.wfile.write(answer.body)
@@ -251,10 +251,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(self._find())
 
     def _find(self) -> _Answer:
-        asked = self.server.answers.get(self.path.partition("?")[0])
-        if asked is None:
+        answer = self.server.answers.get(self.path.partition("?")[0])
+        if answer is None:
             return _Answer(HTTPStatus.NOT_FOUND, f"There are {', '.join(self.server.answers)}.\n".encode())
-        return asked()
+        return answer()
 
     def _head(self, answer: _Answer) -> None:
         self.send_response(answer.status)
@@ -264,20 +264,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that is overridden
-        """Say nothing: what clients send has no place in the log."""
+        """Log nothing: what clients send has no place in the log."""
 
 
-def _take_away_dead(path: Path) -> None:
-    """Remove the socket that a process left which was killed; UserError where one lives that serves it, or it is no socket."""
+def _remove_dead_socket(path: Path) -> None:
+    """Remove a socket that a killed process left.
+
+    Raises UserError where a process serves it, or where `path` is no socket.
+    """
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise UserError(f"health_address: {path} is there and is not a socket; remove it, or name another path.")
     except OSError:
         return
-    with socket.socket(socket.AF_UNIX) as knocking:
-        knocking.settimeout(1)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
         try:
-            knocking.connect(str(path))
+            client.connect(str(path))
         except OSError as error:
             if error.errno == errno.ECONNREFUSED:
                 path.unlink(missing_ok=True)

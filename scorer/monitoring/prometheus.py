@@ -1,7 +1,7 @@
-"""What Prometheus is told: where the jobs stand, what was done since this process began, and the process itself.
+"""Metrics in Prometheus' text format: the jobs, what was done since this process began, the process.
 
-What was done is counted from the rows that every worker on every host commits, so each daemon tells the same; do not add them up. The
-label `job_name` is the job: Prometheus keeps `job` for what it scrapes.
+What was done is counted from the rows that every worker on every host commits, so each daemon reports the same numbers; do not add them
+up. The label `job_name` is the job: Prometheus keeps `job` for what it scrapes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -29,82 +28,38 @@ from prometheus_client.registry import Collector
 
 from scorer import __version__
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import (
-    Answered,
-    BatchSeen,
-    Daemon,
-    JobHealth,
-    ModelCheck,
-    RuleFailures,
-    RunSeen,
-    ScoreCounts,
-    answered_requests,
-    batches_since,
-    count_scores,
-    list_checkups,
-    list_daemons,
-    list_health,
-    newest_ids,
-    rule_failures,
-    runs_since,
-)
-from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
+from scorer.database.store.status import Daemon, JobHealth, ModelCheck, ScoreCounts
+from scorer.errors import StatementFailed, UserError
 from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.monitoring.sequence_gaps import SequenceGaps
+from scorer.monitoring.snapshot import ENDED, Activity, Snapshot, SnapshotReader
 from scorer.types.enums import OUTCOMES, Trigger
 
 _log = logging.getLogger(__name__)
 _Row = TypeVar("_Row", JobHealth, ScoreCounts, ModelCheck)
 
-_EVERY = 10.0  # seconds between looks at the database, however often we are scraped
-_COUNT_EVERY = 60.0  # seconds between counts of the current scores, whose cost grows with them
-_SHARE = 20.0  # a look that took long is followed by a pause of so many times as long
-_WAIT = 2.0  # seconds that a scrape waits for the look of another
-_KEPT = 60.0  # seconds after which a look is no longer told
+_EVERY = 10.0  # seconds between reads of the database, however often the metrics are scraped
+_PAUSE = 20.0  # a read that took long is followed by a pause of so many times as long
+_WAIT = 2.0  # seconds that a scrape waits for another's read
+_KEPT = 60.0  # seconds after which what was read is reported no more
 _MOST_TICKS = 100  # counted since the last success
 
 _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _REQUEST_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60)
-_ENDED = ("succeeded", "failed")
 
 
 class State(Protocol):
-    """What a daemon knows of itself; each answer comes at once."""
+    """What a daemon reports of itself; each function returns at once."""
 
     def live(self) -> bool:
-        """Whether its loop turns."""
+        """Whether its loop is running."""
 
     def ready(self) -> str | None:
-        """None where it can score; else why not, in one sentence."""
+        """None where it can score; otherwise the reason why not, in one sentence."""
 
     def schedules(self) -> Mapping[str, Schedule]:
-        """By job, when it is due."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What one look at the database found; `at` and `seconds` by the monotonic clock."""
-
-    at: float
-    seconds: float
-    jobs: tuple[JobHealth, ...]
-    scores: tuple[ScoreCounts, ...]
-    daemons: tuple[Daemon, ...]
-    models: tuple[ModelCheck, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What was committed between two looks, and where the next one begins."""
-
-    runs: tuple[RunSeen, ...]
-    batches: tuple[BatchSeen, ...]
-    failures: tuple[RuleFailures, ...]
-    answered: tuple[Answered, ...]
-    tail_of_runs: SequenceGaps
-    tail_of_batches: SequenceGaps
+        """The schedule of each job, by its name."""
 
 
 class Metrics:
@@ -112,118 +67,65 @@ class Metrics:
 
     def __init__(self, session: ReadOnlySession, *, state: State, clock: Callable[[], float] = time.monotonic) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._session = session
+        self._reader = SnapshotReader(session, clock=clock)
         self._clock = clock
         self._lock = threading.Lock()
-        self._next_look = clock()
-        self._next_count = clock()
-        self._look: _Look | None = None
-        self._scores: tuple[ScoreCounts, ...] = ()
-        self._tails: tuple[SequenceGaps, SequenceGaps] | None = None
+        self._next_read = clock()
+        self._snapshot: Snapshot | None = None
         self._registry = CollectorRegistry()
         self._counters = _Counters(self._registry)
-        self._registry.register(_Standing(self.look, state=state))
+        self._registry.register(_Gauges(self.snapshot, state=state))
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """All metrics in Prometheus's text format; what the database would tell is left out where it does not answer."""
+        """All metrics in Prometheus' text format; without those of the database where it does not answer."""
         self._refresh()
         return generate_latest(self._registry)
 
     def close(self) -> None:
-        """End the look at the database, unless a scrape has it: that one ends by itself."""
+        """End the database session, unless a scrape goes on using it for two seconds."""
         if self._lock.acquire(timeout=_WAIT):
             try:
-                self._session.close()
+                self._reader.close()
             finally:
                 self._lock.release()
 
-    def look(self) -> _Look | None:
-        """What was last seen of the database, unless it is too old."""
-        look = self._look
-        return look if look is not None and self._clock() - look.at <= _KEPT else None
+    def snapshot(self) -> Snapshot | None:
+        """What was last read from the database; None where that failed or is more than a minute old."""
+        snapshot = self._snapshot
+        return snapshot if snapshot is not None and self._clock() - snapshot.at <= _KEPT else None
 
     def _refresh(self) -> None:
-        """Look again where it is time; where another thread looks just now, wait a little for it."""
+        """Read the database where it is time. Where another thread is reading it, wait a little for that."""
         if not self._lock.acquire(timeout=_WAIT):
             return
         try:
-            if self._clock() >= self._next_look:
-                self._take()
+            if self._clock() >= self._next_read:
+                self._read()
         finally:
             self._lock.release()
 
-    def _take(self) -> None:
+    def _read(self) -> None:
+        """Read a snapshot and count its activity; there is none where the database does not answer."""
         began = self._clock()
         try:
-            jobs, daemons, done = list_health(self._session), list_daemons(self._session), self._done(began)
-            models = tuple(list_checkups(self._session))
-            self._count(began)
+            snapshot = self._reader.read()
         except UserError:
-            self._look = None
+            self._snapshot = None
         except StatementFailed as error:
-            self._look = None
+            self._snapshot = None
             say(_log, events.HEALTH_FAILED, error=str(error))
         else:
-            self._tails = (done.tail_of_runs, done.tail_of_batches)
-            self._counters.begin(job.job for job in jobs)
-            self._counters.count(done)
-            ended = self._clock()
-            self._look = _Look(
-                at=ended,
-                seconds=ended - began,
-                jobs=tuple(jobs),
-                scores=self._scores,
-                daemons=tuple(daemons),
-                models=models,
-            )
+            self._counters.begin(job.job for job in snapshot.jobs)
+            self._counters.count(snapshot.activity)
+            self._snapshot = snapshot
         ended = self._clock()
-        self._next_look = ended + max(_EVERY, _SHARE * (ended - began))
-
-    def _count(self, now: float) -> None:
-        """Count the current scores, where it is time; where that takes too long, they are left out until the next time."""
-        if now < self._next_count:
-            return
-        try:
-            self._scores = tuple(count_scores(self._session))
-        except DatabaseUnavailable:
-            self._scores = ()
-        self._next_count = now + max(_COUNT_EVERY, _SHARE * (self._clock() - now))
-
-    def _done(self, now: float) -> _Done:
-        """What was committed since the last look: nothing at the first."""
-        session = self._session
-        if self._tails is None:
-            first = newest_ids(session)
-            return _Done(
-                (),
-                (),
-                (),
-                (),
-                SequenceGaps(first.run_id, dict.fromkeys(first.running, now)),
-                SequenceGaps(first.batch_id),
-            )
-        of_runs, of_batches = self._tails
-        seen = runs_since(session, of_runs.newest, open_ids=of_runs.open)
-        ended = tuple(run for run in seen if run.status in _ENDED)
-        batches = tuple(batches_since(session, of_batches.newest, open_ids=of_batches.open))
-        stopped = [run.run_id for run in ended if run.status == "failed"]
-        answering = [run.run_id for run in ended if run.trigger == Trigger.REQUEST]
-        return _Done(
-            runs=ended,
-            batches=batches,
-            failures=tuple(rule_failures(session, batches, stopped_runs=stopped)) if batches or stopped else (),
-            answered=tuple(answered_requests(session, run_ids=answering)) if answering else (),
-            tail_of_runs=of_runs.after(
-                [run.run_id for run in ended], lasting=[run.run_id for run in seen if run not in ended], now=now
-            ),
-            tail_of_batches=of_batches.after([batch.batch_id for batch in batches], now=now),
-        )
+        self._next_read = ended + max(_EVERY, _PAUSE * (ended - began))
 
 
 class _Counters:
-    """What only grows while the process lives."""
+    """The counters and histograms: what only grows while the process lives."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -252,20 +154,23 @@ class _Counters:
         )
 
     def begin(self, jobs: Iterable[str]) -> None:
-        """Have every series of these jobs, at 0 where nothing was counted yet: what appears at 1 has not increased for Prometheus."""
+        """Begin every series of these jobs at 0, where it is new.
+
+        For Prometheus a series that first appears at 1 has not increased.
+        """
         for job in jobs:
-            for trigger, status in itertools.product(Trigger, _ENDED):
+            for trigger, status in itertools.product(Trigger, ENDED):
                 self._runs.labels(job, trigger.value, status)
             for outcome in OUTCOMES:
                 self._entities.labels(job, outcome.value.lower())
             for each in (self._read, self._dropped, self._requests):
                 each.labels(job)
 
-    def count(self, done: _Done) -> None:
-        """Count what was done."""
-        for run in done.runs:
+    def count(self, activity: Activity) -> None:
+        """Add what was committed since the last read."""
+        for run in activity.runs:
             self._runs.labels(run.job, run.trigger, run.status).inc()
-        for batch in done.batches:
+        for batch in activity.batches:
             for outcome in OUTCOMES:
                 name = outcome.value.lower()
                 self._entities.labels(batch.job, name).inc(getattr(batch, name))
@@ -273,12 +178,13 @@ class _Counters:
             self._dropped.labels(batch.job).inc(batch.observations_dropped)
             for step, seconds in batch.seconds.items():
                 self._steps.labels(batch.job, step).observe(seconds)
-        for rule in done.failures:
+        for rule in activity.failures:
             self._failures.labels(rule.job, rule.suite, rule.rule).inc(rule.unexpected)
-        for request in done.answered:
+        for request in activity.answered:
             self._requests.labels(request.job).observe(request.seconds)
 
 
+# Name, meaning, and the value of a row; None where it has none.
 _GAUGES: tuple[tuple[str, str, Callable[[JobHealth], float | None]], ...] = (
     ("job_ready", "1 where a daemon can score the job: it has a model, and its breaker is closed.", lambda j: j.ready),
     (
@@ -328,35 +234,38 @@ _MODELS: tuple[tuple[str, str, Callable[[ModelCheck], float | None]], ...] = (
 )
 
 
-class _Standing(Collector):
-    """How things stand now: this process, and what it last saw of the database."""
+class _Gauges(Collector):
+    """The gauges: the state of this process now, and that of the database when it was last read."""
 
-    def __init__(self, look: Callable[[], _Look | None], *, state: State) -> None:
-        self._last_look = look
+    def __init__(self, snapshot: Callable[[], Snapshot | None], *, state: State) -> None:
+        self._last_snapshot = snapshot
         self._state = state
         self._first_seen: dict[str, datetime] = {}
 
     def describe(self) -> Iterable[Any]:
-        """Nothing, so that registering does not ask the state."""
+        """Describe nothing, so that registering does not call `collect`."""
         return ()
 
     def collect(self) -> Iterator[Any]:
         """The gauges of this moment."""
-        look = self._last_look()
+        snapshot = self._last_snapshot()
         yield InfoMetricFamily("scorer_build", "The program.", value={"version": __version__})
         yield GaugeMetricFamily("scorer_live", "1 where this daemon's loop turns.", value=self._state.live())
         yield GaugeMetricFamily("scorer_ready", "1 where this daemon can score.", value=self._state.ready() is None)
-        yield GaugeMetricFamily("scorer_up", "1 where the database answered the last look.", value=look is not None)
-        if look is not None:
-            yield GaugeMetricFamily("scorer_look_seconds", "Time of the last look at the database.", value=look.seconds)
-            yield _daemons(look.daemons)
-            yield from _gauges(_GAUGES, look.jobs)
-            yield from _gauges(_COUNTS, look.scores)
-            yield from _gauges(_MODELS, look.models)
-            yield from _infos(look.jobs)
-            yield from self._of_schedules(look.jobs)
+        yield GaugeMetricFamily("scorer_up", "1 where the database answered the last look.", value=snapshot is not None)
+        if snapshot is not None:
+            yield GaugeMetricFamily(
+                "scorer_look_seconds", "Time of the last look at the database.", value=snapshot.seconds
+            )
+            yield _daemons(snapshot.daemons)
+            yield from _gauges(_GAUGES, snapshot.jobs)
+            yield from _gauges(_COUNTS, snapshot.scores)
+            yield from _gauges(_MODELS, snapshot.models)
+            yield from _infos(snapshot.jobs)
+            yield from self._ticks(snapshot.jobs)
 
-    def _of_schedules(self, jobs: Iterable[JobHealth]) -> Iterator[Any]:
+    def _ticks(self, jobs: Iterable[JobHealth]) -> Iterator[Any]:
+        """By job, the next tick, and how many there were since the last success."""
         coming = GaugeMetricFamily(
             "scorer_next_tick_timestamp_seconds", "The next tick of the schedule.", labels=["job_name"]
         )
@@ -379,6 +288,7 @@ class _Standing(Collector):
 
 
 def _daemons(daemons: Iterable[Daemon]) -> GaugeMetricFamily:
+    """How many daemons are in each state."""
     family = GaugeMetricFamily(
         "scorer_daemons",
         "Daemons by state; silent: it died without taking leave, within the last day.",
@@ -397,6 +307,7 @@ def _state_of(daemon: Daemon) -> str:
 
 
 def _gauges(meanings: Iterable[tuple[str, str, Callable[[_Row], float | None]]], rows: Iterable[_Row]) -> Iterator[Any]:
+    """A gauge for each of `meanings`, with a value for each row that has one."""
     for name, meaning, value_of in meanings:
         gauge = GaugeMetricFamily(f"scorer_{name}", meaning, labels=["job_name"])
         for row in rows:
@@ -407,6 +318,7 @@ def _gauges(meanings: Iterable[tuple[str, str, Callable[[_Row], float | None]]],
 
 
 def _infos(jobs: Iterable[JobHealth]) -> Iterator[Any]:
+    """By job, the model in production and the outcome of the last tick, as labels."""
     model = InfoMetricFamily("scorer_model", "The model version in production.", labels=["job_name"])
     tick = InfoMetricFamily("scorer_last_tick", "Outcome of the newest tick that was settled.", labels=["job_name"])
     for job in jobs:

@@ -1,6 +1,7 @@
-"""Keys that a sequence gives out in order, and that are committed in any order: which of them are still to come.
+"""Which keys of a sequence are still to come: given out in order, they are committed in any order.
 
-Each row is met once: those above the newest key, and those below it that were not to be seen yet, or not ended, at an earlier look.
+With this each row is read once: the rows above the newest key, and those below it that were not committed, or not ended, at an earlier
+read.
 """
 
 from __future__ import annotations
@@ -8,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-_PATIENCE = 3600.0  # seconds that a key is waited for, which most likely was rolled back
-_WIDEST = 10_000  # keys that are waited for at most, where a sequence leaps
+_PATIENCE = 3600.0  # seconds until a missing key is given up as rolled back
+_WIDEST = 10_000  # missing keys that are kept at most, where a sequence leaps
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceGaps:
-    """The newest key met, and the keys below it that are still to come, with the time since when."""
+    """The newest key read, and the keys below it that are still to come, each with the time since when."""
 
     newest: int
     open: Mapping[int, float] = field(default_factory=dict)
 
     def after(self, ended: Collection[int], *, lasting: Collection[int] = (), now: float) -> SequenceGaps:
-        """The tail after a look that met the keys `ended`, for good, and `lasting`, which are to be met again.
+        """The gaps after a read that found the keys `ended`, and `lasting`, which are to be read again.
 
-        >>> tail = SequenceGaps(newest=4).after([5, 8], now=0.0)
-        >>> tail.newest, sorted(tail.open)
+        `now` is in seconds of a clock that only grows.
+
+        >>> gaps = SequenceGaps(newest=4).after([5, 8], now=0.0)
+        >>> gaps.newest, sorted(gaps.open)
         (8, [6, 7])
-        >>> sorted(tail.after([6], now=1.0).open)
+        >>> sorted(gaps.after([6], now=1.0).open)
         [7]
         """
         newest = max([self.newest, *ended, *lasting])

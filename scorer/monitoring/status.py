@@ -1,4 +1,4 @@
-"""Where everything stands, for `scorer status`: jobs with their last and next runs, backlog, requests, scores, and the daemons at work."""
+"""The status of jobs and daemons, for `scorer status`: read, as JSON, and as text for a terminal."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from scorer.database.store.status import (
 from scorer.errors import UserError
 from scorer.jobs.job import job_names, load_job
 
-_LABEL = 12  # columns before what is told
-_NARROWEST = 40
+_LABEL = 12  # columns of a line's label
+_NARROWEST = 40  # columns of a line at least
 
 
 @dataclass(frozen=True, slots=True)
 class NextRun:
-    """When a job is to run next, or why that cannot be told."""
+    """When a job is to run next; `hindered` is why that is unknown."""
 
     cron: str | None
     timezone: str | None
@@ -39,7 +39,7 @@ class NextRun:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """Where a job stands; `health` is None where the database does not know it yet."""
+    """The status of a job; `health` is None where the database does not know the job yet."""
 
     job: str
     health: JobHealth | None
@@ -49,7 +49,7 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """Where everything stands, by the database's clock `at`."""
+    """The status of all jobs and daemons, at the time `at` of the database's clock."""
 
     at: datetime
     jobs: tuple[JobStatus, ...]
@@ -57,7 +57,7 @@ class ServiceStatus:
 
 
 def read_status(session: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceStatus:
-    """Where everything stands: every job that has files here, and every other that the database knows.
+    """Read the status of every job that has files here or that the database knows, and of the daemons.
 
     Raises UserError where the schema is not at head, or the database does not answer.
     """
@@ -85,6 +85,7 @@ _NOT_HERE = NextRun(cron=None, timezone=None, next_tick_at=None, hindered="its f
 
 
 def _planned(name: str, *, jobs_dir: Path | None, after: datetime) -> NextRun:
+    """The job's next tick by its schedule."""
     try:
         schedule = load_job(name, jobs_dir=jobs_dir).schedule
     except UserError as error:
@@ -97,37 +98,39 @@ def _planned(name: str, *, jobs_dir: Path | None, after: datetime) -> NextRun:
 # For programs
 
 
-def as_json(standing: ServiceStatus) -> dict[str, Any]:
-    """The same for programs: a list of jobs and one of daemons."""
+def as_json(status: ServiceStatus) -> dict[str, Any]:
+    """The status as a JSON object: a list of jobs and one of daemons."""
     return {
-        "at": standing.at,
-        "jobs": [_job_as_json(job) for job in standing.jobs],
-        "daemons": [asdict(daemon) for daemon in standing.daemons],
+        "at": status.at,
+        "jobs": [_job_as_json(job) for job in status.jobs],
+        "daemons": [asdict(daemon) for daemon in status.daemons],
     }
 
 
-def _job_as_json(standing: JobStatus) -> Mapping[str, Any]:
+def _job_as_json(status: JobStatus) -> Mapping[str, Any]:
+    """A job as JSON, all its fields on one level; a job that the database does not know has 0 and null."""
     fields = JobHealth.__dataclass_fields__
     counts = {"missed_last_day", "failures", "backlog", "backlog_seconds", "requests_waiting", "requests_seconds"}
     nothing = {name: 0 if name in counts else None for name in fields} | {"ready": False}
-    health = nothing if standing.health is None else asdict(standing.health)
-    return {**health, **asdict(standing.scores), **asdict(standing.planned), "job": standing.job}
+    health = nothing if status.health is None else asdict(status.health)
+    return {**health, **asdict(status.scores), **asdict(status.planned), "job": status.job}
 
 
 # For people
 
 
-def as_text(standing: ServiceStatus, *, width: int) -> str:
-    """The same for people: a block of lines per job, and one of the daemons, none longer than `width`."""
-    blocks = [_job_lines(job) for job in standing.jobs]
-    blocks.append(_daemon_lines(standing))
+def as_text(status: ServiceStatus, *, width: int) -> str:
+    """The status as text: a block of lines for each job, and one for the daemons; wrapped to `width`."""
+    blocks = [_job_lines(job) for job in status.jobs]
+    blocks.append(_daemon_lines(status))
     return "\n\n".join("\n".join(_laid_out(block, width=width)) for block in blocks)
 
 
 def _laid_out(lines: Iterable[tuple[str, str]], *, width: int) -> Iterator[str]:
-    for label, told in lines:
+    """The lines, each a label and a text, with texts wrapped beside their labels."""
+    for label, text in lines:
         yield textwrap.fill(
-            told,
+            text,
             max(width, _NARROWEST),
             initial_indent=f"{label:{_LABEL}}",
             subsequent_indent=" " * _LABEL,
@@ -136,13 +139,13 @@ def _laid_out(lines: Iterable[tuple[str, str]], *, width: int) -> Iterator[str]:
         )
 
 
-def _job_lines(standing: JobStatus) -> Iterator[tuple[str, str]]:
-    health, scores, planned = standing.health, standing.scores, standing.planned
+def _job_lines(status: JobStatus) -> Iterator[tuple[str, str]]:
+    health, scores, planned = status.health, status.scores, status.planned
     if health is None:
-        yield "job", f"{standing.job}: it has never run here"
+        yield "job", f"{status.job}: it has never run here"
         yield "next run", _next_run(planned)
         return
-    yield "job", f"{standing.job}: {_readiness(health)}"
+    yield "job", f"{status.job}: {_readiness(health)}"
     yield "last run", _last_run(health)
     if health.error:
         yield "error", health.error
@@ -177,12 +180,12 @@ def _last_run(health: JobHealth) -> str:
     if health.run_id is None:
         return "none yet"
     when = f"at {_time(health.finished_at)}" if health.finished_at else f"since {_time(health.started_at)}"
-    told = f"{health.run_id} {health.status} {when}"
+    run = f"{health.run_id} {health.status} {when}"
     if health.status != "succeeded":
-        return f"{told}; last success: {_time(health.last_success_at) if health.last_success_at else 'none'}"
+        return f"{run}; last success: {_time(health.last_success_at) if health.last_success_at else 'none'}"
     names = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
     ended = ", ".join(f"{getattr(health, name):,} {name}" for name in names if getattr(health, name))
-    return f"{told}: {health.eligible:,} eligible{f' ({ended})' if ended else ''}"
+    return f"{run}: {health.eligible:,} eligible{f' ({ended})' if ended else ''}"
 
 
 def _next_run(planned: NextRun) -> str:
@@ -200,11 +203,11 @@ def _waiting(number: int, seconds: float) -> str:
     return f"{number:,} waiting, the oldest for {_span(seconds)}" if number else "none"
 
 
-def _daemon_lines(standing: ServiceStatus) -> Iterator[tuple[str, str]]:
-    if not standing.daemons:
+def _daemon_lines(status: ServiceStatus) -> Iterator[tuple[str, str]]:
+    if not status.daemons:
         yield "daemons", "none at work: nothing runs by itself"
-    for number, daemon in enumerate(standing.daemons):
-        seen = _span((standing.at - daemon.beat_at).total_seconds())
+    for number, daemon in enumerate(status.daemons):
+        seen = _span((status.at - daemon.beat_at).total_seconds())
         how = "at work" if daemon.alive else "silent, it died or cannot reach the database"
         yield (
             "" if number else "daemons",
@@ -221,7 +224,7 @@ def _time(moment: datetime | None) -> str:
 
 
 def _span(seconds: float) -> str:
-    """A span in the largest unit that it fills.
+    """The span in whole units: days from two days on, otherwise the largest that it fills.
 
     >>> [_span(3.2), _span(150), _span(7300)]
     ['3 s', '2 min', '2 h']

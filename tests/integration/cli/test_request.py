@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import psycopg2
@@ -23,19 +24,44 @@ PASSWORD = "only-for-tests"
 _numbers = itertools.count(1)
 
 
-@pytest.fixture
-def login(ward: Any) -> Iterator[Callable[[str], str]]:
-    """Makes a login that has one of the roles and nothing else; the ward's URL for it."""
+def sql(url: str, text: str) -> list[tuple[Any, ...]]:
+    """What a statement gives, committed."""
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(text)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connection.close()
+
+
+@contextmanager
+def logins(url: str) -> Iterator[Callable[[str], str]]:
+    """Makes a login that has one of the roles and nothing else; gives the database's URL for it."""
     made: list[str] = []
 
     def make(role: str) -> str:
         made.append(f"requests_{role}_{next(_numbers)}")
-        ward.execute(f"CREATE ROLE {made[-1]} LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_{role}")
-        return re.sub(r"//\w+@", f"//{made[-1]}:{PASSWORD}@", ward.url)
+        sql(url, f"CREATE ROLE {made[-1]} LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_{role}")
+        return re.sub(r"//\w+@", f"//{made[-1]}:{PASSWORD}@", url)
 
     yield make
     for name in made:
-        ward.execute(f"DROP ROLE {name}")
+        sql(url, f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def login(ward: Any) -> Iterator[Callable[[str], str]]:
+    """Makes a login for the ward."""
+    with logins(ward.url) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def refused(make_database: Callable[[str], str], template: str) -> Iterator[Callable[[str], str]]:
+    """Gives the URL of a login with a role, on a database that no test changes: all that they try is refused."""
+    with logins(make_database(template)) as make:
+        yield cache(make)
 
 
 @pytest.fixture
@@ -150,17 +176,6 @@ def test_requests_are_cancelled_by_who_made_them(ward: Any, desk: Answers, comma
 # Who may do what
 
 
-def sql(url: str, text: str) -> list[tuple[Any, ...]]:
-    """What a statement gives, committed."""
-    connection = psycopg2.connect(url)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(text)
-            return list(cursor.fetchall()) if cursor.description else []
-    finally:
-        connection.close()
-
-
 def test_a_requester_asks_in_each_of_the_ways(ward: Any, desk: Answers, requester: str) -> None:
     ward.admit(1)
     sql(requester, "INSERT INTO scorer.requests (job, entity_id, priority) VALUES ('sepsis', '1', 3)")
@@ -198,16 +213,16 @@ def test_a_requester_asks_in_each_of_the_ways(ward: Any, desk: Answers, requeste
         "SET ROLE scorer_worker",
     ],
 )
-def test_a_requester_does_no_more(requester: str, text: str) -> None:
+def test_a_requester_does_no_more(refused: Callable[[str], str], text: str) -> None:
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        sql(requester, text)
+        sql(refused("requester"), text)
 
 
 @pytest.mark.parametrize("role", ["reader", "approver"])
-def test_others_do_not_ask(login: Callable[[str], str], role: str) -> None:
+def test_others_do_not_ask(refused: Callable[[str], str], role: str) -> None:
     for text in ("SELECT scorer.request_score('sepsis', '1')", "SELECT scorer.cancel_request(1)"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            sql(login(role), text)
+            sql(refused(role), text)
 
 
 def test_a_worker_may_cancel_what_another_asked_for(requester: str, login: Callable[[str], str]) -> None:
@@ -237,21 +252,3 @@ def test_what_is_committed_is_heard(ward: Any, requester: str, desk: Answers) ->
     finally:
         requests.close()
         answers.close()
-
-
-def test_a_listener_whose_session_ended_says_so_and_listens_again(ward: Any, requester: str) -> None:
-    from scorer.errors import DatabaseUnavailable
-
-    listener = Listener.for_requests(Target.of(ward.url, ward.settings, role=ward.settings.worker_role))
-    try:
-        listener.open()
-        ward.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%%LISTEN%%' AND pid <> pg_backend_pid()"
-        )
-        with pytest.raises(DatabaseUnavailable):
-            listener.hear(60)
-        assert not listener.hear(0)
-        sql(requester, "SELECT scorer.request_score('sepsis', '1')")
-        assert listener.hear(60)
-    finally:
-        listener.close()

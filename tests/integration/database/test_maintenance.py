@@ -21,7 +21,7 @@ import psycopg2
 import pytest
 from click.testing import CliRunner
 
-from scorer.cli.maintain import maintain
+from scorer.cli.database import maintain
 from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database, Target

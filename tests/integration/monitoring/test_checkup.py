@@ -1,10 +1,11 @@
-"""A model in production is looked after: drift, live figures, what is due, and alerts that are told once."""
+"""Checkups of a model in production: drift, live figures, what is due, and alerts that are logged once."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -81,9 +82,42 @@ def ledger_baseline(hospital: Any) -> dict[str, Any]:
     return bins_of(Features(names=names, values=vectors), np.array([row[1] for row in rows]))
 
 
+@pytest.fixture(scope="module")
+def first() -> dict[str, Any]:
+    """The name of the database and the folder of models that the first test of `watched` has made, for the others to copy."""
+    return {}
+
+
 @pytest.fixture
-def watched(hospital: Any, make_model: Callable[..., Path]) -> Any:
+def migrated_url(
+    request: pytest.FixtureRequest, make_database: Callable[[str], str], template: str, first: dict[str, Any]
+) -> str:
+    """A database of its own; for `watched` a copy of the one that was made before."""
+    return make_database(first["database"] if first and "watched" in request.fixturenames else template)
+
+
+@pytest.fixture
+def watched(
+    hospital: Any,
+    make_model: Callable[..., Path],
+    make_database: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+    first: dict[str, Any],
+) -> Any:
     """A hospital whose model has the baseline of its own first visits, which came before it went into production."""
+    models = hospital.settings.home / "models"
+    if first:
+        shutil.copytree(first["models"], models)
+        return hospital
+    make_watched(hospital, make_model)
+    first["models"] = shutil.copytree(models, tmp_path_factory.mktemp("watched") / "models")
+    first["database"] = hospital.one("SELECT current_database()")
+    hospital.close()
+    hospital.url, hospital._connection = make_database(first["database"]), None
+    return hospital
+
+
+def make_watched(hospital: Any, make_model: Callable[..., Path]) -> None:
     admit(hospital, 1, visits=2 * VISITS)
     hospital.put_into_production(hospital.job, make_model(hospital.job, by_age(hospital.job), version="first"))
     hospital.run()
@@ -93,7 +127,12 @@ def watched(hospital: Any, make_model: Callable[..., Path]) -> Any:
         hospital.job, by_age(hospital.job), version="watched", baseline=content, metrics=AUROC, created_at=created
     )
     hospital.put_into_production(hospital.job, model)
-    return hospital
+
+
+@pytest.fixture(scope="module")
+def url(make_database: Callable[[str], str], template: str) -> str:
+    """A database that no test changes."""
+    return make_database(template)
 
 
 def look(hospital: Any, job: Any = None) -> Checkup:
@@ -193,7 +232,7 @@ def test_a_feed_that_falls_silent_is_drift_and_missing(watched: Any) -> None:
     assert look(watched).drift.found is True
 
 
-def test_the_view_and_the_checkup_tell_the_same(watched: Any) -> None:
+def test_the_view_and_the_checkup_agree(watched: Any) -> None:
     score_only(watched, 40_001, creatinine=2)
     with (
         closing(Session(Target.of(watched.url, watched.settings, role="scorer_worker"))) as session,
@@ -207,7 +246,7 @@ def test_the_view_and_the_checkup_tell_the_same(watched: Any) -> None:
     }
 
 
-def test_too_few_scores_are_no_verdict_and_leave_what_was_found(watched: Any) -> None:
+def test_too_few_scores_are_no_finding_and_leave_what_was_found(watched: Any) -> None:
     score_only(watched, 20_001, creatinine=10)
     assert look(watched).drift.found is True
     score_only(watched, 25_001, visits=20)
@@ -371,7 +410,7 @@ def test_live_figures_once_outcomes_are_known(watched: Any) -> None:
     assert figures["calibration_slope"][1] is None
 
 
-def test_scores_that_foretell_nothing_make_retraining_due(watched: Any) -> None:
+def test_scores_that_predict_nothing_make_retraining_due(watched: Any) -> None:
     score_only(watched, 80_001)
     outcomes(watched, above=False)
     assert look(watched).performance.lost is True
@@ -401,12 +440,12 @@ def test_hours_long_after_the_event_do_not_count(watched: Any, hours: int, count
     assert look(watched).performance.rows == (40 if counts else 0)
 
 
-# Alerts, once
+# Alerts
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """The sentences that the journal was told of models since the last call."""
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """Gives the sentences about models that were logged since the last call."""
     caplog.set_level(logging.INFO)
     ours = {
         event.sentence
@@ -431,22 +470,22 @@ def night(hospital: Any) -> None:
     nightly_checkup(hospital.job, Database(hospital.url, hospital.settings), lambda: False)
 
 
-def test_an_alert_is_told_once_until_it_ended_and_came_back(watched: Any, told: Callable[[], list[str]]) -> None:
+def test_an_alert_is_logged_once_until_it_ended_and_came_back(watched: Any, logged: Callable[[], list[str]]) -> None:
     score_only(watched, 20_001, creatinine=10)
     look(watched)
-    assert told() == []  # by hand, nobody is told but who asked
+    assert logged() == []  # by hand, what is found is only shown
     night(watched)
-    assert told() == [events.DRIFT_FOUND.sentence]
+    assert logged() == [events.DRIFT_FOUND.sentence]
     night(watched)
     look(watched)
     night(watched)
-    assert told() == []
+    assert logged() == []
     score_only(watched, 100_001)
     night(watched)
-    assert told() == [events.ALERT_ENDED.sentence]
+    assert logged() == [events.ALERT_ENDED.sentence]
     score_only(watched, 120_001, creatinine=10)
     night(watched)
-    assert told() == [events.DRIFT_FOUND.sentence]
+    assert logged() == [events.DRIFT_FOUND.sentence]
     assert watched.rows("SELECT told_at IS NOT NULL, ended_at IS NOT NULL FROM reporting.alerts ORDER BY since") == [
         (True, True),
         (True, False),
@@ -454,15 +493,15 @@ def test_an_alert_is_told_once_until_it_ended_and_came_back(watched: Any, told: 
 
 
 def test_another_model_ends_the_alerts_of_the_one_before(
-    watched: Any, told: Callable[[], list[str]], make_model: Callable[..., Path]
+    watched: Any, logged: Callable[[], list[str]], make_model: Callable[..., Path]
 ) -> None:
     score_only(watched, 20_001, creatinine=10)
     night(watched)
-    told()
+    logged()
     watched.put_into_production(watched.job, make_model(watched.job, by_age(watched.job), version="next"))
     assert due(watched)["drift"][0] is False
     night(watched)
-    assert told() == [events.ALERT_ENDED.sentence]
+    assert logged() == [events.ALERT_ENDED.sentence]
 
 
 def test_a_checkup_stops_where_it_is_asked_to_and_keeps_nothing(watched: Any) -> None:
@@ -478,17 +517,15 @@ def test_counts_are_pruned(watched: Any) -> None:
     assert watched.one("SELECT count(*) FROM scorer.feature_counts") == 0
 
 
-def test_a_scrape_is_told(watched: Any) -> None:
+def test_the_metrics_have_the_newest_checkup(watched: Any) -> None:
     score_only(watched, 20_001, creatinine=10)
-    watch = ReadOnlySession(
-        Target.of(watched.url, watched.settings, role="scorer_worker"), patience=timedelta(seconds=5)
-    )
-    with closing(watch):
-        (before,) = list_checkups(watch)
+    target = Target.of(watched.url, watched.settings, role="scorer_worker")
+    with closing(ReadOnlySession(target, patience=timedelta(seconds=5))) as session:
+        (before,) = list_checkups(session)
         assert before == ModelCheck(job="sepsis", worst_psi=None, score_psi=None, auroc=None, due=False)
         outcomes(watched, above=True)
         look(watched)
-        (after,) = list_checkups(watch)
+        (after,) = list_checkups(session)
     assert after.due
     assert after.worst_psi is not None
     assert after.worst_psi > 0.25
@@ -542,12 +579,12 @@ def test_errors_are_counted(watched: Any) -> None:
 
 
 @pytest.mark.parametrize("view", ["drift", "checkups", "live_performance", "alerts", "model_health", "retrain_due"])
-def test_a_reader_reads_the_reports_and_nothing_behind_them(hospital: Any, view: str) -> None:
-    with closing(hospital.connect()) as connection, connection.cursor() as cursor:
+def test_a_reader_reads_the_reports_and_nothing_behind_them(url: str, view: str) -> None:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SET ROLE scorer_reader")
         cursor.execute(f"SELECT * FROM reporting.{view}")
     for table in ("feature_counts", "checkups", "live_performance", "alerts", "chores", "baselines"):
-        with closing(hospital.connect()) as connection, connection.cursor() as cursor:
+        with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
             cursor.execute("SET ROLE scorer_reader")
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 cursor.execute(f"SELECT * FROM scorer.{table}")
@@ -565,8 +602,8 @@ def test_a_reader_reads_the_reports_and_nothing_behind_them(hospital: Any, view:
         "INSERT INTO scorer.checkups (job, checked_by) VALUES ('a', 'somebody else')",
     ],
 )
-def test_a_worker_changes_nothing_that_was_found(hospital: Any, sql: str) -> None:
-    with closing(hospital.connect()) as connection, connection.cursor() as cursor:
+def test_a_worker_changes_nothing_that_was_found(url: str, sql: str) -> None:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SET ROLE scorer_worker")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute(sql)
@@ -580,10 +617,10 @@ def test_the_command(watched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Drift: yes; 1 of " in ran.stdout
     assert "CREATININE_last_stay" in ran.stdout
     assert "New observation types: none." in ran.stdout
-    told = json.loads(CliRunner().invoke(cli.cli, ["monitor", "sepsis", "--json"], catch_exceptions=False).stdout)
-    assert told["drift"]["found"] is True
-    assert told["drift"]["features_moved"] == 1
-    assert {each["reason"]: each["due"] for each in told["retrain_due"]} == {
+    shown = json.loads(CliRunner().invoke(cli.cli, ["monitor", "sepsis", "--json"], catch_exceptions=False).stdout)
+    assert shown["drift"]["found"] is True
+    assert shown["drift"]["features_moved"] == 1
+    assert {each["reason"]: each["due"] for each in shown["retrain_due"]} == {
         "drift": True,
         "age": False,
         "performance": False,

@@ -1,10 +1,10 @@
-"""When a model has drifted, by the shifts of its features and its score."""
+"""When the shifts of features and score are drift."""
 
 from __future__ import annotations
 
 from scorer.database.store.checkups import Shift
 from scorer.jobs.monitoring import Limits
-from scorer.monitoring.checkup import judge_drift
+from scorer.monitoring.checkup import assess_drift
 
 
 def shifts(*psi: float, rows: int = 1000, score: float = 0.01) -> list[Shift]:
@@ -16,7 +16,7 @@ def test_when_a_model_has_drifted() -> None:
     limits = Limits()
 
     def drifted(found: list[Shift], entities: int = 200) -> bool | None:
-        return judge_drift(found, entities=entities, limits=limits).found
+        return assess_drift(found, entities=entities, limits=limits).found
 
     assert drifted([]) is None
     assert drifted(shifts(0.9), entities=199) is None

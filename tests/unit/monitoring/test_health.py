@@ -1,14 +1,12 @@
-"""Live, ready and metrics over HTTP without a database; the keys that are met once; and what `scorer status` shows to people."""
+"""Live, ready and metrics over HTTP, without a database: addresses, clients that misbehave, and the unix socket."""
 
 from __future__ import annotations
 
 import http.client
-import itertools
 import os
 import shutil
 import socket
 import stat
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,19 +16,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from scorer.config import Settings
 from scorer.database.connection import Target
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import Daemon, JobHealth, ScoreCounts
-from scorer.errors import DatabaseUnavailable, UserError
+from scorer.errors import UserError
 from scorer.jobs.schedule import Schedule
 from scorer.monitoring import health as module
 from scorer.monitoring.health import Address, Health
-from scorer.monitoring.sequence_gaps import SequenceGaps
-from scorer.monitoring.status import JobStatus, NextRun, ServiceStatus, as_text
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 30.0
@@ -41,7 +34,7 @@ NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("127.0.0.1:9187", "127.0.0.1:9187"),
         ("127.8.0.1:1", "127.8.0.1:1"),
@@ -50,8 +43,8 @@ NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
         ("unix:/run/scorer/health.sock", "unix:/run/scorer/health.sock"),
     ],
 )
-def test_an_address_of_this_machine(text: str, told: str) -> None:
-    assert str(Address.of(text)) == told
+def test_an_address_of_this_machine(text: str, shown: str) -> None:
+    assert str(Address.of(text)) == shown
 
 
 @pytest.mark.parametrize(
@@ -83,7 +76,7 @@ def test_any_other_address_is_refused_in_one_sentence(text: str, words: str) -> 
 
 @dataclass
 class Daemonlike:
-    """What a daemon says of itself, as a test wants it."""
+    """What a daemon reports of itself, as a test wants it."""
 
     lives: bool = True
     why_not: str | None = None
@@ -100,7 +93,7 @@ class Daemonlike:
 
 
 def nowhere() -> ReadOnlySession:
-    """A look at a database that is not there."""
+    """A session with a database that is not there."""
     target = Target.of("postgresql://u@127.0.0.1:9/d", Settings(), role=None)
     return ReadOnlySession(target, patience=timedelta(seconds=5))
 
@@ -110,7 +103,7 @@ DAEMON = Daemonlike()
 
 @pytest.fixture
 def state() -> Daemonlike:
-    """The daemon that is served, all well with it."""
+    """The daemon whose health is served: live and ready."""
     DAEMON.lives, DAEMON.why_not, DAEMON.jobs = True, None, {}
     return DAEMON
 
@@ -151,7 +144,7 @@ def test_live_and_ready_differ(served: Address, state: Daemonlike) -> None:
     assert ask(served, "/live")[0] == 503
 
 
-def test_without_a_database_the_process_is_still_told(served: Address, state: Daemonlike) -> None:
+def test_without_a_database_the_process_is_still_reported(served: Address, state: Daemonlike) -> None:
     state.why_not = "the database does not answer"
     status, text = ask(served, "/metrics")
     lines = text.splitlines()
@@ -168,7 +161,7 @@ def test_there_is_nothing_else(served: Address, state: Daemonlike) -> None:
     assert ask(served, "/live", method="POST")[0] == 501
 
 
-def test_a_broken_line_harms_nobody(
+def test_a_broken_request_does_no_harm(
     served: Address, state: Daemonlike, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for sent in (
@@ -199,7 +192,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_hundred_silent_clients_keep_nobody_out(served: Address, state: Daemonlike) -> None:
+def test_a_hundred_silent_clients_keep_no_other_out(served: Address, state: Daemonlike) -> None:
     with ExitStack() as open_ones:
         for number in range(100):
             connection = open_ones.enter_context(socket.create_connection((served.host, served.port), timeout=PATIENCE))
@@ -211,7 +204,7 @@ def test_a_hundred_silent_clients_keep_nobody_out(served: Address, state: Daemon
 
 
 @pytest.mark.usefixtures("patient")
-def test_whoever_lasts_too_long_is_cut(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_lasts_too_long_is_ended(served: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LONGEST", 0.1)
     with closing(socket.create_connection((served.host, served.port), timeout=PATIENCE)) as connection:
         connection.sendall(b"GET /live HTTP/1.1\r\nX: ")
@@ -251,7 +244,7 @@ def path() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def knock(path: Path) -> bytes:
+def ask_socket(path: Path) -> bytes:
     with closing(socket.socket(socket.AF_UNIX)) as connection:
         connection.settimeout(PATIENCE)
         connection.connect(str(path))
@@ -263,10 +256,10 @@ def test_a_unix_socket_is_for_the_group_and_goes_with_its_process(path: Path, st
     health = Health(nowhere(), state=state)
     health.serve(Address.of(f"unix:{path}"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
-    assert knock(path).endswith(b"\r\n\r\nready\n")
+    assert ask_socket(path).endswith(b"\r\n\r\nready\n")
     with pytest.raises(UserError, match="is served by another process; stop that one"):
         Health(nowhere(), state=state).serve(Address.of(f"unix:{path}"))
-    assert knock(path).endswith(b"\r\n\r\nready\n")
+    assert ask_socket(path).endswith(b"\r\n\r\nready\n")
     health.close()
     assert not path.exists()
 
@@ -276,7 +269,7 @@ def test_the_socket_of_a_killed_process_is_taken_over(path: Path, state: Daemonl
         left.bind(str(path))
     health = Health(nowhere(), state=state)
     health.serve(Address.of(f"unix:{path}"))
-    assert knock(path).endswith(b"ready\n")
+    assert ask_socket(path).endswith(b"ready\n")
     health.close()
 
 
@@ -287,159 +280,6 @@ def test_a_file_in_its_place_is_left_alone(path: Path, state: Daemonlike) -> Non
     assert path.read_text() == "somebody's"
 
 
-def test_a_folder_that_is_missing_is_told(path: Path, state: Daemonlike) -> None:
+def test_a_folder_that_is_missing_is_named(path: Path, state: Daemonlike) -> None:
     with pytest.raises(UserError, match="cannot be served: No such file or directory"):
         Health(nowhere(), state=state).serve(Address.of(f"unix:{path.parent}/missing/s"))
-
-
-# Keys that are met once
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.data())
-def test_every_key_is_met_once_in_whatever_order_they_are_committed(delays: list[int], data: st.DataObject) -> None:
-    """A key n is given out at look n // 4 and committed some looks later; some end later still, and some never come."""
-    commits = {key: key // 4 + delay for key, delay in enumerate(delays, start=1)}
-    lost = data.draw(st.sets(st.sampled_from(sorted(commits)), max_size=5))
-    ends = {key: seen + data.draw(st.integers(0, 3)) for key, seen in commits.items()}
-    tail, met = SequenceGaps(newest=0), []
-    for look in range(max(ends.values()) + 1):
-        there = {key for key, seen in commits.items() if seen <= look and key not in lost}
-        rows = {key for key in there if key > tail.newest or key in tail.open}
-        ended = {key for key in rows if ends[key] <= look}
-        met += ended
-        tail = tail.after(ended, lasting=rows - ended, now=float(look))
-    assert sorted(met) == sorted(commits.keys() - lost)
-
-
-def test_what_never_comes_is_forgotten_and_what_lasts_is_not() -> None:
-    tail = SequenceGaps(newest=0).after([3], lasting=[1], now=0.0)
-    assert sorted(tail.open) == [1, 2]
-    for now in itertools.accumulate([600.0] * 7):
-        tail = tail.after([], lasting=[1], now=now)
-    assert sorted(tail.open) == [1]
-
-
-def test_a_leap_of_the_sequence_is_not_waited_for() -> None:
-    assert len(SequenceGaps(newest=0).after([10_000_000], now=0.0).open) < 10_001
-
-
-# Looks that end in time
-
-
-def test_a_server_that_says_nothing_is_given_up() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"
-        glance = ReadOnlySession(Target.of(url, Settings(), role=None), patience=timedelta(milliseconds=100))
-        for _ in range(2):
-            with pytest.raises(DatabaseUnavailable, match=r"did not answer within 0\.1 s"):
-                glance.all("list_health")
-
-
-# Alerts
-
-
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not here: apt-get install prometheus")
-def test_alerts_fire_when_they_should_and_a_quiet_night_is_quiet() -> None:
-    done = subprocess.run(
-        ["promtool", "test", "rules", "scorer.rules.test.yml"],
-        cwd=ROOT / "systemd",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-# What people see
-
-
-STANDING = ServiceStatus(
-    at=NOON,
-    jobs=(
-        JobStatus(
-            job="first",
-            health=JobHealth(
-                job="first", ready=True, model_version="2025.05.30", run_id=1042, status="succeeded", as_of=NOON,
-                started_at=NOON - timedelta(minutes=55), finished_at=NOON - timedelta(minutes=54), eligible=6500, scored=6100,
-                unchanged=300, quarantined=60, insufficient=40, indeterminate=0, failed=0, error=None,
-                last_success_at=NOON - timedelta(minutes=54), last_tick_at=NOON - timedelta(minutes=55), last_tick="ran",
-                missed_last_day=3, last_missed_at=NOON - timedelta(hours=5), failures=0, breaker_opened_at=None,
-                breaker_next_try_at=None, breaker_reason=None, backlog=0, backlog_seconds=0.0, requests_waiting=2,
-                requests_seconds=1.2, read_at=NOON,
-            ),
-            scores=ScoreCounts("first", valid=6400, expiring=12, stale=130_000, held=60),
-            planned=NextRun("5 * * * *", "Europe/Vienna", NOON + timedelta(minutes=5), None),
-        ),
-        JobStatus(
-            job="second",
-            health=JobHealth(
-                job="second", ready=False, model_version="1", run_id=1040, status="failed", as_of=NOON,
-                started_at=NOON - timedelta(hours=2), finished_at=NOON - timedelta(hours=2), eligible=10, scored=0, unchanged=0,
-                quarantined=0, insufficient=0, indeterminate=0, failed=0,
-                error="Rule mostly_usable of suite features stopped the run: fewer than half of the entities have a usable value.",
-                last_success_at=None, last_tick_at=None, last_tick=None, missed_last_day=0, last_missed_at=None, failures=3,
-                breaker_opened_at=NOON - timedelta(hours=2), breaker_next_try_at=NOON + timedelta(minutes=8),
-                breaker_reason="Rule mostly_usable of suite features stopped the run.", backlog=10, backlog_seconds=7300.0,
-                requests_waiting=0, requests_seconds=0.0, read_at=NOON,
-            ),
-            scores=ScoreCounts("second", 0, 0, 0, 0),
-            planned=NextRun(None, None, None, "its files are not here"),
-        ),
-        JobStatus(
-            job="third",
-            health=None,
-            scores=ScoreCounts("third", 0, 0, 0, 0),
-            planned=NextRun("@daily", "UTC", NOON + timedelta(hours=12), None),
-        ),
-    ),
-    daemons=(
-        Daemon("ward1/812", "0.1.0", NOON, NOON - timedelta(seconds=3), ready=True, alive=True, detail="next first 12:05 UTC"),
-        Daemon("ward2/99", "0.1.0", NOON, NOON - timedelta(hours=3), ready=True, alive=False, detail="next first 09:05 UTC"),
-    ),
-)  # fmt: skip
-
-SHOWN = """\
-job         first: ready
-last run    1042 succeeded at 2025-06-01 11:06:00Z: 6,500 eligible (6,100
-            scored, 300 unchanged, 60 quarantined, 40 insufficient)
-next run    2025-06-01 12:05:00Z (5 * * * *, Europe/Vienna)
-ticks       3 missed within a day; the last, 2025-06-01 11:05:00Z: ran
-backlog     none
-requests    2 waiting, the oldest for 1 s
-scores      6,400 valid (12 expire within the hour), 130,000 stale
-quarantine  60 held
-model       2025.05.30
-
-job         second: not ready, its breaker is open
-last run    1040 failed at 2025-06-01 10:00:00Z; last success: none
-error       Rule mostly_usable of suite features stopped the run: fewer than
-            half of the entities have a usable value.
-next run    unknown: its files are not here
-ticks       0 missed within a day
-breaker     open since 2025-06-01 10:00:00Z, 3 failures in a row: Rule
-            mostly_usable of suite features stopped the run.
-            It is tried again at 2025-06-01 12:08:00Z.
-backlog     10 waiting, the oldest for 2 h
-requests    none
-scores      0 valid (0 expire within the hour), 0 stale
-quarantine  0 held
-model       1
-
-job         third: it has never run here
-next run    2025-06-02 00:00:00Z (@daily, UTC)
-
-daemons     ward1/812 (0.1.0): at work, seen 3 s ago: next first 12:05 UTC
-            ward2/99 (0.1.0): silent, it died or cannot reach the database, seen
-            3 h ago: next first 09:05 UTC"""
-
-
-def test_status_fits_eighty_columns() -> None:
-    assert as_text(STANDING, width=80) == SHOWN
-    assert max(map(len, SHOWN.splitlines())) <= 80
-
-
-def test_status_is_a_line_per_fact_where_there_is_room() -> None:
-    wide = as_text(STANDING, width=160)
-    assert max(map(len, wide.splitlines())) <= 160
-    assert wide.split() == SHOWN.split()
-    assert len(wide.splitlines()) == len(SHOWN.splitlines()) - 4

@@ -1,4 +1,4 @@
-"""When a model in production is worse than its cross-validated figures, by more than chance."""
+"""When the live figures of a model are worse than its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def live(strength: float, *, entities: int = 400, known: float = 1.0) -> Any:
     return performance(ids, score, label, metrics=METRICS, limits=Limits())
 
 
-def test_when_a_model_has_become_worse() -> None:
+def test_when_a_model_foretells_worse() -> None:
     assert live(1.5).lost is False
     lost = live(0.3)
     assert lost.lost is True

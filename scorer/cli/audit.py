@@ -1,20 +1,74 @@
-"""The commands that answer for past scores: make them again, and take them back."""
+"""The commands that account for past scores: explain one, make them again, recall them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scorer.cli.options import Moment, database_of, json_option, opened_session
-from scorer.cli.output import print_json, print_rows, progress_bar
+from scorer.cli.output import print_json, print_rows, print_table, progress_bar, shown_number, shown_time
 from scorer.config import Settings
 from scorer.errors import UserError
 
-_ROWS_SHOWN = 20  # entities that people are shown; --json and reporting.recalls have all
+if TYPE_CHECKING:
+    from scorer.database.store.replays import Criteria, Recall, Replayed
+
+_ROWS_SHOWN = 20  # entities of a recall in a table; --json and reporting.recalls have all
+_NO_FEATURE = {"others": "all others", "bias": "before any feature"}  # reasons that are of no one feature
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@click.argument("entity", metavar="ENTITY")
+@click.option("--score-id", type=int, help="A row of the ledger; the current score, where not given.")
+@click.option(
+    "--top", type=click.IntRange(min=1), help="How many features to name; as many as job.toml says, where not given."
+)
+@json_option
+@click.pass_obj
+def explain(settings: Settings, job: str, entity: str, *, score_id: int | None, top: int | None, as_json: bool) -> None:
+    """Tell why ENTITY has its score.
+
+    The features that contribute most, with value, contribution (in log-odds) and the observation that each comes from, then all others
+    together and the bias: they add up to the score. As stored with the score; where no reasons were stored, as its model gives them now.
+    """
+    from scorer.governance.explain import explain as explained
+    from scorer.jobs.job import load_job
+
+    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    found = explained(loaded, entity, database=database_of(settings), score_id=score_id, top=top)
+    if as_json:
+        print_json(found.as_json())
+        return
+    band = f", {found.risk_band}" if found.risk_band else ""
+    click.echo(
+        f"Score {found.score_id} of {loaded.entity} {entity}: {found.score:.4f}{band}, as of {shown_time(found.as_of)}, by model "
+        f"{found.model_version}{', in the shadow' if found.shadow else ''}"
+    )
+    print_table(
+        ["feature", "value", "log-odds", "comes from", "observation", "of", "its value"],
+        [
+            [
+                each.feature or _NO_FEATURE[each.kind],
+                "missing" if each.feature and each.value is None else shown_number(each.value, ".6g"),
+                f"{each.contribution:+.3f}",
+                f"{each.source} {each.code}" if each.source else each.code or each.attribute,
+                each.observation_id,
+                each.observation_date,
+                shown_number(each.observation_value, ".6g"),
+            ]
+            for each in found.reasons
+        ],
+    )
+    total = sum(each.contribution for each in found.reasons)
+    where = "stored with the score" if found.stored else "made now, of the stored feature vector"
+    click.echo(f"They add up to {total:+.3f}, the log-odds of the score. {where.capitalize()}.")
+    if found.note is not None:
+        click.echo(f"{found.note[:1].upper()}{found.note[1:]}.")
 
 
 @click.command()
@@ -63,6 +117,7 @@ def replay(
 
 
 def _drawn(settings: Settings, *, size: int, job: str | None, since: datetime | None) -> list[int]:
+    """A random sample of past scores, by their ids. Raises UserError where there are none."""
     from scorer.database.store.replays import draw_scores
 
     with opened_session(settings, as_worker=True) as session:
@@ -72,18 +127,15 @@ def _drawn(settings: Settings, *, size: int, job: str | None, since: datetime | 
     return drawn
 
 
-def _print_replays(found: Sequence[Any], counts: Mapping[str, int]) -> None:
+def _print_replays(found: Sequence[Replayed], counts: Mapping[str, int]) -> None:
+    """Print a row for each replay, and the counts."""
     print_rows(
         [
             {
                 "score": str(each.score_id),
                 "from": each.part.value,
                 "verdict": each.verdict.value,
-                "difference": None
-                if each.difference is None
-                else f"{each.difference:+.3g}"
-                if each.difference
-                else "0",
+                "difference": "0" if each.difference == 0 else shown_number(each.difference, "+.3g"),
                 "why": each.why,
             }
             for each in found
@@ -94,6 +146,37 @@ def _print_replays(found: Sequence[Any], counts: Mapping[str, int]) -> None:
         f"{counts['scores']:,} scores: {counts['alarming']:,} differ though their inputs are the same, {counts['corrected']:,} because the "
         f"source was corrected since, {counts['not_replayable']:,} could not be replayed in part."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _RecallOptions:
+    """The options of `scorer recall`."""
+
+    model_version: str | None
+    job_version: str | None
+    between: tuple[datetime, datetime] | None
+    why: str | None
+    dry_run: bool
+    anyway: bool
+    recall_id: int | None
+    as_json: bool
+
+    @property
+    def names_scores(self) -> bool:
+        """Whether any of them says which scores are meant."""
+        return bool(self.model_version or self.job_version or self.between)
+
+    def criteria(self) -> Criteria:
+        """Which scores are meant."""
+        from scorer.database.store.replays import Criteria
+
+        scored_from, scored_until = self.between or (None, None)
+        return Criteria(
+            model_version=self.model_version,
+            job_version=self.job_version,
+            scored_from=scored_from,
+            scored_until=scored_until,
+        )
 
 
 @click.command()
@@ -113,73 +196,63 @@ def _print_replays(found: Sequence[Any], counts: Mapping[str, int]) -> None:
 @click.option("--follow", "recall_id", type=int, metavar="ID", help="Say what has become of recall ID.")
 @json_option
 @click.pass_obj
-def recall(
-    settings: Settings,
-    job: str | None,
-    *,
-    model_version: str | None,
-    job_version: str | None,
-    between: tuple[datetime, datetime] | None,
-    why: str | None,
-    dry_run: bool,
-    anyway: bool,
-    recall_id: int | None,
-    as_json: bool,
-) -> None:
+def recall(settings: Settings, /, job: str | None, **given: Any) -> None:
     """Recall scores of JOB that were entered in error.
 
     Those that fit all of --model, --job-version and --between are marked, taken out of what is current, and asked for anew, in one
     transaction; the ledger keeps them. Needs the role scorer_approver. Exit 1 where none fits.
     """
-    from scorer.database.store.replays import Criteria
-    from scorer.governance import recall as recalls
-
-    rows = None if as_json else _ROWS_SHOWN
-    if recall_id is not None:
-        if job or model_version or job_version or between or dry_run or anyway or why:
+    options = _RecallOptions(**given)
+    if options.recall_id is not None:
+        if job or options.why or options.dry_run or options.anyway or options.names_scores:
             raise UserError("--follow stands alone, with the number of a recall: it recalls nothing.")
-        _print_recall(
-            recalls.follow(recall_id, database=database_of(settings), max_rows=rows),
-            as_json=as_json,
-        )
+        _follow(settings, options.recall_id, as_json=options.as_json)
         return
     if job is None:
         raise UserError("Name the job whose scores to recall, as in `scorer recall JOB --model V --why TEXT`.")
-    if why is None:
+    if options.why is None:
         raise UserError("--why is missing: the reason is kept with the recall, and shown with each score.")
-    scored_from, scored_until = between or (None, None)
-    criteria = Criteria(
-        model_version=model_version, job_version=job_version, scored_from=scored_from, scored_until=scored_until
-    )
-    found = recalls.recall(
+    from scorer.governance.recall import recall as recall_scores
+
+    found = recall_scores(
         job,
-        criteria,
-        why=why,
+        options.criteria(),
+        why=options.why,
         database=database_of(settings),
-        anyway=anyway,
-        kept=not dry_run,
-        max_rows=rows,
+        anyway=options.anyway,
+        kept=not options.dry_run,
+        max_rows=None if options.as_json else _ROWS_SHOWN,
     )
-    if not dry_run:
+    if options.dry_run:
+        _print_recall(found, as_json=options.as_json, dry_run=True)
+    else:
         _take_back(settings, job)
-        found = recalls.follow(found.event["recall_id"], database=database_of(settings), max_rows=rows)
-    _print_recall(found, as_json=as_json, dry_run=dry_run)
+        _follow(settings, found.event["recall_id"], as_json=options.as_json)
 
 
 def _take_back(settings: Settings, name: str) -> None:
-    """Empty the hospital's rows at once, where this login may; else the service does it."""
-    from scorer.governance import recall as recalls
+    """Empty recalled scores in the job's own table, where this login may; else the service does."""
+    from scorer.governance.recall import take_back
     from scorer.jobs.job import job_names, load_job
 
     if name in job_names(settings.jobs_dir):
-        recalls.take_back(load_job(name, jobs_dir=settings.jobs_dir), database=database_of(settings))
+        take_back(load_job(name, jobs_dir=settings.jobs_dir), database=database_of(settings))
 
 
-def _print_recall(found: Any, *, as_json: bool, dry_run: bool = False) -> None:
+def _follow(settings: Settings, recall_id: int, *, as_json: bool) -> None:
+    """Print what has become of a recall by now."""
+    from scorer.governance.recall import follow
+
+    max_rows = None if as_json else _ROWS_SHOWN
+    _print_recall(follow(recall_id, database=database_of(settings), max_rows=max_rows), as_json=as_json)
+
+
+def _print_recall(found: Recall, *, as_json: bool, dry_run: bool = False) -> None:
+    """Print which scores are recalled, whose band changes, and what is still to be done."""
     event = found.event
     if as_json:
-        told = found.as_json()
-        print_json({**told, "recall_id": None, "dry_run": True} if dry_run else told)
+        content = found.as_json()
+        print_json({**content, "recall_id": None, "dry_run": True} if dry_run else content)
         return
     counts = f"{event['scores']:,} scores and {event['shadow_scores']:,} shadow scores"
     if dry_run:
