@@ -109,6 +109,7 @@ def run(
     # These take seconds; what is wrong with the arguments is told before.
     from scorer.runs.run import dry_run as try_run
     from scorer.runs.run import run_job
+    from scorer.runs.worker import Hooks
 
     if backend == "dask":
         from scorer.runs.cluster import Cluster
@@ -134,7 +135,7 @@ def run(
                 as_known_at=as_known_at,
                 limit=limit,
                 workers=workers or 1,
-                progress=progress,
+                hooks=Hooks(progress=progress),
             )
     if as_json:
         print_json(ended.as_json())
@@ -158,6 +159,7 @@ def demo(settings: Settings, *, visits: int) -> None:
     from scorer.jobs.job import load_job
     from scorer.registry import registration
     from scorer.runs.run import run_job
+    from scorer.runs.worker import Hooks
 
     if settings.database_url is None:
         embedded_server(settings).start()
@@ -178,7 +180,7 @@ def demo(settings: Settings, *, visits: int) -> None:
     else:
         click.echo("The sample cohort is there already; only what is new is scored.")
     with progress_bar(f"Scoring {JOB}") as progress:
-        ended = run_job(job, database=database, progress=progress)
+        ended = run_job(job, database=database, hooks=Hooks(progress=progress))
     print_run(ended.as_json())
     _print_standing(database, JOB)
     _print_where_to_look(settings)

@@ -23,6 +23,7 @@ from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.run import run_tick, share_runs
+from scorer.runs.worker import Hooks
 from scorer.types.enums import Trigger
 from scorer.types.values import Tick
 
@@ -126,7 +127,7 @@ class ScheduleLoop(Loop):
     def _help(self) -> None:
         """Go on with the runs that have lost their process, and share the work of those that others carry."""
         try:
-            share_runs(self.job, database=self.database, watch=self.liveness.beat, stopping=self.stopping)
+            share_runs(self.job, database=self.database, hooks=Hooks(watch=self.liveness.beat, stopping=self.stopping))
         except (DatabaseUnavailable, Stopping):
             raise
         except DatabaseBusy:
@@ -153,9 +154,7 @@ class ScheduleLoop(Loop):
                 tick=tick,
                 trigger=Trigger.SCHEDULE if tick and (tick.outcome, tick.missed) == ("ran", ()) else Trigger.CATCH_UP,
                 as_of=None if self._clock is None else now,
-                watch=watch,
-                stopping=self.stopping,
-                quiet=half_open,
+                hooks=Hooks(watch=watch, stopping=self.stopping, quiet=half_open),
             )
         except (DatabaseUnavailable, Stopping):
             raise

@@ -22,6 +22,7 @@ from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.runs import cluster as dask_cluster
 from scorer.runs.run import Ended, run_job
+from scorer.runs.worker import Hooks
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VISITS = 80
@@ -41,9 +42,10 @@ class Clinic:
     ledger: Callable[[str], Any]
     undisturbed: list[Any]
 
-    def run(self, **more: Any) -> Ended:
-        """One run, by this process and whoever helps it."""
-        return run_job(self.job, database=Database(self.url, self.settings), as_of=NOW, **more)
+    def run(self, *, workers: int = 1, **hooks: Any) -> Ended:
+        """One run, by this process and those that help it."""
+        database = Database(self.url, self.settings)
+        return run_job(self.job, database=database, as_of=NOW, workers=workers, hooks=Hooks(**hooks))
 
     def carriers(self) -> set[int]:
         """The processes that have carried batches."""

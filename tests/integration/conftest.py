@@ -27,6 +27,7 @@ from scorer.jobs.job import MEANING, Job, load_job
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 from scorer.runs.requests import Answers
 from scorer.runs.run import Ended, run_job
+from scorer.runs.worker import Hooks
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 # The first hours of a clean visit: enough of it to be scored, and no two visits alike.
@@ -119,10 +120,21 @@ class Hospital:
             f"INSERT INTO public.{table} ({', '.join(row)}) VALUES ({places}) RETURNING {returning}", *row.values()
         )
 
-    def run(self, job: Job | None = None, *, as_of: datetime | None = None, **arguments: Any) -> Ended:
-        """One run, whose counts balance in what it gives and in its row."""
+    def run(
+        self,
+        job: Job | None = None,
+        *,
+        as_of: datetime | None = None,
+        watch: Callable[[str], object] | None = None,
+        **arguments: Any,
+    ) -> Ended:
+        """One run, whose counts balance in what it gives and in its row; `watch` is called with each step."""
         ended = run_job(
-            job or self.job, database=Database(self.url, self.settings), as_of=as_of or self.noon, **arguments
+            job or self.job,
+            database=Database(self.url, self.settings),
+            as_of=as_of or self.noon,
+            hooks=Hooks(watch=watch),
+            **arguments,
         )
         assert ended.counts.balanced
         columns = "eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed"

@@ -17,8 +17,9 @@ import pytest
 from scorer.database.connection import Database
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
 from scorer.jobs.job import Job
-from scorer.runs import worker
+from scorer.runs import parallel
 from scorer.runs.run import run_job, run_tick
+from scorer.runs.worker import Hooks
 from scorer.types.enums import Trigger
 
 PATIENCE = 60.0
@@ -71,7 +72,7 @@ def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> No
     ended: list[Any] = []
 
     def hang() -> None:
-        told = {"as_of": hospital.noon, "limit": 8, "workers": 2, "watch": steps.append}
+        told = {"as_of": hospital.noon, "limit": 8, "workers": 2, "hooks": Hooks(watch=steps.append)}
         ended.append(run_job(gated_job, database=Database(hospital.url, hospital.settings), **told))
 
     with closed_gate(hospital) as open_gate:
@@ -103,8 +104,9 @@ def test_one_worker_reads_a_batch_while_it_has_another_in_hand(hospital: Any, ga
     ended: list[Any] = []
 
     def run() -> None:
-        one = {"as_of": hospital.noon, "watch": steps.append, "progress": lambda *done: told.append(done)}
-        ended.append(run_job(gated_job, database=Database(hospital.url, hospital.settings), **one))
+        hooks = Hooks(watch=steps.append, progress=lambda *done: told.append(done))
+        database = Database(hospital.url, hospital.settings)
+        ended.append(run_job(gated_job, database=database, as_of=hospital.noon, hooks=hooks))
 
     with closed_gate(hospital) as open_gate:
         runner = threading.Thread(target=run)
@@ -144,7 +146,7 @@ def test_a_second_hand_that_has_no_session_ends_nothing(
     def refused(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("too many connections for role", sqlstate="53300")
 
-    monkeypatch.setattr(worker, "with_own_sessions", refused)
+    monkeypatch.setattr(parallel, "with_own_sessions", refused)
     hospital.admit(*range(1, 7))
     hospital.settings = replace(hospital.settings, batch_size=2)
     job = changed_job(suites={"scores": list.clear})
@@ -166,8 +168,7 @@ def test_a_run_that_is_asked_to_stop_ends_its_workers_after_their_batches(backen
             tick=None,
             trigger=Trigger.SCHEDULE,
             as_of=hospital.noon,
-            watch=watch,
-            stopping=asked.is_set,
+            hooks=Hooks(watch=watch, stopping=asked.is_set),
         )
 
     with pytest.raises(Stopping):
@@ -204,8 +205,7 @@ def test_a_run_that_is_asked_to_stop_does_not_wait_for_what_others_hold(hospital
                 tick=None,
                 trigger=Trigger.SCHEDULE,
                 as_of=hospital.noon,
-                watch=watch,
-                stopping=asked.is_set,
+                hooks=Hooks(watch=watch, stopping=asked.is_set),
             )
     assert list(hospital.scores()) == ["1"]
 
