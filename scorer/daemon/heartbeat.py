@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from scorer.config import Settings
-from scorer.daemon.loop import Loop, daemon_name
+from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.session import Session
+from scorer.database.session import Session, process_name
 from scorer.database.store.status import JobHealth, list_health
 from scorer.database.store.ticks import record_heartbeat, remove_daemon
 from scorer.errors import UserError
@@ -58,7 +58,7 @@ class HeartbeatLoop(Loop):
     def end(self) -> None:
         """Take this daemon's row away, if it can be done."""
         with suppress(UserError), self._session.transaction():
-            remove_daemon(self._session, daemon_name())
+            remove_daemon(self._session, process_name())
         self.close()
 
     def step(self) -> float:
@@ -71,7 +71,7 @@ class HeartbeatLoop(Loop):
         self.summary = _summary(jobs)
         self._say_jumps(jobs)
         with self._session.transaction():
-            record_heartbeat(self._session, daemon_name(), ready=self._ready, detail=self._detail)
+            record_heartbeat(self._session, process_name(), ready=self._ready, detail=self._detail)
         self._told(None)
         return _BEAT.total_seconds()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
 from dataclasses import replace
@@ -18,11 +16,6 @@ from scorer.log.bug_reports import BugReports
 from scorer.log.logger import say
 
 _log = logging.getLogger(__name__)
-
-
-def daemon_name() -> str:
-    """This daemon, as its rows name it: host and process."""
-    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 class Liveness:

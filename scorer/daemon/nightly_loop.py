@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 from scorer.config import Settings
 from scorer.daemon.chores import CHORES, Chore
-from scorer.daemon.loop import Loop, daemon_name
+from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
-from scorer.database.session import Session
+from scorer.database.session import Session, process_name
 from scorer.database.store import chores as nights
 from scorer.database.store.ticks import read_clock
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
@@ -129,7 +129,7 @@ class NightlyLoop(Loop):
 
     def _do(self, job: Job, chore: Chore, *, night: datetime) -> None:
         with self._session.transaction():
-            attempt = nights.begin_chore(self._session, job.name, chore.name, night=night, daemon=daemon_name())
+            attempt = nights.begin_chore(self._session, job.name, chore.name, night=night, daemon=process_name())
         if attempt == 0:
             return
         if attempt > _ATTEMPTS:

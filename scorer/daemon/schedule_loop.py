@@ -12,10 +12,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from scorer.config import Settings
-from scorer.daemon.loop import Loop, daemon_name
+from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
-from scorer.database.session import Session
+from scorer.database.session import Session, process_name
 from scorer.database.store.runs import hold_run, is_waiting, list_unfinished_runs, release_run
 from scorer.database.store.ticks import Breaker, count_failure, last_tick, miss_ticks, read_breaker, read_clock
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
@@ -178,7 +178,7 @@ class ScheduleLoop(Loop):
             schedule=str(self.job.schedule),
             missed=tuple(missed),
             missed_reason=self._why(missed[-1]) if missed else "",
-            recorded_by=daemon_name(),
+            recorded_by=process_name(),
         )
 
     def _why(self, tick: datetime) -> str:
@@ -220,7 +220,7 @@ class ScheduleLoop(Loop):
                     due,
                     reason=reason,
                     schedule=str(self.job.schedule),
-                    recorded_by=daemon_name(),
+                    recorded_by=process_name(),
                 )
 
     def _fail(self, error: Exception, *, begun: bool) -> None:
