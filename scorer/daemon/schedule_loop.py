@@ -1,7 +1,7 @@
 """A loop that keeps one job's schedule.
 
 It asks the database what its clock says and which ticks are settled, so that it does not matter which of several daemons wakes first, nor
-what this machine's clock says. It holds nothing between turns: a daemon that dies leaves nothing but a run, for the next turn of any
+what this machine's clock says. It holds nothing between steps: a daemon that dies leaves nothing but a run, for the next step of any
 daemon to go on with.
 """
 
@@ -42,20 +42,19 @@ class ScheduleLoop(Loop):
         super().__init__(job.name, database=database, outage=outage)
         self.job = job
         self.next_tick: datetime | None = None
-        self._url = database.url
         self._clock = clock
         self._session = Session(database.as_worker())
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
-        self._try_now = False  # whoever reloads has mended something, perhaps
+        self._try_now = False  # after a reload, which may be because something was corrected
 
     def close(self) -> None:
         """End the loop's session."""
         self._session.close()
 
-    def reload(self, job: Job, *, settings: Settings) -> None:
-        """Keep this schedule, by these settings, from the next turn on; ticks that would have been before are none."""
+    def adopt_job(self, job: Job, *, settings: Settings) -> None:
+        """Keep this job's schedule, by these settings, from now on; ticks that it would have had before are none."""
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
         self.adopt(settings)
@@ -63,7 +62,7 @@ class ScheduleLoop(Loop):
         self.wake()
 
     def step(self) -> float:
-        """Settle the ticks that are due by the database's clock; seconds until the next one, or the next look."""
+        """Settle the ticks that are due by the database's clock. Returns the seconds until the next tick, or the next look."""
         try:
             self._settle()
         except DatabaseUnavailable as error:
@@ -78,7 +77,7 @@ class ScheduleLoop(Loop):
         return min(self.settings.poll.total_seconds(), (self.next_tick - now).total_seconds())
 
     def _settle(self) -> None:
-        """Do what the ticks that are due, the job's breaker, and runs that others left or share, ask for."""
+        """Do what the due ticks, the job's breaker, and runs that were left or can be shared, ask for."""
         now, due, breaker = self._look()
         opened = breaker is not None and breaker.opened_at is not None
         if breaker is not None and breaker.is_open(now) and not self._try_now:
@@ -90,7 +89,7 @@ class ScheduleLoop(Loop):
             if self._is_left():
                 self._help()
             if breaker is None:
-                self._told(None)
+                self._report(None)
             self._hindrance = "the service stood still"
 
     def _now(self) -> datetime:
@@ -100,7 +99,7 @@ class ScheduleLoop(Loop):
             return read_clock(self._session)
 
     def _look(self) -> tuple[datetime, list[datetime], Breaker | None]:
-        """Now, the ticks that are due and not settled, and the job's breaker."""
+        """Return the time, the ticks that are due and not settled, and the job's breaker."""
         now = self._now()
         with self._session.transaction():
             last, kept = last_tick(self._session, self.job.name)
@@ -125,7 +124,7 @@ class ScheduleLoop(Loop):
         return False
 
     def _help(self) -> None:
-        """Go on with the runs that have lost their process, and share the work of those that others carry."""
+        """Go on with the runs that have lost their process, and share the work of those that other daemons carry."""
         try:
             share_runs(self.job, database=self.database, hooks=Hooks(watch=self.liveness.beat, stopping=self.stopping))
         except (DatabaseUnavailable, Stopping):
@@ -136,7 +135,7 @@ class ScheduleLoop(Loop):
             self._fail(error, begun=True)
 
     def _fire(self, now: datetime, due: list[datetime], *, half_open: bool) -> None:
-        """Run the job once for all that is due; where it fails, count that."""
+        """Run the job once for all ticks that are due; where it fails, count that."""
         tick = self._tick(now, due) if due else None
         begun = False
 
@@ -164,7 +163,7 @@ class ScheduleLoop(Loop):
             self._fail(error, begun=begun)
             return
         if ended is not None:
-            self._told(None)
+            self._report(None)
         self._say_settled(tick, now=now, ran=ended is not None)
 
     def _tick(self, now: datetime, due: list[datetime]) -> Tick:
@@ -211,7 +210,7 @@ class ScheduleLoop(Loop):
             )
 
     def _pass_over(self, due: list[datetime], *, reason: str) -> None:
-        """Record ticks as missed, without a word: what keeps the job from running was told when it began."""
+        """Record ticks as missed, without a log entry: what keeps the job from running was logged when it began."""
         if due:
             with self._session.transaction():
                 miss_ticks(
@@ -224,7 +223,10 @@ class ScheduleLoop(Loop):
                 )
 
     def _fail(self, error: Exception, *, begun: bool) -> None:
-        """Count the failure of a run; where none could begin here, raise it: another daemon may be able to, so the ticks stay open."""
+        """Count the failure of a run.
+
+        Where no run could begin here, raise it instead: another daemon may be able to begin one, so the ticks stay open.
+        """
         reason = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
         if not begun:
             self._hindrance = reason
@@ -235,7 +237,7 @@ class ScheduleLoop(Loop):
             raise error
 
     def _count_failure(self, reason: str) -> None:
-        """Count one more failure in a row, and say so where that opens the breaker."""
+        """Count one more failure in a row; where that opens the breaker, log it."""
         now = self._now()
         with self._session.transaction():
             before = read_breaker(self._session, self.job.name)

@@ -44,7 +44,7 @@ from scorer.jobs.job import load_job
 from scorer.log import logger as log
 from scorer.runs import parallel
 from scorer.runs.due import enqueue
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import run_job
 from scorer.runs.worker import Hooks
 from scorer.scoring.features import build
@@ -133,12 +133,12 @@ def carry_alone(order: dict[str, Any]) -> None:
 
 
 def answer_requests(order: dict[str, Any]) -> None:
-    """A desk that answers requests until it is killed; its trail says when it begins."""
-    desk = Answers(database=Database(order["url"], order["settings"]), jobs=[load_job(JOB)])
-    desk.warm()
+    """Answers requests until it is killed; its trail says when it begins."""
+    answering = RequestAnswering(database=Database(order["url"], order["settings"]), jobs=[load_job(JOB)])
+    answering.warm()
     Watch(order)("warm")
     while True:
-        if not desk.answer_waiting():
+        if not answering.answer_waiting():
             time.sleep(0.001)
 
 

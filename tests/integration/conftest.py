@@ -25,7 +25,7 @@ from scorer.database.store.models import register_model
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job, load_job
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import Ended, run_job
 from scorer.runs.worker import Hooks
 
@@ -330,12 +330,12 @@ def ward(hospital: Any) -> Any:
 
 
 @pytest.fixture
-def open_desk(ward: Any) -> Iterator[Callable[..., Answers]]:
-    """Opens a desk for the ward's job, or for others."""
-    opened: list[Answers] = []
+def open_answering(ward: Any) -> Iterator[Callable[..., RequestAnswering]]:
+    """Gives what answers requests for the ward's job, or for others."""
+    opened: list[RequestAnswering] = []
 
-    def give(*jobs: Job) -> Answers:
-        opened.append(Answers(database=Database(ward.url, ward.settings), jobs=jobs or [ward.job]))
+    def give(*jobs: Job) -> RequestAnswering:
+        opened.append(RequestAnswering(database=Database(ward.url, ward.settings), jobs=jobs or [ward.job]))
         return opened[-1]
 
     yield give
@@ -344,6 +344,6 @@ def open_desk(ward: Any) -> Iterator[Callable[..., Answers]]:
 
 
 @pytest.fixture
-def desk(open_desk: Callable[..., Answers]) -> Answers:
-    """One desk."""
-    return open_desk()
+def answering(open_answering: Callable[..., RequestAnswering]) -> RequestAnswering:
+    """What answers requests for the ward's job."""
+    return open_answering()

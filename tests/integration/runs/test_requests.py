@@ -30,7 +30,7 @@ from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
 from scorer.runs.check import check
 from scorer.runs.due import enqueue
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import run_job
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import carry_batch
@@ -79,10 +79,10 @@ def why(ward: Any, request: int) -> str:
     return str(ward.one("SELECT reason FROM scorer.requests WHERE request_id = %s", request))
 
 
-def drain(desk: Answers) -> int:
+def drain(answering: RequestAnswering) -> int:
     """How many requests are answered until none is left that can be."""
     total = 0
-    while answered := desk.answer_waiting():
+    while answered := answering.answer_waiting():
         total += answered
     return total
 
@@ -115,11 +115,11 @@ UNFOUNDED = """
 # One request
 
 
-def test_a_request_is_answered_with_its_score(ward: Any, desk: Answers) -> None:
+def test_a_request_is_answered_with_its_score(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1, 2)
     (request,) = ask(ward, 1)
-    assert desk.answer_waiting() == 1
-    assert desk.answer_waiting() == 0
+    assert answering.answer_waiting() == 1
+    assert answering.answer_waiting() == 0
     ((status, outcome, score_id, run_id, in_time),) = ward.rows(
         "SELECT status, outcome, score_id, run_id, finished_at >= requested_at FROM scorer.requests"
     )
@@ -142,7 +142,7 @@ def test_a_request_is_answered_with_its_score(ward: Any, desk: Answers) -> None:
     assert ward.one("SELECT sepsis_score IS NULL FROM public.visits WHERE visit_id = 2")
 
 
-def test_what_was_recorded_before_the_request_is_known(ward: Any, desk: Answers) -> None:
+def test_what_was_recorded_before_the_request_is_known(ward: Any, answering: RequestAnswering) -> None:
     """A row that is recorded in the request's own transaction counts, however late the desk's began."""
     ward.admit(1, observations=7)
     with closing(ward.connect()) as connection, connection.cursor() as cursor:
@@ -152,19 +152,19 @@ def test_what_was_recorded_before_the_request_is_known(ward: Any, desk: Answers)
         )
         cursor.execute("SELECT * FROM scorer.request_score('sepsis', '1')")
         connection.commit()
-    drain(desk)
+    drain(answering)
     assert ward.one("SELECT observations_read FROM scorer.batches") == 8
 
 
-def test_asked_again_the_score_stands_until_something_changes(ward: Any, desk: Answers) -> None:
+def test_asked_again_the_score_stands_until_something_changes(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
-    first, second = ask(ward, 1), (drain(desk), ask(ward, 1))[1]
-    drain(desk)
+    first, second = ask(ward, 1), (drain(answering), ask(ward, 1))[1]
+    drain(answering)
     assert answers(ward, *first, *second) == [DONE, ("done", "UNCHANGED")]
     assert ward.one("SELECT count(DISTINCT score_id) FROM scorer.requests") == 1
     ward.observe(1, hours_ago=0)
     third = ask(ward, 1)
-    drain(desk)
+    drain(answering)
     assert answers(ward, *third) == [DONE]
     assert ward.ledger(1) == ["SCORED", "SCORED"]
     assert not ward.rows(UNFOUNDED)
@@ -175,12 +175,12 @@ def test_asked_again_the_score_stands_until_something_changes(ward: Any, desk: A
     ]
 
 
-def test_whoever_has_no_score_is_answered_too(ward: Any, desk: Answers) -> None:
+def test_whoever_has_no_score_is_answered_too(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1, observations=2)
     ward.admit(2, admitted_at=None)
     for _ in range(2):
         requests = ask(ward, 1, 2)
-        drain(desk)
+        drain(answering)
         assert answers(ward, *requests) == [("done", "INSUFFICIENT"), ("done", "QUARANTINED")]
     assert ward.ledger(1) == ["INSUFFICIENT"]
     assert ward.ledger(2) == ["QUARANTINED"]
@@ -189,7 +189,7 @@ def test_whoever_has_no_score_is_answered_too(ward: Any, desk: Answers) -> None:
     assert not ward.rows(UNFOUNDED)
 
 
-def test_who_is_not_there_is_refused(ward: Any, desk: Answers) -> None:
+def test_who_is_not_there_is_refused(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
     strange = [
         "7",
@@ -210,23 +210,23 @@ def test_who_is_not_there_is_refused(ward: Any, desk: Answers) -> None:
         '"',
     ]
     requests = ask(ward, *strange, 1)
-    assert desk.answer_waiting() == len(requests)
+    assert answering.answer_waiting() == len(requests)
     assert answers(ward, *requests) == [("refused", None)] * len(strange) + [DONE]
     assert why(ward, requests[0]) == "there is no such visit to score at this time"
 
 
-def test_who_has_not_come_yet_is_refused(ward: Any, desk: Answers) -> None:
+def test_who_has_not_come_yet_is_refused(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1, admitted_at=ward.noon + timedelta(days=1))
     (request,) = ask(ward, 1)
-    drain(desk)
+    drain(answering)
     assert answers(ward, request) == [("refused", None)]
     assert ward.one("SELECT count(*) FROM scorer.runs") == 0
 
 
-def test_requests_of_one_entity_are_answered_by_one_score(ward: Any, desk: Answers) -> None:
+def test_requests_of_one_entity_are_answered_by_one_score(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1, 2)
     requests = ask(ward, 1, 2, 1, 1)
-    assert desk.answer_waiting() == 4
+    assert answering.answer_waiting() == 4
     assert answers(ward, *requests) == [DONE] * 4
     assert ward.ledger(1) == ["SCORED"]
     assert ward.one("SELECT count(DISTINCT score_id) FROM scorer.requests WHERE entity_id = '1'") == 1
@@ -234,7 +234,7 @@ def test_requests_of_one_entity_are_answered_by_one_score(ward: Any, desk: Answe
 
 
 def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
-    ward: Any, desk: Answers, make_database: Callable[[str], str]
+    ward: Any, answering: RequestAnswering, make_database: Callable[[str], str]
 ) -> None:
     ward.admit(*range(1, 9))
     ward.admit(9, discharged_at=ward.noon - timedelta(minutes=30))
@@ -243,7 +243,7 @@ def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
     ward._connection = None
     copy = make_database(psycopg2.extensions.parse_dsn(ward.url)["dbname"])
     ask(ward, 3, 9, 10, 1)
-    drain(desk)
+    drain(answering)
     as_of = ward.one("SELECT max(as_of) FROM scorer.scores")
     run_job(ward.job, database=Database(copy, ward.settings), as_of=as_of)
     scores = """
@@ -259,7 +259,7 @@ def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
 # Beside the schedule
 
 
-def test_a_request_overtakes_the_schedules_backlog(ward: Any, desk: Answers) -> None:
+def test_a_request_overtakes_the_schedules_backlog(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(*range(1, 7))
     ward.settings = Settings(home=ward.settings.home, batch_size=2)
     seen: list[Any] = []
@@ -268,7 +268,7 @@ def test_a_request_overtakes_the_schedules_backlog(ward: Any, desk: Answers) -> 
         if step == "commit" and not seen:
             waiting = {row[0] for row in ward.rows("SELECT entity_id FROM scorer.work")}
             (asked,) = ask(ward, max(waiting))
-            assert drain(desk) == 1
+            assert drain(answering) == 1
             seen.append((asked, ward.one("SELECT count(*) FROM scorer.work"), len(waiting)))
 
     ended = ward.run(watch=between_batches, as_of=datetime.now(UTC) - timedelta(milliseconds=50))
@@ -279,7 +279,7 @@ def test_a_request_overtakes_the_schedules_backlog(ward: Any, desk: Answers) -> 
     assert ward.rows("SELECT entity_id FROM scorer.scores GROUP BY 1 HAVING count(*) > 1") == []
 
 
-def test_an_entity_that_is_being_scored_this_moment_waits(ward: Any, desk: Answers) -> None:
+def test_an_entity_that_is_being_scored_this_moment_waits(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(*range(1, 5))
     ward.settings = Settings(home=ward.settings.home, batch_size=2)
     seen: list[Any] = []
@@ -287,40 +287,40 @@ def test_an_entity_that_is_being_scored_this_moment_waits(ward: Any, desk: Answe
     def within_a_batch(step: str) -> None:
         if step == "score" and not seen:
             requests = ask(ward, 1, 2, 3, 4)
-            assert desk.answer_waiting() == 2
-            assert desk.answer_waiting() == 0
-            assert desk.holds_back
+            assert answering.answer_waiting() == 2
+            assert answering.answer_waiting() == 0
+            assert answering.holds_back
             seen.append(requests)
 
     ward.run(watch=within_a_batch, as_of=datetime.now(UTC) - timedelta(milliseconds=50))
     (requests,) = seen
     assert sorted(answers(ward, *requests)) == [DONE, DONE, WAITING, WAITING]
-    assert drain(desk) == 2
-    assert not desk.holds_back
+    assert drain(answering) == 2
+    assert not answering.holds_back
     assert sorted(answers(ward, *requests)) == [DONE, DONE, ("done", "UNCHANGED"), ("done", "UNCHANGED")]
     assert not ward.rows(UNFOUNDED)
     assert ward.rows("SELECT entity_id FROM scorer.scores GROUP BY 1 HAVING count(*) > 1") == []
 
 
-def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Answers) -> None:
+def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, answering: RequestAnswering) -> None:
     """Else the answer would not see the work, nor its worker the answer's score."""
     ward.admit(1)
-    desk.warm()
+    answering.warm()
     ask(ward, 1)
     line = open_pipeline(ward.job, database=Database(ward.url, ward.settings))
     try:
         with line.session.transaction():
             run, eligible = enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
             assert eligible == 1
-            assert desk.answer_waiting() == 0
-            assert desk.holds_back, "to be asked again in a moment"
+            assert answering.answer_waiting() == 0
+            assert answering.holds_back, "to be asked again in a moment"
         with line.session.transaction():
             assert claim_work(line.session, ward.job, run, size=1)
-            assert desk.answer_waiting() == 0
+            assert answering.answer_waiting() == 0
         assert carry_batch(line, run) is not None
     finally:
         close_pipeline(line)
-    assert drain(desk) == 1
+    assert drain(answering) == 1
     assert ward.one("SELECT outcome FROM scorer.requests") == "UNCHANGED"
     assert ward.ledger(1) == ["SCORED"]
 
@@ -328,10 +328,10 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
 def test_a_run_waits_for_the_answers_that_cannot_see_its_work(ward: Any, session: Callable[[], Session]) -> None:
     ward.admit(1)
     ask(ward, 1)
-    answering = session()
+    beside = session()
     ended: list[Any] = []
-    with answering.transaction():
-        assert take_requests(answering, ward.job, max_requests=10).asked
+    with beside.transaction():
+        assert take_requests(beside, ward.job, max_requests=10).asked
         running = threading.Thread(target=lambda: ended.append(ward_run(ward)))
         running.start()
         eventually(
@@ -352,12 +352,12 @@ def ward_run(ward: Any) -> str:
     return run_job(ward.job, database=Database(ward.url, ward.settings)).status
 
 
-def test_a_row_that_the_hospital_holds_keeps_no_answer_back(ward: Any, desk: Answers) -> None:
+def test_a_row_that_the_hospital_holds_keeps_no_answer_back(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
     with closing(ward.connect()) as held, held.cursor() as cursor:
         cursor.execute("SELECT FROM public.visits WHERE visit_id = 1 FOR UPDATE")
         (request,) = ask(ward, 1)
-        assert drain(desk) == 1
+        assert drain(answering) == 1
         assert answers(ward, request) == [DONE]
         assert ward.rows("SELECT entity_id FROM scorer.write_backs") == [("1",)]
     ward.run(as_of=datetime.now(UTC) - timedelta(milliseconds=10))
@@ -383,7 +383,7 @@ def test_the_most_urgent_come_first_and_then_the_oldest(ward: Any, session: Call
 
 
 def test_an_entity_that_another_desk_answers_for_waits(
-    ward: Any, desk: Answers, session: Callable[[], Session]
+    ward: Any, answering: RequestAnswering, session: Callable[[], Session]
 ) -> None:
     ward.admit(1, 2)
     ask(ward, 1)
@@ -391,10 +391,10 @@ def test_an_entity_that_another_desk_answers_for_waits(
     with other.transaction():
         assert len(take_requests(other, ward.job, max_requests=10).asked) == 1
         later = ask(ward, 1, 2)
-        assert drain(desk) == 1
-        assert desk.holds_back
+        assert drain(answering) == 1
+        assert answering.holds_back
         assert answers(ward, *later) == [WAITING, DONE]
-    assert drain(desk) == 2
+    assert drain(answering) == 2
     assert ward.ledger(1) == ["SCORED"]
 
 
@@ -416,13 +416,13 @@ def fill(ward: Any, *, visits: int) -> None:
 
 
 def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
-    ward: Any, open_desk: Callable[..., Answers]
+    ward: Any, open_answering: Callable[..., RequestAnswering]
 ) -> None:
     """Runs, a desk, and new observations of whoever is asked for, all at once."""
     fill(ward, visits=20)
     ward.settings = Settings(home=ward.settings.home, batch_size=7)
-    desk = open_desk()
-    desk.warm()
+    answering = open_answering()
+    answering.warm()
     ended = threading.Event()
 
     def run() -> None:
@@ -446,10 +446,10 @@ def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
             "INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', visit_id::text FROM public.visits WHERE visit_id %% 3 = %s %% 3",
             number,
         )
-        desk.answer_waiting()
+        answering.answer_waiting()
     running.join()
     while (
-        drain(desk) or desk.holds_back
+        drain(answering) or answering.holds_back
     ):  # what a batch held a moment ago is looked at again, as the daemon's lane does
         time.sleep(0.05)
     assert ward.rows("SELECT status, count(*) FROM scorer.requests GROUP BY 1") == [("done", number * 7)]
@@ -468,9 +468,9 @@ def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
     )
 
 
-def test_two_desks_at_once_answer_each_request_once(ward: Any, open_desk: Callable[..., Answers]) -> None:
+def test_two_desks_at_once_answer_each_request_once(ward: Any, open_answering: Callable[..., RequestAnswering]) -> None:
     fill(ward, visits=20)
-    desks = [open_desk() for _ in range(2)]
+    desks = [open_answering() for _ in range(2)]
     for each in desks:
         each.warm()
     counted = [0, 0]
@@ -507,11 +507,11 @@ def test_two_desks_at_once_answer_each_request_once(ward: Any, open_desk: Callab
 # Cancelled
 
 
-def test_a_cancelled_request_is_not_answered(ward: Any, desk: Answers) -> None:
+def test_a_cancelled_request_is_not_answered(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
     (request,) = ask(ward, 1)
     assert ward.one("SELECT scorer.cancel_request(%s)", request)
-    assert drain(desk) == 0
+    assert drain(answering) == 0
     assert answers(ward, request) == [("cancelled", None)]
     assert "cancelled by" in why(ward, request)
     assert not ward.one("SELECT scorer.cancel_request(%s)", request)
@@ -520,7 +520,7 @@ def test_a_cancelled_request_is_not_answered(ward: Any, desk: Answers) -> None:
 def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, session: Callable[[], Session]) -> None:
     ward.admit(1)
     (request,) = ask(ward, 1)
-    answering = session()
+    beside = session()
     said: list[bool] = []
 
     def cancel() -> None:
@@ -528,13 +528,13 @@ def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, 
             cursor.execute("SELECT scorer.cancel_request(%s)", (request,))
             said.append(cursor.fetchone()[0])
 
-    with answering.transaction():
-        taken = take_requests(answering, ward.job, max_requests=1)
+    with beside.transaction():
+        taken = take_requests(beside, ward.job, max_requests=1)
         thread = threading.Thread(target=cancel)
         thread.start()
         eventually(lambda: ward.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
         assert not said
-        refuse_requests(answering, [each.request_id for each in taken.asked], reason="a test")
+        refuse_requests(beside, [each.request_id for each in taken.asked], reason="a test")
     thread.join()
     assert said == [False]
     assert answers(ward, request) == [("refused", None)]
@@ -544,7 +544,7 @@ def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, 
 
 
 def test_a_rule_that_stops_runs_refuses_the_requests_and_says_so(
-    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
+    ward: Any, open_answering: Callable[..., RequestAnswering], changed_job: Callable[..., Job]
 ) -> None:
     def stop(expectations: list[dict[str, Any]]) -> None:
         for each in expectations:
@@ -553,36 +553,36 @@ def test_a_rule_that_stops_runs_refuses_the_requests_and_says_so(
     strict = changed_job(suites={"features": stop})
     ward.admit(1, age_years=-4.0)
     ward.admit(2)
-    desk = open_desk(strict)
+    answering = open_answering(strict)
     requests = ask(ward, 1, 2)
-    assert desk.answer_waiting() == 2
-    assert desk.answer_waiting() == 0
+    assert answering.answer_waiting() == 2
+    assert answering.answer_waiting() == 0
     assert answers(ward, *requests) == [("refused", None)] * 2
     assert "stops the run" in why(ward, requests[1])
     assert ward.last_run() == ("failed", why(ward, requests[0]), 0, 0)
     assert ward.one("SELECT count(*) FROM scorer.validation_results WHERE batch_id IS NULL AND NOT success") > 0
     assert ward.ledger(1) == ward.ledger(2) == []
     again = ask(ward, 2)
-    assert drain(desk) == 1
+    assert drain(answering) == 1
     assert answers(ward, *again) == [DONE]
 
 
 def test_without_a_model_in_production_requests_are_refused_and_it_is_taken_up_when_there_is_one(
-    ward: Any, desk: Answers, make_model: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    ward: Any, answering: RequestAnswering, make_model: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     ward.admit(1)
     ward.execute("SELECT scorer.move_model('sepsis', model_version, 'archived', 'a test') FROM scorer.model_versions")
     (request,) = ask(ward, 1)
-    assert desk.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
     assert answers(ward, request) == [("refused", None)]
     assert why(ward, request).startswith("Job sepsis has no model in production")
     ask(ward, 1)
-    assert drain(desk) == 1
-    assert desk.answer_waiting() == 0
+    assert drain(answering) == 1
+    assert answering.answer_waiting() == 0
     assert caplog.text.count("Requests refused") == 1, "told once, and not for each"
     put_dummy(ward, make_model, version="first")
     (request,) = ask(ward, 1)
-    drain(desk)
+    drain(answering)
     assert answers(ward, request) == [DONE]
     assert ward.one("SELECT model_version FROM scorer.current_scores") == "first"
 
@@ -594,39 +594,41 @@ def put_dummy(ward: Any, make_model: Callable[..., Path], *, version: str) -> No
 
 
 def test_a_model_promoted_meanwhile_answers_the_next_request(
-    ward: Any, desk: Answers, make_model: Callable[..., Path]
+    ward: Any, answering: RequestAnswering, make_model: Callable[..., Path]
 ) -> None:
     ward.admit(1, 2)
     ask(ward, 1)
-    drain(desk)
+    drain(answering)
     put_dummy(ward, make_model, version="newer")
     ask(ward, 1, 2)
-    drain(desk)
+    drain(answering)
     assert ward.rows("SELECT model_version, score FROM scorer.current_scores") == [("newer", 0.25)] * 2
     assert ward.rows("SELECT entity_id, count(*) FROM scorer.scores GROUP BY 1 ORDER BY 1") == [("1", 2), ("2", 1)]
 
 
-def test_a_changed_job_is_taken_up_at_a_reload(ward: Any, desk: Answers, changed_job: Callable[..., Job]) -> None:
+def test_a_changed_job_is_taken_up_at_a_reload(
+    ward: Any, answering: RequestAnswering, changed_job: Callable[..., Job]
+) -> None:
     ward.admit(1)
     ask(ward, 1)
-    drain(desk)
+    drain(answering)
     banded = changed_job(("job.toml", "HIGH = 0.08, MEDIUM = 0.025", "HIGH = 0.00002, MEDIUM = 0.00001"))
-    desk.reload([banded])
+    answering.reload([banded])
     (request,) = ask(ward, 1)
-    drain(desk)
+    drain(answering)
     assert answers(ward, request) == [DONE]
     assert ward.rows("SELECT risk_band, judged_by_job FROM scorer.current_scores") == [("HIGH", banded.version)]
 
 
 def test_an_entity_that_makes_scoring_raise_fails_alone(
-    ward: Any, desk: Answers, make_model: Callable[..., Path]
+    ward: Any, answering: RequestAnswering, make_model: Callable[..., Path]
 ) -> None:
     ward.admit(1, 2, 3)
-    desk.warm()
-    desk._lines["sepsis"].model._estimator = Choosy(desk._lines["sepsis"].model._estimator)
+    answering.warm()
+    answering._pipelines["sepsis"].model._estimator = Choosy(answering._pipelines["sepsis"].model._estimator)
     ward.execute("UPDATE public.visits SET age_years = 66 WHERE visit_id = 2")
     requests = ask(ward, 1, 2, 3)
-    assert drain(desk) == 3
+    assert drain(answering) == 3
     assert answers(ward, *requests) == [DONE, ("done", "FAILED"), DONE]
     assert not ward.rows(UNFOUNDED)
 
@@ -644,15 +646,18 @@ class Choosy:
 
 
 def test_a_statement_that_fails_refuses_the_requests_and_keeps_other_jobs_from_nothing(
-    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job], caplog: pytest.LogCaptureFixture
+    ward: Any,
+    open_answering: Callable[..., RequestAnswering],
+    changed_job: Callable[..., Job],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     ward.admit(1)
     ward.execute("CREATE FUNCTION public.never(text) RETURNS text LANGUAGE sql AS $$ SELECT (1 / 0)::text $$")
     broken = changed_job(("requested.sql", "CAST(v.visit_id AS text)", "public.never(CAST(v.visit_id AS text))"))
-    desk = open_desk(ward.job, other_job(ward, broken))
+    answering = open_answering(ward.job, other_job(ward, broken))
     for _ in range(2):
         refused, done = ask(ward, 1, job="other"), ask(ward, 1)
-        assert drain(desk) == 2
+        assert drain(answering) == 2
         assert answers(ward, *refused, *done)[0] == ("refused", None)
         assert answers(ward, *done)[0][0] == "done"
         assert "SQLSTATE 22012" in why(ward, *refused)
@@ -689,38 +694,40 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.event.name for record in caplog.records if hasattr(record, "event")]
 
 
-def test_requests_wait_where_the_database_breaks_off(ward: Any, desk: Answers) -> None:
+def test_requests_wait_where_the_database_breaks_off(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
-    desk.warm()
+    answering.warm()
     (request,) = ask(ward, 1)
     ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'scorer'")
     with pytest.raises(DatabaseUnavailable):
-        desk.answer_waiting()
+        answering.answer_waiting()
     assert answers(ward, request) == [WAITING]
-    assert drain(desk) == 1
+    assert drain(answering) == 1
     assert answers(ward, request) == [DONE]
 
 
-def test_a_desk_that_stands_still_in_the_middle_lets_go(ward: Any, open_desk: Callable[..., Answers]) -> None:
+def test_a_desk_that_stands_still_in_the_middle_lets_go(
+    ward: Any, open_answering: Callable[..., RequestAnswering]
+) -> None:
     ward.admit(1)
     ward.settings = Settings(home=ward.settings.home, idle_timeout=timedelta(milliseconds=200))
-    still = open_desk()
+    still = open_answering()
     (request,) = ask(ward, 1)
     with still._session.transaction():
         assert take_requests(still._session, ward.job, max_requests=1).asked
         eventually(lambda: not ward.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"))
         still._session.close()
-    assert drain(open_desk()) == 1
+    assert drain(open_answering()) == 1
     assert answers(ward, request) == [DONE]
 
 
 def test_requests_of_a_job_that_nobody_knows_wait_for_an_hour_and_it_is_told_once(
-    ward: Any, desk: Answers, caplog: pytest.LogCaptureFixture
+    ward: Any, answering: RequestAnswering, caplog: pytest.LogCaptureFixture
 ) -> None:
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
     ward.admit(1)
     young, old, older = ask(ward, 1, 1, 1, job="other")
-    assert desk.refuse_strangers() == 0
+    assert answering.refuse_strangers() == 0
     assert "REQUESTS_STRANGE" not in told(caplog)
     for request, minutes in ((old, 59), (older, 61)):
         ward.execute(
@@ -728,15 +735,15 @@ def test_requests_of_a_job_that_nobody_knows_wait_for_an_hour_and_it_is_told_onc
             minutes,
             request,
         )
-    assert drain(desk) == 0
-    assert [desk.refuse_strangers(), desk.refuse_strangers()] == [1, 0]
+    assert drain(answering) == 0
+    assert [answering.refuse_strangers(), answering.refuse_strangers()] == [1, 0]
     assert answers(ward, young, old, older) == [WAITING, WAITING, ("refused", None)]
     assert "no daemon answers for job 'other'" in why(ward, older)
     assert told(caplog).count("REQUESTS_STRANGE") == 1
 
 
 def test_requests_that_cannot_be_taken_do_not_stand_in_the_way_of_others(
-    ward: Any, desk: Answers, session: Callable[[], Session]
+    ward: Any, answering: RequestAnswering, session: Callable[[], Session]
 ) -> None:
     """More of them than are taken at once, of an entity that another desk answers for; and the one behind them."""
     ward.admit(1, 2)
@@ -746,11 +753,11 @@ def test_requests_that_cannot_be_taken_do_not_stand_in_the_way_of_others(
         assert take_requests(other, ward.job, max_requests=1).asked
         ward.execute("INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', '1' FROM generate_series(1, 1100)")
         (behind,) = ask(ward, 2)
-        assert drain(desk) == 1
+        assert drain(answering) == 1
         assert answers(ward, behind) == [DONE]
-        assert desk.holds_back
-    assert drain(desk) == 1101
-    assert not desk.holds_back
+        assert answering.holds_back
+    assert drain(answering) == 1101
+    assert not answering.holds_back
 
 
 def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
@@ -783,9 +790,9 @@ def test_a_bug_in_one_job_keeps_no_other_from_being_answered_and_is_told_once(
     lane = RequestLoop([broken, ward.job], database=Database(ward.url, settings))
     try:
         for _ in range(3):
-            assert lane._guarded_turn() == 0.001
+            assert lane._guarded_step() == 0.001
         (request,) = ask(ward, 1)
-        lane._guarded_turn()
+        lane._guarded_step()
         assert answers(ward, request) == [DONE]
     finally:
         lane.close()
@@ -807,7 +814,7 @@ def test_a_lane_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
         eventually(lambda: answers(ward, request) == [DONE])
         ward.execute("ALTER ROLE barred NOLOGIN")
         ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'barred'")
-        eventually(lambda: lane._deaf is not None and lane.liveness.hindered is not None)
+        eventually(lambda: lane._cannot_listen is not None and lane.liveness.hindered is not None)
         assert lane._thread.is_alive()
         (request,) = ask(ward, 1)
         ward.execute("ALTER ROLE barred LOGIN")
@@ -829,16 +836,16 @@ def test_a_lock_that_somebody_keeps_is_told_once_it_has_lasted_and_once_it_is_go
     outage = Outage(patience=timedelta(milliseconds=1))
     lane = RequestLoop([ward.job], database=Database(ward.url, settings), outage=outage)
     try:
-        lane._guarded_turn()
+        lane._guarded_step()
         ask(ward, 1)
         with closing(ward.connect()) as holder, holder.cursor() as cursor:
             cursor.execute("LOCK TABLE scorer.requests IN ACCESS EXCLUSIVE MODE")
             for _ in range(5):
-                lane._guarded_turn()
+                lane._guarded_step()
         assert "lock" in str(lane.liveness.hindered)
         assert told(caplog).count("WORK_BLOCKED") == 1
         assert "WORK_FLOWS_AGAIN" not in told(caplog)
-        lane._guarded_turn()
+        lane._guarded_step()
         assert lane.liveness.hindered is None
     finally:
         lane.close()
@@ -853,8 +860,8 @@ def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
         other = replace(ward.settings, lock_timeout=timedelta(seconds=7))
         lane.reload([ward.job], settings=other)
         lane.step()
-        with lane._answers._session.transaction():
-            said = lane._answers._session.execute("SHOW lock_timeout", {}).scalar_one()
+        with lane._answering._session.transaction():
+            said = lane._answering._session.execute("SHOW lock_timeout", {}).scalar_one()
         assert (said, lane.settings) == ("7s", other)
     finally:
         lane.close()
@@ -863,10 +870,10 @@ def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
 def test_a_heart_takes_up_other_settings_and_is_well_again_after_what_it_lacked(ward: Any) -> None:
     heart = HeartbeatLoop(database=Database(ward.url, replace(ward.settings, worker_role="nobody_at_all")))
     try:
-        heart._guarded_turn()
+        heart._guarded_step()
         assert "nobody_at_all" in str(heart.liveness.hindered)
         heart.reload(settings=ward.settings)
-        heart._guarded_turn()
+        heart._guarded_step()
         assert heart.liveness.hindered is None
     finally:
         heart.end()
@@ -890,13 +897,13 @@ def test_what_is_asked_for_has_its_measure(ward: Any) -> None:
 
 
 def test_jobs_are_answered_in_turn(
-    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
+    ward: Any, open_answering: Callable[..., RequestAnswering], changed_job: Callable[..., Job]
 ) -> None:
     """A second job, here the same under another name, whose model is missing, keeps the first from nothing."""
     ward.admit(1)
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
-    desk = open_desk(ward.job, replace(ward.job, name="other"))
+    answering = open_answering(ward.job, replace(ward.job, name="other"))
     refused, done = ask(ward, 1, job="other"), ask(ward, 1)
-    assert desk.answer_waiting() == 1
-    assert desk.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
     assert answers(ward, *refused, *done) == [("refused", None), DONE]
