@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,37 @@ class Hospital:
         """(status, error, eligible, scored) of the newest run."""
         (row,) = self.rows("SELECT status, error, eligible, scored FROM reporting.runs ORDER BY run_id DESC LIMIT 1")
         return row
+
+    def ask(self, *entities: object, job: str = "sepsis", priority: int = 0) -> list[int]:
+        """Request scores; the keys of the requests, one for each entity, in order."""
+        return [
+            self.one(
+                "INSERT INTO scorer.requests (job, entity_id, priority) VALUES (%s, %s, %s) RETURNING request_id",
+                job,
+                str(entity),
+                priority,
+            )
+            for entity in entities
+        ]
+
+    def answers(self, *requests: int) -> list[tuple[Any, ...]]:
+        """(status, outcome) of each request, in order."""
+        found = {
+            request_id: (status, outcome)
+            for request_id, status, outcome in self.rows("SELECT request_id, status, outcome FROM reporting.requests")
+        }
+        return [found[each] for each in requests]
+
+    def under_another_name(self, job: Job) -> Job:
+        """The same job, called "other", with the same model in production."""
+        other = replace(job, name="other")
+        (shipped,) = (shipped_root() / "models" / job.name).glob("*/manifest.json")
+        folder = self.settings.home_dir / "models" / "other" / shipped.parent.name
+        shutil.copytree(shipped.parent, folder)
+        manifest = json.loads(shipped.read_text(encoding="utf-8")) | {"job": "other"}
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        self.put_into_production(other, folder)
+        return other
 
     def put_into_production(self, job: Job, model: Path) -> None:
         """Register the model in a folder, and have it in production, past all that the registry asks for (see test_registry.py)."""

@@ -21,7 +21,6 @@ from scorer.database.session import Session
 from scorer.database.store.chores import begin_chore, end_chore
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.log import events
-from scorer.runs.check import check
 
 FIRST = datetime(2025, 6, 1, 3, 17, tzinfo=UTC)  # a tick of the nightly schedule
 A_DAY = timedelta(days=1)
@@ -307,13 +306,6 @@ def test_a_reload_changes_the_schedule(hospital: Any, loop: Any, clock: Clock) -
     clock.now = FIRST.replace(hour=12, minute=0)
     made.step()
     assert done == ["sepsis"]
-
-
-def test_a_schedule_that_cannot_be_read_is_found_by_check(hospital: Any) -> None:
-    results = check(database=Database(hospital.url, replace(hospital.settings, nightly="at night")))
-    broken = [each for each in results if not each.holds]
-    assert [each.name for each in broken] == ["nightly"]
-    assert 'nightly: "at night" is not cron\'s five fields' in broken[0].found
 
 
 def test_the_worker_does_the_bookkeeping_and_no_more(hospital: Any) -> None:

@@ -8,6 +8,7 @@ import time
 from scorer.config import Settings
 from scorer.daemon.loop import Loop
 from scorer.database.connection import Database
+from scorer.jobs.job import Job
 
 
 class Patient(Loop):
@@ -38,3 +39,25 @@ def test_a_loop_that_waits_is_not_taken_for_one_that_hangs() -> None:
     finally:
         loop.stop()
         assert loop.join(10)
+
+
+def test_a_reload_is_taken_up_at_the_next_step_and_opens_sessions_for_other_settings_alone(sepsis: Job) -> None:
+    done: list[str] = []
+
+    class Noting(Patient):
+        def close(self) -> None:
+            done.append("close")
+
+        def _open(self) -> None:
+            done.append(f"open with {self.settings.workers}")
+
+    loop = Noting()
+    assert not loop._take_up_reload()
+    loop.reload([sepsis], settings=Settings())
+    assert loop.jobs == ()
+    assert loop._take_up_reload()
+    assert (loop.jobs, done) == ((sepsis,), [])
+    loop.reload([], settings=Settings(workers=3))
+    assert loop._take_up_reload()
+    assert (loop.jobs, done) == ((), ["close", "open with 3"])
+    assert not loop._take_up_reload()
