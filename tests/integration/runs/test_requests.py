@@ -657,8 +657,9 @@ def test_one_that_stands_still_in_the_middle_lets_go(
     ward: Any, open_answering: Callable[..., RequestAnswering]
 ) -> None:
     ward.admit(1)
-    ward.settings = Settings(home=ward.settings.home, idle_timeout=timedelta(milliseconds=200))
+    usual, ward.settings = ward.settings, replace(ward.settings, idle_timeout=timedelta(milliseconds=200))
     still = open_answering()
+    ward.settings = usual
     (request,) = ward.ask(1)
     with still._session.transaction():
         assert take_requests(still._session, ward.job, max_requests=1).asked
