@@ -1,4 +1,4 @@
-"""The daemon: runs every job on its schedule, answers requests, does the nightly chores, and notifies systemd.
+"""The daemon: jobs on their schedules, requests, nightly chores, and what systemd is notified of.
 
 The main thread does no work of its own and never waits for the database: it takes signals, feeds the watchdog as long as every loop
 shows life, and starts and stops the loops. APScheduler is the metronome: it wakes a job's loop at each tick, and the loop finds out for
@@ -93,9 +93,9 @@ class Daemon:
             self._look()
 
     def _serve_health(self) -> None:
-        """Serve health and metrics where the settings say so; where the address is taken, scoring goes on without.
+        """Serve health and metrics where the settings say so.
 
-        Raises UserError where it is no address.
+        Where the address is taken, scoring goes on without. Raises UserError where it is no address.
         """
         if self._database.settings.health_address is not None:
             address = Address.of(self._database.settings.health_address)
@@ -105,7 +105,7 @@ class Daemon:
                 say(_log, events.HEALTH_FAILED, error=str(error))
 
     def _awaited(self) -> Any:
-        """Wait until the next look. Returns the signal that came meanwhile, if one did. Log a wait that was far too long."""
+        """Wait until the next look; log where that took far too long. Returns the signal that came, if any."""
         began = time.monotonic()
         taken = signal.sigtimedwait(SIGNALS, self._interval())
         seconds = time.monotonic() - began
@@ -187,7 +187,7 @@ class Daemon:
     # Becoming ready, and changing
 
     def _take_on(self, found: Readiness) -> None:
-        """Act on what a check found: start the loops of the jobs that are sound, and be ready once everything holds."""
+        """Act on what a check found: start the loops of sound jobs, and be ready once everything holds."""
         ready = self._why_not is None
         if found.of_reload and found.broken is not None:
             say(_log, events.RELOAD_REFUSED, reason=found.broken)
@@ -241,7 +241,7 @@ class Daemon:
         self._metronome.add_job(loop.wake, _Ticks(loop.job.schedule), id=loop.job.name, replace_existing=True)
 
     def _stop(self) -> int:
-        """End every loop after its batch; where that takes too long, the server rolls it back. Returns the exit code."""
+        """End each loop after its batch, or, after `stop_grace`, in the middle of it. Returns the exit code."""
         say(_log, events.DAEMON_STOPPING)
         self._manager.stopping()
         self._metronome.shutdown(wait=False)
@@ -259,7 +259,7 @@ class Daemon:
 
 
 def _is_same(reason: str, before: str | None) -> bool:
-    """Whether that was logged already: what is said of a database that is not there may differ from try to try."""
+    """Whether that was logged already; a database that is not there may give another text at each try."""
     database = "database: "
     return reason == before or (reason.startswith(database) and before is not None and before.startswith(database))
 

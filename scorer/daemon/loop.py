@@ -1,4 +1,4 @@
-"""What all loops of the daemon share: a thread that takes a step whenever it is woken or some time has passed."""
+"""What the daemon's loops share: each is a thread that takes steps, when woken or after some time."""
 
 from __future__ import annotations
 
@@ -108,11 +108,17 @@ class Loop:
         return not self._thread.is_alive()
 
     def step(self) -> float:
-        """Do what is to be done now. Returns the seconds until the next step, unless the loop is woken before."""
+        """Do what is to be done now. Returns the seconds until the next step, unless the loop is woken before.
+
+        Raises NotImplementedError in this class: each loop has its own.
+        """
         raise NotImplementedError
 
     def close(self) -> None:
-        """End the loop's sessions; the next step opens new ones."""
+        """End the loop's sessions; the next step opens new ones.
+
+        Raises NotImplementedError in this class: each loop has its own.
+        """
         raise NotImplementedError
 
     def end(self) -> None:
@@ -123,7 +129,10 @@ class Loop:
         """Make the loop's sessions, by the settings as they are now."""
 
     def _take_up_reload(self) -> bool:
-        """Take up what `reload` has changed: jobs, and where the settings are others, new sessions. Returns whether it was called."""
+        """Take up what `reload` has brought: the jobs, and new sessions where the settings have changed.
+
+        Returns whether there was a reload since the last step.
+        """
         reloaded, self._reloaded = self._reloaded, None
         if reloaded is None:
             return False

@@ -39,7 +39,10 @@ class Outage:
         return self._began_at is not None
 
     def blocks(self, loop: str, error: DatabaseUnavailable) -> bool:
-        """Note that the database keeps a loop from its work. Returns whether it answers, but in vain for longer than the patience."""
+        """Note that the database keeps a loop from its work.
+
+        Returns whether it answers, and has let the loop do nothing for longer than the patience.
+        """
         if error.answers:
             return self._answers_in_vain(loop, error)
         if not self._was_there:
@@ -79,7 +82,10 @@ class Outage:
             say(_log, events.DATABASE_BACK, seconds=round(seconds))
 
     def forget(self, loop: str) -> float | None:
-        """Note that a loop is kept from nothing any more. Returns how many seconds the outage lasted, where this ends it."""
+        """Note that a loop is kept from nothing any more.
+
+        Returns how many seconds the outage lasted; None where this does not end one.
+        """
         with self._lock:
             self._tried_since.pop(loop, None)
             since = self._blocked.pop(loop, None)

@@ -1,4 +1,4 @@
-"""A loop that checks whether the daemon may work: before it claims anything, and before it takes on a reload."""
+"""A loop that checks what must hold before the daemon claims anything, or takes on a reload."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IDLE = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a check found: the jobs that are sound by these settings, and the first thing that does not hold."""
+    """What a check found: the jobs that are sound by these settings, and what does not hold first."""
 
     settings: Settings
     jobs: tuple[Job, ...]

@@ -19,7 +19,7 @@ _SOON, _LATER = 0.05, 0.2  # seconds until it looks again, at first and at the m
 
 
 class RequestLoop(Loop):
-    """Answers requests as they come: woken by notifications, and by a look every so often for what none announced."""
+    """Answers requests as they come: notifications wake it, and now and then it looks without one."""
 
     def __init__(self, jobs: Iterable[Job], *, database: Database, outage: Outage | None = None) -> None:
         super().__init__("requests", database=database, jobs=jobs, outage=outage)
@@ -64,7 +64,7 @@ class RequestLoop(Loop):
         self._answering.refuse_strangers()
 
     def _until_next(self) -> float:
-        """Seconds until the next step: soon, and then less so, where requests wait that could not be taken this moment."""
+        """Seconds until the next step: few, and then more, while requests wait that could not be taken."""
         if not self._answering.holds_back:
             self._soon = _SOON
             return self.settings.poll.total_seconds()

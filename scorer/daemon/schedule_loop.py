@@ -54,7 +54,7 @@ class ScheduleLoop(Loop):
         self._session.close()
 
     def adopt_job(self, job: Job, *, settings: Settings) -> None:
-        """Keep this job's schedule, by these settings, from now on; ticks that it would have had before are none."""
+        """Keep the job's schedule, by these settings, from now on; it has no ticks before now."""
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
         self.adopt(settings)
@@ -62,7 +62,7 @@ class ScheduleLoop(Loop):
         self.wake()
 
     def step(self) -> float:
-        """Settle the ticks that are due by the database's clock. Returns the seconds until the next tick, or the next look."""
+        """Settle the ticks that are due by the database's clock. Returns the seconds until the next step."""
         try:
             self._settle()
         except DatabaseUnavailable as error:
@@ -124,7 +124,7 @@ class ScheduleLoop(Loop):
         return False
 
     def _help(self) -> None:
-        """Go on with the runs that have lost their process, and share the work of those that other daemons carry."""
+        """Go on with runs that have lost their process, and share the work of those that others carry."""
         try:
             share_runs(self.job, database=self.database, hooks=Hooks(watch=self.liveness.beat, stopping=self.stopping))
         except (DatabaseUnavailable, Stopping):
@@ -210,7 +210,7 @@ class ScheduleLoop(Loop):
             )
 
     def _pass_over(self, due: list[datetime], *, reason: str) -> None:
-        """Record ticks as missed, without a log entry: what keeps the job from running was logged when it began."""
+        """Record ticks as missed; what keeps the job from running was logged when that began."""
         if due:
             with self._session.transaction():
                 miss_ticks(

@@ -1,4 +1,4 @@
-"""Notifies systemd as sd_notify(3) does: a datagram of lines to $NOTIFY_SOCKET. Without a socket, nothing is sent."""
+"""Notifies systemd, as sd_notify(3) does: a datagram of lines to $NOTIFY_SOCKET, where there is one."""
 
 from __future__ import annotations
 

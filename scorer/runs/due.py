@@ -43,7 +43,10 @@ _A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Which entities a run looks at: all where it is a `sweep`, else those that due.sql finds, and `entity_ids` (an array as text)."""
+    """Which entities a run looks at: all of them, where it is a `sweep`.
+
+    Otherwise those that due.sql finds, and those of `entity_ids`, an array as PostgreSQL writes it.
+    """
 
     sweep: bool
     entity_ids: str = "{}"
@@ -55,7 +58,10 @@ EVERYONE = Look(sweep=True)
 def look_of(
     session: Session, job: Job, run: Run, *, model_versions: tuple[str, ...], nightly: Schedule | None = None
 ) -> Look:
-    """What a run that has just begun looks at: everyone, where there is no schedule of nights or none has swept since the last night."""
+    """Which entities a run that has just begun looks at.
+
+    All, where none has looked at all since the last night, the job's due.sql makes no difference, or there is no schedule of nights.
+    """
     if nightly is None or not names_parameter(job.statements["due"], "sweep"):
         return EVERYONE
     if not find_recent_sweep(
@@ -83,7 +89,7 @@ def enqueue(
     nightly: Schedule | None = None,
     kept: bool = True,
 ) -> tuple[Run, int]:
-    """Begin a run in the open transaction, and enqueue what is due. Returns the run and how many entities are due in it.
+    """Begin a run in the open transaction, and enqueue what is due. Returns the run, and how many are due.
 
     Where it will not be `kept`, nothing is written that another run could have to wait for. Raises UserError where a time lies in the
     future, or the job's statements cannot read what was known at another time.

@@ -30,9 +30,9 @@ _LISTEN_SECONDS = 0.2
 
 
 def drain(worker: Worker, run: Run) -> None:
-    """Carry batches of `run` until none is left to claim; as many workers do so as `worker` and the settings ask for.
+    """Carry batches of `run` until none is left to claim, by as many workers as `worker` asks for.
 
-    What a worker that dies leaves behind is carried by this one.
+    What a worker that dies leaves behind is carried by `worker`.
     """
     total = worker.with_retries(lambda: _count_waiting(worker, run), run=run)
     report = _progress_of(worker, run, total=total)
@@ -77,9 +77,10 @@ def _drain_alone(worker: Worker, run: Run, *, report: Callable[[], None], first:
 
 
 def _may_read_ahead(worker: Worker) -> bool:
-    """Whether a second thread may carry batches: not where limits for other users of the database are set, nor beside a standby.
+    """Whether a second thread may carry batches.
 
-    Nor where batches are so small that the suite judges them together with those before: each is to see all of these.
+    Not where limits for the database's other users are set, nor beside a standby, nor where batches are so small that the suite
+    validates them together with those before: each is to see all of these.
     """
     pipeline = worker.pipeline
     return pipeline.batch_size >= pipeline.suites.pool_rows and not (
@@ -88,7 +89,10 @@ def _may_read_ahead(worker: Worker) -> bool:
 
 
 def _drain_reading_ahead(worker: Worker, run: Run, *, report: Callable[[], None]) -> None:
-    """Carry batches in two threads until none is left: while the database is busy with one batch, this process is with the other."""
+    """Carry batches in two threads until none is left.
+
+    The database is as busy with a batch as this process is: with two in hand, neither waits for the other.
+    """
     with WorkerThreads(1, _drain_in_thread, worker.pipeline, run, worker.database) as second:
         # Half a batch first: out of step, one reads while the other scores and writes.
         half = max(-(-worker.pipeline.batch_size // 2), worker.pipeline.suites.pool_rows)
@@ -117,7 +121,7 @@ def _drain_with_others(worker: Worker, run: Run, *, total: int, report: Callable
 
 
 def _drain_with_cluster(worker: Worker, run: Run, *, count: int, report: Callable[[], None]) -> None:
-    """Carry the run's batches while workers of a cluster carry theirs; nothing waits for a cluster that is busy or gone."""
+    """Carry batches beside a cluster's workers; nothing waits for a cluster that is busy or gone."""
     task = worker.with_retries(lambda: remote_task_of(worker.pipeline.job, worker.pipeline.session), run=run)
     with with_remote_workers(_drain_away, task, run, count=count, settings=worker.database.settings):
         _drain_alone(worker, run, report=report)
@@ -131,7 +135,7 @@ def _listen(
     report: Callable[[], None],
     seconds: float = _LISTEN_SECONDS,
 ) -> None:
-    """Pass on the steps of `workers`, for so long; where one was lost, or the database failed under one, dismiss them all."""
+    """Pass on the steps of `workers` for so long; dismiss all where one, or its database, is lost."""
     until = time.monotonic() + seconds
     try:
         while workers.working:
@@ -155,26 +159,26 @@ def _drain_in_process(
     run: Run,
     database: Database,
     level: int,
-    tell: Callable[[str], None],
+    show: Callable[[str], None],
     stopping: Callable[[], bool],
     /,
 ) -> None:
     """Carry batches in a process of its own, until none is left or it is to stop."""
     configure(level=level, log_format=database.settings.log_format)  # a new process has no log of its own
-    _drain_further(open_pipeline(job, database=database), run, database, Hooks(watch=tell, stopping=stopping))
+    _drain_further(open_pipeline(job, database=database), run, database, Hooks(watch=show, stopping=stopping))
 
 
 def _drain_in_thread(
     pipeline: Pipeline,
     run: Run,
     database: Database,
-    tell: Callable[[str], None],
+    show: Callable[[str], None],
     stopping: Callable[[], bool],
     /,
 ) -> None:
     """Carry batches in a thread, by sessions of its own, until none is left or it is to stop."""
     own = with_own_sessions(pipeline, database=database)
-    _drain_further(own, run, database, Hooks(watch=tell, stopping=stopping))
+    _drain_further(own, run, database, Hooks(watch=show, stopping=stopping))
 
 
 def _drain_further(pipeline: Pipeline, run: Run, database: Database, hooks: Hooks) -> None:

@@ -1,4 +1,4 @@
-"""Scores on demand: waiting requests of one job are answered together, in one transaction with their scores.
+"""Scores on demand: waiting requests of a job are answered in one transaction with their scores.
 
     take -> find -> hold -> score -> record -> acknowledge -> write back          (one micro-batch, one transaction, one run)
 
@@ -86,24 +86,24 @@ class RequestAnswering:
         self._source.close()
 
     def reload(self, jobs: Iterable[Job]) -> None:
-        """Know `jobs` from now on; the pipeline of a job that has changed is opened anew when it is next needed."""
+        """Know `jobs` from now on; the pipeline of a changed job is opened anew when it is next needed."""
         self._jobs = {job.name: job for job in jobs}
         kept = {name: pipeline for name, pipeline in self._pipelines.items() if self._jobs.get(name) == pipeline.job}
         self._pipelines = kept
 
     def warm(self) -> None:
-        """Open every job's pipeline, with the model now in production, so that no request waits for that; for a call now and then.
+        """Open every job's pipeline, with the model now in production, so that no request waits for that.
 
         Raises UserError where a pipeline cannot be opened, once the others are; bugs are logged.
         """
         self._for_each_job(self._refresh)
 
     def answer_waiting(self) -> int:
-        """Answer or refuse waiting requests of one job, in one transaction. Returns how many; 0 where none can be answered now.
+        """Answer or refuse waiting requests of one job, in one transaction. Returns how many.
 
-        Then `holds_back` says whether any waits that could not be taken this moment, and is to be looked at again soon. Where a job
-        cannot answer, its requests are refused with the reason, which is logged once, as a bug is. Raises DatabaseUnavailable where the
-        database fails: the requests still wait.
+        Where none can be answered now it returns 0, and `holds_back` says whether any waits that could not be taken this moment, and is
+        to be looked at again soon. Where a job cannot answer, its requests are refused with the reason, which is logged once, as a bug
+        is. Raises DatabaseUnavailable where the database fails: the requests still wait.
         """
         if time.monotonic() - self._held_at > _PASSED_OVER:
             self._forget_held()
@@ -116,7 +116,7 @@ class RequestAnswering:
         return 0
 
     def refuse_strangers(self) -> int:
-        """Refuse requests of jobs that no daemon has known for an hour. Returns how many; for a call now and then.
+        """Refuse requests of jobs that no daemon has known for an hour. Returns how many.
 
         That such requests wait is logged once, after some minutes.
         """
@@ -131,9 +131,10 @@ class RequestAnswering:
         return len(refused)
 
     def ask_for_arrivals(self) -> int:
-        """Make a request for each entity with enough new observations (see a job's new_observations.sql). Returns how many.
+        """Make a request for each entity with enough new observations. Returns how many.
 
-        Raises UserError where that cannot be done for a job, once it is done for the others; bugs are logged.
+        How many are enough is said in a job's new_observations.sql. Raises UserError where that cannot be done for a job, once it is done
+        for the others; bugs are logged.
         """
         asked: list[int] = []
 
@@ -185,7 +186,7 @@ class RequestAnswering:
             raise
 
     def _asked_jobs(self) -> list[Job]:
-        """The jobs of which requests wait; where there is one job alone, with its pipeline open, that one in any case."""
+        """The jobs of which requests wait; a job that is the only one, and open, in any case."""
         if len(self._jobs) == 1 and self._pipelines:
             return list(self._jobs.values())
         with self._session.transaction():
@@ -201,7 +202,10 @@ class RequestAnswering:
                 return answered
 
     def _answer(self, job: Job) -> int:
-        """Answer or refuse requests of a job; where the first try raises, once more with a new pipeline. Returns how many."""
+        """Answer or refuse requests of a job; a first try that raises is repeated with a new pipeline.
+
+        Returns how many were answered or refused.
+        """
         raised: Exception | None = None
         taken: list[Asked] = []
         for _ in range(_TRIES):
@@ -224,7 +228,7 @@ class RequestAnswering:
         return self._give_up(job, taken, raised) if raised is not None else 0
 
     def _answer_together(self, pipeline: Pipeline, taken: list[Asked]) -> int | None:
-        """Answer requests in one transaction. Returns how many; None where the pipeline's model is no longer in production.
+        """Answer requests in one transaction. Returns how many; None where another model is in production.
 
         The requests that were taken are added to `taken`, so that the caller can refuse them if this raises.
         """
@@ -345,7 +349,7 @@ def _found_something(results: Iterable[RuleResult]) -> tuple[RuleResult, ...]:
 
 
 def statuses_of(items: Sequence[WorkItem], result: BatchResult) -> dict[str, Status]:
-    """The status of each of `items`, by entity: that of its new outcome, or, where nothing was to be written, of the one that stands."""
+    """The status of each of `items`, by entity: of its new outcome, or else of the one that stands."""
     new = {outcome.entity_id: outcome.status for outcome in result.new_outcomes}
     return {item.entity_id: new.get(item.entity_id) or _standing_status(item) for item in items}
 

@@ -1,4 +1,4 @@
-"""A run: what is due is enqueued, carried by its workers, and accounted for; a balanced run has succeeded.
+"""A run: what is due is enqueued, carried by workers, and accounted for.
 
 A run whose process died keeps its row and its work. The next run of the job finds it, by the advisory lock that no session holds any more,
 and goes on with it: nothing is left to clean up by hand.
@@ -82,9 +82,9 @@ def run_job(
     trigger: Trigger = Trigger.MANUAL,
     hooks: Hooks = NO_HOOKS,
 ) -> Ended:
-    """Run `job` once, as of a time (now, where none is given), by what was recorded up to then, or up to `as_known_at`.
+    """Run `job` once, as of a time (now, where none is given). Returns how it ended.
 
-    Raises UserError where it stops; its row says why.
+    It knows what was recorded up to that time, or up to `as_known_at`. Raises UserError where it stops; its row says why.
     """
     began = time.monotonic()
     pipeline = open_pipeline(job, database=database)
@@ -109,10 +109,10 @@ def run_tick(
     as_of: datetime | None = None,
     hooks: Hooks = NO_HOOKS,
 ) -> Ended | None:
-    """Run `job` as its schedule wants, once among all daemons; `tick` is recorded with the run's beginning.
+    """Run `job` for its schedule, once among all daemons; `tick` is recorded as the run begins.
 
-    None where another process has the job in hand (some of its batches have been carried here, then) or has settled the tick.
-    Raises UserError where it stops, and Stopping where it is asked to.
+    Returns how it ended; None where another process has settled the tick, or has a run of the job in hand, of which this one has then
+    carried some batches. Raises UserError where the run stops, and Stopping where it is asked to.
     """
     began = time.monotonic()
     pipeline = open_pipeline(job, database=database)
@@ -132,7 +132,7 @@ def run_tick(
 
 
 def share_runs(job: Job, *, database: Database, hooks: Hooks = NO_HOOKS) -> None:
-    """Go on with the job's runs that have lost their process, and carry batches of the scheduled runs of others."""
+    """Go on with runs of the job whose process died, and carry batches of others' scheduled runs."""
     worker = Worker(open_pipeline(job, database=database), database=database, hooks=hooks)
     try:
         _finish_what_others_left(worker)
@@ -150,7 +150,10 @@ def dry_run(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Ended:
-    """Score what `run_job` would, in one transaction that is rolled back: it writes nothing that a run could wait for."""
+    """Score what `run_job` would, in one transaction that is rolled back. Returns how it ended.
+
+    It writes nothing that a run could have to wait for.
+    """
     began = time.monotonic()
     pipeline = open_pipeline(job, database=database)
     try:
@@ -227,7 +230,7 @@ def _carry_to_its_end(worker: Worker, run: Run, *, began: float) -> Ended:
 
 
 def _carry(worker: Worker, run: Run) -> Counts:
-    """Drain the run's work and mark it succeeded, or failed with the reason, which is raised. Returns its counts."""
+    """Carry the run to its end: succeeded, or failed with the reason, which is raised. Returns its counts."""
     try:
         drain(worker, run)
         counts = worker.with_retries(lambda: _finish(worker, run), run=run)
@@ -242,7 +245,10 @@ def _carry(worker: Worker, run: Run) -> Counts:
 
 
 def _finish(worker: Worker, run: Run) -> Counts:
-    """Wait for what other workers still hold, mark the run succeeded, and write back what was locked before. Returns its counts."""
+    """Wait for what other workers hold, mark the run succeeded, and write back what was locked before.
+
+    Returns the run's counts. Raises UserError where another process has ended the run.
+    """
     session = worker.pipeline.session
     while True:
         with session.transaction():
@@ -267,7 +273,7 @@ def _finish(worker: Worker, run: Run) -> Counts:
 
 
 def _give_up(worker: Worker, run: Run, error: Exception) -> None:
-    """Write into the run's row why it failed; where the database is gone too, the next run goes on with it."""
+    """Record why the run failed; where the database is gone too, the next run goes on with it."""
     if isinstance(error, DatabaseUnavailable) and not error.answers:
         say(_log, events.RUN_LEFT, run_id=run.run_id, job=run.job)
         return
@@ -288,11 +294,14 @@ def _give_up(worker: Worker, run: Run, error: Exception) -> None:
 
 
 def _release(worker: Worker, run: Run) -> None:
-    """Let go of the run, once all can see how it ended: a process that holds a run which still seems to be running goes on with it."""
+    """Let go of the run, once its end is committed.
+
+    Before that, the next process to hold it would take it for one that was left, and go on with it.
+    """
     with worker.pipeline.session.transaction():
         release_run(worker.pipeline.session, run.run_id)
 
 
 def _write_back(session: Session, job: Job) -> int:
-    """Write what the hospital's table lacks, and take recalled scores out of it. Returns how many rows were passed over as locked."""
+    """Write and take out what the hospital's table still needs. Returns how many rows were locked."""
     return write_back(session, job) + take_back(session, job)

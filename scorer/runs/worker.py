@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 _POLL_SECONDS = 0.2
 _COLLECTED_AFTER = (100_000, 20, 20)
-_PROMOTIONS = 5  # within one batch: more are somebody's mistake
+_PROMOTIONS = 5  # within one batch: more are a mistake
 OPENING = threading.Lock()  # Great Expectations' parts, and a model that is loaded, are not for two threads at once
 
 
@@ -102,7 +102,10 @@ class Worker:
                     pass
 
     def with_retries(self, action: Callable[[], _Result], *, run: Run | None = None) -> _Result:
-        """Do `action`; where the database fails, do it again after a wait, in new sessions that hold `run`. Returns its result."""
+        """Do `action`; where the database fails, wait and do it again, in new sessions. Returns its result.
+
+        The new session takes the lock of `run`, which the old one lost. Raises DatabaseUnavailable after the last try.
+        """
         for wait in self.database.settings.retry_waits:
             try:
                 return action()
@@ -148,7 +151,7 @@ class Worker:
         )
 
     def _follow(self, run: Run) -> None:
-        """Before a run's first batch, have the standby, where one is read, catch up with the primary as it is now."""
+        """Before a run's first batch, have the standby, if any, catch up with the primary as it is now."""
         if self.pipeline.source.has_standby and self._followed != run.run_id:
             with self.pipeline.session.transaction():
                 position = mark_position(self.pipeline.session)
