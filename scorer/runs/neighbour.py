@@ -41,7 +41,7 @@ class Excess:
 class Pace:
     """How far a worker has given way: how often its batches were halved, and how it waits.
 
-    `waits` is the number of its waits since the last batch, `waited` their sum in seconds.
+    `waits` is the number of its waits since the last batch, counted to 10; `waited`, their sum in seconds.
     """
 
     halvings: int = 0

@@ -213,7 +213,7 @@ def test_a_changed_schedule_holds_from_then_on(hospital: Any, clock: Clock, loop
     ]
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The events that on-call would see, since they were last asked for."""
     events = [
         record.event.name for record in caplog.records if hasattr(record, "event") and record.levelno > logging.INFO
@@ -233,7 +233,7 @@ def test_a_job_whose_runs_keep_failing_is_left_alone_and_tried_again(
     first = hospital.noon + timedelta(minutes=5)
     for clock.now in (first, first + HOUR):
         loop.step()
-    assert told(caplog) == ["RUN_FAILED", "RUN_FAILED", "BREAKER_OPENED"]
+    assert logged(caplog) == ["RUN_FAILED", "RUN_FAILED", "BREAKER_OPENED"]
     for hours in (2, 3):
         clock.now = first + hours * HOUR
         loop.step()
@@ -245,7 +245,7 @@ def test_a_job_whose_runs_keep_failing_is_left_alone_and_tried_again(
     loop.step()
     clock.now = first + 5 * HOUR
     loop.step()
-    assert told(caplog) == []
+    assert logged(caplog) == []
     assert [status for _, status in runs(hospital)] == ["failed"] * 3
 
     hospital.execute("DELETE FROM public.patient_observations WHERE observation_id = %s", impossible)

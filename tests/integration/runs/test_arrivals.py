@@ -1,4 +1,4 @@
-"""New observations ask for scores, where a site has installed the trigger; and it never troubles whoever inserts them."""
+"""New observations ask for scores, where a site has installed the trigger, which never hinders those who insert them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_rows_of_no_visit_and_of_one_that_is_not_there_do_no_harm(stream: Any, a
     assert stream.one("SELECT count(*) FROM scorer.arrivals") == 0
 
 
-def test_what_nobody_asked_for_in_time_is_forgotten(stream: Any, answering: RequestAnswering) -> None:
+def test_what_was_not_asked_for_in_time_is_forgotten(stream: Any, answering: RequestAnswering) -> None:
     arrive(stream, 1, rows=2)
     stream.execute("UPDATE scorer.arrivals SET arrived_at = arrived_at - INTERVAL '7 hours'")
     arrive(stream, 2, rows=2)
@@ -98,7 +98,7 @@ def test_what_nobody_asked_for_in_time_is_forgotten(stream: Any, answering: Requ
     assert arrivals(stream) == [("2", 2)]
 
 
-def test_nobody_is_woken_for_nothing(stream: Any, answering: RequestAnswering) -> None:
+def test_no_loop_is_woken_for_nothing(stream: Any, answering: RequestAnswering) -> None:
     with closing(stream.connect()) as listening, listening.cursor() as cursor:
         cursor.execute("LISTEN scorer_requests; LISTEN scorer_answers")
         listening.commit()
@@ -117,7 +117,7 @@ def test_nobody_is_woken_for_nothing(stream: Any, answering: RequestAnswering) -
         assert [each.channel for each in listening.notifies] == ["scorer_requests", "scorer_answers"]
 
 
-def test_two_desks_at_once_ask_once(stream: Any, open_answering: Callable[..., RequestAnswering]) -> None:
+def test_two_processes_at_once_ask_once(stream: Any, open_answering: Callable[..., RequestAnswering]) -> None:
     for visit in (1, 2, 3):
         arrive(stream, visit, rows=5)
     desks = [open_answering() for _ in range(2)]
@@ -140,7 +140,7 @@ def test_two_desks_at_once_ask_once(stream: Any, open_answering: Callable[..., R
 # Whoever inserts
 
 
-def test_whoever_may_only_insert_observations_needs_no_more(stream: Any) -> None:
+def test_a_role_that_may_only_insert_observations_needs_no_more(stream: Any) -> None:
     stream.execute("CREATE ROLE stream_clinician NOLOGIN")
     try:
         stream.execute("GRANT INSERT ON public.patient_observations TO stream_clinician")
@@ -187,7 +187,7 @@ def test_no_lock_of_ours_keeps_an_observation_waiting(stream: Any) -> None:
     assert stream.one("SHOW lock_timeout") == "0", "the session's own is as it was"
 
 
-def test_sessions_that_insert_do_not_wait_for_each_other_nor_for_the_desk(
+def test_sessions_that_insert_do_not_wait_for_each_other_nor_for_the_answers(
     stream: Any, answering: RequestAnswering
 ) -> None:
     with closing(stream.connect()) as first, first.cursor() as cursor:

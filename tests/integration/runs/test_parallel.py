@@ -71,8 +71,8 @@ def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> No
     ended: list[Any] = []
 
     def hang() -> None:
-        told = {"as_of": hospital.noon, "limit": 8, "workers": 2, "hooks": Hooks(watch=steps.append)}
-        ended.append(run_job(gated_job, database=Database(hospital.url, hospital.settings), **told))
+        database, hooks = Database(hospital.url, hospital.settings), Hooks(watch=steps.append)
+        ended.append(run_job(gated_job, database=database, as_of=hospital.noon, limit=8, workers=2, hooks=hooks))
 
     with closed_gate(hospital) as open_gate:
         slow = threading.Thread(target=hang)
@@ -99,11 +99,11 @@ def test_one_worker_reads_a_batch_while_it_has_another_in_hand(hospital: Any, ga
     hospital.admit(*range(1, 13))
     hospital.settings = replace(hospital.settings, batch_size=2, lock_timeout=timedelta(minutes=1))
     steps: list[str] = []
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     ended: list[Any] = []
 
     def run() -> None:
-        hooks = Hooks(watch=steps.append, progress=lambda *done: told.append(done))
+        hooks = Hooks(watch=steps.append, progress=lambda *done: progress.append(done))
         database = Database(hospital.url, hospital.settings)
         ended.append(run_job(gated_job, database=database, as_of=hospital.noon, hooks=hooks))
 
@@ -118,8 +118,8 @@ def test_one_worker_reads_a_batch_while_it_has_another_in_hand(hospital: Any, ga
             runner.join()
     assert ended[0].counts.scored == 12
     assert steps.count("commit") >= 6
-    assert told == sorted(told)
-    assert told[-1] == (12, 12)
+    assert progress == sorted(progress)
+    assert progress[-1] == (12, 12)
     assert hospital.one("SELECT count(DISTINCT worker) FROM scorer.batches") == 1
 
 

@@ -342,9 +342,9 @@ def test_the_most_urgent_come_first_and_then_the_oldest(ward: Any, session: Call
     first, second = ward.ask(1, 2)
     (urgent,) = ward.ask(3, priority=5)
     ward.ask(4, priority=-1)
-    store = session()
-    with store.transaction():
-        taken = take_requests(store, ward.job, max_requests=2)
+    asking = session()
+    with asking.transaction():
+        taken = take_requests(asking, ward.job, max_requests=2)
         assert [each.request_id for each in taken.asked] == [first, urgent]
         other = session()
         with other.transaction():
@@ -551,7 +551,7 @@ def test_without_a_model_in_production_requests_are_refused_and_it_is_taken_up_w
     ward.ask(1)
     assert drain(answering) == 1
     assert answering.answer_waiting() == 0
-    assert caplog.text.count("Requests refused") == 1, "told once, and not for each"
+    assert caplog.text.count("Requests refused") == 1, "logged once, and not for each"
     put_dummy(ward, make_model, version="first")
     (request,) = ward.ask(1)
     drain(answering)
