@@ -112,6 +112,7 @@ def run(settings: Settings, /, job: str, **given: Any) -> None:
     database = database_of(settings)
     # Imported only now: they take seconds, and what is wrong with the arguments is said before.
     from scorer.runs.run import dry_run, run_job
+    from scorer.runs.worker import Hooks
 
     workers = options.workers
     if options.backend == "dask":
@@ -138,7 +139,7 @@ def run(settings: Settings, /, job: str, **given: Any) -> None:
                 as_known_at=options.as_known_at,
                 limit=options.limit,
                 workers=workers or 1,
-                progress=progress,
+                hooks=Hooks(progress=progress),
             )
     if options.as_json:
         print_json(ended.as_json())
@@ -162,6 +163,7 @@ def demo(settings: Settings, *, visits: int) -> None:
     from scorer.jobs.job import load_job
     from scorer.registry import registration
     from scorer.runs.run import run_job
+    from scorer.runs.worker import Hooks
 
     if settings.database_url is None:
         embedded_server(settings).start()
@@ -179,7 +181,7 @@ def demo(settings: Settings, *, visits: int) -> None:
     else:
         click.echo("The sample cohort is there already; only what is new is scored.")
     with progress_bar(f"Scoring {JOB}") as progress:
-        ended = run_job(job, database=database, progress=progress)
+        ended = run_job(job, database=database, hooks=Hooks(progress=progress))
     print_run(ended.as_json())
     _print_outcomes(database, JOB)
     _print_where_to_look(settings)

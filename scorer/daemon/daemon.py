@@ -1,4 +1,4 @@
-"""The daemon: runs every job on its schedule, answers requests, and tells systemd how it is.
+"""The daemon: jobs on their schedules, requests, nightly chores, and what systemd is notified of.
 
 The main thread does no work of its own and never waits for the database: it takes signals, feeds the watchdog as long as every loop
 shows life, and starts and stops the loops. APScheduler is the metronome: it wakes a job's loop at each tick, and the loop finds out for
@@ -43,24 +43,24 @@ from scorer.registry.model import keep_to_one_thread
 
 _log = logging.getLogger(__name__)
 _LOOK = timedelta(seconds=1)
-_STARTING = timedelta(minutes=1)  # asked of systemd at each look, while something must still be mended
+_STARTING = timedelta(minutes=1)  # asked of systemd at each look, while something must still be corrected
 _PATIENCE = timedelta(seconds=3)  # that a scrape of the metrics has with the database
 _A_JUMP = timedelta(minutes=1)
 _STILL = timedelta(seconds=5)  # for a wait of a second
 
 
 class Daemon:
-    """All that the main thread does; `run` ends when a signal asks it to."""
+    """All that the main thread does, until a signal asks it to end."""
 
     def __init__(self, *, database: Database, reload_settings: Callable[[], Settings]) -> None:
         self._database = database
-        self._gate = ReadinessLoop(database=database, reload_settings=reload_settings)
+        self._readiness = ReadinessLoop(database=database, reload_settings=reload_settings)
         self._manager = ServiceManager(os.environ)
         self._outage = Outage()
-        self._heart = HeartbeatLoop(database=database, outage=self._outage)
+        self._heartbeat = HeartbeatLoop(database=database, outage=self._outage)
         self._health = Health(ReadOnlySession(database.as_worker(), patience=_PATIENCE), state=self)
         self._requests: RequestLoop | None = None
-        self._nights: NightlyLoop | None = None
+        self._nightly: NightlyLoop | None = None
         self._loops: dict[str, ScheduleLoop] = {}
         self._metronome = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -70,17 +70,17 @@ class Daemon:
         self._clocks = time.time() - time.monotonic()
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT; the exit code. SIGHUP reads settings, jobs and models anew.
+        """Run until SIGTERM or SIGINT. Returns the exit code. SIGHUP reads settings, jobs and models anew.
 
-        These must be blocked in every thread that there is: whoever imports the numerical libraries starts some.
+        These must be blocked in every thread that there is: importing the numerical libraries starts some.
         """
         faulthandler.enable()  # where the watchdog ends us, the journal says which thread hung
         report_thread_bugs()
         keep_to_one_thread()
         say(_log, events.DAEMON_STARTED, version=__version__)
         self._serve_health()
-        self._heart.start()
-        self._gate.start()
+        self._heartbeat.start()
+        self._readiness.start()
         self._metronome.start()
         while True:
             taken = self._awaited()
@@ -89,11 +89,14 @@ class Daemon:
             if taken is not None:
                 if self._why_not is None:
                     self._manager.reloading()
-                self._gate.ask()
+                self._readiness.check_reload()
             self._look()
 
     def _serve_health(self) -> None:
-        """Serve it where it is asked for; where another daemon has the address, scoring goes on without. UserError where it is none."""
+        """Serve health and metrics where the settings say so.
+
+        Where the address is taken, scoring goes on without. Raises UserError where it is no address.
+        """
         if self._database.settings.health_address is not None:
             address = Address.of(self._database.settings.health_address)
             try:
@@ -102,7 +105,7 @@ class Daemon:
                 say(_log, events.HEALTH_FAILED, error=str(error))
 
     def _awaited(self) -> Any:
-        """The signal that came within the time between two looks, if one did; tell where it was far longer than that."""
+        """Wait until the next look; log where that took far too long. Returns the signal that came, if any."""
         began = time.monotonic()
         taken = signal.sigtimedwait(SIGNALS, self._interval())
         seconds = time.monotonic() - began
@@ -111,41 +114,41 @@ class Daemon:
         return taken
 
     def live(self) -> bool:
-        """Whether every loop shows life."""
+        """Whether every loop shows signs of life."""
         return not any(self._hangs(loop) for loop in self._all_loops())
 
     def ready(self) -> str | None:
-        """Why it claims nothing; None where it does."""
+        """Why it is not ready to work; None where it is."""
         if self._why_not is not None:
             return self._why_not
         if not self.live():
             return "a part of the service hangs"
         if self._outage.lasts:
             return "the database cannot be worked with"
-        if self._heart.liveness.hindered is not None:
-            return self._heart.liveness.hindered
-        # One job that cannot run does not keep the others from it: reporting.health tells each job's own.
+        if self._heartbeat.liveness.hindered is not None:
+            return self._heartbeat.liveness.hindered
+        # One job that cannot run does not make the daemon unready: reporting.health shows each job by itself.
         hindered = [loop.liveness.hindered for loop in self._loops.values()]
         return hindered[0] if hindered and all(hindered) else None
 
     def schedules(self) -> dict[str, Schedule]:
-        """By job, when it is due."""
+        """The schedule of each job, by its name."""
         return {name: loop.job.schedule for name, loop in list(self._loops.items())}
 
     def _interval(self) -> float:
-        """Seconds between two looks: three of them, at least, while the watchdog waits once."""
+        """Seconds between two looks: at least three looks within one period of the watchdog."""
         watchdog = self._manager.watchdog
         return min(_LOOK, _LOOK if watchdog is None else watchdog / 3).total_seconds()
 
     def _all_loops(self) -> list[Loop]:
-        of_all = [loop for loop in (self._requests, self._nights) if loop is not None]
-        return [self._heart, self._gate, *self._loops.values(), *of_all]
+        of_all = [loop for loop in (self._requests, self._nightly) if loop is not None]
+        return [self._heartbeat, self._readiness, *self._loops.values(), *of_all]
 
     def _look(self) -> None:
-        """See to what has changed since the last look, and feed the watchdog if all is alive."""
+        """Act on what has changed since the last look, and feed the watchdog if all loops live."""
         self._say_jumps()
-        if (verdict := self._gate.take()) is not None:
-            self._take_on(verdict)
+        if (found := self._readiness.take()) is not None:
+            self._take_on(found)
         hanging = [loop.liveness for loop in self._all_loops() if self._hangs(loop)]
         if not hanging:
             self._manager.alive()
@@ -155,23 +158,23 @@ class Daemon:
             seconds = round(time.monotonic() - hanging[0].beat_at)
             say(_log, events.WATCHDOG_STARVED, part=hanging[0].name, seconds=seconds)
         self._starved = bool(hanging)
-        self._heart.tell(ready=self.ready() is None, detail=self._told())
-        self._manager.status(self._told())
+        self._heartbeat.show(ready=self.ready() is None, detail=self._status())
+        self._manager.status(self._status())
 
     def _hangs(self, loop: Loop) -> bool:
         silent = time.monotonic() - loop.liveness.beat_at
         return not loop.lives or silent > self._database.settings.run_limit.total_seconds()
 
     def _say_jumps(self) -> None:
-        """Tell where this machine's clock has moved against the steady one; nothing depends on it."""
+        """Log where this machine's clock has moved against the steady one; nothing depends on it."""
         clocks = time.time() - time.monotonic()
         if abs(clocks - self._clocks) > _A_JUMP.total_seconds():
             say(_log, events.CLOCK_JUMPED, of="this machine", seconds=round(clocks - self._clocks))
             for loop in self._loops.values():
-                self._beat_time(loop)
+                self._set_metronome(loop)
         self._clocks = clocks
 
-    def _told(self) -> str:
+    def _status(self) -> str:
         """What `systemctl status` shows."""
         if (why := self.ready()) is not None:
             return f"Not ready: {why}"
@@ -179,27 +182,27 @@ class Daemon:
         parts = [f"next {name} {tick:%Y-%m-%d %H:%M} UTC" for tick, name in sorted(ticks)[:1]]
         busy = [loop.liveness for loop in self._loops.values() if loop.liveness.doing]
         parts += [f"{each.name}: {each.doing}" for each in busy[:1]]
-        return "; ".join([*parts, *filter(None, [self._heart.summary])]) or "Ready"
+        return "; ".join([*parts, *filter(None, [self._heartbeat.summary])]) or "Ready"
 
     # Becoming ready, and changing
 
-    def _take_on(self, verdict: Readiness) -> None:
-        """Act on what the gate found: start the loops of the jobs that are sound, and be ready once everything holds."""
+    def _take_on(self, found: Readiness) -> None:
+        """Act on what a check found: start the loops of sound jobs, and be ready once everything holds."""
         ready = self._why_not is None
-        if verdict.of_reload and verdict.broken is not None:
-            say(_log, events.RELOAD_REFUSED, reason=verdict.broken)
-        elif verdict.broken is not None:
-            self._keep(verdict.jobs, others=True)
-            self._not_ready(verdict.broken)
+        if found.of_reload and found.broken is not None:
+            say(_log, events.RELOAD_REFUSED, reason=found.broken)
+        elif found.broken is not None:
+            self._keep(found.jobs, others=True)
+            self._not_ready(found.broken)
         else:
-            self._database, self._why_not = replace(self._database, settings=verdict.settings), None
-            self._keep(verdict.jobs, others=False)
+            self._database, self._why_not = replace(self._database, settings=found.settings), None
+            self._keep(found.jobs, others=False)
             if ready:
-                say(_log, events.DAEMON_RELOADED, jobs=len(verdict.jobs))
+                say(_log, events.DAEMON_RELOADED, jobs=len(found.jobs))
             else:
-                say(_log, events.DAEMON_READY, jobs=len(verdict.jobs))
+                say(_log, events.DAEMON_READY, jobs=len(found.jobs))
         if self._why_not is None:
-            self._manager.ready(self._told())
+            self._manager.ready(self._status())
 
     def _not_ready(self, reason: str) -> None:
         if not _is_same(reason, self._why_not):
@@ -207,39 +210,38 @@ class Daemon:
         self._why_not = reason
 
     def _keep(self, jobs: Sequence[Job], *, others: bool) -> None:
-        """Have a loop for each of `jobs`; those of others go on as they are, or end."""
+        """Have a loop for each of `jobs`; the loops of `others` go on as they are, or end."""
         names = {job.name for job in jobs}
         for name in set() if others else set(self._loops) - names:
             self._metronome.remove_job(name)
             self._loops.pop(name).stop()
         for job in jobs:
             if job.name in self._loops:
-                self._loops[job.name].reload(job, settings=self._database.settings)
+                self._loops[job.name].adopt_job(job, settings=self._database.settings)
             else:
                 self._loops[job.name] = ScheduleLoop(job, database=self._database, outage=self._outage)
                 self._loops[job.name].start()
-            self._beat_time(self._loops[job.name])
-        self._heart.reload(settings=self._database.settings)
+            self._set_metronome(self._loops[job.name])
+        self._heartbeat.reload(settings=self._database.settings)
         if not self._loops:
             return
         known = [loop.job for loop in self._loops.values()]
-        if self._requests is None:
+        if self._requests is None or self._nightly is None:
             self._requests = RequestLoop(known, database=self._database, outage=self._outage)
+            self._nightly = NightlyLoop(known, database=self._database, outage=self._outage)
             self._requests.start()
-        else:
-            self._requests.reload(known, settings=self._database.settings)
-        if self._nights is None:
-            self._nights = NightlyLoop(known, database=self._database, outage=self._outage)
-            self._nights.start()
-        else:
-            self._nights.reload(known, settings=self._database.settings)
+            self._nightly.start()
+            return
+        for each in (self._requests, self._nightly):
+            each.reload(known, settings=self._database.settings)
+            each.wake()
 
-    def _beat_time(self, loop: ScheduleLoop) -> None:
+    def _set_metronome(self, loop: ScheduleLoop) -> None:
         """Have the metronome wake a loop at each tick of its schedule."""
         self._metronome.add_job(loop.wake, _Ticks(loop.job.schedule), id=loop.job.name, replace_existing=True)
 
     def _stop(self) -> int:
-        """End every loop after its batch, or, where that takes too long, by letting the server roll it back; the exit code."""
+        """End each loop after its batch, or, after `stop_grace`, in the middle of it. Returns the exit code."""
         say(_log, events.DAEMON_STOPPING)
         self._manager.stopping()
         self._metronome.shutdown(wait=False)
@@ -257,7 +259,7 @@ class Daemon:
 
 
 def _is_same(reason: str, before: str | None) -> bool:
-    """Whether that was told already: what a database that is not there says at each try may differ."""
+    """Whether that was logged already; a database that is not there may give another text at each try."""
     database = "database: "
     return reason == before or (reason.startswith(database) and before is not None and before.startswith(database))
 
@@ -269,5 +271,5 @@ class _Ticks(BaseTrigger):  # type: ignore[misc]
         self._schedule = schedule
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """The tick after the last one, or after now."""
+        """Return the tick after the last one, or after now."""
         return self._schedule.next_tick(after=max(filter(None, (previous_fire_time, now))))

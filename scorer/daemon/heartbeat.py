@@ -1,4 +1,4 @@
-"""A loop that writes down that the daemon lives."""
+"""A loop that records every few seconds that the daemon lives."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from scorer.config import Settings
-from scorer.daemon.loop import Loop, daemon_name
+from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.session import Session
+from scorer.database.session import Session, process_name
 from scorer.database.store.status import JobHealth, list_health
 from scorer.database.store.ticks import record_heartbeat, remove_daemon
 from scorer.errors import UserError
@@ -27,11 +26,10 @@ _A_JUMP = timedelta(minutes=1)
 
 
 class HeartbeatLoop(Loop):
-    """Writes down every few seconds that this daemon lives, and so finds out when the database goes."""
+    """Records every few seconds that this daemon lives, and so finds out when the database goes."""
 
     def __init__(self, *, database: Database, outage: Outage | None = None) -> None:
         super().__init__("heart", database=database, outage=outage)
-        self._changed = database.settings
         self._open()
         self._ready, self._detail = False, "starting"
         self.summary = ""
@@ -42,12 +40,8 @@ class HeartbeatLoop(Loop):
         self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
         self._readonly = ReadOnlySession(target, patience=_BEAT)
 
-    def reload(self, *, settings: Settings) -> None:
-        """Keep to these settings from the next beat on."""
-        self._changed = settings
-
-    def tell(self, *, ready: bool, detail: str) -> None:
-        """Write this down at the next beat."""
+    def show(self, *, ready: bool, detail: str) -> None:
+        """Record this at the next beat."""
         self._ready, self._detail = ready, detail
 
     def close(self) -> None:
@@ -56,27 +50,24 @@ class HeartbeatLoop(Loop):
         self._readonly.close()
 
     def end(self) -> None:
-        """Take this daemon's row away, if it can be done."""
+        """Remove this daemon's row, if that can be done, and end the sessions."""
         with suppress(UserError), self._session.transaction():
-            remove_daemon(self._session, daemon_name())
+            remove_daemon(self._session, process_name())
         self.close()
 
     def step(self) -> float:
-        """One beat."""
-        if self._changed != self.settings:
-            self.close()
-            self.adopt(self._changed)
-            self._open()
+        """Record one beat. Returns the seconds until the next."""
+        self._take_up_reload()
         jobs = list_health(self._readonly)  # first: it alone waits no longer than its patience for an answer
         self.summary = _summary(jobs)
         self._say_jumps(jobs)
         with self._session.transaction():
-            record_heartbeat(self._session, daemon_name(), ready=self._ready, detail=self._detail)
-        self._told(None)
+            record_heartbeat(self._session, process_name(), ready=self._ready, detail=self._detail)
+        self._report(None)
         return _BEAT.total_seconds()
 
     def _say_jumps(self, jobs: Iterable[JobHealth]) -> None:
-        """Tell where the database's clock has moved against the steady one."""
+        """Log where the database's clock has moved against the steady one."""
         for job in jobs:
             clocks = job.read_at.timestamp() - time.monotonic()
             if self._clocks is not None and abs(clocks - self._clocks) > _A_JUMP.total_seconds():

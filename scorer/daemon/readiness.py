@@ -1,4 +1,4 @@
-"""A loop that looks whether all holds that must hold, before the daemon claims anything, and before it takes on what was changed."""
+"""A loop that checks what must hold before the daemon claims anything, or takes on a reload."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from scorer.log.logger import say
 from scorer.runs.check import check
 
 _log = logging.getLogger(__name__)
-_LONGEST_PAUSE = 60.0  # seconds between two looks while something does not hold
+_LONGEST_PAUSE = 60.0  # seconds between two checks while something does not hold
 _IDLE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What was found: the jobs that are sound by these settings, and the first thing that does not hold, if there is one."""
+    """What a check found: the jobs that are sound by these settings, and what does not hold first."""
 
     settings: Settings
     jobs: tuple[Job, ...]
@@ -32,7 +32,7 @@ class Readiness:
 
 
 class ReadinessLoop(Loop):
-    """Looks when the daemon starts, again and again until everything holds, and whenever a reload is asked for."""
+    """Checks when the daemon starts, again and again until everything holds, and at each reload."""
 
     def __init__(self, *, database: Database, reload_settings: Callable[[], Settings]) -> None:
         super().__init__("gate", database=database)
@@ -40,47 +40,47 @@ class ReadinessLoop(Loop):
         self._reload = False
         self._passed = False
         self._pause = database.settings.poll.total_seconds()
-        self._verdicts: queue.SimpleQueue[Readiness] = queue.SimpleQueue()
+        self._found: queue.SimpleQueue[Readiness] = queue.SimpleQueue()
 
     def close(self) -> None:
-        """Nothing is left open between two looks."""
+        """Nothing is open between two checks."""
 
-    def ask(self) -> None:
-        """Read settings and jobs anew, and look whether they hold."""
+    def check_reload(self) -> None:
+        """Read settings and jobs anew, and check whether they hold."""
         self._reload = True
         self.wake()
 
     def take(self) -> Readiness | None:
-        """What was found since the last call, if anything."""
+        """Return what was found since the last call; None where nothing was."""
         try:
-            return self._verdicts.get_nowait()
+            return self._found.get_nowait()
         except queue.Empty:
             return None
 
     def step(self) -> float:
-        """One look, if there is a reason for one; seconds until the next."""
+        """Check, where there is a reason to. Returns the seconds until the next step."""
         of_reload, self._reload = self._reload, False
         if self._passed and not of_reload:
             return _IDLE
-        verdict = self._looked(of_reload=of_reload)
-        if verdict.broken is None:
+        found = self._checked(of_reload=of_reload)
+        if found.broken is None:
             self._passed = True
-            self.adopt(verdict.settings)
-        self._verdicts.put(verdict)
+            self.adopt(found.settings)
+        self._found.put(found)
         if self._passed:
             return _IDLE
         pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         return pause
 
-    def _looked(self, *, of_reload: bool) -> Readiness:
+    def _checked(self, *, of_reload: bool) -> Readiness:
         settings = self.settings
         try:
             if of_reload:
                 settings = self._changed_settings()
-            lines = list(check(database=replace(self.database, settings=settings)))
-            sound = [line.name.removeprefix("job ") for line in lines if line.holds and line.name.startswith("job ")]
+            results = list(check(database=replace(self.database, settings=settings)))
+            sound = [each.name.removeprefix("job ") for each in results if each.holds and each.name.startswith("job ")]
             jobs = tuple(load_job(name, jobs_dir=settings.jobs_dir) for name in sound)
-            broken = next((f"{line.name}: {line.found}" for line in lines if not line.holds), None)
+            broken = next((f"{each.name}: {each.found}" for each in results if not each.holds), None)
         except UserError as error:
             return Readiness(settings=settings, jobs=(), broken=str(error), of_reload=of_reload)
         except Exception as error:  # noqa: BLE001 - what is broken must not end the service that stands
@@ -89,6 +89,7 @@ class ReadinessLoop(Loop):
         return Readiness(settings=settings, jobs=jobs, broken=broken, of_reload=of_reload)
 
     def _changed_settings(self) -> Settings:
+        """The settings as they stand now. Raises UserError where one has changed that needs a restart."""
         settings = self._reload_settings()
         for name in ("database_url", "home", "read_url", "health_address", "worker_role", "log_format"):
             if getattr(settings, name) != getattr(self.settings, name):

@@ -1,7 +1,7 @@
 """A loop that keeps one job's schedule.
 
 It asks the database what its clock says and which ticks are settled, so that it does not matter which of several daemons wakes first, nor
-what this machine's clock says. It holds nothing between turns: a daemon that dies leaves nothing but a run, for the next turn of any
+what this machine's clock says. It holds nothing between steps: a daemon that dies leaves nothing but a run, for the next step of any
 daemon to go on with.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from scorer.config import Settings
-from scorer.daemon.loop import Loop, daemon_name
+from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
-from scorer.database.session import Session
+from scorer.database.session import Session, process_name
 from scorer.database.store.runs import hold_run, is_waiting, list_unfinished_runs, release_run
 from scorer.database.store.ticks import Breaker, count_failure, last_tick, miss_ticks, read_breaker, read_clock
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
@@ -23,6 +23,7 @@ from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.run import run_tick, share_runs
+from scorer.runs.worker import Hooks
 from scorer.types.enums import Trigger
 from scorer.types.values import Tick
 
@@ -41,20 +42,19 @@ class ScheduleLoop(Loop):
         super().__init__(job.name, database=database, outage=outage)
         self.job = job
         self.next_tick: datetime | None = None
-        self._url = database.url
         self._clock = clock
         self._session = Session(database.as_worker())
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
-        self._try_now = False  # whoever reloads has mended something, perhaps
+        self._try_now = False  # after a reload, which may be because something was corrected
 
     def close(self) -> None:
         """End the loop's session."""
         self._session.close()
 
-    def reload(self, job: Job, *, settings: Settings) -> None:
-        """Keep this schedule, by these settings, from the next turn on; ticks that would have been before are none."""
+    def adopt_job(self, job: Job, *, settings: Settings) -> None:
+        """Keep the job's schedule, by these settings, from now on; it has no ticks before now."""
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
         self.adopt(settings)
@@ -62,7 +62,7 @@ class ScheduleLoop(Loop):
         self.wake()
 
     def step(self) -> float:
-        """Settle the ticks that are due by the database's clock; seconds until the next one, or the next look."""
+        """Settle the ticks that are due by the database's clock. Returns the seconds until the next step."""
         try:
             self._settle()
         except DatabaseUnavailable as error:
@@ -77,7 +77,7 @@ class ScheduleLoop(Loop):
         return min(self.settings.poll.total_seconds(), (self.next_tick - now).total_seconds())
 
     def _settle(self) -> None:
-        """Do what the ticks that are due, the job's breaker, and runs that others left or share, ask for."""
+        """Do what the due ticks, the job's breaker, and runs that were left or can be shared, ask for."""
         now, due, breaker = self._look()
         opened = breaker is not None and breaker.opened_at is not None
         if breaker is not None and breaker.is_open(now) and not self._try_now:
@@ -89,7 +89,7 @@ class ScheduleLoop(Loop):
             if self._is_left():
                 self._help()
             if breaker is None:
-                self._told(None)
+                self._report(None)
             self._hindrance = "the service stood still"
 
     def _now(self) -> datetime:
@@ -99,7 +99,7 @@ class ScheduleLoop(Loop):
             return read_clock(self._session)
 
     def _look(self) -> tuple[datetime, list[datetime], Breaker | None]:
-        """Now, the ticks that are due and not settled, and the job's breaker."""
+        """Return the time, the ticks that are due and not settled, and the job's breaker."""
         now = self._now()
         with self._session.transaction():
             last, kept = last_tick(self._session, self.job.name)
@@ -124,9 +124,9 @@ class ScheduleLoop(Loop):
         return False
 
     def _help(self) -> None:
-        """Go on with the runs that have lost their process, and share the work of those that others carry."""
+        """Go on with runs that have lost their process, and share the work of those that others carry."""
         try:
-            share_runs(self.job, database=self.database, watch=self.liveness.beat, stopping=self.stopping)
+            share_runs(self.job, database=self.database, hooks=Hooks(watch=self.liveness.beat, stopping=self.stopping))
         except (DatabaseUnavailable, Stopping):
             raise
         except DatabaseBusy:
@@ -135,7 +135,7 @@ class ScheduleLoop(Loop):
             self._fail(error, begun=True)
 
     def _fire(self, now: datetime, due: list[datetime], *, half_open: bool) -> None:
-        """Run the job once for all that is due; where it fails, count that."""
+        """Run the job once for all ticks that are due; where it fails, count that."""
         tick = self._tick(now, due) if due else None
         begun = False
 
@@ -153,9 +153,7 @@ class ScheduleLoop(Loop):
                 tick=tick,
                 trigger=Trigger.SCHEDULE if tick and (tick.outcome, tick.missed) == ("ran", ()) else Trigger.CATCH_UP,
                 as_of=None if self._clock is None else now,
-                watch=watch,
-                stopping=self.stopping,
-                quiet=half_open,
+                hooks=Hooks(watch=watch, stopping=self.stopping, quiet=half_open),
             )
         except (DatabaseUnavailable, Stopping):
             raise
@@ -165,7 +163,7 @@ class ScheduleLoop(Loop):
             self._fail(error, begun=begun)
             return
         if ended is not None:
-            self._told(None)
+            self._report(None)
         self._say_settled(tick, now=now, ran=ended is not None)
 
     def _tick(self, now: datetime, due: list[datetime]) -> Tick:
@@ -179,7 +177,7 @@ class ScheduleLoop(Loop):
             schedule=str(self.job.schedule),
             missed=tuple(missed),
             missed_reason=self._why(missed[-1]) if missed else "",
-            recorded_by=daemon_name(),
+            recorded_by=process_name(),
         )
 
     def _why(self, tick: datetime) -> str:
@@ -212,7 +210,7 @@ class ScheduleLoop(Loop):
             )
 
     def _pass_over(self, due: list[datetime], *, reason: str) -> None:
-        """Record ticks as missed, without a word: what keeps the job from running was told when it began."""
+        """Record ticks as missed; what keeps the job from running was logged when that began."""
         if due:
             with self._session.transaction():
                 miss_ticks(
@@ -221,11 +219,14 @@ class ScheduleLoop(Loop):
                     due,
                     reason=reason,
                     schedule=str(self.job.schedule),
-                    recorded_by=daemon_name(),
+                    recorded_by=process_name(),
                 )
 
     def _fail(self, error: Exception, *, begun: bool) -> None:
-        """Count the failure of a run; where none could begin here, raise it: another daemon may be able to, so the ticks stay open."""
+        """Count the failure of a run.
+
+        Where no run could begin here, raise it instead: another daemon may be able to begin one, so the ticks stay open.
+        """
         reason = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
         if not begun:
             self._hindrance = reason
@@ -236,7 +237,7 @@ class ScheduleLoop(Loop):
             raise error
 
     def _count_failure(self, reason: str) -> None:
-        """Count one more failure in a row, and say so where that opens the breaker."""
+        """Count one more failure in a row; where that opens the breaker, log it."""
         now = self._now()
         with self._session.transaction():
             before = read_breaker(self._session, self.job.name)

@@ -1,4 +1,4 @@
-"""What systemd is told: sd_notify(3), a datagram of lines to $NOTIFY_SOCKET. Where nobody listens, nothing is said."""
+"""Notifies systemd, as sd_notify(3) does: a datagram of lines to $NOTIFY_SOCKET, where there is one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 
-# What the daemon waits for. Blocked before any thread is started: a thread that does not block one would be ended by it, and all of us.
+# What the daemon waits for. Blocked before any thread is started: in a thread that does not block one, it would end the process.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _MICROSECONDS = 1_000_000
 
@@ -27,39 +27,39 @@ class ServiceManager:
 
     @property
     def watchdog(self) -> timedelta | None:
-        """How long systemd waits for a sign of life; None where it does not."""
+        """How long systemd waits for a sign of life; None where it waits for none."""
         return self._watchdog
 
     def ready(self, status: str) -> None:
-        """Started, or done with a reload."""
+        """Notify that the service has started, or is done with a reload."""
         self._status = status
-        self._owes_ready = not self._tell("READY=1", f"STATUS={status}")
+        self._owes_ready = not self._send("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """What is going on, for `systemctl status`; said only where it is new."""
-        if status != self._status and self._tell(f"STATUS={status}"):
+        """Show what is going on in `systemctl status`; sent only where it is new."""
+        if status != self._status and self._send(f"STATUS={status}"):
             self._status = status
 
     def alive(self) -> None:
         """Feed the watchdog."""
         if self._owes_ready:
             self.ready(self._status)
-        self._tell("WATCHDOG=1")
+        self._send("WATCHDOG=1")
 
     def still_starting(self, span: timedelta) -> None:
-        """Ask for `span` more until READY: what is waited for is not ours to mend."""
-        self._tell(f"EXTEND_TIMEOUT_USEC={int(span.total_seconds() * _MICROSECONDS)}")
+        """Ask for `span` more until READY: what is waited for cannot be corrected here."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(span.total_seconds() * _MICROSECONDS)}")
 
     def reloading(self) -> None:
-        """A reload begins; `ready` ends it."""
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        """Notify that a reload begins; `ready` ends it."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
-        """The end begins."""
-        self._tell("STOPPING=1", "STATUS=Stopping")
+        """Notify that the service ends."""
+        self._send("STOPPING=1", "STATUS=Stopping")
 
-    def _tell(self, *lines: str) -> bool:
-        """Whether it was said, to whoever listens; never waits for a service manager that does not read."""
+    def _send(self, *lines: str) -> bool:
+        """Send it, without waiting for a service manager that does not read. Returns whether it was sent."""
         if not self._address:
             return True
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
@@ -68,7 +68,7 @@ class ServiceManager:
                 text = "\n".join(line.replace("\n", " ") for line in lines)
                 sender.sendall(text.encode(), socket.MSG_DONTWAIT)
             except OSError:
-                # systemd is busy, or being restarted itself; a watchdog that goes unfed is its to judge.
+                # systemd is busy, or being restarted itself; what an unfed watchdog means is its decision.
                 return False
         return True
 

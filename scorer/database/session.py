@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,6 +20,11 @@ from scorer.database.statements import statement
 from scorer.errors import UserError
 
 _COPY_BYTES = 1 << 20  # handed to the server at once
+
+
+def process_name() -> str:
+    """This process as our rows name it: its host and its number there."""
+    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def engine(target: Target) -> sa.Engine:

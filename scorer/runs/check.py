@@ -1,4 +1,4 @@
-"""Everything that must hold before scoring may start, a line each; `scorer check` and the daemon's start are this code."""
+"""What must hold before scoring may start; `scorer check` and the daemon's start are this code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scorer.types.enums import Trigger
 
 _OLDEST_SERVER = 14
 _TICKS_SHOWN = 3
-_SAMPLE = 20  # entities that are read of each job
+_SAMPLE = 20  # entities that are read for each job
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +40,27 @@ class CheckResult:
 
 
 def check(*, database: Database) -> Iterator[CheckResult]:
-    """Each thing that must hold, in order; the rest is left out once the database cannot be worked with."""
+    """Check each thing that must hold, in order; it ends with a database that cannot be worked with."""
     target = database.as_worker()
     for name, look in (("database", _database), ("schema", _schema)):
-        line = _line(name, lambda look=look: look(target))  # type: ignore[misc]
-        yield line
-        if not line.holds:
+        result = _result(name, lambda look=look: look(target))  # type: ignore[misc]
+        yield result
+        if not result.holds:
             return
     if database.settings.read_url is not None:
-        yield _line("standby", lambda: _standby(target, database=database))
+        yield _result("standby", lambda: _standby(target, database=database))
     if Neighbour.of(database.settings).limited:
-        yield _line("neighbours", lambda: _neighbours(target, settings=database.settings))
+        yield _result("neighbours", lambda: _neighbours(target, settings=database.settings))
     if database.settings.backend == "dask":
-        yield _line("cluster", lambda: _cluster(database.settings))
-    nights = _line("nightly", lambda: str(nightly(database.settings)))
-    if not nights.holds:
-        yield nights
+        yield _result("cluster", lambda: _cluster(database.settings))
+    schedule = _result("nightly", lambda: str(nightly(database.settings)))
+    if not schedule.holds:
+        yield schedule
     for name in job_names(database.settings.jobs_dir):
-        yield _line(f"job {name}", lambda name=name: _job(name, database=database))  # type: ignore[misc]
+        yield _result(f"job {name}", lambda name=name: _job(name, database=database))  # type: ignore[misc]
 
 
-def _line(name: str, look: Callable[[], str]) -> CheckResult:
+def _result(name: str, look: Callable[[], str]) -> CheckResult:
     try:
         return CheckResult(name=name, holds=True, found=look())
     except (UserError, StatementFailed) as error:
@@ -112,25 +112,25 @@ def _schema(target: Target) -> str:
 
 def _job(name: str, *, database: Database) -> str:
     job = load_job(name, jobs_dir=database.settings.jobs_dir)
-    line = open_pipeline(job, database=database)
+    pipeline = open_pipeline(job, database=database)
     try:
-        with line.session.transaction(keep=False):
+        with pipeline.session.transaction(keep=False):
             run, _ = enqueue(
-                line, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, nightly=nightly(Settings()), kept=False
+                pipeline, as_of=None, limit=_SAMPLE, trigger=Trigger.MANUAL, nightly=nightly(Settings()), kept=False
             )
             # What a statement gives shows only where it gives rows.
-            sample = claim_work(line.session, job, run, size=_SAMPLE)
-            line.source.observations(job, sample)
-            line.source.attributes(job, sample)
-            find_asked(line.session, job, [item.entity_id for item in sample], as_of=run.as_of)
+            sample = claim_work(pipeline.session, job, run, size=_SAMPLE)
+            pipeline.source.observations(job, sample)
+            pipeline.source.attributes(job, sample)
+            find_asked(pipeline.session, job, [item.entity_id for item in sample], as_of=run.as_of)
             write_outcomes(
-                line.session, job, run, batch_id=0, model_version=line.model.manifest.model_version, outcomes=()
+                pipeline.session, job, run, batch_id=0, model_version=pipeline.model.manifest.model_version, outcomes=()
             )
-            write_back(line.session, job, max_waiting=0)
-            take_back(line.session, job, max_waiting=0)
+            write_back(pipeline.session, job, max_waiting=0)
+            take_back(pipeline.session, job, max_waiting=0)
     finally:
-        close_pipeline(line)
-    return f"version {job.version}, model {line.model.manifest.model_version}, {_schedule(job)}"
+        close_pipeline(pipeline)
+    return f"version {job.version}, model {pipeline.model.manifest.model_version}, {_schedule(job)}"
 
 
 def _schedule(job: Job) -> str:

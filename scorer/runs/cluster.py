@@ -1,8 +1,8 @@
-"""A Dask cluster that stands already, as a place for further workers: reached, looked over, and given calls through joblib's own backend.
+"""A Dask cluster that exists already, for further workers: it is reached, checked, and given calls.
 
-What is sent are functions of ours, by name, and keys: no row, no model, no URL, no password. What a worker needs beyond them it reads by
-its own settings. joblib waits for ever where a package is missing or nobody is left to do a call, so that it waits in a thread of its own,
-every question to the cluster has a limit, and whoever asked does what the cluster did not.
+Functions of ours are sent, by name, and keys: no row, no model, no URL, no password. What a worker needs beyond them it reads by its own
+settings. Calls go through joblib's own backend, which waits for ever where a package is missing or no worker is left. So it waits in a
+thread of its own, every question to the cluster has a time limit, and the caller does what the cluster did not.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from scorer.errors import UserError
 
 _Answer = TypeVar("_Answer")
 _PATIENCE = 20.0  # seconds for what takes a hundredth of one
-_IDLE = 10.0  # seconds that nobody may be at work while calls are left: a worker that was killed is back by then, or will not be
+_IDLE = 10.0  # seconds without any worker at work while calls are left: a worker that was killed is back by then, or will not be
 _LOOK = 1.0
-_EVERYWHERE = ("scorer", "joblib", "distributed")  # the scheduler reads what it hands on
+_EVERYWHERE = ("scorer", "joblib", "distributed")  # on the scheduler too, which reads what it passes on
 _ON_WORKERS = ("numpy", "scikit-learn", "lightgbm")
 
 
@@ -36,18 +36,24 @@ class ClusterLost(Exception):
 
 
 class Cluster:
-    """The cluster of a scheduler, within a `with` block; at its end nobody listens to it any more."""
+    """The cluster of a scheduler, within a `with` block, whose end closes the connection."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises UserError where `settings` name no scheduler, or one that pickles could be sent to over a network unencrypted."""
+        """Raises UserError where `settings` name no scheduler, or one over a network, unencrypted.
+
+        What a scheduler is sent are pickles, which are executed.
+        """
         self._address = _address(settings)
         self._ended: queue.SimpleQueue[tuple[Any] | BaseException | None] = queue.SimpleQueue()
         self._idle_since: float | None = None
 
     def __enter__(self) -> Self:
-        """Connect and look it over. Raises UserError where it does not answer, has no worker, or one of its hosts does not fit."""
+        """Connect and compare versions.
+
+        Raises UserError where it does not answer, has no worker, or one of its hosts has other versions.
+        """
         distributed = _distributed()
-        # What becomes of the cluster is told by whoever called.
+        # What becomes of the cluster is logged by the caller.
         for name in ("distributed", "distributed.client"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
@@ -57,7 +63,7 @@ class Cluster:
                 f"The Dask scheduler at {self._address} cannot be reached ({type(error).__name__}); start it, or give another --scheduler."
             ) from None
         try:
-            self._look_over()
+            self._check()
         except BaseException:
             self._close()
             raise
@@ -77,7 +83,7 @@ class Cluster:
         threading.Thread(target=self._collect, args=(delayed,), name="cluster", daemon=True).start()
 
     def results(self) -> Iterator[Any]:
-        """What each call gave, in the order of their ends. Raises ClusterLost where nothing more will come."""
+        """The result of each call, as they end. Raises ClusterLost where no more will come."""
         while True:
             try:
                 result = self._ended.get(timeout=_LOOK)
@@ -89,7 +95,10 @@ class Cluster:
             yield self._given(result)
 
     def results_so_far(self) -> list[Any]:
-        """What the calls gave that have ended since the last look. Raises as `results` does, for what shows without asking."""
+        """The results that have come since the last call of this, without waiting.
+
+        Raises ClusterLost where what has come shows that no more will.
+        """
         given = []
         while not self._ended.empty():
             result = self._ended.get()
@@ -98,7 +107,7 @@ class Cluster:
         return given
 
     def forget(self, function: Callable[[], None]) -> None:
-        """Have each worker call `function`, which lets go of what calls have left in its memory; a worker that cannot is passed over."""
+        """Have each worker that can call `function`, which frees what earlier calls have left in its memory."""
         if self._client.status == "running":
             with suppress(Exception):
                 self._ask(lambda: self._client.run(function, on_error="ignore"))
@@ -112,17 +121,17 @@ class Cluster:
         return result[0]
 
     def _collect(self, calls: list[Any]) -> None:
-        """Hand on what the calls give, as they end; the thread ends with the last of them, or with the client."""
+        """Pass on the results as they come; the thread ends with the last of them, or with the client."""
         try:
             with joblib.parallel_config(backend=_backend(self._client)):
                 for result in joblib.Parallel(return_as="generator_unordered", pre_dispatch="all")(calls):
                     self._ended.put((result,))
             self._ended.put(None)
-        except BaseException as error:  # noqa: BLE001 - the thread's edge: whoever listens judges it
+        except BaseException as error:  # noqa: BLE001 - the thread's edge: who listens decides
             self._ended.put(error)
 
     def _require_alive(self) -> None:
-        """Raise ClusterLost where the scheduler is gone, or nobody has been at work for a while."""
+        """Raise ClusterLost where the scheduler is gone, or no worker has been at work for a while."""
         if self._client.status != "running":
             raise ClusterLost("its scheduler is gone")
         try:
@@ -136,8 +145,8 @@ class Cluster:
         elif time.monotonic() - self._idle_since > _IDLE:
             raise ClusterLost("none of its workers is at work on it")
 
-    def _look_over(self) -> None:
-        """Raise UserError where a host lacks a package, or has another version than this one."""
+    def _check(self) -> None:
+        """Raise UserError where there is no worker, or a host lacks a package or has another version of it."""
         if not self.workers:
             raise UserError(
                 f"The Dask scheduler at {self._address} has no worker; start some: dask worker {self._address}"
@@ -148,15 +157,18 @@ class Cluster:
             self._compare(package, importlib.metadata.version, package, scheduler=False)
         self._compare("Python", platform.python_version, scheduler=True)
 
-    def _compare(self, what: str, tell: Callable[..., str], *arguments: str, scheduler: bool) -> None:
-        """Raise UserError where `tell`, a function of Python's own, tells something else elsewhere than here, or knows of nothing."""
+    def _compare(self, what: str, version_of: Callable[..., str], *arguments: str, scheduler: bool) -> None:
+        """Raise UserError where `what` has another version elsewhere than here, or is missing there.
+
+        `version_of` is one of Python's own functions: the cluster may lack ours.
+        """
         found = {
             f"worker {at}": each
-            for at, each in self._ask(lambda: self._client.run(tell, *arguments, on_error="return")).items()
+            for at, each in self._ask(lambda: self._client.run(version_of, *arguments, on_error="return")).items()
         }
         if scheduler:
-            found["the scheduler"] = self._ask(lambda: self._on_scheduler(tell, *arguments))
-        ours = tell(*arguments)
+            found["the scheduler"] = self._ask(lambda: self._on_scheduler(version_of, *arguments))
+        ours = version_of(*arguments)
         for place, version in found.items():
             if isinstance(version, Exception) and not isinstance(version, importlib.metadata.PackageNotFoundError):
                 raise UserError(
@@ -171,14 +183,17 @@ class Cluster:
                     f"The Dask cluster at {self._address} is not fit: {place} has {what} {version}, and here it is {ours}; make them agree."
                 )
 
-    def _on_scheduler(self, tell: Callable[..., str], *arguments: str) -> object:
+    def _on_scheduler(self, version_of: Callable[..., str], *arguments: str) -> object:
         try:
-            return self._client.run_on_scheduler(tell, *arguments)
+            return self._client.run_on_scheduler(version_of, *arguments)
         except importlib.metadata.PackageNotFoundError as error:
             return error
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
-        """The answer; UserError where none comes in time. Dask's own calls wait for ever for a worker that stands still."""
+        """Return the answer. Raises UserError where none comes in time.
+
+        Dask's own calls wait for ever for a worker that stands still.
+        """
         answers: queue.SimpleQueue[tuple[_Answer] | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
@@ -199,12 +214,12 @@ class Cluster:
         return answer[0]
 
     def _close(self) -> None:
-        with suppress(Exception):  # a scheduler that is gone cannot be told so
+        with suppress(Exception):  # a scheduler that is gone does not answer
             self._client.close(timeout=_PATIENCE)
 
 
 def _address(settings: Settings) -> str:
-    """Where the scheduler is."""
+    """The scheduler's address. Raises UserError where there is none, or one that may not be used."""
     address = settings.scheduler
     if address is None:
         raise UserError(
@@ -245,7 +260,10 @@ def _distributed() -> Any:
 
 
 def _backend(client: Any) -> Any:
-    """joblib's backend of that name; joblib takes a cluster of one thread for none, and would do its calls in this process."""
+    """joblib's backend for Dask, which says that it has two threads at least.
+
+    For a cluster of one thread, joblib would do the calls in this process.
+    """
     from joblib._dask import DaskDistributedBackend
 
     backend = DaskDistributedBackend(client=client)

@@ -1,11 +1,13 @@
-"""Whom a run looks at: everyone, or whoever may have become due since a run looked at everyone.
+"""What is due: how a run begins, and which entities it looks at.
 
-The first run of a job version sweeps, and the first of each night. Every other run costs by what may be due, and not by history, where the
-job's due.sql tells the two apart. What only a sweep finds, that statement says.
+The first run of a job version is a sweep, which looks at every entity, and so is the first of each night. Where the job's due.sql tells
+the two apart, every other run looks only at what may have become due since, so that it does not cost more with each year of history. What
+only a sweep finds is said in that statement.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,24 +19,34 @@ from scorer.database.store.runs import (
     begin_run,
     enqueue_due,
     find_recent_sweep,
+    hold_run,
     list_orphans,
+    list_unfinished_runs,
     list_unsettled,
+    make_current_partition,
     register_job_version,
     wait_for_answers,
 )
+from scorer.database.store.ticks import hold_schedule, is_tick_open, miss_ticks, record_tick
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
+from scorer.log import events
+from scorer.log.logger import say
 from scorer.scoring.pipeline import Pipeline
 from scorer.types.enums import Action, Trigger
-from scorer.types.values import Rejection, Run
+from scorer.types.values import Rejection, Run, Tick
 
+_log = logging.getLogger(__name__)
 _A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Everyone is looked at where it is a `sweep`; else whoever the job's statement finds, and `entity_ids`, an array as text."""
+    """Which entities a run looks at: all of them, where it is a `sweep`.
+
+    Otherwise those that due.sql finds, and those of `entity_ids`, an array as PostgreSQL writes it.
+    """
 
     sweep: bool
     entity_ids: str = "{}"
@@ -46,7 +58,10 @@ EVERYONE = Look(sweep=True)
 def look_of(
     session: Session, job: Job, run: Run, *, model_versions: tuple[str, ...], nightly: Schedule | None = None
 ) -> Look:
-    """Whom a run that has just begun looks at; everyone, where no schedule says when it is night."""
+    """Which entities a run that has just begun looks at.
+
+    All, where none has looked at all since the last night, the job's due.sql makes no difference, or there is no schedule of nights.
+    """
     if nightly is None or not names_parameter(job.statements["due"], "sweep"):
         return EVERYONE
     if not find_recent_sweep(
@@ -74,17 +89,13 @@ def enqueue(
     nightly: Schedule | None = None,
     kept: bool = True,
 ) -> tuple[Run, int]:
-    """A new run and how many entities are due in it, in the transaction that is open.
+    """Begin a run in the open transaction, and enqueue what is due. Returns the run, and how many are due.
 
-    It looks at everyone, but where a run has done that since the night before, by the schedule of nights. Where it will not be `kept`,
-    nothing is written that another run could have to wait for.
+    Where it will not be `kept`, nothing is written that another run could have to wait for. Raises UserError where a time lies in the
+    future, or the job's statements cannot read what was known at another time.
     """
     session, job = pipeline.session, pipeline.job
-    if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
-        raise UserError(
-            f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
-            "than the as-of time; see the shipped observations.sql for how it is used."
-        )
+    _require_known_at(job, as_known_at)
     if kept:
         register_job_version(session, job)
     run = begin_run(
@@ -96,16 +107,7 @@ def enqueue(
         as_known_at=as_known_at,
         scheduled_for=scheduled_for,
     )
-    if run.as_of > run.started_at:
-        raise UserError(
-            f"The as-of time {run.as_of.isoformat()} lies in the future: the database's clock says "
-            f"{run.started_at.isoformat()}; a score as of then would stand in the way of all until then."
-        )
-    if as_known_at is not None and as_known_at > run.started_at:
-        raise UserError(
-            f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
-            f"{run.started_at.isoformat()}; what will be recorded by then is not known."
-        )
+    _refuse_the_future(run, as_known_at)
     look = look_of(session, job, run, model_versions=pipeline.publishers, nightly=nightly)
     eligible = enqueue_due(
         session,
@@ -124,6 +126,95 @@ def enqueue(
     if kept:
         wait_for_answers(session, job)  # last: no answer begins before the run's work is there to be seen
     return run, eligible
+
+
+def _require_known_at(job: Job, as_known_at: datetime | None) -> None:
+    if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
+        raise UserError(
+            f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
+            "than the as-of time; see the shipped observations.sql for how it is used."
+        )
+
+
+def _refuse_the_future(run: Run, as_known_at: datetime | None) -> None:
+    if run.as_of > run.started_at:
+        raise UserError(
+            f"The as-of time {run.as_of.isoformat()} lies in the future: the database's clock says "
+            f"{run.started_at.isoformat()}; a score as of then would stand in the way of all until then."
+        )
+    if as_known_at is not None and as_known_at > run.started_at:
+        raise UserError(
+            f"The time {as_known_at.isoformat()} to be known at lies in the future: the database's clock says "
+            f"{run.started_at.isoformat()}; what will be recorded by then is not known."
+        )
+
+
+def begin(
+    pipeline: Pipeline,
+    *,
+    as_of: datetime | None,
+    as_known_at: datetime | None,
+    limit: int | None,
+    trigger: Trigger,
+    nightly: Schedule,
+) -> Run:
+    """Begin a run of what is due, in transactions of its own. Returns the run, which this session holds."""
+    session = pipeline.session
+    with session.transaction():
+        make_current_partition(session)
+    with session.transaction():
+        run, eligible = enqueue(
+            pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
+        )
+        hold_run(session, run.run_id)
+    _say_begun(pipeline, run, eligible=eligible)
+    return run
+
+
+def begin_alone(
+    pipeline: Pipeline, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None, nightly: Schedule
+) -> Run | None:
+    """Begin a run and record its tick, in one transaction. Returns the run, which this session holds.
+
+    None where a process is at work on this job, or the tick is settled.
+    """
+    session, job = pipeline.session, pipeline.job
+    with session.transaction():
+        make_current_partition(session)
+    with session.transaction():
+        if not hold_schedule(session, job.name) or list_unfinished_runs(session, job):
+            return None
+        if tick is not None and not is_tick_open(session, job.name, tick.scheduled_for):
+            return None
+        scheduled_for = None if tick is None else tick.scheduled_for
+        run, eligible = enqueue(
+            pipeline, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for, nightly=nightly
+        )
+        hold_run(session, run.run_id)
+        if tick is not None:
+            record_tick(session, job.name, tick, run_id=run.run_id)
+            miss_ticks(
+                session,
+                job.name,
+                tick.missed,
+                reason=tick.missed_reason,
+                schedule=tick.schedule,
+                recorded_by=tick.recorded_by,
+            )
+    _say_begun(pipeline, run, eligible=eligible)
+    return run
+
+
+def _say_begun(pipeline: Pipeline, run: Run, *, eligible: int) -> None:
+    say(
+        _log,
+        events.RUN_BEGAN,
+        run_id=run.run_id,
+        job=run.job,
+        as_of=run.as_of.isoformat(),
+        model_version=pipeline.model.manifest.model_version,
+        eligible=eligible,
+    )
 
 
 def _orphan(entity_id: str, observations: int) -> Rejection:

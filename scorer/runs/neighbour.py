@@ -1,7 +1,7 @@
-"""How much of the database a run may take while others need it: full batches, smaller ones, a wait, or an end.
+"""How a run gives way to the database's other users: smaller batches, then a wait, then its end.
 
-`Neighbour.consider` is pure. Above a limit, batches are halved three times, then waited with, and once patience is over the run stops;
-as soon as all is below the limits again, batches grow as they shrank. `Governor` does so for a worker, between its batches.
+`Neighbour.consider` is pure. Above a limit, batches are halved three times; then the run waits, and once its patience is over it stops.
+Below all limits, batches grow again as they shrank. `Governor` applies this for a worker, between its batches.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MEGABYTE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A limit that is passed: the option that sets it, and what was found."""
+    """A limit that is exceeded: the option that sets it, and what was found."""
 
     limit: str
     found: str
@@ -39,7 +39,10 @@ class Excess:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How far a worker has given way: how often its batches were halved, and how long it has waited since the last one."""
+    """How far a worker has given way: how often its batches were halved, and how it waits.
+
+    `waits` is the number of its waits since the last batch, counted to 10; `waited`, their sum in seconds.
+    """
 
     halvings: int = 0
     waits: int = 0
@@ -73,7 +76,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """The limits of a good neighbour; None where there is none."""
+    """The limits on how busy the database may be while a run works; None where one is not set."""
 
     active_sessions: int | None = None
     replication_lag: int | None = None  # megabytes
@@ -98,7 +101,7 @@ class Neighbour:
         return any(limit is not None for _, limit in self._limits())
 
     def consider(self, load: ServerLoad, *, size: int, pace: Pace = Pace()) -> Go | Wait | Stop:
-        """What a worker may do next whose full batches have `size` and who has come to `pace`.
+        """What a worker may do next, whose full batches have `size` entities and whose pace is `pace`.
 
         Raises UserError where a limit is set on what may not be seen.
 
@@ -108,7 +111,7 @@ class Neighbour:
         >>> Neighbour(active_sessions=40).consider(busy, size=1000).size
         1000
         """
-        why = next(self._passed(load), None)
+        why = next(self._exceeded(load), None)
         if why is None:
             return _go(size, halvings=max(pace.halvings - 1, 0))
         if pace.halvings < _HALVINGS:
@@ -125,7 +128,7 @@ class Neighbour:
         yield "lock_waits", self.lock_waits
         yield "longest_transaction", self.longest_transaction
 
-    def _passed(self, load: ServerLoad) -> Iterator[Excess]:
+    def _exceeded(self, load: ServerLoad) -> Iterator[Excess]:
         for name, limit in self._limits():
             found = getattr(load, name)
             if limit is None:
@@ -150,7 +153,7 @@ def _shown(value: int | timedelta, name: str) -> str:
 
 
 class Governor:
-    """One worker's pace between its batches; `look` tells the load, `pause` passes seconds."""
+    """Keeps one worker's pace between its batches; `look` reads the load, `pause` waits so many seconds."""
 
     def __init__(
         self, neighbour: Neighbour, *, look: Callable[[], ServerLoad], pause: Callable[[float], object] = time.sleep
@@ -166,7 +169,7 @@ class Governor:
         return self._neighbour.limited
 
     def batch_size(self, run: Run, *, full: int) -> int:
-        """How many entities the next batch of `run` may hold, of a `full` one; returns when it may begin.
+        """Wait until the next batch of `run` may begin. Returns how many entities it may hold, `full` at most.
 
         Raises DatabaseBusy once patience is over.
         """

@@ -1,7 +1,7 @@
-"""What a run of a job would do in the database, for whoever has to approve it: statements, their plans, row estimates and locks.
+"""What a run of a job would do in the database: statements, their plans, row estimates and locks.
 
-Nothing is run. Each statement is planned by EXPLAIN in a read-only transaction of its own, which is rolled back; the locks are those that
-planning it took, which are those that running it takes.
+It is for the database administrator who approves a job. Nothing is run: each statement is planned by EXPLAIN in a read-only transaction of
+its own, which is rolled back. The locks are those that planning it took, which are those that running it takes.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ _STAGED = (
 
 @dataclass(frozen=True, slots=True)
 class PlannedStatement:
-    """One statement: what it does and when, which URL it runs at, its text, its plan in words and as a tree, and its locks.
+    """A statement with what it does, when and at which URL, its plan as text and as a tree, and its locks.
 
-    `rows` is how many the planner expects it to give, or to write where it gives none; `most_rows`, how many any of its steps handles.
+    `rows` is how many the planner expects it to return, or to write where it returns none; `most_rows`, how many any of its steps handles.
     """
 
     name: str
@@ -83,7 +83,7 @@ class PlannedStatement:
 
 
 def plan_run(job: Job, *, database: Database) -> list[PlannedStatement]:
-    """Every statement of a run of `job` in order, each name once. Raises UserError where the database would refuse one."""
+    """Plan each statement of a run of `job`, in order. Raises UserError where the database refuses one."""
     target = database.as_worker()
     schema.require_head(engine(target))
     reading = (
@@ -137,12 +137,12 @@ def _planned(job: Job, name: str, *, when: str, session: Session, settings: Sett
         locks = list_table_locks(session)
     return PlannedStatement(
         name=name,
-        does=_told(text),
+        does=_first_sentence(text),
         when=when,
         where="read_url" if name in _AT_STANDBY and settings.read_url is not None else "database_url",
         statement=without_comments(text),
-        plan=tuple(_shortened(lines)),
-        tree=_shortened(found["Plan"]),
+        plan=tuple(_without_examples(lines)),
+        tree=_without_examples(found["Plan"]),
         rows=_rows(found["Plan"]),
         most_rows=max(step["Plan Rows"] for step in steps_of(found["Plan"])),
         locks=locks,
@@ -159,7 +159,7 @@ def _query(name: str, text: str) -> str:
 
 
 def _prepare(session: Session, job: Job, *, query: str, size: int) -> None:
-    """Make what the statement reads and a session makes for itself, then let nothing be written any more."""
+    """Make the temporary tables and settings that the statement reads, then the transaction read-only."""
     moments = f"{{{','.join([f'{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}'] * size)}}}"
     entities = {
         "entity_ids": f"{{{','.join(map(str, range(size)))}}}",
@@ -175,9 +175,9 @@ def _prepare(session: Session, job: Job, *, query: str, size: int) -> None:
 
 
 def _examples(job: Job, settings: Settings) -> dict[str, Any]:
-    """A value for each parameter of our own statements, such that the planner expects of it what it expects of a run's."""
+    """A value for each parameter of our own statements; the planner expects of it what it does of a run's."""
     size = settings.batch_size or job.batch_size
-    nobody = [f"entity {number}" for number in range(size)]
+    entities = [f"entity {number}" for number in range(size)]
     names = {
         "job": job.name,
         "queue": job.name,
@@ -197,35 +197,35 @@ def _examples(job: Job, settings: Settings) -> dict[str, Any]:
     limits = {"max_items": size, "max_waiting": size, "look_back": size, "max_rows": size}
     times = dict.fromkeys(("as_of", "as_known_at"), datetime.now(UTC))
     unset = {"max_entities": None, "scheduled_for": None, "error": None, "begun_at": None}
-    arrays = {"work_ids": list(range(size)), "judged": nobody, "written": nobody, "model_versions": ["a version"]}
+    arrays = {"work_ids": list(range(size)), "judged": entities, "written": entities, "model_versions": ["a version"]}
     looks = {"sweep": False, "swept": False, "entity_ids": "{}"}  # a run of every day
     return {**names, **numbers, **texts, **documents, **limits, **times, **unset, **arrays, **looks}
 
 
-def _told(text: str) -> str:
-    """The first sentence of the statement's head."""
+def _first_sentence(text: str) -> str:
+    """The first sentence of the comment that a statement begins with."""
     lines = [line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")]
     return re.split(r"(?<=[.])\s", " ".join(lines), maxsplit=1)[0]
 
 
-def _shortened(value: Any) -> Any:
-    """The plan without the members of long arrays, which are examples."""
+def _without_examples(value: Any) -> Any:
+    """The plan without the elements of long arrays, which are examples."""
     if isinstance(value, str):
         return re.sub(r"'\{[^'{}]{100,}\}'", "'{...}'", value)
     if isinstance(value, dict):
-        return {name: _shortened(each) for name, each in value.items()}
-    return [_shortened(each) for each in value] if isinstance(value, list) else value
+        return {name: _without_examples(each) for name, each in value.items()}
+    return [_without_examples(each) for each in value] if isinstance(value, list) else value
 
 
 def steps_of(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A plan's steps, each before those that it reads from."""
+    """The steps of a plan, each before those that it reads from."""
     yield tree
     for part in tree.get("Plans", ()):
         yield from steps_of(part)
 
 
 def _rows(tree: Mapping[str, Any]) -> int:
-    """The planner's estimate of the rows that a statement gives, or, where it gives none, writes."""
+    """The planner's estimate of the rows that a statement returns, or, where it returns none, writes."""
     while not tree["Plan Rows"] and tree.get("Plans"):
         tree = tree["Plans"][0]
     return int(tree["Plan Rows"])

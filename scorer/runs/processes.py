@@ -1,6 +1,6 @@
-"""Further processes for one piece of work: each calls the same function, tells the steps it takes, and ends with whoever started it.
+"""Worker processes of one run: each calls the same function, shows its steps, ends with its parent.
 
-They are a run's own. Nothing is shared with another run's: neither a place to wait for, nor an end.
+A run has its own. It shares with another run neither a pool, in which one would wait for the other, nor an end.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _PROGRAM = "import sys; from scorer.runs.processes import take_part; take_part(i
 
 
 class WorkerLost(Exception):
-    """A member's process ended without a word."""
+    """A worker process ended without saying how."""
 
 
 class WorkerProcesses:
-    """As many processes as are asked for, within a `with` block; at its end, whoever is still at work is killed."""
+    """So many processes, within a `with` block; those that are still at work at its end are killed."""
 
     def __init__(self, count: int, task: Callable[..., None], *arguments: object) -> None:
-        """Each member calls `task`, found by its name, with `arguments` and two functions: `tell(step)` and `stopping()`."""
+        """Each calls `task`, found by its name, with `arguments`, and functions `show(step)`, `stopping()`."""
         self._count = count
         self._order = (task, arguments, os.getpid())
-        self._members: dict[Connection[Any, Any], subprocess.Popen[bytes]] = {}
+        self._processes: dict[Connection[Any, Any], subprocess.Popen[bytes]] = {}
         self.dismissed = False
 
     def __enter__(self) -> Self:
@@ -54,31 +54,31 @@ class WorkerProcesses:
 
     @property
     def working(self) -> bool:
-        """Whether any member is."""
-        return bool(self._members)
+        """Whether any of them is."""
+        return bool(self._processes)
 
     def hear(self, seconds: float) -> list[str]:
-        """The steps that members told, once there are any or `seconds` have passed.
+        """Wait for steps, for so many seconds at most. Returns those that were reported.
 
-        Raises what a member raised, and WorkerLost where one ended without a word; it is no member any more, then.
+        Raises what a process raised, and WorkerLost where one ended without saying how; it does not count as working any more.
         """
-        told = []
-        for connection in wait(list(self._members), seconds):
+        steps = []
+        for connection in wait(list(self._processes), seconds):
             assert isinstance(connection, Connection)
-            word = self._word(connection)
+            word = self._receive(connection)
             if isinstance(word, str):
-                told.append(word)
+                steps.append(word)
                 continue
             self._leave(connection)
             if word is not None:
                 raise word
-        return told
+        return steps
 
     def dismiss(self) -> None:
-        """Ask each member to end after what it has in hand."""
+        """Ask each to end after what it has in hand."""
         if not self.dismissed:
             self.dismissed = True
-            for process in self._members.values():
+            for process in self._processes.values():
                 process.terminate()
 
     def _add(self) -> None:
@@ -91,53 +91,53 @@ class WorkerProcesses:
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        self._members[ours] = process
-        with suppress(OSError):  # it has died already, which is heard like any death
+        self._processes[ours] = process
+        with suppress(OSError):  # it has died already, which `hear` finds out
             ours.send(self._order)
 
-    def _word(self, connection: Connection[Any, Any]) -> str | Exception | None:
-        """A step, or how the member ended: None where it is done."""
+    def _receive(self, connection: Connection[Any, Any]) -> str | Exception | None:
+        """Return a step, or how the process ended: None where it is done."""
         try:
             word: str | Exception | None = connection.recv()
         except (EOFError, OSError):
-            return WorkerLost(f"exit code {self._members[connection].wait()}")
+            return WorkerLost(f"exit code {self._processes[connection].wait()}")
         return word
 
     def _leave(self, connection: Connection[Any, Any]) -> None:
         connection.close()
-        self._members.pop(connection).wait()
+        self._processes.pop(connection).wait()
 
     def _end(self) -> None:
-        for process in self._members.values():
+        for process in self._processes.values():
             process.kill()
-        for connection in list(self._members):
+        for connection in list(self._processes):
             self._leave(connection)
 
 
 def take_part(descriptor: int) -> None:
-    """What a member's process does: call the function that it is sent, and say how that ended."""
+    """Call the function that this process is sent, and report how that ended: what a worker process does."""
     asked: list[int] = []
-    # A thread of the daemon may have started us, where all of these are blocked; at a terminal, Ctrl-C is for whoever started us.
+    # A thread of the daemon may have started us, where all of these are blocked; at a terminal, Ctrl-C is for the parent.
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _end_with_parent()
-    configure()  # until the task knows better: nothing is to be told in a library's own manner
+    configure()  # until the task configures the log itself: no library is to log in its own format
     with Connection(descriptor) as connection, suppress(EOFError, OSError):
         task, arguments, parent = connection.recv()
 
         def stopping() -> bool:
             return bool(asked) or os.getppid() != parent
 
-        def tell(step: str) -> None:
-            with suppress(OSError):  # nobody listens: `stopping` says so, once the batch in hand is done
+        def show(step: str) -> None:
+            with suppress(OSError):  # the parent is gone: `stopping` says so, once the batch in hand is done
                 connection.send(step)
 
-        connection.send(ending_of(lambda: task(*arguments, tell, stopping)))
+        connection.send(ending_of(lambda: task(*arguments, show, stopping)))
 
 
 def ending_of(work: Callable[[], None]) -> Exception | None:
-    """How `work` ends: what it raises, unless that is for being asked to stop."""
+    """Do `work`. Returns what it raised; None where it raised nothing, or Stopping."""
     try:
         work()
     except Stopping:
@@ -145,20 +145,20 @@ def ending_of(work: Callable[[], None]) -> Exception | None:
     except UserError as error:
         return error
     except Exception as error:  # noqa: BLE001 - the process's edge
-        say(_log, events.BUG, raised=error)  # where it happened is known here alone
+        say(_log, events.BUG, raised=error)  # its traceback is known here alone
         return _portable(error)
     return None
 
 
 def _end_with_parent() -> None:
-    """Have the kernel kill this process when whoever started it is gone, where the kernel does so: the server rolls back."""
+    """Have the kernel kill this process when its parent dies, where the kernel can: the server rolls back."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _portable(error: Exception) -> Exception:
-    """`error`, or where it cannot be sent to another process, one that bears its type's name."""
+    """`error`, or, where it cannot be sent to another process, a RuntimeError with its type's name."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # noqa: BLE001 - anything at all, of a class that is not ours

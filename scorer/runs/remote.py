@@ -1,7 +1,7 @@
-"""Work on a Dask cluster: what its workers are told is names and keys alone; settings, job and database are their own.
+"""Work on a Dask cluster: its workers are sent names and keys; settings and job are their own.
 
-A worker that would do something else than it was asked for, because it has another job version or another database, does nothing, and says
-so in a sentence that names its host.
+A worker that would do something else than it was asked for, because it has another job version or another database, does nothing, and
+returns a sentence that says so and names its host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LOOK = 0.2
 
 @dataclass(frozen=True, slots=True)
 class RemoteTask:
-    """A job by its name and version, and which database it is about; nothing in it is secret, or a patient's."""
+    """A job by its name and version, and its database by its identity: no secret, nothing of a patient."""
 
     job: str
     job_version: str
@@ -40,15 +40,15 @@ class RemoteTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
-    """The job, the database's URL and the settings as this host has them."""
+class LocalSetup:
+    """The job and the database, with its URL and settings, as this host has them."""
 
     job: Job
     database: Database
 
 
 def remote_task_of(job: Job, session: Session) -> RemoteTask:
-    """What a worker of a cluster needs to be told of `job`."""
+    """What a worker of a cluster must know of `job`."""
     with session.transaction():
         position = mark_position(session)
     return RemoteTask(job.name, job.version, position.cluster, position.database)
@@ -58,13 +58,13 @@ def remote_task_of(job: Job, session: Session) -> RemoteTask:
 def with_remote_workers(
     drain: Callable[[RemoteTask, int], str | None], task: RemoteTask, run: Run, *, count: int, settings: Settings
 ) -> Iterator[None]:
-    """Within it, so many workers of the cluster drain the run; what keeps them from it is told, and nothing is raised.
+    """Within it, so many of the cluster's workers drain the run; what keeps them from it is logged.
 
-    Whoever called carries the run as well, and waits for nothing here: the cluster is reached, and listened to, in a thread.
+    Nothing is raised. The caller carries the run as well, and waits for nothing here: the cluster is reached, and listened to, in a thread.
     """
     over = threading.Event()
 
-    def tell(why: str) -> None:
+    def log(why: str) -> None:
         say(_log, events.CLUSTER_LOST, run_id=run.run_id, job=run.job, error=why)
 
     def listen() -> None:
@@ -74,11 +74,11 @@ def with_remote_workers(
                     cluster.start(drain, [(task, run.run_id)] * count)
                 while not over.wait(_LOOK):
                     for why in sorted({each for each in cluster.results_so_far() if each}):
-                        tell(why)
+                        log(why)
         except (UserError, ClusterLost) as error:
-            tell(str(error))
+            log(str(error))
 
-    listening = threading.Thread(target=listen, name="helped", daemon=True)
+    listening = threading.Thread(target=listen, name="remote workers", daemon=True)
     listening.start()
     try:
         yield
@@ -87,8 +87,11 @@ def with_remote_workers(
         listening.join(_LOOK)  # one that still waits for an answer ends by itself
 
 
-def settings_here(task: RemoteTask) -> Own:
-    """What this host has for the task. Raises UserError where it would be about something else here."""
+def settings_here(task: RemoteTask) -> LocalSetup:
+    """The job and the database that this host has for the task.
+
+    Raises UserError where job version or database are others than where the run was begun.
+    """
     settings = load_settings()
     job = load_job(task.job, jobs_dir=settings.jobs_dir)
     if job.version != task.job_version:
@@ -103,13 +106,13 @@ def settings_here(task: RemoteTask) -> Own:
             f"its SCORER_DATABASE_URL leads to another database ({here.database}) than where job {job.name} was begun "
             f"({task.database}); name the same one."
         )
-    return Own(job, database)
+    return LocalSetup(job, database)
 
 
 def why_not(work: Callable[[], None]) -> str | None:
-    """Why `work` came to no end of its own, in a sentence with this host's name; None where it did.
+    """Do `work`. Returns why it failed, in a sentence with this host's name; None where it did not.
 
-    Nothing is raised: Dask logs what is, with its text, which may quote a patient's values.
+    Nothing is raised: Dask logs what is raised, with its text, which may quote a patient's values.
     """
     try:
         work()

@@ -1,37 +1,47 @@
-"""A run: enqueue what is due, drain it with N workers, balance the ledger."""
+"""A run: what is due is enqueued, carried by workers, and accounted for.
+
+A run whose process died keeps its row and its work. The next run of the job finds it, by the advisory lock that no session holds any more,
+and goes on with it: nothing is left to clean up by hand.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from scorer.database.connection import Database
-from scorer.database.store import chores
-from scorer.database.store.batches import claim_work, finish_work
+from scorer.database.session import Session
+from scorer.database.store.batches import claim_work, finish_work, record_validation
+from scorer.database.store.chores import nightly
+from scorer.database.store.ledger import take_back, write_back
 from scorer.database.store.runs import (
+    end_run,
+    give_up_work,
     hold_run,
     list_unfinished_runs,
-    make_current_partition,
+    read_run,
+    register_job_version,
+    release_run,
+    resume_run,
 )
-from scorer.database.store.ticks import hold_schedule, is_tick_open, miss_ticks, record_tick
-from scorer.errors import DatabaseBusy, RunStopped
+from scorer.database.store.ticks import close_breaker
+from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stopping, UserError
 from scorer.jobs.job import Job
-from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.runs.due import enqueue
-from scorer.runs.worker import Progress, Worker
+from scorer.runs.due import begin, begin_alone, enqueue
+from scorer.runs.parallel import drain
+from scorer.runs.worker import NO_HOOKS, Hooks, Worker
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.outcomes import add_counts
-from scorer.scoring.pipeline import Pipeline, score_batch
+from scorer.scoring.pipeline import score_batch
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Trigger
-from scorer.types.values import Counts, Run, Tick
+from scorer.types.values import Counts, Progress, Run, Tick
 
 _log = logging.getLogger(__name__)
 
@@ -70,25 +80,22 @@ def run_job(
     limit: int | None = None,
     workers: int = 1,
     trigger: Trigger = Trigger.MANUAL,
-    progress: Progress | None = None,
-    watch: Callable[[str], None] | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> Ended:
-    """Run `job` once, as of a time (now, where none is given), by what was recorded up to then, or up to `as_known_at`.
+    """Run `job` once, as of a time (now, where none is given). Returns how it ended.
 
-    Raises UserError where it stops; its row says why.
+    It knows what was recorded up to that time, or up to `as_known_at`. Raises UserError where it stops; its row says why.
     """
     began = time.monotonic()
     pipeline = open_pipeline(job, database=database)
-    worker = Worker(pipeline, database=database, workers=workers, progress=progress, watch=watch)
+    worker = Worker(pipeline, database=database, workers=workers, hooks=hooks)
     try:
-        worker.finish_what_others_left()
-        nightly = chores.nightly(database.settings)
-        run = worker.persevere(
-            lambda: _begin(
-                pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
-            )
+        _finish_what_others_left(worker)
+        nights = nightly(database.settings)
+        run = worker.with_retries(
+            lambda: begin(pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nights)
         )
-        return replace(_carried(worker, run, began=began), as_known_at=as_known_at)
+        return replace(_carry_to_its_end(worker, run, began=began), as_known_at=as_known_at)
     finally:
         worker.close()
 
@@ -100,74 +107,38 @@ def run_tick(
     tick: Tick | None,
     trigger: Trigger,
     as_of: datetime | None = None,
-    watch: Callable[[str], None] | None = None,
-    stopping: Callable[[], bool] = lambda: False,
-    quiet: bool = False,
+    hooks: Hooks = NO_HOOKS,
 ) -> Ended | None:
-    """Run `job` as its schedule wants, once among all daemons; `tick` is recorded with the run's beginning.
+    """Run `job` for its schedule, once among all daemons; `tick` is recorded as the run begins.
 
-    None where another process has the job in hand (some of its batches have been carried here, then) or has settled the tick.
-    Raises UserError where it stops, and Stopping where it is asked to. `quiet` leaves a failure to whoever calls to tell.
+    Returns how it ended; None where another process has settled the tick, or has a run of the job in hand, of which this one has then
+    carried some batches. Raises UserError where the run stops, and Stopping where it is asked to.
     """
     began = time.monotonic()
     pipeline = open_pipeline(job, database=database)
-    worker = Worker(
-        pipeline,
-        database=database,
-        workers=database.settings.workers,
-        watch=watch,
-        stopping=stopping,
-        quiet=quiet,
-    )
+    worker = Worker(pipeline, database=database, workers=database.settings.workers, hooks=hooks)
     try:
-        worker.finish_what_others_left()
-        nightly = chores.nightly(database.settings)
-        run = worker.persevere(lambda: _begin_alone(pipeline, tick=tick, trigger=trigger, as_of=as_of, nightly=nightly))
+        _finish_what_others_left(worker)
+        nights = nightly(database.settings)
+        run = worker.with_retries(
+            lambda: begin_alone(pipeline, tick=tick, trigger=trigger, as_of=as_of, nightly=nights)
+        )
         if run is None:
             _help(worker)
             return None
-        return _carried(worker, run, began=began)
+        return _carry_to_its_end(worker, run, began=began)
     finally:
         worker.close()
 
 
-def _help(worker: Worker) -> None:
-    """Carry batches of others' runs; what stops such a run is for its own process to meet, and to tell."""
-    with suppress(RunStopped, DatabaseBusy):
-        worker.help_others()
-
-
-def share_runs(
-    job: Job,
-    *,
-    database: Database,
-    watch: Callable[[str], None] | None = None,
-    stopping: Callable[[], bool] = lambda: False,
-) -> None:
-    """Go on with the job's runs that have lost their process, and carry batches of those that others have begun by the schedule."""
-    pipeline = open_pipeline(job, database=database)
-    worker = Worker(pipeline, database=database, watch=watch, stopping=stopping)
+def share_runs(job: Job, *, database: Database, hooks: Hooks = NO_HOOKS) -> None:
+    """Go on with runs of the job whose process died, and carry batches of others' scheduled runs."""
+    worker = Worker(open_pipeline(job, database=database), database=database, hooks=hooks)
     try:
-        worker.finish_what_others_left()
+        _finish_what_others_left(worker)
         _help(worker)
     finally:
         worker.close()
-
-
-def _carried(worker: Worker, run: Run, *, began: float) -> Ended:
-    if worker.watch is not None:
-        worker.watch("enqueue")
-    counts = worker.carry(run)
-    # Where the database failed just as a run began, it may have begun all the same.
-    worker.finish_what_others_left()
-    return Ended(
-        run_id=run.run_id,
-        job=run.job,
-        status="succeeded",
-        as_of=run.as_of,
-        seconds=time.monotonic() - began,
-        counts=counts,
-    )
 
 
 def dry_run(
@@ -179,7 +150,10 @@ def dry_run(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Ended:
-    """What `run_job` would find and judge, in one transaction that is rolled back; nothing is written that a run could wait for."""
+    """Score what `run_job` would, in one transaction that is rolled back. Returns how it ended.
+
+    It writes nothing that a run could have to wait for.
+    """
     began = time.monotonic()
     pipeline = open_pipeline(job, database=database)
     try:
@@ -190,7 +164,7 @@ def dry_run(
                 as_known_at=as_known_at,
                 limit=limit,
                 trigger=Trigger.MANUAL,
-                nightly=chores.nightly(database.settings),
+                nightly=nightly(database.settings),
                 kept=False,
             )
             counts = Counts()
@@ -212,64 +186,122 @@ def dry_run(
     )
 
 
-def _begin(
-    pipeline: Pipeline,
-    *,
-    as_of: datetime | None,
-    as_known_at: datetime | None,
-    limit: int | None,
-    trigger: Trigger,
-    nightly: Schedule,
-) -> Run:
-    with pipeline.session.transaction():
-        make_current_partition(pipeline.session)
-    with pipeline.session.transaction():
-        run, eligible = enqueue(
-            pipeline, as_of=as_of, as_known_at=as_known_at, limit=limit, trigger=trigger, nightly=nightly
-        )
-        hold_run(pipeline.session, run.run_id)
-    _say_begun(pipeline, run, eligible=eligible)
-    return run
+def _help(worker: Worker) -> None:
+    """Carry batches of others' runs; what stops such a run is met, and logged, by its own process."""
+    with suppress(RunStopped, DatabaseBusy):
+        worker.help_others()
 
 
-def _begin_alone(
-    pipeline: Pipeline, *, tick: Tick | None, trigger: Trigger, as_of: datetime | None, nightly: Schedule
-) -> Run | None:
-    """A new run and its tick, in one transaction; None where a process is at work on this job, or the tick is settled."""
-    session, job = pipeline.session, pipeline.job
-    with session.transaction():
-        make_current_partition(session)
-    with session.transaction():
-        if not hold_schedule(session, job.name) or list_unfinished_runs(session, job):
-            return None
-        if tick is not None and not is_tick_open(session, job.name, tick.scheduled_for):
-            return None
-        scheduled_for = None if tick is None else tick.scheduled_for
-        run, eligible = enqueue(
-            pipeline, as_of=as_of, limit=None, trigger=trigger, scheduled_for=scheduled_for, nightly=nightly
-        )
-        hold_run(session, run.run_id)
-        if tick is not None:
-            record_tick(session, job.name, tick, run_id=run.run_id)
-            miss_ticks(
-                session,
-                job.name,
-                tick.missed,
-                reason=tick.missed_reason,
-                schedule=tick.schedule,
-                recorded_by=tick.recorded_by,
-            )
-    _say_begun(pipeline, run, eligible=eligible)
-    return run
+def _finish_what_others_left(worker: Worker) -> None:
+    """Go on with the runs of this job whose processes have died."""
+    session, job = worker.pipeline.session, worker.pipeline.job
+
+    def take() -> list[Run]:
+        with session.transaction():
+            register_job_version(session, job)  # what is left is scored by the job as it stands now
+            held = [run for run in list_unfinished_runs(session, job) if hold_run(session, run.run_id)]
+            # One that was let go of between the two statements has ended by now.
+            left = [run for run in held if read_run(session, run.run_id).status == "running"]
+            for run in held:
+                if run in left:
+                    resume_run(session, run.run_id)
+                else:
+                    release_run(session, run.run_id)
+            return left
+
+    for run in worker.with_retries(take):
+        say(_log, events.RUN_RESUMED, run_id=run.run_id, job=run.job)
+        _carry(worker, run)
 
 
-def _say_begun(pipeline: Pipeline, run: Run, *, eligible: int) -> None:
-    say(
-        _log,
-        events.RUN_BEGAN,
+def _carry_to_its_end(worker: Worker, run: Run, *, began: float) -> Ended:
+    worker.show("enqueue")
+    counts = _carry(worker, run)
+    # Where the database failed just as a run began, it may have begun all the same.
+    _finish_what_others_left(worker)
+    return Ended(
         run_id=run.run_id,
         job=run.job,
-        as_of=run.as_of.isoformat(),
-        model_version=pipeline.model.manifest.model_version,
-        eligible=eligible,
+        status="succeeded",
+        as_of=run.as_of,
+        seconds=time.monotonic() - began,
+        counts=counts,
     )
+
+
+def _carry(worker: Worker, run: Run) -> Counts:
+    """Carry the run to its end: succeeded, or failed with the reason, which is raised. Returns its counts."""
+    try:
+        drain(worker, run)
+        counts = worker.with_retries(lambda: _finish(worker, run), run=run)
+    except Stopping:
+        say(_log, events.RUN_LEFT, run_id=run.run_id, job=run.job)
+        raise
+    except Exception as error:
+        _give_up(worker, run, error)
+        raise
+    say(_log, events.RUN_SUCCEEDED, run_id=run.run_id, job=run.job, **asdict(counts))
+    return counts
+
+
+def _finish(worker: Worker, run: Run) -> Counts:
+    """Wait for what other workers hold, mark the run succeeded, and write back what was locked before.
+
+    Returns the run's counts. Raises UserError where another process has ended the run.
+    """
+    session = worker.pipeline.session
+    while True:
+        with session.transaction():
+            end_run(session, run.run_id)
+            found = read_run(session, run.run_id)
+            # Last, as in a batch: the hospital's rows are held for the length of a commit.
+            passed_over = _write_back(session, worker.pipeline.job) if found.status == "succeeded" else 0
+            breaker = close_breaker(session, run.job) if found.status == "succeeded" else None
+        if found.status != "running":
+            _release(worker, run)
+            break
+        # What another worker held has come back, if that worker died.
+        if worker.carry_exactly(run, size=worker.pipeline.batch_size) is None:
+            worker.rest()
+    if found.status != "succeeded":
+        raise UserError(f"Run {run.run_id} was ended by another process: {found.status}, {found.error}")
+    if breaker is not None and breaker.opened_at is not None:
+        say(_log, events.BREAKER_CLOSED, job=run.job, run_id=run.run_id)
+    if passed_over:
+        say(_log, events.WRITE_BACK_HELD, run_id=run.run_id, job=run.job, rows=passed_over)
+    return found.counts
+
+
+def _give_up(worker: Worker, run: Run, error: Exception) -> None:
+    """Record why the run failed; where the database is gone too, the next run goes on with it."""
+    if isinstance(error, DatabaseUnavailable) and not error.answers:
+        say(_log, events.RUN_LEFT, run_id=run.run_id, job=run.job)
+        return
+    sentence = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
+    results = error.results if isinstance(error, RunStopped) else ()
+
+    def fail() -> None:
+        session = worker.pipeline.session
+        with session.transaction():
+            give_up_work(session, run.run_id)
+            end_run(session, run.run_id, error=sentence)
+            record_validation(session, run, batch_id=None, results=results)
+        _release(worker, run)
+
+    worker.with_retries(fail, run=run)
+    if not worker.hooks.quiet and not isinstance(error, DatabaseBusy):  # that was logged when it gave way
+        say(_log, events.RUN_FAILED, run_id=run.run_id, job=run.job, error=sentence)
+
+
+def _release(worker: Worker, run: Run) -> None:
+    """Let go of the run, once its end is committed.
+
+    Before that, the next process to hold it would take it for one that was left, and go on with it.
+    """
+    with worker.pipeline.session.transaction():
+        release_run(worker.pipeline.session, run.run_id)
+
+
+def _write_back(session: Session, job: Job) -> int:
+    """Write and take out what the hospital's table still needs. Returns how many rows were locked."""
+    return write_back(session, job) + take_back(session, job)

@@ -1,4 +1,4 @@
-"""Further threads of this process for one piece of work: a crew like that of processes, which shares their memory, and cannot be killed.
+"""Worker threads of one run: used as worker processes are, but they share memory and cannot be killed.
 
 They end after what they have in hand, or with the process.
 """
@@ -24,8 +24,8 @@ _limits = ExitStack()
 def libraries_on_one_thread() -> Iterator[None]:
     """Within it, in any number of threads at once, BLAS stays at one thread of its own.
 
-    Whoever scores or fits limits it to one, and afterwards restores what was found: where two overlap, the first that ends would set the
-    other one's free, and scores could come to depend on the machine's cores.
+    Scoring and fitting limit it to one, and afterwards restore what was found. Where two overlap, the first that ends would end the other
+    one's limit too, and scores could come to depend on the machine's cores.
     """
     global _inside  # noqa: PLW0603 - the limit is the process's
     with _lock:
@@ -42,11 +42,11 @@ def libraries_on_one_thread() -> Iterator[None]:
 
 
 class WorkerThreads:
-    """As many threads as are asked for, within a `with` block; its end waits for those that are still at work."""
+    """So many threads, within a `with` block, whose end waits for those that are still at work."""
 
     def __init__(self, count: int, task: Callable[..., None], *arguments: object) -> None:
-        """Each thread calls `task` with `arguments` and two functions: `tell(step)` and `stopping()`."""
-        self._told: queue.SimpleQueue[str | tuple[Exception | None]] = queue.SimpleQueue()
+        """Each calls `task` with `arguments`, and functions `show(step)`, `stopping()`."""
+        self._words: queue.SimpleQueue[str | tuple[Exception | None]] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._take_part, args=(task, arguments), name=f"worker {number}", daemon=True)
             for number in range(1, count + 1)
@@ -71,8 +71,8 @@ class WorkerThreads:
 
     @property
     def working(self) -> bool:
-        """Whether any thread is, or has said something that is not heard yet."""
-        return self._at_work > 0 and (not self._told.empty() or any(thread.is_alive() for thread in self._threads))
+        """Whether any of them is, or has reported something that is not heard yet."""
+        return self._at_work > 0 and (not self._words.empty() or any(thread.is_alive() for thread in self._threads))
 
     @property
     def dismissed(self) -> bool:
@@ -80,11 +80,11 @@ class WorkerThreads:
         return self._asked.is_set()
 
     def hear(self, seconds: float) -> list[str]:
-        """The steps that threads told, once there are any or `seconds` have passed. Raises what a thread raised."""
+        """Wait for steps, for so many seconds at most. Returns those reported. Raises what a thread raised."""
         try:
-            words = [self._told.get(timeout=seconds)]
-            while not self._told.empty():
-                words.append(self._told.get())
+            words = [self._words.get(timeout=seconds)]
+            while not self._words.empty():
+                words.append(self._words.get())
         except queue.Empty:
             return []
         ended = [word for word in words if isinstance(word, tuple)]
@@ -95,8 +95,8 @@ class WorkerThreads:
         return [word for word in words if isinstance(word, str)]
 
     def dismiss(self) -> None:
-        """Ask each thread to end after what it has in hand."""
+        """Ask each to end after what it has in hand."""
         self._asked.set()
 
     def _take_part(self, task: Callable[..., None], arguments: tuple[object, ...]) -> None:
-        self._told.put((ending_of(lambda: task(*arguments, self._told.put, self._asked.is_set)),))
+        self._words.put((ending_of(lambda: task(*arguments, self._words.put, self._asked.is_set)),))

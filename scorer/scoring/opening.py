@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -12,7 +10,7 @@ import numpy as np
 from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database
-from scorer.database.session import Session, engine
+from scorer.database.session import Session, engine, process_name
 from scorer.database.source.reader import Source
 from scorer.database.store.models import Challenge, read_challenge, read_model
 from scorer.errors import UserError
@@ -57,7 +55,7 @@ def _line(job: Job, session: Session, source: Source, *, settings: Settings, mod
         source=source,
         suites=Suites(job, compiled=settings.validation == "compiled", records=settings.proofs_dir),
         model=model,
-        worker=f"{socket.gethostname()}/{os.getpid()}",
+        worker=process_name(),
         batch_size=settings.batch_size or job.batch_size,
         challenge=challenge,
         challenger=None if challenge is None else _challenger(job, challenge, session, settings=settings),

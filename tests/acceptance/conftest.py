@@ -42,10 +42,11 @@ from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
 from scorer.jobs.job import load_job
 from scorer.log import logger as log
+from scorer.runs import parallel
 from scorer.runs.due import enqueue
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import run_job
-from scorer.runs.worker import Worker
+from scorer.runs.worker import Hooks
 from scorer.scoring.features import build
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import carry_batch
@@ -82,14 +83,13 @@ class Watch:
 def run_once(order: dict[str, Any]) -> None:
     """A whole run, as `scorer run` does it."""
     # Of batches as small as these a worker has one in hand by itself.
-    with patch.object(Worker, "_may_read_ahead", order["both_hands"]):
+    with patch.object(parallel, "_may_read_ahead", lambda _: order["both_hands"]):
         run_job(
             load_job(JOB),
             database=Database(order["url"], order["settings"]),
             as_of=datetime.fromisoformat(order["as_of"]),
             workers=order["workers"],
-            progress=print if order["with_progress"] else None,
-            watch=Watch(order),
+            hooks=Hooks(progress=print if order["with_progress"] else None, watch=Watch(order)),
         )
 
 
@@ -133,12 +133,12 @@ def carry_alone(order: dict[str, Any]) -> None:
 
 
 def answer_requests(order: dict[str, Any]) -> None:
-    """A desk that answers requests until it is killed; its trail says when it begins."""
-    desk = Answers(database=Database(order["url"], order["settings"]), jobs=[load_job(JOB)])
-    desk.warm()
+    """Answers requests until it is killed; its trail says when it begins."""
+    answering = RequestAnswering(database=Database(order["url"], order["settings"]), jobs=[load_job(JOB)])
+    answering.warm()
     Watch(order)("warm")
     while True:
-        if not desk.answer_waiting():
+        if not answering.answer_waiting():
             time.sleep(0.001)
 
 

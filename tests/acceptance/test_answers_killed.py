@@ -15,7 +15,7 @@ import pytest
 from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.jobs.job import Job
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 
 VISITS = 40
 KILLS = 30
@@ -94,7 +94,7 @@ def test_desks_killed_at_random_moments_lose_nothing_and_double_nothing(
         for each in desks:
             each.kill()
             each.wait()
-    last = Answers(database=Database(url, settings), jobs=[sepsis])
+    last = RequestAnswering(database=Database(url, settings), jobs=[sepsis])
     try:
 
         def drained() -> bool:

@@ -25,6 +25,7 @@ from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.jobs.job import Job
 from scorer.runs.run import run_job
+from scorer.runs.worker import Hooks
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
 STEPS = ("enqueue", "claim", "read", "validate", "features", "score", "write", "record", "write back", "commit")
@@ -274,7 +275,9 @@ def test_a_run_goes_on_when_one_of_its_own_workers_is_killed(
             os.kill(victims[0], signal.SIGKILL)
 
     tiny = replace(ward.settings, batch_size=1)
-    ended = run_job(sepsis, database=Database(ward.url, tiny), as_of=ward.as_of, workers=4, progress=kill_one)
+    ended = run_job(
+        sepsis, database=Database(ward.url, tiny), as_of=ward.as_of, workers=4, hooks=Hooks(progress=kill_one)
+    )
     assert victims
     assert "Going on without further workers" in caplog.text
     assert (ended.status, ended.counts.eligible) == ("succeeded", VISITS)

@@ -121,10 +121,10 @@ def measure(
 
 def _answer(url: str, settings: Settings, ready: Any, stop: Any, profile: bool) -> None:
     """The desk's process: answers until it is told to stop."""
-    from scorer.runs.requests import Answers
+    from scorer.runs.requests import RequestAnswering
 
     job = load_job(NAME)
-    desk = Answers(database=Database(url, settings), jobs=[job])
+    desk = RequestAnswering(database=Database(url, settings), jobs=[job])
     listener = Listener.for_requests(Target.of(url, settings, role=settings.worker_role))
     desk.warm()
     listener.open()

@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from scorer.database.store.models import register_model
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job, load_job
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import Ended, run_job
+from scorer.runs.worker import Hooks
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 # The first hours of a clean visit: enough of it to be scored, and no two visits alike.
@@ -119,10 +120,21 @@ class Hospital:
             f"INSERT INTO public.{table} ({', '.join(row)}) VALUES ({places}) RETURNING {returning}", *row.values()
         )
 
-    def run(self, job: Job | None = None, *, as_of: datetime | None = None, **arguments: Any) -> Ended:
-        """One run, whose counts balance in what it gives and in its row."""
+    def run(
+        self,
+        job: Job | None = None,
+        *,
+        as_of: datetime | None = None,
+        watch: Callable[[str], object] | None = None,
+        **arguments: Any,
+    ) -> Ended:
+        """One run, whose counts balance in what it gives and in its row; `watch` is called with each step."""
         ended = run_job(
-            job or self.job, database=Database(self.url, self.settings), as_of=as_of or self.noon, **arguments
+            job or self.job,
+            database=Database(self.url, self.settings),
+            as_of=as_of or self.noon,
+            hooks=Hooks(watch=watch),
+            **arguments,
         )
         assert ended.counts.balanced
         columns = "eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed"
@@ -170,6 +182,37 @@ class Hospital:
         """(status, error, eligible, scored) of the newest run."""
         (row,) = self.rows("SELECT status, error, eligible, scored FROM reporting.runs ORDER BY run_id DESC LIMIT 1")
         return row
+
+    def ask(self, *entities: object, job: str = "sepsis", priority: int = 0) -> list[int]:
+        """Request scores; the keys of the requests, one for each entity, in order."""
+        return [
+            self.one(
+                "INSERT INTO scorer.requests (job, entity_id, priority) VALUES (%s, %s, %s) RETURNING request_id",
+                job,
+                str(entity),
+                priority,
+            )
+            for entity in entities
+        ]
+
+    def answers(self, *requests: int) -> list[tuple[Any, ...]]:
+        """(status, outcome) of each request, in order."""
+        found = {
+            request_id: (status, outcome)
+            for request_id, status, outcome in self.rows("SELECT request_id, status, outcome FROM reporting.requests")
+        }
+        return [found[each] for each in requests]
+
+    def under_another_name(self, job: Job) -> Job:
+        """The same job, called "other", with the same model in production."""
+        other = replace(job, name="other")
+        (shipped,) = (shipped_root() / "models" / job.name).glob("*/manifest.json")
+        folder = self.settings.home_dir / "models" / "other" / shipped.parent.name
+        shutil.copytree(shipped.parent, folder)
+        manifest = json.loads(shipped.read_text(encoding="utf-8")) | {"job": "other"}
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        self.put_into_production(other, folder)
+        return other
 
     def put_into_production(self, job: Job, model: Path) -> None:
         """Register the model in a folder, and have it in production, past all that the registry asks for (see test_registry.py)."""
@@ -318,12 +361,12 @@ def ward(hospital: Any) -> Any:
 
 
 @pytest.fixture
-def open_desk(ward: Any) -> Iterator[Callable[..., Answers]]:
-    """Opens a desk for the ward's job, or for others."""
-    opened: list[Answers] = []
+def open_answering(ward: Any) -> Iterator[Callable[..., RequestAnswering]]:
+    """Gives what answers requests for the ward's job, or for others."""
+    opened: list[RequestAnswering] = []
 
-    def give(*jobs: Job) -> Answers:
-        opened.append(Answers(database=Database(ward.url, ward.settings), jobs=jobs or [ward.job]))
+    def give(*jobs: Job) -> RequestAnswering:
+        opened.append(RequestAnswering(database=Database(ward.url, ward.settings), jobs=jobs or [ward.job]))
         return opened[-1]
 
     yield give
@@ -332,6 +375,6 @@ def open_desk(ward: Any) -> Iterator[Callable[..., Answers]]:
 
 
 @pytest.fixture
-def desk(open_desk: Callable[..., Answers]) -> Answers:
-    """One desk."""
-    return open_desk()
+def answering(open_answering: Callable[..., RequestAnswering]) -> RequestAnswering:
+    """What answers requests for the ward's job."""
+    return open_answering()

@@ -21,7 +21,7 @@ from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, load_job
 from scorer.registry import registration as admission
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 
 JOBS = Path(__file__).parents[1] / "jobs"
 WARDS = ["ward A/12", 'o\'Neill "North"', "back\\slash", "comma,{brace}", "tab\there", "№ 7 ♥", "NULL", "%s :name"]
@@ -255,12 +255,12 @@ def test_wards_are_scored_on_demand_by_what_their_job_calls_due(wards: Any) -> N
     wards.execute(
         "INSERT INTO scorer.requests (job, entity_id) SELECT 'ward_load', e FROM unnest(%s::text[]) AS e", asked
     )
-    desk = Answers(database=Database(wards.url, wards.settings), jobs=[wards.shipped, wards.job])
+    answering = RequestAnswering(database=Database(wards.url, wards.settings), jobs=[wards.shipped, wards.job])
     try:
-        assert desk.answer_waiting() == len(asked)
-        assert desk.answer_waiting() == 0
+        assert answering.answer_waiting() == len(asked)
+        assert answering.answer_waiting() == 0
     finally:
-        desk.close()
+        answering.close()
     found = wards.rows("SELECT entity_id, status, outcome FROM scorer.requests ORDER BY request_id")
     assert found == [*((ward, "done", "SCORED") for ward in WARDS), ("ward Z", "refused", None)]
     assert set(wards.scores()) == set(WARDS)

@@ -30,8 +30,7 @@ import numpy as np
 import psycopg2
 
 from scorer.config import Settings, shipped_root
-from scorer.daemon.chores import CHORES
-from scorer.daemon.nightly_loop import NightlyLoop
+from scorer.daemon.nightly_loop import CHORES, NightlyLoop
 from scorer.daemon.request_loop import RequestLoop
 from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.database import schema

@@ -18,7 +18,7 @@ import pytest
 from scorer.cli import main as cli
 from scorer.database.connection import Target
 from scorer.database.notifications import Listener
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 
 PASSWORD = "only-for-tests"
 _numbers = itertools.count(1)
@@ -90,14 +90,14 @@ def command(
 
 
 @contextmanager
-def answering(desk: Answers) -> Iterator[None]:
-    """Within it, the desk answers in a thread of its own."""
+def answered_meanwhile(answering: RequestAnswering) -> Iterator[None]:
+    """Within it, requests are answered in a thread of their own."""
     ended = threading.Event()
-    desk.warm()
+    answering.warm()
 
     def work() -> None:
         while not ended.wait(0.01):
-            desk.answer_waiting()
+            answering.answer_waiting()
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -108,10 +108,10 @@ def answering(desk: Answers) -> Iterator[None]:
         thread.join()
 
 
-def test_a_request_waits_for_its_answer(ward: Any, desk: Answers, command: Any) -> None:
+def test_a_request_waits_for_its_answer(ward: Any, answering: RequestAnswering, command: Any) -> None:
     ward.admit(1)
     ward.admit(2, observations=1)
-    with answering(desk):
+    with answered_meanwhile(answering):
         code, out, err = command("request", "sepsis", "1", "2", "--wait", "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)["requests"]
@@ -122,9 +122,9 @@ def test_a_request_waits_for_its_answer(ward: Any, desk: Answers, command: Any) 
     assert all(each["score_id"] and each["latency_ms"] > 0 for each in told)
 
 
-def test_who_is_not_there_ends_with_one(ward: Any, desk: Answers, command: Any) -> None:
+def test_who_is_not_there_ends_with_one(ward: Any, answering: RequestAnswering, command: Any) -> None:
     ward.admit(1)
-    with answering(desk):
+    with answered_meanwhile(answering):
         code, out, err = command("request", "sepsis", "1", "2", "--wait")
     assert code == 1
     assert "SCORED" in out
@@ -136,7 +136,7 @@ def test_who_is_not_there_ends_with_one(ward: Any, desk: Answers, command: Any) 
     )
 
 
-def test_without_a_daemon_requests_wait(ward: Any, desk: Answers, command: Any) -> None:
+def test_without_a_daemon_requests_wait(ward: Any, answering: RequestAnswering, command: Any) -> None:
     ward.admit(1)
     code, out, err = command("request", "sepsis", "1", "--wait", "--timeout", "0.1")
     assert code == 1
@@ -146,7 +146,7 @@ def test_without_a_daemon_requests_wait(ward: Any, desk: Answers, command: Any) 
     assert (code, err) == (0, "")
     (asked,) = json.loads(out)["requests"]
     assert (asked["request_id"], asked["status"]) == (2, "waiting")
-    assert desk.answer_waiting() == 2
+    assert answering.answer_waiting() == 2
 
 
 def test_a_job_that_is_not_there_is_one_sentence(command: Any) -> None:
@@ -155,7 +155,9 @@ def test_a_job_that_is_not_there_is_one_sentence(command: Any) -> None:
     assert err == "scorer: There is no job 'sepsys' in this database; reporting.health has those there are.\n"
 
 
-def test_requests_are_cancelled_by_who_made_them(ward: Any, desk: Answers, command: Any, login: Any) -> None:
+def test_requests_are_cancelled_by_who_made_them(
+    ward: Any, answering: RequestAnswering, command: Any, login: Any
+) -> None:
     ward.admit(1)
     command("request", "sepsis", "1", "1")
     other = sql(login("requester"), "SELECT * FROM scorer.request_score('sepsis', '1')")
@@ -165,7 +167,7 @@ def test_requests_are_cancelled_by_who_made_them(ward: Any, desk: Answers, comma
     assert code == 1
     assert out.splitlines()[0] == "Request 2: cancelled."
     assert err == "scorer: Not cancelled, being answered already or somebody else's: 3, 1, 99.\n"
-    assert desk.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
     assert ward.rows("SELECT status FROM reporting.requests ORDER BY request_id") == [
         ("cancelled",),
         ("cancelled",),
@@ -176,12 +178,12 @@ def test_requests_are_cancelled_by_who_made_them(ward: Any, desk: Answers, comma
 # Who may do what
 
 
-def test_a_requester_asks_in_each_of_the_ways(ward: Any, desk: Answers, requester: str) -> None:
+def test_a_requester_asks_in_each_of_the_ways(ward: Any, answering: RequestAnswering, requester: str) -> None:
     ward.admit(1)
     sql(requester, "INSERT INTO scorer.requests (job, entity_id, priority) VALUES ('sepsis', '1', 3)")
     sql(requester, "SELECT scorer.request_score('sepsis', '1', '2')")
     sql(requester, "SELECT scorer.request_score('sepsis', VARIADIC ARRAY['1'])")
-    assert desk.answer_waiting() == 4
+    assert answering.answer_waiting() == 4
     ((who,),) = sql(requester, "SELECT DISTINCT requested_by FROM reporting.requests")
     assert who in requester
     ((waiting, done, refused, p50),) = sql(
@@ -233,7 +235,7 @@ def test_a_worker_may_cancel_what_another_asked_for(requester: str, login: Calla
 # Notifications
 
 
-def test_what_is_committed_is_heard(ward: Any, requester: str, desk: Answers) -> None:
+def test_what_is_committed_is_heard(ward: Any, requester: str, answering: RequestAnswering) -> None:
     ward.admit(1)
     target = Target.of(ward.url, ward.settings, role=ward.settings.worker_role)
     requests, answers = Listener.for_requests(target), Listener.for_answers(target)
@@ -244,7 +246,7 @@ def test_what_is_committed_is_heard(ward: Any, requester: str, desk: Answers) ->
         assert requests.hear(60)
         assert not requests.hear(0)
         assert not answers.hear(0)
-        desk.answer_waiting()
+        answering.answer_waiting()
         assert answers.hear(60)
         sql(requester, "SELECT scorer.cancel_request(scorer.request_score('sepsis', '1'))")
         assert requests.hear(60)

@@ -13,15 +13,14 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.daemon.chores import CHORES, Chore
-from scorer.daemon.nightly_loop import NightlyLoop
+from scorer.daemon import nightly_loop
+from scorer.daemon.nightly_loop import CHORES, Chore, NightlyLoop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
-from scorer.database.store import chores as nights
+from scorer.database.store.chores import begin_chore, end_chore
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.log import events
-from scorer.runs import check
 
 FIRST = datetime(2025, 6, 1, 3, 17, tzinfo=UTC)  # a tick of the nightly schedule
 A_DAY = timedelta(days=1)
@@ -43,9 +42,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def lane(hospital: Any, clock: Clock) -> Any:
-    """Gives a daemon's lane, each with a list of what it did."""
-    lanes = []
+def loop(hospital: Any, clock: Clock) -> Any:
+    """Makes daemons' loops, each with a list of what it did; its steps are taken by hand."""
+    loops = []
 
     def make(do: Callable[..., None] | None = None, *, began: datetime | None = None) -> tuple[NightlyLoop, list[str]]:
         done: list[str] = []
@@ -62,13 +61,13 @@ def lane(hospital: Any, clock: Clock) -> Any:
             chores=(Chore("tidy", chore),),
             clock=clock,
         )
-        made.step()  # it is here that a lane begins
+        made.step()  # it is here that a loop begins
         clock.now = now
-        lanes.append(made)
+        loops.append(made)
         return made, done
 
     yield make
-    for each in lanes:
+    for each in loops:
         each.close()
 
 
@@ -92,8 +91,8 @@ def test_the_chores_that_there_are() -> None:
     assert [chore.name for chore in CHORES] == ["upkeep", "checkup", "replay"]
 
 
-def test_a_chore_is_done_once_a_night(hospital: Any, lane: Any, clock: Clock) -> None:
-    made, done = lane()
+def test_a_chore_is_done_once_a_night(hospital: Any, loop: Any, clock: Clock) -> None:
+    made, done = loop()
     assert made.step() == 60
     assert done == []
     clock.now = FIRST - timedelta(seconds=20)
@@ -108,14 +107,14 @@ def test_a_chore_is_done_once_a_night(hospital: Any, lane: Any, clock: Clock) ->
     assert kept(hospital) == [(FIRST, True, None), (FIRST + A_DAY, True, None)]
 
 
-def test_of_two_daemons_one_does_it(hospital: Any, lane: Any, clock: Clock) -> None:
+def test_of_two_daemons_one_does_it(hospital: Any, loop: Any, clock: Clock) -> None:
     began, go_on = threading.Event(), threading.Event()
 
     def slow(_: Any) -> None:
         began.set()
         assert go_on.wait(30)
 
-    (one, of_one), (other, of_other) = lane(slow), lane()
+    (one, of_one), (other, of_other) = loop(slow), loop()
     clock.now = FIRST
     working = threading.Thread(target=one.step)
     working.start()
@@ -132,54 +131,54 @@ def test_of_two_daemons_one_does_it(hospital: Any, lane: Any, clock: Clock) -> N
     assert (of_one, of_other) == (["sepsis"], ["sepsis"])
 
 
-def test_whoever_comes_too_late_finds_it_done(hospital: Any) -> None:
+def test_a_daemon_that_comes_too_late_finds_it_done(hospital: Any) -> None:
     """The other one did it between a look at what is due and taking hold of it."""
     with closing(Session(Target.of(hospital.url, hospital.settings, role="scorer_worker"))) as session:
         with session.transaction():
-            assert nights.begin_chore(session, "sepsis", "tidy", night=FIRST, daemon="one")
-            nights.end_chore(session, "sepsis", "tidy", night=FIRST, error=None)
+            assert begin_chore(session, "sepsis", "tidy", night=FIRST, daemon="one")
+            end_chore(session, "sepsis", "tidy", night=FIRST, error=None)
         with session.transaction():
-            assert not nights.begin_chore(session, "sepsis", "tidy", night=FIRST, daemon="other")
+            assert not begin_chore(session, "sepsis", "tidy", night=FIRST, daemon="other")
 
 
-def test_what_a_dead_daemon_began_another_does_anew(hospital: Any, lane: Any, clock: Clock) -> None:
-    one, _ = lane(killed)
+def test_what_a_dead_daemon_began_another_does_anew(hospital: Any, loop: Any, clock: Clock) -> None:
+    one, _ = loop(killed)
     clock.now = FIRST
     with pytest.raises(KillError):
         one.step()
     assert kept(hospital) == [(FIRST, False, None)]
     one.close()
-    _, done = lane()
+    _, done = loop()
     assert done == ["sepsis"]
     assert kept(hospital) == [(FIRST, True, None)]
 
 
-def test_a_night_without_a_daemon_is_made_up_for_once(lane: Any, clock: Clock) -> None:
-    made, done = lane()
+def test_a_night_without_a_daemon_is_made_up_for_once(loop: Any, clock: Clock) -> None:
+    made, done = loop()
     clock.now = FIRST
     made.step()
     made.close()
     clock.now = FIRST + 3 * A_DAY + timedelta(hours=2)
-    made, done = lane()
+    made, done = loop()
     made.step()
     assert done == ["sepsis"]
 
 
-def test_nights_before_the_first_daemon_are_none(hospital: Any, lane: Any, clock: Clock) -> None:
+def test_nights_before_the_first_daemon_are_none(hospital: Any, loop: Any, clock: Clock) -> None:
     clock.now = FIRST + timedelta(hours=2)
-    made, done = lane()
+    made, done = loop()
     made.step()
     assert done == []
     assert kept(hospital) == []
 
 
-def test_a_chore_that_fails_is_told_and_waits_for_the_next_night(
-    hospital: Any, lane: Any, clock: Clock, caplog: pytest.LogCaptureFixture
+def test_a_chore_that_fails_is_logged_and_waits_for_the_next_night(
+    hospital: Any, loop: Any, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fails(_: Any) -> None:
         raise UserError("The standby is not there; start it.")
 
-    made, done = lane(fails)
+    made, done = loop(fails)
     clock.now = FIRST
     with caplog.at_level(logging.INFO):
         made.step()
@@ -207,10 +206,10 @@ def test_a_chore_that_the_database_keeps_from_its_end_is_given_up_and_the_others
     with closing(made), caplog.at_level(logging.INFO):
         made.step()
         clock.now = FIRST
-        for turn in range(1, 6):
-            assert made._guarded_turn() == 60
+        for step in range(1, 6):
+            assert made._guarded_step() == 60
             assert (outage.lasts, made.liveness.hindered) == (False, None)
-            assert done.count("full") == min(turn, 3)
+            assert done.count("full") == min(step, 3)
         assert done == ["full", "other", "full", "full"]
         assert [record.getMessage() for record in caplog.records].count(events.CHORE_FAILED.sentence) == 1
         found = "SELECT ended_at IS NOT NULL, attempts, error FROM scorer.chores WHERE chore = 'full' ORDER BY night"
@@ -221,9 +220,9 @@ def test_a_chore_that_the_database_keeps_from_its_end_is_given_up_and_the_others
 
 
 def test_a_chore_that_kills_its_process_is_given_up(
-    hospital: Any, lane: Any, clock: Clock, caplog: pytest.LogCaptureFixture
+    hospital: Any, loop: Any, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made, done = lane(killed)
+    made, done = loop(killed)
     clock.now = FIRST
     for _ in range(3):
         with pytest.raises(KillError):
@@ -238,10 +237,10 @@ def test_a_chore_that_kills_its_process_is_given_up(
     assert error.startswith("It was begun 3 times and never came to its end")
 
 
-def test_a_lost_database_is_waited_for_and_told_by_others(
-    lane: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_a_lost_database_is_waited_for_and_logged_by_others(
+    loop: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, done = lane()
+    made, done = loop()
     clock.now = FIRST
     made._outage.lets_go("heart")
     with monkeypatch.context() as lost:
@@ -249,41 +248,41 @@ def test_a_lost_database_is_waited_for_and_told_by_others(
         def gone(*_: Any) -> None:
             raise DatabaseUnavailable("The database does not answer; start it.")
 
-        lost.setattr(nights, "last_night", gone)
+        lost.setattr(nightly_loop, "last_night", gone)
         for _ in range(3):
-            made._guarded_turn()
+            made._guarded_step()
             assert (made._outage.lasts, made.liveness.hindered) == (False, None)
-    made._guarded_turn()
+    made._guarded_step()
     assert done == ["sepsis"]
 
 
-def test_a_bug_in_a_chore_ends_no_lane(hospital: Any, lane: Any, clock: Clock) -> None:
+def test_a_bug_in_a_chore_ends_no_loop(hospital: Any, loop: Any, clock: Clock) -> None:
     def breaks(_: Any) -> None:
         raise ZeroDivisionError("a patient's value")
 
-    made, _ = lane(breaks)
+    made, _ = loop(breaks)
     clock.now = FIRST
     made.step()
     assert kept(hospital) == [(FIRST, True, "a bug: ZeroDivisionError")]
 
 
-def test_a_lane_that_is_told_to_stop_leaves_the_chore_to_others(hospital: Any, lane: Any, clock: Clock) -> None:
+def test_a_loop_that_is_asked_to_stop_leaves_the_chore_to_others(hospital: Any, loop: Any, clock: Clock) -> None:
     def asks(stopping: Callable[[], bool]) -> None:
         if stopping():
             raise Stopping
 
-    made, _ = lane(lambda stopping: (made.stop(), asks(stopping)))
+    made, _ = loop(lambda stopping: (made.stop(), asks(stopping)))
     clock.now = FIRST
     with pytest.raises(Stopping):
         made.step()
     assert kept(hospital) == [(FIRST, False, None)]
     assert attempts(hospital) == [0]
-    _, done = lane(asks)
+    _, done = loop(asks)
     assert done == ["sepsis"]
     assert kept(hospital) == [(FIRST, True, None)]
 
 
-def test_whoever_asks_whether_to_stop_shows_life(lane: Any, clock: Clock) -> None:
+def test_asking_whether_to_stop_shows_life(loop: Any, clock: Clock) -> None:
     beats = []
 
     def asks(stopping: Callable[[], bool]) -> None:
@@ -291,15 +290,15 @@ def test_whoever_asks_whether_to_stop_shows_life(lane: Any, clock: Clock) -> Non
             stopping()
             beats.append((made.liveness.beat_at, made.liveness.doing))
 
-    made, _ = lane(asks)
+    made, _ = loop(asks)
     clock.now = FIRST
     made.step()
     assert [doing for _, doing in beats] == ["tidy of sepsis"] * 3
     assert beats[0][0] < beats[1][0] < beats[2][0]
 
 
-def test_a_reload_changes_the_schedule(hospital: Any, lane: Any, clock: Clock) -> None:
-    made, done = lane()
+def test_a_reload_changes_the_schedule(hospital: Any, loop: Any, clock: Clock) -> None:
+    made, done = loop()
     made.reload((hospital.job,), settings=replace(hospital.settings, nightly="0 12 * * *"))
     clock.now = FIRST
     made.step()
@@ -307,13 +306,6 @@ def test_a_reload_changes_the_schedule(hospital: Any, lane: Any, clock: Clock) -
     clock.now = FIRST.replace(hour=12, minute=0)
     made.step()
     assert done == ["sepsis"]
-
-
-def test_a_schedule_that_cannot_be_read_is_found_by_check(hospital: Any) -> None:
-    lines = list(check.check(database=Database(hospital.url, replace(hospital.settings, nightly="at night"))))
-    broken = [line for line in lines if not line.holds]
-    assert [line.name for line in broken] == ["nightly"]
-    assert 'nightly: "at night" is not cron\'s five fields' in broken[0].found
 
 
 def test_the_worker_does_the_bookkeeping_and_no_more(hospital: Any) -> None:

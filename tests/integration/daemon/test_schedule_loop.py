@@ -1,4 +1,4 @@
-"""A job's schedule kept by lanes, on a clock that the test drives: which ticks ran, were late or missed, and why."""
+"""A job's schedule kept by loops, on a clock that the test drives: which ticks ran, were late or missed, and why."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def clock(hospital: Any) -> Clock:
 
 
 @pytest.fixture
-def lane_of(hospital: Any, clock: Clock) -> Iterator[Callable[..., ScheduleLoop]]:
-    """Makes lanes that are turned by hand."""
+def loop_of(hospital: Any, clock: Clock) -> Iterator[Callable[..., ScheduleLoop]]:
+    """Makes loops whose steps are taken by hand."""
     made: list[ScheduleLoop] = []
 
     def make(job: Job | None = None, **settings: Any) -> ScheduleLoop:
-        lane = ScheduleLoop(
+        loop = ScheduleLoop(
             job or hospital.job, database=Database(hospital.url, replace(hospital.settings, **settings)), clock=clock
         )
-        made.append(lane)
-        return lane
+        made.append(loop)
+        return loop
 
     yield make
-    for lane in made:
-        lane.close()
+    for loop in made:
+        loop.close()
 
 
 def scheduled(job: Job, cron: str, timezone: str = "UTC") -> Job:
@@ -68,15 +68,15 @@ def runs(hospital: Any) -> list[tuple[Any, ...]]:
     return list(hospital.rows("SELECT trigger, status FROM reporting.runs ORDER BY run_id"))
 
 
-def test_a_tick_runs_once_and_a_new_job_begins_with_the_next(hospital: Any, clock: Clock, lane_of: Any) -> None:
+def test_a_tick_runs_once_and_a_new_job_begins_with_the_next(hospital: Any, clock: Clock, loop_of: Any) -> None:
     hospital.admit(1, 2)
-    lane = lane_of()
-    assert 0 < lane.step() <= hospital.settings.poll.total_seconds()
+    loop = loop_of()
+    assert 0 < loop.step() <= hospital.settings.poll.total_seconds()
     assert ticks(hospital) == runs(hospital) == []
-    assert lane.next_tick == hospital.noon + timedelta(minutes=5)
+    assert loop.next_tick == hospital.noon + timedelta(minutes=5)
     clock.now += timedelta(minutes=5)
-    lane.step()
-    lane.step()
+    loop.step()
+    loop.step()
     assert ticks(hospital) == [(clock.now, "ran", None)]
     assert runs(hospital) == [("schedule", "succeeded")]
     assert hospital.rows("SELECT scheduled_for, as_of, eligible FROM reporting.runs") == [(clock.now, clock.now, 2)]
@@ -92,31 +92,31 @@ def test_a_tick_runs_once_and_a_new_job_begins_with_the_next(hospital: Any, cloc
     ],
 )
 def test_each_tick_of_a_night_in_which_the_clock_changes_runs_once(
-    hospital: Any, clock: Clock, lane_of: Any, day: datetime, cron: str, expected: int
+    hospital: Any, clock: Clock, loop_of: Any, day: datetime, cron: str, expected: int
 ) -> None:
     vienna = ZoneInfo("Europe/Vienna")
     clock.now = day.replace(tzinfo=vienna).astimezone(UTC)
     until = (day + 6 * HOUR).replace(tzinfo=vienna).astimezone(UTC)
-    lane = lane_of(scheduled(hospital.job, cron, "Europe/Vienna"))
-    lane.step()
+    loop = loop_of(scheduled(hospital.job, cron, "Europe/Vienna"))
+    loop.step()
     while clock.now < until:
         clock.now += timedelta(minutes=5)
-        lane.step()
+        loop.step()
     found = ticks(hospital)
     assert [outcome for _, outcome, _ in found] == ["ran"] * expected
     assert len(runs(hospital)) == expected
 
 
 def test_what_passed_while_no_daemon_ran_is_caught_up_with_by_one_run(
-    hospital: Any, clock: Clock, lane_of: Any
+    hospital: Any, clock: Clock, loop_of: Any
 ) -> None:
     hospital.admit(1)
-    before = lane_of()
+    before = loop_of()
     before.step()
     clock.now = first = hospital.noon + timedelta(minutes=5)
     before.step()
     clock.now = first + 3 * HOUR + timedelta(minutes=20)
-    after = lane_of()
+    after = loop_of()
     after.step()
     after.step()
     reason = "no daemon was running"
@@ -129,14 +129,14 @@ def test_what_passed_while_no_daemon_ran_is_caught_up_with_by_one_run(
     assert runs(hospital) == [("schedule", "succeeded"), ("catch-up", "succeeded")]
 
 
-def test_two_daemons_record_a_tick_once_and_share_its_work(hospital: Any, clock: Clock, lane_of: Any) -> None:
+def test_two_daemons_record_a_tick_once_and_share_its_work(hospital: Any, clock: Clock, loop_of: Any) -> None:
     hospital.admit(*range(1, 41))
-    lanes = [lane_of(batch_size=2) for _ in range(2)]
-    for lane in lanes:
-        lane.step()
+    loops = [loop_of(batch_size=2) for _ in range(2)]
+    for loop in loops:
+        loop.step()
     for hour in range(3):
         clock.now = hospital.noon + timedelta(minutes=5) + hour * HOUR
-        threads = [threading.Thread(target=lane.step) for lane in lanes]
+        threads = [threading.Thread(target=loop.step) for loop in loops]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -147,7 +147,7 @@ def test_two_daemons_record_a_tick_once_and_share_its_work(hospital: Any, clock:
     assert len(hospital.scores()) == 40
 
 
-def test_work_of_a_run_that_another_daemon_carries_is_shared(hospital: Any, clock: Clock, lane_of: Any) -> None:
+def test_work_of_a_run_that_another_daemon_carries_is_shared(hospital: Any, clock: Clock, loop_of: Any) -> None:
     hospital.admit(1, 2, 3)
     hospital.run()
     # A daemon that holds its run, and does not come to its work.
@@ -166,20 +166,20 @@ def test_work_of_a_run_that_another_daemon_carries_is_shared(hospital: Any, cloc
         )
         other.commit()
         clock.now += timedelta(minutes=2)
-        lane_of().step()
+        loop_of().step()
         assert hospital.rows("SELECT eligible FROM scorer.batches WHERE run_id = %s", run_id) == [(3,)]
         assert hospital.one("SELECT status FROM scorer.runs WHERE run_id = %s", run_id) == "running"
     other.close()
     # Its process has died: the next look ends it.
-    lane_of().step()
+    loop_of().step()
     assert hospital.rows("SELECT status, resumed FROM reporting.runs WHERE run_id = %s", run_id) == [("succeeded", 1)]
 
 
-def test_a_tick_waits_for_the_run_in_hand_and_says_so(hospital: Any, clock: Clock, lane_of: Any) -> None:
+def test_a_tick_waits_for_the_run_in_hand_and_says_so(hospital: Any, clock: Clock, loop_of: Any) -> None:
     hospital.admit(1)
     hospital.run()
-    lane = lane_of()
-    lane.step()
+    loop = loop_of()
+    loop.step()
     first = hospital.noon + timedelta(minutes=5)
     with hospital.connect() as other, other.cursor() as cursor:
         cursor.execute(
@@ -189,31 +189,31 @@ def test_a_tick_waits_for_the_run_in_hand_and_says_so(hospital: Any, clock: Cloc
         cursor.execute("SELECT pg_advisory_lock(hashtextextended('scorer.run', %s))", cursor.fetchone())
         other.commit()
         for clock.now in (first, first + timedelta(minutes=30), first + HOUR, first + HOUR + timedelta(minutes=30)):
-            lane.step()
+            loop.step()
             assert ticks(hospital) == []
     other.close()
-    lane.step()
+    loop.step()
     reason = "another run of the job was still going"
     assert ticks(hospital) == [(first, "missed", reason), (first + HOUR, "late", reason)]
     assert sorted(runs(hospital)) == [("catch-up", "succeeded"), ("manual", "succeeded"), ("manual", "succeeded")]
 
 
-def test_a_changed_schedule_holds_from_then_on(hospital: Any, clock: Clock, lane_of: Any) -> None:
-    lane = lane_of()
-    lane.step()
+def test_a_changed_schedule_holds_from_then_on(hospital: Any, clock: Clock, loop_of: Any) -> None:
+    loop = loop_of()
+    loop.step()
     clock.now = hospital.noon + timedelta(minutes=50)
-    lane.step()
-    lane.reload(scheduled(hospital.job, "*/15 * * * *"), settings=lane.settings)
-    lane.step()
+    loop.step()
+    loop.adopt_job(scheduled(hospital.job, "*/15 * * * *"), settings=loop.settings)
+    loop.step()
     clock.now = hospital.noon + HOUR
-    lane.step()
+    loop.step()
     assert [(tick, outcome) for tick, outcome, _ in ticks(hospital)] == [
         (hospital.noon + timedelta(minutes=5), "late"),
         (hospital.noon + HOUR, "ran"),
     ]
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The events that on-call would see, since they were last asked for."""
     events = [
         record.event.name for record in caplog.records if hasattr(record, "event") and record.levelno > logging.INFO
@@ -223,48 +223,48 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_job_whose_runs_keep_failing_is_left_alone_and_tried_again(
-    hospital: Any, clock: Clock, lane_of: Any, changed_job: Callable[..., Job], caplog: pytest.LogCaptureFixture
+    hospital: Any, clock: Clock, loop_of: Any, changed_job: Callable[..., Job], caplog: pytest.LogCaptureFixture
 ) -> None:
     hospital.admit(1)
     impossible = hospital.observe(1, observation_value=9999.0)
     strict = changed_job(("job.toml", "[actions] ", '[actions]\nvalue_not_too_high = "fail" '))
-    lane = lane_of(strict, breaker_failures=2, breaker_pause=timedelta(hours=3))
-    lane.step()
+    loop = loop_of(strict, breaker_failures=2, breaker_pause=timedelta(hours=3))
+    loop.step()
     first = hospital.noon + timedelta(minutes=5)
     for clock.now in (first, first + HOUR):
-        lane.step()
-    assert told(caplog) == ["RUN_FAILED", "RUN_FAILED", "BREAKER_OPENED"]
+        loop.step()
+    assert logged(caplog) == ["RUN_FAILED", "RUN_FAILED", "BREAKER_OPENED"]
     for hours in (2, 3):
         clock.now = first + hours * HOUR
-        lane.step()
+        loop.step()
     assert [outcome for _, outcome, _ in ticks(hospital)] == ["ran", "ran", "missed", "missed"]
     assert ticks(hospital)[-1][2].startswith(
         "its breaker is open: Suite observations of job sepsis: rule value_not_too_high"
     )
     clock.now = first + 4 * HOUR  # three hours after it was opened: one try, which fails, and says no more than it said
-    lane.step()
+    loop.step()
     clock.now = first + 5 * HOUR
-    lane.step()
-    assert told(caplog) == []
+    loop.step()
+    assert logged(caplog) == []
     assert [status for _, status in runs(hospital)] == ["failed"] * 3
 
     hospital.execute("DELETE FROM public.patient_observations WHERE observation_id = %s", impossible)
-    lane.reload(strict, settings=lane.settings)  # whoever reloads need not wait for the pause to end
+    loop.adopt_job(strict, settings=loop.settings)  # a reload need not wait for the pause to end
     clock.now = first + 6 * HOUR
-    lane.step()
+    loop.step()
     assert runs(hospital)[-1] == ("schedule", "succeeded")
     assert hospital.rows("SELECT * FROM scorer.breakers") == []
     assert [outcome for _, outcome, _ in ticks(hospital)] == ["ran", "ran", "missed", "missed", "ran", "missed", "ran"]
 
 
 def test_where_a_run_cannot_even_begin_the_ticks_are_left_to_another_daemon(
-    hospital: Any, clock: Clock, lane_of: Any, changed_job: Callable[..., Job]
+    hospital: Any, clock: Clock, loop_of: Any, changed_job: Callable[..., Job]
 ) -> None:
     hospital.admit(1)
     broken = changed_job(("observations.sql", "    o.observation_value,", "    o.observation_worth,"))
-    lame, sound = lane_of(broken), lane_of()
-    for lane in (lame, sound):
-        lane.step()
+    lame, sound = loop_of(broken), loop_of()
+    for loop in (lame, sound):
+        loop.step()
     clock.now = first = hospital.noon + timedelta(minutes=5)
     with pytest.raises(UserError, match="observation_worth"):
         lame.step()
@@ -277,7 +277,7 @@ def test_where_a_run_cannot_even_begin_the_ticks_are_left_to_another_daemon(
         clock.now = first + hours * HOUR
         with pytest.raises(UserError, match="observation_worth"):
             lame.step()
-    lame.reload(hospital.job, settings=lame.settings)
+    lame.adopt_job(hospital.job, settings=lame.settings)
     lame.step()
     (_, missed, reason), (_, ran, _) = ticks(hospital)[1:]
     assert (missed, ran) == ("missed", "ran")
@@ -285,14 +285,14 @@ def test_where_a_run_cannot_even_begin_the_ticks_are_left_to_another_daemon(
 
 
 def test_ticks_of_a_schedule_that_changed_while_no_daemon_ran_are_not_invented(
-    hospital: Any, clock: Clock, lane_of: Any
+    hospital: Any, clock: Clock, loop_of: Any
 ) -> None:
-    daily = lane_of(scheduled(hospital.job, "5 12 * * *"))
+    daily = loop_of(scheduled(hospital.job, "5 12 * * *"))
     daily.step()
     clock.now = first = hospital.noon + timedelta(minutes=5)
     daily.step()
     clock.now += 20 * HOUR
-    often = lane_of(scheduled(hospital.job, "*/5 * * * *"))
+    often = loop_of(scheduled(hospital.job, "*/5 * * * *"))
     often.step()
     clock.now += timedelta(minutes=5)
     often.step()
@@ -300,30 +300,30 @@ def test_ticks_of_a_schedule_that_changed_while_no_daemon_ran_are_not_invented(
 
 
 def test_a_clock_that_was_ahead_when_the_daemon_began_does_not_keep_it_from_its_ticks(
-    hospital: Any, clock: Clock, lane_of: Any
+    hospital: Any, clock: Clock, loop_of: Any
 ) -> None:
     clock.now += timedelta(days=30)
-    lane = lane_of()
-    lane.step()
+    loop = loop_of()
+    loop.step()
     clock.now = hospital.noon
-    lane.step()
+    loop.step()
     clock.now += timedelta(minutes=5)
-    lane.step()
+    loop.step()
     assert ticks(hospital) == [(clock.now, "ran", None)]
 
 
-def test_a_pause_of_the_whole_service_is_told_as_such(hospital: Any, clock: Clock, lane_of: Any) -> None:
-    lane = lane_of()
-    lane.step()
+def test_a_pause_of_the_whole_service_is_recorded_as_such(hospital: Any, clock: Clock, loop_of: Any) -> None:
+    loop = loop_of()
+    loop.step()
     clock.now += timedelta(minutes=5)
-    lane.step()
-    lane.step()
+    loop.step()
+    loop.step()
     clock.now += 2 * HOUR + timedelta(minutes=10)
-    lane.step()
+    loop.step()
     assert [reason for _, _, reason in ticks(hospital)] == [None, "the service stood still", "the service stood still"]
 
 
-def test_a_run_that_succeeds_by_hand_closes_the_breaker(hospital: Any, clock: Clock, lane_of: Any) -> None:
+def test_a_run_that_succeeds_by_hand_closes_the_breaker(hospital: Any, clock: Clock, loop_of: Any) -> None:
     hospital.admit(1)
     hospital.execute(
         "INSERT INTO scorer.breakers VALUES ('sepsis', 3, 'a test', now(), now(), now() + interval '1 hour')"

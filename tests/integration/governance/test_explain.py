@@ -186,13 +186,13 @@ def test_reasons_are_never_changed(scored: Any) -> None:
             scored.execute(change)
 
 
-def test_an_answer_gives_its_reasons(ward: Any, make_model: Callable[..., Path], desk: Any) -> None:
+def test_an_answer_gives_its_reasons(ward: Any, make_model: Callable[..., Path], answering: Any) -> None:
     ward.put_into_production(ward.job, make_model(ward.job, linear(ward.job), version="by-hand"))
-    desk.warm()
+    answering.warm()
     ward.admit(1)
     ward.observe(1, hours_ago=0.5, observation_value=150.0)
     ward.execute("SELECT scorer.request_score('sepsis', '1')")
-    assert desk.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
     assert [kind for kind, *_ in ward.rows(SHOWN, "1")] == ["feature"] * 5 + ["others", "bias"]
 
 
@@ -455,7 +455,7 @@ def test_a_challenger_scores_beside_production_and_is_never_current(scored: Any,
     assert scored.one("SELECT count(*) FROM scorer.scores WHERE shadow") == VISITS
 
 
-def test_an_answer_is_the_production_score(ward: Any, make_model: Callable[..., Path], desk: Any) -> None:
+def test_an_answer_is_the_production_score(ward: Any, make_model: Callable[..., Path], answering: Any) -> None:
     ward.put_into_production(ward.job, make_model(ward.job, linear(ward.job), version="by-hand"))
     content = json.loads(
         (make_model(ward.job, linear(ward.job, bias=-1.0), version="other") / "manifest.json").read_text()
@@ -465,13 +465,13 @@ def test_an_answer_is_the_production_score(ward: Any, make_model: Callable[..., 
         register_model(store, ward.job.name, model_version="other", sha256=content["sha256"], manifest=content)
         move_model(store, ward.job.name, model_version="other", status="staging", why="a test")
 
-    desk.warm()
+    answering.warm()
     in_transaction(ward, register)
     in_transaction(ward, lambda store: start_challenge(store, ward.job.name, model_version="other", why="a test"))
-    desk.warm()
+    answering.warm()
     ward.admit(1)
     ward.execute("SELECT scorer.request_score('sepsis', '1')")
-    assert desk.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
     ((outcome, model, shadow),) = ward.rows(
         "SELECT q.outcome, s.model_version, s.shadow FROM reporting.requests AS q JOIN scorer.scores AS s USING (score_id)"
     )

@@ -23,7 +23,7 @@ from scorer.database.store.replays import Criteria, Recall
 from scorer.errors import UserError
 from scorer.governance.recall import follow, recall, take_back
 from scorer.jobs.job import Job
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 from scorer.types.enums import Status
 
 HOUR = timedelta(hours=1)
@@ -145,13 +145,15 @@ def test_a_visit_that_ended_long_ago_is_scored_again_as_of_its_end(ward: Any) ->
     assert ward.one("SELECT as_of FROM reporting.current_scores WHERE entity_id = '1'") == long_ago
 
 
-def test_replacements_are_asked_for_and_the_desk_makes_them(ward: Any, open_desk: Callable[..., Answers]) -> None:
+def test_replacements_are_asked_for_and_the_desk_makes_them(
+    ward: Any, open_answering: Callable[..., RequestAnswering]
+) -> None:
     recalled(ward, model_version=shipped(ward), anyway=True)
     asked = ward.rows("SELECT entity_id, priority, status FROM scorer.requests ORDER BY request_id")
     by_score = ward.rows("SELECT entity_id FROM scorer.scores ORDER BY score DESC")
     assert asked == [(entity_id, 50, "waiting") for (entity_id,) in by_score]
-    desk = open_desk()
-    while desk.answer_waiting():
+    answering = open_answering()
+    while answering.answer_waiting():
         pass
     assert {status for status, *_ in current(ward).values()} == {"SCORED"}
     assert ward.rows("SELECT DISTINCT status, outcome FROM scorer.requests") == [("done", "SCORED")]
@@ -296,9 +298,11 @@ def test_the_recalled_score_is_taken_out_of_the_hospitals_table(ward: Any) -> No
     assert ward.one("SELECT count(*) FROM reporting.recalls WHERE stands_in_source") == 0
 
 
-def test_the_service_takes_it_out_though_nobody_can_be_scored(ward: Any, open_desk: Callable[..., Answers]) -> None:
+def test_the_service_takes_it_out_though_nobody_can_be_scored(
+    ward: Any, open_answering: Callable[..., RequestAnswering]
+) -> None:
     recalled(ward, model_version=shipped(ward), anyway=True)
-    open_desk().take_back()
+    open_answering().take_back()
     assert in_visits(ward) == []
 
 

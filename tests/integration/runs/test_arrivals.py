@@ -1,4 +1,4 @@
-"""New observations ask for scores, where a site has installed the trigger; and it never troubles whoever inserts them."""
+"""New observations ask for scores, where a site has installed the trigger, which never hinders those who insert them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 
 NEW = (
     "INSERT INTO public.patient_observations (visit_id, client, observation_date, observation_type_code, observation_value, "
@@ -44,83 +44,83 @@ def asked(ward: Any) -> list[str]:
     return [row[0] for row in ward.rows("SELECT entity_id FROM scorer.requests WHERE status = 'waiting' ORDER BY 1")]
 
 
-def test_nothing_is_counted_where_it_was_not_installed(ward: Any, desk: Answers) -> None:
+def test_nothing_is_counted_where_it_was_not_installed(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
     arrive(ward, 1, rows=9)
     assert arrivals(ward) == []
-    assert desk.ask_for_arrivals() == 0
+    assert answering.ask_for_arrivals() == 0
 
 
-def test_a_visit_is_scored_once_enough_has_come(stream: Any, desk: Answers) -> None:
-    desk.warm()
+def test_a_visit_is_scored_once_enough_has_come(stream: Any, answering: RequestAnswering) -> None:
+    answering.warm()
     for _ in range(stream.job.min_observations - 1):
         arrive(stream, 1)
-        assert desk.ask_for_arrivals() == 0
+        assert answering.ask_for_arrivals() == 0
     arrive(stream, 2, rows=2)
     assert arrivals(stream) == [("1", 4), ("2", 2)]
     arrive(stream, 1)
-    assert desk.ask_for_arrivals() == 1
+    assert answering.ask_for_arrivals() == 1
     assert asked(stream) == ["1"]
     assert arrivals(stream) == [("2", 2)]
-    assert desk.ask_for_arrivals() == 0
-    assert desk.answer_waiting() == 1
+    assert answering.ask_for_arrivals() == 0
+    assert answering.answer_waiting() == 1
     assert stream.statuses() == {"1": "SCORED"}
     assert stream.one("SELECT priority FROM scorer.requests") == -1, "behind those that people ask for"
 
 
-def test_copied_and_inserted_rows_count_alike(stream: Any, desk: Answers) -> None:
+def test_copied_and_inserted_rows_count_alike(stream: Any, answering: RequestAnswering) -> None:
     with closing(stream.connect()) as connection, connection, connection.cursor() as cursor:
         rows = "".join(f"{visit}\tC\t2026-01-01T00:00Z\tHR\t{70 + n}\n" for visit in (1, 2) for n in range(6))
         columns = "visit_id, client, observation_date, observation_type_code, observation_value"
         cursor.copy_expert(f"COPY public.patient_observations ({columns}) FROM STDIN", io.StringIO(rows))
     assert arrivals(stream) == [("1", 6), ("2", 6)]
     assert stream.one("SELECT count(*) FROM scorer.arrivals") == 2, "one row per statement and visit"
-    assert desk.ask_for_arrivals() == 2
+    assert answering.ask_for_arrivals() == 2
     assert asked(stream) == ["1", "2"]
 
 
-def test_rows_of_no_visit_and_of_one_that_is_not_there_do_no_harm(stream: Any, desk: Answers) -> None:
+def test_rows_of_no_visit_and_of_one_that_is_not_there_do_no_harm(stream: Any, answering: RequestAnswering) -> None:
     arrive(stream, "NULL", rows=9)
     assert arrivals(stream) == []
     arrive(stream, 777, rows=9)
-    assert desk.ask_for_arrivals() == 1
-    assert desk.answer_waiting() == 1
+    assert answering.ask_for_arrivals() == 1
+    assert answering.answer_waiting() == 1
     assert stream.rows("SELECT status FROM scorer.requests") == [("refused",)]
     arrive(stream, 1, rows=0)
     assert stream.one("SELECT count(*) FROM scorer.arrivals") == 0
 
 
-def test_what_nobody_asked_for_in_time_is_forgotten(stream: Any, desk: Answers) -> None:
+def test_what_was_not_asked_for_in_time_is_forgotten(stream: Any, answering: RequestAnswering) -> None:
     arrive(stream, 1, rows=2)
     stream.execute("UPDATE scorer.arrivals SET arrived_at = arrived_at - INTERVAL '7 hours'")
     arrive(stream, 2, rows=2)
-    assert desk.ask_for_arrivals() == 0
+    assert answering.ask_for_arrivals() == 0
     assert arrivals(stream) == [("2", 2)]
 
 
-def test_nobody_is_woken_for_nothing(stream: Any, desk: Answers) -> None:
+def test_no_loop_is_woken_for_nothing(stream: Any, answering: RequestAnswering) -> None:
     with closing(stream.connect()) as listening, listening.cursor() as cursor:
         cursor.execute("LISTEN scorer_requests; LISTEN scorer_answers")
         listening.commit()
         arrive(stream, 1, rows=2)
-        assert desk.ask_for_arrivals() == 0
-        assert desk.answer_waiting() == 0
-        assert desk.refuse_strangers() == 0
+        assert answering.ask_for_arrivals() == 0
+        assert answering.answer_waiting() == 0
+        assert answering.refuse_strangers() == 0
         listening.poll()
         assert listening.notifies == []
         arrive(stream, 1, rows=3)
-        assert desk.ask_for_arrivals() == 1
-        assert desk.answer_waiting() == 1
+        assert answering.ask_for_arrivals() == 1
+        assert answering.answer_waiting() == 1
         deadline = time.monotonic() + 60
         while len(listening.notifies) < 2 and time.monotonic() < deadline:
             listening.poll()
         assert [each.channel for each in listening.notifies] == ["scorer_requests", "scorer_answers"]
 
 
-def test_two_desks_at_once_ask_once(stream: Any, open_desk: Callable[..., Answers]) -> None:
+def test_two_processes_at_once_ask_once(stream: Any, open_answering: Callable[..., RequestAnswering]) -> None:
     for visit in (1, 2, 3):
         arrive(stream, visit, rows=5)
-    desks = [open_desk() for _ in range(2)]
+    desks = [open_answering() for _ in range(2)]
     together, found = threading.Barrier(2), [0, 0]
 
     def work(number: int) -> None:
@@ -140,7 +140,7 @@ def test_two_desks_at_once_ask_once(stream: Any, open_desk: Callable[..., Answer
 # Whoever inserts
 
 
-def test_whoever_may_only_insert_observations_needs_no_more(stream: Any) -> None:
+def test_a_role_that_may_only_insert_observations_needs_no_more(stream: Any) -> None:
     stream.execute("CREATE ROLE stream_clinician NOLOGIN")
     try:
         stream.execute("GRANT INSERT ON public.patient_observations TO stream_clinician")
@@ -187,15 +187,17 @@ def test_no_lock_of_ours_keeps_an_observation_waiting(stream: Any) -> None:
     assert stream.one("SHOW lock_timeout") == "0", "the session's own is as it was"
 
 
-def test_sessions_that_insert_do_not_wait_for_each_other_nor_for_the_desk(stream: Any, desk: Answers) -> None:
+def test_sessions_that_insert_do_not_wait_for_each_other_nor_for_the_answers(
+    stream: Any, answering: RequestAnswering
+) -> None:
     with closing(stream.connect()) as first, first.cursor() as cursor:
         cursor.execute(NEW.format(visit=1, rows=5))
         stream.execute("SET lock_timeout = '1s'")
         arrive(stream, 1, rows=5)
-        assert desk.ask_for_arrivals() == 1
+        assert answering.ask_for_arrivals() == 1
         first.commit()
     assert arrivals(stream) == [("1", 5)]
-    assert desk.ask_for_arrivals() == 1
+    assert answering.ask_for_arrivals() == 1
 
 
 def test_a_thousand_rows_cost_little_more(stream: Any) -> None:

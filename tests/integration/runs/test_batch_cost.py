@@ -25,7 +25,7 @@ VISITS, BATCH = 20_000, 2_000
 
 
 class Explaining(Session):
-    """A store that runs the statements of `of` twice, and keeps how many rows of each table they read."""
+    """A session that runs the statements of `of` twice, and keeps how many rows of each table they read."""
 
     def __init__(self, target: Target, of: str) -> None:
         super().__init__(target)
@@ -65,7 +65,7 @@ def crowded(hospital: Any) -> Any:
     return hospital
 
 
-@pytest.fixture(params=["nobody has counted", "all is counted"])
+@pytest.fixture(params=["nothing is counted", "all is counted"])
 def counted(request: pytest.FixtureRequest, crowded: Any) -> Callable[[], None]:
     """What is to be called once all tables are full."""
 
@@ -76,41 +76,41 @@ def counted(request: pytest.FixtureRequest, crowded: Any) -> Callable[[], None]:
     return count
 
 
-def store_of(hospital: Any, of: str) -> Explaining:
+def session_of(hospital: Any, of: str) -> Explaining:
     return Explaining(Target.of(hospital.url, hospital.settings, role=hospital.settings.worker_role), of)
 
 
-def begun(store: Session, hospital: Any) -> Run:
-    with store.transaction():
-        register_job_version(store, hospital.job)
-        return begin_run(store, hospital.job, model_version="one", trigger=Trigger.MANUAL, as_of=hospital.noon)
+def begun(session: Session, hospital: Any) -> Run:
+    with session.transaction():
+        register_job_version(session, hospital.job)
+        return begin_run(session, hospital.job, model_version="one", trigger=Trigger.MANUAL, as_of=hospital.noon)
 
 
 def test_a_claim_reads_what_it_takes(crowded: Any, counted: Callable[[], None]) -> None:
-    with closing(store_of(crowded, "FOR UPDATE SKIP LOCKED")) as store:
-        run = begun(store, crowded)
+    with closing(session_of(crowded, "FOR UPDATE SKIP LOCKED")) as session:
+        run = begun(session, crowded)
         crowded.execute(
             "INSERT INTO scorer.work (run_id, job, entity_id, as_of) SELECT %s, 'sepsis', CAST(visit_id AS text), admitted_at FROM visits",
             run.run_id,
         )
         counted()
-        with store.transaction():
-            items = claim_work(store, crowded.job, run, size=BATCH)
+        with session.transaction():
+            items = claim_work(session, crowded.job, run, size=BATCH)
         assert len(items) == BATCH
         assert all(item.previous is not None for item in items)
-        assert store.rows["work"] <= 2 * BATCH  # explained in the same transaction, it has locked them once before
-        assert store.rows["current_scores"] <= BATCH
+        assert session.rows["work"] <= 2 * BATCH  # explained in the same transaction, it has locked them once before
+        assert session.rows["current_scores"] <= BATCH
 
 
 def test_attributes_are_read_of_the_batchs_visits_alone(crowded: Any, counted: Callable[[], None]) -> None:
     counted()
     ids = f"{{{','.join(map(str, range(1, BATCH + 1)))}}}"
     moments = f"{{{','.join([crowded.noon.isoformat()] * BATCH)}}}"
-    with closing(store_of(crowded, "nothing")) as store, store.transaction():
+    with closing(session_of(crowded, "nothing")) as session, session.transaction():
         for name, value in {**crowded.job.parameters, "entity_ids": ids, "as_ofs": moments}.items():
-            store.one("set_parameter", parameter=f"scorer.{name}", setting=value)
+            session.one("set_parameter", parameter=f"scorer.{name}", setting=value)
         query = bound(crowded.job.statements["attributes"]).replace(":", r"\:")
-        plan = store.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", {}).scalar_one()
+        plan = session.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", {}).scalar_one()
     assert rows_read(plan) == {"visits": BATCH}
 
 
@@ -128,7 +128,7 @@ def test_no_table_is_read_whole_for_a_batchs_observations(crowded: Any, counted:
         assert len(source.attributes(crowded.job, items).times["admitted_at"]) == BATCH
     finally:
         source.close()
-    # A session tells what it has read as it ends.
+    # A session reports what it has read as it ends.
     until = time.monotonic() + 10
     while (after := whole_reads(crowded))["looked up"] <= before["looked up"] and time.monotonic() < until:
         time.sleep(0.05)
@@ -148,13 +148,13 @@ def whole_reads(hospital: Any) -> dict[str, int]:
 @pytest.mark.parametrize("name", ["write_back", "take_back"])
 def test_only_the_batchs_visits_are_written(crowded: Any, counted: Callable[[], None], name: str) -> None:
     counted()
-    with closing(store_of(crowded, "UPDATE public.visits")) as store, store.transaction():
-        store.make(f"create_staged_{name}")
+    with closing(session_of(crowded, "UPDATE public.visits")) as session, session.transaction():
+        session.make(f"create_staged_{name}")
         columns = "entity_id, score, risk_band, as_of, scored_at, valid_until, since, recalled"
         values = f"CAST(n AS text), 0.5, 'LOW', now(), now(), now(), now(), false FROM generate_series(1, {BATCH}) AS n"
         if name == "take_back":
             columns, values = "entity_id, since", f"CAST(n AS text), now() FROM generate_series(1, {BATCH}) AS n"
-        store.execute(f"INSERT INTO pg_temp.staged_{name} ({columns}) SELECT {values}", {})
-        written = _write_staged(store, crowded.job, name)
+        session.execute(f"INSERT INTO pg_temp.staged_{name} ({columns}) SELECT {values}", {})
+        written = _write_staged(session, crowded.job, name)
         assert len(written) == BATCH
-        assert store.rows["visits"] == BATCH
+        assert session.rows["visits"] == BATCH

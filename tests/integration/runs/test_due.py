@@ -1,4 +1,4 @@
-"""Who is due, and who is only counted: by what the ledger holds and what is read now, never by a high-water mark."""
+"""Which entities are due, and which are only counted: by what the ledger holds and what is read now, never by a high-water mark."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_is_charted_back_makes_a_visit_due(hospital: Any) -> None:
     hospital.admit(1, 2)
     hospital.run()
     hospital.observe(1, hours_ago=8.5, recorded_at=hospital.noon + MINUTE)
-    assert outcome(hospital.run()) == {"unchanged": 2}  # as of noon nobody knew it yet
+    assert outcome(hospital.run()) == {"unchanged": 2}  # as of noon it was not known yet
     assert outcome(hospital.run(as_of=hospital.noon + MINUTE)) == {"scored": 1, "unchanged": 1}
 
 

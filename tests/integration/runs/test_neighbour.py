@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -183,7 +184,7 @@ def test_a_run_that_waited_in_vain_fails_with_the_reason_and_leaves_its_work_to_
 
 
 @pytest.mark.usefixtures("seeing")
-def test_a_run_that_is_done_waits_for_nobody(hospital: Any) -> None:
+def test_a_run_that_is_done_waits_for_no_others(hospital: Any) -> None:
     hospital.admit(*range(1, 8))
     limited = replace(hospital.settings, batch_size=8, neighbour_active_sessions=2)
     hospital.settings = replace(limited, neighbour_patience=timedelta(milliseconds=1))
@@ -198,3 +199,45 @@ def test_a_limit_on_what_may_not_be_seen_stops_the_run_in_one_sentence(hospital:
     with pytest.raises(UserError, match="GRANT pg_read_all_stats TO scorer_owner"):
         hospital.run()
     assert hospital.scores() == {}
+
+
+def worker_processes() -> set[int]:
+    """The further processes of this one."""
+    children = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            children += (task / "children").read_text().split()
+    return {int(pid) for pid in children if b"take_part" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+@contextmanager
+def a_lock_wait_of_ours(hospital: Any) -> Iterator[None]:
+    """Within it, one of our sessions waits for a lock."""
+    waiting = psycopg2.connect(hospital.url, application_name="scorer")
+    with closing(waiting), closing(hospital.connect()) as holder:
+        holder.cursor().execute("LOCK TABLE public.outcomes")
+        thread = threading.Thread(target=lambda: waiting.cursor().execute("LOCK TABLE public.outcomes"))
+        thread.start()
+        try:
+            while not hospital.one("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert thread.is_alive()
+            yield
+        finally:
+            holder.rollback()
+            thread.join()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_waits_for_others_shows_life(workers: int, hospital: Any) -> None:
+    hospital.admit(*range(1, 17))
+    patience = timedelta(milliseconds=300)
+    hospital.settings = replace(hospital.settings, batch_size=4, neighbour_lock_waits=0, neighbour_patience=patience)
+    steps: list[str] = []
+    with a_lock_wait_of_ours(hospital), pytest.raises(DatabaseBusy, match="neighbour_lock_waits: 1, limit 0"):
+        hospital.run(workers=workers, watch=steps.append)
+    assert "wait" in steps
+    status, error, eligible, scored = hospital.last_run()
+    assert (status, eligible) == ("failed", 16)
+    assert "Stopped to spare the database" in error
+    assert 0 < scored < 16
+    assert not worker_processes()

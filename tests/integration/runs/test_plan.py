@@ -1,4 +1,4 @@
-"""What `scorer plan` tells whoever has to approve a job, and that telling it neither writes nor holds anything."""
+"""What `scorer plan` shows to those who approve a job, and that showing it neither writes nor holds anything."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def wards(hospital: Any) -> Any:
     return hospital
 
 
-# What is told
+# What is shown
 
 
-def test_every_statement_of_a_run_is_told_in_order(hospital: Any) -> None:
+def test_every_statement_of_a_run_is_shown_in_order(hospital: Any) -> None:
     found = plan_run(hospital.job, database=Database(hospital.url, hospital.settings))
     assert [each.name for each in found] == [
         "begin_run",
@@ -131,9 +131,9 @@ def test_the_hospitals_tables_are_read_without_a_lock_and_one_is_written(hospita
     }
 
 
-def test_the_locks_told_are_those_that_running_takes(hospital: Any) -> None:
+def test_the_locks_shown_are_those_that_running_takes(hospital: Any) -> None:
     """Of the statement that matters most, run for real."""
-    told = planned(hospital)["write_back"].locks
+    found = planned(hospital)["write_back"].locks
     hospital.admit(1, 2)
     taken: set[tuple[str, str]] = set()
 
@@ -147,7 +147,7 @@ def test_the_locks_told_are_those_that_running_takes(hospital: Any) -> None:
 
     assert hospital.run(watch=watch).counts.scored == 2
     in_words = {("public." + name.removeprefix("public."), mode) for name, mode in taken}
-    assert {(lock.relation, lock.mode.title().replace(" ", "") + "Lock") for lock in told} <= in_words
+    assert {(lock.relation, lock.mode.title().replace(" ", "") + "Lock") for lock in found} <= in_words
     assert {mode for _, mode in taken} <= {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}
 
 
@@ -164,7 +164,7 @@ def test_rows_are_the_planners_estimates_for_a_batch(hospital: Any) -> None:
     assert max(len(line) for each in found.values() for line in each.plan) < 2000
 
 
-def test_another_job_is_told_as_well_with_what_it_has(wards: Any) -> None:
+def test_another_job_is_shown_with_what_it_has(wards: Any) -> None:
     found = planned(wards)
     assert list(found) == OURS
     assert TableLock("wards.counts", "ACCESS SHARE") in found["observations"].locks
@@ -247,8 +247,8 @@ def test_the_command_is_readable_and_its_json_whole(
     assert text.rstrip().endswith("waited for by nobody.")
     with pytest.raises(SystemExit):
         cli.main(["plan", "sepsis", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert (told["job"], told["job_version"]) == ("sepsis", hospital.job.version)
-    (due,) = [each for each in told["statements"] if each["name"] == "due"]
+    found = json.loads(capsys.readouterr().out)
+    assert (found["job"], found["job_version"]) == ("sepsis", hospital.job.version)
+    (due,) = [each for each in found["statements"] if each["name"] == "due"]
     assert due["tree"]["Node Type"] == "ModifyTable"
     assert {"relation": "public.visits", "mode": "ACCESS SHARE"} in due["locks"]

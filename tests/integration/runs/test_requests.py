@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +15,7 @@ import psycopg2
 import pytest
 from sklearn.dummy import DummyClassifier
 
-from scorer.config import Settings, shipped_root
-from scorer.daemon.heartbeat import HeartbeatLoop
-from scorer.daemon.outage import Outage
-from scorer.daemon.request_loop import RequestLoop
+from scorer.config import Settings
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
 from scorer.database.store.batches import claim_work
@@ -28,20 +23,17 @@ from scorer.database.store.requests import refuse_requests, take_requests
 from scorer.errors import DatabaseUnavailable
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
-from scorer.runs.check import check
 from scorer.runs.due import enqueue
-from scorer.runs.requests import Answers
+from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import run_job
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.types.enums import Trigger
 
-PASSWORD = "only-for-tests"
-
 
 @pytest.fixture
 def session(ward: Any) -> Iterator[Callable[[], Session]]:
-    """Opens a session of the worker's, for what must stand open beside the desk."""
+    """Opens a session of the worker's, for what must stand open beside what answers."""
     opened: list[Session] = []
 
     def give() -> Session:
@@ -53,36 +45,14 @@ def session(ward: Any) -> Iterator[Callable[[], Session]]:
         each.close()
 
 
-def ask(ward: Any, *entities: object, job: str = "sepsis", priority: int = 0) -> list[int]:
-    """The keys of requests, one for each entity, in order."""
-    return [
-        ward.one(
-            "INSERT INTO scorer.requests (job, entity_id, priority) VALUES (%s, %s, %s) RETURNING request_id",
-            job,
-            str(entity),
-            priority,
-        )
-        for entity in entities
-    ]
-
-
-def answers(ward: Any, *requests: int) -> list[tuple[Any, ...]]:
-    """(status, outcome) of each request, in order."""
-    found = {
-        request_id: (status, outcome)
-        for request_id, status, outcome in ward.rows("SELECT request_id, status, outcome FROM reporting.requests")
-    }
-    return [found[each] for each in requests]
-
-
 def why(ward: Any, request: int) -> str:
     return str(ward.one("SELECT reason FROM scorer.requests WHERE request_id = %s", request))
 
 
-def drain(desk: Answers) -> int:
+def drain(answering: RequestAnswering) -> int:
     """How many requests are answered until none is left that can be."""
     total = 0
-    while answered := desk.answer_waiting():
+    while answered := answering.answer_waiting():
         total += answered
     return total
 
@@ -115,11 +85,11 @@ UNFOUNDED = """
 # One request
 
 
-def test_a_request_is_answered_with_its_score(ward: Any, desk: Answers) -> None:
+def test_a_request_is_answered_with_its_score(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1, 2)
-    (request,) = ask(ward, 1)
-    assert desk.answer_waiting() == 1
-    assert desk.answer_waiting() == 0
+    (request,) = ward.ask(1)
+    assert answering.answer_waiting() == 1
+    assert answering.answer_waiting() == 0
     ((status, outcome, score_id, run_id, in_time),) = ward.rows(
         "SELECT status, outcome, score_id, run_id, finished_at >= requested_at FROM scorer.requests"
     )
@@ -142,8 +112,8 @@ def test_a_request_is_answered_with_its_score(ward: Any, desk: Answers) -> None:
     assert ward.one("SELECT sepsis_score IS NULL FROM public.visits WHERE visit_id = 2")
 
 
-def test_what_was_recorded_before_the_request_is_known(ward: Any, desk: Answers) -> None:
-    """A row that is recorded in the request's own transaction counts, however late the desk's began."""
+def test_what_was_recorded_before_the_request_is_known(ward: Any, answering: RequestAnswering) -> None:
+    """A row that is recorded in the request's own transaction counts, however late that of the answer began."""
     ward.admit(1, observations=7)
     with closing(ward.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -152,20 +122,20 @@ def test_what_was_recorded_before_the_request_is_known(ward: Any, desk: Answers)
         )
         cursor.execute("SELECT * FROM scorer.request_score('sepsis', '1')")
         connection.commit()
-    drain(desk)
+    drain(answering)
     assert ward.one("SELECT observations_read FROM scorer.batches") == 8
 
 
-def test_asked_again_the_score_stands_until_something_changes(ward: Any, desk: Answers) -> None:
+def test_asked_again_the_score_stands_until_something_changes(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
-    first, second = ask(ward, 1), (drain(desk), ask(ward, 1))[1]
-    drain(desk)
-    assert answers(ward, *first, *second) == [DONE, ("done", "UNCHANGED")]
+    first, second = ward.ask(1), (drain(answering), ward.ask(1))[1]
+    drain(answering)
+    assert ward.answers(*first, *second) == [DONE, ("done", "UNCHANGED")]
     assert ward.one("SELECT count(DISTINCT score_id) FROM scorer.requests") == 1
     ward.observe(1, hours_ago=0)
-    third = ask(ward, 1)
-    drain(desk)
-    assert answers(ward, *third) == [DONE]
+    third = ward.ask(1)
+    drain(answering)
+    assert ward.answers(*third) == [DONE]
     assert ward.ledger(1) == ["SCORED", "SCORED"]
     assert not ward.rows(UNFOUNDED)
     assert ward.rows("SELECT eligible, scored, unchanged FROM scorer.runs ORDER BY run_id") == [
@@ -175,13 +145,13 @@ def test_asked_again_the_score_stands_until_something_changes(ward: Any, desk: A
     ]
 
 
-def test_whoever_has_no_score_is_answered_too(ward: Any, desk: Answers) -> None:
+def test_an_entity_without_a_score_is_answered_too(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1, observations=2)
     ward.admit(2, admitted_at=None)
     for _ in range(2):
-        requests = ask(ward, 1, 2)
-        drain(desk)
-        assert answers(ward, *requests) == [("done", "INSUFFICIENT"), ("done", "QUARANTINED")]
+        requests = ward.ask(1, 2)
+        drain(answering)
+        assert ward.answers(*requests) == [("done", "INSUFFICIENT"), ("done", "QUARANTINED")]
     assert ward.ledger(1) == ["INSUFFICIENT"]
     assert ward.ledger(2) == ["QUARANTINED"]
     assert ward.open_findings(2)
@@ -189,7 +159,7 @@ def test_whoever_has_no_score_is_answered_too(ward: Any, desk: Answers) -> None:
     assert not ward.rows(UNFOUNDED)
 
 
-def test_who_is_not_there_is_refused(ward: Any, desk: Answers) -> None:
+def test_an_entity_that_is_not_there_is_refused(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
     strange = [
         "7",
@@ -209,32 +179,32 @@ def test_who_is_not_there_is_refused(ward: Any, desk: Answers) -> None:
         "1,2",
         '"',
     ]
-    requests = ask(ward, *strange, 1)
-    assert desk.answer_waiting() == len(requests)
-    assert answers(ward, *requests) == [("refused", None)] * len(strange) + [DONE]
+    requests = ward.ask(*strange, 1)
+    assert answering.answer_waiting() == len(requests)
+    assert ward.answers(*requests) == [("refused", None)] * len(strange) + [DONE]
     assert why(ward, requests[0]) == "there is no such visit to score at this time"
 
 
-def test_who_has_not_come_yet_is_refused(ward: Any, desk: Answers) -> None:
+def test_an_entity_that_is_to_come_is_refused(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1, admitted_at=ward.noon + timedelta(days=1))
-    (request,) = ask(ward, 1)
-    drain(desk)
-    assert answers(ward, request) == [("refused", None)]
+    (request,) = ward.ask(1)
+    drain(answering)
+    assert ward.answers(request) == [("refused", None)]
     assert ward.one("SELECT count(*) FROM scorer.runs") == 0
 
 
-def test_requests_of_one_entity_are_answered_by_one_score(ward: Any, desk: Answers) -> None:
+def test_requests_of_one_entity_are_answered_by_one_score(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1, 2)
-    requests = ask(ward, 1, 2, 1, 1)
-    assert desk.answer_waiting() == 4
-    assert answers(ward, *requests) == [DONE] * 4
+    requests = ward.ask(1, 2, 1, 1)
+    assert answering.answer_waiting() == 4
+    assert ward.answers(*requests) == [DONE] * 4
     assert ward.ledger(1) == ["SCORED"]
     assert ward.one("SELECT count(DISTINCT score_id) FROM scorer.requests WHERE entity_id = '1'") == 1
     assert ward.one("SELECT eligible FROM scorer.runs") == 2
 
 
 def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
-    ward: Any, desk: Answers, make_database: Callable[[str], str]
+    ward: Any, answering: RequestAnswering, make_database: Callable[[str], str]
 ) -> None:
     ward.admit(*range(1, 9))
     ward.admit(9, discharged_at=ward.noon - timedelta(minutes=30))
@@ -242,8 +212,8 @@ def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
     ward.close()
     ward._connection = None
     copy = make_database(psycopg2.extensions.parse_dsn(ward.url)["dbname"])
-    ask(ward, 3, 9, 10, 1)
-    drain(desk)
+    ward.ask(3, 9, 10, 1)
+    drain(answering)
     as_of = ward.one("SELECT max(as_of) FROM scorer.scores")
     run_job(ward.job, database=Database(copy, ward.settings), as_of=as_of)
     scores = """
@@ -259,7 +229,7 @@ def test_a_score_on_demand_is_the_one_that_a_scheduled_run_makes(
 # Beside the schedule
 
 
-def test_a_request_overtakes_the_schedules_backlog(ward: Any, desk: Answers) -> None:
+def test_a_request_overtakes_the_schedules_backlog(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(*range(1, 7))
     ward.settings = Settings(home=ward.settings.home, batch_size=2)
     seen: list[Any] = []
@@ -267,71 +237,71 @@ def test_a_request_overtakes_the_schedules_backlog(ward: Any, desk: Answers) -> 
     def between_batches(step: str) -> None:
         if step == "commit" and not seen:
             waiting = {row[0] for row in ward.rows("SELECT entity_id FROM scorer.work")}
-            (asked,) = ask(ward, max(waiting))
-            assert drain(desk) == 1
+            (asked,) = ward.ask(max(waiting))
+            assert drain(answering) == 1
             seen.append((asked, ward.one("SELECT count(*) FROM scorer.work"), len(waiting)))
 
     ended = ward.run(watch=between_batches, as_of=datetime.now(UTC) - timedelta(milliseconds=50))
     ((asked, left, before),) = seen
     assert left == before == 4, "the work of the run stays for the run"
-    assert answers(ward, asked) == [DONE]
+    assert ward.answers(asked) == [DONE]
     assert (ended.counts.scored, ended.counts.unchanged) == (5, 1)
     assert ward.rows("SELECT entity_id FROM scorer.scores GROUP BY 1 HAVING count(*) > 1") == []
 
 
-def test_an_entity_that_is_being_scored_this_moment_waits(ward: Any, desk: Answers) -> None:
+def test_an_entity_that_is_being_scored_this_moment_waits(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(*range(1, 5))
     ward.settings = Settings(home=ward.settings.home, batch_size=2)
     seen: list[Any] = []
 
     def within_a_batch(step: str) -> None:
         if step == "score" and not seen:
-            requests = ask(ward, 1, 2, 3, 4)
-            assert desk.answer_waiting() == 2
-            assert desk.answer_waiting() == 0
-            assert desk.holds_back
+            requests = ward.ask(1, 2, 3, 4)
+            assert answering.answer_waiting() == 2
+            assert answering.answer_waiting() == 0
+            assert answering.holds_back
             seen.append(requests)
 
     ward.run(watch=within_a_batch, as_of=datetime.now(UTC) - timedelta(milliseconds=50))
     (requests,) = seen
-    assert sorted(answers(ward, *requests)) == [DONE, DONE, WAITING, WAITING]
-    assert drain(desk) == 2
-    assert not desk.holds_back
-    assert sorted(answers(ward, *requests)) == [DONE, DONE, ("done", "UNCHANGED"), ("done", "UNCHANGED")]
+    assert sorted(ward.answers(*requests)) == [DONE, DONE, WAITING, WAITING]
+    assert drain(answering) == 2
+    assert not answering.holds_back
+    assert sorted(ward.answers(*requests)) == [DONE, DONE, ("done", "UNCHANGED"), ("done", "UNCHANGED")]
     assert not ward.rows(UNFOUNDED)
     assert ward.rows("SELECT entity_id FROM scorer.scores GROUP BY 1 HAVING count(*) > 1") == []
 
 
-def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Answers) -> None:
+def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, answering: RequestAnswering) -> None:
     """Else the answer would not see the work, nor its worker the answer's score."""
     ward.admit(1)
-    desk.warm()
-    ask(ward, 1)
+    answering.warm()
+    ward.ask(1)
     line = open_pipeline(ward.job, database=Database(ward.url, ward.settings))
     try:
         with line.session.transaction():
             run, eligible = enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
             assert eligible == 1
-            assert desk.answer_waiting() == 0
-            assert desk.holds_back, "to be asked again in a moment"
+            assert answering.answer_waiting() == 0
+            assert answering.holds_back, "to be asked again in a moment"
         with line.session.transaction():
             assert claim_work(line.session, ward.job, run, size=1)
-            assert desk.answer_waiting() == 0
+            assert answering.answer_waiting() == 0
         assert carry_batch(line, run) is not None
     finally:
         close_pipeline(line)
-    assert drain(desk) == 1
+    assert drain(answering) == 1
     assert ward.one("SELECT outcome FROM scorer.requests") == "UNCHANGED"
     assert ward.ledger(1) == ["SCORED"]
 
 
 def test_a_run_waits_for_the_answers_that_cannot_see_its_work(ward: Any, session: Callable[[], Session]) -> None:
     ward.admit(1)
-    ask(ward, 1)
-    answering = session()
+    ward.ask(1)
+    beside = session()
     ended: list[Any] = []
-    with answering.transaction():
-        assert take_requests(answering, ward.job, max_requests=10).asked
+    with beside.transaction():
+        assert take_requests(beside, ward.job, max_requests=10).asked
         running = threading.Thread(target=lambda: ended.append(ward_run(ward)))
         running.start()
         eventually(
@@ -352,13 +322,13 @@ def ward_run(ward: Any) -> str:
     return run_job(ward.job, database=Database(ward.url, ward.settings)).status
 
 
-def test_a_row_that_the_hospital_holds_keeps_no_answer_back(ward: Any, desk: Answers) -> None:
+def test_a_row_that_the_hospital_holds_keeps_no_answer_back(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
     with closing(ward.connect()) as held, held.cursor() as cursor:
         cursor.execute("SELECT FROM public.visits WHERE visit_id = 1 FOR UPDATE")
-        (request,) = ask(ward, 1)
-        assert drain(desk) == 1
-        assert answers(ward, request) == [DONE]
+        (request,) = ward.ask(1)
+        assert drain(answering) == 1
+        assert ward.answers(request) == [DONE]
         assert ward.rows("SELECT entity_id FROM scorer.write_backs") == [("1",)]
     ward.run(as_of=datetime.now(UTC) - timedelta(milliseconds=10))
     assert ward.one("SELECT sepsis_score = score FROM public.visits, scorer.current_scores")
@@ -369,12 +339,12 @@ def test_a_row_that_the_hospital_holds_keeps_no_answer_back(ward: Any, desk: Ans
 
 def test_the_most_urgent_come_first_and_then_the_oldest(ward: Any, session: Callable[[], Session]) -> None:
     ward.admit(1)
-    first, second = ask(ward, 1, 2)
-    (urgent,) = ask(ward, 3, priority=5)
-    ask(ward, 4, priority=-1)
-    store = session()
-    with store.transaction():
-        taken = take_requests(store, ward.job, max_requests=2)
+    first, second = ward.ask(1, 2)
+    (urgent,) = ward.ask(3, priority=5)
+    ward.ask(4, priority=-1)
+    asking = session()
+    with asking.transaction():
+        taken = take_requests(asking, ward.job, max_requests=2)
         assert [each.request_id for each in taken.asked] == [first, urgent]
         other = session()
         with other.transaction():
@@ -382,19 +352,19 @@ def test_the_most_urgent_come_first_and_then_the_oldest(ward: Any, session: Call
             assert [each.request_id for each in left.asked] == [second]
 
 
-def test_an_entity_that_another_desk_answers_for_waits(
-    ward: Any, desk: Answers, session: Callable[[], Session]
+def test_an_entity_that_another_process_answers_for_waits(
+    ward: Any, answering: RequestAnswering, session: Callable[[], Session]
 ) -> None:
     ward.admit(1, 2)
-    ask(ward, 1)
+    ward.ask(1)
     other = session()
     with other.transaction():
         assert len(take_requests(other, ward.job, max_requests=10).asked) == 1
-        later = ask(ward, 1, 2)
-        assert drain(desk) == 1
-        assert desk.holds_back
-        assert answers(ward, *later) == [WAITING, DONE]
-    assert drain(desk) == 2
+        later = ward.ask(1, 2)
+        assert drain(answering) == 1
+        assert answering.holds_back
+        assert ward.answers(*later) == [WAITING, DONE]
+    assert drain(answering) == 2
     assert ward.ledger(1) == ["SCORED"]
 
 
@@ -416,13 +386,13 @@ def fill(ward: Any, *, visits: int) -> None:
 
 
 def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
-    ward: Any, open_desk: Callable[..., Answers]
+    ward: Any, open_answering: Callable[..., RequestAnswering]
 ) -> None:
-    """Runs, a desk, and new observations of whoever is asked for, all at once."""
+    """Runs, answers, and new observations of the entities that are asked for, all at once."""
     fill(ward, visits=20)
     ward.settings = Settings(home=ward.settings.home, batch_size=7)
-    desk = open_desk()
-    desk.warm()
+    answering = open_answering()
+    answering.warm()
     ended = threading.Event()
 
     def run() -> None:
@@ -446,11 +416,11 @@ def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
             "INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', visit_id::text FROM public.visits WHERE visit_id %% 3 = %s %% 3",
             number,
         )
-        desk.answer_waiting()
+        answering.answer_waiting()
     running.join()
     while (
-        drain(desk) or desk.holds_back
-    ):  # what a batch held a moment ago is looked at again, as the daemon's lane does
+        drain(answering) or answering.holds_back
+    ):  # what a batch held a moment ago is looked at again, as the daemon's loop does
         time.sleep(0.05)
     assert ward.rows("SELECT status, count(*) FROM scorer.requests GROUP BY 1") == [("done", number * 7)]
     assert ward.rows("SELECT DISTINCT status, trigger FROM scorer.runs ORDER BY 2") == [
@@ -468,17 +438,19 @@ def test_beside_runs_no_score_is_followed_by_one_as_of_an_earlier_moment(
     )
 
 
-def test_two_desks_at_once_answer_each_request_once(ward: Any, open_desk: Callable[..., Answers]) -> None:
+def test_two_processes_at_once_answer_each_request_once(
+    ward: Any, open_answering: Callable[..., RequestAnswering]
+) -> None:
     fill(ward, visits=20)
-    desks = [open_desk() for _ in range(2)]
-    for each in desks:
+    both = [open_answering() for _ in range(2)]
+    for each in both:
         each.warm()
     counted = [0, 0]
     ended = threading.Event()
 
     def work(number: int) -> None:
         while not ended.is_set():
-            counted[number] += desks[number].answer_waiting()
+            counted[number] += both[number].answer_waiting()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
     for thread in threads:
@@ -507,20 +479,20 @@ def test_two_desks_at_once_answer_each_request_once(ward: Any, open_desk: Callab
 # Cancelled
 
 
-def test_a_cancelled_request_is_not_answered(ward: Any, desk: Answers) -> None:
+def test_a_cancelled_request_is_not_answered(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
-    (request,) = ask(ward, 1)
+    (request,) = ward.ask(1)
     assert ward.one("SELECT scorer.cancel_request(%s)", request)
-    assert drain(desk) == 0
-    assert answers(ward, request) == [("cancelled", None)]
+    assert drain(answering) == 0
+    assert ward.answers(request) == [("cancelled", None)]
     assert "cancelled by" in why(ward, request)
     assert not ward.one("SELECT scorer.cancel_request(%s)", request)
 
 
 def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, session: Callable[[], Session]) -> None:
     ward.admit(1)
-    (request,) = ask(ward, 1)
-    answering = session()
+    (request,) = ward.ask(1)
+    beside = session()
     said: list[bool] = []
 
     def cancel() -> None:
@@ -528,23 +500,23 @@ def test_a_request_that_is_being_answered_can_no_longer_be_cancelled(ward: Any, 
             cursor.execute("SELECT scorer.cancel_request(%s)", (request,))
             said.append(cursor.fetchone()[0])
 
-    with answering.transaction():
-        taken = take_requests(answering, ward.job, max_requests=1)
+    with beside.transaction():
+        taken = take_requests(beside, ward.job, max_requests=1)
         thread = threading.Thread(target=cancel)
         thread.start()
         eventually(lambda: ward.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
         assert not said
-        refuse_requests(answering, [each.request_id for each in taken.asked], reason="a test")
+        refuse_requests(beside, [each.request_id for each in taken.asked], reason="a test")
     thread.join()
     assert said == [False]
-    assert answers(ward, request) == [("refused", None)]
+    assert ward.answers(request) == [("refused", None)]
 
 
 # What goes wrong
 
 
 def test_a_rule_that_stops_runs_refuses_the_requests_and_says_so(
-    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
+    ward: Any, open_answering: Callable[..., RequestAnswering], changed_job: Callable[..., Job]
 ) -> None:
     def stop(expectations: list[dict[str, Any]]) -> None:
         for each in expectations:
@@ -553,37 +525,37 @@ def test_a_rule_that_stops_runs_refuses_the_requests_and_says_so(
     strict = changed_job(suites={"features": stop})
     ward.admit(1, age_years=-4.0)
     ward.admit(2)
-    desk = open_desk(strict)
-    requests = ask(ward, 1, 2)
-    assert desk.answer_waiting() == 2
-    assert desk.answer_waiting() == 0
-    assert answers(ward, *requests) == [("refused", None)] * 2
+    answering = open_answering(strict)
+    requests = ward.ask(1, 2)
+    assert answering.answer_waiting() == 2
+    assert answering.answer_waiting() == 0
+    assert ward.answers(*requests) == [("refused", None)] * 2
     assert "stops the run" in why(ward, requests[1])
     assert ward.last_run() == ("failed", why(ward, requests[0]), 0, 0)
     assert ward.one("SELECT count(*) FROM scorer.validation_results WHERE batch_id IS NULL AND NOT success") > 0
     assert ward.ledger(1) == ward.ledger(2) == []
-    again = ask(ward, 2)
-    assert drain(desk) == 1
-    assert answers(ward, *again) == [DONE]
+    again = ward.ask(2)
+    assert drain(answering) == 1
+    assert ward.answers(*again) == [DONE]
 
 
 def test_without_a_model_in_production_requests_are_refused_and_it_is_taken_up_when_there_is_one(
-    ward: Any, desk: Answers, make_model: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    ward: Any, answering: RequestAnswering, make_model: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     ward.admit(1)
     ward.execute("SELECT scorer.move_model('sepsis', model_version, 'archived', 'a test') FROM scorer.model_versions")
-    (request,) = ask(ward, 1)
-    assert desk.answer_waiting() == 1
-    assert answers(ward, request) == [("refused", None)]
+    (request,) = ward.ask(1)
+    assert answering.answer_waiting() == 1
+    assert ward.answers(request) == [("refused", None)]
     assert why(ward, request).startswith("Job sepsis has no model in production")
-    ask(ward, 1)
-    assert drain(desk) == 1
-    assert desk.answer_waiting() == 0
-    assert caplog.text.count("Requests refused") == 1, "told once, and not for each"
+    ward.ask(1)
+    assert drain(answering) == 1
+    assert answering.answer_waiting() == 0
+    assert caplog.text.count("Requests refused") == 1, "logged once, and not for each"
     put_dummy(ward, make_model, version="first")
-    (request,) = ask(ward, 1)
-    drain(desk)
-    assert answers(ward, request) == [DONE]
+    (request,) = ward.ask(1)
+    drain(answering)
+    assert ward.answers(request) == [DONE]
     assert ward.one("SELECT model_version FROM scorer.current_scores") == "first"
 
 
@@ -594,40 +566,42 @@ def put_dummy(ward: Any, make_model: Callable[..., Path], *, version: str) -> No
 
 
 def test_a_model_promoted_meanwhile_answers_the_next_request(
-    ward: Any, desk: Answers, make_model: Callable[..., Path]
+    ward: Any, answering: RequestAnswering, make_model: Callable[..., Path]
 ) -> None:
     ward.admit(1, 2)
-    ask(ward, 1)
-    drain(desk)
+    ward.ask(1)
+    drain(answering)
     put_dummy(ward, make_model, version="newer")
-    ask(ward, 1, 2)
-    drain(desk)
+    ward.ask(1, 2)
+    drain(answering)
     assert ward.rows("SELECT model_version, score FROM scorer.current_scores") == [("newer", 0.25)] * 2
     assert ward.rows("SELECT entity_id, count(*) FROM scorer.scores GROUP BY 1 ORDER BY 1") == [("1", 2), ("2", 1)]
 
 
-def test_a_changed_job_is_taken_up_at_a_reload(ward: Any, desk: Answers, changed_job: Callable[..., Job]) -> None:
+def test_a_changed_job_is_taken_up_at_a_reload(
+    ward: Any, answering: RequestAnswering, changed_job: Callable[..., Job]
+) -> None:
     ward.admit(1)
-    ask(ward, 1)
-    drain(desk)
+    ward.ask(1)
+    drain(answering)
     banded = changed_job(("job.toml", "HIGH = 0.08, MEDIUM = 0.025", "HIGH = 0.00002, MEDIUM = 0.00001"))
-    desk.reload([banded])
-    (request,) = ask(ward, 1)
-    drain(desk)
-    assert answers(ward, request) == [DONE]
+    answering.reload([banded])
+    (request,) = ward.ask(1)
+    drain(answering)
+    assert ward.answers(request) == [DONE]
     assert ward.rows("SELECT risk_band, judged_by_job FROM scorer.current_scores") == [("HIGH", banded.version)]
 
 
 def test_an_entity_that_makes_scoring_raise_fails_alone(
-    ward: Any, desk: Answers, make_model: Callable[..., Path]
+    ward: Any, answering: RequestAnswering, make_model: Callable[..., Path]
 ) -> None:
     ward.admit(1, 2, 3)
-    desk.warm()
-    desk._lines["sepsis"].model._estimator = Choosy(desk._lines["sepsis"].model._estimator)
+    answering.warm()
+    answering._pipelines["sepsis"].model._estimator = Choosy(answering._pipelines["sepsis"].model._estimator)
     ward.execute("UPDATE public.visits SET age_years = 66 WHERE visit_id = 2")
-    requests = ask(ward, 1, 2, 3)
-    assert drain(desk) == 3
-    assert answers(ward, *requests) == [DONE, ("done", "FAILED"), DONE]
+    requests = ward.ask(1, 2, 3)
+    assert drain(answering) == 3
+    assert ward.answers(*requests) == [DONE, ("done", "FAILED"), DONE]
     assert not ward.rows(UNFOUNDED)
 
 
@@ -644,232 +618,94 @@ class Choosy:
 
 
 def test_a_statement_that_fails_refuses_the_requests_and_keeps_other_jobs_from_nothing(
-    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job], caplog: pytest.LogCaptureFixture
+    ward: Any,
+    open_answering: Callable[..., RequestAnswering],
+    changed_job: Callable[..., Job],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     ward.admit(1)
     ward.execute("CREATE FUNCTION public.never(text) RETURNS text LANGUAGE sql AS $$ SELECT (1 / 0)::text $$")
     broken = changed_job(("requested.sql", "CAST(v.visit_id AS text)", "public.never(CAST(v.visit_id AS text))"))
-    desk = open_desk(ward.job, other_job(ward, broken))
+    answering = open_answering(ward.job, ward.under_another_name(broken))
     for _ in range(2):
-        refused, done = ask(ward, 1, job="other"), ask(ward, 1)
-        assert drain(desk) == 2
-        assert answers(ward, *refused, *done)[0] == ("refused", None)
-        assert answers(ward, *done)[0][0] == "done"
+        refused, done = ward.ask(1, job="other"), ward.ask(1)
+        assert drain(answering) == 2
+        assert ward.answers(*refused, *done)[0] == ("refused", None)
+        assert ward.answers(*done)[0][0] == "done"
         assert "SQLSTATE 22012" in why(ward, *refused)
-    assert [event for event in told(caplog) if event != "REQUESTS_ANSWERED"] == ["REQUESTS_FAILED"]
+    assert [event for event in logged(caplog) if event != "REQUESTS_ANSWERED"] == ["REQUESTS_FAILED"]
 
 
-def test_check_finds_a_statement_that_fails_only_where_it_gives_rows(
-    ward: Any, changed_job: Callable[..., Job], tmp_path: Path
-) -> None:
-    ward.admit(1)
-    ward.execute("CREATE FUNCTION public.never(text) RETURNS text LANGUAGE sql AS $$ SELECT (1 / 0)::text $$")
-    changed_job(("requested.sql", "CAST(v.visit_id AS text)", "public.never(CAST(v.visit_id AS text))"))
-    settings = replace(ward.settings, jobs_dir=tmp_path / "site")
-    (line,) = (line for line in check(database=Database(ward.url, settings)) if line.name == "job sepsis")
-    assert not line.holds
-    assert "The statement requested of job sepsis" in line.found
-    assert "22012" in line.found
-
-
-def other_job(ward: Any, job: Job) -> Job:
-    """The same job under another name, with the same model in production."""
-    other = replace(job, name="other")
-    (shipped,) = (shipped_root() / "models" / job.name).glob("*/manifest.json")
-    folder = ward.settings.home / "models" / "other" / shipped.parent.name
-    shutil.copytree(shipped.parent, folder)
-    manifest = json.loads(shipped.read_text(encoding="utf-8")) | {"job": "other"}
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    ward.put_into_production(other, folder)
-    return other
-
-
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The names of all events that were told."""
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The names of all events that were logged."""
     return [record.event.name for record in caplog.records if hasattr(record, "event")]
 
 
-def test_requests_wait_where_the_database_breaks_off(ward: Any, desk: Answers) -> None:
+def test_requests_wait_where_the_database_breaks_off(ward: Any, answering: RequestAnswering) -> None:
     ward.admit(1)
-    desk.warm()
-    (request,) = ask(ward, 1)
+    answering.warm()
+    (request,) = ward.ask(1)
     ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'scorer'")
     with pytest.raises(DatabaseUnavailable):
-        desk.answer_waiting()
-    assert answers(ward, request) == [WAITING]
-    assert drain(desk) == 1
-    assert answers(ward, request) == [DONE]
+        answering.answer_waiting()
+    assert ward.answers(request) == [WAITING]
+    assert drain(answering) == 1
+    assert ward.answers(request) == [DONE]
 
 
-def test_a_desk_that_stands_still_in_the_middle_lets_go(ward: Any, open_desk: Callable[..., Answers]) -> None:
+def test_one_that_stands_still_in_the_middle_lets_go(
+    ward: Any, open_answering: Callable[..., RequestAnswering]
+) -> None:
     ward.admit(1)
-    ward.settings = Settings(home=ward.settings.home, idle_timeout=timedelta(milliseconds=200))
-    still = open_desk()
-    (request,) = ask(ward, 1)
+    usual, ward.settings = ward.settings, replace(ward.settings, idle_timeout=timedelta(milliseconds=200))
+    still = open_answering()
+    ward.settings = usual
+    (request,) = ward.ask(1)
     with still._session.transaction():
         assert take_requests(still._session, ward.job, max_requests=1).asked
         eventually(lambda: not ward.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"))
         still._session.close()
-    assert drain(open_desk()) == 1
-    assert answers(ward, request) == [DONE]
+    assert drain(open_answering()) == 1
+    assert ward.answers(request) == [DONE]
 
 
-def test_requests_of_a_job_that_nobody_knows_wait_for_an_hour_and_it_is_told_once(
-    ward: Any, desk: Answers, caplog: pytest.LogCaptureFixture
+def test_requests_of_a_job_that_no_daemon_knows_wait_for_an_hour_and_it_is_logged_once(
+    ward: Any, answering: RequestAnswering, caplog: pytest.LogCaptureFixture
 ) -> None:
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
     ward.admit(1)
-    young, old, older = ask(ward, 1, 1, 1, job="other")
-    assert desk.refuse_strangers() == 0
-    assert "REQUESTS_STRANGE" not in told(caplog)
+    young, old, older = ward.ask(1, 1, 1, job="other")
+    assert answering.refuse_strangers() == 0
+    assert "REQUESTS_STRANGE" not in logged(caplog)
     for request, minutes in ((old, 59), (older, 61)):
         ward.execute(
             "UPDATE scorer.requests SET requested_at = now() - %s * INTERVAL '1 minute' WHERE request_id = %s",
             minutes,
             request,
         )
-    assert drain(desk) == 0
-    assert [desk.refuse_strangers(), desk.refuse_strangers()] == [1, 0]
-    assert answers(ward, young, old, older) == [WAITING, WAITING, ("refused", None)]
+    assert drain(answering) == 0
+    assert [answering.refuse_strangers(), answering.refuse_strangers()] == [1, 0]
+    assert ward.answers(young, old, older) == [WAITING, WAITING, ("refused", None)]
     assert "no daemon answers for job 'other'" in why(ward, older)
-    assert told(caplog).count("REQUESTS_STRANGE") == 1
+    assert logged(caplog).count("REQUESTS_STRANGE") == 1
 
 
 def test_requests_that_cannot_be_taken_do_not_stand_in_the_way_of_others(
-    ward: Any, desk: Answers, session: Callable[[], Session]
+    ward: Any, answering: RequestAnswering, session: Callable[[], Session]
 ) -> None:
-    """More of them than are taken at once, of an entity that another desk answers for; and the one behind them."""
+    """More of them than are taken at once, of an entity that another process answers for; and the one behind them."""
     ward.admit(1, 2)
-    ask(ward, 1)
+    ward.ask(1)
     other = session()
     with other.transaction():
         assert take_requests(other, ward.job, max_requests=1).asked
         ward.execute("INSERT INTO scorer.requests (job, entity_id) SELECT 'sepsis', '1' FROM generate_series(1, 1100)")
-        (behind,) = ask(ward, 2)
-        assert drain(desk) == 1
-        assert answers(ward, behind) == [DONE]
-        assert desk.holds_back
-    assert drain(desk) == 1101
-    assert not desk.holds_back
-
-
-def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
-    ward: Any, session: Callable[[], Session]
-) -> None:
-    """However long the poll is; and less often while it stays so."""
-    ward.admit(1)
-    ward.settings = replace(ward.settings, poll=timedelta(hours=1))
-    lane = RequestLoop([ward.job], database=Database(ward.url, ward.settings))
-    try:
-        assert lane.step() == 3600
-        (request,) = ask(ward, 1)
-        line = open_pipeline(ward.job, database=Database(ward.url, ward.settings))
-        with line.session.transaction():
-            enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
-            assert [lane.step() for _ in range(4)] == [0.05, 0.1, 0.2, 0.2]
-        close_pipeline(line)
-        assert lane.step() == 3600
-        assert answers(ward, request) == [DONE]
-    finally:
-        lane.close()
-
-
-def test_a_bug_in_one_job_keeps_no_other_from_being_answered_and_is_told_once(
-    ward: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    ward.admit(1)
-    broken = replace(other_job(ward, ward.job), features=None)
-    settings = replace(ward.settings, poll=timedelta(milliseconds=1))
-    lane = RequestLoop([broken, ward.job], database=Database(ward.url, settings))
-    try:
-        for _ in range(3):
-            assert lane._guarded_turn() == 0.001
-        (request,) = ask(ward, 1)
-        lane._guarded_turn()
-        assert answers(ward, request) == [DONE]
-    finally:
-        lane.close()
-    assert told(caplog).count("BUG") == 1
-
-
-def test_a_lane_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
-    ward: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Neither its turns nor its waits end its thread, whatever they raise."""
-    ward.admit(1)
-    ward.execute(f"CREATE ROLE barred LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_worker")
-    settings = replace(ward.settings, poll=timedelta(milliseconds=50))
-    url = ward.url.replace("//scorer@", f"//barred:{PASSWORD}@", 1)
-    lane = RequestLoop([ward.job], database=Database(url, settings))
-    lane.start()
-    try:
-        (request,) = ask(ward, 1)
-        eventually(lambda: answers(ward, request) == [DONE])
-        ward.execute("ALTER ROLE barred NOLOGIN")
-        ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'barred'")
-        eventually(lambda: lane._deaf is not None and lane.liveness.hindered is not None)
-        assert lane._thread.is_alive()
-        (request,) = ask(ward, 1)
-        ward.execute("ALTER ROLE barred LOGIN")
-        eventually(lambda: answers(ward, request) == [("done", "UNCHANGED")])
-        eventually(lambda: lane.liveness.hindered is None)
-    finally:
-        lane.stop()
-        lane.join(60)
-        ward.execute("DROP ROLE barred")
-    assert told(caplog).count("NOT_READY") == told(caplog).count("READY_AGAIN") == 1
-    assert "BUG" not in told(caplog)
-
-
-def test_a_lock_that_somebody_keeps_is_told_once_it_has_lasted_and_once_it_is_gone(
-    ward: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    ward.admit(1)
-    settings = replace(ward.settings, lock_timeout=timedelta(milliseconds=50))
-    outage = Outage(patience=timedelta(milliseconds=1))
-    lane = RequestLoop([ward.job], database=Database(ward.url, settings), outage=outage)
-    try:
-        lane._guarded_turn()
-        ask(ward, 1)
-        with closing(ward.connect()) as holder, holder.cursor() as cursor:
-            cursor.execute("LOCK TABLE scorer.requests IN ACCESS EXCLUSIVE MODE")
-            for _ in range(5):
-                lane._guarded_turn()
-        assert "lock" in str(lane.liveness.hindered)
-        assert told(caplog).count("WORK_BLOCKED") == 1
-        assert "WORK_FLOWS_AGAIN" not in told(caplog)
-        lane._guarded_turn()
-        assert lane.liveness.hindered is None
-    finally:
-        lane.close()
-    assert told(caplog).count("WORK_FLOWS_AGAIN") == 1
-    assert not {"DATABASE_LOST", "DATABASE_BACK", "BUG"} & {*told(caplog)}
-
-
-def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
-    lane = RequestLoop([ward.job], database=Database(ward.url, ward.settings))
-    try:
-        lane.step()
-        other = replace(ward.settings, lock_timeout=timedelta(seconds=7))
-        lane.reload([ward.job], settings=other)
-        lane.step()
-        with lane._answers._session.transaction():
-            said = lane._answers._session.execute("SHOW lock_timeout", {}).scalar_one()
-        assert (said, lane.settings) == ("7s", other)
-    finally:
-        lane.close()
-
-
-def test_a_heart_takes_up_other_settings_and_is_well_again_after_what_it_lacked(ward: Any) -> None:
-    heart = HeartbeatLoop(database=Database(ward.url, replace(ward.settings, worker_role="nobody_at_all")))
-    try:
-        heart._guarded_turn()
-        assert "nobody_at_all" in str(heart.liveness.hindered)
-        heart.reload(settings=ward.settings)
-        heart._guarded_turn()
-        assert heart.liveness.hindered is None
-    finally:
-        heart.end()
+        (behind,) = ward.ask(2)
+        assert drain(answering) == 1
+        assert ward.answers(behind) == [DONE]
+        assert answering.holds_back
+    assert drain(answering) == 1101
+    assert not answering.holds_back
 
 
 def test_what_is_asked_for_has_its_measure(ward: Any) -> None:
@@ -884,19 +720,19 @@ def test_what_is_asked_for_has_its_measure(ward: Any) -> None:
     for columns, constraint in (({"entity": "x" * 1001}, "is_short"), ({"entity": 1, "priority": 101}, "is_modest")):
         entity, priority = columns["entity"], columns.get("priority", 0)
         with pytest.raises(psycopg2.errors.CheckViolation, match=constraint):
-            ask(ward, entity, priority=priority)
+            ward.ask(entity, priority=priority)
         ward._connection.rollback()
-    assert len(ask(ward, "x" * 1000, priority=-100)) == 1
+    assert len(ward.ask("x" * 1000, priority=-100)) == 1
 
 
 def test_jobs_are_answered_in_turn(
-    ward: Any, open_desk: Callable[..., Answers], changed_job: Callable[..., Job]
+    ward: Any, open_answering: Callable[..., RequestAnswering], changed_job: Callable[..., Job]
 ) -> None:
     """A second job, here the same under another name, whose model is missing, keeps the first from nothing."""
     ward.admit(1)
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
-    desk = open_desk(ward.job, replace(ward.job, name="other"))
-    refused, done = ask(ward, 1, job="other"), ask(ward, 1)
-    assert desk.answer_waiting() == 1
-    assert desk.answer_waiting() == 1
-    assert answers(ward, *refused, *done) == [("refused", None), DONE]
+    answering = open_answering(ward.job, replace(ward.job, name="other"))
+    refused, done = ward.ask(1, job="other"), ward.ask(1)
+    assert answering.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
+    assert ward.answers(*refused, *done) == [("refused", None), DONE]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scorer.database.connection import Target
 from scorer.database.session import Session
 from scorer.database.statements import names_parameter, statement, without_comments
-from scorer.database.store import chores as nights
+from scorer.database.store.chores import nightly
 from scorer.database.store.runs import begin_run, enqueue_due, list_unsettled
 from scorer.runs.due import look_of
 from scorer.runs.plan import steps_of
@@ -97,7 +97,7 @@ class World:
     """A hospital and its outcomes in one transaction, which is rolled back, and runs of which only the looking is real."""
 
     hospital: Any
-    store: Session
+    session: Session
     cursor: Any
     now: datetime
     job: Any
@@ -118,7 +118,7 @@ class World:
         as_of = self.now - back
         known_at = None if known is None else as_of - known
         run = begin_run(
-            self.store, self.job, model_version=self.model, trigger=Trigger.MANUAL, as_of=as_of, as_known_at=known_at
+            self.session, self.job, model_version=self.model, trigger=Trigger.MANUAL, as_of=as_of, as_known_at=known_at
         )
         should = self.do(DUE, as_of=as_of, job_version=self.job.version, model_version=self.model)
         found, sweep = self.enqueue(run, limit=limit, known_at=known_at)
@@ -147,10 +147,10 @@ class World:
 
     def enqueue(self, run: Run, *, limit: int | None, known_at: datetime | None) -> tuple[set[str], bool]:
         """Who was enqueued, and whether everyone was looked at."""
-        nightly = nights.nightly(self.hospital.settings)
-        look = look_of(self.store, self.job, run, model_versions=(self.model,), nightly=nightly)
+        nights = nightly(self.hospital.settings)
+        look = look_of(self.session, self.job, run, model_versions=(self.model,), nightly=nights)
         eligible = enqueue_due(
-            self.store,
+            self.session,
             self.job,
             run,
             model_versions=(self.model,),
@@ -164,11 +164,11 @@ class World:
         return found, look.sweep
 
     def judge(self, entity: str, as_of: datetime, outcome: str, *, known_at: datetime | None = None) -> None:
-        """An outcome; where it is a score, it is written to the hospital's table, but for a row that somebody holds."""
+        """An outcome; where it is a score, it is written to the hospital's table, but for a row that another session holds."""
         status = outcome.removesuffix(", held")
         known = None if known_at is None else min(known_at, as_of)
-        told = {"entity": entity, "as_of": as_of, "known_at": known, "model": self.model, "job": self.job.version}
-        self.do(JUDGE, status=status, **told)
+        drawn = {"entity": entity, "as_of": as_of, "known_at": known, "model": self.model, "job": self.job.version}
+        self.do(JUDGE, status=status, **drawn)
         if outcome == "SCORED":
             self.do("UPDATE public.visits SET risk_level = 'LOW' WHERE visit_id = %(visit)s", visit=int(entity))
 
@@ -176,23 +176,23 @@ class World:
 @contextmanager
 def world_of(hospital: Any) -> Iterator[World]:
     with (
-        closing(Session(Target.of(hospital.url, hospital.settings, role=None))) as store,
-        store.transaction(keep=False),
+        closing(Session(Target.of(hospital.url, hospital.settings, role=None))) as session,
+        session.transaction(keep=False),
     ):
-        connection = store._session.connection.driver_connection  # what the store sees, and nobody else
+        connection = session._session.connection.driver_connection  # what this session sees, and no other
         with connection.cursor() as cursor:
-            yield World(hospital=hospital, store=store, cursor=cursor, now=hospital.noon, job=hospital.job)
+            yield World(hospital=hospital, session=session, cursor=cursor, now=hospital.noon, job=hospital.job)
 
 
 SPANS = st.sampled_from([-40 * DAY, -HOUR, timedelta(0), HOUR, DAY, 29 * DAY, 31 * DAY, 45 * DAY, 400 * DAY])
 ENDS = st.one_of(st.none(), SPANS, st.sampled_from(["infinity", "-infinity"]))
 LONG_AGO = st.sampled_from([31 * DAY, 45 * DAY, 400 * DAY])
-NOBODYS = st.sampled_from([None, None, "HIGH"])  # a risk level that somebody else has written
+NOT_OURS = st.sampled_from([None, None, "HIGH"])  # a risk level that another program has written
 VISITS = st.integers(1, 6)
 OUTCOMES = ["SCORED", "SCORED, held", "INSUFFICIENT", "INSUFFICIENT", "INDETERMINATE", "QUARANTINED", "FAILED"]
 CHANGES = st.one_of(
-    st.tuples(st.just("load"), st.integers(1, 12), ENDS, ENDS, NOBODYS),
-    st.tuples(st.just("load"), st.integers(1, 12), st.just(500 * DAY), LONG_AGO, NOBODYS),
+    st.tuples(st.just("load"), st.integers(1, 12), ENDS, ENDS, NOT_OURS),
+    st.tuples(st.just("load"), st.integers(1, 12), st.just(500 * DAY), LONG_AGO, NOT_OURS),
     st.tuples(st.just("end"), VISITS, ENDS),
     st.tuples(st.just("begin"), VISITS, ENDS),
     st.tuples(st.just("recall"), VISITS, st.booleans()),
@@ -217,14 +217,14 @@ def moment(now: datetime, ago: timedelta | str | None) -> datetime | str | None:
     return now - ago if isinstance(ago, timedelta) else ago
 
 
-def change(world: World, kind: str, *told: Any) -> None:
+def change(world: World, kind: str, *drawn: Any) -> None:
     """One thing that happens between runs."""
     if kind in {"load", "end", "begin"}:
         for each in world.changed.values():
-            each.add(str(told[0]))
+            each.add(str(drawn[0]))
     match kind:
         case "load":
-            visit, begin, end, level = told
+            visit, begin, end, level = drawn
             world.do(
                 "INSERT INTO public.visits (visit_id, admitted_at, discharged_at, risk_level) "
                 "VALUES (%(visit)s, %(begin)s, %(end)s, %(level)s) ON CONFLICT DO NOTHING",
@@ -234,7 +234,7 @@ def change(world: World, kind: str, *told: Any) -> None:
                 level=level,
             )
         case "end" | "begin":
-            visit, at = told
+            visit, at = drawn
             column = {"end": "discharged_at", "begin": "admitted_at"}[kind]
             world.do(
                 f"UPDATE public.visits SET {column} = %(at)s WHERE visit_id = %(visit)s",
@@ -242,16 +242,16 @@ def change(world: World, kind: str, *told: Any) -> None:
                 at=moment(world.now, at),
             )
         case "recall":
-            visit, emptied = told
+            visit, emptied = drawn
             world.do(RECALL, entity=str(visit))
             if emptied:
                 world.do("UPDATE public.visits SET risk_level = NULL WHERE visit_id = %(visit)s", visit=visit)
         case "promote":
-            (world.model,) = told
+            (world.model,) = drawn
         case "change the job":
-            world.job = replace(world.job, version=told[0])
+            world.job = replace(world.job, version=drawn[0])
         case "wait":
-            world.now += told[0]
+            world.now += drawn[0]
 
 
 def test_whatever_happens_a_run_finds_whom_a_sweep_would(hospital: Any) -> None:
@@ -298,7 +298,7 @@ OLD_WITH_A_LEVEL = ("load", 2, 500 * DAY, 45 * DAY, "HIGH")
         ([([], {}), ([("wait", DAY), OLD_WITH_A_LEVEL], {}), ([], {})], [True, True, False]),
     ],
 )
-def test_whoever_was_judged_otherwise_is_found_and_a_sweep_that_was_none_is_made_up_for(
+def test_an_entity_with_another_outcome_is_found_and_a_sweep_that_was_none_is_made_up_for(
     steps: list[Any], looks: list[bool], hospital: Any
 ) -> None:
     with world_of(hospital) as world:
@@ -338,7 +338,7 @@ def test_a_job_whose_statement_knows_no_sweeps_looks_at_everyone_at_every_run(
     assert of_sepsis == [True, False]
 
 
-def test_whoever_is_settled_is_not_read(hospital: Any) -> None:
+def test_settled_entities_are_not_read(hospital: Any) -> None:
     """20,000 visits that ended long ago, one in a hundred without a score, beside ten that last."""
     hospital.execute(
         "INSERT INTO visits (visit_id, admitted_at, discharged_at, risk_level) "
@@ -375,9 +375,9 @@ def test_whoever_is_settled_is_not_read(hospital: Any) -> None:
             "swept": False,
             "sweep": False,
         }
-        run = begin_run(world.store, world.job, model_version="one", trigger=Trigger.MANUAL, as_of=world.now)
-        assert list_unsettled(world.store, world.job, model_versions=("one",)) == "{}"
-        ((plan,),) = world.store.execute(
+        run = begin_run(world.session, world.job, model_version="one", trigger=Trigger.MANUAL, as_of=world.now)
+        assert list_unsettled(world.session, world.job, model_versions=("one",)) == "{}"
+        ((plan,),) = world.session.execute(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {query}",
             of_run
             | {

@@ -1,4 +1,4 @@
-"""The write-back waits for nobody: a row that a clinician holds is passed over, accounted for, and written later."""
+"""The write-back waits for no lock: a row that a clinician holds is passed over, accounted for, and written later."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def clinician(ward: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def store(ward: Any) -> Iterator[Session]:
+def session(ward: Any) -> Iterator[Session]:
     """Another worker's door to the database."""
     with closing(Session(Target.of(ward.url, ward.settings, role=ward.settings.worker_role))) as opened:
         yield opened
@@ -66,7 +66,7 @@ def waiting(ward: Any) -> list[int]:
 
 
 def run_with_nothing_due(ward: Any) -> None:
-    """A run as of a time at which nobody had been admitted."""
+    """A run as of a time at which no visit had begun."""
     assert ward.run(as_of=ward.noon - timedelta(hours=11)).counts.eligible == 0
 
 
@@ -121,9 +121,9 @@ def test_it_is_said_once_a_run_how_many_rows_wait(ward: Any, clinician: Any, cap
     ward.run()
     clinician.rollback()
     ward.run()
-    told = [record for record in caplog.records if "written back later" in record.getMessage()]
-    assert [record.levelno for record in told] == [logging.INFO, logging.INFO]  # nothing for anybody to do
-    assert vars(told[0])["fields"] == {"run_id": ended.run_id, "job": ward.job.name, "rows": 1}
+    logged = [record for record in caplog.records if "written back later" in record.getMessage()]
+    assert [record.levelno for record in logged] == [logging.INFO, logging.INFO]  # nothing that calls for action
+    assert vars(logged[0])["fields"] == {"run_id": ended.run_id, "job": ward.job.name, "rows": 1}
     assert written(ward) == list(VISITS)
 
 
@@ -138,14 +138,14 @@ def test_a_batch_that_fails_after_its_write_back_leaves_no_trace(ward: Any, clin
     passed_over(ward, clinician)
 
 
-def test_what_was_taken_out_waits_again_after_a_rollback(ward: Any, clinician: Any, store: Session) -> None:
+def test_what_was_taken_out_waits_again_after_a_rollback(ward: Any, clinician: Any, session: Session) -> None:
     passed_over(ward, clinician)
-    with store.transaction(keep=False):
-        assert write_back(store, ward.job) == 0
+    with session.transaction(keep=False):
+        assert write_back(session, ward.job) == 0
     assert waiting(ward) == [HELD]
     assert not ward.rows(ASTRAY)
-    with store.transaction():
-        assert write_back(store, ward.job) == 0
+    with session.transaction():
+        assert write_back(session, ward.job) == 0
     assert written(ward) == list(VISITS)
     assert waiting(ward) == []
 
@@ -180,13 +180,13 @@ def test_a_newer_score_that_is_written_ends_the_waiting(ward: Any, clinician: An
     assert not ward.rows(ASTRAY)
 
 
-def test_two_workers_do_not_wait_for_each_other(ward: Any, clinician: Any, store: Session) -> None:
+def test_two_workers_do_not_wait_for_each_other(ward: Any, clinician: Any, session: Session) -> None:
     passed_over(ward, clinician)
     with (
         closing(Session(Target.of(ward.url, ward.settings, role=ward.settings.worker_role))) as other,
-        store.transaction(),
+        session.transaction(),
     ):
-        assert write_back(store, ward.job) == 0
+        assert write_back(session, ward.job) == 0
         with other.transaction():
             assert write_back(other, ward.job) == 0
         assert waiting(ward) == [HELD]
@@ -195,7 +195,7 @@ def test_two_workers_do_not_wait_for_each_other(ward: Any, clinician: Any, store
 
 
 def test_what_waits_is_not_written_over_the_newer_score_of_another_worker(
-    ward: Any, clinician: Any, store: Session
+    ward: Any, clinician: Any, session: Session
 ) -> None:
     passed_over(ward, clinician)
     ward.observe(HELD, hours_ago=0, observation_value=171.0)
@@ -203,8 +203,8 @@ def test_what_waits_is_not_written_over_the_newer_score_of_another_worker(
 
     def meet(step: str) -> None:
         if step == "write":
-            with store.transaction():
-                met.append(write_back(store, ward.job))
+            with session.transaction():
+                met.append(write_back(session, ward.job))
 
     assert ward.run(watch=meet).counts.scored == 1
     assert met == [0]
@@ -216,10 +216,10 @@ def test_a_dry_run_and_a_check_let_what_waits_be(ward: Any, clinician: Any) -> N
     assert ward.run().counts.scored == len(VISITS)
     before = ward.rows("SELECT xmin FROM scorer.write_backs")
     began = time.monotonic()
-    assert all(line.holds for line in check(database=Database(ward.url, ward.settings)))
+    assert all(each.holds for each in check(database=Database(ward.url, ward.settings)))
     dry_run(ward.job, database=Database(ward.url, ward.settings), as_of=ward.noon)
     clinician.rollback()
-    assert all(line.holds for line in check(database=Database(ward.url, ward.settings)))
+    assert all(each.holds for each in check(database=Database(ward.url, ward.settings)))
     assert time.monotonic() - began < 2 * ward.settings.lock_timeout.total_seconds()
     assert ward.rows("SELECT xmin FROM scorer.write_backs") == before
     assert HELD not in written(ward)

@@ -1,4 +1,4 @@
-"""A lane's signs of life: what hangs is told from what waits."""
+"""A loop's signs of life, and what a reload changes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,56 @@ import time
 from scorer.config import Settings
 from scorer.daemon.loop import Loop
 from scorer.database.connection import Database
+from scorer.jobs.job import Job
 
 
 class Patient(Loop):
-    """Takes its turn at once, and then waits for an hour."""
+    """Takes a step at once, and then waits for an hour."""
 
     def __init__(self) -> None:
         super().__init__("patient", database=Database("", Settings()))
-        self.turned = threading.Event()
+        self.stepped = threading.Event()
 
     def step(self) -> float:
-        self.turned.set()
+        self.stepped.set()
         return 3600.0
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def test_a_lane_that_waits_is_not_taken_for_one_that_hangs() -> None:
-    lane = Patient()
-    lane.start()
+def test_a_loop_that_waits_is_not_taken_for_one_that_hangs() -> None:
+    loop = Patient()
+    loop.start()
     try:
-        assert lane.turned.wait(10)
+        assert loop.stepped.wait(10)
         until = time.monotonic() + 10
-        while lane.liveness.beat_at < time.monotonic() + 3000 and time.monotonic() < until:
+        while loop.liveness.beat_at < time.monotonic() + 3000 and time.monotonic() < until:
             time.sleep(0.01)
-        assert lane.liveness.beat_at > time.monotonic() + 3000
-        assert lane.lives
+        assert loop.liveness.beat_at > time.monotonic() + 3000
+        assert loop.lives
     finally:
-        lane.stop()
-        assert lane.join(10)
+        loop.stop()
+        assert loop.join(10)
+
+
+def test_a_reload_is_taken_up_at_the_next_step_and_opens_sessions_for_other_settings_alone(sepsis: Job) -> None:
+    done: list[str] = []
+
+    class Noting(Patient):
+        def close(self) -> None:
+            done.append("close")
+
+        def _open(self) -> None:
+            done.append(f"open with {self.settings.workers}")
+
+    loop = Noting()
+    assert not loop._take_up_reload()
+    loop.reload([sepsis], settings=Settings())
+    assert loop.jobs == ()
+    assert loop._take_up_reload()
+    assert (loop.jobs, done) == ((sepsis,), [])
+    loop.reload([], settings=Settings(workers=3))
+    assert loop._take_up_reload()
+    assert (loop.jobs, done) == ((), ["close", "open with 3"])
+    assert not loop._take_up_reload()

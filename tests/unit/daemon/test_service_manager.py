@@ -1,4 +1,4 @@
-"""What systemd is told, over a real socket."""
+"""What systemd is notified of, over a real socket."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scorer.daemon.service_manager import ServiceManager
 
 
 @pytest.fixture(params=["a path", "abstract"])
-def heard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
-    """The address of a service manager, and what it was told since it was last asked."""
+def manager_socket(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """The address of a service manager, and what it was sent since the last call."""
     address = str(tmp_path / "notify") if request.param == "a path" else f"@scorer-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(address.replace("@", "\0", 1))
         receiver.setblocking(False)
 
-        def told() -> list[str]:
+        def sent() -> list[str]:
             found = []
             while True:
                 try:
@@ -29,43 +29,45 @@ def heard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str,
                 except BlockingIOError:
                     return found
 
-        yield address, told
+        yield address, sent
 
 
-def test_each_sign_as_sd_notify_has_it(heard: tuple[str, Callable[[], list[str]]]) -> None:
-    address, told = heard
+def test_each_sign_as_sd_notify_has_it(manager_socket: tuple[str, Callable[[], list[str]]]) -> None:
+    address, sent = manager_socket
     manager = ServiceManager({"NOTIFY_SOCKET": address})
     manager.status("looking")
     manager.status("looking")
-    assert told() == ["STATUS=looking"]
+    assert sent() == ["STATUS=looking"]
     manager.ready("two jobs\nREADY=0")
-    assert told() == ["READY=1\nSTATUS=two jobs READY=0"]
+    assert sent() == ["READY=1\nSTATUS=two jobs READY=0"]
     manager.alive()
     manager.still_starting(timedelta(minutes=1))
     manager.stopping()
-    assert told() == ["WATCHDOG=1", "EXTEND_TIMEOUT_USEC=60000000", "STOPPING=1\nSTATUS=Stopping"]
+    assert sent() == ["WATCHDOG=1", "EXTEND_TIMEOUT_USEC=60000000", "STOPPING=1\nSTATUS=Stopping"]
     manager.reloading()
-    (reloading,) = told()
+    (reloading,) = sent()
     first, second = reloading.split("\n")
     assert first == "RELOADING=1"
     assert int(second.removeprefix("MONOTONIC_USEC=")) > 0
 
 
 @pytest.mark.timeout(30)
-def test_a_service_manager_that_does_not_read_holds_nobody_up(heard: tuple[str, Callable[[], list[str]]]) -> None:
-    address, told = heard
+def test_a_service_manager_that_does_not_read_holds_nothing_up(
+    manager_socket: tuple[str, Callable[[], list[str]]],
+) -> None:
+    address, sent = manager_socket
     manager = ServiceManager({"NOTIFY_SOCKET": address})
     for _ in range(2000):  # far more than its queue holds
         manager.alive()
     manager.ready("two jobs")
     manager.status("late")
-    told()
+    sent()
     manager.alive()
     manager.status("late")
-    assert told() == ["READY=1\nSTATUS=two jobs", "WATCHDOG=1", "STATUS=late"], "what was not heard is said again"
+    assert sent() == ["READY=1\nSTATUS=two jobs", "WATCHDOG=1", "STATUS=late"], "what was not heard is said again"
 
 
-def test_where_nobody_listens_nothing_is_said(tmp_path: Path) -> None:
+def test_without_a_socket_nothing_is_sent(tmp_path: Path) -> None:
     for environment in ({}, {"NOTIFY_SOCKET": str(tmp_path / "gone")}):
         manager = ServiceManager(environment)
         manager.ready("ready")

@@ -141,20 +141,20 @@ def governor(*loads: ServerLoad, neighbour: Neighbour = LIMITS) -> tuple[Governo
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, dict[str, Any]]]]:
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, dict[str, Any]]]]:
     caplog.set_level(logging.DEBUG, logger="scorer.runs.neighbour")
     return lambda: [(record.event.name, record.fields) for record in caplog.records]  # type: ignore[attr-defined]
 
 
-def test_a_worker_keeps_its_pace_from_batch_to_batch(said: Callable[[], Any]) -> None:
+def test_a_worker_keeps_its_pace_from_batch_to_batch(logged: Callable[[], Any]) -> None:
     polite, pauses = governor(QUIET, *[busy("active_sessions")] * 5, QUIET)
     assert [polite.batch_size(RUN, full=800) for _ in range(7)] == [800, 400, 200, 100, 200, 400, 800]
     assert pauses == [1, 2]
     fields = {"run_id": 7, "job": "ward", "limit": "neighbour_active_sessions", "found": "21, limit 20"}
-    assert said() == [("NEIGHBOUR_SHRINKS", fields)] * 3 + [("NEIGHBOUR_WAITS", fields)]
+    assert logged() == [("NEIGHBOUR_SHRINKS", fields)] * 3 + [("NEIGHBOUR_WAITS", fields)]
 
 
-def test_a_worker_stops_when_patience_is_over_and_says_why(said: Callable[[], Any]) -> None:
+def test_a_worker_stops_when_patience_is_over_and_says_why(logged: Callable[[], Any]) -> None:
     polite, pauses = governor(busy("replication_lag"))
     for _ in range(3):
         polite.batch_size(RUN, full=800)
@@ -163,9 +163,9 @@ def test_a_worker_stops_when_patience_is_over_and_says_why(said: Callable[[], An
     ):
         polite.batch_size(RUN, full=800)
     assert sum(pauses) == 100
-    assert [name for name, _ in said()] == ["NEIGHBOUR_SHRINKS"] * 3 + ["NEIGHBOUR_WAITS", "NEIGHBOUR_STOPS"]
+    assert [name for name, _ in logged()] == ["NEIGHBOUR_SHRINKS"] * 3 + ["NEIGHBOUR_WAITS", "NEIGHBOUR_STOPS"]
 
 
-def test_nobody_looks_where_there_is_no_limit() -> None:
+def test_without_a_limit_there_is_no_look() -> None:
     assert not governor(QUIET, neighbour=Neighbour())[0].needed
     assert governor(QUIET)[0].needed

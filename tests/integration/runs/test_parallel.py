@@ -1,4 +1,4 @@
-"""Runs that further processes carry: they hold up no other run, show life, end when asked to, and give way to others."""
+"""Runs that several workers carry: they hold up no other run, show life, and end when asked to."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from scorer.database.connection import Database
-from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
+from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.jobs.job import Job
-from scorer.runs import worker
+from scorer.runs import parallel
 from scorer.runs.run import run_job, run_tick
+from scorer.runs.worker import Hooks
 from scorer.types.enums import Trigger
 
 PATIENCE = 60.0
@@ -26,7 +26,7 @@ GATE = 4713
 WAITING = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {GATE} AND NOT granted"
 
 
-def members() -> set[int]:
+def worker_processes() -> set[int]:
     """The further processes of this one."""
     children = []
     for task in Path("/proc/self/task").iterdir():
@@ -45,7 +45,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 @contextmanager
 def closed_gate(hospital: Any) -> Iterator[Callable[[], None]]:
-    """Within it, whoever asks for the gate waits, until what is given here is called."""
+    """Within it, what passes the gate waits, until the function given here is called."""
     with closing(hospital.connect()) as keeper:
         keeper.cursor().execute("SELECT pg_advisory_lock(%s)", (GATE,))
         keeper.commit()
@@ -54,7 +54,7 @@ def closed_gate(hospital: Any) -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def gated_job(changed_job: Callable[..., Job], sepsis: Job) -> Job:
-    """The shipped job, whose batches pass a gate when they read, and are each judged by itself, however small."""
+    """The shipped job, whose batches pass a gate when they read, and are each validated by itself, however small."""
     text = sepsis.statements["observations"]
     asked = "CASE WHEN pg_catalog.current_setting('scorer.entity_ids') <> '{}' "
     gate = f"{asked} THEN pg_catalog.pg_advisory_xact_lock_shared({GATE})::text END"
@@ -71,8 +71,8 @@ def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> No
     ended: list[Any] = []
 
     def hang() -> None:
-        told = {"as_of": hospital.noon, "limit": 8, "workers": 2, "watch": steps.append}
-        ended.append(run_job(gated_job, database=Database(hospital.url, hospital.settings), **told))
+        database, hooks = Database(hospital.url, hospital.settings), Hooks(watch=steps.append)
+        ended.append(run_job(gated_job, database=database, as_of=hospital.noon, limit=8, workers=2, hooks=hooks))
 
     with closed_gate(hospital) as open_gate:
         slow = threading.Thread(target=hang)
@@ -90,7 +90,7 @@ def test_a_run_that_hangs_holds_up_no_other(hospital: Any, gated_job: Job) -> No
             slow.join()
     assert ended[0].counts.scored == 8
     assert steps.count("commit") >= 4
-    assert not members()
+    assert not worker_processes()
     carriers = "SELECT count(DISTINCT worker) FROM scorer.batches WHERE run_id = %s"
     assert hospital.one(carriers, ended[0].run_id) == 2
 
@@ -99,31 +99,32 @@ def test_one_worker_reads_a_batch_while_it_has_another_in_hand(hospital: Any, ga
     hospital.admit(*range(1, 13))
     hospital.settings = replace(hospital.settings, batch_size=2, lock_timeout=timedelta(minutes=1))
     steps: list[str] = []
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     ended: list[Any] = []
 
     def run() -> None:
-        one = {"as_of": hospital.noon, "watch": steps.append, "progress": lambda *done: told.append(done)}
-        ended.append(run_job(gated_job, database=Database(hospital.url, hospital.settings), **one))
+        hooks = Hooks(watch=steps.append, progress=lambda *done: progress.append(done))
+        database = Database(hospital.url, hospital.settings)
+        ended.append(run_job(gated_job, database=database, as_of=hospital.noon, hooks=hooks))
 
     with closed_gate(hospital) as open_gate:
         runner = threading.Thread(target=run)
         runner.start()
         try:
             wait_until(lambda: hospital.one(WAITING) == 2)
-            assert not members()
+            assert not worker_processes()
         finally:
             open_gate()
             runner.join()
     assert ended[0].counts.scored == 12
     assert steps.count("commit") >= 6
-    assert told == sorted(told)
-    assert told[-1] == (12, 12)
+    assert progress == sorted(progress)
+    assert progress[-1] == (12, 12)
     assert hospital.one("SELECT count(DISTINCT worker) FROM scorer.batches") == 1
 
 
-def test_what_stops_one_hand_stops_the_run(hospital: Any, changed_job: Callable[..., Job]) -> None:
-    """Both meet it in a batch of their own, and whichever is first: the run fails with its sentence, and nothing is written."""
+def test_what_stops_one_of_two_threads_stops_the_run(hospital: Any, changed_job: Callable[..., Job]) -> None:
+    """Both meet it, in a batch of their own: the run fails with its sentence, and nothing is written."""
     hospital.admit(*range(1, 13))
     hospital.settings = replace(hospital.settings, batch_size=2)
     broken = changed_job(
@@ -138,13 +139,13 @@ def test_what_stops_one_hand_stops_the_run(hospital: Any, changed_job: Callable[
     assert again.counts.scored == 12
 
 
-def test_a_second_hand_that_has_no_session_ends_nothing(
+def test_a_second_thread_that_has_no_session_ends_nothing(
     hospital: Any, changed_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refused(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("too many connections for role", sqlstate="53300")
 
-    monkeypatch.setattr(worker, "with_own_sessions", refused)
+    monkeypatch.setattr(parallel, "with_own_sessions", refused)
     hospital.admit(*range(1, 7))
     hospital.settings = replace(hospital.settings, batch_size=2)
     job = changed_job(suites={"scores": list.clear})
@@ -166,13 +167,12 @@ def test_a_run_that_is_asked_to_stop_ends_its_workers_after_their_batches(backen
             tick=None,
             trigger=Trigger.SCHEDULE,
             as_of=hospital.noon,
-            watch=watch,
-            stopping=asked.is_set,
+            hooks=Hooks(watch=watch, stopping=asked.is_set),
         )
 
     with pytest.raises(Stopping):
         tick(lambda step: asked.set() if step == "commit" else None)
-    assert not members()
+    assert not worker_processes()
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("worker ")]
     batches = hospital.one("SELECT count(*) FROM scorer.batches")
     assert 0 < batches < 40
@@ -183,60 +183,3 @@ def test_a_run_that_is_asked_to_stop_ends_its_workers_after_their_batches(backen
     tick()
     assert hospital.rows("SELECT DISTINCT status FROM reporting.runs") == [("succeeded",)]
     assert len(hospital.scores()) == 40
-
-
-def test_a_run_that_is_asked_to_stop_does_not_wait_for_what_others_hold(hospital: Any) -> None:
-    hospital.admit(1, 2)
-    hospital.settings = replace(hospital.settings, batch_size=1)
-    asked = threading.Event()
-    with closing(hospital.connect()) as other:
-
-        def watch(step: str) -> None:
-            if step == "enqueue":
-                other.cursor().execute("SELECT 1 FROM scorer.work WHERE entity_id = '2' FOR UPDATE")
-            elif step == "wait":
-                asked.set()
-
-        with pytest.raises(Stopping):
-            run_tick(
-                hospital.job,
-                database=Database(hospital.url, hospital.settings),
-                tick=None,
-                trigger=Trigger.SCHEDULE,
-                as_of=hospital.noon,
-                watch=watch,
-                stopping=asked.is_set,
-            )
-    assert list(hospital.scores()) == ["1"]
-
-
-@contextmanager
-def a_lock_wait_of_ours(hospital: Any) -> Iterator[None]:
-    """Within it, one of our sessions waits for a lock."""
-    waiting = psycopg2.connect(hospital.url, application_name="scorer")
-    with closing(waiting), closing(hospital.connect()) as holder:
-        holder.cursor().execute("LOCK TABLE public.outcomes")
-        thread = threading.Thread(target=lambda: waiting.cursor().execute("LOCK TABLE public.outcomes"))
-        thread.start()
-        try:
-            wait_until(lambda: bool(hospital.one("SELECT count(*) FROM pg_locks WHERE NOT granted")))
-            yield
-        finally:
-            holder.rollback()
-            thread.join()
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_whoever_waits_for_others_shows_life(workers: int, hospital: Any) -> None:
-    hospital.admit(*range(1, 17))
-    patience = timedelta(milliseconds=300)
-    hospital.settings = replace(hospital.settings, batch_size=4, neighbour_lock_waits=0, neighbour_patience=patience)
-    steps: list[str] = []
-    with a_lock_wait_of_ours(hospital), pytest.raises(DatabaseBusy, match="neighbour_lock_waits: 1, limit 0"):
-        hospital.run(workers=workers, watch=steps.append)
-    assert "wait" in steps
-    status, error, eligible, scored = hospital.last_run()
-    assert (status, eligible) == ("failed", 16)
-    assert "Stopped to spare the database" in error
-    assert 0 < scored < 16
-    assert not members()

@@ -1,4 +1,4 @@
-"""The circuit breaker: scores that cannot be right stop the run, and nothing of the batch is published."""
+"""Rules that stop the run: scores that cannot be right are not published, nor is anything of their batch."""
 
 from __future__ import annotations
 
