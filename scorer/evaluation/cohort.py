@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,10 +20,10 @@ from scorer.jobs.job import Job, Task
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import predict
 from scorer.types.arrays import Attributes, Booleans, Floats
+from scorer.types.values import Progress
 
 _DAY = timedelta(days=1)
 _SCORED_TOGETHER = 20_000
-Progress = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version, production_pipeline
 from scorer.registry.model import LoadedModel
+from scorer.types.values import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Conducted:
     evaluation: Evaluation
 
 
-def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Callable[..., None] | None = None) -> Conducted:
+def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Progress | None = None) -> Conducted:
     """The evaluation of a model of `job`. Raises UserError where it cannot be made, and then nothing is kept or written."""
     require_place(wanted.report)
     subgroups = _subgroups(job, wanted.subgroups)

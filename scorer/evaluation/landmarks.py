@@ -8,7 +8,7 @@ known (`known_from`) is read at each landmark instead: the same features, more s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ from scorer.scoring.features import build
 from scorer.scoring.input_hash import input_hashes
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations
-from scorer.types.values import WorkItem
+from scorer.types.values import Progress, WorkItem
 
 _ENTITIES_READ_TOGETHER = 1000
 _LANDMARKS_READ_TOGETHER = 10_000
@@ -32,7 +32,6 @@ _LANDMARKS_READ_TOGETHER = 10_000
 _ROWS_BUILT_TOGETHER = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)
 _SHOWN_DIGITS = 8  # of a client's hash
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

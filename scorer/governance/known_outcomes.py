@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,7 @@ from scorer.evaluation.landmarks import read_landmarks
 from scorer.governance.comparison import measured
 from scorer.jobs.job import Job, Task
 from scorer.registry.artefacts import open_version
-
-Progress = Callable[[int, int], None]
+from scorer.types.values import Progress
 
 
 def on_outcomes(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,8 +26,7 @@ from scorer.governance.shadow import Beside, shadow_run
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
 from scorer.registry.manifest import libraries, unlike_libraries
-
-Progress = Callable[[int, int], None]
+from scorer.types.values import Progress
 
 
 @dataclass(frozen=True, slots=True)

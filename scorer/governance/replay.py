@@ -46,11 +46,10 @@ from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
 from scorer.types.arrays import Features
 from scorer.types.enums import Action, Status, Trigger
-from scorer.types.values import Counts, Outcome, Run, WorkItem
+from scorer.types.values import Counts, Outcome, Progress, Run, WorkItem
 
 _log = logging.getLogger(__name__)
 _NAMED = 5  # features that are named where they differ
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,9 +18,7 @@ from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.pipeline import Pipeline, score_batch
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Trigger
-from scorer.types.values import Counts, Outcome, Published, Run, WorkItem
-
-Progress = Callable[[int, int], None]
+from scorer.types.values import Counts, Outcome, Progress, Published, Run, WorkItem
 
 
 @dataclass(frozen=True, slots=True)

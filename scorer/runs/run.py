@@ -25,13 +25,13 @@ from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.due import enqueue
-from scorer.runs.worker import Progress, Worker
+from scorer.runs.worker import Worker
 from scorer.scoring.opening import close_pipeline, open_pipeline
 from scorer.scoring.outcomes import add_counts
 from scorer.scoring.pipeline import Pipeline, score_batch
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Trigger
-from scorer.types.values import Counts, Run, Tick
+from scorer.types.values import Counts, Progress, Run, Tick
 
 _log = logging.getLogger(__name__)
 

@@ -46,11 +46,10 @@ from scorer.runs.remote import RemoteTask, remote_task_of, settings_here, why_no
 from scorer.runs.threads import WorkerThreads, libraries_on_one_thread
 from scorer.scoring.opening import close_pipeline, open_pipeline, with_own_sessions
 from scorer.scoring.pipeline import ModelChanged, Pipeline, carry_batch
-from scorer.types.values import Counts, Run
+from scorer.types.values import Counts, Progress, Run
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-Progress = Callable[[int, int], None]
 _POLL_SECONDS = 0.2
 _COLLECTED_AFTER = (100_000, 20, 20)
 _PROMOTIONS = 5  # within one batch, before that is somebody's mistake

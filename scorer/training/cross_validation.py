@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scorer.evaluation.landmarks import Landmarks, Progress
+from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Recipe
 from scorer.registry.ensemble import Ensemble, logistic
@@ -18,6 +18,7 @@ from scorer.training.estimators import fit, parameters_of
 from scorer.training.folds import folds_of
 from scorer.training.targets import Targets, gains, targets_of
 from scorer.types.arrays import Booleans, Floats, Integers
+from scorer.types.values import Progress
 
 # Fits smaller than this are made one after the other: to start processes would take longer.
 _CELLS_WORTH_PROCESSES = 2_000_000

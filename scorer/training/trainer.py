@@ -11,7 +11,6 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,10 +35,10 @@ from scorer.training.estimators import parameters_of
 from scorer.training.held_out_figures import band_figures, figures_of
 from scorer.training.targets import counted, gains
 from scorer.types.arrays import Features, Floats, Integers
+from scorer.types.values import Progress
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
 _EXPLAINED = 1000  # rows whose contributions are averaged
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from scorer.types.enums import Action, ReasonKind, Status, Trigger
+
+Progress = Callable[[int, int], None]  # called with how much is done, and of how much
 
 
 @dataclass(frozen=True, slots=True)

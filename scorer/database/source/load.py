@@ -36,7 +36,7 @@ from scorer.errors import UserError
 
 ROWS_AT_ONCE = 20_000
 
-Progress = Callable[[str, int, int], None]
+LoadProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class LoadReport:
     rejects: Path | None
 
 
-def load(folder: Path, *, connection: Any, rejects: Path, progress: Progress | None = None) -> LoadReport:
+def load(folder: Path, *, connection: Any, rejects: Path, progress: LoadProgress | None = None) -> LoadReport:
     """What became of each row of the files in `folder`, loaded and committed on `connection` (psycopg2's).
 
     Tables that are missing are made. Rows that are already there, the same in every column that the file has, are
@@ -190,7 +190,7 @@ def _columns(file: _File, header: Sequence[str], types: Mapping[str, _Type]) -> 
 
 
 def _load_file(
-    file: _File, types: Mapping[str, _Type], *, cursor: Any, rejects: _Rejects, progress: Progress | None
+    file: _File, types: Mapping[str, _Type], *, cursor: Any, rejects: _Rejects, progress: LoadProgress | None
 ) -> TableLoad:
     table, size, rejected_before, read = file.table, file.path.stat().st_size, rejects.count, 0
     with open_lines(file.path) as (lines, bytes_read):
