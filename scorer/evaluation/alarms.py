@@ -54,7 +54,7 @@ class Rows:
             return self.only(~np.isnan(self.label) & ~(self.hours > spec.dt_late))
 
 
-def load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Figure]:
+def alert_load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Figure]:
     """The load of alerts, under each of `weights` (d, clients).
 
     `alarms_per_entity_day`; `new_alarms_per_entity_day`, of which the row before was none of the same entity; `entities_alarmed_per_100`,

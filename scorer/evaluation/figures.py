@@ -260,7 +260,7 @@ def _measured(
             name=name,
             figures={
                 **(alarms.consequences(counted, weights, threshold=threshold, spec=spec) if counted and spec else {}),
-                **alarms.load(rows, weights, threshold=threshold),
+                **alarms.alert_load(rows, weights, threshold=threshold),
             },
         )
         for threshold, name in at
@@ -278,9 +278,11 @@ def _measured(
     )
 
 
-def _judged(counted: Rows) -> metrics.Judged:
+def _judged(counted: Rows) -> metrics.LabelledScores:
     scored = ~np.isnan(counted.score)
-    return metrics.Judged(score=counted.score[scored], label=counted.label[scored], client=counted.client[scored])
+    return metrics.LabelledScores(
+        score=counted.score[scored], label=counted.label[scored], client=counted.client[scored]
+    )
 
 
 def _pictures(cohort: EvaluationCohort, weights: Floats, *, spec: Utility | None) -> Pictures:

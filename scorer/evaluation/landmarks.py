@@ -104,7 +104,7 @@ def read_landmarks(
     table = _within(table, *between).sort_by([("entity_id", "ascending"), ("as_of", "ascending")])
     if not table.num_rows:
         raise UserError(f"The statement landmarks of job {job.name} gave no row: there is nothing to train on.")
-    told = _told(table)
+    told = _landmark_rows(table)
     values = np.full((table.num_rows, len(feature_names(job.features))), np.nan)
     scorable = np.zeros(table.num_rows, dtype=bool)
     read, used = np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
@@ -141,7 +141,7 @@ def read_landmarks(
         },
         first=_moment(told.as_of.min()),
         last=_moment(told.as_of.max()),
-        data_sha256=digest.told(),
+        data_sha256=digest.hexdigest(),
     )
 
 
@@ -156,7 +156,7 @@ def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _LandmarkRows:
     """What the statement for landmarks gave, arrays (n,)."""
 
     entity_ids: npt.NDArray[np.object_]
@@ -170,8 +170,8 @@ class _Told:
         return tuple(WorkItem(entity_id=self.entity_ids[row], as_of=_moment(self.as_of[row])) for row in rows.tolist())
 
 
-def _told(table: pa.Table) -> _Told:
-    return _Told(
+def _landmark_rows(table: pa.Table) -> _LandmarkRows:
+    return _LandmarkRows(
         entity_ids=np.asarray(table["entity_id"].to_numpy(), dtype=object),
         as_of=_microseconds(table["as_of"], where="as_of"),
         cohort=np.asarray(table["cohort"].to_numpy(), dtype=object).astype(str).astype(object),
@@ -245,7 +245,7 @@ class _Portion:
         return _Part(self.start + int(places[0]), as_of, observations, self.attributes.only(chosen))
 
 
-def _portions(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iterator[_Portion]:
+def _portions(job: Job, source: Source, told: _LandmarkRows, *, digest: _Digest) -> Iterator[_Portion]:
     """All landmarks, read entity by entity; where the statement does not tell since when a row is known, landmark by landmark."""
     begins = np.flatnonzero(np.concatenate([[True], told.entity_ids[1:] != told.entity_ids[:-1]]))
     ends = np.append(begins[1:], len(told.as_of))
@@ -270,7 +270,7 @@ def _portions(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iter
         )
 
 
-def _at_each(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iterator[_Portion]:
+def _at_each(job: Job, source: Source, told: _LandmarkRows, *, digest: _Digest) -> Iterator[_Portion]:
     for start in range(0, len(told.as_of), _LANDMARKS_READ_TOGETHER):
         rows = np.arange(start, min(start + _LANDMARKS_READ_TOGETHER, len(told.as_of)))
         items = told.items(rows)
@@ -315,7 +315,7 @@ def _built(job: Job, suites: Suites, part: _Part) -> _Built:
 class _Digest:
     """A hash of all that was read, however it was read in portions: of the landmarks, the observations and the attributes."""
 
-    def __init__(self, told: _Told) -> None:
+    def __init__(self, told: _LandmarkRows) -> None:
         self._rows, self._known = hashlib.sha256(), hashlib.sha256()
         for texts in (told.entity_ids, told.cohort):
             self._rows.update("\0".join(map(str, texts)).encode())
@@ -331,7 +331,7 @@ class _Digest:
         if observations.known_from is not None:
             self._known.update(observations.known_from.tobytes())
 
-    def told(self) -> str:
+    def hexdigest(self) -> str:
         """The hash, in hexadecimal digits."""
         parts = (self._rows, self._attributes, self._known)
         return hashlib.sha256(b"".join(part.digest() for part in parts)).hexdigest()

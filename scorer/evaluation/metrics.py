@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorer.evaluation.bootstrap import Figure, figure, quotient, ratio, sums
+from scorer.registry.ranking import ends_of_equal, pairs_in_order
 from scorer.types.arrays import Floats, Integers
 
 _CLOSEST = 1e-9  # to 0 and 1 that a probability is taken, so that its log-odds are finite
@@ -23,7 +24,7 @@ _POINTS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class LabelledScores:
     """Scores whose outcome is known, arrays (n,): `score` a probability, `label` 0 or 1, `client` the place among the clients."""
 
     score: Floats
@@ -50,11 +51,11 @@ class Curves:
     ppv: Floats
 
 
-def discrimination(rows: Judged, weights: Floats) -> dict[str, Figure]:
+def discrimination(rows: LabelledScores, weights: Floats) -> dict[str, Figure]:
     """AUROC and average precision, under each of `weights` (d, clients); equal scores count as in scikit-learn."""
     order = np.argsort(-rows.score, kind="stable")
     label, client = rows.label[order], rows.client[order]
-    ends = _ends(rows.score[order])
+    ends = ends_of_equal(rows.score[order])
     found = np.full((2, len(weights)), np.nan)
     for number, drawn in enumerate(weights):
         weight = drawn[client]
@@ -64,30 +65,24 @@ def discrimination(rows: Judged, weights: Floats) -> dict[str, Figure]:
     return {"auroc": figure(found[0]), "average_precision": figure(found[1])}
 
 
-def _ends(descending: Floats) -> Integers:
-    """The last place of each run of equal scores."""
-    return np.flatnonzero(np.append(descending[1:] != descending[:-1], True)) if len(descending) else np.empty(0, int)
-
-
 def _areas(hits: Floats, all_rows: Floats) -> tuple[float, float]:
     """AUROC and average precision from cumulative weights; NaN where there is one class alone."""
     if not len(hits) or hits[-1] == 0 or hits[-1] == all_rows[-1]:
         return float("nan"), float("nan")
     misses = all_rows - hits
-    more_hits, more_misses = np.diff(hits, prepend=0.0), np.diff(misses, prepend=0.0)
-    auroc = (more_misses * (hits - more_hits / 2)).sum() / (hits[-1] * misses[-1])
+    auroc = pairs_in_order(hits, misses) / (hits[-1] * misses[-1])
     precision = np.divide(hits, all_rows, out=np.zeros_like(hits), where=all_rows > 0)
-    return float(auroc), float((more_hits * precision).sum() / hits[-1])
+    return float(auroc), float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1])
 
 
-def calibration(rows: Judged, weights: Floats) -> dict[str, Figure]:
+def calibration(rows: LabelledScores, weights: Floats) -> dict[str, Figure]:
     """Brier score, prevalence, and the logistic recalibration of the log-odds: `calibration_intercept` with the slope held at 1, 0 where
     as many events happen as are predicted, and `calibration_slope`, 1 where the scores are neither too bold (below) nor too timid.
 
     Draws are refitted by Newton's step from the fit to all rows and a second by third derivatives: what a full fit would give, to a
     small part of its interval.
     """
-    odds = log_odds(rows.score)
+    odds = finite_log_odds(rows.score)
     both_classes = 0 < rows.label.sum() < len(rows.label)
     ones = np.ones_like(rows.score)
     found = {
@@ -102,14 +97,14 @@ def calibration(rows: Judged, weights: Floats) -> dict[str, Figure]:
     return {**found, "calibration_intercept": figure(intercept[:, 0]), "calibration_slope": figure(slope[:, 1])}
 
 
-def log_odds(probability: Floats) -> Floats:
+def finite_log_odds(probability: Floats) -> Floats:
     """The log-odds of probabilities (n,), finite."""
     kept = np.clip(probability, _CLOSEST, 1 - _CLOSEST)
     odds: Floats = np.log(kept / (1 - kept))
     return odds
 
 
-def _refit(design: Floats, rows: Judged, weights: Floats, *, offset: Floats) -> Floats:
+def _refit(design: Floats, rows: LabelledScores, weights: Floats, *, offset: Floats) -> Floats:
     """Coefficients (d, k) of the logistic regression of the labels on `design` (n, k), under each of `weights` (d, clients)."""
     size = design.shape[1]
     whole: Floats = np.zeros(size)
@@ -133,7 +128,7 @@ def _expected(design: Floats, coefficients: Floats, offset: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-(offset + design @ coefficients))), dtype=np.float64)
 
 
-def _steps(design: Floats, rows: Judged, weights: Floats, *, expected: Floats) -> Floats:
+def _steps(design: Floats, rows: LabelledScores, weights: Floats, *, expected: Floats) -> Floats:
     """How far every draw's fit lies from that of all rows, (d, k): by derivatives there, for which sums per client are enough."""
     size = design.shape[1]
     spread_of_row = expected * (1 - expected)
@@ -165,7 +160,7 @@ def _solved(spread: Floats, slope: Floats) -> Floats:
     return np.asarray(np.linalg.solve(spread, slope), dtype=np.float64)
 
 
-def reliability(rows: Judged, weights: Floats) -> tuple[Bin, ...]:
+def reliability(rows: LabelledScores, weights: Floats) -> tuple[Bin, ...]:
     """Bins of rows with like scores, lowest first, each with its mean score and the share that had the event."""
     if not len(rows.score):
         return ()
@@ -185,10 +180,10 @@ def reliability(rows: Judged, weights: Floats) -> tuple[Bin, ...]:
     return tuple(bins)
 
 
-def curves(rows: Judged) -> Curves:
+def curves(rows: LabelledScores) -> Curves:
     """The ROC and precision-recall curves, thinned to some hundred points that are spread along both."""
     order = np.argsort(-rows.score, kind="stable")
-    ends = _ends(rows.score[order])
+    ends = ends_of_equal(rows.score[order])
     hits = np.cumsum(rows.label[order])[ends]
     count = ends + 1.0
     sensitivity = quotient(hits, np.full_like(hits, rows.label.sum()))

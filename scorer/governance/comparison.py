@@ -11,7 +11,7 @@ import numpy as np
 
 from scorer.database.store.models import Pair
 from scorer.evaluation.bootstrap import draws
-from scorer.evaluation.metrics import Judged, calibration, discrimination, reliability
+from scorer.evaluation.metrics import LabelledScores, calibration, discrimination, reliability
 from scorer.types.arrays import Floats
 
 SCORED = "SCORED"
@@ -143,7 +143,7 @@ def _ranks(values: Floats) -> Floats:
 def measured(score: Floats, label: Floats, client: Sequence[object]) -> dict[str, Any]:
     """What a model's scores are worth where outcomes are known, arrays (n,): metrics with their 95 % intervals, and calibration by bins."""
     _, place = np.unique(np.asarray(client, dtype=object).astype(str), return_inverse=True)
-    rows = Judged(score=score, label=label, client=place.astype(np.int64))
+    rows = LabelledScores(score=score, label=label, client=place.astype(np.int64))
     weights = draws(int(place.max()) + 1)
     figures = {**discrimination(rows, weights), **calibration(rows, weights)}
     return {

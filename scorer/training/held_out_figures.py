@@ -6,7 +6,7 @@ import numpy as np
 
 from scorer.evaluation.bootstrap import Figure, draws, ratio
 from scorer.evaluation.landmarks import Landmarks, hours_from_event
-from scorer.evaluation.metrics import Judged, calibration, discrimination
+from scorer.evaluation.metrics import LabelledScores, calibration, discrimination
 from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
 from scorer.types.arrays import Booleans, Floats
@@ -21,7 +21,7 @@ def figures_of(landmarks: Landmarks, job: Job, *, score: Floats, alarm: Booleans
     clients, client = np.unique(landmarks.cohort.astype(str), return_inverse=True)
     client, weights = client.astype(np.int64), draws(len(clients))
     scored = np.isfinite(score)
-    judged = Judged(score=score[scored], label=landmarks.label[scored], client=client[scored])
+    judged = LabelledScores(score=score[scored], label=landmarks.label[scored], client=client[scored])
     found: dict[str, Figure] = {**discrimination(judged, weights), **calibration(judged, weights)}
     if job.measures.utility is not None:
         gain, best = gain_and_best(*hours_from_event(landmarks), job.measures.utility)
@@ -58,7 +58,7 @@ def objective_of(score: Floats, label: Floats) -> tuple[float, float]:
     >>> objective_of(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0.0, 0.0, 1.0, 1.0]))
     (0.75, 0.8333333333333333)
     """
-    judged = Judged(score=score, label=label, client=np.zeros(len(score), dtype=np.int64))
+    judged = LabelledScores(score=score, label=label, client=np.zeros(len(score), dtype=np.int64))
     found = discrimination(judged, np.ones((1, 1)))
     return found["auroc"].value, found["average_precision"].value
 

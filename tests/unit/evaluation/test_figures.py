@@ -29,10 +29,10 @@ from scorer.registry.manifest import Manifest
 SPEC = Utility()
 
 
-def judged(rows: int, *, clients: int, seed: int = 0) -> metrics.Judged:
+def judged(rows: int, *, clients: int, seed: int = 0) -> metrics.LabelledScores:
     random = np.random.default_rng(seed)
     score = random.beta(0.6, 6, rows).round(3)
-    return metrics.Judged(
+    return metrics.LabelledScores(
         score=score,
         label=(random.random(rows) < score).astype(float),
         client=np.sort(random.integers(clients, size=rows)),
@@ -86,7 +86,9 @@ def test_discrimination_is_that_of_scikit_learn_under_every_draw() -> None:
 
 def test_discrimination_by_hand() -> None:
     """Scores 4, 3, 2, 1 with labels 1, 0, 1, 0: three of four pairs are right; precision 1 at the first hit, 2/3 at the second."""
-    rows = metrics.Judged(score=np.array([0.4, 0.3, 0.2, 0.1]), label=np.array([1.0, 0, 1, 0]), client=np.arange(4))
+    rows = metrics.LabelledScores(
+        score=np.array([0.4, 0.3, 0.2, 0.1]), label=np.array([1.0, 0, 1, 0]), client=np.arange(4)
+    )
     found = metrics.discrimination(rows, np.ones((1, 4)))
     assert found["auroc"].value == 0.75
     assert found["average_precision"].value == pytest.approx((1 + 2 / 3) / 2)
@@ -106,8 +108,8 @@ def test_a_weight_counts_a_client_so_many_times(given_rows: list[tuple[int, bool
     client = np.array([each[2] for each in given_rows])
     weight = np.array([[next((each[3] for each in given_rows if each[2] == number), 1) for number in range(4)]], float)
     times = weight[0][client].astype(int)
-    repeated = metrics.Judged(*(np.repeat(column, times) for column in (score, label, client)))
-    weighed = metrics.Judged(score, label, client)
+    repeated = metrics.LabelledScores(*(np.repeat(column, times) for column in (score, label, client)))
+    weighed = metrics.LabelledScores(score, label, client)
     ones = np.ones((1, 4))
     for name in ("auroc", "average_precision"):
         one, other = (
@@ -121,16 +123,16 @@ def test_a_weight_counts_a_client_so_many_times(given_rows: list[tuple[int, bool
 
 
 def test_one_class_alone_says_nothing() -> None:
-    rows = metrics.Judged(score=np.array([0.2, 0.3]), label=np.zeros(2), client=np.arange(2))
+    rows = metrics.LabelledScores(score=np.array([0.2, 0.3]), label=np.zeros(2), client=np.arange(2))
     assert np.isnan(metrics.discrimination(rows, draws(2))["auroc"].value)
     assert np.isnan(metrics.calibration(rows, draws(2))["calibration_slope"].value)
 
 
 def test_calibration_is_that_of_scikit_learn() -> None:
     rows = judged(4000, clients=100, seed=5)
-    too_bold = metrics.Judged(score=rows.score**1.5, label=rows.label, client=rows.client)
+    too_bold = metrics.LabelledScores(score=rows.score**1.5, label=rows.label, client=rows.client)
     found = metrics.calibration(too_bold, draws(100))
-    fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(metrics.log_odds(too_bold.score)[:, None], rows.label)
+    fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(metrics.finite_log_odds(too_bold.score)[:, None], rows.label)
     assert found["calibration_slope"].value == pytest.approx(fitted.coef_[0, 0], abs=1e-5)
     assert found["calibration_slope"].high < 1
     assert found["brier"].value == pytest.approx(brier_score_loss(rows.label, too_bold.score))
@@ -146,7 +148,7 @@ def test_calibrated_scores_are_told_so() -> None:
 def test_draws_of_the_calibration_are_near_to_refits() -> None:
     rows = judged(4000, clients=200, seed=5)
     weights = draws(200, count=5)
-    odds = metrics.log_odds(rows.score)
+    odds = metrics.finite_log_odds(rows.score)
     stepped = metrics._refit(np.column_stack([np.ones_like(odds), odds]), rows, weights, offset=np.zeros_like(odds))
     for number in range(1, 6):
         weight = weights[number][rows.client]
@@ -195,7 +197,7 @@ def test_alarms_by_hand() -> None:
 
 
 def test_load_by_hand() -> None:
-    found = {name: each.value for name, each in alarms.load(ward(), draws(3, count=1), threshold=0.5).items()}
+    found = {name: each.value for name, each in alarms.alert_load(ward(), draws(3, count=1), threshold=0.5).items()}
     # Six alarms in twelve hours are twelve a day; four begin anew: two of the first entity, one of each other.
     assert found["alarms_per_entity_day"] == pytest.approx(12)
     assert found["new_alarms_per_entity_day"] == pytest.approx(8)
@@ -208,7 +210,7 @@ def test_rows_long_after_the_event_are_not_counted() -> None:
 
 
 def test_a_score_at_the_threshold_is_no_alarm() -> None:
-    assert alarms.load(ward(), draws(3, count=1), threshold=0.9)["entities_alarmed_per_100"].value == 0
+    assert alarms.alert_load(ward(), draws(3, count=1), threshold=0.9)["entities_alarmed_per_100"].value == 0
 
 
 def test_the_utility_of_each_threshold_is_that_of_its_alarms() -> None:
