@@ -33,6 +33,7 @@ from scorer.database.store.replays import (
     record_replays,
 )
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
+from scorer.governance.shadow import unrecorded_run
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, job_names, job_of, load_job
 from scorer.log import events
@@ -45,15 +46,15 @@ from scorer.scoring.predictions import Predictions, predict
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
 from scorer.types.arrays import Features
-from scorer.types.enums import Action, Status, Trigger
-from scorer.types.values import Counts, Outcome, Progress, Run, WorkItem
+from scorer.types.enums import Action, Status
+from scorer.types.values import Outcome, Progress, WorkItem
 
 _log = logging.getLogger(__name__)
 _NAMED = 5  # features that are named where they differ
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Published:
     """What the ledger tells of an outcome, or is told anew."""
 
     status: Status
@@ -226,24 +227,24 @@ def _from_vector(past: Past, job: Job, model: LoadedModel) -> Replayed:
             f"The ledger keeps {len(values)} features, where model {past.model_version} has {len(names)}.",
         )
     said = predict(model, Features(names=names, values=values[np.newaxis, :]), spec=job.declining)
-    differing = _differing(past, _opinion(said, job))
+    differing = _differing(past, _published(said, job))
     return Replayed(
         score_id=past.score_id,
         part=Part.VECTOR,
         verdict=ReplayVerdict.DIFFERS if differing else ReplayVerdict.IDENTICAL,
-        difference=_difference(past.score, _opinion(said, job).score),
+        difference=_difference(past.score, _published(said, job).score),
         why=f"The stored vector gives another {_listed(differing)}." if differing else None,
         alarming=bool(differing),
     )
 
 
-def _opinion(said: Predictions, job: Job) -> _Said:
+def _published(said: Predictions, job: Job) -> _Published:
     """What an opinion of one row publishes."""
     score = float(said.scores.score[0])
     if np.isnan(score):
         silence = said.silence(0)
-        return _Said(silence["status"], silence["reason"], None, None, None, silence["outputs"])
-    return _Said(
+        return _Published(silence["status"], silence["reason"], None, None, None, silence["outputs"])
+    return _Published(
         status=Status.SCORED,
         reason=None,
         score=score,
@@ -256,7 +257,7 @@ def _opinion(said: Predictions, job: Job) -> _Said:
 def _from_source(past: Past, pipeline: Pipeline) -> Replayed:
     known_at = None if past.as_known_at == past.as_of else past.as_known_at
     item = WorkItem(entity_id=past.entity_id, as_of=past.as_of, as_known_at=known_at)
-    judged = score_batch(pipeline, _run_of(past), (item,), steps=StepTimer())
+    judged = score_batch(pipeline, unrecorded_run(past.job, as_of=past.as_of), (item,), steps=StepTimer())
     (now,) = judged.new_outcomes
     # A row that raised was not read to its end.
     changed = None if Status.FAILED in {past.status, now.status} else now.input_hash != past.input_hash
@@ -278,27 +279,14 @@ def _from_source(past: Past, pipeline: Pipeline) -> Replayed:
     )
 
 
-def _run_of(past: Past) -> Run:
-    return Run(
-        run_id=0,
-        job=past.job,
-        trigger=Trigger.MANUAL,
-        status="running",
-        as_of=past.as_of,
-        started_at=past.as_of,
-        finished_at=None,
-        counts=Counts(),
-    )
-
-
-def _outcome(outcome: Outcome) -> _Said:
-    return _Said(outcome.status, outcome.reason, outcome.score, outcome.risk_band, outcome.label, outcome.outputs)
+def _outcome(outcome: Outcome) -> _Published:
+    return _Published(outcome.status, outcome.reason, outcome.score, outcome.risk_band, outcome.label, outcome.outputs)
 
 
 # Comparing
 
 
-def _differing(past: Past, now: _Said) -> list[str]:
+def _differing(past: Past, now: _Published) -> list[str]:
     """What of an outcome is not as it was."""
     if now.status is not past.status:
         why = f" ({now.reason})" if now.reason else ""

@@ -67,12 +67,12 @@ def shadow_run(
             now = read_clock(pipeline.session)
             if as_of is not None and as_of > now:
                 raise UserError(f"The as-of time {as_of.isoformat()} lies in the future; say one that has passed.")
-            run = _run(job, as_of=as_of or now)
+            run = unrecorded_run(job.name, as_of=as_of or now)
             items = list_current(pipeline.session, job, as_of=run.as_of, limit=limit)
         pairs: list[Pair] = []
         for part in _portions(items, size=pipeline.batch_size):
             said = [
-                None if version is None else _judged(replace(pipeline, model=models[version]), run, part)
+                None if version is None else _score(replace(pipeline, model=models[version]), run, part)
                 for version in (one, model_version)
             ]
             pairs += [_pair(item, place, said) for place, item in enumerate(part)]
@@ -89,11 +89,11 @@ def _recent_scores_now(session: Session, job: Job, *, model_version: str, look_b
         return recent_scores(session, job, model_version=model_version, look_back=look_back)
 
 
-def _run(job: Job, *, as_of: datetime) -> Run:
-    """A run of which nothing is kept."""
+def unrecorded_run(job: str, *, as_of: datetime) -> Run:
+    """A run of which nothing is kept, for outcomes that are compared and not recorded."""
     return Run(
         run_id=0,
-        job=job.name,
+        job=job,
         trigger=Trigger.MANUAL,
         status="running",
         as_of=as_of,
@@ -108,7 +108,7 @@ def _portions(items: Sequence[WorkItem], *, size: int) -> Iterator[tuple[WorkIte
         yield tuple(items[start : start + size])
 
 
-def _judged(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...]) -> list[Outcome]:
+def _score(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...]) -> list[Outcome]:
     """One outcome for each of `items`, by the line's model alone."""
     try:
         judged = score_batch(pipeline, run, items, steps=StepTimer())
