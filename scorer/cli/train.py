@@ -61,9 +61,8 @@ def train(
     own, and registered. `scorer model promote` alone puts it into production.
     """
 
-    from scorer.database.store.models import read_model, register_model
     from scorer.evaluation.conduct import require_place
-    from scorer.registry.artefacts import store_bytes
+    from scorer.registry.registration import register
     from scorer.training.report import report_held_out
     from scorer.training.trainer import one_in, require_free
     from scorer.training.trainer import train as fit
@@ -86,11 +85,7 @@ def train(
                 progress=progress,
             )
         with session.transaction():
-            register_model(
-                session, job, model_version=trained.model_version, sha256=trained.sha256, manifest=trained.manifest
-            )
-            if settings.model_store == "database":
-                store_bytes(trained.folder, read_model(session, job, trained.model_version), session)
+            register(loaded, trained.folder, session, stored=settings.model_store == "database")
     if report is not None:
         report_held_out(loaded, trained, report=report, command=" ".join(["scorer", *sys.argv[1:]]))
     shown = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder)}
@@ -201,7 +196,7 @@ def optimize(
 
     from scorer.config import parse_span
     from scorer.database.store.experiments import upsert_search
-    from scorer.training.search import search
+    from scorer.training.search import SearchOptions, search
     from scorer.training.search_report import CONFIG, PICTURE, write_findings
 
     settings = with_backend(settings, backend=backend, scheduler=scheduler)
@@ -212,19 +207,17 @@ def optimize(
         away = _away(settings, loaded, session, landmark_step, folds) if settings.backend == "dask" else None
         landmarks = _landmarks(loaded, source, first_landmark=landmark_step, landmark_step=landmark_step)
         with progress_bar(f"Trying models of {job}") as progress:
-            found = search(
-                loaded,
-                landmarks,
+            options = SearchOptions(
                 into=folder,
                 folds=folds,
                 landmark_step=landmark_step,
                 workers=workers or _cores(),
                 again=again,
                 until=until,
-                progress=progress,
                 threads=settings.backend == "threads",
-                away=away,
+                remote=away,
             )
+            found = search(loaded, landmarks, options, progress=progress)
         written = write_findings(found, folder)
         with session.transaction():
             upsert_search(session, found.about, found.trials)
@@ -266,7 +259,7 @@ def _away(settings: Settings, job: Any, session: Any, landmark_step: str, folds:
 
     from scorer.runs.cluster import Cluster
     from scorer.runs.remote import remote_task_of
-    from scorer.training.remote_trials import RemoteSearch, try_away
+    from scorer.training.remote_trials import RemoteSearch, try_remotely
 
     with Cluster(settings):
-        return partial(try_away, settings, RemoteSearch(remote_task_of(job, session), landmark_step, folds))
+        return partial(try_remotely, settings, RemoteSearch(remote_task_of(job, session), landmark_step, folds))

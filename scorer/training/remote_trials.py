@@ -19,7 +19,7 @@ from scorer.log.logger import say
 from scorer.runs.cluster import Cluster, ClusterLost
 from scorer.runs.remote import RemoteTask, settings_here, why_not
 from scorer.runs.threads import libraries_on_one_thread
-from scorer.training.trials import TrialData, tried
+from scorer.training.trials import TrialData, run_trial
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class RemoteSearch:
     folds: int
 
 
-def try_away(
+def try_remotely(
     settings: Settings, search: RemoteSearch, numbers: Sequence[int], data_sha256: str, until: float | None
 ) -> Iterator[dict[str, Any]]:
     """The trials of these numbers that the cluster tries, as they end; what keeps it from others is told, and they are left.
@@ -42,7 +42,7 @@ def try_away(
     """
     told: set[str] = set()
     with Cluster(settings) as cluster:
-        cluster.start(_tried_away, [(search, data_sha256, number, until) for number in numbers])
+        cluster.start(_run_trial_here, [(search, data_sha256, number, until) for number in numbers])
         try:
             for trial, why in cluster.results():
                 if trial is not None:
@@ -62,22 +62,22 @@ _reading = threading.Lock()
 _read: dict[tuple[RemoteSearch, str], tuple[Job, TrialData]] = {}
 
 
-def _tried_away(
+def _run_trial_here(
     search: RemoteSearch, data_sha256: str, number: int, until: float | None
 ) -> tuple[dict[str, Any] | None, str | None]:
     """A trial, and why there is none."""
     found: list[dict[str, Any] | None] = []
 
     def try_it() -> None:
-        job, cohort = _cohort(search, data_sha256)
+        job, data = _trial_data(search, data_sha256)
         with libraries_on_one_thread():
-            found.append(tried(cohort, job, number, until))
+            found.append(run_trial(data, job, number, until))
 
     why = why_not(try_it)
     return (found[0] if found else None), why
 
 
-def _cohort(search: RemoteSearch, data_sha256: str) -> tuple[Job, TrialData]:
+def _trial_data(search: RemoteSearch, data_sha256: str) -> tuple[Job, TrialData]:
     """The cohort of the search, read by this host; UserError where it is not the one that was meant."""
     with _reading:
         if (search, data_sha256) not in _read:

@@ -52,8 +52,8 @@ class TrialData:
         return cls(landmarks=known, rows=known.features.values, fold=fold, client=client)
 
 
-def tried(cohort: TrialData, job: Job, number: int, until: float | None) -> dict[str, Any] | None:
-    """The trial of that number in the plan, or why it failed; None where it is too late to begin."""
+def run_trial(data: TrialData, job: Job, number: int, until: float | None) -> dict[str, Any] | None:
+    """Run the trial of that number of the plan. Returns its figures, or its error; None where `until` has passed."""
     if until is not None and time.time() > until:
         return None
     _, name, recipe = plan_trials(job)[number - 1]
@@ -73,22 +73,22 @@ def tried(cohort: TrialData, job: Job, number: int, until: float | None) -> dict
         "error": None,
     }
     try:
-        trial |= _measured(cohort, job, recipe, columns=columns)
+        trial |= _measured(data, job, recipe, columns=columns)
     except Exception as error:  # noqa: BLE001 - whatever a configuration's library raises: the others go on
         trial["error"] = _why(error)
     return {**trial, "seconds": round(time.monotonic() - began, 3)}
 
 
-def _measured(cohort: TrialData, job: Job, recipe: Recipe, *, columns: Integers) -> dict[str, Any]:
-    known, fold = cohort.landmarks, cohort.fold
+def _measured(data: TrialData, job: Job, recipe: Recipe, *, columns: Integers) -> dict[str, Any]:
+    known, fold = data.landmarks, data.fold
     targets = targets_of(known, job, recipe)
     margin = np.full(len(fold), np.nan)
     folds = []
     for each in range(int(fold.max()) + 1):
         began = time.monotonic()
         held_out = (fold == each) & known.scorable
-        model = fit_fold(recipe, cohort.rows, targets, cohort.client, columns, np.flatnonzero(fold != each))
-        margin[held_out] = model.margin(cohort.rows[held_out])
+        model = fit_fold(recipe, data.rows, targets, data.client, columns, np.flatnonzero(fold != each))
+        margin[held_out] = model.margin(data.rows[held_out])
         auroc, average_precision = objective_of(margin[held_out], known.label[held_out])
         folds.append(
             {

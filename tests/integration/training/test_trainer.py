@@ -33,8 +33,8 @@ from scorer.scoring.features import build
 from scorer.scoring.validation.suites import Suites
 from scorer.training.cross_validation import fit_all
 from scorer.training.held_out_figures import objective_of
-from scorer.training.remote_trials import RemoteSearch, try_away
-from scorer.training.search import search
+from scorer.training.remote_trials import RemoteSearch, try_remotely
+from scorer.training.search import SearchOptions, search
 from scorer.training.targets import counted
 from scorer.training.trainer import train
 from scorer.types.arrays import NO_TIME
@@ -318,19 +318,22 @@ def test_a_search_on_a_cluster_whose_worker_is_killed_tries_all_once(
     with closing(Source(target)) as source, closing(Session(target)) as store:
         landmarks = read_landmarks(job, source, parameters={"first_landmark": "1 h", "landmark_step": "1 h"})
         told = RemoteSearch(remote_task_of(job, store), "1 h", 2)
-    common = {"folds": 2, "landmark_step": "1 h", "workers": 1}
+    common: dict[str, Any] = {"folds": 2, "landmark_step": "1 h", "workers": 1}
     found = search(
-        job, landmarks, into=tmp_path / "away", away=partial(try_away, here, told), progress=kill_one, **common
+        job,
+        landmarks,
+        SearchOptions(into=tmp_path / "away", remote=partial(try_remotely, here, told), **common),
+        progress=kill_one,
     )
     assert killed
     assert [trial["trial"] for trial in found.trials] == list(range(1, 9))
     assert not warned(caplog), "all was tried by the cluster"
-    alone = search(job, landmarks, into=tmp_path / "here", threads=True, **common)
+    alone = search(job, landmarks, SearchOptions(into=tmp_path / "here", threads=True, **common))
     of = ("trial", "configuration", "auroc", "average_precision", "objective", "error")
     assert [[each[key] for key in of] for each in found.trials] == [[each[key] for key in of] for each in alone.trials]
 
     # Whoever has other rows than the search is of does not try; that is left to whoever asked.
     caplog.clear()
-    assert not list(try_away(here, told, [1, 2], "other data", None))
+    assert not list(try_remotely(here, told, [1, 2], "other data", None))
     (why,) = warned(caplog)
     assert "the source tables have changed since the search was begun" in why

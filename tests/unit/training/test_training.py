@@ -24,7 +24,7 @@ from scorer.training.calibration import best_threshold, platt
 from scorer.training.cross_validation import fit_all
 from scorer.training.folds import folds_of, require_sound
 from scorer.training.held_out_figures import objective_of
-from scorer.training.search import TRIALS, search
+from scorer.training.search import TRIALS, SearchOptions, search
 from scorer.training.search_report import CONFIG, LOG, PICTURE, SUMMARY, write_findings
 from scorer.training.targets import counted, gains, targets_of
 from scorer.training.trainer import one_in, train
@@ -371,10 +371,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return tried
 
 
+def options(into: Path, **others: Any) -> SearchOptions:
+    return SearchOptions(into=into, folds=2, landmark_step="1 h", workers=1, **others)
+
+
 def test_a_trial_that_fails_is_recorded_and_the_rest_goes_on(
     job: Job, landmarks: Landmarks, quick: list[str], tmp_path: Path
 ) -> None:
-    found = search(job, landmarks, into=tmp_path, folds=2, landmark_step="1 h", workers=1)
+    found = search(job, landmarks, options(tmp_path))
     assert found.is_whole
     assert [trial["trial"] for trial in found.trials] == list(range(1, 17))
     failed = [trial for trial in found.trials if trial["error"] is not None]
@@ -401,28 +405,28 @@ def test_an_interrupted_search_goes_on_where_it_stopped(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        search(job, landmarks, into=tmp_path, folds=2, landmark_step="1 h", workers=1, progress=interrupt)
+        search(job, landmarks, options(tmp_path), progress=interrupt)
     path = tmp_path / TRIALS
     assert len(path.read_text().splitlines()) == 6
     path.write_text(path.read_text() + '{"trial": 6, "combin')  # the machine went down in the middle of a line
     before = len(quick)
-    found = search(job, landmarks, into=tmp_path, folds=2, landmark_step="1 h", workers=1)
+    found = search(job, landmarks, options(tmp_path))
     assert found.is_whole
     assert len(quick) - before < 2 * 12
     assert len(path.read_text().splitlines()) == 17
     before = len(quick)
-    assert search(job, landmarks, into=tmp_path, folds=2, landmark_step="1 h", workers=1) == found
+    assert search(job, landmarks, options(tmp_path)) == found
     assert len(quick) == before
     other = replace(landmarks, data_sha256="1" * 64)
     with pytest.raises(UserError, match=r"its data sha256 differs.*--again"):
-        search(job, other, into=tmp_path, folds=2, landmark_step="1 h", workers=1)
-    assert search(job, other, into=tmp_path, folds=2, landmark_step="1 h", workers=1, again=True).is_whole
+        search(job, other, options(tmp_path))
+    assert search(job, other, options(tmp_path, again=True)).is_whole
 
 
 def test_a_search_whose_time_is_up_says_what_it_has(
     job: Job, landmarks: Landmarks, quick: list[str], tmp_path: Path
 ) -> None:
-    found = search(job, landmarks, into=tmp_path, folds=2, landmark_step="1 h", workers=1, until=0.0)
+    found = search(job, landmarks, options(tmp_path, until=0.0))
     assert not found.is_whole
     assert not found.trials
     assert not quick
