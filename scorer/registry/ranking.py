@@ -1,4 +1,4 @@
-"""How well scores rank: the pairs of a positive and a negative row that are in order, equal scores counting half."""
+"""How well scores rank: the pairs of a positive and a negative row that are in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trial of a search: a combination of feature groups with a model configuration, cross-validated by client."""
+"""A trial of a search: feature groups and a configuration, cross-validated by client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plan_trials(job: Job) -> list[tuple[int, str, Recipe]]:
 
 @dataclass(frozen=True, slots=True)
 class TrialData:
-    """What every trial is given; arrays (n,), `rows` (n, f)."""
+    """The data of every trial: arrays (n,), `rows` (n, features)."""
 
     landmarks: Landmarks
     rows: Floats
@@ -45,7 +45,10 @@ class TrialData:
 
     @classmethod
     def of(cls, landmarks: Landmarks, job: Job, *, folds: int) -> Self:
-        """Those of the landmarks that count, dealt out to `folds`; UserError where they cannot be."""
+        """The landmarks that count, dealt out to `folds`.
+
+        Raises UserError where that is not possible.
+        """
         known = counted(landmarks, job)
         fold = folds_of(known.cohort, known.label, folds=folds)
         client = np.unique(known.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
@@ -53,7 +56,7 @@ class TrialData:
 
 
 def run_trial(data: TrialData, job: Job, number: int, until: float | None) -> dict[str, Any] | None:
-    """Run the trial of that number of the plan. Returns its figures, or its error; None where `until` has passed."""
+    """Run trial `number` of the plan. Returns its figures, or its error; None where `until` has passed."""
     if until is not None and time.time() > until:
         return None
     _, name, recipe = plan_trials(job)[number - 1]
@@ -120,7 +123,7 @@ def _utility(known: Landmarks, job: Job, alarm: Booleans) -> float | None:
 
 
 def _why(error: Exception) -> str:
-    """What went wrong, without what a library may quote of the data."""
+    """The error in words, without what a library may quote of the data."""
     if isinstance(error, UserError):
         return str(error)
     place: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
