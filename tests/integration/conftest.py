@@ -21,6 +21,7 @@ import pytest
 from scorer.config import Settings, shipped_root
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
+from scorer.database.source.reader import Source
 from scorer.database.store.models import register_model
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job, load_job
@@ -335,3 +336,11 @@ def open_desk(ward: Any) -> Iterator[Callable[..., Answers]]:
 def desk(open_desk: Callable[..., Answers]) -> Answers:
     """One desk."""
     return open_desk()
+
+
+@pytest.fixture
+def source(hospital: Any) -> Iterator[Source]:
+    """The hospital's tables, as the worker reads them."""
+    opened = Source(Target.of(hospital.url, hospital.settings, role=hospital.settings.worker_role))
+    yield opened
+    opened.close()
