@@ -5,37 +5,28 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import logging
 import os
 import re
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
 import psycopg2
 import pytest
 from sklearn.dummy import DummyClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
-from scorer.cli import main as cli
 from scorer.database.connection import Database
 from scorer.errors import UserError
-from scorer.governance.shadow import shadow_run
 from scorer.jobs.features import feature_names
 from scorer.registry import cards
 from scorer.registry.manifest import MANIFEST, libraries
 from scorer.runs.run import run_job
 from scorer.runs.worker import Worker
-from scorer.scoring import pipeline
 
-PASSWORD = "only-for-tests"
 JOB = "sepsis"
 SHIPPED = "2026.11.21"
 
@@ -51,72 +42,11 @@ class Tripwire:
         return os.mkdir, (str(self.makes),)
 
 
-@pytest.fixture
-def people(hospital: Any) -> dict[str, str]:
-    """URLs by person: anna trains, bob approves; each has a login of their own. `nobody` approves and may not read."""
-    logins = {"anna": "scorer_worker", "bob": "scorer_worker, scorer_approver", "nobody": "scorer_approver"}
-    for name, roles in logins.items():
-        hospital.execute(
-            f"DO $$ BEGIN CREATE ROLE registry_{name} LOGIN PASSWORD '{PASSWORD}' IN ROLE {roles}; "
-            "EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        )
-    return {name: re.sub(r"//\w+@", f"//registry_{name}:{PASSWORD}@", hospital.url) for name in logins}
-
-
-@pytest.fixture
-def scorer(
-    hospital: Any, people: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Said]]:
-    """Runs the command as one of the people: exit code, stdout, stderr."""
-    handlers = list(logging.getLogger().handlers)
-    monkeypatch.setenv("SCORER_HOME", str(hospital.settings.home))
-
-    def command(who: str, *arguments: object) -> Said:
-        monkeypatch.setenv("SCORER_DATABASE_URL", people[who])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(each) for each in arguments])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        if ended.value.code:
-            assert said.err.count("\n") == 1, said.err
-        return ended.value.code, said.out, said.err
-
-    yield command
-    logging.getLogger().handlers[:] = handlers
-
-
 def constant(job: Any, share: float) -> Any:
     """A model that gives everybody the same score."""
     width = len(feature_names(job.features))
     ones = round(share * 100)
     return DummyClassifier(strategy="prior").fit([[0.0] * width] * 100, [0] * (100 - ones) + [1] * ones)
-
-
-def linear(job: Any, *, seed: int) -> Any:
-    """A model whose scores differ."""
-    random = np.random.default_rng(seed)
-    rows = random.normal(90, 30, (200, len(feature_names(job.features))))
-    filled = SimpleImputer(strategy="constant", fill_value=0.0, keep_empty_features=True)
-    return make_pipeline(filled, LogisticRegression(max_iter=5000)).fit(rows, random.integers(0, 2, 200))
-
-
-@pytest.fixture
-def make(hospital: Any, make_model: Callable[..., Path]) -> Callable[..., Path]:
-    """Writes a version with golden vectors, as training does."""
-
-    def write(estimator: Any, *, version: str, off: float = 0.0, **manifest: Any) -> Path:
-        width = len(feature_names(hospital.job.features))
-        inputs = np.random.default_rng(7).normal(80, 20, (4, width))
-        inputs[0, ::2] = np.nan
-        fitted = estimator.predict_proba(inputs)[:, -1]
-        golden = {
-            "inputs": [[None if np.isnan(each) else each for each in row] for row in inputs.tolist()],
-            "scores": (fitted + off).tolist(),
-        }
-        return make_model(hospital.job, estimator, version=version, **({"golden": golden} | manifest))
-
-    return write
 
 
 def fill_card(scorer: Callable[..., Said], version: str, path: Path, *, left: tuple[str, ...] = ()) -> Said:
@@ -279,9 +209,6 @@ def test_a_manifest_that_was_altered_after_registration_is_refused(hospital: Any
         hospital.run()
 
 
-# A run under way
-
-
 def carry_with(
     hospital: Any, monkeypatch: pytest.MonkeyPatch, settings: Any, between: dict[int, Callable[[], object]]
 ) -> Any:
@@ -302,10 +229,7 @@ def carry_with(
 
 
 def test_a_run_goes_on_with_the_model_that_was_promoted_meanwhile(
-    hospital: Any,
-    make: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    hospital: Any, make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hospital.admit(*range(1, 7))
     settings = replace(hospital.settings, batch_size=1)
@@ -358,14 +282,11 @@ def test_a_run_stops_where_the_model_promoted_meanwhile_cannot_be_loaded(
     assert hospital.one("SELECT count(*) FROM scorer.work") == 0
 
 
-# Bytes in the database
-
-
 def test_a_host_without_the_files_takes_the_bytes_from_the_database(
-    hospital: Any, scorer: Callable[..., Said], make: Callable[..., Path], tmp_path: Path
+    hospital: Any, scorer: Callable[..., Said], make: Callable[..., Path], tmp_path: Path, fitted: Callable[..., Any]
 ) -> None:
     hospital.admit(1, 2)
-    folder = make(linear(hospital.job, seed=3), version="kept")
+    folder = make(fitted(hospital.job, seed=3), version="kept")
     elsewhere = tmp_path / "elsewhere" / "kept"
     shutil.copytree(folder, elsewhere)
     assert "its bytes in the database" in scorer("anna", "model", "register", JOB, elsewhere, "--store")[1]
@@ -406,97 +327,6 @@ def test_bytes_that_were_altered_in_the_database_are_refused_before_they_are_unp
     assert not Tripwire.makes.exists()
     joblib.load(io.BytesIO(evil.getvalue()))
     assert Tripwire.makes.exists(), "the tripwire works"
-
-
-# Two models over the same visits
-
-
-def test_a_shadow_run_and_a_comparison_write_nothing_and_agree(
-    hospital: Any, scorer: Callable[..., Said], make: Callable[..., Path]
-) -> None:
-    hospital.admit(*range(1, 31))
-    hospital.admit(99, observations=1)
-    for version, seed in (("one", 1), ("two", 2)):
-        make(linear(hospital.job, seed=seed), version=version)
-        assert scorer("anna", "model", "register", JOB, version)[0] == 0
-    before = hospital.one("SELECT max(xmin::text::bigint) FROM scorer.model_versions")
-    noon = hospital.noon.isoformat()
-    shadow = json.loads(scorer("anna", "model", "shadow", JOB, "one", "--as-of", noon, "--json")[1])
-    assert (shadow["production"], shadow["entities"]) == (SHIPPED, 31)
-    assert shadow["bands"]["INSUFFICIENT"] == {"INSUFFICIENT": 1}
-    assert shadow["up"] + shadow["down"] == shadow["moved"]
-    found = json.loads(scorer("anna", "model", "compare", JOB, "one", "two", "--as-of", noon, "--json")[1])
-    assert found["agreement"]["scored_by_both"] == 30
-    assert -1 <= found["agreement"]["rank_correlation"] <= 1
-    same = json.loads(scorer("anna", "model", "compare", JOB, "one", "one", "--as-of", noon, "--json")[1])
-    assert same["migration"]["moved"] == 0
-    assert same["agreement"]["rank_correlation"] == pytest.approx(1)
-    assert same["agreement"]["largest"] == 0
-    few = json.loads(scorer("anna", "model", "compare", JOB, "one", "two", "--as-of", noon, "--limit", 5, "--json")[1])
-    assert few["migration"]["entities"] == 5
-    assert "The ledger holds no entity" in scorer("anna", "model", "compare", JOB, "one", "two", "--ledger")[2]
-    assert "lies in the future" in scorer("anna", "model", "shadow", JOB, "one", "--as-of", "2199-01-01T00:00Z")[2]
-    assert hospital.one("SELECT count(*) FROM scorer.runs") == hospital.one("SELECT count(*) FROM scorer.scores") == 0
-    assert hospital.one("SELECT max(xmin::text::bigint) FROM scorer.model_versions") == before
-    for command in (("shadow", JOB, "one"), ("compare", JOB, "one", "two")):
-        assert "would stand elsewhere" in scorer("anna", "model", *command, "--as-of", noon)[1]
-
-
-def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_judges(
-    hospital: Any, scorer: Callable[..., Said], make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hospital.admit(*range(1, 31))
-    make(linear(hospital.job, seed=1), version="one")
-    assert scorer("anna", "model", "register", JOB, "one")[0] == 0
-    held: list[tuple[str, list[tuple[Any, ...]]]] = []
-
-    def looking(name: str) -> Callable[..., Any]:
-        plain = getattr(pipeline, name)
-
-        def look(*arguments: Any, **named: Any) -> Any:
-            found = hospital.rows(
-                "SELECT 'locks public.visits', mode FROM pg_locks WHERE relation = 'public.visits'::regclass "
-                "UNION ALL SELECT state, query FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'"
-            )
-            held.append((name, found))
-            return plain(*arguments, **named)
-
-        return look
-
-    # After the hospital's tables were read, and after the ledger was read for scores published before.
-    for name in ("predict", "_pool", "reasons_for"):
-        monkeypatch.setattr(pipeline, name, looking(name))
-    settings = replace(hospital.settings, batch_size=10)
-    beside = shadow_run(hospital.job, "one", database=Database(hospital.url, settings), as_of=hospital.noon)
-    assert len(beside.pairs) == 30
-    assert held == [(name, []) for _ in range(6) for name in ("predict", "_pool", "reasons_for")]
-
-
-def test_where_outcomes_are_known_a_comparison_measures_both(
-    hospital: Any, scorer: Callable[..., Said], make: Callable[..., Path]
-) -> None:
-    hospital.admit(*range(1, 41), discharged_at=hospital.noon)
-    for visit in range(1, 41):
-        onset = f"'{hospital.noon.isoformat()}'" if visit % 4 == 0 else "NULL"
-        hospital.execute(f"INSERT INTO public.outcomes VALUES ({visit}, {int(visit % 4 == 0)}, {onset})")
-    for version, seed in (("one", 1), ("two", 2)):
-        make(linear(hospital.job, seed=seed), version=version)
-        scorer("anna", "model", "register", JOB, version)
-    noon = hospital.noon.isoformat()
-    arguments = ("model", "compare", JOB, "one", "two", "--as-of", noon, "--outcomes")
-    code, out, said = scorer("anna", *arguments, "--json")
-    assert code == 0, said
-    measured = json.loads(out)["outcomes"]
-    assert measured["events"] > 0
-    assert set(measured["models"]) == {"one", "two"}
-    for model in measured["models"].values():
-        assert {"auroc", "average_precision", "brier"} <= set(model["metrics"])
-        assert sum(each["rows"] for each in model["calibration"]) == measured["rows"]
-    assert "auroc" in scorer("anna", *arguments)[1]
-
-
-# Cards
 
 
 def test_a_card_of_another_model_or_with_a_strange_field_is_refused(
