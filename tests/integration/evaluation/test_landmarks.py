@@ -24,7 +24,7 @@ HOURLY = {"first_landmark": "1 hour", "landmark_step": "1 hour"}
 
 @pytest.fixture
 def dirty(hospital: Any) -> Any:
-    """Three visits that have ended, with rows that came late, rows that nobody can date, and rows that no suite takes."""
+    """Three visits that have ended, with rows that came late, rows without a date, and rows that no suite takes."""
     end = hospital.noon
     hospital.admit(1, 2, 3, 4, discharged_at=end)
     hospital.observe(
@@ -35,7 +35,7 @@ def dirty(hospital: Any) -> Any:
     hospital.observe(1, hours_ago=-5, recorded_at=end - timedelta(hours=6))  # dated in the future
     hospital.observe(2, observation_date=None, recorded_at=end - timedelta(hours=5))
     hospital.observe(2, hours_ago=5, recorded_at=None)
-    hospital.observe(2, observation_date=None, recorded_at=None)  # known from nobody knows when
+    hospital.observe(2, observation_date=None, recorded_at=None)  # known since an unknown time
     hospital.observe(2, hours_ago=4, observation_value=float("nan"))
     hospital.observe(2, hours_ago=4, observation_value=None)
     hospital.observe(2, hours_ago=4, observation_type_code="ZZZ")
@@ -54,7 +54,7 @@ def dirty(hospital: Any) -> Any:
 
 
 def each_by_itself(job: Job, source: Source, landmarks: Landmarks) -> tuple[Any, Any]:
-    """Features and whether it is scored, of each landmark read and judged alone, as a batch of one."""
+    """Features and whether it is scored, of each landmark read and validated alone, as a batch of one."""
     suites = Suites(job)
     values, scorable = [], []
     for entity_id, as_of in zip(landmarks.entity_ids, landmarks.as_of.tolist(), strict=True):
@@ -99,8 +99,8 @@ def test_outcomes_are_known_unknown_or_none(dirty: Any, source: Source) -> None:
     of = {each: landmarks.entity_ids == each for each in ("1", "2", "3", "4")}
     assert landmarks.label[of["1"]].tolist() == [0.0] * 4 + [1.0] * 6
     assert landmarks.label[of["2"]].tolist() == [0.0] * 10
-    assert np.isnan(landmarks.label[of["3"]]).all(), "sick, and nobody knows since when"
-    assert np.isnan(landmarks.label[of["4"]]).all(), "nobody knows"
+    assert np.isnan(landmarks.label[of["3"]]).all(), "sick, and not known since when"
+    assert np.isnan(landmarks.label[of["4"]]).all(), "no outcome is recorded"
     assert (landmarks.event_at[~of["1"]] == NO_TIME).all()
     assert landmarks.attrition["landmarks"] == 40
     assert not landmarks.trainable[of["4"]].any()

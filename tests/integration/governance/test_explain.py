@@ -36,7 +36,7 @@ def test_a_model_that_cannot_be_taken_apart_has_no_reasons_and_says_so(
         explain(hospital.job, "1", database=Database(hospital.url, hospital.settings))
 
 
-def test_a_stored_explanation_is_told_as_stored(scored: Any) -> None:
+def test_a_stored_explanation_is_given_as_stored(scored: Any) -> None:
     scored.run()
     found = explain(scored.job, "10", database=Database(scored.url, scored.settings))
     assert (found.stored, found.risk_band, found.note) == (True, "HIGH", None)
@@ -87,7 +87,7 @@ def test_an_older_score_is_explained_by_its_key(scored: Any) -> None:
     assert again == first
 
 
-def test_what_cannot_be_explained_is_told_in_one_sentence(scored: Any) -> None:
+def test_what_cannot_be_explained_is_refused_in_one_sentence(scored: Any) -> None:
     scored.admit(100, observations=2)
     scored.run()
     for entity, score_id, message in (
@@ -107,7 +107,7 @@ def test_what_cannot_be_explained_is_told_in_one_sentence(scored: Any) -> None:
         explain(scored.job, "100", database=Database(scored.url, scored.settings), score_id=row)
 
 
-def test_a_model_that_is_gone_is_told(scored: Any) -> None:
+def test_a_model_that_is_gone_is_refused_in_a_sentence(scored: Any) -> None:
     scored.run()
     folder = scored.settings.home_dir / "models" / scored.job.name / "by-hand"
     folder.rename(folder.with_name("elsewhere"))
@@ -126,9 +126,9 @@ def test_the_command_shows_it(scored: Any, monkeypatch: pytest.MonkeyPatch, caps
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 0
-    told, _, last = capsys.readouterr().out.rstrip().rpartition("\n")
-    assert f"{HEART_RATE}" in told
-    assert "the log-odds of the score. Stored with the score." in told
+    shown, _, last = capsys.readouterr().out.rstrip().rpartition("\n")
+    assert f"{HEART_RATE}" in shown
+    assert "the log-odds of the score. Stored with the score." in shown
     found = json.loads(last)
     assert found["reasons"][0]["feature"] == HEART_RATE
     assert found["entity_id"] == "10"

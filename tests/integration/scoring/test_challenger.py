@@ -120,7 +120,7 @@ class Failing(Ensemble):
         raise ZeroDivisionError
 
 
-def test_a_challenger_that_fails_harms_nobody(
+def test_a_challenger_that_fails_harms_no_score(
     scored: Any, contest: Callable[..., None], caplog: pytest.LogCaptureFixture, linear: Callable[..., Ensemble]
 ) -> None:
     contest(Failing(linear(scored.job).members))
@@ -133,7 +133,7 @@ def test_a_challenger_that_fails_harms_nobody(
 
 
 @pytest.mark.parametrize("spoil", ["gone", "other features"])
-def test_a_challenger_that_cannot_be_loaded_harms_nobody(
+def test_a_challenger_that_cannot_be_loaded_harms_no_score(
     scored: Any, contest: Callable[..., None], caplog: pytest.LogCaptureFixture, spoil: str
 ) -> None:
     contest(**({"features": ["other"]} if spoil == "other features" else {}))
@@ -202,7 +202,7 @@ def test_the_command_challenges(
     contest()
     monkeypatch.setenv("SCORER_DATABASE_URL", scored.url)
     monkeypatch.setenv("SCORER_HOME", str(scored.settings.home_dir))
-    for arguments, code, told in (
+    for arguments, code, shown in (
         (["--stop", "--why", "enough"], 0, "The challenge to production of sepsis is over.\n"),
         (
             ["challenger", "--why", "again"],
@@ -214,7 +214,7 @@ def test_the_command_challenges(
     ):
         with pytest.raises(SystemExit) as ended:
             main(["model", "challenge", "sepsis", *arguments])
-        assert (ended.value.code, capsys.readouterr().out) == (code, told)
+        assert (ended.value.code, capsys.readouterr().out) == (code, shown)
 
 
 def test_a_split_publishes_the_challengers_score_of_its_share(scored: Any, contest: Callable[..., None]) -> None:

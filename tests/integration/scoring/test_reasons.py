@@ -100,13 +100,13 @@ class Raising(Ensemble):
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize(("kind", "told"), [(Wrong, "do not add up"), (Raising, "ZeroDivisionError was raised")])
+@pytest.mark.parametrize(("kind", "error"), [(Wrong, "do not add up"), (Raising, "ZeroDivisionError was raised")])
 def test_a_score_is_not_lost_for_want_of_its_reasons(
     scored: Any,
     make_model: Callable[..., Path],
     caplog: pytest.LogCaptureFixture,
     kind: Any,
-    told: str,
+    error: str,
     linear: Callable[..., Ensemble],
 ) -> None:
     estimator = kind(linear(scored.job).members, slope=1.0, intercept=3.5)
@@ -116,7 +116,7 @@ def test_a_score_is_not_lost_for_want_of_its_reasons(
     assert len(high(scored)) == VISITS // 10
     assert scored.one("SELECT count(*) FROM scorer.score_reasons") == 0
     (record,) = [each for each in caplog.records if "without their reasons" in each.getMessage()]
-    assert told in record.fields["error"]  # type: ignore[attr-defined]
+    assert error in record.fields["error"]  # type: ignore[attr-defined]
 
 
 def test_reasons_are_never_changed(scored: Any) -> None:

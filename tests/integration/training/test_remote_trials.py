@@ -22,8 +22,8 @@ from scorer.training.remote_trials import RemoteSearch, try_remotely
 from scorer.training.search import SearchOptions, search
 
 
-def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Why a cluster did not try all."""
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Why a cluster did not run all trials."""
     return [record.fields["error"] for record in caplog.records if record.levelname == "WARNING"]  # type: ignore[attr-defined]
 
 
@@ -46,23 +46,23 @@ def test_a_search_on_a_cluster_whose_worker_is_killed_tries_all_once(
     target = Target.of(cohort.url, here, role=here.worker_role)
     with closing(Source(target)) as source, closing(Session(target)) as store:
         landmarks = read_landmarks(job, source, parameters={"first_landmark": "1 h", "landmark_step": "1 h"})
-        told = RemoteSearch(remote_task_of(job, store), "1 h", 2)
+        elsewhere = RemoteSearch(remote_task_of(job, store), "1 h", 2)
     common: dict[str, Any] = {"folds": 2, "landmark_step": "1 h", "workers": 1}
     found = search(
         job,
         landmarks,
-        SearchOptions(into=tmp_path / "away", remote=partial(try_remotely, here, told), **common),
+        SearchOptions(into=tmp_path / "away", remote=partial(try_remotely, here, elsewhere), **common),
         progress=kill_one,
     )
     assert killed
     assert [trial["trial"] for trial in found.trials] == list(range(1, 9))
-    assert not warned(caplog), "all was tried by the cluster"
+    assert not warnings_of(caplog), "all was tried by the cluster"
     alone = search(job, landmarks, SearchOptions(into=tmp_path / "here", threads=True, **common))
     of = ("trial", "configuration", "auroc", "average_precision", "objective", "error")
     assert [[each[key] for key in of] for each in found.trials] == [[each[key] for key in of] for each in alone.trials]
 
-    # Whoever has other rows than the search is of does not try; that is left to whoever asked.
+    # A worker with other rows than those of the search runs no trial, and leaves all to this host.
     caplog.clear()
-    assert not list(try_remotely(here, told, [1, 2], "other data", None))
-    (why,) = warned(caplog)
+    assert not list(try_remotely(here, elsewhere, [1, 2], "other data", None))
+    (why,) = warnings_of(caplog)
     assert "the source tables have changed since the search was begun" in why

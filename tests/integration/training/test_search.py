@@ -53,14 +53,14 @@ def test_a_search_that_is_killed_goes_on_and_is_kept(
     with commanded(cohort, tmp_path / "site", *arguments) as again:
         out, err = again.communicate(timeout=120)
         assert again.returncode == 0, err
-    told = json.loads(out)
-    assert (told["planned"], told["trials"], told["failed"]) == (8, 8, 0)
+    shown = json.loads(out)
+    assert (shown["planned"], shown["trials"], shown["failed"]) == (8, 8, 0)
     assert trials.read_text().splitlines()[: len(first) - 1] == first[:-1], "what was tried was tried again"
     assert cohort.rows("SELECT planned, trials, failed FROM reporting.experiments") == [(8, 8, 0)]
     ranks = cohort.rows("SELECT rank, configuration FROM reporting.trials ORDER BY rank")
     assert [rank for rank, _ in ranks] == list(range(1, 9))
-    assert ranks[0][1] == told["best"]["configuration"]
-    config = Path(told["folder"]) / "best_model_config.json"
+    assert ranks[0][1] == shown["best"]["configuration"]
+    config = Path(shown["folder"]) / "best_model_config.json"
     with commanded(
         cohort, tmp_path / "site", *("train", "sepsis", "--full", "--config", str(config), "--folds", "2", "--version", "b1", "--json",
                                       "--report", str(tmp_path / "report.html"))

@@ -31,11 +31,11 @@ def test_what_is_charted_after_the_onset_is_no_help(cohort: Any, source: Source)
         landmarks = counted(read_landmarks(cohort.job, source, parameters=HOURLY), cohort.job)
         fitted = fit_all(landmarks, cohort.job, recipe, folds=2, whole=False, workers=1)
         hour = np.round((landmarks.as_of - landmarks.as_of.min()) / 3_600_000_000) + 1
-        # Of one hour before the onset, so that the hour itself tells nothing.
+        # Of one hour before the onset, so that the hour itself says nothing.
         before = (hour == 7) & np.isfinite(fitted.score)
         assert before.sum() == 40
         aurocs.append(objective_of(fitted.margin[before], landmarks.label[before])[0])
-    assert aurocs[1] > 0.95, "the planted value tells nothing even where it leaks: the test proves nothing"
+    assert aurocs[1] > 0.95, "the planted value says nothing even where it leaks: the test proves nothing"
     assert aurocs[0] < 0.8
 
 

@@ -1,4 +1,4 @@
-"""An evaluation: every figure of everyone and of each subgroup, and what must be said with them."""
+"""An evaluation: every figure of everyone and of each subgroup, and the remarks that go with them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_job_without_a_utility_is_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("seen", "said"),
+    ("seen", "remark"),
     [
         (None, r"does not say whom it was trained on"),
         (13, r"was trained on 13 of the 60 clients: these are not figures of unseen clients"),
@@ -99,12 +99,12 @@ def test_a_job_without_a_utility_is_one_sentence(
 def test_clients_that_the_model_was_trained_on_are_remarked(
     sepsis: Job,
     seen: int | None,
-    said: str | None,
+    remark: str | None,
     cohort: Callable[..., EvaluationCohort],
     evaluated: Callable[..., Evaluation],
 ) -> None:
     done = evaluated(sepsis, dataclasses.replace(cohort(), clients_seen=seen))
-    assert (done.remarks == ()) if said is None else re.search(said, done.remarks[0])
+    assert (done.remarks == ()) if remark is None else re.search(remark, done.remarks[0])
 
 
 def test_faults_and_few_events_are_remarked(

@@ -91,7 +91,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def fit(recipe: Recipe, *_: Any) -> Any:
         made.append(f"{recipe.configuration}, {', '.join(recipe.groups)}")
         if recipe.configuration is Configuration.EXTRA_TREES:
-            raise ValueError("a value that nobody should read: 37.2")
+            raise ValueError("a value that must not be shown: 37.2")
         return Constant()
 
     monkeypatch.setattr(trials, "fit_fold", fit)

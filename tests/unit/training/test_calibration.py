@@ -22,4 +22,4 @@ def test_platt_finds_the_line_that_made_the_labels() -> None:
 
 def test_the_threshold_is_where_alarms_are_worth_most() -> None:
     assert best_threshold(np.array([0.5, 0.5, 0.2]), np.array([2.0, -1.0, -1.0])) == pytest.approx(0.35)
-    assert best_threshold(np.array([0.5, 0.2]), np.array([-1.0, -1.0])) == 0.5, "nobody is above it"
+    assert best_threshold(np.array([0.5, 0.2]), np.array([-1.0, -1.0])) == 0.5, "no score is above it"

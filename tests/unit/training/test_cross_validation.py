@@ -32,19 +32,19 @@ def test_shuffled_labels_give_an_auroc_within_noise_of_a_half(
             landmarks.event_at[place] - landmarks.as_of[place] + landmarks.as_of,
         ),
     )
-    told = landmarks.features.values.copy()
-    told[:, 0] = (
-        np.random.default_rng(6).normal(size=len(told)) + 4.0 * landmarks.label[np.argsort(place, kind="stable")]
+    values = landmarks.features.values.copy()
+    values[:, 0] = (
+        np.random.default_rng(6).normal(size=len(values)) + 4.0 * landmarks.label[np.argsort(place, kind="stable")]
     )
     aurocs = {}
     for name, each in (
         ("true", landmarks),
-        ("shuffled", replace(moved, features=Features(landmarks.features.names, told))),
+        ("shuffled", replace(moved, features=Features(landmarks.features.names, values))),
     ):
         known = counted(each, job)
         fitted = fit_all(known, job, quick, folds=5, whole=False, workers=1)
         scored = np.isfinite(fitted.score)
-        # Of the last hours alone, where positives are: the hour itself tells much of the label.
+        # Of the last hours alone, where positives are: the hour itself says much of the label.
         late = scored & (known.used > 15)
         aurocs[name] = objective_of(fitted.score[late], known.label[late])[0]
     assert aurocs["true"] > 0.9

@@ -21,7 +21,7 @@ def test_every_configuration_learns_what_there_is_to_learn(
     job: Job, configuration: Configuration, made: Callable[..., Landmarks]
 ) -> None:
     landmarks = made(job, clients=200, hours=8, tells=3.0)
-    landmarks.features.values[:, 5] = np.nan  # a code that nobody has
+    landmarks.features.values[:, 5] = np.nan  # a feature that no row has
     recipe = Recipe(configuration=configuration, groups=("vitals",))
     fitted = fit_all(landmarks, job, recipe, folds=2, whole=False, workers=1)
     scored = np.isfinite(fitted.score)
@@ -37,7 +37,7 @@ def test_a_parameter_that_a_configuration_does_not_have_is_refused(
         fit_all(landmarks, job, replace(quick, parameters={"leaves": 3}), folds=2, whole=False, workers=1)
 
 
-def test_features_that_nobody_has_are_refused(job: Job, quick: Recipe, made: Callable[..., Landmarks]) -> None:
+def test_features_that_no_row_has_are_refused(job: Job, quick: Recipe, made: Callable[..., Landmarks]) -> None:
     landmarks = made(job, clients=20)
     landmarks.features.values[:] = np.nan
     with pytest.raises(UserError, match="No landmark has any of the features of vitals"):

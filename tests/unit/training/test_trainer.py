@@ -50,9 +50,9 @@ def test_two_trainings_give_the_same_model_and_the_same_figures(
 def test_what_cannot_be_trained_leaves_nothing_behind(
     job: Job, landmarks: Landmarks, tmp_path: Path, quick: Recipe
 ) -> None:
-    nobody = replace(landmarks, label=np.zeros(len(landmarks)))
+    healthy = replace(landmarks, label=np.zeros(len(landmarks)))
     with pytest.raises(UserError, match="No landmark has a positive outcome"):
-        train(job, nobody, quick, models=tmp_path, model_version="1", folds=2, workers=1)
+        train(job, healthy, quick, models=tmp_path, model_version="1", folds=2, workers=1)
     with pytest.raises(UserError, match="the task regression"):
         train(replace(job, task=Task.REGRESSION), landmarks, quick, models=tmp_path, folds=2, workers=1)
     unscored = replace(landmarks, scorable=landmarks.scorable & (landmarks.label == 0))

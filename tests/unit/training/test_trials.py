@@ -39,7 +39,7 @@ def test_a_trial_has_the_means_of_its_folds(job: Job, data: TrialData, tried: li
     assert tried == ["logistic regression, vitals"] * 2
 
 
-def test_an_error_is_told_by_its_kind_and_place_alone(job: Job, data: TrialData, tried: list[str]) -> None:
+def test_an_error_is_recorded_by_its_kind_and_place_alone(job: Job, data: TrialData, tried: list[str]) -> None:
     (number,) = [
         number
         for number, name, recipe in plan_trials(job)
