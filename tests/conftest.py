@@ -26,7 +26,7 @@ from scorer.database.embedded.server import Server
 from scorer.database.session import engine
 from scorer.jobs.job import Job, load_job
 from scorer.log.logger import configure
-from scorer.registry import registration as admission
+from scorer.registry import registration
 
 _numbers = itertools.count(1)
 
@@ -105,8 +105,8 @@ def template(make_database: Callable[[str], str], settings: Settings) -> str:
     finally:
         connection.close()
     schema.upgrade(engine(Target.of(url, settings, role=None)))
-    admission.install_jobs(database=Database(url, settings))
-    refused = [why for why in admission.grant_source(database=Database(url, settings)).values() if why]
+    registration.install_jobs(database=Database(url, settings))
+    refused = [why for why in registration.grant_source(database=Database(url, settings)).values() if why]
     assert not refused
     return url.split("?")[0].split("/")[-1]
 

@@ -75,10 +75,9 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
     """
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
-    from scorer.database.store.models import read_model, register_model
     from scorer.evaluation.conduct import require_place
     from scorer.jobs.job import load_job
-    from scorer.registry.artefacts import store_bytes
+    from scorer.registry.registration import register
     from scorer.training.report import report_held_out
     from scorer.training.trainer import one_in, require_free
     from scorer.training.trainer import train as fit
@@ -104,11 +103,7 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
                 progress=progress,
             )
         with session.transaction():
-            register_model(
-                session, job, model_version=trained.model_version, sha256=trained.sha256, manifest=trained.manifest
-            )
-            if settings.model_store == "database":
-                store_bytes(trained.folder, read_model(session, job, trained.model_version), session)
+            register(loaded, trained.folder, session, stored=settings.model_store == "database")
     if options.report is not None:
         report_held_out(loaded, trained, report=options.report, command=" ".join(["scorer", *sys.argv[1:]]))
     _print_trained(trained, job, as_json=options.as_json)
@@ -213,7 +208,7 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.database.source.reader import Source
     from scorer.database.store.experiments import upsert_search
     from scorer.jobs.job import load_job
-    from scorer.training.search import search
+    from scorer.training.search import SearchOptions, search
     from scorer.training.search_report import write_findings
 
     options = _SearchOptions(**given)
@@ -228,19 +223,17 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
         remote = _remote_trials(settings, loaded, session, step, options.folds) if settings.backend == "dask" else None
         landmarks = _landmarks(loaded, source, first_landmark=step, landmark_step=step)
         with progress_bar(f"Trying models of {job}") as progress:
-            found = search(
-                loaded,
-                landmarks,
+            how = SearchOptions(
                 into=folder,
                 folds=options.folds,
                 landmark_step=step,
                 workers=options.workers or _cores(),
                 again=options.again,
                 until=until,
-                progress=progress,
                 threads=settings.backend == "threads",
-                away=remote,
+                remote=remote,
             )
+            found = search(loaded, landmarks, how, progress=progress)
         written = write_findings(found, folder)
         with session.transaction():
             upsert_search(session, found.about, found.trials)
@@ -300,7 +293,7 @@ def _remote_trials(
 
     from scorer.runs.cluster import Cluster
     from scorer.runs.remote import remote_task_of
-    from scorer.training.remote_trials import RemoteSearch, try_away
+    from scorer.training.remote_trials import RemoteSearch, try_remotely
 
     with Cluster(settings):
-        return partial(try_away, settings, RemoteSearch(remote_task_of(job, session), landmark_step, folds))
+        return partial(try_remotely, settings, RemoteSearch(remote_task_of(job, session), landmark_step, folds))

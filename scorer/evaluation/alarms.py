@@ -1,7 +1,7 @@
-"""What comes of alarming above a threshold: sensitivity, PPV, the load of alerts, the time gained before the event, the utility.
+"""Alarms above a threshold: sensitivity, PPV, utility, lead time before the event, load of alerts.
 
-An alarm is an entity at an as-of time with a score above the threshold; where there is no score there is no alarm. What is said of
-outcomes rests on rows whose outcome is known, up to `dt_late` after the event; the load of alerts rests on all rows.
+An alarm is an entity at an as-of time with a score above the threshold; a row without a score has no alarm. Figures about outcomes rest on
+rows whose outcome is known, up to `dt_late` after the event; the load of alerts rests on all rows.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _MEDIAN_AND_QUARTILES = (0.5, 0.25, 0.75)
 class Rows:
     """Entities at as-of times, sorted by entity and time; arrays (n,).
 
-    `entity` and `client` are places among the entities and the clients. `score` is NaN where there is none, `label` 0, 1 or NaN where no
-    outcome is known. `hours` is the as-of time less the event's, NaN without an event. `days` is what one row stands for.
+    `entity` and `client` are indices among the entities and the clients. `score` is NaN where there is none, `label` 0, 1 or NaN where the
+    outcome is unknown. `hours` is the as-of time less the event's, in hours, NaN without an event. `days` is how long a row stands for.
     """
 
     entity: Integers
@@ -38,7 +38,7 @@ class Rows:
         return len(self.entity)
 
     def only(self, kept: Booleans) -> Rows:
-        """The rows where `kept` (n,) is true."""
+        """The rows where `kept` (n,) is True."""
         return Rows(
             entity=self.entity[kept],
             client=self.client[kept],
@@ -49,16 +49,16 @@ class Rows:
         )
 
     def counted(self, spec: Utility) -> Rows:
-        """Those whose outcome is known and whose event, if there is one, is not over by more than `dt_late`."""
+        """The rows whose outcome is known and whose event, if any, is not more than `dt_late` hours past."""
         with np.errstate(invalid="ignore"):
             return self.only(~np.isnan(self.label) & ~(self.hours > spec.dt_late))
 
 
-def load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Figure]:
+def alert_load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Figure]:
     """The load of alerts, under each of `weights` (d, clients).
 
-    `alarms_per_entity_day`; `new_alarms_per_entity_day`, of which the row before was none of the same entity; `entities_alarmed_per_100`,
-    at least once.
+    `alarms_per_entity_day`; `new_alarms_per_entity_day`, those that do not follow an alarm in the entity's row before;
+    `entities_alarmed_per_100`, entities with at least one alarm.
     """
     alarm = _above(rows.score, threshold)
     same = np.append(False, rows.entity[1:] == rows.entity[:-1])
@@ -74,12 +74,12 @@ def load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Figure]:
 
 
 def consequences(counted: Rows, weights: Floats, *, threshold: float, spec: Utility) -> dict[str, Figure]:
-    """What alarms above `threshold` say of the outcomes, under each of `weights` (d, clients); `counted` as Rows.counted gives them.
+    """How alarms above `threshold` agree with the outcomes, under each of `weights` (d, clients).
 
-    By row: `sensitivity`, `specificity`, `ppv` for the label, and `utility`, normalised. By entity: `entities_foreseen`, the share with
-    the event, and rows in its window, that have an alarm from `dt_early` up to the event; `entities_caught`, from `dt_early` to
-    `dt_late`; `entities_left_alone`, the share without the event that never have an alarm; and the hours by which the first alarm of that
-    window comes before the event: `lead_hours_median`, `lead_hours_lower`, `lead_hours_upper` (quartiles).
+    `counted` are rows as Rows.counted gives them. By row: `sensitivity`, `specificity` and `ppv` for the label, and the normalised
+    `utility`. By entity: `entities_foreseen`, of those with rows in the window of their event, the share with an alarm from `dt_early` up
+    to the event; `entities_caught`, the same up to `dt_late`; `entities_left_alone`, of those without the event, the share that never has
+    an alarm; and the hours from the first alarm in the window to the event: `lead_hours_median`, `lead_hours_lower`, `lead_hours_upper`.
     """
     alarm, client = _above(counted.score, threshold), counted.client
     positive = counted.label == 1
@@ -94,7 +94,10 @@ def consequences(counted: Rows, weights: Floats, *, threshold: float, spec: Util
 
 
 def utility_by_threshold(counted: Rows, *, spec: Utility) -> tuple[Floats, Floats]:
-    """Thresholds (t,), rising, and the normalised utility of alarming at or above each; NaN where no event can be foreseen."""
+    """Thresholds (t,), rising, and the normalised utility (t,) of alarming at or above each.
+
+    The utility is NaN where no event can be foreseen.
+    """
     gain, best = gain_and_best(counted.hours, ~np.isnan(counted.hours), spec)
     scored = ~np.isnan(counted.score)
     order = np.argsort(-counted.score[scored], kind="stable")
@@ -105,7 +108,7 @@ def utility_by_threshold(counted: Rows, *, spec: Utility) -> tuple[Floats, Float
 
 
 def _by_entity(counted: Rows, alarm: Booleans, weights: Floats, *, spec: Utility) -> dict[str, Figure]:
-    """One row per entity stands for it: the first of each."""
+    """The figures by entity. Each entity is counted at its first row."""
     first = np.append(True, counted.entity[1:] != counted.entity[:-1])[: len(counted)]
     client = counted.client
     in_window = best_alarms(counted.hours, ~np.isnan(counted.hours), spec)
@@ -137,7 +140,7 @@ def _above(score: Floats, threshold: float) -> Booleans:
 
 
 def _any(rows: Booleans, entity: Integers) -> Booleans:
-    """Whether any of an entity's rows is true, per row (n,)."""
+    """Per row (n,): whether `rows` (n,) is True in any row of the same entity."""
     if not len(rows):
         return rows
     found: Booleans = (np.bincount(entity, weights=rows) > 0)[entity]

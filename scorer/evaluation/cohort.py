@@ -1,4 +1,4 @@
-"""A cohort hour by hour as production would have seen it: every entity at every as-of time from its beginning on, scored by one model."""
+"""A cohort as production would have seen it: each entity at each as-of time, scored by one model."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _SCORED_TOGETHER = 20_000
 
 @dataclass(frozen=True, slots=True)
 class EvaluationCohort:
-    """A cohort, scored.
+    """A cohort with its scores.
 
-    `rows` are its landmarks, `subgroup` says by attribute and value which of them (n,) belong to it, `attrition` counts what is left at
-    each step, `clients_seen` how many clients the model was trained on, None where its manifest does not say.
+    `rows` are its n landmarks; `subgroup` has, by attribute and value, which of them (n,) belong to it; `attrition` counts what is left
+    after each step. `clients_seen` is how many of its clients the model was trained on, None where the manifest does not say.
     """
 
     rows: Rows
@@ -55,10 +55,10 @@ def read_cohort(
     subgroups: tuple[Subgroups, ...] = (),
     progress: Progress | None = None,
 ) -> EvaluationCohort:
-    """The cohort of `job` at steps of `every`, the first of them that long after each entity's beginning.
+    """Read and score the cohort of `job`, first one step of `every` after each entity's beginning.
 
-    Only from the first time of `between` to before its second. Without `outcomes` every outcome is taken for unknown. Raises UserError
-    where there is nobody, or where an attribute of `subgroups` is missing.
+    Landmarks lie in `between`, from the first time to before the second. Without `outcomes` every outcome counts as unknown. Raises
+    UserError where there is no landmark, the job is not binary, or an attribute of `subgroups` is missing.
     """
     if job.task is not Task.BINARY:
         raise UserError(f"Job {job.name} has the task {job.task}; evaluation is for binary jobs.")
@@ -93,7 +93,7 @@ def cohort_of(
     subgroups: tuple[Subgroups, ...],
     clients_seen: int | None,
 ) -> EvaluationCohort:
-    """The cohort of `landmarks` with a `score` (n,) each, NaN where there is none."""
+    """The cohort of `landmarks` with their `score` (n,), NaN where there is none."""
     groups = {each: rows for group in subgroups for each, rows in _members(job, landmarks.attributes, group).items()}
     _, entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)
     clients, client = np.unique(landmarks.cohort.astype(str), return_inverse=True)
@@ -120,7 +120,7 @@ def cohort_of(
 
 
 def _scores(job: Job, model: LoadedModel, landmarks: Landmarks) -> Floats:
-    """The score of each landmark (n,), NaN where there is none, the model having declined or not been asked."""
+    """The score of each landmark (n,); NaN where it is not scorable or the model declines."""
     score = np.full(len(landmarks), np.nan)
     places = np.flatnonzero(landmarks.scorable)
     for start in range(0, len(places), _SCORED_TOGETHER):
@@ -132,7 +132,7 @@ def _scores(job: Job, model: LoadedModel, landmarks: Landmarks) -> Floats:
 
 
 def _members(job: Job, attributes: Attributes, group: Subgroups) -> dict[tuple[str, str], Booleans]:
-    """Of each subgroup the rows (n,) that belong to it; those without the attribute are a subgroup of their own."""
+    """By attribute and value, the rows (n,) of each subgroup; rows without a value are a subgroup too."""
     name = group.attribute
     if name in attributes.numbers and group.edges:
         return _bands(attributes.numbers[name], group)
@@ -164,7 +164,7 @@ def _bands(values: Floats, group: Subgroups) -> dict[tuple[str, str], Booleans]:
 
 
 def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: bool) -> dict[str, int]:
-    """What is left at each step, in the order in which it is lost."""
+    """Counts of what is left after each step, in the order of the steps."""
     entity = rows.entity
     scored = ~np.isnan(rows.score)
     known = ~np.isnan(rows.label)
@@ -194,7 +194,7 @@ def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: boo
 
 
 def _seen(model: LoadedModel, clients: npt.NDArray[np.str_]) -> int | None:
-    """How many of the clients the model was trained on."""
+    """How many of `clients` (m,) the model was trained on; None where its manifest does not say."""
     seen = model.manifest.content.get("training", {}).get("clients_seen")
     if seen is None:
         return None
@@ -203,7 +203,7 @@ def _seen(model: LoadedModel, clients: npt.NDArray[np.str_]) -> int | None:
 
 
 def _digest(landmarks: Landmarks) -> str:
-    """A hash of what the cohort is: entities, as-of times, outcomes, and all that was read of them."""
+    """SHA-256 of the cohort: entities, as-of times, outcomes, and all that was read of them."""
     digest = hashlib.sha256(landmarks.data_sha256.encode())
     for numbers in (landmarks.as_of, landmarks.label, landmarks.event_at):
         digest.update(np.ascontiguousarray(numbers).tobytes())

@@ -1,4 +1,4 @@
-"""Conducting an evaluation: cohort and model read, figures made, kept in the database and written as a page; all of it or nothing."""
+"""An evaluation from start to end: read, computed, recorded and written as a page; all or nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scorer.types.values import Progress
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be evaluated: `model_version` None is the one in production, `subgroups` None are those of the job's definition."""
+    """What is to be evaluated; None stands for the model in production and for the job's own subgroups."""
 
     every: timedelta
     outcomes: bool
@@ -40,14 +40,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Conducted:
-    """An evaluation, and the number under which it is kept."""
+    """An evaluation, and its key in the database."""
 
     evaluation_id: int
     evaluation: Evaluation
 
 
 def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Progress | None = None) -> Conducted:
-    """The evaluation of a model of `job`. Raises UserError where it cannot be made, and then nothing is kept or written."""
+    """Evaluate a model of `job`, record the figures and write the page, if one is wanted.
+
+    Raises UserError where that is not possible; then nothing is recorded or written.
+    """
     require_place(wanted.report)
     subgroups = _subgroups(job, wanted.subgroups)
     target = database.as_worker()
@@ -93,7 +96,7 @@ def _model(job: Job, model_version: str | None, session: Session, *, settings: S
 
 
 def _subgroups(job: Job, wanted: tuple[str, ...] | None) -> tuple[Subgroups, ...]:
-    """The subgroups wanted: by the attributes as the job has them, others as texts."""
+    """The subgroups by the attributes `wanted`: as the job defines them, others by their texts."""
     if wanted is None:
         return job.measures.subgroups
     known = {each.attribute: each for each in job.measures.subgroups}
@@ -101,7 +104,10 @@ def _subgroups(job: Job, wanted: tuple[str, ...] | None) -> tuple[Subgroups, ...
 
 
 def require_place(report: Path | None) -> None:
-    """Before minutes are spent: that plots can be made, and that there is a place for the page."""
+    """Check, before minutes are spent, that the page can be drawn and has a folder.
+
+    Raises UserError where matplotlib or the folder is missing.
+    """
     if report is None:
         return
     require_plots()

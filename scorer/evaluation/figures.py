@@ -1,4 +1,4 @@
-"""An evaluation: every figure of a cohort that was scored, of all of it and of each subgroup, with what must be said along with them."""
+"""The figures of a scored cohort, whole and by subgroup, with the remarks that must go with them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scorer.jobs.job import Job
 from scorer.registry.manifest import Manifest
 from scorer.types.arrays import Booleans, Floats
 
-FEW = 10  # entities with the event, below which a figure says so
+FEW = 10  # entities with the event, below which a group is marked as having too few
 THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EVERYONE = ("", "everyone")
 OF_THE_MODEL = "the model's own"
@@ -30,7 +30,7 @@ _POINTS = 300
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """What comes of alarming above a threshold, and what the threshold is called: a band, or none."""
+    """The figures of alarming above a threshold; `name` is what the threshold is called, such as a band."""
 
     threshold: float
     name: str | None
@@ -39,7 +39,10 @@ class Above:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All of a cohort, or a subgroup of it: what it is, how large, and its figures. `events` counts entities, `positives` scored rows."""
+    """A cohort or a subgroup of it, with its figures.
+
+    `events` counts entities with the event, `positives` scored rows with a positive label.
+    """
 
     attribute: str
     value: str
@@ -54,9 +57,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What the plots show: `bins` of reliability, `curves`, the utility of alarming at or above each of `thresholds`, and a histogram.
+    """What the plots show: reliability, curves, utility by threshold, and a histogram of the scores.
 
-    `best_threshold` is the one of `best_utility` on this very cohort, known only afterwards.
+    `utility` (t,) is that of alarming at or above each of `thresholds` (t,).
+    `best_threshold` has the `best_utility` on this very cohort, which is known only afterwards.
     """
 
     bins: tuple[metrics.Bin, ...]
@@ -71,7 +75,7 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good a model is on a cohort. `groups` begins with everyone."""
+    """How good a model is on a cohort; the first of `groups` is the whole cohort."""
 
     job: str
     job_version: str
@@ -93,15 +97,15 @@ class Evaluation:
 
     @property
     def whole(self) -> Group:
-        """Everyone."""
+        """The whole cohort."""
         return self.groups[0]
 
     def alarming(self, group: Group) -> Above | None:
-        """What comes of the job's own alarms in a group."""
+        """The figures of the job's own alarms in a group; None where the job names no band for them."""
         return next((each for each in group.above if each.name is not None and each.name == self.alarm), None)
 
     def content(self) -> dict[str, Any]:
-        """All of it but the curves' points, for JSON: NaN is None."""
+        """The evaluation as JSON, without the points of the curves; NaN becomes None."""
         return {
             "job": self.job,
             "job_version": self.job_version,
@@ -131,7 +135,7 @@ class Evaluation:
 
 
 def plain(figure: Figure) -> dict[str, float | None]:
-    """A figure for JSON."""
+    """A figure as JSON; NaN becomes None."""
     return {"value": _number(figure.value), "low": _number(figure.low), "high": _number(figure.high)}
 
 
@@ -169,7 +173,11 @@ def evaluate(
     faults: Iterable[tuple[str, int]] = (),
     command: str = "",
 ) -> Evaluation:
-    """Every figure of `cohort`. Raises UserError where there is no score, or, with `outcomes`, none of either class, or no [utility]."""
+    """Compute every figure of `cohort`, whole and by subgroup, with the remarks that go with them.
+
+    `faults` are the faults of the outcomes, each with its number. Raises UserError where there is no score, or, with `outcomes`, where a
+    class is missing or the job has no [utility].
+    """
     spec = job.measures.utility
     if outcomes and spec is None:
         raise UserError(
@@ -222,14 +230,14 @@ def _require_classes(job: Job, cohort: EvaluationCohort, *, outcomes: bool) -> N
 
 
 def _named(job: Job, manifest: Manifest) -> list[tuple[float, str | None]]:
-    """The thresholds that have a name: where a band begins, and the model's own."""
+    """The thresholds that have a name: the lower edges of the bands, and the model's own."""
     bands: list[tuple[float, str | None]] = [(limit, name) for name, limit in (job.bands.limits if job.bands else ())]
     own = manifest.content.get("alarm_threshold")
     return [*bands, *([(float(own), OF_THE_MODEL)] if own is not None else [])]
 
 
 def _alarm(job: Job) -> str | None:
-    """The band from which on the job alarms: the one that it names, else the lowest that is above the lowest."""
+    """The lowest band at which the job alarms: the one that it names, else the lowest but one."""
     lowest = job.bands.limits[-1][0] if job.bands and job.bands.limits else None
     return job.measures.alarm or lowest
 
@@ -250,17 +258,17 @@ def _measured(
     counted = None
     if spec is not None:
         counted = rows.counted(spec)
-        judged = _judged(counted)
-        positives = int((judged.label == 1).sum())
+        labelled = _labelled(counted)
+        positives = int((labelled.label == 1).sum())
         events = len(np.unique(counted.entity[~np.isnan(counted.hours)]))
-        figures |= metrics.discrimination(judged, weights) | metrics.calibration(judged, weights)
+        figures |= metrics.discrimination(labelled, weights) | metrics.calibration(labelled, weights)
     above = tuple(
         Above(
             threshold=threshold,
             name=name,
             figures={
                 **(alarms.consequences(counted, weights, threshold=threshold, spec=spec) if counted and spec else {}),
-                **alarms.load(rows, weights, threshold=threshold),
+                **alarms.alert_load(rows, weights, threshold=threshold),
             },
         )
         for threshold, name in at
@@ -278,14 +286,16 @@ def _measured(
     )
 
 
-def _judged(counted: Rows) -> metrics.Judged:
+def _labelled(counted: Rows) -> metrics.LabelledScores:
     scored = ~np.isnan(counted.score)
-    return metrics.Judged(score=counted.score[scored], label=counted.label[scored], client=counted.client[scored])
+    return metrics.LabelledScores(
+        score=counted.score[scored], label=counted.label[scored], client=counted.client[scored]
+    )
 
 
 def _pictures(cohort: EvaluationCohort, weights: Floats, *, spec: Utility | None) -> Pictures:
     score = cohort.rows.score[~np.isnan(cohort.rows.score)]
-    # Narrow bins where the scores are: most of them are small.
+    # Edges grow with the square: most scores are small, so the low bins are narrow.
     edges = np.linspace(0, math.sqrt(float(score.max())) or 1.0, _HISTOGRAM_BINS + 1) ** 2
     edges[-1] = max(edges[-1], float(score.max()))
     histogram = np.histogram(score, bins=edges)[0].astype(np.float64)
@@ -293,13 +303,13 @@ def _pictures(cohort: EvaluationCohort, weights: Floats, *, spec: Utility | None
         nothing = np.empty(0)
         return Pictures((), None, nothing, nothing, math.nan, math.nan, histogram, edges)
     counted = cohort.rows.counted(spec)
-    judged = _judged(counted)
+    labelled = _labelled(counted)
     thresholds, utility = alarms.utility_by_threshold(counted, spec=spec)
     best = int(np.nanargmax(utility)) if np.isfinite(utility).any() else None
     kept = np.unique(np.linspace(0, len(thresholds) - 1, _POINTS).astype(int))
     return Pictures(
-        bins=metrics.reliability(judged, weights),
-        curves=metrics.curves(judged),
+        bins=metrics.reliability(labelled, weights),
+        curves=metrics.curves(labelled),
         thresholds=thresholds[kept],
         utility=utility[kept],
         best_threshold=math.nan if best is None else float(thresholds[best]),
@@ -318,7 +328,7 @@ def _remarks(
     faults: Iterable[tuple[str, int]],
     outcomes: bool,
 ) -> Iterable[str]:
-    """What a reader must know before believing the figures, a sentence each."""
+    """What a reader must know to judge the figures, a sentence each."""
     version = manifest.model_version
     if cohort.clients_seen is None:
         yield (

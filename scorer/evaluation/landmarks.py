@@ -1,8 +1,8 @@
-"""What a model is trained and evaluated on: features and outcomes of entities at landmarks, as scoring would have had them.
+"""What models are trained and evaluated on: features and outcomes of entities at landmarks.
 
 A landmark is an as-of time at which the entity might have been scored. Each entity is read once, as of its last landmark; at each landmark
-the rows that were known by then are judged and built by the same code as in scoring. A statement that does not tell since when a row is
-known (`known_from`) is read at each landmark instead: the same features, more slowly.
+the rows known by then are validated and built into features by the same code as in scoring. Where the job's statement does not say since
+when a row is known (`known_from`), it is read at each landmark instead: the same features, more slowly.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from scorer.types.values import Progress, WorkItem
 
 _ENTITIES_READ_TOGETHER = 1000
 _LANDMARKS_READ_TOGETHER = 10_000
-# Observations, counted once at each landmark that knows them, that are judged and built together.
+# Observations that are validated and built together, each counted at every landmark that knows it.
 _ROWS_BUILT_TOGETHER = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)
 _SHOWN_DIGITS = 8  # of a client's hash
@@ -38,9 +38,9 @@ _SHOWN_DIGITS = 8  # of a client's hash
 class Landmarks:
     """Entities at landmarks, sorted by entity and time; arrays (n,).
 
-    `label` is 0, 1 or NaN where no outcome is known; `as_of` and `event_at` are microseconds since 1970-01-01 UTC, `event_at` NO_TIME where
-    there is none. Where not `scorable`, scoring would have held the entity or found too little, and the row of `features` is NaN.
-    `read` says how many observations were known, `used` how many of them passed the suite.
+    `label` is 0, 1 or NaN where the outcome is unknown; `as_of` and `event_at` are microseconds since 1970-01-01 UTC, `event_at` NO_TIME
+    without an event. Where not `scorable`, scoring would have held the entity or found too few observations, and the row of `features` is
+    NaN. `read` counts the observations known, `used` those of them that passed the suite.
     """
 
     entity_ids: npt.NDArray[np.object_]
@@ -68,7 +68,7 @@ class Landmarks:
         return self.scorable & ~np.isnan(self.label)
 
     def only(self, kept: Booleans) -> Landmarks:
-        """The rows where `kept` (n,) is true; attrition, span and hash stay those of all."""
+        """The rows where `kept` (n,) is True; attrition, span and hash stay those of all."""
         return replace(
             self,
             entity_ids=self.entity_ids[kept],
@@ -92,10 +92,10 @@ def read_landmarks(
     between: tuple[datetime | None, datetime | None] = (None, None),
     progress: Progress | None = None,
 ) -> Landmarks:
-    """The landmarks of `job`, by its own parameters or those given instead; `progress` is told landmarks done and their number.
+    """Read the landmarks of `job`, with `parameters` in place of its own where given.
 
-    `between` keeps those from its first time on and before its second; nothing is read of the others. Raises UserError where there is
-    none, or where `parameters` names one that the job does not have.
+    Landmarks lie in `between`, from the first time to before the second; nothing is read of others. `progress` is called with how many
+    landmarks are done, and of how many. Raises UserError where there is none, or `parameters` has one that the job does not have.
     """
     for name in parameters or {}:
         if name not in job.parameters:
@@ -104,44 +104,44 @@ def read_landmarks(
     table = _within(table, *between).sort_by([("entity_id", "ascending"), ("as_of", "ascending")])
     if not table.num_rows:
         raise UserError(f"The statement landmarks of job {job.name} gave no row: there is nothing to train on.")
-    told = _told(table)
+    rows = _landmark_rows(table)
     values = np.full((table.num_rows, len(feature_names(job.features))), np.nan)
     scorable = np.zeros(table.num_rows, dtype=bool)
     read, used = np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
     attributes: list[Attributes] = []
-    suites, digest = Suites(job), _Digest(told)
-    for portion in _portions(job, source, told, digest=digest):
+    suites, digest = Suites(job), _Digest(rows)
+    for portion in _portions(job, source, rows, digest=digest):
         attributes.append(portion.attributes)
         for part in portion.parts():
-            built, rows = _built(job, suites, part), slice(part.start, part.start + len(part.as_of))
-            values[rows][built.scorable] = built.values[built.scorable]
-            scorable[rows], read[rows], used[rows] = built.scorable, built.read, built.used
+            built, place = _built(job, suites, part), slice(part.start, part.start + len(part.as_of))
+            values[place][built.scorable] = built.values[built.scorable]
+            scorable[place], read[place], used[place] = built.scorable, built.read, built.used
         if progress is not None:
             progress(portion.start + len(portion.as_of), table.num_rows)
     held = ~scorable & (used >= job.min_observations)
     return Landmarks(
-        entity_ids=told.entity_ids,
-        as_of=told.as_of,
-        cohort=told.cohort,
-        label=told.label,
-        event_at=told.event_at,
+        entity_ids=rows.entity_ids,
+        as_of=rows.as_of,
+        cohort=rows.cohort,
+        label=rows.label,
+        event_at=rows.event_at,
         features=Features(names=feature_names(job.features), values=values),
         scorable=scorable,
         attributes=_joined(attributes),
         read=read,
         used=used,
         attrition={
-            "entities": len(np.unique(told.entity_ids)),
-            "landmarks": len(told.as_of),
+            "entities": len(np.unique(rows.entity_ids)),
+            "landmarks": len(rows.as_of),
             "held": int(held.sum()),
             "insufficient": int((used < job.min_observations).sum()),
             "scorable": int(scorable.sum()),
-            "without outcome": int((scorable & np.isnan(told.label)).sum()),
-            "trainable": int((scorable & ~np.isnan(told.label)).sum()),
+            "without outcome": int((scorable & np.isnan(rows.label)).sum()),
+            "trainable": int((scorable & ~np.isnan(rows.label)).sum()),
         },
-        first=_moment(told.as_of.min()),
-        last=_moment(told.as_of.max()),
-        data_sha256=digest.told(),
+        first=_moment(rows.as_of.min()),
+        last=_moment(rows.as_of.max()),
+        data_sha256=digest.hexdigest(),
     )
 
 
@@ -156,8 +156,8 @@ def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What the statement for landmarks gave, arrays (n,)."""
+class _LandmarkRows:
+    """The rows of the job's statement `landmarks`, arrays (n,) as in Landmarks."""
 
     entity_ids: npt.NDArray[np.object_]
     as_of: Integers
@@ -166,12 +166,12 @@ class _Told:
     event_at: Integers
 
     def items(self, rows: Integers) -> tuple[WorkItem, ...]:
-        """The landmarks numbered by `rows`, to be read."""
+        """Work items for the landmarks at the indices `rows` (m,)."""
         return tuple(WorkItem(entity_id=self.entity_ids[row], as_of=_moment(self.as_of[row])) for row in rows.tolist())
 
 
-def _told(table: pa.Table) -> _Told:
-    return _Told(
+def _landmark_rows(table: pa.Table) -> _LandmarkRows:
+    return _LandmarkRows(
         entity_ids=np.asarray(table["entity_id"].to_numpy(), dtype=object),
         as_of=_microseconds(table["as_of"], where="as_of"),
         cohort=np.asarray(table["cohort"].to_numpy(), dtype=object).astype(str).astype(object),
@@ -197,7 +197,7 @@ def _moment(microseconds: int) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Landmarks next to each other, the first of them number `start`, with all that was known at each."""
+    """Consecutive landmarks from index `start` on, each with the observations known by then."""
 
     start: int
     as_of: Integers
@@ -207,7 +207,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Portion:
-    """Landmarks of whole entities, read together; `entity` (landmarks,) is the place among the `read` observations' entities."""
+    """Landmarks of whole entities, read together.
+
+    `entity` (landmarks,) is each landmark's index among the entities of `observations`.
+    """
 
     start: int
     items: tuple[WorkItem, ...]
@@ -218,7 +221,7 @@ class _Portion:
     read_at_each: bool
 
     def parts(self) -> Iterator[_Part]:
-        """The portion's landmarks, each with the rows known by then, so few together that memory stays bounded."""
+        """The portion in parts, each landmark with the rows known by then; parts bound the memory used."""
         if self.read_at_each:
             yield _Part(self.start, self.as_of, self.observations, self.attributes)
             return
@@ -234,7 +237,7 @@ class _Portion:
         row = np.arange(len(landmark)) - np.repeat(np.cumsum(size) - size, size) + np.repeat(first, size)
         as_of = self.as_of[places]
         assert self.observations.known_from is not None
-        # NO_TIME, of a row that nobody knows since when it is known, lies before all: such a row is always there.
+        # A row of which it is not recorded since when it is known has NO_TIME, before all times: it is known at each landmark.
         known = self.observations.known_from[row] <= as_of[landmark]
         landmark, row = landmark[known], row[known]
         chosen = np.zeros(len(self.as_of), dtype=bool)
@@ -245,24 +248,24 @@ class _Portion:
         return _Part(self.start + int(places[0]), as_of, observations, self.attributes.only(chosen))
 
 
-def _portions(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iterator[_Portion]:
-    """All landmarks, read entity by entity; where the statement does not tell since when a row is known, landmark by landmark."""
-    begins = np.flatnonzero(np.concatenate([[True], told.entity_ids[1:] != told.entity_ids[:-1]]))
-    ends = np.append(begins[1:], len(told.as_of))
+def _portions(job: Job, source: Source, rows: _LandmarkRows, *, digest: _Digest) -> Iterator[_Portion]:
+    """All landmarks, read by entity, or by landmark where the job's statement has no `known_from`."""
+    begins = np.flatnonzero(np.concatenate([[True], rows.entity_ids[1:] != rows.entity_ids[:-1]]))
+    ends = np.append(begins[1:], len(rows.as_of))
     for first in range(0, len(begins), _ENTITIES_READ_TOGETHER):
         together = slice(first, first + _ENTITIES_READ_TOGETHER)
-        observations = source.observations(job, told.items(ends[together] - 1), known_from=True)
+        observations = source.observations(job, rows.items(ends[together] - 1), known_from=True)
         if observations.known_from is None:
-            yield from _at_each(job, source, told, digest=digest)
+            yield from _at_each(job, source, rows, digest=digest)
             return
-        rows = np.arange(begins[together][0], ends[together][-1])
-        items = told.items(rows)
+        places = np.arange(begins[together][0], ends[together][-1])
+        items = rows.items(places)
         attributes = source.attributes(job, items)
         digest.add(observations, attributes, items=items)
         yield _Portion(
-            start=int(rows[0]),
+            start=int(places[0]),
             items=items,
-            as_of=told.as_of[rows],
+            as_of=rows.as_of[places],
             entity=np.repeat(np.arange(len(observations.keys)), ends[together] - begins[together]),
             observations=observations,
             attributes=attributes,
@@ -270,17 +273,18 @@ def _portions(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iter
         )
 
 
-def _at_each(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Iterator[_Portion]:
-    for start in range(0, len(told.as_of), _LANDMARKS_READ_TOGETHER):
-        rows = np.arange(start, min(start + _LANDMARKS_READ_TOGETHER, len(told.as_of)))
-        items = told.items(rows)
+def _at_each(job: Job, source: Source, rows: _LandmarkRows, *, digest: _Digest) -> Iterator[_Portion]:
+    """All landmarks, each read by itself."""
+    for start in range(0, len(rows.as_of), _LANDMARKS_READ_TOGETHER):
+        places = np.arange(start, min(start + _LANDMARKS_READ_TOGETHER, len(rows.as_of)))
+        items = rows.items(places)
         observations, attributes = source.observations(job, items), source.attributes(job, items)
         digest.add(observations, attributes, items=items)
         yield _Portion(
             start=start,
             items=items,
-            as_of=told.as_of[rows],
-            entity=np.arange(len(rows)),
+            as_of=rows.as_of[places],
+            entity=np.arange(len(places)),
             observations=observations,
             attributes=attributes,
             read_at_each=True,
@@ -289,7 +293,7 @@ def _at_each(job: Job, source: Source, told: _Told, *, digest: _Digest) -> Itera
 
 @dataclass(frozen=True, slots=True)
 class _Built:
-    """What scoring would have made of a part's landmarks."""
+    """What scoring would have made of a part: `values` (landmarks, features), the others (landmarks,)."""
 
     values: Floats
     scorable: Booleans
@@ -298,7 +302,7 @@ class _Built:
 
 
 def _built(job: Job, suites: Suites, part: _Part) -> _Built:
-    """Judged and built as a batch of the line is; whoever would be held there is not scorable here."""
+    """Validate and build a part as a batch is; an entity that would be held is not scorable."""
     count = len(part.as_of)
     observations, attributes = part.observations, part.attributes
     seen = suites.validate_observations(observations, attributes, as_of=part.as_of)
@@ -313,32 +317,35 @@ def _built(job: Job, suites: Suites, part: _Part) -> _Built:
 
 
 class _Digest:
-    """A hash of all that was read, however it was read in portions: of the landmarks, the observations and the attributes."""
+    """SHA-256 of the landmarks, observations and attributes that were read.
 
-    def __init__(self, told: _Told) -> None:
+    It does not depend on the portions in which they were read.
+    """
+
+    def __init__(self, rows: _LandmarkRows) -> None:
         self._rows, self._known = hashlib.sha256(), hashlib.sha256()
-        for texts in (told.entity_ids, told.cohort):
+        for texts in (rows.entity_ids, rows.cohort):
             self._rows.update("\0".join(map(str, texts)).encode())
-        for numbers in (told.as_of, told.label, told.event_at):
+        for numbers in (rows.as_of, rows.label, rows.event_at):
             self._rows.update(np.ascontiguousarray(numbers).tobytes())
         self._attributes = hashlib.sha256()
 
     def add(self, observations: Observations, attributes: Attributes, *, items: tuple[WorkItem, ...]) -> None:
-        """Observations as read, and the attributes of each landmark."""
+        """Add observations as read, and the attributes of each landmark."""
         nothing = observations.only(np.empty(0, np.int64))
         self._rows.update(b"".join(input_hashes(observations, Attributes())))
         self._attributes.update(b"".join(input_hashes(replace(nothing, keys=items), attributes)))
         if observations.known_from is not None:
             self._known.update(observations.known_from.tobytes())
 
-    def told(self) -> str:
+    def hexdigest(self) -> str:
         """The hash, in hexadecimal digits."""
         parts = (self._rows, self._attributes, self._known)
         return hashlib.sha256(b"".join(part.digest() for part in parts)).hexdigest()
 
 
 def _joined(parts: list[Attributes]) -> Attributes:
-    """The attributes of all portions, one after the other."""
+    """The attributes of all portions, joined in order."""
     first = parts[0]
     return Attributes(
         numbers={name: np.concatenate([part.numbers[name] for part in parts]) for name in first.numbers},
@@ -348,7 +355,10 @@ def _joined(parts: list[Attributes]) -> Attributes:
 
 
 def mark_of(client: str) -> str:
-    """What a manifest keeps of a client that the model was trained on: enough to count them, too little to find anybody by."""
+    """The first digits of a client's SHA-256, which a manifest keeps of the clients it was trained on.
+
+    Enough to count clients by, too little to identify one.
+    """
     return hashlib.sha256(client.encode()).hexdigest()[:_SHOWN_DIGITS]
 
 
@@ -356,7 +366,10 @@ _HOUR = 3_600_000_000
 
 
 def hours_from_event(landmarks: Landmarks) -> tuple[Floats, Booleans]:
-    """Hours from each landmark's event to the landmark (below 0 before it), NaN without one; and whether there is one."""
+    """Hours (n,) from the event to each landmark, and whether there is an event (n,).
+
+    Negative before the event, NaN without one.
+    """
     has_event = landmarks.event_at != NO_TIME
     hours = np.full(len(landmarks), np.nan)
     hours[has_event] = (landmarks.as_of[has_event] - landmarks.event_at[has_event]) / _HOUR

@@ -1,4 +1,4 @@
-"""How well scores tell who will have the event (discrimination) and how often (calibration).
+"""How well scores rank rows (discrimination), and how well they agree with frequencies (calibration).
 
 scikit-learn has these for one weighting of the rows; here they are computed for every draw of a bootstrap, from scores sorted once.
 """
@@ -10,21 +10,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorer.evaluation.bootstrap import Figure, figure, quotient, ratio, sums
+from scorer.registry.ranking import ends_of_equal, pairs_in_order
 from scorer.types.arrays import Floats, Integers
 
-_CLOSEST = 1e-9  # to 0 and 1 that a probability is taken, so that its log-odds are finite
+_CLOSEST = 1e-9  # that a probability may come to 0 and 1, so that its log-odds are finite
 _STEPS = 50
 _LONGEST_STEP = 5.0
 _CONVERGED = 1e-10
 _WORST_CONDITION = 1e12
-# The shares of rows, lowest scores first, at which the bins of the reliability picture end: narrower where the scores are high, and few.
+# Where the bins of the reliability plot end, as shares of the rows, lowest scores first: narrow where scores are high, and few.
 BIN_EDGES = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 _POINTS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Scores whose outcome is known, arrays (n,): `score` a probability, `label` 0 or 1, `client` the place among the clients."""
+class LabelledScores:
+    """Scores whose outcome is known, arrays (n,).
+
+    `score` is a probability, `label` 0 or 1, `client` the index among the clients.
+    """
 
     score: Floats
     label: Floats
@@ -33,7 +37,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One bin of the reliability picture: rows, their mean score, and the share of them that had the event."""
+    """One bin of the reliability plot: its rows, their mean score, and the share that had the event."""
 
     rows: int
     predicted: float
@@ -42,7 +46,10 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Points for plots, (p,) each: thresholds falling, with sensitivity, false positive rate and PPV of the scores at or above each."""
+    """Points of the curves, arrays (p,).
+
+    At each `threshold`, falling: sensitivity, false positive rate and PPV of alarms at scores at or above it.
+    """
 
     threshold: Floats
     sensitivity: Floats
@@ -50,11 +57,14 @@ class Curves:
     ppv: Floats
 
 
-def discrimination(rows: Judged, weights: Floats) -> dict[str, Figure]:
-    """AUROC and average precision, under each of `weights` (d, clients); equal scores count as in scikit-learn."""
+def discrimination(rows: LabelledScores, weights: Floats) -> dict[str, Figure]:
+    """`auroc` and `average_precision`, under each of `weights` (d, clients).
+
+    Equal scores count as in scikit-learn.
+    """
     order = np.argsort(-rows.score, kind="stable")
     label, client = rows.label[order], rows.client[order]
-    ends = _ends(rows.score[order])
+    ends = ends_of_equal(rows.score[order])
     found = np.full((2, len(weights)), np.nan)
     for number, drawn in enumerate(weights):
         weight = drawn[client]
@@ -64,30 +74,25 @@ def discrimination(rows: Judged, weights: Floats) -> dict[str, Figure]:
     return {"auroc": figure(found[0]), "average_precision": figure(found[1])}
 
 
-def _ends(descending: Floats) -> Integers:
-    """The last place of each run of equal scores."""
-    return np.flatnonzero(np.append(descending[1:] != descending[:-1], True)) if len(descending) else np.empty(0, int)
-
-
 def _areas(hits: Floats, all_rows: Floats) -> tuple[float, float]:
-    """AUROC and average precision from cumulative weights; NaN where there is one class alone."""
+    """AUROC and average precision from cumulative weights (t,); NaN where a class is missing."""
     if not len(hits) or hits[-1] == 0 or hits[-1] == all_rows[-1]:
         return float("nan"), float("nan")
     misses = all_rows - hits
-    more_hits, more_misses = np.diff(hits, prepend=0.0), np.diff(misses, prepend=0.0)
-    auroc = (more_misses * (hits - more_hits / 2)).sum() / (hits[-1] * misses[-1])
+    auroc = pairs_in_order(hits, misses) / (hits[-1] * misses[-1])
     precision = np.divide(hits, all_rows, out=np.zeros_like(hits), where=all_rows > 0)
-    return float(auroc), float((more_hits * precision).sum() / hits[-1])
+    return float(auroc), float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1])
 
 
-def calibration(rows: Judged, weights: Floats) -> dict[str, Figure]:
-    """Brier score, prevalence, and the logistic recalibration of the log-odds: `calibration_intercept` with the slope held at 1, 0 where
-    as many events happen as are predicted, and `calibration_slope`, 1 where the scores are neither too bold (below) nor too timid.
+def calibration(rows: LabelledScores, weights: Floats) -> dict[str, Figure]:
+    """Brier score, prevalence and the logistic recalibration of the scores.
 
-    Draws are refitted by Newton's step from the fit to all rows and a second by third derivatives: what a full fit would give, to a
-    small part of its interval.
+    Under each of `weights` (d, clients): `brier`, `prevalence`. `calibration_intercept`, with the slope held at 1, is 0 where as many
+    events happen as are predicted. `calibration_slope` is 1 where the scores are neither too bold (below 1) nor too timid (above). Each
+    draw takes one Newton step from the fit to all rows and a correction by third derivatives: what a full fit would give, to a small part
+    of its interval.
     """
-    odds = log_odds(rows.score)
+    odds = finite_log_odds(rows.score)
     both_classes = 0 < rows.label.sum() < len(rows.label)
     ones = np.ones_like(rows.score)
     found = {
@@ -102,19 +107,22 @@ def calibration(rows: Judged, weights: Floats) -> dict[str, Figure]:
     return {**found, "calibration_intercept": figure(intercept[:, 0]), "calibration_slope": figure(slope[:, 1])}
 
 
-def log_odds(probability: Floats) -> Floats:
-    """The log-odds of probabilities (n,), finite."""
+def finite_log_odds(probability: Floats) -> Floats:
+    """The log-odds (n,) of a `probability` (n,), which is first kept a little away from 0 and 1.
+
+    registry.ensemble.log_odds keeps closer to 0 and 1 and rounds otherwise: with it the last digits of recorded figures would change.
+    """
     kept = np.clip(probability, _CLOSEST, 1 - _CLOSEST)
     odds: Floats = np.log(kept / (1 - kept))
     return odds
 
 
-def _refit(design: Floats, rows: Judged, weights: Floats, *, offset: Floats) -> Floats:
-    """Coefficients (d, k) of the logistic regression of the labels on `design` (n, k), under each of `weights` (d, clients)."""
+def _refit(design: Floats, rows: LabelledScores, weights: Floats, *, offset: Floats) -> Floats:
+    """Coefficients (d, k) of the logistic regression of the labels on `design` (n, k), for each draw."""
     size = design.shape[1]
     whole: Floats = np.zeros(size)
     if np.ptp(design[:, -1]) == 0 and size > 1:
-        return np.full((len(weights), size), np.nan)  # one score for all: no slope
+        return np.full((len(weights), size), np.nan)  # all scores are equal: no slope
     for _ in range(_STEPS):
         expected = _expected(design, whole, offset)
         spread = design.T @ (design * (expected * (1 - expected))[:, None])
@@ -123,18 +131,22 @@ def _refit(design: Floats, rows: Judged, weights: Floats, *, offset: Floats) -> 
         if np.abs(step).max() < _CONVERGED:
             break
     else:
-        return np.full((len(weights), size), np.nan)  # the classes are apart: no finite fit
+        return np.full((len(weights), size), np.nan)  # the scores separate the classes: no finite fit
     found = np.tile(whole, (len(weights), 1))
     found[1:] += _steps(design, rows, weights[1:], expected=_expected(design, whole, offset))
     return found
 
 
 def _expected(design: Floats, coefficients: Floats, offset: Floats) -> Floats:
+    """The probabilities (n,) of the fit."""
     return np.asarray(1 / (1 + np.exp(-(offset + design @ coefficients))), dtype=np.float64)
 
 
-def _steps(design: Floats, rows: Judged, weights: Floats, *, expected: Floats) -> Floats:
-    """How far every draw's fit lies from that of all rows, (d, k): by derivatives there, for which sums per client are enough."""
+def _steps(design: Floats, rows: LabelledScores, weights: Floats, *, expected: Floats) -> Floats:
+    """How far the fit of each draw lies from the fit to all rows, (d, k).
+
+    By derivatives at the latter, for which sums per client are enough.
+    """
     size = design.shape[1]
     spread_of_row = expected * (1 - expected)
     bend_of_row = spread_of_row * (1 - 2 * expected)
@@ -159,14 +171,14 @@ def _steps(design: Floats, rows: Judged, weights: Floats, *, expected: Floats) -
 
 
 def _solved(spread: Floats, slope: Floats) -> Floats:
-    """The step; NaN where the draw has too little for one."""
+    """The Newton step (k,); NaN where the draw has too few rows for one."""
     if not np.isfinite(spread).all() or np.linalg.cond(spread) > _WORST_CONDITION:
         return np.full(len(slope), np.nan)
     return np.asarray(np.linalg.solve(spread, slope), dtype=np.float64)
 
 
-def reliability(rows: Judged, weights: Floats) -> tuple[Bin, ...]:
-    """Bins of rows with like scores, lowest first, each with its mean score and the share that had the event."""
+def reliability(rows: LabelledScores, weights: Floats) -> tuple[Bin, ...]:
+    """The bins of rows with similar scores, lowest first; intervals by `weights` (d, clients)."""
     if not len(rows.score):
         return ()
     limits = np.unique(np.quantile(rows.score, BIN_EDGES, method="inverted_cdf"))
@@ -185,10 +197,10 @@ def reliability(rows: Judged, weights: Floats) -> tuple[Bin, ...]:
     return tuple(bins)
 
 
-def curves(rows: Judged) -> Curves:
-    """The ROC and precision-recall curves, thinned to some hundred points that are spread along both."""
+def curves(rows: LabelledScores) -> Curves:
+    """The ROC and precision-recall curves, thinned to some hundred points spread along both."""
     order = np.argsort(-rows.score, kind="stable")
-    ends = _ends(rows.score[order])
+    ends = ends_of_equal(rows.score[order])
     hits = np.cumsum(rows.label[order])[ends]
     count = ends + 1.0
     sensitivity = quotient(hits, np.full_like(hits, rows.label.sum()))

@@ -1,4 +1,4 @@
-"""An evaluation as one page that stands by itself: no other host, no script; it reads the same printed."""
+"""An evaluation as one HTML page without scripts or links to other hosts; it prints as it reads."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _OF_ALARMS = (
 
 
 def page(evaluation: Evaluation) -> str:
-    """The page, HTML. Raises UserError where matplotlib is missing."""
+    """The page as HTML. Raises UserError where matplotlib is missing."""
     template = Template(resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     notes = "".join(f"<p>{escape(remark)}</p>" for remark in evaluation.remarks)
     return template.substitute(
@@ -83,21 +83,21 @@ def _plots(evaluation: Evaluation) -> str:
 
 
 def _thresholds(evaluation: Evaluation) -> str:
-    """One row per threshold, falling; the job's own alarms stand out."""
+    """One row per threshold, falling; the row of the job's own alarms is marked."""
     whole = evaluation.whole
     above = sorted(whole.above, key=lambda each: -each.threshold)
     names = list(above[0].figures) if above else []
     rows = [[wording.threshold(each), *_shown(each, names)] for each in above]
     own = {place for place, each in enumerate(above) if each.name is not None and each.name == evaluation.alarm}
-    said = [f"The job alarms from the band {evaluation.alarm} on." if own else "The job names no band to alarm from."]
+    notes = [f"The job alarms from the band {evaluation.alarm} on." if own else "The job names no band to alarm from."]
     best = evaluation.pictures.best_threshold
     if evaluation.pictures.curves is not None and math.isfinite(best):
-        said.append(
+        notes.append(
             f"The best utility on this cohort would have come of alarming at {wording.number(best)} and above, "
             f"{wording.number(evaluation.pictures.best_utility)}: known only afterwards, and no promise."
         )
     header = ["alarms at scores", *(wording.FIGURES[name][0] for name in names)]
-    return f"<p>{escape(' '.join(said))}</p>" + _table(header, rows, marked=own, stacked=True)
+    return f"<p>{escape(' '.join(notes))}</p>" + _table(header, rows, marked=own, stacked=True)
 
 
 def _shown(above: Above | None, names: Sequence[str]) -> list[str]:
@@ -117,8 +117,8 @@ def _subgroups(evaluation: Evaluation) -> str:
         rows.append([named, *counts, *figures, *_shown(evaluation.alarming(group), of_alarms)])
     header = ["subgroup", "entities", "events", "positive landmarks"]
     header += [wording.FIGURES[name][0] for name in (*of_scores, *of_alarms)]
-    said = f"Alarms are those of the job, from the band {evaluation.alarm} on." if of_alarms else ""
-    return f"<p>{escape(said)}</p>" + _table(header, rows, numbers={1, 2, 3}, stacked=True)
+    note = f"Alarms are those of the job, from the band {evaluation.alarm} on." if of_alarms else ""
+    return f"<p>{escape(note)}</p>" + _table(header, rows, numbers={1, 2, 3}, stacked=True)
 
 
 def _words() -> str:
@@ -156,7 +156,10 @@ def _table(
     marked: Collection[int] = (),
     stacked: bool = False,
 ) -> str:
-    """A table of texts, escaped; columns of `numbers` to the right, rows of `marked` standing out, intervals below values if `stacked`."""
+    """A table of escaped texts: columns `numbers` aligned right, rows `marked` highlighted.
+
+    Where `stacked`, an interval stands below its value.
+    """
 
     def shown(text: str) -> str:
         value, bracket, interval = text.partition(" (")

@@ -1,4 +1,4 @@
-"""The plots of an evaluation as SVG that stands in a page: no script, no font and no file beside it."""
+"""The plots of an evaluation as SVG to be set into a page: no script, no font, no other file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ Draw = Callable[[Any, Evaluation], None]
 
 
 def plots(evaluation: Evaluation) -> dict[str, str]:
-    """The plots by name, each an <svg> element: of the load alone, where there are no outcomes. Raises UserError without matplotlib."""
+    """The plots by name, each an <svg> element; without outcomes the histogram of the scores alone.
+
+    Raises UserError where matplotlib is missing.
+    """
     wanted: dict[str, Draw] = {"histogram": _histogram}
     if evaluation.pictures.curves is not None:
         wanted = {"reliability": _reliability, **wanted, "roc": _roc, "precision": _precision, "utility": _utility}
@@ -40,7 +43,7 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
 
 
 def require_plots() -> None:
-    """Raise UserError, before minutes are spent, where plots cannot be made here."""
+    """Raises UserError where matplotlib is missing; to be called before minutes are spent."""
     try:
         import matplotlib as _  # noqa: F401, ICN001 - looked for alone
     except ImportError as error:
@@ -64,7 +67,7 @@ def _drawn(name: str, draw: Draw, evaluation: Evaluation) -> str:
 
 
 def _inline(svg: str, *, name: str) -> str:
-    """The <svg> element alone, its ids told apart from those of other plots on the page."""
+    """The <svg> element alone, its ids made unique on the page."""
     element = svg[svg.index("<svg") :]
     element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
     element = re.sub(r' xmlns(:\w+)?="[^"]*"', "", element)
@@ -74,7 +77,7 @@ def _inline(svg: str, *, name: str) -> str:
 
 
 def _reliability(axes: Any, evaluation: Evaluation) -> None:
-    """Observed against predicted, with the interval of each bin, on scales that open the small values up."""
+    """Observed against predicted with intervals, on logarithmic scales, as most scores are small."""
     bins = [each for each in evaluation.pictures.bins if np.isfinite(each.observed.value)]
     predicted = np.array([each.predicted for each in bins])
     observed = np.array([each.observed.value for each in bins])

@@ -1,4 +1,4 @@
-"""Keeping an evaluation in the database, inside the transaction of a session."""
+"""Recording an evaluation in the database, inside the transaction of a session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scorer.evaluation.figures import Evaluation, Group, plain
 
 
 def record(evaluation: Evaluation, session: Session) -> int:
-    """The number under which the evaluation, with all its figures, is kept."""
+    """Record the evaluation and all its figures. Returns its key."""
     content = evaluation.content()
     evaluation_id = record_evaluation(
         session,
@@ -38,7 +38,7 @@ def record(evaluation: Evaluation, session: Session) -> int:
 
 
 def _rows(group: Group) -> Iterator[dict[str, Any]]:
-    """The figures of a group, as rows: those of the scores, then those of each threshold."""
+    """The figures of a group as rows: those of the scores, then those of each threshold."""
     of_group = {
         "attribute": group.attribute,
         "subgroup": group.value,

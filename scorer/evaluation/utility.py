@@ -1,4 +1,4 @@
-"""What alarms would have been worth: the utility of the PhysioNet 2019 challenge, row by row and normalised.
+"""The utility of alarms by the PhysioNet 2019 challenge, row by row and normalised.
 
 From the definition in Reyna et al., "... The PhysioNet/Computing in Cardiology Challenge 2019", Crit Care Med 2020;48:210-217. A row is
 an entity at an as-of time; the event's time is known afterwards.
@@ -13,11 +13,10 @@ from scorer.types.arrays import Booleans, Floats
 
 
 def utilities(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> tuple[Floats, Floats]:
-    """What an alarm and what a silence is worth, per row (n,).
+    """The utility of an alarm and of silence at each row, (n,) each.
 
-    `hours_from_event` (n,) is the as-of time less the event's, in hours; read only where `has_event` (n,). A row after `dt_late` is
-    worth nothing either way, and so is one whose event has no known time (NaN). Before `dt_optimal` an alarm is worth no less than
-    a false one.
+    `hours_from_event` (n,) is the as-of time less the event's, in hours; it is read only where `has_event` (n,). After `dt_late` both are
+    0, and so are they where the time of the event is unknown (NaN). Before `dt_optimal` an alarm is worth no less than a false one.
 
     >>> alarm, silence = utilities(np.array([-12.0, -6.0, 0.0, 3.0]), np.ones(4, dtype=bool), Utility())
     >>> alarm.round(3).tolist(), silence.round(3).tolist()
@@ -37,7 +36,7 @@ def utilities(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> t
 
 
 def best_alarms(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> Booleans:
-    """Where the best of alarms stand (n,): with the event, from `dt_early` to `dt_late`, both included."""
+    """The rows (n,) of the best possible alarms: with the event, `dt_early` to `dt_late` inclusive."""
     with np.errstate(invalid="ignore"):
         inside = (hours_from_event >= spec.dt_early) & (hours_from_event <= spec.dt_late)
     best: Booleans = has_event & inside
@@ -45,10 +44,10 @@ def best_alarms(hours_from_event: Floats, has_event: Booleans, spec: Utility) ->
 
 
 def gain_and_best(hours_from_event: Floats, has_event: Booleans, spec: Utility) -> tuple[Floats, Floats]:
-    """What an alarm at each row (n,) is worth more than silence, and the same where the best of alarms stand, 0 elsewhere.
+    """The gain (n,) of an alarm over silence, and the gain (n,) of the best possible alarms alone.
 
-    The sum of the gains of some alarms over the sum of the second is their utility, normalised: the best alarms are 1, and never alarming
-    is 0.
+    The second is 0 where such an alarm is not. The sum of the gains of some alarms over the sum of the second is their normalised
+    utility: 1 for the best possible alarms, 0 for never alarming.
     """
     alarm, silence = utilities(hours_from_event, has_event, spec)
     gain = alarm - silence

@@ -1,4 +1,4 @@
-"""How figures and steps are called and written for people, on the terminal and on the page."""
+"""Names and texts of figures and steps for people, on the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from scorer.evaluation.bootstrap import Figure
 from scorer.evaluation.figures import FEW, Above, Evaluation, Group
 
-# By name: what it is called, and what it says.
+# By name: its title, and what it means.
 FIGURES = {
     "auroc": ("AUROC", "how often a positive landmark scores higher than a negative one"),
     "average_precision": (
@@ -59,12 +59,12 @@ _STEPS = {
 
 
 def step(name: str) -> str:
-    """What a step of the attrition is called."""
+    """The title of a step of the attrition."""
     return _STEPS.get(name, name.replace("_", " "))
 
 
 def written(figure: Figure) -> str:
-    """A figure with its interval.
+    """A figure with its interval; empty where it has no value.
 
     >>> written(Figure(0.8432, 0.83, 0.851)), written(Figure(float("nan")))
     ('0.843 (0.830 to 0.851)', '')
@@ -76,7 +76,7 @@ def written(figure: Figure) -> str:
 
 
 def number(value: float) -> str:
-    """A number with three decimals, or fewer where it is large; nothing for NaN.
+    """A number with three decimals, fewer where it is large; empty for NaN.
 
     >>> number(0.01234), number(-6.5), number(42.3), number(-1e-9), number(float("nan"))
     ('0.012', '-6.50', '42.3', '0.000', '')
@@ -90,7 +90,7 @@ def number(value: float) -> str:
 
 
 def threshold(above: Above) -> str:
-    """What a threshold is called.
+    """The title of a threshold.
 
     >>> threshold(Above(threshold=0.4, name="MEDIUM", figures={}))
     'MEDIUM, above 0.4'
@@ -99,17 +99,17 @@ def threshold(above: Above) -> str:
 
 
 def subgroup(group: Group) -> str:
-    """What a group is called."""
+    """The title of a group."""
     return f"{group.attribute.replace('_', ' ')}: {group.value}" if group.attribute else group.value
 
 
 def few(group: Group) -> str:
-    """A remark on a group of fewer events than figures can rest on; none on others."""
+    """A remark where a group has too few events for its figures; empty otherwise."""
     return f"fewer than {FEW} events" if group.events < FEW else ""
 
 
 def span(every: timedelta) -> str:
-    """A step of time as people say it.
+    """A step of time in words.
 
     >>> span(timedelta(hours=1)), span(timedelta(minutes=90)), span(timedelta(days=2))
     ('every hour', 'every 90 min', 'every 48 h')

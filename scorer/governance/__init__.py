@@ -1,4 +1,4 @@
-"""Models and scores that must answer: promotion with evidence, explanations, replay, recall.
+"""Models and scores that must be accounted for: promotion with evidence, explanations, replay, recall.
 
 Imports training and all below.
 """

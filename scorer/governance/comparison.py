@@ -1,4 +1,4 @@
-"""How two models differ over the same entities: bands, ranks, and, where outcomes are known, who is right more often. Pure."""
+"""How two models differ over the same entities: bands, ranks and, by known outcomes, metrics. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from scorer.database.store.models import Pair
 from scorer.evaluation.bootstrap import draws
-from scorer.evaluation.metrics import Judged, calibration, discrimination, reliability
+from scorer.evaluation.metrics import LabelledScores, calibration, discrimination, reliability
 from scorer.types.arrays import Floats
 
 SCORED = "SCORED"
@@ -19,9 +19,10 @@ SCORED = "SCORED"
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """How many entities stand in which band by each model: `moves` by (band of one, band of the other); else by how they ended.
+    """How many entities are in which band by two models: `moves` by (band of one, band of the other).
 
-    `order` is of the bands from the highest to the lowest, then of the other endings.
+    An entity without a band stands under its status. `order` has the bands, `bands` of them, from the highest to the lowest, then the
+    statuses.
     """
 
     order: tuple[str, ...]
@@ -30,22 +31,22 @@ class Migration:
 
     @property
     def entities(self) -> int:
-        """All of them."""
+        """The number of entities."""
         return sum(self.moves.values())
 
     @property
     def up(self) -> int:
-        """Those in a higher band by the other model."""
+        """How many are in a higher band by the other model."""
         return self._count(lambda one, other: other < one)
 
     @property
     def down(self) -> int:
-        """Those in a lower band by the other model."""
+        """How many are in a lower band by the other model."""
         return self._count(lambda one, other: other > one)
 
     @property
     def moved(self) -> int:
-        """Those that do not stand where they stood, whether in another band or with a score where there was none, or without."""
+        """How many are in another band, or have a score by one model alone."""
         return sum(count for (one, other), count in self.moves.items() if one != other)
 
     def _count(self, holds: Any) -> int:
@@ -57,7 +58,7 @@ class Migration:
         )
 
     def table(self) -> list[list[object]]:
-        """One row per band of the one model: its name, how many stand in each of the other's, and how many in all."""
+        """One row per band of the one model: its name, the count in each of the other's, the total."""
         return [
             [one, *(self.moves.get((one, other), 0) for other in self.order), self._total(one)] for one in self.order
         ]
@@ -66,7 +67,7 @@ class Migration:
         return sum(count for (name, _), count in self.moves.items() if name == one)
 
     def as_json(self) -> dict[str, Any]:
-        """As the command line prints it, and evidence keeps it."""
+        """The migration as the command line prints it and the evidence records it."""
         return {
             "entities": self.entities,
             "moved": self.moved,
@@ -81,7 +82,7 @@ class Migration:
 
 
 def migration(pairs: Sequence[Pair], *, bands: Sequence[str]) -> Migration:
-    """Where each entity stands by either model; `bands` are the job's, highest first (none: a job without).
+    """The migration between the models of `pairs`; `bands` are the job's, highest first, or empty.
 
     >>> from datetime import UTC, datetime
     >>> pair = Pair("1", datetime(2025, 6, 1, tzinfo=UTC), ("SCORED", "SCORED"), (0.3, 0.8), ("LOW", "HIGH"))
@@ -101,7 +102,10 @@ def _standing(pair: Pair, side: int) -> str:
 
 
 def agreement(pairs: Sequence[Pair]) -> dict[str, float | int | None]:
-    """How alike the scores are of those whom both score: share in the same band, rank correlation, mean and largest difference."""
+    """How similar the scores are of entities that both models score.
+
+    The share in the same band, the rank correlation, the mean and the largest absolute difference; None where there is no such entity.
+    """
     both = [pair for pair in pairs if pair.scores[0] is not None and pair.scores[1] is not None]
     one, other = (np.array([pair.scores[side] for pair in both], dtype=np.float64) for side in (0, 1))
     if not both:
@@ -122,7 +126,9 @@ def agreement(pairs: Sequence[Pair]) -> dict[str, float | int | None]:
 
 
 def rank_correlation(one: Floats, other: Floats) -> float | None:
-    """Spearman's, equal scores sharing the middle of their ranks; None where either has but one score.
+    """Spearman's rank correlation of two scores (n,), equal ones sharing the mean of their ranks.
+
+    None where all scores of either are equal.
 
     >>> round(rank_correlation(np.array([0.1, 0.2, 0.2, 0.9]), np.array([1.0, 3.0, 3.0, 4.0])), 6)
     1.0
@@ -141,9 +147,12 @@ def _ranks(values: Floats) -> Floats:
 
 
 def measured(score: Floats, label: Floats, client: Sequence[object]) -> dict[str, Any]:
-    """What a model's scores are worth where outcomes are known, arrays (n,): metrics with their 95 % intervals, and calibration by bins."""
+    """Metrics of scores by known outcomes, with 95 % intervals, and calibration by bins.
+
+    `score`, `label` and `client` are (n,).
+    """
     _, place = np.unique(np.asarray(client, dtype=object).astype(str), return_inverse=True)
-    rows = Judged(score=score, label=label, client=place.astype(np.int64))
+    rows = LabelledScores(score=score, label=label, client=place.astype(np.int64))
     weights = draws(int(place.max()) + 1)
     figures = {**discrimination(rows, weights), **calibration(rows, weights)}
     return {

@@ -1,7 +1,7 @@
-"""A score explained: the reasons stored with it, or, where none are, those that its model gives of the stored feature vector.
+"""Explanations of scores: the stored reasons, or those that the model gives for the stored features.
 
 The observations behind reasons that were not stored are looked up in the source, as known at the score's time. They are named only where
-they give the very vector that is stored: what has been charted over or taken away since cannot be named.
+they give exactly the stored feature vector: an observation changed or deleted since cannot be named.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ from scorer.types.values import Reason, WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A score of the ledger and its reasons; `stored` with it, or made now. `note` says what could not be told, if anything."""
+    """A score of the ledger and its reasons, which were `stored` with it or are computed now.
+
+    `note` says what is missing from them, if anything.
+    """
 
     job: str
     entity_id: str
@@ -52,16 +55,17 @@ class Explained:
     note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, as the command line prints it."""
+        """The explanation as the command line prints it."""
         return {**asdict(self), "log_odds": sum(each.contribution for each in self.reasons)}
 
 
 def explain(
     job: Job, entity_id: str, *, database: Database, score_id: int | None = None, top: int | None = None
 ) -> Explained:
-    """Why an entity's score, the current one or the one with the key `score_id`, is what it is: its `top` features, the others, the bias.
+    """Explain an entity's current score, or the one with the key `score_id`.
 
-    Raises UserError where there is no such score, or its model cannot be had, or cannot be taken apart.
+    Returns the contributions of its `top` features, of the others together, and the bias. Raises UserError where there is no such score,
+    its model cannot be loaded, or the model has no contributions.
     """
     target = database.as_worker()
     schema.require_head(engine(target))
@@ -70,8 +74,8 @@ def explain(
         _require_score(job, entity_id, row, score_id=score_id)
         reasons = list_reasons(session, row.score_id)
         wanted = job.reasons.top if top is None else top
-        told = sum(each.kind is ReasonKind.FEATURE for each in reasons)
-        stored = told > 0 and (top is None or top == told)
+        features = sum(each.kind is ReasonKind.FEATURE for each in reasons)
+        stored = features > 0 and (top is None or top == features)
         note = None
         if not stored:
             model = open_version(
@@ -113,7 +117,7 @@ def _require_score(job: Job, entity_id: str, row: Any, *, score_id: int | None) 
 def _reasons(
     job: Job, entity_id: str, model: LoadedModel, row: Any, *, source: Source, settings: Settings, top: int
 ) -> tuple[tuple[Reason, ...], str | None]:
-    """The reasons that the model gives of the stored vector, and what could not be told of them."""
+    """The reasons that the model gives for the stored vector, and a note on what is missing from them."""
     names = model.manifest.features
     matrix = Features(names=names, values=np.frombuffer(bytes(row.features), "<f8").reshape(1, -1).astype(np.float64))
     contributions = model.contributions(matrix)
@@ -129,15 +133,18 @@ def _reasons(
         )
     as_of = np.array([microseconds(row.as_of)], dtype=np.int64)
     item = WorkItem(entity_id=entity_id, as_of=row.as_of, as_known_at=row.as_known_at)
-    seen, same = _seen(job, item, matrix, source=source, settings=settings, as_of=as_of)
+    seen, same = _observations(job, item, matrix, source=source, settings=settings, as_of=as_of)
     (reasons,) = reasons_of(contributions, matrix, seen, as_of=as_of, spec=job.features, top=top)
     return reasons, None if same else "the source no longer gives the inputs of this score: no observation is named"
 
 
-def _seen(
+def _observations(
     job: Job, item: WorkItem, matrix: Features, *, source: Source, settings: Settings, as_of: Integers
 ) -> tuple[Observations, bool]:
-    """The observations that `matrix` is made of, and whether they are; none, where the source gives others by now."""
+    """The observations that `matrix` (1, features) is made of, and whether the source still has them.
+
+    Empty where the source gives other features by now; `as_of` is (1,).
+    """
     observations = source.observations(job, [item])
     attributes = source.attributes(job, [item])
     suites = Suites(job, compiled=settings.validation == "compiled", records=settings.proofs_dir)

@@ -1,4 +1,4 @@
-"""Two models where outcomes are known: both score the same landmarks of a job, and are measured side by side."""
+"""Models compared by known outcomes: they score the same landmarks of a job."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from scorer.types.values import Progress
 def on_outcomes(
     job: Job, versions: Sequence[str], *, database: Database, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """How each of `versions` does at the landmarks that all of them score and whose outcome is known.
+    """Measure each of `versions` at the landmarks that all of them score and whose outcome is known.
 
-    A version that was trained on these very landmarks looks better here than it is. Raises UserError where both outcomes do not occur.
+    A version that was trained on these landmarks looks better here than it is. Raises UserError where the job is not binary, a version
+    cannot be loaded, or not both outcomes occur.
     """
     if job.task is not Task.BINARY:
         raise UserError(f"Job {job.name} has the task {job.task}; metrics by outcomes are for binary jobs.")

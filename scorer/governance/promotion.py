@@ -1,4 +1,4 @@
-"""What admits a version to production: it is verified here, run in the shadow here, and moved with that evidence, in one transaction."""
+"""Promotion of a model version: verified, run in the shadow, and moved with that evidence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ from scorer.types.values import Progress
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A version that loads here: features, golden vectors (0: it has none) and how far they are off, and which libraries are unlike."""
+    """What loading a version on this host shows.
+
+    The number of its features and golden vectors (0: none), their largest difference, and the libraries that differ.
+    """
 
     features: int
     golden: int
@@ -41,7 +44,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """A promotion: the version that was replaced (None: production was empty), and who changes band by it."""
+    """A promotion: the version replaced (None: production was empty), and the entities that change band."""
 
     replaced: str | None
     migration: Migration
@@ -49,9 +52,9 @@ class Promoted:
 
 
 def verify(job: Job, registered: Registered, session: Session, *, settings: Settings) -> Verified:
-    """What this machine finds of a version. Raises UserError where its bytes, features or golden vectors are not what they were.
+    """Load a version on this host, inside the session's transaction, and compare it with the registry.
 
-    Works inside a transaction.
+    Raises UserError where its bytes, features or golden vectors are not those registered.
     """
     model = open_version(job, registered, session, settings=settings)
     golden = model.manifest.golden
@@ -64,7 +67,10 @@ def verify(job: Job, registered: Registered, session: Session, *, settings: Sett
 
 
 def require_admissible(registered: Registered, verified: Verified) -> None:
-    """Raise UserError where a version has no golden vectors, or was fitted with other libraries than are here."""
+    """Check that a version can be promoted from this host.
+
+    Raises UserError where it has no golden vectors, or was fitted with other libraries than those installed.
+    """
     named = f"Model {registered.model_version} of {registered.job}"
     if verified.unlike:
         raise UserError(
@@ -79,10 +85,10 @@ def require_admissible(registered: Registered, verified: Verified) -> None:
 def promote(
     job: Job, model_version: str, *, why: str, database: Database, progress: Progress | None = None
 ) -> Promoted:
-    """Put a version into production, as whoever is connected. Raises UserError where anything is lacking; then nothing has changed.
+    """Put a version into production, in the name of the connected login.
 
-    Verified first, then run in the shadow of the present one; both are recorded as evidence with the move itself, which the database
-    refuses where they do not suffice.
+    It is verified and run in the shadow of the present one; both are recorded as evidence in the transaction that moves it, which the
+    database refuses where they do not suffice. Raises UserError where anything is missing; then nothing has changed.
     """
     session = Session(database.as_login())
     try:
@@ -105,9 +111,10 @@ def promote(
 
 
 def roll_back(job: Job, *, why: str, database: Database) -> tuple[str | None, str]:
-    """The version that left production (None: it was empty), and the one that was there before it, which is back.
+    """Bring the version that was in production before back there.
 
-    Raises UserError where there is none to go back to, or it cannot be loaded here; then nothing has changed.
+    Returns the version that left production (None: it was empty), and the one that is back. Raises UserError where there was none before,
+    or it cannot be loaded here; then nothing has changed.
     """
     session = Session(database.as_login())
     try:
@@ -132,7 +139,7 @@ def band_order(job: Job) -> tuple[str, ...]:
 
 
 def _require_ready(registered: Registered, session: Session) -> None:
-    """What the database would refuse anyway, said before time is spent on trials."""
+    """Check what the database would refuse anyway, before time is spent on a shadow run."""
     named = f"Model {registered.model_version} of {registered.job}"
     if registered.status == "production":
         raise UserError(f"{named} is in production already.")
@@ -157,7 +164,7 @@ def _record(registered: Registered, verified: Verified, beside: Beside, moved: M
 
 
 def shadow_result(beside: Beside, moved: Migration, *, at: datetime) -> dict[str, Any]:
-    """A shadow run in counts: no entity is named."""
+    """A shadow run as JSON, in counts alone: no entity is named."""
     return {
         "production": beside.one,
         "as_of": at.isoformat(),

@@ -1,8 +1,8 @@
-"""Recalls: scores entered in error are taken back, all that are alike in one transaction, and made anew.
+"""Recalls: scores published in error are withdrawn, all of one kind in one transaction, and replaced.
 
-A recalled score stays in the ledger, marked. Its entity has no score until it is judged again, and is RECALLED; an earlier score does not
-come back, since it was followed because something had changed. Whatever scores shares a lock that a recall has alone, so that no batch in
-hand can bring in a score of the kind that was just recalled.
+A recalled score stays in the ledger, marked. Its entity is RECALLED and has no score until it is scored again; an earlier score does not
+come back, since it was replaced for a reason. Scoring shares a lock that a recall takes exclusively, so that no batch in hand can add a
+score of the kind just recalled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scorer.database.store.replays import Criteria, Recall, read_recall, recall_
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
 
-# A recall waits for the batches in hand; so long, while further ones wait for it.
+# How long a recall waits for the batches in hand; further batches wait for it meanwhile.
 _PATIENCE = timedelta(minutes=2)
 
 
@@ -33,10 +33,10 @@ def recall(
     kept: bool = True,
     max_rows: int | None = None,
 ) -> Recall:
-    """Recall the scores that fit, in one transaction; where it is not `kept`, only say what that would be.
+    """Recall the scores that meet `criteria`, in one transaction, which is rolled back unless `kept`.
 
-    Acts as the login of `url`, which needs the role scorer_approver. Raises UserError where nothing fits, the criteria or the reason cannot
-    be, or, unless `anyway`, the replacements would be of the same kind.
+    Acts as the database's own login, which needs the role scorer_approver. Raises UserError where no score meets the criteria, criteria or
+    reason are not valid, or, unless `anyway`, the replacements would be of the same kind.
     """
     with closing(Session(_target(database))) as session, session.transaction(keep=kept):
         recall_id = recall_scores(session, job, criteria, why=why, anyway=anyway, trial=not kept)
@@ -44,14 +44,16 @@ def recall(
 
 
 def follow(recall_id: int, *, database: Database, max_rows: int | None = None) -> Recall:
-    """What has become of a recall by now. Raises UserError where there is none of that number."""
+    """Read how far a recall has come. Raises UserError where there is none of that number."""
     with closing(Session(_target(database))) as session, session.transaction():
         return read_recall(session, recall_id, max_rows=max_rows)
 
 
 def take_back(job: Job, *, database: Database) -> int | None:
-    """How many rows of the job's own table still bear a recalled score, those that could be having been emptied; None where this login
-    may not do that, and it is left to the service."""
+    """Empty the recalled scores in the hospital's table. Returns how many rows still show one.
+
+    None where this login may not do that; then the service does it.
+    """
     session = Session(database.as_worker())
     try:
         with closing(session), session.transaction():

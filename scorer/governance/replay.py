@@ -1,8 +1,8 @@
-"""Making past scores again: from the stored feature vector, and from the source as known at the time, compared to the last bit.
+"""Replays: past scores computed again from the stored features and the source, compared bit by bit.
 
-A row is replayed by the job as it stood (the definition that the database keeps, not today's files) and by the model version that scored,
-whatever has become of that version since. What it is compared with is the ledger. Nobody's neighbours matter: rules on a whole batch, which
-may stop a run, say nothing of a row by itself.
+A row is replayed by the job as it stood (the definition that the database keeps, not today's files) and by the model version that scored
+it, whatever its status now, and compared with the ledger. It is replayed by itself: rules on a whole batch, which may stop a run, do not
+apply.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from scorer.database.store.replays import (
     record_replays,
 )
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
+from scorer.governance.shadow import unrecorded_run
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, job_names, job_of, load_job
 from scorer.log import events
@@ -45,16 +46,16 @@ from scorer.scoring.predictions import Predictions, predict
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
 from scorer.types.arrays import Features
-from scorer.types.enums import Action, Status, Trigger
-from scorer.types.values import Counts, Outcome, Progress, Run, WorkItem
+from scorer.types.enums import Action, Status
+from scorer.types.values import Outcome, Progress, WorkItem
 
 _log = logging.getLogger(__name__)
 _NAMED = 5  # features that are named where they differ
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What the ledger tells of an outcome, or is told anew."""
+class _Published:
+    """What is published of an outcome, computed again."""
 
     status: Status
     reason: str | None
@@ -71,9 +72,9 @@ def replay(
     progress: Progress | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> list[Replayed]:
-    """What becomes of the ledger rows, made again and recorded: for each its parts, in the order of the keys.
+    """Replay ledger rows and record the results. Returns the parts of each row, in order of the keys.
 
-    Raises UserError where a key is not in the ledger, and Stopping, with nothing recorded, where `stopping` says so.
+    Raises UserError where a key is not in the ledger, and Stopping, with nothing recorded, where `stopping` returns True.
     """
     session = Session(database.as_worker())
     found: list[Replayed] = []
@@ -94,7 +95,10 @@ def replay(
 
 
 def replay_by_lot(job: Job, database: Database, stopping: Callable[[], bool]) -> None:
-    """Replay a sample of the job's newest scores, and tell once if the same inputs gave anything else: the chore of a night."""
+    """Replay a sample of the job's newest scores: a nightly chore.
+
+    Logs an alarm where the same inputs gave another outcome.
+    """
     if not database.settings.replay_sample:
         return
     with closing(Session(database.as_worker())) as session, session.transaction():
@@ -126,7 +130,10 @@ def replay_by_lot(job: Job, database: Database, stopping: Callable[[], bool]) ->
 
 
 def counted(found: Sequence[Replayed]) -> dict[str, int]:
-    """How many scores differ though their inputs do not, how many were corrected in the source, how many could not be replayed in part."""
+    """Counts of scores: `alarming`, `corrected` and `not_replayable`.
+
+    Alarming: they differ though their inputs do not. Corrected: their inputs have changed in the source. Not replayable: at least in part.
+    """
 
     def scores(which: Callable[[Replayed], bool]) -> int:
         return len({each.score_id for each in found if which(each)})
@@ -139,12 +146,12 @@ def counted(found: Sequence[Replayed]) -> dict[str, int]:
 
 
 def _kind(past: Past) -> tuple[str, str, str]:
-    """What is made again with the same job and model."""
+    """Rows with the same of it are replayed with the same job and model."""
     return past.job, past.job_version, past.model_version or ""
 
 
 def _replayed(past: Sequence[Past], session: Session, *, database: Database) -> Iterator[Replayed]:
-    """The parts of ledger rows of one kind."""
+    """Replay ledger rows of one kind, part by part."""
     try:
         with session.transaction():
             job = _job_then(past[0], session, settings=database.settings)
@@ -172,20 +179,20 @@ def _replayed(past: Sequence[Past], session: Session, *, database: Database) -> 
 
 
 def _parts(past: Past) -> tuple[Part, ...]:
-    """What a row can be made again from: whoever was held, or had too few observations, was not put before the model."""
-    judged = past.status in {Status.SCORED, Status.INDETERMINATE} and past.features is not None
-    return (Part.VECTOR, Part.SOURCE) if judged else (Part.SOURCE,)
+    """The parts of a row that can be replayed; an entity held or with too few observations has no vector."""
+    predicted = past.status in {Status.SCORED, Status.INDETERMINATE} and past.features is not None
+    return (Part.VECTOR, Part.SOURCE) if predicted else (Part.SOURCE,)
 
 
 def _lost(past: Past, part: Part, why: str) -> Replayed:
     return Replayed(score_id=past.score_id, part=part, verdict=ReplayVerdict.NOT_REPLAYABLE, why=why)
 
 
-# What it was made with
+# Job and model as they were
 
 
 def _job_then(past: Past, session: Session, *, settings: Settings) -> Job:
-    """The job as it stood, but that no rule stops a run: a row by itself is no batch."""
+    """The job as it stood, but without rules that stop a run: a row by itself is no batch."""
     here = past.job in job_names(settings.jobs_dir)
     folder = (
         load_job(past.job, jobs_dir=settings.jobs_dir).model_folder if here else shipped_root() / "models" / past.job
@@ -201,18 +208,18 @@ def _job_then(past: Past, session: Session, *, settings: Settings) -> Job:
 
 
 def _model_then(past: Past, job: Job, session: Session, *, settings: Settings) -> LoadedModel:
-    """The model version that scored, checked against the registry before it is unpickled; it may be archived."""
+    """The model version that scored, checked against the registry before it is unpickled."""
     if past.model_version is None:
         raise UserError("The ledger does not say which model scored.")
     return open_version(job, read_model(session, job.name, past.model_version), session, settings=settings)
 
 
 def _pipeline(job: Job, model: LoadedModel, *, database: Database) -> Pipeline:
-    """A pipeline for rows by themselves: what was published beside them says nothing of them."""
+    """A pipeline for rows by themselves: without the recent scores, which only matter to a batch."""
     return replace(open_pipeline(job, database=database, model=model), recent_scores=lambda *_, **__: [])
 
 
-# Making it again
+# Computing again
 
 
 def _from_vector(past: Past, job: Job, model: LoadedModel) -> Replayed:
@@ -225,44 +232,44 @@ def _from_vector(past: Past, job: Job, model: LoadedModel) -> Replayed:
             Part.VECTOR,
             f"The ledger keeps {len(values)} features, where model {past.model_version} has {len(names)}.",
         )
-    said = predict(model, Features(names=names, values=values[np.newaxis, :]), spec=job.declining)
-    differing = _differing(past, _opinion(said, job))
+    predictions = predict(model, Features(names=names, values=values[np.newaxis, :]), spec=job.declining)
+    differing = _differing(past, _published(predictions, job))
     return Replayed(
         score_id=past.score_id,
         part=Part.VECTOR,
         verdict=ReplayVerdict.DIFFERS if differing else ReplayVerdict.IDENTICAL,
-        difference=_difference(past.score, _opinion(said, job).score),
+        difference=_difference(past.score, _published(predictions, job).score),
         why=f"The stored vector gives another {_listed(differing)}." if differing else None,
         alarming=bool(differing),
     )
 
 
-def _opinion(said: Predictions, job: Job) -> _Said:
-    """What an opinion of one row publishes."""
-    score = float(said.scores.score[0])
+def _published(predictions: Predictions, job: Job) -> _Published:
+    """What the prediction of one row publishes."""
+    score = float(predictions.scores.score[0])
     if np.isnan(score):
-        silence = said.silence(0)
-        return _Said(silence["status"], silence["reason"], None, None, None, silence["outputs"])
-    return _Said(
+        silence = predictions.silence(0)
+        return _Published(silence["status"], silence["reason"], None, None, None, silence["outputs"])
+    return _Published(
         status=Status.SCORED,
         reason=None,
         score=score,
-        risk_band=band_names(job.bands, said.scores.score)[0],
-        label=said.scores.labels[0] if said.scores.labels else None,
-        outputs=said.outputs(0),
+        risk_band=band_names(job.bands, predictions.scores.score)[0],
+        label=predictions.scores.labels[0] if predictions.scores.labels else None,
+        outputs=predictions.outputs(0),
     )
 
 
 def _from_source(past: Past, pipeline: Pipeline) -> Replayed:
     known_at = None if past.as_known_at == past.as_of else past.as_known_at
     item = WorkItem(entity_id=past.entity_id, as_of=past.as_of, as_known_at=known_at)
-    judged = score_batch(pipeline, _run_of(past), (item,), steps=StepTimer())
-    (now,) = judged.new_outcomes
-    # A row that raised was not read to its end.
+    result = score_batch(pipeline, unrecorded_run(past.job, as_of=past.as_of), (item,), steps=StepTimer())
+    (now,) = result.new_outcomes
+    # An entity whose scoring raised may not have been read to its end: its hash says nothing.
     changed = None if Status.FAILED in {past.status, now.status} else now.input_hash != past.input_hash
     differing = _differing(past, _outcome(now)) + _differing_features(past, now, feature_names(pipeline.job.features))
     difference = _difference(past.score, now.score)
-    if differing and changed and not judged.observations_read:
+    if differing and changed and not result.observations_read:
         return replace(
             _lost(past, Part.SOURCE, "The source holds no observation of it from that time any more."),
             inputs_changed=True,
@@ -278,28 +285,15 @@ def _from_source(past: Past, pipeline: Pipeline) -> Replayed:
     )
 
 
-def _run_of(past: Past) -> Run:
-    return Run(
-        run_id=0,
-        job=past.job,
-        trigger=Trigger.MANUAL,
-        status="running",
-        as_of=past.as_of,
-        started_at=past.as_of,
-        finished_at=None,
-        counts=Counts(),
-    )
-
-
-def _outcome(outcome: Outcome) -> _Said:
-    return _Said(outcome.status, outcome.reason, outcome.score, outcome.risk_band, outcome.label, outcome.outputs)
+def _outcome(outcome: Outcome) -> _Published:
+    return _Published(outcome.status, outcome.reason, outcome.score, outcome.risk_band, outcome.label, outcome.outputs)
 
 
 # Comparing
 
 
-def _differing(past: Past, now: _Said) -> list[str]:
-    """What of an outcome is not as it was."""
+def _differing(past: Past, now: _Published) -> list[str]:
+    """What of an outcome differs from the ledger, in words."""
     if now.status is not past.status:
         why = f" ({now.reason})" if now.reason else ""
         return [f"status ({past.status}, now {now.status}{why})"]
@@ -314,15 +308,15 @@ def _differing(past: Past, now: _Said) -> list[str]:
 
 
 def _differing_features(past: Past, now: Outcome, names: Sequence[str]) -> list[str]:
-    """The features that differ in any bit, by name."""
+    """The features that differ in any bit, in words."""
     if past.features is None or now.features is None or past.features == now.features:
         return []
     then, anew = (np.frombuffer(each, dtype="<i8") for each in (past.features, now.features))
     if not len(then) == len(anew) == len(names):
         return [f"number of features ({len(then)}, now {len(anew)})"]
     found = [names[place] for place in np.flatnonzero(then != anew).tolist()]
-    told = ", ".join(found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
-    return [f"value of {len(found)} features ({told})"]
+    named = ", ".join(found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+    return [f"value of {len(found)} features ({named})"]
 
 
 def _bits(score: float | None) -> bytes | None:
@@ -344,7 +338,7 @@ def _why(differing: Sequence[str], *, changed: bool | None) -> str | None:
 
 
 def _listed(differing: Sequence[str]) -> str:
-    """The names in words.
+    """The names as a list in words.
 
     >>> _listed(["score"]), _listed(["score", "risk band", "label"])
     ('score', 'score, risk band and label')

@@ -1,4 +1,4 @@
-"""Two models over the same entities: both by the line's own reading and judging, nothing written."""
+"""Shadow runs: two models score the same entities by the pipeline itself, and nothing is written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scorer.types.values import Counts, Outcome, Progress, Published, Run, WorkI
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What two versions say of the entities that may be scored as of a time; `one` is None where only the other was asked."""
+    """The outcomes of entities by two versions, as of a time; `one` is None where only the other scored."""
 
     one: str | None
     other: str
@@ -41,11 +41,11 @@ def shadow_run(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Beside:
-    """What `model_version` says of the current entities (of `limit` by lot), beside the model in production, or beside another version.
+    """Score the current entities, or `limit` of them by lot, by `model_version` and by another version.
 
-    Nothing is written, and no transaction is open while it judges: a hospital's own statements wait for none of it. Where production is
-    empty it stands alone. Raises UserError where either cannot be loaded, or a rule whose action is
-    `fail` stops either.
+    The other is `beside`, else the one in production; where production is empty there is none. Nothing is written, and no transaction is
+    open while models score, so that no statement of the hospital waits for them. Raises UserError where either cannot be loaded, a rule
+    whose action is `fail` stops either, or `as_of` lies in the future.
     """
     session = Session(database.as_worker())
     try:
@@ -67,15 +67,15 @@ def shadow_run(
             now = read_clock(pipeline.session)
             if as_of is not None and as_of > now:
                 raise UserError(f"The as-of time {as_of.isoformat()} lies in the future; say one that has passed.")
-            run = _run(job, as_of=as_of or now)
+            run = unrecorded_run(job.name, as_of=as_of or now)
             items = list_current(pipeline.session, job, as_of=run.as_of, limit=limit)
         pairs: list[Pair] = []
         for part in _portions(items, size=pipeline.batch_size):
-            said = [
-                None if version is None else _judged(replace(pipeline, model=models[version]), run, part)
+            outcomes = [
+                None if version is None else _score(replace(pipeline, model=models[version]), run, part)
                 for version in (one, model_version)
             ]
-            pairs += [_pair(item, place, said) for place, item in enumerate(part)]
+            pairs += [_pair(item, place, outcomes) for place, item in enumerate(part)]
             if progress is not None:
                 progress(len(pairs), len(items))
     finally:
@@ -89,11 +89,11 @@ def _recent_scores_now(session: Session, job: Job, *, model_version: str, look_b
         return recent_scores(session, job, model_version=model_version, look_back=look_back)
 
 
-def _run(job: Job, *, as_of: datetime) -> Run:
-    """A run of which nothing is kept."""
+def unrecorded_run(job: str, *, as_of: datetime) -> Run:
+    """A run of which nothing is kept, for outcomes that are compared and not recorded."""
     return Run(
         run_id=0,
-        job=job.name,
+        job=job,
         trigger=Trigger.MANUAL,
         status="running",
         as_of=as_of,
@@ -108,20 +108,20 @@ def _portions(items: Sequence[WorkItem], *, size: int) -> Iterator[tuple[WorkIte
         yield tuple(items[start : start + size])
 
 
-def _judged(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...]) -> list[Outcome]:
-    """One outcome for each of `items`, by the line's model alone."""
+def _score(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...]) -> list[Outcome]:
+    """One outcome for each of `items`, by the pipeline's model alone."""
     try:
-        judged = score_batch(pipeline, run, items, steps=StepTimer())
+        result = score_batch(pipeline, run, items, steps=StepTimer())
     except UserError as error:
         raise UserError(
             f"Model {pipeline.model.manifest.model_version} of {run.job}, in the shadow: {error}"
         ) from error
-    by_entity = {outcome.entity_id: outcome for outcome in judged.new_outcomes}
+    by_entity = {outcome.entity_id: outcome for outcome in result.new_outcomes}
     return [by_entity[item.entity_id] for item in items]
 
 
-def _pair(item: WorkItem, place: int, said: Sequence[list[Outcome] | None]) -> Pair:
-    one, other = (None if outcomes is None else outcomes[place] for outcomes in said)
+def _pair(item: WorkItem, place: int, by_model: Sequence[list[Outcome] | None]) -> Pair:
+    one, other = (None if outcomes is None else outcomes[place] for outcomes in by_model)
     assert other is not None
     first = one or other
     return Pair(

@@ -10,7 +10,7 @@ import numpy as np
 
 from scorer.database.store.checkups import LiveFigure
 from scorer.evaluation.bootstrap import Figure, draws
-from scorer.evaluation.metrics import Judged, calibration, discrimination
+from scorer.evaluation.metrics import LabelledScores, calibration, discrimination
 from scorer.jobs.monitoring import Limits
 from scorer.types.arrays import Floats
 
@@ -45,7 +45,7 @@ def performance(
     """
     known = np.isfinite(label) & np.isfinite(score)
     ids, entity = np.unique(np.array(entity_ids, dtype=str)[known], return_inverse=True)
-    rows = Judged(score=score[known], label=label[known], client=entity.astype(np.int64))
+    rows = LabelledScores(score=score[known], label=label[known], client=entity.astype(np.int64))
     positives = int(rows.label.sum())
     if not len(rows.label):
         return Performance(rows=0, entities=0, positives=0, figures=(), lost=None, detail="no outcome is known yet")

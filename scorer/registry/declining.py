@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from scorer.errors import UserError
 from scorer.jobs.publication import Decline, Declining
+from scorer.registry.ranking import ends_of_equal, pairs_in_order
 from scorer.types.arrays import Booleans, Features, Floats, Integers
 
 _TAIL = 0.001
@@ -312,10 +313,12 @@ def _mean(which: Booleans) -> float | None:
 
 
 def _auroc(label: Floats, score: Floats) -> float | None:
-    """The share of pairs of both classes that are in order, ties half."""
-    positive, negative = np.sort(score[label == 1]), score[label == 0]
-    if not len(positive) or not len(negative):
+    """The share of pairs of both classes that are in order, ties half; None where one class is missing."""
+    order = np.argsort(-score, kind="stable")
+    ends = ends_of_equal(score[order])
+    hits = np.cumsum(label[order])[ends]
+    misses = ends + 1.0 - hits
+    if not len(ends) or hits[-1] == 0 or misses[-1] == 0:
         return None
-    above = len(positive) - np.searchsorted(positive, negative, side="right")
-    ties = np.searchsorted(positive, negative, side="right") - np.searchsorted(positive, negative, side="left")
-    return float((above + ties / 2).mean() / len(positive))
+    # Divided one by one: as one product the last digit would differ from the figures in manifests on record.
+    return float(pairs_in_order(hits, misses) / misses[-1] / hits[-1])

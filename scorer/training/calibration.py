@@ -1,4 +1,4 @@
-"""Platt calibration and the alarm threshold, both chosen from scores of entities that the model has not seen.
+"""Platt calibration and the alarm threshold, both from scores of entities that the model has not seen.
 
 Platt, Probabilistic outputs for support vector machines (1999): probability = logistic(slope * margin + intercept), by maximum likelihood.
 """
@@ -12,14 +12,14 @@ from scorer.types.arrays import Floats
 
 _STEPS = 100
 _CLOSE = 1e-10
-_RIDGE = 1e-9  # keeps the step finite where the classes can be told apart without a mistake
+_RIDGE = 1e-9  # keeps the step finite where the margin separates the classes
 _STEEPEST = 1e3
 
 
 def platt(margin: Floats, label: Floats, *, weight: Floats | None = None) -> tuple[float, float]:
-    """Slope and intercept of the calibration of `margin` (n,) to `label` (n,) 0 or 1, by Newton's method.
+    """Slope and intercept that calibrate `margin` (n,) to `label` (n,) 0 or 1, by Newton's method.
 
-    Where all margins are the same, the slope is 1 and the intercept gives the share of the positives.
+    Rows count by `weight` (n,), where given. Where all margins are equal, the slope is 1 and the intercept gives the share of positives.
 
     >>> margin = np.log(np.array([0.2, 0.2, 0.2, 0.2, 0.2]) / 0.8)
     >>> slope, intercept = platt(margin, np.array([1.0, 0.0, 0.0, 0.0, 0.0]))
@@ -49,7 +49,9 @@ def platt(margin: Floats, label: Floats, *, weight: Floats | None = None) -> tup
 
 
 def best_threshold(score: Floats, gain: Floats) -> float:
-    """The score above which alarming is worth most, `gain` (n,) being what an alarm at each row is worth more than silence.
+    """The threshold above which alarms gain most.
+
+    `score` (n,) are the scores, `gain` (n,) is what an alarm at each row is worth more than silence.
 
     >>> best_threshold(np.array([0.1, 0.3, 0.5, 0.7]), np.array([-1.0, -1.0, 2.0, 1.0]))
     0.4

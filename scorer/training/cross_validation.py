@@ -1,4 +1,4 @@
-"""Cross-validation by client: each is scored by a model that has seen none of its landmarks, calibrated by other clients' scores."""
+"""Cross-validation by client: a client's landmarks are scored by a model that has seen none of them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from scorer.training.targets import Targets, gains, targets_of
 from scorer.types.arrays import Booleans, Floats, Integers
 from scorer.types.values import Progress
 
-# Fits smaller than this are made one after the other: to start processes would take longer.
+# Smaller data are fitted one fold after the other: starting processes would take longer.
 _CELLS_WORTH_PROCESSES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A recipe fitted fold by fold; arrays (n,) over the landmarks with a known outcome; NaN where nothing could be scored.
+    """A recipe fitted fold by fold; arrays (n,) over the landmarks with a known outcome.
 
-    `margin` is that of the model that has not seen the row's client; `score` is the same calibrated by the other folds' rows, and `alarm`
-    is whether it lies above the threshold that was best for the other folds' rows.
+    `margin` and `score` are NaN where the row is not scorable. `margin` is by the model that has not seen the row's client. `score` is
+    the margin calibrated on the rows of the other folds, and `alarm` is whether it exceeds the threshold that was best for them. `whole`
+    is the model fitted to everything, if it was asked for.
     """
 
     margin: Floats
@@ -49,9 +50,10 @@ def fit_all(
     workers: int,
     progress: Progress | None = None,
 ) -> Fitted:
-    """`recipe` fitted to all folds but one, for each of them, and where `whole` to everything.
+    """Fit `recipe` once without each fold, and where `whole` once to everything. Returns scores and model.
 
-    `landmarks` are those with a known outcome; what is not scorable among them is neither fitted nor scored, and never an alarm.
+    `landmarks` are those with a known outcome; a row that is not scorable is neither fitted nor scored, and has no alarm. `progress` is
+    called with how many fits are done, and of how many.
     """
     parameters_of(recipe)
     fold = folds_of(landmarks.cohort, landmarks.label, folds=folds)
@@ -83,7 +85,10 @@ def fit_all(
 def fit_fold(
     recipe: Recipe, rows: Floats, targets: Targets, client: Integers, columns: Integers, seen: Integers
 ) -> Ensemble:
-    """One fit, on one thread; alone in its process or not, it gives the same bits."""
+    """Fit to the rows `seen` (m,) of `rows` (n, features), on one thread. Returns the model, uncalibrated.
+
+    `client` (n,) is each row's client, `columns` (k,) are the features it may use. It gives the same bits in any process.
+    """
     weight = np.zeros(len(targets.weight))
     weight[seen] = targets.weight[seen]
     with threadpool_limits(limits=1):
@@ -91,7 +96,10 @@ def fit_fold(
 
 
 def crossed(margin: Floats, fold: Integers, label: Floats, gain: Floats | None) -> tuple[Floats, Booleans]:
-    """Each fold's scores and alarms, by calibration and threshold of the other folds."""
+    """Scores (n,) and alarms (n,) of each `fold` (n,), by calibration and threshold of the other folds.
+
+    `margin` (n,) is NaN where there is no score; `label` (n,) is 0 or 1; without a `gain` (n,) there are no alarms.
+    """
     score, alarm = np.full(len(margin), np.nan), np.zeros(len(margin), dtype=bool)
     scored = np.isfinite(margin)
     for each in np.unique(fold):

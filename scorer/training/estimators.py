@@ -1,7 +1,6 @@
-"""The model configurations: each fitted from rows, targets and weights into an ensemble that is not calibrated yet.
+"""The model configurations, each fitted from rows, targets and weights into an uncalibrated ensemble.
 
-Every fit runs on one thread and by a fixed seed, so that it gives the same bits whatever the machine's cores; what runs side by side are
-fits.
+Every fit runs on one thread and by a fixed seed, so that it gives the same bits on any number of cores; whole fits run in parallel.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from scorer.types.arrays import Booleans, Floats, Integers
 
 Parameters = Mapping[str, Any]
 Fit = Callable[[Floats, Booleans, Floats, Parameters, Sequence[int]], list[Member]]
-_STACK_SEES = 0.75  # of the clients: the others weigh the members
-_LIMIT = 5.0  # standard deviations, beyond which a value weighs no more
+_STACK_SEES = 0.75  # of the clients fit the members; the others weigh them
+_LIMIT = 5.0  # standard deviations to which a value is clipped
 
 _FOREST = {"trees": 60, "min_samples_leaf": 20, "max_features": 0.1, "share": 0.25}
 _LIGHTGBM = {
@@ -58,7 +57,10 @@ DEFAULTS: Mapping[Configuration, Parameters] = {
 
 
 def parameters_of(recipe: Recipe) -> dict[str, Any]:
-    """The configuration's own parameters with the recipe's over them. Raises UserError for one that the configuration does not have."""
+    """The defaults of the recipe's configuration, overridden by the recipe's parameters.
+
+    Raises UserError where the configuration has no such parameter.
+    """
     own = DEFAULTS[recipe.configuration]
     for name in recipe.parameters:
         if name not in own:
@@ -69,15 +71,15 @@ def parameters_of(recipe: Recipe) -> dict[str, Any]:
 
 
 def fit(recipe: Recipe, rows: Floats, targets: Targets, *, client: Integers, columns: Integers) -> Ensemble:
-    """`recipe` fitted to `rows` (n, f), of which it sees `columns`; `client` (n,) tells whose each row is.
+    """Fit `recipe` to the `columns` (k,) of `rows` (n, features). Returns the ensemble, uncalibrated.
 
-    Raises UserError where the rows that have a weight are all of one class.
+    `client` (n,) is each row's client. Raises UserError where the rows that have a weight are all of one class, or have no feature.
     """
     used = targets.weight > 0
     seen = rows[np.ix_(used, columns)]
-    # A feature that nobody has tells nothing, and some libraries cannot take it.
-    told = ~np.isnan(seen).all(axis=0)
-    seen, columns = np.ascontiguousarray(seen[:, told]), columns[told]
+    # A feature that no row has is left out: some libraries cannot take it.
+    known = ~np.isnan(seen).all(axis=0)
+    seen, columns = np.ascontiguousarray(seen[:, known]), columns[known]
     positive, weight = targets.positive[used], targets.weight[used]
     if positive.all() or not positive.any():
         raise UserError(
@@ -107,7 +109,7 @@ def _logistic(
     scale = np.sqrt(np.where(there, np.square(rows - centre), 0.0).sum(axis=0) / count)
     scale[scale <= 0.0] = 1.0
     standard = np.clip(np.where(there, (filled - centre) / scale, 0.0), -_LIMIT, _LIMIT)
-    # A feature that is always there, or never, has no weight for being missing.
+    # A feature that is always present, or never, gets no weight for being missing.
     model = LogisticRegression(C=parameters["C"], max_iter=300, tol=1e-3)
     model.fit(np.hstack([standard, ~there]), positive, sample_weight=weight / weight.mean())
     coefficients = model.coef_[0]
@@ -120,7 +122,7 @@ def _logistic(
         bias=float(model.intercept_[0]),
         limit=_LIMIT,
     )
-    return [one]  # no chance is in it: every seed gives the same
+    return [one]  # the same for every seed
 
 
 def _forest(make: Callable[..., Any]) -> Fit:
@@ -162,7 +164,7 @@ def _lightgbm(
     own = dict(parameters)
     trees, max_bin = int(own.pop("trees")), int(own.pop("max_bin"))
     steady = {"deterministic": True, "force_row_wise": True, "num_threads": 1, "verbose": -1}
-    # The values are sorted into bins once for all members.
+    # Values are binned once for all members.
     bins = {**steady, "max_bin": max_bin, "feature_pre_filter": False, "data_random_seed": seeds[0]}
     data = lightgbm.Dataset(rows, positive.astype(np.float64), weight=weight, params=bins, free_raw_data=False)
     learning = {**own, **steady, "objective": "binary", "bagging_freq": 1}
@@ -175,7 +177,10 @@ def _lightgbm(
 def _stacked(
     rows: Floats, positive: Booleans, weight: Floats, *, client: Integers, seed: int
 ) -> tuple[list[Member], list[float]]:
-    """Members fitted to all rows, with the weights that did best on clients that the same members, fitted to the others, had not seen."""
+    """Three members fitted to all rows, and their weights.
+
+    The weights are those that did best on clients held out from a first fit of the same members.
+    """
     kinds = (Configuration.LOGISTIC_REGRESSION, Configuration.EXTRA_TREES, Configuration.LIGHTGBM_SMALL)
     clients = np.unique(client)
     drawn = np.random.default_rng(seed).permutation(clients)[: round(len(clients) * _STACK_SEES)]

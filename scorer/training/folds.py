@@ -1,4 +1,4 @@
-"""Folds for cross-validation: by client, so that nobody is on both sides; clients with a positive spread evenly; of a fixed seed."""
+"""Folds for cross-validation by client, those with a positive spread evenly, by a fixed seed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SEED = 20251120
 
 
 def folds_of(cohort: npt.NDArray[np.object_], label: Floats, *, folds: int) -> Integers:
-    """The fold (n,) of each row, 0 to `folds` - 1: that of its client.
+    """The fold (n,) of each row, 0 to `folds` - 1, by its client in `cohort` (n,).
 
-    Clients with a positive are dealt out first, then the others, each in an order drawn by a fixed seed: neither their order among the rows
-    nor how many rows they have matters. Raises UserError where a fold would be left without a positive or without a negative.
+    Clients with a positive `label` (n,) are dealt out first, then the others, each in an order drawn by a fixed seed: neither the order of
+    the rows nor how many a client has matters. Raises UserError where a fold would be left without a positive or without a negative.
 
     >>> cohort = np.array(["a", "a", "b", "c", "d"], dtype=object)
     >>> fold = folds_of(cohort, np.array([0.0, 1.0, 0.0, 1.0, 0.0]), folds=2)
@@ -37,7 +37,10 @@ def folds_of(cohort: npt.NDArray[np.object_], label: Floats, *, folds: int) -> I
 
 
 def require_sound(fold: Integers, cohort: npt.NDArray[np.object_], label: Floats) -> None:
-    """Raise UserError where a client is in two folds, or where a fold lacks a class: its figures would be flattery, or none."""
+    """Check that each client is in one `fold` (n,) and each fold has both classes of `label` (n,).
+
+    `cohort` (n,) are the clients. Raises UserError where that does not hold: figures would be too good, or impossible.
+    """
     pairs = np.unique(np.stack([np.unique(cohort.astype(str), return_inverse=True)[1], fold]), axis=1)
     clients, times = np.unique(pairs[0], return_counts=True)
     if (times > 1).any():

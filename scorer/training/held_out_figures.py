@@ -1,4 +1,4 @@
-"""How good the scores out of the folds are: the evaluation's own measures, with 95 % intervals from a bootstrap over clients."""
+"""Figures of the scores out of the folds, with 95 % intervals from a bootstrap over clients."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import numpy as np
 
 from scorer.evaluation.bootstrap import Figure, draws, ratio
 from scorer.evaluation.landmarks import Landmarks, hours_from_event
-from scorer.evaluation.metrics import Judged, calibration, discrimination
+from scorer.evaluation.metrics import LabelledScores, calibration, discrimination
 from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
 from scorer.types.arrays import Booleans, Floats
 
 
 def figures_of(landmarks: Landmarks, job: Job, *, score: Floats, alarm: Booleans) -> dict[str, dict[str, float | None]]:
-    """auroc, average_precision, brier, prevalence, calibration_intercept, calibration_slope; with a [utility], utility and alarm_share.
+    """Discrimination and calibration of `score` (n,), and what `alarm` (n,) is worth.
 
-    `score` (n,) is NaN where the landmark cannot be scored: it counts for the utility alone, as silence. Each figure is
-    {"value", "low", "high"}, None where there is nothing to say.
+    With a [utility] of the job, `utility` and `alarm_share` are among them. `score` is NaN where the landmark is not scorable: it counts
+    for the utility alone, as silence. Each figure is {"value", "low", "high"}, None where it cannot be computed.
     """
     clients, client = np.unique(landmarks.cohort.astype(str), return_inverse=True)
     client, weights = client.astype(np.int64), draws(len(clients))
     scored = np.isfinite(score)
-    judged = Judged(score=score[scored], label=landmarks.label[scored], client=client[scored])
-    found: dict[str, Figure] = {**discrimination(judged, weights), **calibration(judged, weights)}
+    labelled = LabelledScores(score=score[scored], label=landmarks.label[scored], client=client[scored])
+    found: dict[str, Figure] = {**discrimination(labelled, weights), **calibration(labelled, weights)}
     if job.measures.utility is not None:
         gain, best = gain_and_best(*hours_from_event(landmarks), job.measures.utility)
         found["utility"] = ratio(gain * alarm, best, client, weights)
@@ -31,9 +31,9 @@ def figures_of(landmarks: Landmarks, job: Job, *, score: Floats, alarm: Booleans
 
 
 def band_figures(landmarks: Landmarks, job: Job, *, score: Floats) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Of each band's lower edge, what alarming above it would do: sensitivity, ppv and alarm_share, by landmark; {} without bands.
+    """By band, `sensitivity`, `ppv` and `alarm_share` of alarms above its lower edge; {} without bands.
 
-    `score` (n,) is what the model would publish of clients that it has not seen; where it is NaN, there is no alarm.
+    `score` (n,) is what the model would publish of clients that it has not seen; NaN has no alarm.
     """
     if job.bands is None:
         return {}
@@ -53,19 +53,19 @@ def band_figures(landmarks: Landmarks, job: Job, *, score: Floats) -> dict[str, 
 
 
 def objective_of(score: Floats, label: Floats) -> tuple[float, float]:
-    """AUROC and average precision of scores that all are finite.
+    """AUROC and average precision of finite scores (n,) by their labels (n,).
 
     >>> objective_of(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0.0, 0.0, 1.0, 1.0]))
     (0.75, 0.8333333333333333)
     """
-    judged = Judged(score=score, label=label, client=np.zeros(len(score), dtype=np.int64))
-    found = discrimination(judged, np.ones((1, 1)))
+    labelled = LabelledScores(score=score, label=label, client=np.zeros(len(score), dtype=np.int64))
+    found = discrimination(labelled, np.ones((1, 1)))
     return found["auroc"].value, found["average_precision"].value
 
 
 def _figure(figure: Figure) -> dict[str, float | None]:
-    return {key: _told(getattr(figure, key)) for key in ("value", "low", "high")}
+    return {key: _number(getattr(figure, key)) for key in ("value", "low", "high")}
 
 
-def _told(value: float) -> float | None:
+def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Trials on a Dask cluster: each worker reads the landmarks from its own database, once, and tries what it is given by number."""
+"""Trials on a Dask cluster: a worker reads the landmarks itself, once, and runs trials by number."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ from scorer.log.logger import say
 from scorer.runs.cluster import Cluster, ClusterLost
 from scorer.runs.remote import RemoteTask, settings_here, why_not
 from scorer.runs.threads import libraries_on_one_thread
-from scorer.training.trials import TrialData, tried
+from scorer.training.trials import TrialData, run_trial
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteSearch:
-    """What a worker is told of a search, and nothing of its rows."""
+    """What a worker needs to know of a search: no data, it reads them itself."""
 
     task: RemoteTask
     landmark_step: str
     folds: int
 
 
-def try_away(
+def try_remotely(
     settings: Settings, search: RemoteSearch, numbers: Sequence[int], data_sha256: str, until: float | None
 ) -> Iterator[dict[str, Any]]:
-    """The trials of these numbers that the cluster tries, as they end; what keeps it from others is told, and they are left.
+    """Run the trials of `numbers` on the cluster, and yield each as it ends.
 
-    Raises UserError where the cluster does not answer at first, or is not fit.
+    Trials that it cannot run are left out, each reason logged once. Raises UserError where the cluster does not answer at first, or does
+    not fit.
     """
-    told: set[str] = set()
+    logged: set[str] = set()
     with Cluster(settings) as cluster:
-        cluster.start(_tried_away, [(search, data_sha256, number, until) for number in numbers])
+        cluster.start(_run_trial_here, [(search, data_sha256, number, until) for number in numbers])
         try:
             for trial, why in cluster.results():
                 if trial is not None:
                     yield trial
-                elif why is not None and why not in told:
-                    told.add(why)
+                elif why is not None and why not in logged:
+                    logged.add(why)
                     say(_log, events.CLUSTER_LOST, job=search.task.job, error=why)
         except ClusterLost as error:
             say(_log, events.CLUSTER_LOST, job=search.task.job, error=str(error))
@@ -62,23 +63,26 @@ _reading = threading.Lock()
 _read: dict[tuple[RemoteSearch, str], tuple[Job, TrialData]] = {}
 
 
-def _tried_away(
+def _run_trial_here(
     search: RemoteSearch, data_sha256: str, number: int, until: float | None
 ) -> tuple[dict[str, Any] | None, str | None]:
-    """A trial, and why there is none."""
+    """A trial run by this worker, or why it could not be run."""
     found: list[dict[str, Any] | None] = []
 
-    def try_it() -> None:
-        job, cohort = _cohort(search, data_sha256)
+    def run() -> None:
+        job, data = _trial_data(search, data_sha256)
         with libraries_on_one_thread():
-            found.append(tried(cohort, job, number, until))
+            found.append(run_trial(data, job, number, until))
 
-    why = why_not(try_it)
+    why = why_not(run)
     return (found[0] if found else None), why
 
 
-def _cohort(search: RemoteSearch, data_sha256: str) -> tuple[Job, TrialData]:
-    """The cohort of the search, read by this host; UserError where it is not the one that was meant."""
+def _trial_data(search: RemoteSearch, data_sha256: str) -> tuple[Job, TrialData]:
+    """The job and the data of a search, read by this host once.
+
+    Raises UserError where the data are not those of the search.
+    """
     with _reading:
         if (search, data_sha256) not in _read:
             _read.clear()

@@ -1,4 +1,4 @@
-"""The page of a training: its own model, scored on the clients that each fold left out."""
+"""The page of a training, by the scores out of the folds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scorer.training.trainer import Trained
 
 
 def report_held_out(job: Job, trained: Trained, *, report: Path, command: str) -> None:
-    """Write the page of a training's own scores: each client's by a model of the same recipe that has not seen that client."""
+    """Write the page of the cross-validated scores into the file `report`."""
     landmarks = trained.landmarks
     entity = landmarks.entity_ids.astype(str)
     steps = np.diff(landmarks.as_of)[entity[1:] == entity[:-1]]

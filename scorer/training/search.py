@@ -1,6 +1,6 @@
-"""The search: every combination of feature groups with every model configuration, cross-validated by client; it can be stopped and goes on.
+"""The search for a model: each feature combination with each configuration, cross-validated by client.
 
-Each trial is written down as it ends, one line of JSON; a search that was stopped reads what is there, and tries the rest. The objective is
+Each trial is recorded as it ends, one line of JSON; a search that was stopped reads what is there and runs the rest. The objective is
 AUROC + average precision, each the mean over the folds.
 """
 
@@ -24,18 +24,18 @@ from scorer.jobs.job import Job, Task
 from scorer.jobs.training import Recipe
 from scorer.registry.manifest import libraries
 from scorer.runs.threads import libraries_on_one_thread
-from scorer.training.trials import TrialData, plan_trials, tried
+from scorer.training.trials import TrialData, plan_trials, run_trial
 
 OBJECTIVE = "auroc + average_precision"
 TRIALS = "trials.jsonl"
-Told = Callable[[int, int, str], None]
-# Tries, on other hosts, those of the numbers that it can, on the data of that digest, until a time; gives the trials as they end.
-Away = Callable[[Sequence[int], str, float | None], Iterator[dict[str, Any]]]
+Progress = Callable[[int, int, str], None]  # called with how many trials are done, of how many, and the best in words
+# Runs trials on other hosts: given their numbers, the SHA-256 of the data and the time to stop at, yields those that it could, as they end.
+RemoteTrials = Callable[[Sequence[int], str, float | None], Iterator[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A search as far as it has come: what it is of, and its trials, in their order."""
+    """A search as far as it has come: its description, and its trials in order of number."""
 
     about: Mapping[str, Any]
     trials: tuple[Mapping[str, Any], ...]
@@ -52,36 +52,40 @@ class Found:
         return len(self.trials) == int(self.about["planned"])
 
 
-def search(
-    job: Job,
-    landmarks: Landmarks,
-    *,
-    into: Path,
-    folds: int,
-    landmark_step: str,
-    workers: int,
-    again: bool = False,
-    until: float | None = None,
-    progress: Told | None = None,
-    threads: bool = False,
-    away: Away | None = None,
-) -> Found:
-    """Try all that `into` does not tell of yet; no trial begins after `until`, in seconds since 1970.
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a search is carried out.
 
-    It is tried by `workers` processes, or `threads`, and by them after `away`, where there is one. `progress` is told how many trials are
-    done, of how many, and what the best is. Raises UserError where `into` holds a search of other data, another job version or other
-    libraries, unless it is to be begun `again`.
+    Its trials are recorded in the folder `into`; one that is there goes on, unless it is to begin `again`. No trial begins after `until`,
+    in seconds since 1970. `workers` processes, or as many `threads`, try what `remote` leaves.
+    """
+
+    into: Path
+    folds: int
+    landmark_step: str
+    workers: int
+    again: bool = False
+    until: float | None = None
+    threads: bool = False
+    remote: RemoteTrials | None = None
+
+
+def search(job: Job, landmarks: Landmarks, options: SearchOptions, *, progress: Progress | None = None) -> Found:
+    """Run the trials that are not yet recorded, and record each as it ends. Returns all trials.
+
+    `progress` is called with how many trials are done, of how many, and the best objective in words. Raises UserError where the folder
+    holds a search of other data, another job version or other libraries, and is not to begin again.
     """
     if job.task is not Task.BINARY:
         raise UserError(f"Job {job.name} has the task {job.task}; a search is for binary jobs so far.")
-    cohort = TrialData.of(landmarks, job, folds=folds)
+    data = TrialData.of(landmarks, job, folds=options.folds)
     planned = plan_trials(job)
-    about = _about(job, cohort.landmarks, folds=folds, landmark_step=landmark_step, planned=len(planned))
-    into.mkdir(parents=True, exist_ok=True)
-    path = into / TRIALS
-    about, done = _begun(path, about, again=again)
+    about = _about(job, data.landmarks, folds=options.folds, landmark_step=options.landmark_step, planned=len(planned))
+    options.into.mkdir(parents=True, exist_ok=True)
+    path = options.into / TRIALS
+    about, done = _begin(path, about, again=options.again)
     with path.open("a", encoding="utf-8") as file:
-        for trial in _outcomes(cohort, job, planned, done, until=until, workers=workers, threads=threads, away=away):
+        for trial in _run_trials(data, job, planned, done, options=options):
             file.write(json.dumps(trial, allow_nan=False) + "\n")
             file.flush()
             done[trial["trial"]] = trial
@@ -90,24 +94,24 @@ def search(
     return Found(about=about, trials=tuple(done[number] for number in sorted(done)))
 
 
-def _outcomes(
-    cohort: TrialData,
+def _run_trials(
+    data: TrialData,
     job: Job,
     planned: Sequence[tuple[int, str, Recipe]],
     done: Collection[int],
     *,
-    until: float | None,
-    workers: int,
-    threads: bool,
-    away: Away | None,
+    options: SearchOptions,
 ) -> Iterator[dict[str, Any]]:
-    """The trials that are not `done`, as they end; what `away` leaves is tried here. `done` is to grow by each before the next."""
+    """The trials that are not `done`, as they end; this host runs those that remote workers leave.
+
+    The caller adds each trial to `done` before it asks for the next.
+    """
     left = [number for number, _, _ in planned if number not in done]
-    if away is not None:
-        yield from away(left, cohort.landmarks.data_sha256, until)
-    calls = [joblib.delayed(tried)(cohort, job, number, until) for number in left if number not in done]
-    with libraries_on_one_thread(), joblib.parallel_config(backend="threading" if threads else "loky"):
-        trials = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes="1M")(calls)
+    if options.remote is not None:
+        yield from options.remote(left, data.landmarks.data_sha256, options.until)
+    calls = [joblib.delayed(run_trial)(data, job, number, options.until) for number in left if number not in done]
+    with libraries_on_one_thread(), joblib.parallel_config(backend="threading" if options.threads else "loky"):
+        trials = joblib.Parallel(n_jobs=options.workers, return_as="generator_unordered", max_nbytes="1M")(calls)
         yield from (trial for trial in trials if trial is not None)
 
 
@@ -132,9 +136,12 @@ def _about(job: Job, known: Landmarks, *, folds: int, landmark_step: str, planne
     }
 
 
-def _begun(path: Path, about: dict[str, Any], *, again: bool) -> tuple[dict[str, Any], dict[int, Any]]:
-    """What the search in `path` is of, and its trials by number; begun there where it is not, or is to be begun again."""
-    lines = [] if again or not path.exists() else list(_lines(path))
+def _begin(path: Path, about: dict[str, Any], *, again: bool) -> tuple[dict[str, Any], dict[int, Any]]:
+    """The description of the search recorded in `path` and its trials by number.
+
+    Begins the file where there is none, or where the search is to begin `again`. Raises UserError where it is of another search.
+    """
+    lines = [] if again or not path.exists() else list(_records(path))
     if not lines:
         path.write_text(json.dumps(about) + "\n", encoding="utf-8")
         return about, {}
@@ -145,13 +152,13 @@ def _begun(path: Path, about: dict[str, Any], *, again: bool) -> tuple[dict[str,
                 f"{path} is of another search: its {key.replace('_', ' ')} differs; give another folder (--into), or begin it again "
                 "(--again)."
             )
-    # A line that was cut off is written over by those that follow.
+    # Drops a last line that was cut off in the middle.
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return before, {trial["trial"]: trial for trial in lines[1:]}
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines that are whole."""
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file of JSON lines, up to the first that is incomplete."""
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             yield json.loads(line)

@@ -1,4 +1,4 @@
-"""What a search leaves in its folder: the best configuration, all trials as JSON, a summary for people, and a picture of the trade-offs."""
+"""The files that a search writes: best configuration, all trials as JSON, a summary, and a plot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ PICTURE = "trade_offs.svg"
 
 
 def write_findings(found: Found, folder: Path) -> tuple[Path, ...]:
-    """Write the files, all but the picture where matplotlib is missing; their paths. Raises UserError where every trial failed."""
+    """Write the files of a search into `folder`. Returns their paths; without matplotlib there is no plot.
+
+    Raises UserError where every trial failed.
+    """
     if not found.ranked:
         raise UserError(f"No trial of the search succeeded; {folder / 'trials.jsonl'} says why each failed.")
     written = [folder / name for name in (CONFIG, LOG, SUMMARY)]
@@ -43,7 +46,7 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def summary(found: Found) -> str:
-    """The ranking, for people."""
+    """The ranking of the trials as text."""
     about = found.about
     failed = [trial for trial in found.trials if trial["error"] is not None]
     lines = [
@@ -65,7 +68,10 @@ def summary(found: Found) -> str:
 
 
 def draw(found: Found, path: Path) -> bool:
-    """Draw the objective against seconds and against features into `path`, as SVG; False where matplotlib is not installed."""
+    """Draw the objective against seconds and against features into `path`, as SVG.
+
+    Returns whether it was drawn: not where matplotlib is missing.
+    """
     try:
         from matplotlib import rc_context
         from matplotlib.backends.backend_svg import FigureCanvasSVG

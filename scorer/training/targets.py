@@ -1,7 +1,7 @@
-"""What a model is fitted to: the label, or at each landmark the decision that is worth more, weighted by how much more.
+"""What a model is fitted to: the label, or the better of alarm and silence, weighted by the gain.
 
-The second is cost-sensitive learning by example weighting (Zadrozny, Langford and Abe, ICDM 2003): of each row, the better of alarm and
-silence, weighted by the difference in utility, so that the loss counts mistakes as the utility does.
+The second is cost-sensitive learning by example weighting (Zadrozny, Langford and Abe, ICDM 2003): each row is weighted by the difference
+in utility, so that the loss counts mistakes as the utility does.
 """
 
 from __future__ import annotations
@@ -20,21 +20,24 @@ from scorer.types.arrays import Booleans, Floats
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What each row (n,) is fitted to, and with which weight; a row of weight 0 is not fitted."""
+    """The target and the weight of each row (n,); a row of weight 0 is not fitted."""
 
     positive: Booleans
     weight: Floats
 
 
 def gains(landmarks: Landmarks, job: Job) -> Floats | None:
-    """What an alarm at each landmark (n,) is worth more than silence; None where the job has no [utility]."""
+    """The gain (n,) of an alarm over silence at each landmark; None where the job has no [utility]."""
     if job.measures.utility is None:
         return None
     return gain_and_best(*hours_from_event(landmarks), job.measures.utility)[0]
 
 
 def counted(landmarks: Landmarks, job: Job) -> Landmarks:
-    """Those whose outcome is known and, where the job has a [utility], whose event is not over by more than its `dt_late`."""
+    """The landmarks that count: outcome known and, with a [utility], event not more than `dt_late` past.
+
+    Raises UserError where there is none.
+    """
     kept = ~np.isnan(landmarks.label)
     if job.measures.utility is not None:
         hours, has_event = hours_from_event(landmarks)
@@ -47,10 +50,10 @@ def counted(landmarks: Landmarks, job: Job) -> Landmarks:
 
 
 def targets_of(landmarks: Landmarks, job: Job, recipe: Recipe) -> Targets:
-    """The targets of `recipe`; landmarks without a known outcome have the weight 0.
+    """The targets of `recipe`; landmarks not scorable or without a known outcome have the weight 0.
 
-    Of entities without the event, one landmark in `recipe.thin` is kept, beginning at another place from entity to entity, with its
-    weight times as many.
+    Of an entity without the event, one landmark in `recipe.thin` is kept, from a start that moves from entity to entity, its weight
+    multiplied by as many. Raises UserError where the configuration needs a [utility] and the job has none.
     """
     if recipe.configuration is Configuration.LIGHTGBM_UTILITY:
         gain = gains(landmarks, job)

@@ -1,6 +1,6 @@
-"""A model version on disk: a recipe cross-validated, fitted to the whole cohort, calibrated out of the folds, and told in a manifest.
+"""Training: a recipe cross-validated, fitted to the whole cohort, calibrated, and written to disk.
 
-A model fitted to everything has no held-out figure; the manifest's are those of the same recipe, cross-validated by client, with
+A model fitted to everything has no held-out figures; those of the manifest are of the same recipe, cross-validated by client, with
 calibration and threshold of each fold chosen from the others.
 """
 
@@ -43,7 +43,7 @@ _EXPLAINED = 1000  # rows whose contributions are averaged
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model version on disk, its manifest, and the `landmarks` it was made from, with the `score` (n,) of each out of the folds."""
+    """A model version on disk, its manifest, and its landmarks (n) with the `score` (n,) out of the folds."""
 
     folder: Path
     model_version: str
@@ -54,7 +54,10 @@ class Trained:
 
 
 def require_free(job: Job, *, models: Path, model_version: str | None) -> tuple[str, Path]:
-    """The version's name and folder. Raises UserError where it is there already, or the job cannot be trained."""
+    """The version's name (today's date and time, where not given) and its folder.
+
+    Raises UserError where the folder exists, or the job cannot be trained.
+    """
     if job.task is not Task.BINARY:
         raise UserError(f"Job {job.name} has the task {job.task}; training is for binary jobs so far.")
     version = model_version or f"{datetime.now(UTC):%Y.%m.%d.%H%M%S}"
@@ -75,10 +78,10 @@ def train(
     workers: int,
     progress: Progress | None = None,
 ) -> Trained:
-    """Make a model version by `recipe` from `landmarks` in models/<job>/<version>/.
+    """Train a model by `recipe` from `landmarks` and write it to models/<job>/<version>/.
 
-    The same landmarks and recipe give the same model and the same figures. Raises UserError where the data cannot train it; then
-    nothing is written.
+    The same landmarks and recipe give the same model and the same figures. Raises UserError where the data do not suffice; then nothing is
+    written.
     """
     version, folder = require_free(job, models=models, model_version=model_version)
     known = counted(landmarks, job)
@@ -113,8 +116,9 @@ def _manifest(
     version: str,
     content: bytes,
 ) -> dict[str, Any]:
+    """The manifest but for the golden vectors, folds and attrition; `known` are the landmarks that count."""
     scored = np.isfinite(fitted.score)
-    # What the model would publish of clients that it has not seen: all that looks at scores is set by these.
+    # What the model would publish of clients that it has not seen; quantiles, declining and drift bins are set by it.
     score = logistic(estimator.slope * fitted.margin[scored] + estimator.intercept)
     gain = gains(known, job)
     features = known.features.only(scored)
@@ -160,7 +164,10 @@ def _manifest(
 
 
 def _importances(estimator: Ensemble, features: Features) -> dict[str, float]:
-    """What each feature adds to the log-odds or takes from them, on average, whichever it is; most first. Empty where nobody can say."""
+    """The mean absolute contribution of each feature to the log-odds, largest first.
+
+    Empty where the estimator has no contributions.
+    """
     rows = features.values[_spread(len(features.values), _EXPLAINED)]
     contributions = estimator.contributions(rows)
     if contributions is None:
@@ -174,12 +181,15 @@ def _importances(estimator: Ensemble, features: Features) -> dict[str, float]:
 
 
 def _spread(rows: int, wanted: int) -> Integers:
-    """At most so many row numbers, spread evenly."""
+    """At most `wanted` indices of `rows` rows, spread evenly."""
     return np.unique(np.linspace(0, rows - 1, min(rows, wanted)).astype(np.int64))
 
 
 def _golden(model: LoadedModel, features: Features) -> dict[str, Any]:
-    """Inputs from the lowest score to the highest, null for what is missing, and what the stored model makes of them."""
+    """The golden vectors: inputs from the lowest score to the highest, with the stored model's scores.
+
+    A missing input is None.
+    """
     some = features.values[_spread(len(features.values), _EXPLAINED)]
     rank = np.argsort(model.score(Features(features.names, some)).score, kind="stable")
     inputs = some[rank[_spread(len(rank), _GOLDEN)]]
@@ -191,7 +201,7 @@ def _golden(model: LoadedModel, features: Features) -> dict[str, Any]:
 
 
 def _write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job: Job, landmarks: Landmarks) -> None:
-    """The folder appears whole or not at all, its model having been loaded and asked as production will load and ask it."""
+    """Write the folder, whole or not at all, after its model was loaded and scored as in production."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as writing:
         made = Path(writing) / folder.name
@@ -209,7 +219,7 @@ def _write(path: Path, manifest: dict[str, Any]) -> None:
 
 
 def one_in(landmarks: Landmarks, step: int) -> Landmarks:
-    """Each entity's landmarks but for one in `step`: a cohort for a quick look."""
+    """One in `step` of each entity's landmarks, for a quick look."""
     entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)[1]
     first = np.searchsorted(entity, np.arange(entity.max() + 1))
     return replace(landmarks.only((np.arange(len(entity)) - first[entity]) % step == 0))

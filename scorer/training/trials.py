@@ -1,4 +1,4 @@
-"""One trial of a search: a combination of feature groups with a model configuration, cross-validated by client."""
+"""A trial of a search: feature groups and a configuration, cross-validated by client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def plan_trials(job: Job) -> list[tuple[int, str, Recipe]]:
 
 @dataclass(frozen=True, slots=True)
 class TrialData:
-    """What every trial is given; arrays (n,), `rows` (n, f)."""
+    """The data of every trial: arrays (n,), `rows` (n, features)."""
 
     landmarks: Landmarks
     rows: Floats
@@ -45,15 +45,18 @@ class TrialData:
 
     @classmethod
     def of(cls, landmarks: Landmarks, job: Job, *, folds: int) -> Self:
-        """Those of the landmarks that count, dealt out to `folds`; UserError where they cannot be."""
+        """The landmarks that count, dealt out to `folds`.
+
+        Raises UserError where that is not possible.
+        """
         known = counted(landmarks, job)
         fold = folds_of(known.cohort, known.label, folds=folds)
         client = np.unique(known.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
         return cls(landmarks=known, rows=known.features.values, fold=fold, client=client)
 
 
-def tried(cohort: TrialData, job: Job, number: int, until: float | None) -> dict[str, Any] | None:
-    """The trial of that number in the plan, or why it failed; None where it is too late to begin."""
+def run_trial(data: TrialData, job: Job, number: int, until: float | None) -> dict[str, Any] | None:
+    """Run trial `number` of the plan. Returns its figures, or its error; None where `until` has passed."""
     if until is not None and time.time() > until:
         return None
     _, name, recipe = plan_trials(job)[number - 1]
@@ -73,22 +76,22 @@ def tried(cohort: TrialData, job: Job, number: int, until: float | None) -> dict
         "error": None,
     }
     try:
-        trial |= _measured(cohort, job, recipe, columns=columns)
+        trial |= _measured(data, job, recipe, columns=columns)
     except Exception as error:  # noqa: BLE001 - whatever a configuration's library raises: the others go on
         trial["error"] = _why(error)
     return {**trial, "seconds": round(time.monotonic() - began, 3)}
 
 
-def _measured(cohort: TrialData, job: Job, recipe: Recipe, *, columns: Integers) -> dict[str, Any]:
-    known, fold = cohort.landmarks, cohort.fold
+def _measured(data: TrialData, job: Job, recipe: Recipe, *, columns: Integers) -> dict[str, Any]:
+    known, fold = data.landmarks, data.fold
     targets = targets_of(known, job, recipe)
     margin = np.full(len(fold), np.nan)
     folds = []
     for each in range(int(fold.max()) + 1):
         began = time.monotonic()
         held_out = (fold == each) & known.scorable
-        model = fit_fold(recipe, cohort.rows, targets, cohort.client, columns, np.flatnonzero(fold != each))
-        margin[held_out] = model.margin(cohort.rows[held_out])
+        model = fit_fold(recipe, data.rows, targets, data.client, columns, np.flatnonzero(fold != each))
+        margin[held_out] = model.margin(data.rows[held_out])
         auroc, average_precision = objective_of(margin[held_out], known.label[held_out])
         folds.append(
             {
@@ -120,7 +123,7 @@ def _utility(known: Landmarks, job: Job, alarm: Booleans) -> float | None:
 
 
 def _why(error: Exception) -> str:
-    """What went wrong, without what a library may quote of the data."""
+    """The error in words, without what a library may quote of the data."""
     if isinstance(error, UserError):
         return str(error)
     place: Sequence[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)

@@ -34,7 +34,7 @@ from scorer.database.embedded import server as embedded
 from scorer.database.embedded.server import Server
 from scorer.database.session import engine
 from scorer.jobs.job import load_job
-from scorer.registry import registration as admission
+from scorer.registry import registration
 
 VISITS = 80
 BATCH = 4
@@ -111,8 +111,8 @@ def hospital(home: Path, settings: Settings, fill: Callable[..., None]) -> Itera
         for table in ("visits", "patient_observations", "outcomes"):
             cursor.execute((shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
     schema.upgrade(engine(Target.of(url, settings, role=None)))
-    admission.install_jobs(database=Database(url, settings))
-    admission.grant_source(database=Database(url, settings))
+    registration.install_jobs(database=Database(url, settings))
+    registration.grant_source(database=Database(url, settings))
     fill(url, visits=VISITS, now=datetime.now(UTC))  # the model declines to score a stay of months
     yield found
     found.lives.close()

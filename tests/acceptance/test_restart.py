@@ -29,7 +29,7 @@ from scorer.database import schema
 from scorer.database.connection import Database, Target
 from scorer.database.embedded.server import Server
 from scorer.database.session import engine
-from scorer.registry import registration as admission
+from scorer.registry import registration
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
 VISITS = 160
@@ -69,8 +69,8 @@ def hospital(home: Path, settings: Settings, fill: Callable[..., None]) -> Itera
         for table in ("visits", "patient_observations", "outcomes"):
             cursor.execute((shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
     schema.upgrade(engine(Target.of(url, settings, role=None)))
-    admission.install_jobs(database=Database(url, settings))
-    admission.grant_source(database=Database(url, settings))
+    registration.install_jobs(database=Database(url, settings))
+    registration.grant_source(database=Database(url, settings))
     fill(url, visits=VISITS)
     yield found
     found.lives.close()

@@ -15,7 +15,7 @@ from scorer.config import Settings, shipped_root
 from scorer.database import schema
 from scorer.database.connection import Database, Target
 from scorer.database.session import engine
-from scorer.registry import registration as admission
+from scorer.registry import registration
 
 HERE = Path(__file__).parent
 # Roomy enough that no checkpoint falls into a run by itself; commit times are kept for what is told by the database's clock.
@@ -57,8 +57,8 @@ def put_in_place(url: str, settings: Settings) -> None:
     for table in ("visits", "patient_observations", "outcomes"):
         execute(url, (shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
     schema.upgrade(engine(Target.of(url, settings, role=None)))
-    admission.install_jobs(database=Database(url, settings))
-    admission.grant_source(database=Database(url, settings))
+    registration.install_jobs(database=Database(url, settings))
+    registration.grant_source(database=Database(url, settings))
 
 
 @contextmanager

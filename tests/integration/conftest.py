@@ -21,9 +21,11 @@ import pytest
 from scorer.config import Settings, shipped_root
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
+from scorer.database.source.reader import Source
 from scorer.database.store.models import register_model
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job, load_job
+from scorer.registry.ensemble import Ensemble, Linear
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import Ended, run_job
@@ -242,6 +244,48 @@ def hospital(migrated_url: str, tmp_path: Path, sepsis: Job) -> Iterator[Hospita
     made = Hospital(url=migrated_url, settings=Settings(home=tmp_path / "home"), job=sepsis)
     yield made
     made.close()
+
+
+@pytest.fixture
+def source(hospital: Any) -> Iterator[Source]:
+    """The hospital's tables, as the worker reads them."""
+    opened = Source(Target.of(hospital.url, hospital.settings, role=hospital.settings.worker_role))
+    yield opened
+    opened.close()
+
+
+_VISITS = 30
+_HEART_RATE = "HR_last_stay"
+
+
+def _linear(job: Job, *, bias: float = -11.0, **weights: float) -> Ensemble:
+    """A model by hand: the last heart rate in twenties from 70, the age, a missing lactate, and what else is asked for."""
+    names = feature_names(job.features)
+    width = len(names)
+    weight, missing, centre, scale = np.zeros(width), np.zeros(width), np.zeros(width), np.ones(width)
+    for name, each in {_HEART_RATE: 2.0, "age_years": 0.02, **weights}.items():
+        weight[names.index(name)] = each
+    centre[names.index(_HEART_RATE)], scale[names.index(_HEART_RATE)] = 70.0, 20.0
+    missing[names.index("LACTATE_last_stay")] = 0.25
+    member = Linear(centre=centre, scale=scale, weight=weight, missing=missing, bias=bias, limit=1e9)
+    return Ensemble([member]).calibrated(slope=1.0, intercept=3.5)
+
+
+@pytest.fixture
+def linear() -> Callable[..., Ensemble]:
+    """Makes a model of a job by hand."""
+    return _linear
+
+
+@pytest.fixture
+def scored(hospital: Any, make_model: Callable[..., Path]) -> Any:
+    """A hospital of 30 visits whose model is made by hand, and where every tenth visit is HIGH."""
+    model = make_model(hospital.job, _linear(hospital.job), version="by-hand")
+    hospital.put_into_production(hospital.job, model)
+    hospital.admit(*range(1, _VISITS + 1))
+    for visit in range(10, _VISITS + 1, 10):
+        hospital.observe(visit, hours_ago=0.5, observation_value=140.0)
+    return hospital
 
 
 # What a card says whose every field is filled.

@@ -18,7 +18,7 @@ from scorer.database.session import engine
 from scorer.database.store.batches import claim_work
 from scorer.errors import UserError
 from scorer.jobs.job import Job
-from scorer.registry import registration as admission
+from scorer.registry import registration
 from scorer.runs.due import enqueue
 from scorer.runs.run import dry_run, run_job
 from scorer.scoring.opening import close_pipeline, open_pipeline
@@ -53,7 +53,7 @@ def test_a_function_planted_in_public_is_never_run(database_url: str, settings: 
             "$$INSERT INTO public.caught VALUES (current_user) RETURNING 1::bigint$$"
         )
     schema.upgrade(engine(Target.of(database_url, settings, role=None)))
-    admission.install_jobs(database=Database(database_url, settings))
+    registration.install_jobs(database=Database(database_url, settings))
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM public.caught")
         assert cursor.fetchone() == (0,)

@@ -20,7 +20,7 @@ from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, load_job
-from scorer.registry import registration as admission
+from scorer.registry import registration
 from scorer.runs.requests import RequestAnswering
 
 JOBS = Path(__file__).parents[1] / "jobs"
@@ -45,8 +45,8 @@ def wards(hospital: Any, site: Path, make_model: Callable[..., Path]) -> Any:
         hospital.job, regression(hospital.job), version="2025.1", models=site / "models", interval=INTERVAL
     )
     assert model.exists()
-    admission.install_jobs(database=Database(hospital.url, hospital.settings))
-    refused = admission.grant_source(database=Database(hospital.url, hospital.settings))
+    registration.install_jobs(database=Database(hospital.url, hospital.settings))
+    refused = registration.grant_source(database=Database(hospital.url, hospital.settings))
     assert set(refused.values()) == {None}
     return hospital
 

@@ -43,7 +43,7 @@ from scorer.jobs.job import load_job
 from scorer.jobs.schedule import Schedule
 from scorer.log import logger as log
 from scorer.monitoring.prometheus import Metrics
-from scorer.registry import registration as admission
+from scorer.registry import registration
 from scorer.registry.model import keep_to_one_thread
 
 HERE = Path(__file__).parent
@@ -92,8 +92,10 @@ def hospital() -> Iterator[tuple[str, Settings]]:
                 for table in ("visits", "patient_observations", "outcomes"):
                     cursor.execute((shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
             schema.upgrade(engine(Target.of(server.url, settings, role=None)))
-            admission.install_jobs(database=Database(server.url, settings))
-            refused = [why for why in admission.grant_source(database=Database(server.url, settings)).values() if why]
+            registration.install_jobs(database=Database(server.url, settings))
+            refused = [
+                why for why in registration.grant_source(database=Database(server.url, settings)).values() if why
+            ]
             assert not refused, refused
             yield server.url, settings
     finally:

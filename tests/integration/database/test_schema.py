@@ -25,7 +25,7 @@ from scorer.database.embedded.installs import Install, installs
 from scorer.database.embedded.server import Server
 from scorer.database.session import engine
 from scorer.errors import UserError
-from scorer.registry import registration as admission
+from scorer.registry import registration
 
 PASSWORD = "only-for-tests"
 
@@ -90,7 +90,7 @@ def test_upgrade_again_with_rows_in_place_changes_nothing(migrated_url: str, set
     make_run(migrated_url)
     before = catalog(migrated_url), run_sql(migrated_url, "SELECT * FROM scorer.runs")
     assert schema.upgrade(engine_of(migrated_url, settings)).at_head
-    admission.install_jobs(database=Database(migrated_url, settings))
+    registration.install_jobs(database=Database(migrated_url, settings))
     assert (catalog(migrated_url), run_sql(migrated_url, "SELECT * FROM scorer.runs")) == before
 
 
@@ -100,7 +100,7 @@ def test_down_takes_the_jobs_own_views_along_and_up_brings_them_back(migrated_ur
     assert "sepsis_predictions" not in catalog(migrated_url)
     assert run_sql(migrated_url, "SELECT count(*) FROM public.visits") == [(0,)]
     schema.upgrade(engine_of(migrated_url, settings))
-    admission.install_jobs(database=Database(migrated_url, settings))
+    registration.install_jobs(database=Database(migrated_url, settings))
     assert catalog(migrated_url) == before
 
 
@@ -297,7 +297,7 @@ def test_installations_at_once_end_well(make_database: Callable[[str], str], set
 
     def install(_: int) -> list[str]:
         together.wait()
-        return admission.install_jobs(database=Database(url, settings))
+        return registration.install_jobs(database=Database(url, settings))
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(install, range(4))) == [["sepsis"]] * 4
@@ -327,7 +327,7 @@ def test_once_an_administrator_has_prepared_it_membership_is_enough(
     run_sql(url, (Path(schema.__file__).parents[2] / "migrations" / "prepare.sql").read_text())
     run_sql(server.url, f"CREATE ROLE schema_member LOGIN PASSWORD '{PASSWORD}' IN ROLE scorer_owner")
     schema.upgrade(engine_of(as_login(url, "schema_member"), settings))
-    admission.install_jobs(database=Database(as_login(url, "schema_member"), settings))
+    registration.install_jobs(database=Database(as_login(url, "schema_member"), settings))
     assert set(at_head.splitlines()) <= set(catalog(url).splitlines())
 
 
@@ -340,7 +340,7 @@ def test_createrole_and_create_are_enough_on_a_new_cluster(install: Install, set
             run_sql(other.url, "GRANT CREATE ON DATABASE scorer TO dba")
             url = as_login(other.url, "dba")
             schema.upgrade(engine_of(url, settings))
-            admission.install_jobs(database=Database(url, settings))
+            registration.install_jobs(database=Database(url, settings))
             owners = run_sql(
                 other.url,
                 "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'scorer'::regnamespace",
@@ -360,7 +360,7 @@ def test_a_hospitals_own_reporting_schema_is_left_as_it_was(
     run_sql(database_url, "CREATE VIEW reporting.beds AS SELECT 12 AS free")
     run_sql(database_url, "ALTER VIEW reporting.beds OWNER TO schema_hospital")
     schema.upgrade(engine_of(database_url, settings))
-    admission.install_jobs(database=Database(database_url, settings))
+    registration.install_jobs(database=Database(database_url, settings))
     run_sql(server.url, "GRANT scorer_reader TO schema_reader")
     assert run_sql(as_login(database_url, "schema_reader"), "SELECT * FROM reporting.current_scores") == []
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):

@@ -203,7 +203,7 @@ def test_no_positive_class_is_one_sentence_and_nothing_is_kept(wards: Any, tmp_p
     assert wards.one("SELECT count(*) FROM scorer.evaluations") == 0
 
 
-def test_faults_of_the_outcomes_are_told_and_count_for_nothing(wards: Any) -> None:
+def test_faults_of_the_outcomes_are_remarked_and_count_for_nothing(wards: Any) -> None:
     plant(wards, recorded_after_hours=0)
     clean = evaluation(wards).evaluation
     wards.execute("INSERT INTO outcomes (visit_id, sepsis, onset_at) VALUES (900, 1, now()), (901, 0, NULL)")
@@ -306,7 +306,7 @@ def test_a_generated_cohort_is_evaluated_from_the_shell(
         return done.out
 
     call("load", str(tmp_path / "cohort"))
-    told = json.loads(
+    shown = json.loads(
         call(
             "evaluate",
             sepsis.name,
@@ -318,10 +318,10 @@ def test_a_generated_cohort_is_evaluated_from_the_shell(
             "--json",
         )
     )
-    assert told["attrition"]["held"] > 0  # the dirt
-    assert told["groups"][0]["figures"]["auroc"]["value"] > 0.5
-    assert told["command"].startswith(f"scorer evaluate {sepsis.name} --as-of-every 3h --outcomes --report ")
-    assert told["cohort_sha256"] in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert shown["attrition"]["held"] > 0  # the dirt
+    assert shown["groups"][0]["figures"]["auroc"]["value"] > 0.5
+    assert shown["command"].startswith(f"scorer evaluate {sepsis.name} --as-of-every 3h --outcomes --report ")
+    assert shown["cohort_sha256"] in (tmp_path / "page.html").read_text(encoding="utf-8")
     printed = call("evaluate", sepsis.name, "--as-of-every", "6h", "--outcomes", "--subgroups", "sex")
     for words in ("AUROC", "HIGH, above 0.08", "sex: F", "Note: ", "is kept in reporting.evaluations"):
         assert words in printed

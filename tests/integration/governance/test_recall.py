@@ -32,7 +32,7 @@ WHY = "a test tube mix-up"
 
 
 class Constant:
-    """A model that gives everybody the same probability."""
+    """A model that gives each entity the same probability."""
 
     def __init__(self, probability: float) -> None:
         self.probability = probability
@@ -115,9 +115,9 @@ def test_the_next_run_makes_others_although_the_inputs_are_the_same(ward: Any) -
     ended = ward.run()
     assert (ended.counts.scored, ended.counts.unchanged) == (6, 0)
     assert ward.scores() == before
-    told = follow(done.event["recall_id"], database=Database(ward.url, ward.settings))
-    assert (told.waiting, told.in_source) == (0, 0)
-    assert {(row["to_status"], row["changes_band"]) for row in told.entities} == {("SCORED", False)}
+    followed = follow(done.event["recall_id"], database=Database(ward.url, ward.settings))
+    assert (followed.waiting, followed.in_source) == (0, 0)
+    assert {(row["to_status"], row["changes_band"]) for row in followed.entities} == {("SCORED", False)}
     assert in_visits(ward) == list(VISITS)
     assert ward.run(as_of=ward.noon + timedelta(minutes=1)).counts.unchanged == 6
 
@@ -132,7 +132,7 @@ def test_a_visit_that_ended_long_ago_is_scored_again_as_of_its_end(ward: Any) ->
         "UPDATE patient_observations SET observation_date = observation_date - interval '60 days', "
         "recorded_at = recorded_at - interval '60 days' WHERE visit_id = 1"
     )
-    ward.run(as_of=long_ago)  # nobody else is due then
+    ward.run(as_of=long_ago)  # no other is due then
     ward.execute("DELETE FROM scorer.current_scores WHERE entity_id = '1'")
     ward.execute(
         "UPDATE scorer.runs SET swept = false"
@@ -145,7 +145,7 @@ def test_a_visit_that_ended_long_ago_is_scored_again_as_of_its_end(ward: Any) ->
     assert ward.one("SELECT as_of FROM reporting.current_scores WHERE entity_id = '1'") == long_ago
 
 
-def test_replacements_are_asked_for_and_the_desk_makes_them(
+def test_replacements_are_requested_and_the_service_makes_them(
     ward: Any, open_answering: Callable[..., RequestAnswering]
 ) -> None:
     recalled(ward, model_version=shipped(ward), anyway=True)
@@ -159,7 +159,7 @@ def test_replacements_are_asked_for_and_the_desk_makes_them(
     assert ward.rows("SELECT DISTINCT status, outcome FROM scorer.requests") == [("done", "SCORED")]
 
 
-def test_who_changes_band_is_told_once_the_replacements_are_there(ward: Any, make_model: Callable[..., Path]) -> None:
+def test_who_changes_band_is_known_once_the_replacements_are_there(ward: Any, make_model: Callable[..., Path]) -> None:
     old = shipped(ward)
     before = {key: band for key, (_, _, band, _) in current(ward).items()}
     ward.put_into_production(ward.job, make_model(ward.job, Constant(0.9), version="steep"))
@@ -167,8 +167,8 @@ def test_who_changes_band_is_told_once_the_replacements_are_there(ward: Any, mak
     assert done.event["in_force"] is False
     assert {row["changes_band"] for row in done.entities} == {None}
     ward.run()
-    told = follow(done.event["recall_id"], database=Database(ward.url, ward.settings))
-    assert {(row["entity_id"], row["from_band"], row["to_band"], row["changes_band"]) for row in told.entities} == {
+    followed = follow(done.event["recall_id"], database=Database(ward.url, ward.settings))
+    assert {(row["entity_id"], row["from_band"], row["to_band"], row["changes_band"]) for row in followed.entities} == {
         (key, band, "HIGH", band != "HIGH") for key, band in before.items()
     }
     rows = ward.rows("SELECT entity_id, to_model_version, to_score FROM reporting.recalls")
@@ -220,7 +220,7 @@ def test_shadow_scores_are_recalled_as_well(ward: Any) -> None:
     assert (done.event["scores"], done.event["shadow_scores"], done.event["entities"]) == (6, 6, 6)
 
 
-def test_whoever_is_held_loses_the_recalled_score_and_stays_held(ward: Any) -> None:
+def test_a_held_entity_loses_the_recalled_score_and_stays_held(ward: Any) -> None:
     ward.execute("UPDATE visits SET age_years = 300 WHERE visit_id = 1")
     ward.run(as_of=ward.noon + timedelta(minutes=1))
     held = ward.status(1)
@@ -231,31 +231,27 @@ def test_whoever_is_held_loses_the_recalled_score_and_stays_held(ward: Any) -> N
     assert current(ward)["1"][1:] == (None, None, None)
 
 
-@pytest.mark.parametrize(
-    ("criteria", "said"),
-    [
-        ({}, "Nothing says which scores to recall"),
-        ({"model_version": "1999"}, "There is no model '1999' of job sepsis"),
-        ({"job_version": "0123"}, "There is no version '0123' of job sepsis"),
-        (
-            {"scored_from": datetime(2025, 1, 2, tzinfo=UTC), "scored_until": datetime(2025, 1, 1, tzinfo=UTC)},
-            "ends before it begins",
-        ),
-        (
-            {"scored_from": datetime(2025, 1, 2, tzinfo=UTC), "scored_until": datetime(2999, 1, 1, tzinfo=UTC)},
-            "lies in the future",
-        ),
-        (
-            {"scored_from": datetime(2001, 1, 2, tzinfo=UTC), "scored_until": datetime(2002, 1, 1, tzinfo=UTC)},
-            "nothing was recalled",
-        ),
-    ],
+def day(year: int, number: int = 1) -> datetime:
+    return datetime(year, 1, number, tzinfo=UTC)
+
+
+# Criteria that nothing can be recalled by, and the sentence that says so.
+IMPOSSIBLE: tuple[tuple[dict[str, Any], str], ...] = (
+    ({}, "Nothing says which scores to recall"),
+    ({"model_version": "1999"}, "There is no model '1999' of job sepsis"),
+    ({"job_version": "0123"}, "There is no version '0123' of job sepsis"),
+    ({"scored_from": day(2025, 2), "scored_until": day(2025)}, "ends before it begins"),
+    ({"scored_from": day(2025, 2), "scored_until": day(2999)}, "lies in the future"),
+    ({"scored_from": day(2001, 2), "scored_until": day(2002)}, "nothing was recalled"),
 )
-def test_what_cannot_be_is_one_sentence_and_nothing_done(ward: Any, criteria: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said) as told:
-        recalled(ward, **criteria)
-    assert "\n" not in str(told.value)
-    assert ward.rows(EVERYTHING) == NOTHING
+
+
+def test_what_cannot_be_is_one_sentence_and_nothing_done(ward: Any) -> None:
+    for criteria, sentence in IMPOSSIBLE:
+        with pytest.raises(UserError, match=sentence) as raised:
+            recalled(ward, **criteria)
+        assert "\n" not in str(raised.value)
+        assert ward.rows(EVERYTHING) == NOTHING
 
 
 def test_a_reason_and_a_job_are_needed(ward: Any) -> None:
@@ -298,7 +294,7 @@ def test_the_recalled_score_is_taken_out_of_the_hospitals_table(ward: Any) -> No
     assert ward.one("SELECT count(*) FROM reporting.recalls WHERE stands_in_source") == 0
 
 
-def test_the_service_takes_it_out_though_nobody_can_be_scored(
+def test_the_service_takes_it_out_though_none_can_be_scored(
     ward: Any, open_answering: Callable[..., RequestAnswering]
 ) -> None:
     recalled(ward, model_version=shipped(ward), anyway=True)
@@ -306,7 +302,7 @@ def test_the_service_takes_it_out_though_nobody_can_be_scored(
     assert in_visits(ward) == []
 
 
-def test_a_run_takes_it_out_of_whoever_gets_no_other(ward: Any) -> None:
+def test_a_run_takes_it_out_of_an_entity_that_gets_no_other(ward: Any) -> None:
     ward.execute("UPDATE visits SET age_years = 300 WHERE visit_id = 1")
     recalled(ward, model_version=shipped(ward), anyway=True)
     assert ward.run().counts.quarantined == 1
@@ -314,7 +310,7 @@ def test_a_run_takes_it_out_of_whoever_gets_no_other(ward: Any) -> None:
     assert ward.one("SELECT count(*) FROM scorer.write_backs") == 0
 
 
-def test_a_row_that_somebody_holds_is_passed_over_and_emptied_later(ward: Any) -> None:
+def test_a_locked_row_is_passed_over_and_emptied_later(ward: Any) -> None:
     recalled(ward, model_version=shipped(ward), anyway=True)
     with closing(ward.connect()) as clinician:
         clinician.cursor().execute("SELECT FROM visits WHERE visit_id = 3 FOR UPDATE")
@@ -365,9 +361,9 @@ def test_a_recalled_score_is_written_over_however_late(ended_ward: Any, settings
             assert ward.rows(IN_SOURCE_1) == before
         with pytest.raises(
             UserError, match=r"(?i)recalled scores may still stand in the hospital's own tables"
-        ) as told:
+        ) as raised:
             schema.downgrade(engine(Target.of(ward.url, settings, role=None)), revision="0006")
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(raised.value)
         clinician.rollback()
     ward.run()
     assert ward.rows(WAITING) == []
@@ -397,13 +393,13 @@ def test_a_newer_score_that_waits_is_written_over_the_recalled_one_though_stale(
 
 def test_what_nothing_has_followed_is_not_superseded(ward: Any) -> None:
     recalled(ward, model_version=shipped(ward), anyway=True)
-    told = "SELECT DISTINCT superseded FROM reporting.score_history WHERE recalled"
-    assert ward.rows(told) == [(False,)]
+    superseded = "SELECT DISTINCT superseded FROM reporting.score_history WHERE recalled"
+    assert ward.rows(superseded) == [(False,)]
     ward.run()
-    assert ward.rows(told) == [(True,)]
+    assert ward.rows(superseded) == [(True,)]
 
 
-def test_a_site_without_the_statement_is_told_that_the_rows_stand(ward: Any, changed_job: Callable[..., Job]) -> None:
+def test_a_site_without_the_statement_learns_that_the_rows_stand(ward: Any, changed_job: Callable[..., Job]) -> None:
     ward.job = changed_job(("job.toml", 'take_back = "take_back.sql"\n', ""))
     done = recalled(ward, model_version=shipped(ward), anyway=True)
     assert done.in_source == 6
@@ -582,20 +578,17 @@ def test_the_command_recalls_and_follows(ward: Any, command: Callable[..., Any])
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
+def test_the_command_refuses_in_one_sentence(command: Callable[..., Any]) -> None:
+    for arguments, sentence in (
         (["sepsis", "--model", "x"], "--why is missing"),
         (["--why", "x"], "Name the job"),
         (["sepsis", "--follow", "1"], "--follow stands alone"),
         (["sepsis", "--why", "x"], "Nothing says which scores to recall"),
         (["sepsis", "--why", "x", "--between", "2025-06-01", "2025-06-02"], "has no time zone"),
-    ],
-)
-def test_the_command_refuses_in_one_sentence(command: Callable[..., Any], arguments: list[str], said: str) -> None:
-    code, out, err = command(*arguments)
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert said in err
+    ):
+        code, out, err = command(*arguments)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert sentence in err
 
 
 def test_the_record_of_a_recall_is_never_changed(ward: Any) -> None:

@@ -20,7 +20,7 @@ from scorer.database.statements import without_comments
 from scorer.database.store.server import TableLock
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
-from scorer.registry import registration as admission
+from scorer.registry import registration
 from scorer.runs.plan import PlannedStatement, plan_run
 
 JOBS = Path(__file__).parents[2] / "jobs"
@@ -70,7 +70,7 @@ def wards(hospital: Any) -> Any:
     hospital.execute((JOBS / "sql" / "ward_load" / "tables.sql").read_text())
     hospital.settings = Settings(home=hospital.settings.home, jobs_dir=JOBS)
     hospital.job = load_job("ward_load", jobs_dir=JOBS)
-    assert set(admission.grant_source(database=Database(hospital.url, hospital.settings)).values()) == {None}
+    assert set(registration.grant_source(database=Database(hospital.url, hospital.settings)).values()) == {None}
     return hospital
 
 

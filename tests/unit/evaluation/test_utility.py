@@ -61,7 +61,7 @@ def hourly(rows: int, *, event: float) -> np.ndarray:
 def normalised(
     alarms: np.ndarray, hours: np.ndarray, has_event: np.ndarray, *, weights: np.ndarray | None = None
 ) -> float:
-    """The utility as an evaluation tells it: a client a row, counted so many times."""
+    """The utility as an evaluation computes it: one client per row, counted by `weights`."""
     rows = len(alarms)
     cohort = Rows(
         entity=np.arange(rows),

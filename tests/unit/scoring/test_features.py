@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from scorer.errors import UserError
 from scorer.jobs.features import STATISTICS, FeatureGroup, FeatureSpec, feature_names
+from scorer.jobs.training import ATTRIBUTES
 from scorer.scoring import features
-from scorer.scoring.features import build
+from scorer.scoring.features import build, group_columns
 from scorer.types.arrays import NO_TIME, Attributes, Observations
 
 NAN = math.nan
@@ -556,3 +557,13 @@ def test_entities_out_of_order_are_a_bug():
     backwards = replace(observations, position=observations.position[::-1])
     with pytest.raises(ValueError, match="not sorted by entity"):
         build(backwards, Attributes(), as_of=np.array([NOW, NOW]), spec=EVERYTHING)
+
+
+def test_groups_cover_the_features_once(sepsis):
+    spec = sepsis.features
+    names = np.array(feature_names(spec))
+    parts = [group_columns(spec, [name]) for name in spec.group_names]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(names)))
+    assert "age_years" in names[group_columns(spec, [ATTRIBUTES])]
+    assert "HR_last_stay" in names[group_columns(spec, ["vitals"])]
+    assert len(group_columns(spec, [])) == len(names)
