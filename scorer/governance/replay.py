@@ -39,8 +39,8 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.artefacts import open_version
 from scorer.registry.model import LoadedModel, band_names
-from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.scoring.pipeline import Pipeline, score_batch
+from scorer.scoring.opening import Pipeline, open_pipeline
+from scorer.scoring.pipeline import score_batch
 from scorer.scoring.predictions import Predictions, predict
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
@@ -169,7 +169,7 @@ def _replayed(past: Sequence[Past], session: Session, *, database: Database) -> 
         for each in past:
             yield _from_source(each, pipeline)
     finally:
-        close_pipeline(pipeline)
+        pipeline.close()
 
 
 def _parts(past: Past) -> tuple[Part, ...]:
@@ -242,7 +242,7 @@ def _opinion(said: Predictions, job: Job) -> _Said:
     """What an opinion of one row publishes."""
     score = float(said.scores.score[0])
     if np.isnan(score):
-        silence = said.silence(0)
+        silence = said.without_score(0)
         return _Said(silence["status"], silence["reason"], None, None, None, silence["outputs"])
     return _Said(
         status=Status.SCORED,

@@ -25,7 +25,7 @@ from scorer.database.store.runs import (
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
-from scorer.scoring.pipeline import Pipeline
+from scorer.scoring.opening import Pipeline
 from scorer.types.enums import Action, Trigger
 from scorer.types.values import Rejection, Run
 

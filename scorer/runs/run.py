@@ -26,9 +26,9 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.due import enqueue
 from scorer.runs.worker import Progress, Worker
-from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.scoring.outcomes import add_counts
-from scorer.scoring.pipeline import Pipeline, score_batch
+from scorer.scoring.batch import add_counts
+from scorer.scoring.opening import Pipeline, open_pipeline
+from scorer.scoring.pipeline import score_batch
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Run, Tick
@@ -200,7 +200,7 @@ def dry_run(
                 if progress is not None:
                     progress(counts.eligible, eligible)
     finally:
-        close_pipeline(pipeline)
+        pipeline.close()
     return Ended(
         run_id=None,
         job=job.name,

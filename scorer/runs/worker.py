@@ -44,8 +44,8 @@ from scorer.runs.neighbour import Governor, Neighbour
 from scorer.runs.processes import WorkerLost, WorkerProcesses
 from scorer.runs.remote import RemoteTask, remote_task_of, settings_here, why_not, with_remote_workers
 from scorer.runs.threads import WorkerThreads, libraries_on_one_thread
-from scorer.scoring.opening import close_pipeline, open_pipeline, with_own_sessions
-from scorer.scoring.pipeline import ModelChanged, Pipeline, carry_batch
+from scorer.scoring.opening import Pipeline, open_pipeline
+from scorer.scoring.pipeline import ModelChanged, carry_batch
 from scorer.types.values import Counts, Run
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Worker:
 
     def close(self) -> None:
         """End the line's sessions."""
-        close_pipeline(self.pipeline)
+        self.pipeline.close()
 
     def help_others(self) -> None:
         """Carry batches of the scheduled runs that other processes have begun, until none is left to claim."""
@@ -202,7 +202,7 @@ class Worker:
         """Open the line anew, with the model now in production, in the sessions that hold the run."""
         with _OPENING:
             opened = open_pipeline(self.pipeline.job, database=self.database)
-        close_pipeline(opened)
+        opened.close()
         self.pipeline = replace(
             opened, session=self.pipeline.session, source=self.pipeline.source, at_a_time=self.pipeline.at_a_time
         )
@@ -406,7 +406,7 @@ def _drain_in_thread(
 ) -> None:
     """The same for each further thread, on a line with sessions of its own."""
     worker = Worker(
-        with_own_sessions(pipeline, database=database),
+        pipeline.with_own_sessions(database),
         database=database,
         watch=tell,
         stopping=stopping,

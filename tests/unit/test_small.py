@@ -1,4 +1,4 @@
-"""The small parts: spans of time, the clock of the steps, and the database's errors in one sentence."""
+"""The small parts: spans of time, counts, and the database's errors in one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from scorer.database.connection import Target, columns_uri, libpq_url
 from scorer.database.error_messages import sentences, translate_error
 from scorer.database.session import engine
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
-from scorer.scoring.timing import StepTimer
 from scorer.types.values import Counts
 
 # Spans of time
@@ -79,27 +78,6 @@ def test_a_span_beyond_counting_is_refused() -> None:
         parse_span("9" * 400 + " days", where="here")
     with pytest.raises(UserError, match="is longer than can be counted"):
         parse_span("999999999999 days", where="here")
-
-
-# Steps
-
-
-def test_seconds_add_up_by_step_and_the_watcher_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([10.0, 11.0, 13.0, 13.5, 20.0])
-    monkeypatch.setattr("scorer.scoring.timing.time.monotonic", lambda: next(clock))
-    told: list[str] = []
-    steps = StepTimer(told.append)
-    for step in ("read", "validate", "features", "validate"):
-        steps.end(step)
-    assert steps.seconds == {"read": 1.0, "validate": 2.0 + 6.5, "features": 0.5}
-    assert told == ["read", "validate", "features", "validate"]
-
-
-def test_nobody_need_watch() -> None:
-    steps = StepTimer()
-    steps.end("read")
-    assert list(steps.seconds) == ["read"]
-    assert steps.seconds["read"] >= 0
 
 
 # Counts

@@ -25,8 +25,7 @@ from scorer.jobs.job import Job
 from scorer.jobs.publication import Decline, Declining, Reasoning, Split
 from scorer.registry.declining import Baseline, fit
 from scorer.registry.ensemble import Ensemble, Linear
-from scorer.scoring import challenger
-from scorer.scoring import reasons as reasoning
+from scorer.scoring.isolation import leave_out
 from scorer.types.arrays import Features
 
 VISITS = 30
@@ -53,8 +52,7 @@ def linear(job: Job, *, bias: float = -11.0, **weights: float) -> Ensemble:
 @pytest.fixture(autouse=True)
 def _told_anew() -> None:
     """What is told once a process is told in each test."""
-    challenger.leave_out.cache_clear()
-    reasoning.leave_out.cache_clear()
+    leave_out.cache_clear()
 
 
 @pytest.fixture

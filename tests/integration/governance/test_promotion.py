@@ -34,6 +34,7 @@ from scorer.registry.manifest import MANIFEST, libraries
 from scorer.runs.run import run_job
 from scorer.runs.worker import Worker
 from scorer.scoring import pipeline
+from scorer.scoring.opening import Pipeline
 
 PASSWORD = "only-for-tests"
 JOB = "sepsis"
@@ -450,8 +451,8 @@ def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_judges(
     assert scorer("anna", "model", "register", JOB, "one")[0] == 0
     held: list[tuple[str, list[tuple[Any, ...]]]] = []
 
-    def looking(name: str) -> Callable[..., Any]:
-        plain = getattr(pipeline, name)
+    def looking(where: Any, name: str) -> Callable[..., Any]:
+        plain = getattr(where, name)
 
         def look(*arguments: Any, **named: Any) -> Any:
             found = hospital.rows(
@@ -465,12 +466,12 @@ def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_judges(
         return look
 
     # After the hospital's tables were read, and after the ledger was read for scores published before.
-    for name in ("predict", "_pool", "reasons_for"):
-        monkeypatch.setattr(pipeline, name, looking(name))
+    for where, name in ((pipeline, "predict_both"), (Pipeline, "pool_for"), (pipeline, "reasons_for")):
+        monkeypatch.setattr(where, name, looking(where, name))
     settings = replace(hospital.settings, batch_size=10)
     beside = shadow_run(hospital.job, "one", database=Database(hospital.url, settings), as_of=hospital.noon)
     assert len(beside.pairs) == 30
-    assert held == [(name, []) for _ in range(6) for name in ("predict", "_pool", "reasons_for")]
+    assert held == [(name, []) for _ in range(6) for name in ("predict_both", "pool_for", "reasons_for")]
 
 
 def test_where_outcomes_are_known_a_comparison_measures_both(

@@ -32,7 +32,7 @@ from scorer.runs.check import check
 from scorer.runs.due import enqueue
 from scorer.runs.requests import Answers
 from scorer.runs.run import run_job
-from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.opening import open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.types.enums import Trigger
 
@@ -319,7 +319,7 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, desk: Ans
             assert desk.answer_waiting() == 0
         assert carry_batch(line, run) is not None
     finally:
-        close_pipeline(line)
+        line.close()
     assert drain(desk) == 1
     assert ward.one("SELECT outcome FROM scorer.requests") == "UNCHANGED"
     assert ward.ledger(1) == ["SCORED"]
@@ -767,7 +767,7 @@ def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
         with line.session.transaction():
             enqueue(line, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
             assert [lane.step() for _ in range(4)] == [0.05, 0.1, 0.2, 0.2]
-        close_pipeline(line)
+        line.close()
         assert lane.step() == 3600
         assert answers(ward, request) == [DONE]
     finally:

@@ -14,7 +14,6 @@ import pytest
 from scorer.errors import RunStopped
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
-from scorer.scoring.input_hash import input_hashes
 from scorer.scoring.validation.frames import Pool, feature_frame, observation_frame, pool_of
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import NO_TIME, Attributes, Features, Observations
@@ -381,16 +380,3 @@ def test_two_versions_of_a_job_are_judged_each_by_its_own_rules(sepsis: Job, sui
     assert len(looser.validate_scores(ids, score=same, training_quantile=same).results) == 3
     with pytest.raises(RunStopped, match="scores_differ"):
         suites.validate_scores(ids, score=same, training_quantile=same)
-
-
-def test_true_and_false_are_hashed_as_whole_numbers_and_null_as_neither() -> None:
-    """As a boolean column without NULL always was: a replay of an older row finds its inputs unchanged."""
-    rows = observations([ROWS[0][0]])
-
-    def hashed(values: np.ndarray[Any, Any]) -> list[bytes]:
-        return input_hashes(replace(rows, extras={"flag": values}), Attributes())
-
-    for value in (0, 1):
-        assert hashed(np.array([value], np.float16)) == hashed(np.array([value], bool)) == hashed(np.array([value]))
-    null = hashed(np.array([NAN], np.float16))
-    assert null not in (hashed(np.array([0], bool)), hashed(np.array([1], bool)))
