@@ -29,7 +29,7 @@ class BatchInputs:
 
     @classmethod
     def read(cls, source: Source, job: Job, items: tuple[WorkItem, ...]) -> BatchInputs:
-        """Read observations and attributes of `items`, as known at each one's as-of time. Returns them with their hashes."""
+        """Read the observations and attributes of `items`. Returns them with a hash for each item."""
         observations, attributes = source.observations(job, items), source.attributes(job, items)
         return cls(items, input_hashes(observations, attributes), observations, attributes)
 

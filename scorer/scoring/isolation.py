@@ -1,4 +1,4 @@
-"""Failures kept from the scores: an entity that raises from its batch, a challenger and reasons from what is published."""
+"""Failures kept from doing harm: an entity that raises, a challenger, reasons that cannot be made."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ScoringFailed(Exception):
 
 
 def isolate_failures(score: Callable[[tuple[WorkItem, ...]], BatchResult], items: tuple[WorkItem, ...]) -> BatchResult:
-    """Score `items`, halving them where `score` raises, until an entity that raises stands alone and is FAILED.
+    """Score `items`, halving them where `score` raises; an entity that raises alone is FAILED.
 
     Returns the result of all items. Raises ScoringFailed where too many entities raise. A UserError, which an operator can correct, is no
     entity's fault and is passed on.

@@ -91,9 +91,9 @@ class Pipeline:
         return self.model_version
 
     def pool_for(self, entity_ids: list[str], *, input_hashes: list[bytes]) -> Pool | None:
-        """What the model published before of others than these entities, for the scores suite to validate them with.
+        """What the model published before, to validate the scores of these entities with, where they are few.
 
-        None where there are enough of them to be validated alone, or none at all.
+        It holds no score of the same entity and inputs. None where the entities are enough to be validated alone, or none at all.
         """
         need = self.suites.pool_rows
         if not 0 < len(entity_ids) < need:
@@ -123,9 +123,9 @@ class Pipeline:
 
 
 def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = None) -> Pipeline:
-    """Open the pipeline of a job, checked as the module says. A `model` that is given replaces production and challenger.
+    """Open the pipeline of a job. Returns it checked; raises UserError where a check fails.
 
-    Raises UserError where a check fails.
+    A `model` that is given stands instead of the one in production and its challenger.
     """
     target = database.as_worker()
     session, source = Session(target), Source.of(database)
@@ -174,7 +174,10 @@ def _challenger(job: Job, challenge: Challenge, session: Session, *, settings: S
 
 
 def _require_columns(pipeline: Pipeline) -> None:
-    """Raise UserError where statements, definition and suites do not agree; found by reading the inputs of no entity."""
+    """Raise UserError where statements, definition and suites do not agree.
+
+    Reads the inputs of no entity at all, whose columns show it.
+    """
     job = pipeline.job
     observations = pipeline.source.observations(job, ())
     attributes = pipeline.source.attributes(job, ())

@@ -74,7 +74,7 @@ def outcomes_of(
     unchanged: int,
     model_version: str,
 ) -> BatchResult:
-    """Decide the outcome of every entity of a batch. Returns the new ones, the counts of all, and what the suites found.
+    """Decide the outcome of every entity of a batch. Returns the new ones and the counts of all.
 
     `unchanged` is how many entities of the batch are not among the `inputs`. `model_version` is recorded for entities without a prediction.
     """
@@ -159,9 +159,10 @@ def _outcomes(inputs: BatchInputs, *, job: Job, results: SuiteResults, scored: S
 
 
 def _is_first_of_its_end(item: WorkItem, *, as_of: datetime) -> bool:
-    """Whether the record has ended before `as_of`, and the current outcome is not as of that end, or knew less.
+    """Whether this is the first outcome as of the record's end: the record ended before `as_of`.
 
-    Such an outcome is written even if it repeats the current one: it shows that the entity was scored as of its end, and is settled.
+    It is, where the current outcome is of another moment or knew less. It is written even if it says the same again: it shows that the
+    entity was tried as of its end, and is settled.
     """
     previous = item.previous
     if previous is None or item.as_of >= as_of:

@@ -1,4 +1,4 @@
-"""The pipeline: claim -> read -> validate -> features -> score -> write -> record; one batch, one transaction."""
+"""claim -> read -> validate -> features -> score -> write -> record: one batch, one transaction."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _log = logging.getLogger(__name__)
 
 
 class ModelChanged(Exception):
-    """Another model is in production than the pipeline's, or none; the batch is rolled back. Open the pipeline again."""
+    """Another model is in production than the pipeline's, or none; the pipeline must be opened again."""
 
 
 def carry_batch(pipeline: Pipeline, run: Run, *, watch: Callable[[str], None] | None = None) -> Counts | None:
     """Carry one batch through the pipeline. Returns its counts, or None where nothing is left to claim.
 
-    `watch` is called with the name of each step as it ends. Raises ModelChanged.
+    `watch` is called with the name of each step as it ends. Raises ModelChanged, and then has written nothing.
     """
     steps = StepTimer(watch)
     with about(run_id=run.run_id, job=run.job, model_version=pipeline.model_version):
@@ -66,11 +66,12 @@ def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Coun
 
 
 def score_batch(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, steps: StepTimer) -> BatchResult:
-    """Read, validate and score `items`. Returns what became of each, writes nothing; what raises is FAILED by itself."""
+    """Read, validate and score `items`, those that raise set apart. Returns what to record."""
     return isolate_failures(lambda part: _score_items(pipeline, run, part, steps=steps), items)
 
 
 def _score_items(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, steps: StepTimer) -> BatchResult:
+    """Read `items`, and score those whose current outcome does not stand."""
     read = BatchInputs.read(pipeline.source, pipeline.job, items)
     unchanged = find_unchanged(read, run=run, job=pipeline.job, publisher_of=pipeline.publisher_of)
     inputs = read.without(unchanged)
@@ -82,6 +83,7 @@ def _score_items(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, s
 def _score_inputs(
     pipeline: Pipeline, run: Run, inputs: BatchInputs, *, unchanged: int, steps: StepTimer
 ) -> BatchResult:
+    """Validate, build features and score. `unchanged` is how many were left out."""
     job, suites, as_of = pipeline.job, pipeline.suites, inputs.as_of
     by_observations = suites.validate_observations(inputs.observations, inputs.attributes, as_of=as_of)
     usable = inputs.observations.only(by_observations.usable)

@@ -1,4 +1,4 @@
-"""What a model predicts of the entities of a batch: scores, which it declines and why, and which model gave each."""
+"""What models predict of the entities of a batch: scores, and why some of them are declined."""
 
 from __future__ import annotations
 

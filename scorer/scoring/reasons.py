@@ -1,4 +1,4 @@
-"""Why a score is what it is: the features that contribute most, each with the observation it comes from.
+"""Why a score is what it is: the features that contribute most, and the observation behind each.
 
 Contributions are in log-odds: those of all features of a score, and the bias, add up to logit(score). A feature comes from one observation
 of its code within its window: the one whose value it is or, where it is made of all of them, the newest. `source` says which:
@@ -44,7 +44,7 @@ def reasons_of(
     spec: FeatureSpec,
     top: int,
 ) -> list[tuple[Reason, ...]]:
-    """For each row of `matrix` (n, f): the `top` features that contribute most, the others together, the bias.
+    """For each row of `matrix` (n, f): its `top` features by contribution, the others together, the bias.
 
     `contributions` (n, f + 1) are in log-odds, the bias last; `observations` are those that the rows were built of, as of `as_of` (n,) in
     microseconds.
@@ -84,7 +84,7 @@ def add_up(contributions: Floats, score: Floats) -> Booleans:
 def origins_of(
     wanted: Sequence[tuple[int, str]], observations: Observations, *, as_of: Integers, spec: FeatureSpec
 ) -> list[dict[str, Any]]:
-    """For each pair of an entity's place and a feature's name, where the feature comes from: fields of Reason.
+    """Where each feature comes from, as fields of Reason; `wanted` are pairs of an entity's place and a name.
 
     `as_of` (entities,) is in microseconds since 1970-01-01 UTC.
     """
@@ -188,7 +188,7 @@ def reasons_for(
     held: Collection[int],
     job: Job,
 ) -> dict[int, tuple[Reason, ...]]:
-    """The reasons of each score in the bands that the job's [reasons] names, by the place of its prediction.
+    """The reasons of each score in the bands that [reasons] names, by the place of its prediction.
 
     `matrix` and `predictions` have one row per True of `scorable` (entities,), in order; `usable` and `as_of` (entities,) are of all
     entities. A prediction whose place is `held` is not published, and needs no reasons.
@@ -228,9 +228,9 @@ def _reasons(
     as_of: Integers,
     job: Job,
 ) -> Sequence[tuple[Reason, ...] | None]:
-    """The reasons of each of the `scores` (n,), whose features are `rows` and whose entities are numbered by `entities` (n,).
+    """The reasons of each of the `scores` (n,) with the features `rows` (n, f).
 
-    None for a score where the model can tell none, or where they do not add up to it.
+    `entities` (n,) are their places among all entities. None for a score where the model can tell none, or where they do not add up to it.
     """
     contributions = model.contributions(rows)
     if contributions is None:
@@ -251,7 +251,7 @@ def _reasons(
 
 
 def observations_of(observations: Observations, entities: Integers) -> Observations:
-    """The observations of some of the entities, whose numbers `entities` (n,) ascend; they are numbered anew from 0."""
+    """The observations of some entities, whose places `entities` (n,) ascend and become 0 to n - 1."""
     place = np.full(len(observations.keys), -1)
     place[entities] = np.arange(len(entities))
     kept = np.flatnonzero(place[observations.position] >= 0)

@@ -1,4 +1,4 @@
-"""What became of a batch, written down: outcomes, rejections, counts, rule results, places in the drift bins."""
+"""The result of a batch, recorded: outcomes, rejections, counts, rule results, counts by drift bin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COUNTED_REQUESTS = 16  # batches of requests are small and many: of so many of 
 
 
 def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTimer) -> int:
-    """Write a batch's outcomes and rejections, then its counts and what each rule found. Returns the batch's number."""
+    """Write the outcomes and rejections of a batch, then its counts and rule results. Returns its number."""
     session, job = pipeline.session, pipeline.job
     model_version = pipeline.model_version
     batch_id = next_batch(session)

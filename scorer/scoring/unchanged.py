@@ -11,7 +11,10 @@ from scorer.types.values import Run, WorkItem
 
 
 def find_unchanged(inputs: BatchInputs, *, run: Run, job: Job, publisher_of: Callable[[str], str]) -> list[bool]:
-    """For each item, whether its current outcome still stands; `publisher_of` gives the model version that scores an entity."""
+    """For each item, whether its current outcome still stands.
+
+    `publisher_of` gives the model version whose score of an entity is published.
+    """
     return [
         item.previous is not None
         and is_unchanged(item, input_hash, run=run, job=job, model_version=publisher_of(item.entity_id))
