@@ -84,7 +84,7 @@ def add_up(contributions: Floats, score: Floats) -> Booleans:
 def origins_of(
     wanted: Sequence[tuple[int, str]], observations: Observations, *, as_of: Integers, spec: FeatureSpec
 ) -> list[dict[str, Any]]:
-    """Where each feature comes from, as fields of Reason; `wanted` are pairs of an entity's place and a name.
+    """Where each of the `wanted` features, (entity's place, feature's name), comes from: fields of Reason.
 
     `as_of` (entities,) is in microseconds since 1970-01-01 UTC.
     """
