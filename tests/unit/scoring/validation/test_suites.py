@@ -103,7 +103,7 @@ def test_each_rule_finds_the_rows_that_break_it_and_no_other(suites: Suites) -> 
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))
-def test_a_row_alone_is_judged_as_among_others(number: int, suites: Suites) -> None:
+def test_a_row_alone_breaks_the_rules_that_it_breaks_among_others(number: int, suites: Suites) -> None:
     row, rules = ROWS[number]
     found = broken(suites, [row])
     assert {rule for rule, rows in found.items() if rows} == rules - {"not_repeated"}
@@ -113,7 +113,7 @@ def test_an_empty_frame_breaks_nothing(suites: Suites) -> None:
     result = suites.validate_observations(observations([], entities=0), admitted(), as_of=as_of(0))
     assert result.usable.shape == (0,)
     assert (result.rejections, dict(result.held), dict(result.unknown_codes)) == ((), {}, {})
-    assert [(result.judged, result.unexpected, result.success) for result in result.results] == [(0, 0, True)] * 11
+    assert [(each.judged, each.unexpected, each.success) for each in result.results] == [(0, 0, True)] * 11
 
 
 def test_columns_with_nothing_in_them_are_refused_row_by_row(suites: Suites) -> None:
@@ -123,7 +123,7 @@ def test_columns_with_nothing_in_them_are_refused_row_by_row(suites: Suites) -> 
         as_of=as_of(),
     )
     assert not result.usable.any()
-    assert {result.rule: result.unexpected for result in result.results if result.unexpected} == {
+    assert {each.rule: each.unexpected for each in result.results if each.unexpected} == {
         "date_present": 7,
         "code_known": 7,
         "value_present": 7,
@@ -133,23 +133,23 @@ def test_columns_with_nothing_in_them_are_refused_row_by_row(suites: Suites) -> 
 
 def test_rejections_say_which_observation_what_was_seen_and_what_was_expected(suites: Suites) -> None:
     result = suites.validate_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
-    told = {(each.observation_id, each.rule): (each.observed, each.column_name) for each in result.rejections}
+    seen = {(each.observation_id, each.rule): (each.observed, each.column_name) for each in result.rejections}
     value = "observation_type_code, observation_value"
-    assert told["110", "value_present"] == ("HR null", value)
-    assert told["111", "value_present"] == ("HR nan", value)
-    assert told["112", "value_finite"] == ("HR inf", value)
-    assert told["116", "value_not_too_high"] == ("FIO2 40.0", value)
-    assert told["117", "range_in_order"][0] == "HR 100.0 60.0"
-    assert told["106", "not_in_future"][0] == "HR 2025-06-01T12:00:03.600000Z"
-    assert told["WHAT", "code_known"][0] == "WHAT (1 observations)"
-    assert told["(none)", "code_known"][0] == "(none) (2 observations)"
+    assert seen["110", "value_present"] == ("HR null", value)
+    assert seen["111", "value_present"] == ("HR nan", value)
+    assert seen["112", "value_finite"] == ("HR inf", value)
+    assert seen["116", "value_not_too_high"] == ("FIO2 40.0", value)
+    assert seen["117", "range_in_order"][0] == "HR 100.0 60.0"
+    assert seen["106", "not_in_future"][0] == "HR 2025-06-01T12:00:03.600000Z"
+    assert seen["WHAT", "code_known"][0] == "WHAT (1 observations)"
+    assert seen["(none)", "code_known"][0] == "(none) (2 observations)"
     assert dict(result.held) == {0: "one_client"}
     dropping = [bool(rules - {"one_client"}) for _, rules in ROWS]
     assert result.usable.tolist() == [not drop for drop in dropping]
     assert all(each.expected and each.entity_id == "e0" for each in result.rejections)
 
 
-def test_limits_are_judged_where_only_one_is_known_and_missing_values_by_their_own_rule(suites: Suites) -> None:
+def test_a_limit_counts_where_only_one_is_known_and_a_missing_value_breaks_its_own_rule(suites: Suites) -> None:
     """ignore_row_if: a pair with a missing side is no breach, whichever side it is."""
     rows = [
         (1.0 + n, "HR", NAN, n % 2 == 0, low, high, True)
@@ -160,7 +160,7 @@ def test_limits_are_judged_where_only_one_is_known_and_missing_values_by_their_o
 
 
 def entities(suites: Suites, *, read: list[int], used: list[int], hours: list[float], **numbers: list[float]) -> Any:
-    """The result on entities of which no more is known than this."""
+    """The result for entities of which no more is known than this."""
     names = feature_names(suites._job.features)
     values = np.full((len(read), len(names)), NAN)
     values[:, names.index("hours_since_admitted_at")] = hours
@@ -200,18 +200,18 @@ def test_each_rule_on_entities_holds_those_that_break_it(suites: Suites) -> None
         ("e5", "-1.1"),
         ("e6", "inf"),
     }
-    assert {result.rule: result.judged for result in result.results} == dict.fromkeys(
+    assert {each.rule: each.judged for each in result.results} == dict.fromkeys(
         ("mostly_usable", "admission_known", "not_ended_before_admission", "age_possible", "hours_before_icu_possible"),
         9,
     )
 
 
-def test_nobody_to_judge_breaks_nothing(suites: Suites) -> None:
+def test_no_entity_breaks_nothing(suites: Suites) -> None:
     result = entities(suites, read=[], used=[], hours=[])
     assert dict(result.held) == {}
-    assert all(result.success and result.judged == 0 for result in result.results)
+    assert all(each.success and each.judged == 0 for each in result.results)
     empty = suites.validate_scores([], score=np.empty(0), training_quantile=np.empty(0))
-    assert all(result.success and result.judged == 0 for result in empty.results)
+    assert all(each.success and each.judged == 0 for each in empty.results)
 
 
 SCORES: dict[str, tuple[Any, Any, str | None]] = {
@@ -265,14 +265,14 @@ POOLED: dict[str, tuple[list[float], Pool, str | None]] = {
     "shifted, but for the newest": ([0.5], pool(*[0.6] * 50, *np.linspace(0.96, 1, 49)), None),
     "turned shifted": ([0.99], pool(*np.linspace(0.96, 1, 99), *[0.0] * 50), "scores_not_shifted"),
     "a few high ones scored again and again": ([0.99], pool(*np.linspace(0.96, 1, 200), entities=98), None),
-    "large enough to be judged alone": (np.linspace(0.1, 0.9, 20).tolist(), pool(*[0.5] * 19), None),
-    "what was published is not judged again": ([0.5], pool(*[7.0] * 5), None),
+    "large enough to be validated alone": (np.linspace(0.1, 0.9, 20).tolist(), pool(*[0.5] * 19), None),
+    "what was published is not validated again": ([0.5], pool(*[7.0] * 5), None),
     "declined ones are not made up for": ([NAN] * 19, pool(*np.linspace(0, 1, 50)), None),
 }
 
 
 @pytest.mark.parametrize("kind", POOLED)
-def test_a_small_batch_is_judged_with_the_newest_that_were_published(kind: str, suites: Suites) -> None:
+def test_a_small_batch_is_validated_with_the_newest_that_were_published(kind: str, suites: Suites) -> None:
     scores, before, rule = POOLED[kind]
     score = np.array(scores)
     ids = ["e"] * len(score)
@@ -301,10 +301,10 @@ def test_long_texts_of_the_database_are_cut_where_they_are_shown_and_stay_apart_
 
 
 def everything(suites: Suites) -> list[Any]:
-    """All that the suites tell of a dirty batch: observations, entities, scores that may be published and such that may not."""
+    """All that the suites find in a dirty batch: observations, entities, scores that may be published and that may not."""
     seen = suites.validate_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
-    told: list[Any] = [seen.usable.tolist(), seen.held, seen.rejections, seen.results, seen.unknown_codes]
-    told.append(
+    found: list[Any] = [seen.usable.tolist(), seen.held, seen.rejections, seen.results, seen.unknown_codes]
+    found.append(
         entities(
             suites,
             read=[10, 11, 0, 10, 10],
@@ -317,34 +317,34 @@ def everything(suites: Suites) -> list[Any]:
     for score, quantile, rule in SCORES.values():
         ids = [str(number) for number in range(len(score))]
         if rule is None:
-            told.append(suites.validate_scores(ids, score=score, training_quantile=quantile))
+            found.append(suites.validate_scores(ids, score=score, training_quantile=quantile))
             continue
         with pytest.raises(RunStopped) as raised:
             suites.validate_scores(ids, score=score, training_quantile=quantile)
-        told.append((str(raised.value), raised.value.results))
-    return told
+        found.append((str(raised.value), raised.value.results))
+    return found
 
 
-def test_a_dirty_batch_is_told_the_same_to_the_last_letter_whoever_judges(sepsis: Job, suites: Suites) -> None:
+def test_compiled_rules_and_great_expectations_find_the_same_to_the_last_letter(sepsis: Job, suites: Suites) -> None:
     assert everything(suites) == everything(Suites(sepsis, compiled=False))
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_threads_that_judge_at_once_get_their_own_counts(compiled: bool, sepsis: Job) -> None:
+def test_threads_that_validate_at_once_get_their_own_counts(compiled: bool, sepsis: Job) -> None:
     suites = Suites(sepsis, compiled=compiled)
 
-    def judge(bad: int) -> tuple[int, list[int]]:
+    def validate(bad: int) -> tuple[int, list[int]]:
         rows = [(1.0 + number / 1000, "HR", 80.0, False, NAN, NAN, True) for number in range(50)]
         rows[:bad] = [(*row[:2], math.inf, *row[3:]) for row in rows[:bad]]
         result = suites.validate_observations(observations(rows), admitted(10), as_of=as_of())
-        return bad, [result.unexpected for result in result.results if result.rule == "value_finite"]
+        return bad, [each.unexpected for each in result.results if each.rule == "value_finite"]
 
     with ThreadPoolExecutor(4) as threads:
-        for bad, found in threads.map(judge, range(24 if compiled else 8)):
+        for bad, found in threads.map(validate, range(24 if compiled else 8)):
             assert found == [bad]
 
 
-def test_two_versions_of_a_job_are_judged_each_by_its_own_rules(sepsis: Job, suites: Suites) -> None:
+def test_two_versions_of_a_job_are_each_validated_by_their_own_rules(sepsis: Job, suites: Suites) -> None:
     entries = [
         dict(entry) for entry in sepsis.suites["scores"]["expectations"] if entry["meta"]["rule"] != "scores_differ"
     ]
