@@ -40,8 +40,8 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.artefacts import open_version
 from scorer.registry.model import LoadedModel, band_names
-from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.scoring.pipeline import Pipeline, score_batch
+from scorer.scoring.opening import Pipeline, open_pipeline
+from scorer.scoring.pipeline import score_batch
 from scorer.scoring.predictions import Predictions, predict
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
@@ -175,7 +175,7 @@ def _replayed(past: Sequence[Past], session: Session, *, database: Database) -> 
         for each in past:
             yield _from_source(each, pipeline)
     finally:
-        close_pipeline(pipeline)
+        pipeline.close()
 
 
 def _parts(past: Past) -> tuple[Part, ...]:
@@ -248,7 +248,7 @@ def _published(predictions: Predictions, job: Job) -> _Published:
     """What the prediction of one row publishes."""
     score = float(predictions.scores.score[0])
     if np.isnan(score):
-        silence = predictions.silence(0)
+        silence = predictions.without_score(0)
         return _Published(silence["status"], silence["reason"], None, None, None, silence["outputs"])
     return _Published(
         status=Status.SCORED,

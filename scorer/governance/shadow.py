@@ -14,8 +14,8 @@ from scorer.database.store.ticks import read_clock
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
-from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.scoring.pipeline import Pipeline, score_batch
+from scorer.scoring.opening import Pipeline, open_pipeline
+from scorer.scoring.pipeline import score_batch
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Outcome, Progress, Published, Run, WorkItem
@@ -79,7 +79,7 @@ def shadow_run(
             if progress is not None:
                 progress(len(pairs), len(items))
     finally:
-        close_pipeline(pipeline)
+        pipeline.close()
     return Beside(one=one, other=model_version, as_of=run.as_of, pairs=tuple(pairs))
 
 

@@ -22,7 +22,7 @@ from scorer.jobs.job import Job, job_names, load_job
 from scorer.runs.cluster import Cluster
 from scorer.runs.due import enqueue
 from scorer.runs.neighbour import Neighbour
-from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.opening import open_pipeline
 from scorer.types.enums import Trigger
 
 _OLDEST_SERVER = 14
@@ -129,7 +129,7 @@ def _job(name: str, *, database: Database) -> str:
             write_back(pipeline.session, job, max_waiting=0)
             take_back(pipeline.session, job, max_waiting=0)
     finally:
-        close_pipeline(pipeline)
+        pipeline.close()
     return f"version {job.version}, model {pipeline.model.manifest.model_version}, {_schedule(job)}"
 
 

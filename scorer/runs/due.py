@@ -33,7 +33,7 @@ from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.scoring.pipeline import Pipeline
+from scorer.scoring.opening import Pipeline
 from scorer.types.enums import Action, Trigger
 from scorer.types.values import Rejection, Run, Tick
 

@@ -21,8 +21,7 @@ from scorer.runs.processes import WorkerLost, WorkerProcesses
 from scorer.runs.remote import RemoteTask, remote_task_of, settings_here, why_not, with_remote_workers
 from scorer.runs.threads import WorkerThreads, libraries_on_one_thread
 from scorer.runs.worker import OPENING, Hooks, Worker
-from scorer.scoring.opening import open_pipeline, with_own_sessions
-from scorer.scoring.pipeline import Pipeline
+from scorer.scoring.opening import Pipeline, open_pipeline
 from scorer.types.values import Counts, Run
 
 _log = logging.getLogger(__name__)
@@ -177,7 +176,7 @@ def _drain_in_thread(
     /,
 ) -> None:
     """Carry batches in a thread, by sessions of its own, until none is left or it is to stop."""
-    own = with_own_sessions(pipeline, database=database)
+    own = pipeline.with_own_sessions(database)
     _drain_further(own, run, database, Hooks(watch=show, stopping=stopping))
 
 

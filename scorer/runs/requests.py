@@ -41,9 +41,10 @@ from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.bug_reports import BugReports
 from scorer.log.logger import say
-from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.scoring.outcomes import BatchResult
-from scorer.scoring.pipeline import Pipeline, has_production_model, record, score_batch
+from scorer.scoring.batch import BatchResult
+from scorer.scoring.opening import Pipeline, open_pipeline
+from scorer.scoring.pipeline import score_batch
+from scorer.scoring.recording import record
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Status, Trigger
 from scorer.types.values import RuleResult, WorkItem
@@ -238,7 +239,7 @@ class RequestAnswering:
             lock_against_recalls(pipeline.session, job, model_version=pipeline.model.manifest.model_version, run=None)
             took = take_requests(self._session, job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
             taken += took.asked
-            if taken and not has_production_model(pipeline):
+            if taken and not pipeline.has_production_model():
                 return None
             answered, left = _carry(pipeline, self._session, taken) if taken else (0, [])
             held.update(took.held, left)
@@ -254,7 +255,7 @@ class RequestAnswering:
         """The job's pipeline, open."""
         if job.name not in self._pipelines:
             opened = open_pipeline(job, database=self._database)
-            close_pipeline(opened)
+            opened.close()
             # One session of each kind for all jobs: there is one thread.
             pipeline = replace(opened, session=self._session, source=self._source)
             # Not while answering: that could wait for a run that waits for the answer.
@@ -267,7 +268,7 @@ class RequestAnswering:
         pipeline = self._pipeline_of(job)
         with self._session.transaction():
             current = (
-                has_production_model(pipeline) and read_challenge(pipeline.session, job.name) == pipeline.challenge
+                pipeline.has_production_model() and read_challenge(pipeline.session, job.name) == pipeline.challenge
             )
         if not current:
             del self._pipelines[job.name]

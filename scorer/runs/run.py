@@ -36,8 +36,8 @@ from scorer.log.logger import say
 from scorer.runs.due import begin, begin_alone, enqueue
 from scorer.runs.parallel import drain
 from scorer.runs.worker import NO_HOOKS, Hooks, Worker
-from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.scoring.outcomes import add_counts
+from scorer.scoring.batch import add_counts
+from scorer.scoring.opening import open_pipeline
 from scorer.scoring.pipeline import score_batch
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Trigger
@@ -174,7 +174,7 @@ def dry_run(
                 if progress is not None:
                     progress(counts.eligible, eligible)
     finally:
-        close_pipeline(pipeline)
+        pipeline.close()
     return Ended(
         run_id=None,
         job=job.name,

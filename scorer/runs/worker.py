@@ -20,8 +20,8 @@ from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.neighbour import Governor, Neighbour
-from scorer.scoring.opening import close_pipeline, open_pipeline
-from scorer.scoring.pipeline import ModelChanged, Pipeline, carry_batch
+from scorer.scoring.opening import Pipeline, open_pipeline
+from scorer.scoring.pipeline import ModelChanged, carry_batch
 from scorer.types.values import Counts, Progress, Run
 
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Worker:
 
     def close(self) -> None:
         """End the pipeline's sessions; they are opened again when they are used."""
-        close_pipeline(self.pipeline)
+        self.pipeline.close()
 
     def carry_one(self, run: Run, *, size: int | None = None) -> Counts | None:
         """Carry one batch, as large as the limits of a good neighbour allow.
@@ -138,7 +138,7 @@ class Worker:
         """Open the pipeline anew, with the model now in production, in the sessions that hold the run."""
         with OPENING:
             opened = open_pipeline(self.pipeline.job, database=self.database)
-        close_pipeline(opened)
+        opened.close()
         self.pipeline = replace(
             opened, session=self.pipeline.session, source=self.pipeline.source, at_a_time=self.pipeline.at_a_time
         )

@@ -1,4 +1,4 @@
-"""Observations -> feature matrix, as of a time; pure; the same code trains and scores.
+"""Observations -> feature matrix, as of a time. Pure; the same code trains and scores.
 
 A feature of the observations is a statistic of one code over a trailing window, (as_of - window, as_of], or over the
 whole stay. An observation counts if its code is known, its value finite and its time known and not after the as-of
@@ -51,23 +51,30 @@ _BLOCK_ROWS = 1 << 16
 
 
 def group_columns(spec: FeatureSpec, groups: Sequence[str]) -> Integers:
-    """The places among the matrix's columns of the features of `groups`, by their names; of all features where none is named."""
+    """The columns of the matrix that hold the features of `groups`, by name: (columns,).
+
+    All columns where no group is named; ATTRIBUTES names the features of the attributes.
+    """
     owners = [column.group for column in columns(spec).values()]
     owners += [ATTRIBUTES] * (len(feature_names(spec)) - len(owners))
     return np.array([place for place, owner in enumerate(owners) if not groups or owner in groups], dtype=np.int64)
 
 
 def series_within(observations: Observations, *, as_of: Integers, codes: Set[str], window: timedelta | None) -> Series:
-    """The series of `codes` that features over a trailing window (None: the whole stay) are made of."""
+    """The series of `codes` that features over a trailing window are made of (None: the whole stay).
+
+    `as_of` (entities,) is in microseconds since 1970-01-01 UTC.
+    """
     rows = _rows(observations, slice(0, len(observations)), as_of=as_of, codes=codes)
     return _series(observations, rows.within(window))
 
 
 def build(observations: Observations, attributes: Attributes, *, as_of: Integers, spec: FeatureSpec) -> Features:
-    """The features of each entity as of its own time, `as_of` (entities,) in microseconds since 1970-01-01 UTC.
+    """Build the feature matrix, (entities, features), each row as of the entity's own time.
 
-    Observations are sorted by entity (ValueError if not); within an entity, any order gives the same bits.
-    Raises UserError where the spec is at fault: a feature named twice, an attribute that is not there.
+    `as_of` (entities,) is in microseconds since 1970-01-01 UTC. Observations are sorted by entity; within an entity, any order gives the
+    same bits. Raises ValueError where they are not sorted, and UserError where the spec is at fault: a feature named twice, an attribute
+    that is not there.
     """
     names = feature_names(spec)
     values = np.full((len(as_of), len(names)), np.nan)
@@ -86,7 +93,7 @@ def build(observations: Observations, attributes: Attributes, *, as_of: Integers
 
 
 def _finite(column: Floats) -> Floats:
-    """`column` with one NaN for all that is not finite, since those that arithmetic makes differ in their bits."""
+    """`column` with one and the same NaN for all that is not finite: those of arithmetic differ in bits."""
     return np.where(np.isfinite(column), column, np.nan)
 
 
@@ -130,7 +137,7 @@ def _tables(values: Floats, spec: FeatureSpec) -> list[Floats]:
 
 
 def _fill(table: Floats, observations: Observations, *, rows: _Rows, group: FeatureGroup) -> None:
-    """Write the features of `group` that `rows` have into its `table` (entities, codes, statistics, windows)."""
+    """Write the features of `group` into its `table` (entities, codes, statistics, windows)."""
     places = {name: place for place, name in enumerate(group.codes)}
     place_of_code = np.array([places.get(name, -1) for name in observations.codes], np.int64)
     rows = rows.only(place_of_code[observations.code[rows.row]] >= 0)
@@ -185,9 +192,9 @@ def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: S
 
 
 def _is_sorted(rows: _Rows, columns: tuple[Integers | Floats, ...]) -> bool:
-    """Whether `rows` ascend by key, where that is the same by the first of `columns`, and so on; NaN comes last.
+    """Whether `rows` ascend by key, then by each of `columns` in turn; NaN comes last.
 
-    All that features see is among them, so rows that are alike in them may stand in any order.
+    Features use nothing else, so rows that are alike in all of them may be in any order.
     """
     if np.any(rows.key[1:] < rows.key[:-1]):
         return False
@@ -202,7 +209,7 @@ def _is_sorted(rows: _Rows, columns: tuple[Integers | Floats, ...]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """All series of one group in one window, none of them empty."""
+    """All series of one group in one window, none of them empty: arrays (rows,) and (series,)."""
 
     observations: Observations
     row: Integers  # (rows,), as in _Rows
@@ -212,42 +219,42 @@ class Series:
 
     @property
     def last(self) -> Integers:
-        """Where each series ends among the rows."""
+        """The place of each series' last row, (series,)."""
         return self.first + self.count - 1
 
     def sums(self, column: Floats | Booleans) -> Floats:
-        """The sum of `column` (rows,) over each series."""
+        """The sum of `column` (rows,) over each series, (series,)."""
         # bincount adds row by row, so no neighbour can matter; np.add.reduceat does not promise its order.
         return np.bincount(self.of_row, weights=column, minlength=len(self.first)).astype(np.float64, copy=False)
 
     def from_mean(self, column: Floats) -> Floats:
-        """`column` (rows,) less its mean over each series."""
+        """`column` (rows,) less its mean over each series, (rows,)."""
         return column - (self.sums(column) / self.count)[self.of_row]
 
     @cached_property
     def of_row(self) -> Integers:
-        """The series that each row belongs to."""
+        """The series of each row, (rows,)."""
         return np.repeat(np.arange(len(self.first)), self.count)
 
     @cached_property
     def value(self) -> Floats:
-        """Each row's value."""
+        """The value of each row, (rows,)."""
         # -0.0 becomes 0.0: they are equal, so which of them comes first is left to chance.
         return self.observations.value[self.row] + 0.0
 
     @cached_property
     def value_from_first(self) -> Floats:
-        """Each row's value less the first of its series: small numbers, so that a spread keeps its digits."""
+        """Each value less the first of its series, (rows,): small, so that a spread keeps its digits."""
         return self.value - self.value[self.first][self.of_row]
 
     @cached_property
     def value_from_mean(self) -> Floats:
-        """Each row's value less the mean of its series."""
+        """Each value less the mean of its series, (rows,)."""
         return self.from_mean(self.value_from_first)
 
     @cached_property
     def limits(self) -> tuple[Floats, Floats]:
-        """Each row's reference range; infinite where there is no such limit."""
+        """The reference range of each row, (rows,) each; infinite where there is no such limit."""
         low, high = self.observations.low[self.row], self.observations.high[self.row]
         crossed = low > high
         return (
@@ -257,7 +264,7 @@ class Series:
 
     @cached_property
     def has_range(self) -> Booleans:
-        """Whether each row has a limit or two."""
+        """Whether each row has a limit or two, (rows,)."""
         low, high = self.limits
         return np.isfinite(low) | np.isfinite(high)
 

@@ -1,4 +1,4 @@
-"""A hash of what was read of each entity, so that a score can say what it rests on, and a change of it be noticed."""
+"""A hash of what was read of each entity: a score says what it rests on, and a change is noticed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NULL = np.int64(0x7FF4_0000_0000_0001)
 
 
 def input_hashes(observations: Observations, attributes: Attributes) -> list[bytes]:
-    """SHA-256 of each entity's observations and attributes as read; independent of its neighbours and of the database's order.
+    """SHA-256 of the observations and attributes of each entity, in order.
 
-    Two reads give the same hash if and only if each column has the same values, `observation_id` apart, which tells nothing about the
-    patient.
+    Two reads of an entity give the same hash if and only if each column has the same values, whatever other entities are read and in
+    whatever order the database returns the columns. `observation_id` is left out: it says nothing about the patient.
     """
     columns = [
         observations.time,
@@ -33,13 +33,13 @@ def input_hashes(observations: Observations, attributes: Attributes) -> list[byt
     entities = len(observations.keys)
     ends = np.searchsorted(observations.position, np.arange(entities), side="right")
     starts = np.concatenate([[0], ends[:-1]]) if entities else ends
-    known = _attribute_rows(attributes, entities=entities)
-    row, attributes_row = rows.shape[1] * rows.itemsize, known.shape[1] * known.itemsize
-    read, beside = rows.reshape(-1).view(np.uint8).data, known.tobytes()
+    attribute_rows = _attribute_rows(attributes, entities=entities)
+    row, attribute_row = rows.shape[1] * rows.itemsize, attribute_rows.shape[1] * attribute_rows.itemsize
+    observed, known = rows.reshape(-1).view(np.uint8).data, attribute_rows.tobytes()
     hashes = []
     for entity, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        hashed = hashlib.sha256(read[start * row : end * row])
-        hashed.update(beside[entity * attributes_row : (entity + 1) * attributes_row])
+        hashed = hashlib.sha256(observed[start * row : end * row])
+        hashed.update(known[entity * attribute_row : (entity + 1) * attribute_row])
         hashes.append(hashed.digest())
     return hashes
 
@@ -66,17 +66,17 @@ def _any_bits(values: npt.NDArray[Any]) -> Integers:
         return values.astype(np.int64)
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]").astype(np.int64)
-    told = [value if type(value) is str else _told(value) for value in values]
-    distinct = list(dict.fromkeys(told))
+    texts = [value if type(value) is str else _text(value) for value in values]
+    distinct = list(dict.fromkeys(texts))
     hashes = dict(zip(distinct, _text_hashes(distinct).tolist(), strict=False))
-    return np.array([hashes[text] for text in told], dtype=np.int64)
+    return np.array([hashes[text] for text in texts], dtype=np.int64)
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     return "\x00null" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN alone differs from itself
 
 
 def _text_hashes(texts: Sequence[str]) -> Integers:
-    """Eight bytes for each text, and at the end, where index -1 finds it, for none."""
+    """A hash of eight bytes for each text, (n + 1,); the last, which index -1 finds, is that of NULL."""
     digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in (*texts, "\x00null")]
     return np.frombuffer(b"".join(digests), dtype="<i8").astype(np.int64)

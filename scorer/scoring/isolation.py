@@ -1,50 +1,56 @@
-"""Failures set apart: a batch that raises is halved until the culprit stands alone."""
+"""Failures kept from doing harm: an entity that raises, a challenger, reasons that cannot be made."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal
 
 from scorer.errors import UserError
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.scoring.outcomes import BatchResult
+from scorer.scoring.batch import BatchResult
 from scorer.types.enums import Status
 from scorer.types.values import Counts, Outcome, WorkItem
 
 _log = logging.getLogger(__name__)
 
 # So many entities of one batch may raise before it is the job, and not the entities, that is at fault.
-_CULPRITS = 20
+_MOST_FAILED = 20
 
 
 class ScoringFailed(Exception):
-    """Scoring raised for too many entities of one batch. Says of what kind, not in what words: they may hold a patient's values."""
+    """Scoring raised for too many entities of one batch.
 
-
-def isolate_failures(judge: Callable[[tuple[WorkItem, ...]], BatchResult], items: tuple[WorkItem, ...]) -> BatchResult:
-    """The judgement of `items`; where it raises, of either half alone, until the culprit stands alone and is FAILED.
-
-    What an operator can mend (UserError) is not an entity's fault and is raised; where too many entities raise, ScoringFailed is.
+    The message names the kind of the exception without its text, which may hold a patient's values.
     """
-    culprits: list[str] = []
 
-    def part(those: tuple[WorkItem, ...]) -> BatchResult:
+
+def isolate_failures(score: Callable[[tuple[WorkItem, ...]], BatchResult], items: tuple[WorkItem, ...]) -> BatchResult:
+    """Score `items`, halving them where `score` raises; an entity that raises alone is FAILED.
+
+    Returns the result of all items. Raises ScoringFailed where too many entities raise. A UserError, which an operator can correct, is no
+    entity's fault and is passed on.
+    """
+    failed: list[str] = []
+
+    def score_part(part: tuple[WorkItem, ...]) -> BatchResult:
         try:
-            return judge(those)
+            return score(part)
         except UserError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever scoring an entity raises is that entity's outcome
-            if len(those) > 1:
-                half = len(those) // 2
-                return part(those[:half]) + part(those[half:])
-            culprits.append(those[0].entity_id)
-            if len(culprits) > _CULPRITS:
-                told = ScoringFailed(f"{type(error).__name__} was raised for more than {_CULPRITS} entities of a batch")
-                raise told.with_traceback(error.__traceback__) from None
-            return _failed(those[0], error)
+            if len(part) > 1:
+                half = len(part) // 2
+                return score_part(part[:half]) + score_part(part[half:])
+            failed.append(part[0].entity_id)
+            if len(failed) > _MOST_FAILED:
+                message = f"{type(error).__name__} was raised for more than {_MOST_FAILED} entities of a batch"
+                raise ScoringFailed(message).with_traceback(error.__traceback__) from None
+            return _failed(part[0], error)
 
-    return part(items)
+    return score_part(items)
 
 
 def _failed(item: WorkItem, error: Exception) -> BatchResult:
@@ -58,7 +64,19 @@ def _failed(item: WorkItem, error: Exception) -> BatchResult:
         reason=reason,
     )
     before = item.previous
-    repeated = before is not None and (before.status, before.reason) == (outcome.status, outcome.reason)
-    if not repeated:  # told once, not at every run
+    is_repeated = before is not None and (before.status, before.reason) == (outcome.status, outcome.reason)
+    if not is_repeated:  # logged once, not at every run
         say(_log, events.ENTITY_FAILED, entity_id=item.entity_id, error=type(error).__name__)
-    return BatchResult(counts=Counts(eligible=1, failed=1), new_outcomes=() if repeated else (outcome,))
+    return BatchResult(counts=Counts(eligible=1, failed=1), new_outcomes=() if is_repeated else (outcome,))
+
+
+@lru_cache(maxsize=1000)
+def leave_out(what: Literal["challenger", "reasons"], *, job: str, model_version: str, why: str) -> None:
+    """Warn that scores are published without their reasons, or without a challenger beside them.
+
+    Each reason `why` is logged once a process, however often it is met.
+    """
+    if what == "challenger":
+        say(_log, events.CHALLENGER_LEFT_OUT, job=job, challenger=model_version, error=why)
+    else:
+        say(_log, events.REASONS_LEFT_OUT, job=job, model_version=model_version, error=why)

@@ -1,9 +1,13 @@
-"""Opening a line: schema at head, model in production and unaltered, suites and statements in agreement, all before anything is claimed."""
+"""The pipeline and its opening: all is checked before anything is claimed.
+
+The schema is at head, the model is in production and unaltered, suites and statements agree with the job's definition.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,29 +16,121 @@ from scorer.database import schema
 from scorer.database.connection import Database
 from scorer.database.session import Session, engine, process_name
 from scorer.database.source.reader import Source
-from scorer.database.store.models import Challenge, read_challenge, read_model
+from scorer.database.store.batches import recent_scores
+from scorer.database.store.models import Challenge, production_model, read_challenge, read_model
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_production, open_version
 from scorer.registry.drift_bins import tally_of
 from scorer.registry.model import LoadedModel
-from scorer.scoring.challenger import Challenger, leave_out
+from scorer.scoring.challenger import Challenger
 from scorer.scoring.features import build
-from scorer.scoring.pipeline import Pipeline
+from scorer.scoring.isolation import leave_out
+from scorer.scoring.validation.frames import Pool, pool_of
 from scorer.scoring.validation.suites import Suites
+from scorer.types.values import Outcome, Published
+
+# How many of the ledger's newest rows are searched for published scores: for each that is needed, and where those hold too few.
+_A_SHORT_LOOK = 4
+_A_LONG_LOOK = 10_000
+
+# Counts scored rows by the bins of the model's training data: how many were counted, and the counts; None where there are no bins.
+Tally = Callable[[Sequence[Outcome]], tuple[int, list[int]] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What carries batches: a job with its model, suites and database sessions.
+
+    challenge      the challenge that stands, if any
+    challenger     the version that scores beside the model, where there is a challenge and it could be loaded
+    tally          counts what the model publishes, where its manifest has bins
+    recent_scores  reads what the model published before, see `pool_for`
+    at_a_time      held while a batch is validated and scored: pipelines of several threads may share all but their sessions
+    """
+
+    job: Job
+    session: Session
+    source: Source
+    suites: Suites
+    model: LoadedModel
+    worker: str
+    batch_size: int
+    challenge: Challenge | None = None
+    challenger: Challenger | None = None
+    tally: Tally | None = None
+    recent_scores: Callable[..., list[Published]] = recent_scores
+    at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def model_version(self) -> str:
+        """The model's version."""
+        return self.model.manifest.model_version
+
+    @property
+    def models(self) -> tuple[LoadedModel, ...]:
+        """The model and, if there is one, its challenger's."""
+        return (self.model,) if self.challenger is None else (self.model, self.challenger.model)
+
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """The model versions whose scores are published."""
+        return tuple(model.manifest.model_version for model in self.models)
+
+    def has_production_model(self) -> bool:
+        """Whether the pipeline's model is the one in production, as the open transaction sees it."""
+        manifest = self.model.manifest
+        return production_model(self.session, self.job.name) == (manifest.model_version, manifest.sha256)
+
+    def publisher_of(self, entity_id: str) -> str:
+        """The model version whose score of an entity is published."""
+        if self.challenger is not None and self.job.split.takes(self.job.name, entity_id):
+            return self.challenger.model_version
+        return self.model_version
+
+    def pool_for(self, entity_ids: list[str], *, input_hashes: list[bytes]) -> Pool | None:
+        """What the model published before, to validate the scores of these entities with, where they are few.
+
+        It holds no score of the same entity and inputs. None where the entities are enough to be validated alone, or none at all.
+        """
+        need = self.suites.pool_rows
+        if not 0 < len(entity_ids) < need:
+            return None
+        # Newest first: where a short look finds enough, a long one finds the same before all else.
+        for look_back in (need * _A_SHORT_LOOK, _A_LONG_LOOK):
+            pool = pool_of(
+                self.recent_scores(self.session, self.job, model_version=self.model_version, look_back=look_back),
+                entity_ids=entity_ids,
+                input_hashes=input_hashes,
+                training_quantile=self.model.training_quantile,
+            )
+            if len(pool.by_entity) >= need:
+                break
+        return pool
+
+    def with_own_sessions(self, database: Database) -> Pipeline:
+        """A copy of this pipeline with its own database sessions, for a second thread."""
+        source = self.source.beside()
+        source.open_ahead()
+        return replace(self, session=Session(database.as_worker()), source=source)
+
+    def close(self) -> None:
+        """End the pipeline's sessions; it opens new ones when it is used again."""
+        self.session.close()
+        self.source.close()
 
 
 def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = None) -> Pipeline:
-    """All that a worker needs, checked: schema at head, model in production and unaltered, suites and statements in agreement.
+    """Open the pipeline of a job. Returns it checked; raises UserError where a check fails.
 
-    Where a `model` is given, the line has that one instead, and no challenger.
+    A `model` that is given stands instead of the one in production and its challenger.
     """
     target = database.as_worker()
     session, source = Session(target), Source.of(database)
     try:
         source.open_ahead()
         schema.require_head(engine(target))
-        pipeline = _line(job, session, source, settings=database.settings, model=model)
+        pipeline = _pipeline(job, session, source, settings=database.settings, model=model)
         _require_columns(pipeline)
     except BaseException:
         session.close()
@@ -43,7 +139,7 @@ def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = N
     return pipeline
 
 
-def _line(job: Job, session: Session, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
+def _pipeline(job: Job, session: Session, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
     challenge = None
     if model is None:
         with session.transaction():
@@ -63,33 +159,23 @@ def _line(job: Job, session: Session, source: Source, *, settings: Settings, mod
     )
 
 
-def with_own_sessions(pipeline: Pipeline, *, database: Database) -> Pipeline:
-    """The same line once more, with sessions of its own; each is used by one thread at a time."""
-    source = pipeline.source.beside()
-    source.open_ahead()
-    return replace(pipeline, session=Session(database.as_worker()), source=source)
-
-
-def close_pipeline(pipeline: Pipeline) -> None:
-    """End the line's sessions; it opens new ones when it is used again."""
-    pipeline.session.close()
-    pipeline.source.close()
-
-
 def _challenger(job: Job, challenge: Challenge, session: Session, *, settings: Settings) -> Challenger | None:
-    """The version that challenges the one in production, where it can be loaded."""
+    """The version that challenges the one in production; None, with a warning, where it cannot be loaded."""
     try:
         with session.transaction():
             registered = read_model(session, job.name, challenge.model_version)
             return Challenger(open_version(job, registered, session, settings=settings), job=job.name)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, production goes on
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__} was raised as it was loaded"
-        leave_out(job.name, challenge.model_version, why)
+        leave_out("challenger", job=job.name, model_version=challenge.model_version, why=why)
         return None
 
 
 def _require_columns(pipeline: Pipeline) -> None:
-    """Read nobody's observations, to see that statements, definition and suites agree before anything is claimed."""
+    """Raise UserError where statements, definition and suites do not agree.
+
+    Reads the inputs of no entity at all, whose columns show it.
+    """
     job = pipeline.job
     observations = pipeline.source.observations(job, ())
     attributes = pipeline.source.attributes(job, ())

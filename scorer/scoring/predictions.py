@@ -1,4 +1,4 @@
-"""What a model says of the entities of a batch: scores, what it declines and why, and by which version each was said."""
+"""What models predict of the entities of a batch: scores, and why some of them are declined."""
 
 from __future__ import annotations
 
@@ -18,65 +18,73 @@ NO_SCORE = "the model gives no score"
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Of n entities: `scores`, NaN where declined, each one's place among the training scores (`quantile`, (n,)) and its model (`by`).
+    """What is predicted of n entities, each found by its place among them.
 
-    `given` (n,) is what the model gave before anything was declined. The suite judges that: a ward that is unlike the training data does
-    not make the model a broken one. `declined` says why, by place, where the model could have given a score; `found`, by place, what is
-    recorded of each, where it is.
+    scores          NaN where the model gave none or it was declined
+    undeclined      (n,): the scores before any was declined. The scores suite validates these: a ward that is unlike the training data does
+                    not mean that the model is broken
+    quantile        (n,): the place of each score among the training scores, from 0 to 1; NaN where there is no score
+    model_versions  the model that gave each
+    declined        why, by place, where a score was declined
+    extra_outputs   what the declining adds to each one's outputs; None where the model has nothing to decline by
     """
 
     scores: Scores
-    given: Floats
+    undeclined: Floats
     quantile: Floats
-    by: tuple[str, ...]
+    model_versions: tuple[str, ...]
     declined: Mapping[int, str]
-    found: tuple[Mapping[str, Any], ...] | None = None
+    extra_outputs: tuple[Mapping[str, Any], ...] | None = None
 
     def outputs(self, place: int) -> Mapping[str, Any]:
-        """What is published of an entity beside its score; of many entities it may be one object."""
+        """What is published of an entity beside its score; entities may share one object."""
         outputs = self.scores.outputs
-        return {**outputs[place], **self._found(place)} if outputs else self._found(place)
+        return {**outputs[place], **self._extra(place)} if outputs else self._extra(place)
 
-    def silence(self, place: int) -> dict[str, Any]:
-        """How an entity of which there is no score ends, in the words of Outcome."""
+    def without_score(self, place: int) -> dict[str, Any]:
+        """The fields of the Outcome of an entity that has no score: its status, why, and by which model."""
         return {
             "status": Status.INDETERMINATE,
             "reason": self.declined.get(place, NO_SCORE),
-            "outputs": self._found(place),
-            "model_version": self.by[place],
+            "outputs": self._extra(place),
+            "model_version": self.model_versions[place],
         }
 
-    def _found(self, place: int) -> Mapping[str, Any]:
-        return self.found[place] if self.found else {}
+    def _extra(self, place: int) -> Mapping[str, Any]:
+        return self.extra_outputs[place] if self.extra_outputs else {}
 
 
 def predict(model: LoadedModel, matrix: Features, *, spec: Declining) -> Predictions:
-    """What `model` says of each row of `matrix`, the same whatever other rows are there."""
+    """Predict each row of `matrix` by `model`; a row's prediction does not depend on the other rows."""
     scores = model.score(matrix)
-    by = (model.manifest.model_version,) * len(matrix.values)
+    model_versions = (model.manifest.model_version,) * len(matrix.values)
     if model.baseline is None:
-        quantile = model.training_quantile(scores.score)
-        return Predictions(scores=scores, given=scores.score, quantile=quantile, by=by, declined={})
-    given = scores.score
-    verdicts = model.baseline.find_declined(matrix, scores.score, spec=spec)
-    scores = replace(scores, score=np.where(verdicts.declined, np.nan, scores.score))
+        return Predictions(
+            scores=scores,
+            undeclined=scores.score,
+            quantile=model.training_quantile(scores.score),
+            model_versions=model_versions,
+            declined={},
+        )
+    declined = model.baseline.find_declined(matrix, scores.score, spec=spec)
+    kept = replace(scores, score=np.where(declined.declined, np.nan, scores.score))
     return Predictions(
-        scores=scores,
-        given=given,
-        quantile=model.training_quantile(scores.score),
-        by=by,
-        declined=verdicts.reasons,
-        found=tuple(verdicts.outputs),
+        scores=kept,
+        undeclined=scores.score,
+        quantile=model.training_quantile(kept.score),
+        model_versions=model_versions,
+        declined=declined.reasons,
+        extra_outputs=tuple(declined.outputs),
     )
 
 
 def swapped(one: Predictions, other: Predictions, which: Booleans) -> tuple[Predictions, Predictions]:
-    """Both opinions, with what they say of the entities of `which` (n,) exchanged."""
+    """Both predictions, with those of the entities where `which` (n,) is true exchanged."""
     return _chosen(one, other, which), _chosen(other, one, which)
 
 
 def _chosen(one: Predictions, other: Predictions, of_other: Booleans) -> Predictions:
-    """`one`, but for the entities that are `of_other` (n,)."""
+    """`one`, but `other` where `of_other` (n,) is true."""
     sides = of_other.tolist()
 
     def pick(mine: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None, nothing: Any = None) -> Any:
@@ -92,12 +100,12 @@ def _chosen(one: Predictions, other: Predictions, of_other: Booleans) -> Predict
             labels=pick(one.scores.labels, other.scores.labels),
             outputs=pick(one.scores.outputs, other.scores.outputs, {}),
         ),
-        given=np.where(of_other, other.given, one.given),
+        undeclined=np.where(of_other, other.undeclined, one.undeclined),
         quantile=np.where(of_other, other.quantile, one.quantile),
-        by=pick(one.by, other.by),
+        model_versions=pick(one.model_versions, other.model_versions),
         declined={
             **{place: why for place, why in one.declined.items() if not sides[place]},
             **{place: why for place, why in other.declined.items() if sides[place]},
         },
-        found=pick(one.found, other.found, {}),
+        extra_outputs=pick(one.extra_outputs, other.extra_outputs, {}),
     )

@@ -1,4 +1,4 @@
-"""Where the time of a batch goes, step by step."""
+"""The time that a batch takes, step by step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class StepTimer:
-    """Seconds by step, on the monotonic clock; whoever watches is told the name of each step as it ends."""
+    """Seconds by step, on the monotonic clock; `watch` is called with the name of each step as it ends."""
 
     def __init__(self, watch: Callable[[str], None] | None = None) -> None:
         self.seconds: dict[str, float] = {}
@@ -15,7 +15,7 @@ class StepTimer:
         self._since = time.monotonic()
 
     def end(self, step: str) -> None:
-        """Count the time since the last step ended as `step`'s."""
+        """Count the time since the last step ended for `step`; a step may end several times."""
         now = time.monotonic()
         self.seconds[step] = self.seconds.get(step, 0.0) + now - self._since
         self._since = now

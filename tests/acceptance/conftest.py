@@ -48,7 +48,7 @@ from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import run_job
 from scorer.runs.worker import Hooks
 from scorer.scoring.features import build
-from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.opening import open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.scoring.validation.suites import Suites
 from scorer.types.enums import Trigger
@@ -110,7 +110,7 @@ def show_columns(order: dict[str, Any]) -> None:
     line = open_pipeline(job, database=Database(order["url"], order["settings"]))
     with Path(order["trail"]).open("wb") as file:
         pickle.dump((line.source.observations(job, ()), line.source.attributes(job, ())), file)
-    close_pipeline(line)
+    line.close()
 
 
 def prove_suites(order: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def carry_alone(order: dict[str, Any]) -> None:
     run = Run(order["run_id"], JOB, Trigger.MANUAL, "running", as_of, as_of, None, Counts())
     while carry_batch(line, run, watch=watch) is not None:
         pass
-    close_pipeline(line)
+    line.close()
 
 
 def answer_requests(order: dict[str, Any]) -> None:
@@ -581,7 +581,7 @@ def begin_run(settings: Settings) -> Callable[..., Run]:
             assert eligible
             return run
         finally:
-            close_pipeline(line)
+            line.close()
 
     return begin
 

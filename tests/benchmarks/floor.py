@@ -17,7 +17,7 @@ from scorer.database.connection import Database
 from scorer.database.source.reader import microseconds
 from scorer.registry.model import LoadedModel, band_names
 from scorer.scoring.features import build
-from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.opening import open_pipeline
 from scorer.types.arrays import Features
 from scorer.types.values import WorkItem
 from tests.benchmarks.task import AS_OF, Task
@@ -63,7 +63,7 @@ class Contestant:
                 known = line.source.observations(job, items), line.source.attributes(job, items)
                 parts.append(build(*known, as_of=as_of, spec=job.features))
         finally:
-            close_pipeline(line)
+            line.close()
         self.model = line.model
         self.matrix = Features(names=parts[0].names, values=np.concatenate([part.values for part in parts]))
 

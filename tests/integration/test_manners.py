@@ -21,7 +21,7 @@ from scorer.jobs.job import Job
 from scorer.registry import registration
 from scorer.runs.due import enqueue
 from scorer.runs.run import dry_run, run_job
-from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.opening import open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.types.enums import Trigger
 
@@ -167,5 +167,5 @@ def test_whoever_enqueues_does_not_wait_for_a_batch_in_hand(hospital: Any, sepsi
         assert counts is not None
         assert counts.scored == 6
     finally:
-        close_pipeline(first)
-        close_pipeline(second)
+        first.close()
+        second.close()

@@ -1,4 +1,4 @@
-"""Expectations, judged: suites, rules compiled or left to Great Expectations, results by row.
+"""Validation: suites of expectations, rules compiled or left to Great Expectations, results by row.
 
 Imports jobs and the hall alone.
 """

@@ -1,4 +1,7 @@
-"""The columns of a frame as the compiled rules see them, and what they measure of one as a whole: as pandas does, to the last bit."""
+"""Columns of a frame as compiled rules see them, and measures of a whole column.
+
+Each measure gives what pandas gives, to the last bit.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from scorer.types.arrays import Booleans, Floats
 
 
 class Columns:
-    """A frame's columns and, for the rules that share them, which of their values are given."""
+    """The columns of a frame and, kept for the rules that share them, which of their values are given."""
 
     def __init__(self, frame: Frame) -> None:
         self.rows = frame.rows
@@ -23,7 +26,7 @@ class Columns:
         return self._frame[name]
 
     def given(self, name: str) -> Booleans:
-        """Which values of the column are not missing, (rows,)."""
+        """Which values of the column are given, not missing, (rows,)."""
         if name not in self._given:
             values = self._frame[name]
             floats = values.dtype.kind == "f"
@@ -31,12 +34,12 @@ class Columns:
         return self._given[name]
 
     def present(self, name: str) -> npt.NDArray[Any]:
-        """The values of the column that are not missing."""
+        """The values of the column that are given, in order."""
         values: npt.NDArray[Any] = self._frame[name][self.given(name)]
         return values
 
     def filled(self, name: str, value: float) -> npt.NDArray[Any]:
-        """The column, with `value` where it is missing."""
+        """The column (rows,) with `value` where it is missing."""
         values = self._frame[name]
         return np.where(self.given(name), values, value) if values.dtype.kind == "f" else values
 
@@ -81,16 +84,16 @@ def stdev(columns: Columns, column: str) -> Any:
 
 
 def distinct(columns: Columns, column: str) -> int:
-    """How many different values there are."""
+    """The number of different values."""
     return len(np.unique(columns.present(column)))
 
 
 def share_distinct(columns: Columns, column: str) -> float:
-    """Different values among the values, 0 where there is none."""
+    """The share of different values among the given values, 0 where there is none."""
     count = int(columns.given(column).sum())
     return distinct(columns, column) / count if count else 0
 
 
 def share_given(columns: Columns, column: str) -> float:
-    """Values among the rows, 0 where there is no row."""
+    """The share of given values among the rows, 0 where there is no row."""
     return int(columns.given(column).sum()) / columns.rows if columns.rows else 0

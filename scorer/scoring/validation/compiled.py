@@ -1,8 +1,8 @@
-"""Expectations compiled to NumPy: the verdicts of Great Expectations, to the last row, at a hundredth of its cost a call.
+"""Expectations compiled to NumPy: the outcomes of Great Expectations at a hundredth of its cost.
 
 What has no form here is left to Great Expectations: another type of expectation, an argument that is not listed, a column that holds
-anything but int64 and float64. NaN is what is missing; an infinity is a value. Nothing here keeps anything between two calls, so any
-number of threads may judge at once.
+anything but int64 and float64. NaN is what is missing; an infinity is a value. Nothing is kept between two calls, so any number of
+threads may evaluate rules at once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ CompiledRule = Callable[["Columns"], RuleOutcome]
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How expectations of one type are compiled: the arguments it takes, each with what it may be, and those it needs."""
+    """How expectations of one type are compiled: the arguments they take, each with its check, and need."""
 
     make: Callable[..., CompiledRule | None]
     takes: Mapping[str, Callable[[Any], bool]]
@@ -67,22 +67,22 @@ def compile_rule(rule: Rule) -> CompiledRule | None:
         return None
     if not all(form.takes[name](value) for name, value in arguments.items()):
         return None
-    judge = form.make(**arguments)
-    return None if judge is None else _quiet(judge)
+    evaluate = form.make(**arguments)
+    return None if evaluate is None else _quiet(evaluate)
 
 
-def _quiet(judge: CompiledRule) -> CompiledRule:
-    """The same, without a warning where sums of large values pass all bounds."""
+def _quiet(evaluate: CompiledRule) -> CompiledRule:
+    """The same rule, without a warning where sums of large values overflow."""
 
-    def judge_quietly(columns: Columns) -> RuleOutcome:
+    def evaluate_quietly(columns: Columns) -> RuleOutcome:
         with np.errstate(all="ignore"):
-            return judge(columns)
+            return evaluate(columns)
 
-    return judge_quietly
+    return evaluate_quietly
 
 
 def holds_numbers(frame: Frame, columns: Sequence[str]) -> bool:
-    """Whether the columns are such as a compiled form can judge."""
+    """Whether the columns are of types that a compiled form can evaluate."""
     return all(frame[name].dtype in _NUMBERS for name in columns)
 
 
@@ -90,7 +90,10 @@ def holds_numbers(frame: Frame, columns: Sequence[str]) -> bool:
 
 
 def _by_row(broken: Booleans, *, considered: Callable[[], int], mostly: float) -> RuleOutcome:
-    """The verdict of a rule that holds where the share of the rows considered that keep it is at least `mostly`."""
+    """The outcome of a rule that holds if at least the share `mostly` of the considered rows keep it.
+
+    `broken` (rows,) is true where a row breaks it.
+    """
     rows = np.flatnonzero(broken)
     if not len(rows):
         return RuleOutcome(_NONE, success=True, detail="")
@@ -125,7 +128,10 @@ def _outside(
     strict_min: bool = False,
     strict_max: bool = False,
 ) -> Callable[[Any], Any] | None:
-    """Tells which values lie outside the limits; None where there is no limit, or they contradict each other."""
+    """A function that says which values lie outside the limits.
+
+    None where there is no limit, or the limits contradict each other.
+    """
     if min_value is None and max_value is None:
         return None
     if min_value is not None and max_value is not None and min_value > max_value:
@@ -143,17 +149,17 @@ def _outside(
 
 
 def _in_set(*, column: str, value_set: list[float], mostly: float = 1.0) -> CompiledRule:
-    def judge(columns: Columns) -> RuleOutcome:
+    def evaluate(columns: Columns) -> RuleOutcome:
         return _of_given(columns, column, columns.given(column) & ~_among(columns[column], value_set), mostly=mostly)
 
-    return judge
+    return evaluate
 
 
 def _not_in_set(*, column: str, value_set: list[float], mostly: float = 1.0) -> CompiledRule:
-    def judge(columns: Columns) -> RuleOutcome:
+    def evaluate(columns: Columns) -> RuleOutcome:
         return _of_given(columns, column, columns.given(column) & _among(columns[column], value_set), mostly=mostly)
 
-    return judge
+    return evaluate
 
 
 def _among(values: npt.NDArray[Any], value_set: list[float]) -> Booleans:
@@ -162,16 +168,16 @@ def _among(values: npt.NDArray[Any], value_set: list[float]) -> Booleans:
 
 
 def _unique(*, column: str, mostly: float = 1.0) -> CompiledRule:
-    def judge(columns: Columns) -> RuleOutcome:
+    def evaluate(columns: Columns) -> RuleOutcome:
         broken = np.zeros(columns.rows, dtype=bool)
         broken[columns.given(column)] = _repeated(_numbered(columns.present(column)))
         return _of_given(columns, column, broken, mostly=mostly)
 
-    return judge
+    return evaluate
 
 
 def _numbered(values: npt.NDArray[Any]) -> Integers:
-    """A number for each value, the same for the same."""
+    """A number for each value (n,): equal values have equal numbers."""
     numbers: Integers = np.unique(values, return_inverse=True)[1]
     return numbers
 
@@ -204,16 +210,16 @@ def _equal(
 
 
 def _pair(pair: tuple[str, str], *, holds: Callable[..., Booleans], ignore: str, mostly: float) -> CompiledRule:
-    def judge(columns: Columns) -> RuleOutcome:
+    def evaluate(columns: Columns) -> RuleOutcome:
         considered = _considered(columns, pair, ignore=ignore)
         broken = considered & ~holds(columns[pair[0]], columns[pair[1]])
         return _by_row(broken, considered=lambda: int(considered.sum()), mostly=mostly)
 
-    return judge
+    return evaluate
 
 
 def _considered(columns: Columns, names: Sequence[str], *, ignore: str) -> Booleans:
-    """Which rows are judged, by what is missing in them."""
+    """Which rows count (rows,), by what is missing in them."""
     given = [columns.given(name) for name in names]
     if ignore in {"either_value_is_missing", "any_value_is_missing"}:
         return np.asarray(np.logical_and.reduce(given))
@@ -225,7 +231,7 @@ def _considered(columns: Columns, names: Sequence[str], *, ignore: str) -> Boole
 def _compound_unique(
     *, column_list: list[str], ignore_row_if: str = "all_values_are_missing", mostly: float = 1.0
 ) -> CompiledRule:
-    def judge(columns: Columns) -> RuleOutcome:
+    def evaluate(columns: Columns) -> RuleOutcome:
         considered = _considered(columns, column_list, ignore=ignore_row_if)
         numbers = np.zeros(int(considered.sum()), np.int64)
         for name in column_list:
@@ -234,20 +240,20 @@ def _compound_unique(
         broken[considered] = _repeated(numbers)
         return _by_row(broken, considered=lambda: len(numbers), mostly=mostly)
 
-    return judge
+    return evaluate
 
 
 def _sum_equal(
     *, column_list: list[str], sum_total: float, ignore_row_if: str = "all_values_are_missing", mostly: float = 1.0
 ) -> CompiledRule:
-    should = float(sum_total)
+    expected = float(sum_total)
 
-    def judge(columns: Columns) -> RuleOutcome:
+    def evaluate(columns: Columns) -> RuleOutcome:
         considered = _considered(columns, column_list, ignore=ignore_row_if)
         sums = np.stack([columns[name] for name in column_list]).sum(axis=0)
-        return _by_row(considered & (sums != should), considered=lambda: int(considered.sum()), mostly=mostly)
+        return _by_row(considered & (sums != expected), considered=lambda: int(considered.sum()), mostly=mostly)
 
-    return judge
+    return evaluate
 
 
 # Rules on a column as a whole: what is measured, as pandas measures it, to the last bit
@@ -259,10 +265,10 @@ def _measured(measure: Callable[[Columns, str], Any]) -> Callable[..., CompiledR
         if outside is None:
             return None
 
-        def judge(columns: Columns) -> RuleOutcome:
+        def evaluate(columns: Columns) -> RuleOutcome:
             return _observed(measure(columns, column), outside)
 
-        return judge
+        return evaluate
 
     return make
 
@@ -288,7 +294,7 @@ def _quantiles(
     ]
     method: Any = allow_relative_error or "nearest"
 
-    def judge(columns: Columns) -> RuleOutcome:
+    def evaluate(columns: Columns) -> RuleOutcome:
         given = columns.present(column)
         values = (
             np.quantile(given, np.array(wanted, dtype=np.float64), method=method)
@@ -299,7 +305,7 @@ def _quantiles(
         within = [_about_within(value, low, high) for value, (low, high) in zip(found, ranges, strict=True)]
         return RuleOutcome(_NONE, success=all(within), detail=f"observed { ({'quantiles': wanted, 'values': found}) }")
 
-    return judge
+    return evaluate
 
 
 def _about_within(value: float, low: float, high: float) -> bool:

@@ -1,7 +1,7 @@
-"""Compiled forms of a suite's rules, proved against Great Expectations on edge values made of the suite's own limits.
+"""Compiled forms of a suite's rules, compared with Great Expectations on the edge values of the rules.
 
-Both judge every limit, its two neighbours, what is missing, the infinities, 0 and repeats. A rule on which they differ has no form that
-may be used.
+Both evaluate every limit, its two neighbours, what is missing, the infinities, 0 and repeats. Where they differ on a rule, its compiled
+form is not used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MISSING = (np.nan, np.nan, np.inf, -np.inf)
 
 
 def find_differing(rules: Sequence[Rule], kinds: Mapping[str, np.dtype[Any]], *, where: str, suite: str) -> set[str]:
-    """The names of those whose compiled form tells something else than Great Expectations; all, where that cannot judge them.
+    """The names of the rules whose compiled form differs from Great Expectations; all, where that fails.
 
     `kinds` gives the type of each column that the rules name, int64 or float64.
     """
@@ -40,14 +40,14 @@ def find_differing(rules: Sequence[Rule], kinds: Mapping[str, np.dtype[Any]], *,
             trials.append((rule.name, replace(trial, name=f"{rule.name} {place}")))
     edges = Frame(columns, rows=len(next(iter(columns.values()), ())))
     try:
-        should = gx.judge([_renamed(trial) for _, trial in trials], edges, where=where, suite=suite)
+        expected = gx.evaluate([_renamed(trial) for _, trial in trials], edges, where=where, suite=suite)
     except UserError:
         return {rule.name for rule in rules}
     seen = Columns(edges)
-    return {name for name, trial in trials if not _same(_judged(trial, seen), should[trial.name])}
+    return {name for name, trial in trials if not _same(_compiled(trial, seen), expected[trial.name])}
 
 
-def _judged(trial: Rule, columns: Columns) -> RuleOutcome | None:
+def _compiled(trial: Rule, columns: Columns) -> RuleOutcome | None:
     form = compile_rule(trial)
     return None if form is None else form(columns)
 
@@ -67,9 +67,9 @@ def _renamed(trial: Rule) -> Rule:
 def _trials(
     rule: Rule, kinds: Mapping[str, np.dtype[Any]], *, rows: int
 ) -> Iterator[tuple[Rule, dict[str, npt.NDArray[Any]]]]:
-    """The rule as it is asked of edge values; one on a whole column is asked of some columns of its own as well."""
+    """The rule as it stands and, if it is about a whole column, on further columns made for it."""
     yield rule, {}
-    if not rule.of_all:
+    if not rule.is_aggregate:
         return
     (column,) = rule.columns
     limits = sorted(set(map(float, _numbers(rule.entry["kwargs"]))))
@@ -83,7 +83,7 @@ def _trials(
 
 
 def _edge_columns(rules: Sequence[Rule], kinds: Mapping[str, np.dtype[Any]]) -> dict[str, npt.NDArray[Any]]:
-    """For each column that the rules name, the edge values in an order of its own, so that those of two columns meet in all ways."""
+    """Edge values for each column that the rules name, each in another order, so that all pairs meet."""
     values = np.array([*_edges(rules), *_ALWAYS, *_MISSING] * _TIMES)
     names = sorted({name for rule in rules for name in rule.columns})
     columns = {}
@@ -95,7 +95,7 @@ def _edge_columns(rules: Sequence[Rule], kinds: Mapping[str, np.dtype[Any]]) -> 
 
 
 def _as(values: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The values in a column's own type; what a whole number cannot be becomes 0 or the nearest that it can."""
+    """The values in the type of a column; for whole numbers, NaN becomes 0 and the rest the nearest one."""
     if dtype.kind == "f":
         return values
     ends = 2.0**62
@@ -103,7 +103,7 @@ def _as(values: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> npt.NDArray[An
 
 
 def _edges(rules: Sequence[Rule]) -> list[float]:
-    """Every number that stands in the arguments of the rules, with its two neighbours as a double and as a whole number."""
+    """Every number in the arguments of the rules, and its neighbours as a double and as a whole number."""
     numbers = sorted({float(number) for rule in rules for number in _numbers(rule.entry.get("kwargs"))})
     return sorted({edge for number in numbers for edge in (*_neighbours(number), number - 1, number + 1)})
 

@@ -1,4 +1,4 @@
-"""What the suites judge: columns of numbers, by name; and the scores published before, to judge a small batch with."""
+"""Frames: what the suites validate, columns of numbers by name; and pools of scores published before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MICROSECONDS_PER_HOUR = 3_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Columns by name, each with a value for every row; a rejection's row number is the place in them."""
+    """Columns by name, each of shape (rows,); a row's number is its place in them."""
 
     columns: Mapping[str, npt.NDArray[Any]]
     rows: int
@@ -32,10 +32,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Frames of scores published before, newest first, to judge a small batch with: one row per inputs, and one per entity.
+    """Scores published before, newest first, to validate a small batch with.
 
-    Of the same inputs a score is the same, by whatever model; and where few entities are scored again and again, they are no sample
-    of all.
+    by_inputs  one row for each inputs of an entity, which give the same score again
+    by_entity  one row for each entity: a few entities that are scored again and again are no sample of all
     """
 
     by_inputs: Frame
@@ -43,9 +43,11 @@ class Pool:
 
 
 def observation_frame(job: Job, observations: Observations, attributes: Attributes, *, as_of: Integers) -> Frame:
-    """What the observations suite may name: one row per observation, numbers only.
+    """The frame of the observations suite: one row per observation, numbers only.
 
-    hours_before_as_of, hours_since_<attribute> for each attribute that is a time, code_known (0 or 1), observation_value,
+    `as_of` (entities,) is in microseconds since 1970-01-01 UTC.
+
+    Its columns: hours_before_as_of, hours_since_<attribute> for each attribute that is a time, code_known (0 or 1), observation_value,
     plausible_min, plausible_max, reference_range_min, reference_range_max, repeat (0 for the first of rows that agree in entity, code, time
     and value, then 1, 2, ...), and the statement's further columns. Times that are missing are NaN.
     """
@@ -55,7 +57,7 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
         np.array([getattr(code, side) if code else np.nan for code in listed] + [np.nan])[observations.code]
         for side in ("plausible_min", "plausible_max")
     )
-    # Whole numbers are int64 and the rest float64: other types Great Expectations judges value by value, in Python.
+    # Whole numbers are int64 and the rest float64: other types Great Expectations evaluates value by value, in Python.
     columns: dict[str, npt.NDArray[Any]] = {
         "hours_before_as_of": _hours(as_of[observations.position], observations.time),
         "code_known": np.array([code is not None for code in listed] + [False], dtype=np.int64)[observations.code],
@@ -74,10 +76,10 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
 
 
 def feature_frame(features: Features, attributes: Attributes, *, read: Integers, used: Integers) -> Frame:
-    """What the features suite may name: one row per entity.
+    """The frame of the features suite: one row per entity.
 
-    The features, attributes that are numbers, observations_read, observations_used, and dropped_share, the share of the read that is
-    not used (0 where none was read).
+    `read` and `used` (entities,) count its observations. The columns: the features, attributes that are numbers, observations_read,
+    observations_used, and dropped_share, the share of the read that is not used (0 where none was read).
     """
     columns: dict[str, npt.NDArray[Any]] = {
         "observations_read": read,
@@ -90,7 +92,10 @@ def feature_frame(features: Features, attributes: Attributes, *, read: Integers,
 
 
 def score_frame(score: Floats, training_quantile: Floats) -> Frame:
-    """What the scores suite may name: score, and training_quantile, the share of the training scores that lie below it."""
+    """The frame of the scores suite, from `score` (n,) and `training_quantile` (n,).
+
+    The latter is the share of the training scores that lie below each score.
+    """
     return Frame({"score": score, "training_quantile": training_quantile}, rows=len(score))
 
 
@@ -101,7 +106,11 @@ def pool_of(
     input_hashes: Sequence[bytes],
     training_quantile: Callable[[Floats], Floats],
 ) -> Pool:
-    """What was `published` before (newest first) of other inputs, and of other entities, than those about to be published."""
+    """The pool of what was `published` before, newest first, for a batch that is about to be.
+
+    Left out are scores of the batch's own inputs and, by entity, of its own entities. `training_quantile` takes scores (n,) and gives their
+    places among the training scores (n,).
+    """
     inputs, entities = set(zip(entity_ids, input_hashes, strict=True)), set(entity_ids)
     by_inputs, by_entity = [], []
     for each in published:
@@ -119,7 +128,7 @@ def pool_of(
 
 
 def with_newest(frame: Frame, before: Frame, *, rows: int) -> Frame:
-    """The scores given in `frame`, and as many of the newest `before` as they then lack of so many rows."""
+    """The scores given in `frame`, filled up to `rows` rows with the newest `before`."""
     given = ~np.isnan(frame["score"])
     lacking = max(rows - int(given.sum()), 0)
     columns = {name: np.concatenate([values[given], before[name][:lacking]]) for name, values in frame.columns.items()}
@@ -133,7 +142,10 @@ def _hours(later: Integers, earlier: Integers) -> Floats:
 
 
 def _repeats(observations: Observations) -> Integers:
-    """How many rows before it agree with it in entity, code, time and value; rows are sorted so that these are neighbours."""
+    """For each row (n,), how many rows before it agree with it in entity, code, time and value.
+
+    Rows are sorted so that those that agree are neighbours.
+    """
     if not len(observations):
         return np.empty(0, np.int64)
     keys = (observations.position, observations.code, observations.time, observations.value)

@@ -1,7 +1,7 @@
-"""Great Expectations' form of a suite: the only door to it.
+"""Rules evaluated by Great Expectations: the only module that imports it.
 
-It is the judge: what a rule means is what it says here, and a compiled form is used only where it says the same. It costs some 90 ms a
-call however few the rows, and its parts are not safe to share between threads.
+What a rule means is what Great Expectations makes of it; a compiled form is used only where it gives the same. A call costs some 90 ms
+however few the rows, and its parts are not safe to share between threads.
 """
 
 from __future__ import annotations
@@ -36,32 +36,35 @@ _ROWS_ALONE = {  # of the rows that break a rule their numbers, and never a valu
 
 
 def require_understood(rules: Iterable[Rule], *, where: str) -> None:
-    """Raise UserError where Great Expectations does not know the expectation of a rule, or an argument of it.
+    """Require that Great Expectations knows each rule's expectation and arguments.
 
-    Asked one by one, for in a whole suite Great Expectations drops what it does not understand.
+    Raises UserError, which begins with `where`, for the first rule that it does not understand. The rules are tried one by one: in a whole
+    suite Great Expectations drops what it does not understand.
     """
     for place, rule in enumerate(rules, start=1):
         try:
             ExpectationConfiguration(**rule.entry).to_domain_obj()
         except (TypeError, ValueError, GreatExpectationsError) as error:
             why = " ".join(str(error).split()).rstrip(".")
-            told = f"{where}: expectation {place}: Great Expectations does not understand rule {rule.name}: {why}."
-            raise UserError(told) from error
+            raise UserError(
+                f"{where}: expectation {place}: Great Expectations does not understand rule {rule.name}: {why}."
+            ) from error
 
 
-def judge(rules: Sequence[Rule], frame: Frame, *, where: str, suite: str) -> dict[str, RuleOutcome]:
-    """By the rule's name, how the rows of `frame` stand to it. Raises UserError, which says `where`, if a rule cannot be judged.
+def evaluate(rules: Sequence[Rule], frame: Frame, *, where: str, suite: str) -> dict[str, RuleOutcome]:
+    """Evaluate the rules on `frame`. Returns their outcomes by name.
 
-    `suite` is the same name for the same suite for the life of the process.
+    `suite` is the same name for the same suite as long as the process lives. Raises UserError, which begins with `where`, if a rule cannot
+    be evaluated.
     """
-    told: dict[str, RuleOutcome] = {}
+    outcomes: dict[str, RuleOutcome] = {}
     for together in _calls(rules):
-        told |= _judge_together(together, frame, where=where, suite=suite)
-    return told
+        outcomes |= _evaluate_together(together, frame, where=where, suite=suite)
+    return outcomes
 
 
 def _calls(rules: Sequence[Rule]) -> list[list[Rule]]:
-    """The rules of each call: of two on quantiles of one column, Great Expectations answers both with those of the first."""
+    """The rules of each call. In one call, all rules on quantiles of a column get the first one's answer."""
     calls: list[list[Rule]] = [[]]
     for rule in rules:
         twins = [each.columns for each in calls[0] if each.expectation == rule.expectation == _QUANTILES]
@@ -72,7 +75,7 @@ def _calls(rules: Sequence[Rule]) -> list[list[Rule]]:
     return calls
 
 
-def _judge_together(rules: Sequence[Rule], frame: Frame, *, where: str, suite: str) -> dict[str, RuleOutcome]:
+def _evaluate_together(rules: Sequence[Rule], frame: Frame, *, where: str, suite: str) -> dict[str, RuleOutcome]:
     named = sorted({column for rule in rules for column in rule.columns})
     table = pd.DataFrame({name: frame[name] for name in named}, index=pd.RangeIndex(len(frame)), copy=False)
     with _LOCK, warnings.catch_warnings():
@@ -80,32 +83,33 @@ def _judge_together(rules: Sequence[Rule], frame: Frame, *, where: str, suite: s
         batches = _batch_definition(suite)
         asked = gx.ExpectationSuite(name=suite, expectations=[dict(rule.entry) for rule in rules])
         batch = batches.get_batch(batch_parameters={"dataframe": table})
-        outcome = batch.validate(asked, result_format=_ROWS_ALONE)
-    found = dict(_verdict(result, rows=len(frame), where=where) for result in outcome.results)
+        validated = batch.validate(asked, result_format=_ROWS_ALONE)
+    found = dict(_outcome(result, rows=len(frame), where=where) for result in validated.results)
     if len(found) != len(rules):
         raise UserError(f"{where}: {len(rules)} rules were asked and {len(found)} answered; see its types.")
     return found
 
 
-def _verdict(outcome: Any, *, rows: int, where: str) -> tuple[str, RuleOutcome]:
-    name = outcome.expectation_config.meta["rule"]
-    raised = _raised(outcome.exception_info)
+def _outcome(result: Any, *, rows: int, where: str) -> tuple[str, RuleOutcome]:
+    """The name and the outcome of a rule, from what Great Expectations returned for it."""
+    name = result.expectation_config.meta["rule"]
+    raised = _raised(result.exception_info)
     if raised:
         raise UserError(f"{where}: rule {name} could not be judged ({raised}); mend the suite.")
-    told = outcome.result
-    judged = told.get("element_count", rows)
+    details = result.result
+    judged = details.get("element_count", rows)
     if judged != rows:
         raise UserError(f"{where}: rule {name} judged {judged} of {rows} rows; mend the suite.")
-    observed = told.get("observed_value")
+    observed = details.get("observed_value")
     return name, RuleOutcome(
-        broken=np.asarray(told.get("unexpected_index_list") or [], dtype=np.int64),
-        success=bool(outcome.success),
+        broken=np.asarray(details.get("unexpected_index_list") or [], dtype=np.int64),
+        success=bool(result.success),
         detail="" if observed is None else f"observed {observed}",
     )
 
 
 def _raised(exception_info: Mapping[str, Any]) -> str:
-    """What a metric raised, if any: without its text, which may hold values."""
+    """The kind of what a metric raised, if anything, without its text, which may hold values."""
     nested = [exception_info, *(each for each in exception_info.values() if isinstance(each, Mapping))]
     for info in nested:
         if info.get("raised_exception"):
@@ -123,6 +127,6 @@ def _context() -> Any:
 
 @cache
 def _batch_definition(name: str) -> Any:
-    """Made once for a suite: a new one for each call would keep every frame."""
+    """The batch definition of a suite, made once: each new one would keep its frame for ever."""
     asset = _context().data_sources.add_pandas(name).add_dataframe_asset(name)
     return asset.add_batch_definition_whole_dataframe(name)

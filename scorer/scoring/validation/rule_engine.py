@@ -1,7 +1,7 @@
-"""Who judges a suite's rules: their compiled form where it is proved, and else Great Expectations.
+"""Rules evaluated in their compiled form, where it is proved equivalent, or by Great Expectations.
 
-What was proved is recorded, under a hash of all that it depends on, so that a process which finds the record need not import Great
-Expectations, which takes seconds and 220 MB, only to prove the same again. A record that is missing, or cannot be read, costs a proof.
+What was proved is recorded under a hash of all that it depends on, so that a process that finds the record need not import Great
+Expectations, which takes seconds and 220 MB, only to prove the same again. A record that is missing or cannot be read costs a proof.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _proved: dict[str, tuple[str, ...]] = {}
 
 
 class RuleEngine:
-    """The judges of one suite; any number of threads may ask them at once.
+    """Evaluates the rules of one suite; any number of threads may use it at once.
 
-    `where` names the suite and its job, and `records` is the folder of what was proved before. Raises UserError where Great
-    Expectations does not understand a rule.
+    `where` names the suite and its job, `compiled` says whether compiled forms may be used, and `records` is the folder of what was proved
+    before. Raises UserError where Great Expectations does not understand a rule.
     """
 
     def __init__(self, rules: Sequence[Rule], *, where: str, compiled: bool, records: Path | None) -> None:
@@ -51,20 +51,23 @@ class RuleEngine:
             self._require_understood()
 
     def prepare(self, frame: Frame) -> None:
-        """Prove the compiled forms for columns of the types that `frame` has, where that is yet to be done."""
+        """Prove the compiled forms for columns of the types that `frame` has, if that is not done yet."""
         self._usable_forms(frame)
 
-    def judge(self, rules: Sequence[Rule], frame: Frame) -> dict[str, RuleOutcome]:
-        """By the rule's name, how the rows of `frame` stand to it. Raises UserError where a rule cannot be judged."""
+    def evaluate(self, rules: Sequence[Rule], frame: Frame) -> dict[str, RuleOutcome]:
+        """Evaluate the rules on `frame`. Returns their outcomes by name.
+
+        Raises UserError where a rule cannot be evaluated.
+        """
         forms = self._usable_forms(frame)
         columns = Columns(frame)
-        verdicts = {rule.name: forms[rule.name](columns) for rule in rules if rule.name in forms}
+        outcomes = {rule.name: forms[rule.name](columns) for rule in rules if rule.name in forms}
         left = [rule for rule in rules if rule.name not in forms]
         if left:
             from scorer.scoring.validation import gx
 
-            verdicts |= gx.judge(left, frame, where=self._where, suite=self._suite)
-        return verdicts
+            outcomes |= gx.evaluate(left, frame, where=self._where, suite=self._suite)
+        return outcomes
 
     def _require_understood(self) -> None:
         from scorer.scoring.validation import gx
@@ -73,7 +76,7 @@ class RuleEngine:
         self._record(_UNDERSTOOD, [])
 
     def _usable_forms(self, frame: Frame) -> Mapping[str, CompiledRule]:
-        """By the rule's name, the compiled forms that are proved for such columns."""
+        """The compiled forms that are proved for columns of such types, by the rule's name."""
         if not self._compiled:
             return {}
         kinds = tuple(frame[name].dtype.str for rule in self._rules for name in rule.columns)
@@ -104,7 +107,7 @@ class RuleEngine:
         return [rule.name for rule in rules if rule.name not in differing]
 
     def _recorded(self, kinds: tuple[str, ...]) -> Sequence[str] | None:
-        """The names of the rules whose forms were proved for columns of these types; None where there is no record of it."""
+        """The rules whose forms were proved for columns of these types; None where there is no record."""
         key = self._key(kinds)
         if key not in _proved and self._records is not None:
             with suppress(OSError, ValueError):
@@ -114,7 +117,10 @@ class RuleEngine:
         return _proved.get(key)
 
     def _record(self, kinds: tuple[str, ...], names: Sequence[str], *, lasting: bool = True) -> None:
-        """Keep what was proved; for other processes only what spares them Great Expectations, and hides no warning from them."""
+        """Record which rules' forms were proved; for other processes too, if it is `lasting`.
+
+        What leaves a rule to Great Expectations is not lasting: another process must load it anyway, and is to warn as well.
+        """
         key = self._key(kinds)
         _proved[key] = tuple(names)
         if self._records is None or not lasting:
@@ -126,7 +132,7 @@ class RuleEngine:
             draft.replace(self._records / key)
 
     def _key(self, kinds: tuple[str, ...]) -> str:
-        return hashlib.sha256(json.dumps([_surroundings(), self._suite, kinds]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([_dependencies(), self._suite, kinds]).encode()).hexdigest()
 
 
 def _hash_of(rules: Sequence[Rule]) -> str:
@@ -134,8 +140,8 @@ def _hash_of(rules: Sequence[Rule]) -> str:
 
 
 @cache
-def _surroundings() -> list[str]:
-    """What a proof depends on beside the suite: our code, and the versions of the libraries."""
+def _dependencies() -> list[str]:
+    """What a proof depends on besides the suite: our code and the versions of the libraries."""
     here = Path(__file__).parent
     code = [hashlib.sha256((here / f"{name}.py").read_bytes()).hexdigest() for name in _MODULES]
     return [*code, *(f"{library} {version(library)}" for library in _LIBRARIES)]

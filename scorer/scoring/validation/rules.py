@@ -1,4 +1,4 @@
-"""The rules of a suite: what each expectation's `meta` says, and what was found when it was judged."""
+"""The rules of a suite: what each expectation's `meta` says, and what was found when it was evaluated."""
 
 from __future__ import annotations
 
@@ -37,13 +37,16 @@ class Rule:
     shows: tuple[str, ...]
     once_per_entity: bool
     min_rows: int
-    of_all: bool  # whether it judges the rows together, and none by itself
+    is_aggregate: bool  # whether it is about the rows together, such as their mean, and about none by itself
     entry: Mapping[str, Any]  # as it stands in the suite
 
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
-    """How the rows stand to one expectation: the numbers of those that break it, in order, and whether it holds all the same."""
+    """What one expectation gives: the numbers of the rows that break it, ascending, and whether it holds.
+
+    It may hold although rows break it, where `mostly` allows that.
+    """
 
     broken: Integers
     success: bool
@@ -52,7 +55,7 @@ class RuleOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rule found: the numbers of the rows that broke it."""
+    """What one rule found in a frame: how many rows it `judged`, and the numbers of those that broke it."""
 
     rule: Rule
     judged: int
@@ -61,7 +64,7 @@ class Finding:
     detail: str
 
     def result(self, suite: str) -> RuleResult:
-        """The finding as counts, for the database."""
+        """The finding of a rule of `suite`, as counts for the database."""
         return RuleResult(
             suite=suite,
             rule=self.rule.name,
@@ -75,15 +78,15 @@ class Finding:
         )
 
     @property
-    def seen(self) -> str:
-        """What was found, as counts: a sentence is logged, and what a rule measured may be one patient's value."""
+    def summary(self) -> str:
+        """What was found, in counts alone: it is logged, and what a rule measured may be a patient's value."""
         if len(self.broken):
             return f"{len(self.broken)} of {self.judged} rows are otherwise"
         return f"all {self.judged} rows together are otherwise (scorer.validation_results says what was measured)"
 
 
 def read_rules(entries: Any, *, where: str) -> tuple[Rule, ...]:
-    """The rules of a suite's expectations, in order. Raises UserError where one says what no rule can say."""
+    """The rules of a suite's expectations, in order. Raises UserError where one is wrong or named twice."""
     rules = tuple(_rule(entry, where=f"{where}: expectation {place}") for place, entry in enumerate(entries, start=1))
     repeated = [name for name, times in Counter(rule.name for rule in rules).items() if times > 1]
     if repeated:
@@ -92,7 +95,7 @@ def read_rules(entries: Any, *, where: str) -> tuple[Rule, ...]:
 
 
 def with_actions(rules: tuple[Rule, ...], actions: Mapping[str, Action]) -> tuple[Rule, ...]:
-    """The rules, each with the action that the job gives it instead of the suite's."""
+    """The rules, with the `actions` that a job gives some of them instead of the suite's."""
     return tuple(replace(rule, action=actions.get(rule.name, rule.action)) for rule in rules)
 
 
@@ -116,15 +119,15 @@ def _rule(entry: Any, *, where: str) -> Rule:
         shows=tuple(meta.get("shows", ())),
         once_per_entity=meta.get("once_per_entity", False),
         min_rows=meta.get("min_rows", 0),
-        of_all=is_of_all(entry["type"]),
+        is_aggregate=is_aggregate(entry["type"]),
         entry=entry,
     )
 
 
-def is_of_all(expectation: str) -> bool:
-    """Whether an expectation of this type judges a column as a whole, such as its mean.
+def is_aggregate(expectation: str) -> bool:
+    """Whether an expectation of this type is about a column as a whole, such as its mean.
 
-    >>> is_of_all("expect_column_mean_to_be_between"), is_of_all("expect_column_values_to_be_between")
+    >>> is_aggregate("expect_column_mean_to_be_between"), is_aggregate("expect_column_values_to_be_between")
     (True, False)
     """
     others = ("values_", "value_", "pair_", "to_exist", "type_")

@@ -1,8 +1,7 @@
 """Suite + frame -> accepted, rejections.
 
 Each expectation of a suite names, in its `meta`, the rule's id, its action (warn, drop, quarantine, fail), what it expects in words, and
-which columns a rejection shows. Frames hold numbers only, and verdicts come back as row numbers, so that no patient's value enters a
-result. Rules are judged by their compiled form where it is proved, and else by Great Expectations.
+which columns a rejection shows. Frames hold numbers only, and rules return row numbers, so that no patient's value enters a result.
 """
 
 from __future__ import annotations
@@ -24,18 +23,21 @@ from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats,
 from scorer.types.enums import Action
 from scorer.types.values import Rejection, RuleResult
 
-# No date of the database lies so far from 1970, in microseconds: what does is its infinity.
+# No date of the database is so far from 1970, in microseconds: what is, is its infinity.
 _ENDLESS = 2**62
 # So many characters of a text from the database are shown, and stand in a key.
 _SHOWN_CHARACTERS = 200
 _SHOWN_COLUMNS = 20
-# So many findings of one rule about one entity are recorded one by one: whoever mends them need not see more of a kind at once.
+# So many findings of one rule about one entity are recorded one by one; the rest are counted.
 _LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationResult:
-    """Which observations may be used (n,), which entities are held and by which rule, and why."""
+    """What the observations suite found: which observations are usable (n,), which entities are held.
+
+    `held` gives the rule by the entity's place, `unknown_codes` how often each code that the job does not know was read.
+    """
 
     usable: Booleans
     held: Mapping[int, str]
@@ -46,7 +48,7 @@ class ObservationResult:
 
 @dataclass(frozen=True, slots=True)
 class EntityResult:
-    """Which entities are held and by which rule, and why."""
+    """What a suite on entities found; `held` gives, by the entity's place, the rule that holds it."""
 
     held: Mapping[int, str]
     rejections: tuple[Rejection, ...]
@@ -54,10 +56,11 @@ class EntityResult:
 
 
 class Suites:
-    """A job's three suites, ready to judge; made once per process and job version.
+    """A job's three suites, ready to validate, for any number of threads at once.
 
-    `compiled` says whether rules may be judged by their compiled form, which gives the same verdicts, by any number of threads at once;
-    `records` is the folder where is kept what was proved of it.
+    Made once per process and job version. `compiled` says whether rules may be evaluated in their compiled form, with the same outcomes;
+    `records` is the folder where it is recorded which forms were proved equivalent. Raises UserError where the suites or the job's
+    [actions] are wrong.
     """
 
     def __init__(self, job: Job, *, compiled: bool = True, records: Path | None = None) -> None:
@@ -79,9 +82,12 @@ class Suites:
     def validate_observations(
         self, observations: Observations, attributes: Attributes, *, as_of: Integers
     ) -> ObservationResult:
-        """The verdict on each observation. Raises RunStopped where a rule whose action is fail is broken."""
+        """Validate each observation. Returns which are usable (n,) and which entities are held.
+
+        `as_of` (entities,) is in microseconds since 1970-01-01 UTC. Raises RunStopped where a rule whose action is fail is broken.
+        """
         frame = observation_frame(self._job, observations, attributes, as_of=as_of)
-        findings = self._observations.judge(frame)
+        findings = self._observations.validate(frame)
         usable = np.ones(len(observations), dtype=bool)
         held: dict[int, str] = {}
         for finding in findings:
@@ -101,36 +107,43 @@ class Suites:
     def validate_features(
         self, entity_ids: Sequence[str], features: Features, attributes: Attributes, *, read: Integers, used: Integers
     ) -> EntityResult:
-        """The verdict on each entity's features. Raises RunStopped where a rule whose action is fail is broken."""
+        """Validate each entity's features. Returns which entities are held, and the rejections.
+
+        `read` and `used` (entities,) count observations. Raises RunStopped where a rule whose action is fail is broken.
+        """
         frame = feature_frame(features, attributes, read=read, used=used)
-        return self._judge_entities(self._features, entity_ids, frame)
+        return self._validate_entities(self._features, entity_ids, frame)
 
     @property
     def pool_rows(self) -> int:
-        """How many scores a batch needs to be judged alone by every rule; one with fewer is judged with a pool."""
-        return max((rule.min_rows for rule in self._scores.rules if rule.of_all), default=0)
+        """How many scores a batch needs to be validated by itself; one with fewer is validated with a pool."""
+        return max((rule.min_rows for rule in self._scores.rules if rule.is_aggregate), default=0)
 
     def validate_scores(
         self, entity_ids: Sequence[str], *, score: Floats, training_quantile: Floats, pool: Pool | None = None
     ) -> EntityResult:
-        """The verdict on the scores about to be published. Raises RunStopped where a rule whose action is fail is broken.
+        """Validate scores about to be published, (n,) like each one's place among the training scores.
 
-        A rule on all scores together that needs more of them than there are is judged with the newest of the `pool` as well.
+        A rule on all scores together that needs more of them than there are is evaluated with the newest of the `pool` as well. Raises
+        RunStopped where a rule whose action is fail is broken.
         """
         frame = score_frame(score, training_quantile)
-        return self._judge_entities(self._scores, entity_ids, frame, pool=pool)
+        return self._validate_entities(self._scores, entity_ids, frame, pool=pool)
 
     def check_columns(self, observations: Observations, attributes: Attributes, features: Features) -> None:
-        """Raise UserError where a suite names a column that its frame does not have; prove the compiled forms for what it has."""
-        nobody = np.empty(0, np.int64)
-        self._observations.prepare(observation_frame(self._job, observations, attributes, as_of=nobody))
-        self._features.prepare(feature_frame(features, attributes, read=nobody, used=nobody))
+        """Check that the frames have the columns that the suites name; prove the compiled forms for them.
+
+        Takes the columns of a batch without entities. Raises UserError where a column is missing.
+        """
+        none = np.empty(0, np.int64)
+        self._observations.prepare(observation_frame(self._job, observations, attributes, as_of=none))
+        self._features.prepare(feature_frame(features, attributes, read=none, used=none))
         self._scores.prepare(score_frame(np.empty(0), np.empty(0)))
 
-    def _judge_entities(
+    def _validate_entities(
         self, suite: _Suite, entity_ids: Sequence[str], frame: Frame, *, pool: Pool | None = None
     ) -> EntityResult:
-        findings = suite.judge(frame, pool=pool)
+        findings = suite.validate(frame, pool=pool)
         held: dict[int, str] = {}
         for finding in findings:
             if finding.rule.action is Action.QUARANTINE:
@@ -144,13 +157,13 @@ class Suites:
 
 
 class _Suite:
-    """One suite, ready to judge."""
+    """One suite, ready to validate."""
 
     def __init__(self, job: Job, name: str, *, compiled: bool, records: Path | None) -> None:
         self.name = name
         self.where = f"Suite {name} of job {job.name}"
         rules = read_rules(job.suites[name]["expectations"], where=self.where)
-        self._judges = RuleEngine(rules, where=self.where, compiled=compiled, records=records)
+        self._engine = RuleEngine(rules, where=self.where, compiled=compiled, records=records)
         self.rules = with_actions(rules, job.actions)
 
     def require_columns(self, frame: Frame) -> None:
@@ -164,49 +177,53 @@ class _Suite:
                     )
 
     def prepare(self, frame: Frame) -> None:
-        """See that the rules' columns are there, and prove the compiled forms for such columns."""
+        """Require the rules' columns, and prove the compiled forms for their types."""
         self.require_columns(frame)
-        self._judges.prepare(frame)
+        self._engine.prepare(frame)
 
-    def judge(self, frame: Frame, *, pool: Pool | None = None) -> list[Finding]:
-        """A finding per rule, in the suite's order; those of rules on all rows together with the pool, where the frame is too small."""
+    def validate(self, frame: Frame, *, pool: Pool | None = None) -> list[Finding]:
+        """Evaluate each rule on `frame`. Returns a finding per rule, in the suite's order.
+
+        A rule on all rows together that needs more of them is evaluated with the pool. Raises RunStopped where a rule whose action is fail
+        is broken.
+        """
         self.require_columns(frame)
         frames = {
             rule.name: _with_pool(rule, frame, pool=pool)
             for rule in self.rules
-            if pool is not None and rule.of_all and len(frame) < rule.min_rows
+            if pool is not None and rule.is_aggregate and len(frame) < rule.min_rows
         }
-        found = self._judge_together([rule for rule in self.rules if rule.name not in frames], frame)
+        found = self._evaluate([rule for rule in self.rules if rule.name not in frames], frame)
         for rule in self.rules:
             if rule.name in frames:
-                found |= self._judge_together([rule], frames[rule.name])
+                found |= self._evaluate([rule], frames[rule.name])
         findings = [found[rule.name] for rule in self.rules]
         for finding in findings:
             if finding.rule.action is Action.FAIL and not finding.success:
                 raise RunStopped(
                     f"{self.where}: rule {finding.rule.name} stops the run: expected {finding.rule.expected}; "
-                    f"{finding.seen}. Nothing of this batch was published.",
+                    f"{finding.summary}. Nothing of this batch was published.",
                     results=tuple(each.result(self.name) for each in findings),
                 )
         return findings
 
-    def _judge_together(self, rules: Sequence[Rule], frame: Frame) -> dict[str, Finding]:
-        """By rule's name, what `rules` find, or that the frame has too few rows for them."""
-        asked = [rule for rule in rules if len(frame) >= rule.min_rows]
-        verdicts = self._judges.judge(asked, frame) if asked else {}
-        return {rule.name: _finding(rule, verdicts.get(rule.name), rows=len(frame)) for rule in rules}
+    def _evaluate(self, rules: Sequence[Rule], frame: Frame) -> dict[str, Finding]:
+        """The finding of each rule, by its name; one for which the frame has too few rows is not evaluated."""
+        evaluated = [rule for rule in rules if len(frame) >= rule.min_rows]
+        outcomes = self._engine.evaluate(evaluated, frame) if evaluated else {}
+        return {rule.name: _finding(rule, outcomes.get(rule.name), rows=len(frame)) for rule in rules}
 
 
 def _with_pool(rule: Rule, frame: Frame, *, pool: Pool) -> Frame:
-    """The scores given in `frame`, and as many of the newest in the pool as the rule then lacks."""
+    """The scores given in `frame`, filled up from the pool to as many rows as the rule needs."""
     return with_newest(frame, pool.by_entity if rule.once_per_entity else pool.by_inputs, rows=rule.min_rows)
 
 
-def _finding(rule: Rule, verdict: RuleOutcome | None, *, rows: int) -> Finding:
-    if verdict is None:
+def _finding(rule: Rule, outcome: RuleOutcome | None, *, rows: int) -> Finding:
+    if outcome is None:
         detail = f"not judged: {rows} rows, {rule.min_rows} needed"
         return Finding(rule=rule, judged=0, broken=np.empty(0, np.int64), success=True, detail=detail)
-    return Finding(rule=rule, judged=rows, broken=verdict.broken, success=verdict.success, detail=verdict.detail)
+    return Finding(rule=rule, judged=rows, broken=outcome.broken, success=outcome.success, detail=outcome.detail)
 
 
 def _unknown_codes(job: Job, observations: Observations) -> dict[str, int]:
@@ -239,7 +256,7 @@ _SHOWN: dict[str, Callable[[Observations, int], str]] = {
 
 
 def _observation_rejections(observations: Observations, finding: Finding) -> Iterable[Rejection]:
-    """Of each entity the first _LISTED, and one more that says how many there are beside them."""
+    """The first _LISTED rejections of each entity, and one more that says how many are not listed."""
     rule = finding.rule
     found: Counter[str] = Counter()
     alike: Counter[tuple[str, str]] = Counter()
@@ -276,7 +293,7 @@ def _cut(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    """The text, or where it is too long for an index its beginning and a hash: of different texts never the same."""
+    """The text; if it is too long for an index, its beginning and a hash, so that different texts differ."""
     if len(text) <= _SHOWN_CHARACTERS:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -15,7 +15,7 @@ from scorer.daemon.outage import Outage
 from scorer.daemon.request_loop import RequestLoop
 from scorer.database.connection import Database
 from scorer.runs.due import enqueue
-from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.opening import open_pipeline
 from scorer.types.enums import Trigger
 
 PASSWORD = "only-for-tests"
@@ -49,7 +49,7 @@ def test_a_request_that_could_not_be_taken_is_looked_at_again_within_the_second(
         with pipeline.session.transaction():
             enqueue(pipeline, as_of=None, limit=None, trigger=Trigger.SCHEDULE)
             assert [loop.step() for _ in range(4)] == [0.05, 0.1, 0.2, 0.2]
-        close_pipeline(pipeline)
+        pipeline.close()
         assert loop.step() == 3600
         assert ward.answers(request) == [DONE]
     finally:

@@ -16,9 +16,9 @@ import pytest
 from scorer.database.connection import Database
 from scorer.errors import DatabaseUnavailable, Stopping, UserError
 from scorer.jobs.job import Job
-from scorer.runs import parallel
 from scorer.runs.run import run_job, run_tick
 from scorer.runs.worker import Hooks
+from scorer.scoring.opening import Pipeline
 from scorer.types.enums import Trigger
 
 PATIENCE = 60.0
@@ -145,7 +145,7 @@ def test_a_second_thread_that_has_no_session_ends_nothing(
     def refused(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("too many connections for role", sqlstate="53300")
 
-    monkeypatch.setattr(parallel, "with_own_sessions", refused)
+    monkeypatch.setattr(Pipeline, "with_own_sessions", refused)
     hospital.admit(*range(1, 7))
     hospital.settings = replace(hospital.settings, batch_size=2)
     job = changed_job(suites={"scores": list.clear})

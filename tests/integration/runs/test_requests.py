@@ -26,7 +26,7 @@ from scorer.jobs.job import Job
 from scorer.runs.due import enqueue
 from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import run_job
-from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.opening import open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.types.enums import Trigger
 
@@ -289,7 +289,7 @@ def test_no_answer_begins_while_a_runs_work_becomes_visible(ward: Any, answering
             assert answering.answer_waiting() == 0
         assert carry_batch(line, run) is not None
     finally:
-        close_pipeline(line)
+        line.close()
     assert drain(answering) == 1
     assert ward.one("SELECT outcome FROM scorer.requests") == "UNCHANGED"
     assert ward.ledger(1) == ["SCORED"]

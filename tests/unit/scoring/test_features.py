@@ -45,7 +45,7 @@ def hours_ago(hours, value, code="HR", *, low=NAN, high=NAN):
 
 
 def observed(*entities, codes=("HR", "LACTATE", "OTHER"), in_order=True):
-    """The rows of each entity as the database's door hands them on: sorted, unless told otherwise."""
+    """The rows of each entity as the reader returns them: sorted, unless `in_order` is false."""
     rows = [(position, row) for position, entity in enumerate(entities) for row in entity]
     if in_order:
         rows.sort(key=lambda each: (each[0], index(each[1].code, codes), each[1].time, last_if_nan(each[1].value)))

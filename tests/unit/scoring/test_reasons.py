@@ -223,4 +223,4 @@ def test_parts_of_another_score_are_noticed() -> None:
     contributions = np.array([[1.0, 0.5], [1.0, 0.5]])
     right = 1 / (1 + np.exp(-1.5))
     assert add_up(contributions, np.array([right, right + 1e-5])).tolist() == [True, False]
-    assert add_up(np.array([[30.0, 1.0]]), 1 / (1 + np.exp([-31.0]))).all(), "as exactly as a score so near 1 can tell"
+    assert add_up(np.array([[30.0, 1.0]]), 1 / (1 + np.exp([-31.0]))).all(), "as exactly as a score so near 1 allows"

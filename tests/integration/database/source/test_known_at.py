@@ -13,7 +13,7 @@ from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.runs.due import enqueue
 from scorer.runs.run import dry_run, run_job
-from scorer.scoring.opening import close_pipeline, open_pipeline
+from scorer.scoring.opening import open_pipeline
 from scorer.scoring.unchanged import is_unchanged
 from scorer.types.enums import Status, Trigger
 from scorer.types.values import Counts, Previous, Run, WorkItem
@@ -152,7 +152,7 @@ def test_further_workers_and_whoever_goes_on_keep_to_it(charted_back: Any) -> No
         with line.session.transaction():
             enqueue(line, as_of=noon, as_known_at=noon + 3 * HOUR, limit=None, trigger=Trigger.MANUAL)
     finally:
-        close_pipeline(line)
+        line.close()
     # The process died; the next run, of another moment, finishes what it left.
     charted_back.run(as_of=noon - 11 * HOUR)
     assert newest(charted_back, 1)[1:] == (noon, noon + 3 * HOUR)

@@ -1,31 +1,24 @@
-"""The compiled form of a rule and Great Expectations give the same verdict, whatever the rule says and whatever the rows hold."""
+"""The compiled form of a rule and Great Expectations give the same outcome, whatever the rule and the rows."""
 
 from __future__ import annotations
 
-import json
-import logging
 import math
-import subprocess
 import sys
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import great_expectations.expectations.core as expectations
 import numpy as np
 import pytest
-from great_expectations.expectations.expectation import ColumnAggregateExpectation, Expectation
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from scorer.errors import UserError
 from scorer.scoring.validation import compiled, gx
-from scorer.scoring.validation.columns import Columns, mean
+from scorer.scoring.validation.columns import Columns
 from scorer.scoring.validation.compiled import compile_rule
 from scorer.scoring.validation.frames import Frame
-from scorer.scoring.validation.rule_engine import RuleEngine
-from scorer.scoring.validation.rules import Rule, RuleOutcome, is_of_all, read_rules
+from scorer.scoring.validation.rules import Rule, RuleOutcome
 
+MakeRules = Callable[..., tuple[Rule, ...]]
 FLOATS = ("a", "b", "c")
 WHOLE = ("i", "j")
 # Few values, so that rows repeat, sides are equal and limits are met; and the values at the ends of what a double can be.
@@ -130,16 +123,6 @@ KINDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 }
 
 
-def rules_of(*entries: tuple[str, dict[str, Any]]) -> tuple[Rule, ...]:
-    return read_rules(
-        [
-            {"type": kind, "kwargs": kwargs, "meta": {"rule": f"r{n}", "action": "warn", "expected": "x"}}
-            for n, (kind, kwargs) in enumerate(entries)
-        ],
-        where="a test",
-    )
-
-
 def by_numpy(rules: tuple[Rule, ...], frame: Frame) -> dict[str, RuleOutcome]:
     columns, found = Columns(frame), {}
     for rule in rules:
@@ -149,29 +132,22 @@ def by_numpy(rules: tuple[Rule, ...], frame: Frame) -> dict[str, RuleOutcome]:
     return found
 
 
-def told(verdict: RuleOutcome) -> tuple[list[int], bool, str]:
-    return verdict.broken.tolist(), verdict.success, verdict.detail
+def shown(outcome: RuleOutcome) -> tuple[list[int], bool, str]:
+    return outcome.broken.tolist(), outcome.success, outcome.detail
 
 
 def assert_same(rules: tuple[Rule, ...], frame: Frame) -> None:
-    one, other = by_numpy(rules, frame), gx.judge(rules, frame, where="a test", suite="a test")
+    one, other = by_numpy(rules, frame), gx.evaluate(rules, frame, where="a test", suite="a test")
     for rule in rules:
         entry = {key: rule.entry[key] for key in ("type", "kwargs")}
-        assert told(one[rule.name]) == told(other[rule.name]), (entry, {n: frame[n].tolist() for n in rule.columns})
+        assert shown(one[rule.name]) == shown(other[rule.name]), (entry, {n: frame[n].tolist() for n in rule.columns})
 
 
 def test_every_type_that_is_compiled_is_compared() -> None:
     assert set(KINDS) == set(compiled._FORMS)
 
 
-def test_rules_on_a_whole_column_are_told_by_their_names() -> None:
-    kinds = [each for each in vars(expectations).values() if isinstance(each, type) and issubclass(each, Expectation)]
-    told_apart = {each.expectation_type: issubclass(each, ColumnAggregateExpectation) for each in kinds}
-    assert {True, False} == set(told_apart.values())
-    assert {name: is_of_all(name) for name in told_apart} == told_apart
-
-
-# One call judges many rules: 32 examples, with every kind three times, are some 2,000 comparisons.
+# One call evaluates many rules: 32 examples, with every kind three times, are some 2,000 comparisons.
 @settings(
     max_examples=32,
     deadline=None,
@@ -183,11 +159,13 @@ def test_rules_on_a_whole_column_are_told_by_their_names() -> None:
     frame=frames(),
     asked=st.tuples(*(st.tuples(st.just(kind), drawn) for kind, drawn in KINDS.items() for _ in range(3))),
 )
-def test_both_forms_give_the_same_verdicts(frame: Frame, asked: tuple[tuple[str, dict[str, Any]], ...]) -> None:
-    assert_same(rules_of(*asked), frame)
+def test_both_forms_give_the_same_outcomes(
+    make_rules: MakeRules, frame: Frame, asked: tuple[tuple[str, dict[str, Any]], ...]
+) -> None:
+    assert_same(make_rules(*asked), frame)
 
 
-def test_a_quantile_is_about_within_its_range() -> None:
+def test_a_quantile_is_about_within_its_range(make_rules: MakeRules) -> None:
     rows = [1e-9, -1e-9, 2e-8, 1.00005, 1.0002]
     ranges = [[None, 0.0], [0.0, None], [0.0, 0.0], [0.5, 1.0], [1.0003, 2.0]]
     asked = [
@@ -195,10 +173,10 @@ def test_a_quantile_is_about_within_its_range() -> None:
         for name in rows_by_name(rows)
         for limits in ranges
     ]
-    rules = rules_of(*(("expect_column_quantile_values_to_be_between", kwargs) for kwargs in asked))
+    rules = make_rules(*(("expect_column_quantile_values_to_be_between", kwargs) for kwargs in asked))
     frame = Frame(rows_by_name(rows), rows=1)
     assert_same(rules, frame)
-    assert len({verdict.success for verdict in by_numpy(rules, frame).values()}) == 2
+    assert len({outcome.success for outcome in by_numpy(rules, frame).values()}) == 2
 
 
 def rows_by_name(values: list[float]) -> dict[str, Any]:
@@ -236,179 +214,6 @@ LEFT: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", LEFT)
-def test_what_has_no_compiled_form_is_left_to_great_expectations(kind: str) -> None:
-    (rule,) = rules_of(LEFT[kind])
+def test_what_has_no_compiled_form_is_left_to_great_expectations(kind: str, make_rules: MakeRules) -> None:
+    (rule,) = make_rules(LEFT[kind])
     assert compile_rule(rule) is None
-
-
-def edges(**columns: Any) -> Frame:
-    return Frame({name: np.array(values) for name, values in columns.items()}, rows=len(next(iter(columns.values()))))
-
-
-def judges(rules: tuple[Rule, ...], *, records: Path | None = None, enabled: bool = True) -> RuleEngine:
-    return RuleEngine(rules, where="A suite", compiled=enabled, records=records)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_proved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test begins as a new process does."""
-    monkeypatch.setattr("scorer.scoring.validation.rule_engine._proved", {})
-
-
-def test_columns_of_other_types_are_judged_by_great_expectations_and_the_rest_is_not() -> None:
-    rules = rules_of(
-        ("expect_column_values_to_not_be_null", {"column": "text"}), (BETWEEN, ABOVE_0), LEFT["another type"]
-    )
-    frame = edges(a=[1.0, -1.0, 2.0], text=np.array(["x", None, "y"], dtype=object))
-    found = judges(rules).judge(rules, frame)
-    assert {name: verdict.broken.tolist() for name, verdict in found.items()} == {"r0": [1], "r1": [1], "r2": [1]}
-    assert list(judges(rules)._usable_forms(frame)) == ["r1"]
-
-
-def limits_are_open(**arguments: Any) -> Any:
-    return compiled._between(**arguments | {"strict_min": True})
-
-
-def missing_breaks(*, column: str, mostly: float = 1.0, **limits: Any) -> Any:
-    outside = compiled._outside(**limits)
-    assert outside is not None
-    return lambda columns: compiled._of_given(
-        columns, column, outside(columns[column]) | ~columns.given(column), mostly=mostly
-    )
-
-
-def mostly_of_all(*, column: str, mostly: float = 1.0, **limits: Any) -> Any:
-    outside = compiled._outside(**limits)
-    assert outside is not None
-    return lambda columns: compiled._by_row(
-        outside(columns[column]), considered=lambda: columns.rows, mostly=mostly if mostly < 1 else 0.5
-    )
-
-
-def infinite_is_missing(**arguments: Any) -> Any:
-    judge = compiled._between(**arguments)
-    assert judge is not None
-
-    def judge_finite(columns: Columns) -> RuleOutcome:
-        found = judge(columns)
-        finite = np.isfinite(columns[arguments["column"]][found.broken])
-        return RuleOutcome(found.broken[finite], success=found.success, detail=found.detail)
-
-    return judge_finite
-
-
-def either_for_both(**arguments: Any) -> Any:
-    return compiled._a_greater_than_b(**arguments | {"ignore_row_if": "either_value_is_missing"})
-
-
-def mean_of_all(columns: Columns, column: str) -> Any:
-    return columns.filled(column, 0.0).mean()
-
-
-def last_bit(columns: Columns, column: str) -> Any:
-    return np.nextafter(mean(columns, column), np.inf)
-
-
-PAIR_RULE = ("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": "a", "column_B": "b"})
-MEAN_RULE = ("expect_column_mean_to_be_between", {"column": "a", "max_value": 0.9})
-WRONG: dict[str, tuple[tuple[str, dict[str, Any]], Any]] = {
-    "limits are open": ((BETWEEN, ABOVE_0), limits_are_open),
-    "what is missing breaks the rule": ((BETWEEN, ABOVE_0), missing_breaks),
-    "another share": ((BETWEEN, ABOVE_0), mostly_of_all),
-    "an infinity is missing": ((BETWEEN, ABOVE_0), infinite_is_missing),
-    "rows with one side are left out": (PAIR_RULE, either_for_both),
-    "what is missing counts as 0": (MEAN_RULE, compiled._measured(mean_of_all)),
-    "the last bit": (MEAN_RULE, compiled._measured(last_bit)),
-}
-
-
-@pytest.mark.parametrize("kind", WRONG)
-def test_a_wrong_form_is_found_out_before_it_judges_and_great_expectations_judges(
-    kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    entry, make = WRONG[kind]
-    sound = ("expect_column_values_to_not_be_null", {"column": "a"})
-    rules = rules_of(entry, sound)
-    monkeypatch.setitem(compiled._FORMS, entry[0], replace(compiled._FORMS[entry[0]], make=make))  # type: ignore[arg-type]
-    frame = edges(a=[0.0, math.nan, 0.1, 0.2, -math.inf], b=[0.0, 1.0, math.nan, 0.0, 0.0])
-    asked = judges(rules, records=tmp_path)
-    found = asked.judge(rules, frame)
-    assert list(asked._usable_forms(frame)) == ["r1"]
-    assert told(found["r0"]) == told(gx.judge(rules, frame, where="", suite="beside")["r0"])
-    warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.fields["rule"] for record in warned] == ["r0"]  # type: ignore[attr-defined]
-    assert (
-        len(list(tmp_path.iterdir())) == 1
-    )  # that the suite is understood; a proof that failed spares nobody a warning
-
-
-def test_the_proof_holds_for_the_types_of_the_columns_that_it_was_made_for() -> None:
-    rules = rules_of((BETWEEN, ABOVE_0))
-    asked = judges(rules)
-    asked.judge(rules, edges(a=[1.0]))
-    asked.judge(rules, edges(a=[1, 2, -1]))
-    assert list(asked._forms) == [("<f8",), ("<i8",)]
-
-
-def test_a_rule_that_cannot_be_judged_says_so_though_it_is_compiled_elsewhere() -> None:
-    rules = rules_of(LEFT["limits that contradict each other"])
-    with pytest.raises(UserError, match="A suite: rule r0 could not be judged"):
-        judges(rules).judge(rules, edges(a=[1.0]))
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_great_expectations_refuses_what_it_does_not_understand(enabled: bool, tmp_path: Path) -> None:
-    rules = rules_of((BETWEEN, {"column": "a", "min_valu": 0}))
-    for _ in range(2):
-        with pytest.raises(UserError, match=r"A suite: expectation 1: .* does not understand rule r0: .*min_valu"):
-            judges(rules, records=tmp_path, enabled=enabled)
-
-
-PROGRAM = """
-import json, sys, pathlib
-import numpy as np
-from scorer.jobs.job import load_job
-from scorer.scoring.validation.suites import Suites
-suites = Suites(load_job("sepsis"), records=pathlib.Path(sys.argv[1]))
-score = np.linspace(0, 1, 100)
-verdict = suites.validate_scores([str(n) for n in range(100)], score=score, training_quantile=score)
-print(json.dumps([sorted({"great_expectations", "pandas"} & set(sys.modules)), [str(each) for each in verdict.results]]))
-"""
-
-
-def test_a_proof_on_record_spares_the_next_process_great_expectations(tmp_path: Path) -> None:
-    def run() -> Any:
-        done = subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)
-
-    loaded, results = run()
-    assert loaded == ["great_expectations", "pandas"]
-    assert run() == [[], results]
-
-
-@pytest.mark.parametrize("spoiled", ["{", "7", '["another rule"]', "\xff"])
-def test_a_spoiled_record_vouches_for_nothing(spoiled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rules, frame = rules_of((BETWEEN, ABOVE_0)), edges(a=[-1.0])
-    assert judges(rules, records=tmp_path).judge(rules, frame)["r0"].broken.tolist() == [0]
-    for record in tmp_path.iterdir():
-        record.write_bytes(spoiled.encode("latin-1"))
-    monkeypatch.setattr("scorer.scoring.validation.rule_engine._proved", {})
-    assert judges(rules, records=tmp_path).judge(rules, frame)["r0"].broken.tolist() == [0]
-
-
-def test_a_record_is_for_one_suite_one_code_and_one_set_of_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    def key(*entries: tuple[str, dict[str, Any]]) -> str:
-        return judges(rules_of(*entries))._key(("<f8",))
-
-    keys = [key((BETWEEN, ABOVE_0)), key((BETWEEN, {**ABOVE_0, "min_value": 1})), key((BETWEEN, ABOVE_0))]
-    monkeypatch.setattr("scorer.scoring.validation.rule_engine._surroundings", lambda: ["another NumPy"])
-    keys.append(key((BETWEEN, ABOVE_0)))
-    assert keys[0] == keys[2]
-    assert len(set(keys)) == 3
-
-
-def test_where_no_record_can_be_kept_the_proof_is_made_anew(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    rules = rules_of((BETWEEN, ABOVE_0))
-    asked = judges(rules, records=tmp_path / "file" / "proofs")
-    assert asked.judge(rules, edges(a=[-1.0]))["r0"].broken.tolist() == [0]

@@ -1,4 +1,4 @@
-"""The verdicts: for every rule of the shipped suites, which rows break it, told beside the program by hand."""
+"""The suites: which rows break each rule of the shipped suites, as written down by hand, and what follows from it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import pytest
 from scorer.errors import RunStopped
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
-from scorer.scoring.input_hash import input_hashes
-from scorer.scoring.validation.frames import Pool, feature_frame, observation_frame, pool_of
+from scorer.scoring.validation.frames import Pool, observation_frame, pool_of
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import NO_TIME, Attributes, Features, Observations
 from scorer.types.values import Published, WorkItem
@@ -91,7 +90,7 @@ def broken(suites: Suites, rows: list[tuple[Any, ...]]) -> dict[str, list[int]]:
     """By rule, the numbers of the rows that broke it."""
     suite = suites._observations
     frame = observation_frame(suites._job, observations(rows), admitted(10), as_of=as_of())
-    return {finding.rule.name: sorted(finding.broken.tolist()) for finding in suite.judge(frame)}
+    return {finding.rule.name: sorted(finding.broken.tolist()) for finding in suite.validate(frame)}
 
 
 def test_each_rule_finds_the_rows_that_break_it_and_no_other(suites: Suites) -> None:
@@ -104,53 +103,53 @@ def test_each_rule_finds_the_rows_that_break_it_and_no_other(suites: Suites) -> 
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)))
-def test_a_row_alone_is_judged_as_among_others(number: int, suites: Suites) -> None:
+def test_a_row_alone_breaks_the_rules_that_it_breaks_among_others(number: int, suites: Suites) -> None:
     row, rules = ROWS[number]
     found = broken(suites, [row])
     assert {rule for rule, rows in found.items() if rows} == rules - {"not_repeated"}
 
 
 def test_an_empty_frame_breaks_nothing(suites: Suites) -> None:
-    verdict = suites.validate_observations(observations([], entities=0), admitted(), as_of=as_of(0))
-    assert verdict.usable.shape == (0,)
-    assert (verdict.rejections, dict(verdict.held), dict(verdict.unknown_codes)) == ((), {}, {})
-    assert [(result.judged, result.unexpected, result.success) for result in verdict.results] == [(0, 0, True)] * 11
+    result = suites.validate_observations(observations([], entities=0), admitted(), as_of=as_of(0))
+    assert result.usable.shape == (0,)
+    assert (result.rejections, dict(result.held), dict(result.unknown_codes)) == ((), {}, {})
+    assert [(each.judged, each.unexpected, each.success) for each in result.results] == [(0, 0, True)] * 11
 
 
 def test_columns_with_nothing_in_them_are_refused_row_by_row(suites: Suites) -> None:
-    verdict = suites.validate_observations(
+    result = suites.validate_observations(
         observations([(None, None, NAN, True, NAN, NAN, True)] * 7),
         Attributes(times={"admitted_at": np.array([NO_TIME])}),
         as_of=as_of(),
     )
-    assert not verdict.usable.any()
-    assert {result.rule: result.unexpected for result in verdict.results if result.unexpected} == {
+    assert not result.usable.any()
+    assert {each.rule: each.unexpected for each in result.results if each.unexpected} == {
         "date_present": 7,
         "code_known": 7,
         "value_present": 7,
     }
-    assert verdict.unknown_codes == {"(none)": 7}
+    assert result.unknown_codes == {"(none)": 7}
 
 
 def test_rejections_say_which_observation_what_was_seen_and_what_was_expected(suites: Suites) -> None:
-    verdict = suites.validate_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
-    told = {(each.observation_id, each.rule): (each.observed, each.column_name) for each in verdict.rejections}
+    result = suites.validate_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
+    seen = {(each.observation_id, each.rule): (each.observed, each.column_name) for each in result.rejections}
     value = "observation_type_code, observation_value"
-    assert told["110", "value_present"] == ("HR null", value)
-    assert told["111", "value_present"] == ("HR nan", value)
-    assert told["112", "value_finite"] == ("HR inf", value)
-    assert told["116", "value_not_too_high"] == ("FIO2 40.0", value)
-    assert told["117", "range_in_order"][0] == "HR 100.0 60.0"
-    assert told["106", "not_in_future"][0] == "HR 2025-06-01T12:00:03.600000Z"
-    assert told["WHAT", "code_known"][0] == "WHAT (1 observations)"
-    assert told["(none)", "code_known"][0] == "(none) (2 observations)"
-    assert dict(verdict.held) == {0: "one_client"}
+    assert seen["110", "value_present"] == ("HR null", value)
+    assert seen["111", "value_present"] == ("HR nan", value)
+    assert seen["112", "value_finite"] == ("HR inf", value)
+    assert seen["116", "value_not_too_high"] == ("FIO2 40.0", value)
+    assert seen["117", "range_in_order"][0] == "HR 100.0 60.0"
+    assert seen["106", "not_in_future"][0] == "HR 2025-06-01T12:00:03.600000Z"
+    assert seen["WHAT", "code_known"][0] == "WHAT (1 observations)"
+    assert seen["(none)", "code_known"][0] == "(none) (2 observations)"
+    assert dict(result.held) == {0: "one_client"}
     dropping = [bool(rules - {"one_client"}) for _, rules in ROWS]
-    assert verdict.usable.tolist() == [not drop for drop in dropping]
-    assert all(each.expected and each.entity_id == "e0" for each in verdict.rejections)
+    assert result.usable.tolist() == [not drop for drop in dropping]
+    assert all(each.expected and each.entity_id == "e0" for each in result.rejections)
 
 
-def test_limits_are_judged_where_only_one_is_known_and_missing_values_by_their_own_rule(suites: Suites) -> None:
+def test_a_limit_counts_where_only_one_is_known_and_a_missing_value_breaks_its_own_rule(suites: Suites) -> None:
     """ignore_row_if: a pair with a missing side is no breach, whichever side it is."""
     rows = [
         (1.0 + n, "HR", NAN, n % 2 == 0, low, high, True)
@@ -161,7 +160,7 @@ def test_limits_are_judged_where_only_one_is_known_and_missing_values_by_their_o
 
 
 def entities(suites: Suites, *, read: list[int], used: list[int], hours: list[float], **numbers: list[float]) -> Any:
-    """The verdict on entities of which no more is known than this."""
+    """The result for entities of which no more is known than this."""
     names = feature_names(suites._job.features)
     values = np.full((len(read), len(names)), NAN)
     values[:, names.index("hours_since_admitted_at")] = hours
@@ -178,7 +177,7 @@ def entities(suites: Suites, *, read: list[int], used: list[int], hours: list[fl
 
 
 def test_each_rule_on_entities_holds_those_that_break_it(suites: Suites) -> None:
-    verdict = entities(
+    result = entities(
         suites,
         read=[10, 11, 0, 10, 10, 10, 10, 10, 10],
         used=[5, 5, 0, 10, 10, 10, 10, 10, 10],
@@ -186,7 +185,7 @@ def test_each_rule_on_entities_holds_those_that_break_it(suites: Suites) -> None
         age_years=[0.0, 130.0, NAN, 50.0, 50.0, -0.1, 130.1, math.inf, -math.inf],
         hours_before_icu=[-1.0, 0.0, NAN, 100_000.0, 1.0, -1.1, math.inf, 1.0, 1.0],
     )
-    assert dict(verdict.held) == {
+    assert dict(result.held) == {
         1: "mostly_usable",
         3: "admission_known",
         4: "not_ended_before_admission",
@@ -196,35 +195,23 @@ def test_each_rule_on_entities_holds_those_that_break_it(suites: Suites) -> None
         8: "age_possible",
     }
     assert {
-        (each.entity_id, each.observed) for each in verdict.rejections if each.rule == "hours_before_icu_possible"
+        (each.entity_id, each.observed) for each in result.rejections if each.rule == "hours_before_icu_possible"
     } == {
         ("e5", "-1.1"),
         ("e6", "inf"),
     }
-    assert {result.rule: result.judged for result in verdict.results} == dict.fromkeys(
+    assert {each.rule: each.judged for each in result.results} == dict.fromkeys(
         ("mostly_usable", "admission_known", "not_ended_before_admission", "age_possible", "hours_before_icu_possible"),
         9,
     )
 
 
-def test_nobody_to_judge_breaks_nothing(suites: Suites) -> None:
-    verdict = entities(suites, read=[], used=[], hours=[])
-    assert dict(verdict.held) == {}
-    assert all(result.success and result.judged == 0 for result in verdict.results)
+def test_no_entity_breaks_nothing(suites: Suites) -> None:
+    result = entities(suites, read=[], used=[], hours=[])
+    assert dict(result.held) == {}
+    assert all(each.success and each.judged == 0 for each in result.results)
     empty = suites.validate_scores([], score=np.empty(0), training_quantile=np.empty(0))
-    assert all(result.success and result.judged == 0 for result in empty.results)
-
-
-def test_attributes_are_judged_as_they_were_read_and_not_as_the_feature_shows_them(sepsis: Job) -> None:
-    names = ("age_years",)
-    frame = feature_frame(
-        Features(names=names, values=np.array([[NAN]])),
-        Attributes(numbers={"age_years": np.array([math.inf])}),
-        read=np.array([0]),
-        used=np.array([0]),
-    )
-    assert frame["age_years"].tolist() == [math.inf]
-    assert frame["dropped_share"].tolist() == [0.0]
+    assert all(each.success and each.judged == 0 for each in empty.results)
 
 
 SCORES: dict[str, tuple[Any, Any, str | None]] = {
@@ -278,20 +265,20 @@ POOLED: dict[str, tuple[list[float], Pool, str | None]] = {
     "shifted, but for the newest": ([0.5], pool(*[0.6] * 50, *np.linspace(0.96, 1, 49)), None),
     "turned shifted": ([0.99], pool(*np.linspace(0.96, 1, 99), *[0.0] * 50), "scores_not_shifted"),
     "a few high ones scored again and again": ([0.99], pool(*np.linspace(0.96, 1, 200), entities=98), None),
-    "large enough to be judged alone": (np.linspace(0.1, 0.9, 20).tolist(), pool(*[0.5] * 19), None),
-    "what was published is not judged again": ([0.5], pool(*[7.0] * 5), None),
+    "large enough to be validated alone": (np.linspace(0.1, 0.9, 20).tolist(), pool(*[0.5] * 19), None),
+    "what was published is not validated again": ([0.5], pool(*[7.0] * 5), None),
     "declined ones are not made up for": ([NAN] * 19, pool(*np.linspace(0, 1, 50)), None),
 }
 
 
 @pytest.mark.parametrize("kind", POOLED)
-def test_a_small_batch_is_judged_with_the_newest_that_were_published(kind: str, suites: Suites) -> None:
+def test_a_small_batch_is_validated_with_the_newest_that_were_published(kind: str, suites: Suites) -> None:
     scores, before, rule = POOLED[kind]
     score = np.array(scores)
     ids = ["e"] * len(score)
     if rule is None:
-        verdict = suites.validate_scores(ids, score=score, training_quantile=score, pool=before)
-        assert {each.rule: each.judged for each in verdict.results}["score_is_probability"] == len(score)
+        result = suites.validate_scores(ids, score=score, training_quantile=score, pool=before)
+        assert {each.rule: each.judged for each in result.results}["score_is_probability"] == len(score)
         return
     with pytest.raises(RunStopped, match=f"rule {rule} stops the run") as raised:
         suites.validate_scores(ids, score=score, training_quantile=score, pool=before)
@@ -300,39 +287,24 @@ def test_a_small_batch_is_judged_with_the_newest_that_were_published(kind: str, 
     assert suites.pool_rows == 100
 
 
-def test_the_pool_holds_each_entity_once_and_nothing_that_is_about_to_be_published() -> None:
-    published = [
-        Published("a", b"2", 0.1),  # about to be published anew
-        Published("a", b"1", 0.2),
-        Published("b", b"2", 0.3),
-        Published("b", b"2", 0.3),
-        Published("b", b"3", 0.4),
-        Published("c", b"1", 0.5),
-    ]
-    found = pool_of(published, entity_ids=["a"], input_hashes=[b"2"], training_quantile=lambda score: score / 2)
-    assert found.by_inputs["score"].tolist() == [0.2, 0.3, 0.4, 0.5]
-    assert found.by_entity["score"].tolist() == [0.3, 0.5]
-    assert found.by_entity["training_quantile"].tolist() == [0.15, 0.25]
-
-
 def test_long_texts_of_the_database_are_cut_where_they_are_shown_and_stay_apart_as_keys(suites: Suites) -> None:
     rows = [(1.0, "HR", 80.0, False, NAN, NAN, True), (1.0, "WHAT", 80.0, False, NAN, NAN, True)]
     long = "x" * 9000
     these = replace(observations(rows * 2), codes=("FIO2", long + "1", long + "2"))
-    verdict = suites.validate_observations(these, admitted(10), as_of=as_of())
-    found = [each for each in verdict.rejections if each.rule == "code_known"]
+    result = suites.validate_observations(these, admitted(10), as_of=as_of())
+    found = [each for each in result.rejections if each.rule == "code_known"]
     keys = {each.observation_id for each in found}
     assert len(keys) == 2
-    assert dict(verdict.unknown_codes) == dict.fromkeys(keys, 2)
+    assert dict(result.unknown_codes) == dict.fromkeys(keys, 2)
     assert {each.observed for each in found} == {f"{'x' * 199}… (2 observations)"}
     assert {len(key) for key in keys if key} == {200}
 
 
 def everything(suites: Suites) -> list[Any]:
-    """All that the suites tell of a dirty batch: observations, entities, scores that may be published and such that may not."""
+    """All that the suites find in a dirty batch: observations, entities, scores that may be published and that may not."""
     seen = suites.validate_observations(observations([row for row, _ in ROWS]), admitted(10), as_of=as_of())
-    told: list[Any] = [seen.usable.tolist(), seen.held, seen.rejections, seen.results, seen.unknown_codes]
-    told.append(
+    found: list[Any] = [seen.usable.tolist(), seen.held, seen.rejections, seen.results, seen.unknown_codes]
+    found.append(
         entities(
             suites,
             read=[10, 11, 0, 10, 10],
@@ -345,34 +317,34 @@ def everything(suites: Suites) -> list[Any]:
     for score, quantile, rule in SCORES.values():
         ids = [str(number) for number in range(len(score))]
         if rule is None:
-            told.append(suites.validate_scores(ids, score=score, training_quantile=quantile))
+            found.append(suites.validate_scores(ids, score=score, training_quantile=quantile))
             continue
         with pytest.raises(RunStopped) as raised:
             suites.validate_scores(ids, score=score, training_quantile=quantile)
-        told.append((str(raised.value), raised.value.results))
-    return told
+        found.append((str(raised.value), raised.value.results))
+    return found
 
 
-def test_a_dirty_batch_is_told_the_same_to_the_last_letter_whoever_judges(sepsis: Job, suites: Suites) -> None:
+def test_compiled_rules_and_great_expectations_find_the_same_to_the_last_letter(sepsis: Job, suites: Suites) -> None:
     assert everything(suites) == everything(Suites(sepsis, compiled=False))
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_threads_that_judge_at_once_get_their_own_counts(compiled: bool, sepsis: Job) -> None:
+def test_threads_that_validate_at_once_get_their_own_counts(compiled: bool, sepsis: Job) -> None:
     suites = Suites(sepsis, compiled=compiled)
 
-    def judge(bad: int) -> tuple[int, list[int]]:
+    def validate(bad: int) -> tuple[int, list[int]]:
         rows = [(1.0 + number / 1000, "HR", 80.0, False, NAN, NAN, True) for number in range(50)]
         rows[:bad] = [(*row[:2], math.inf, *row[3:]) for row in rows[:bad]]
-        verdict = suites.validate_observations(observations(rows), admitted(10), as_of=as_of())
-        return bad, [result.unexpected for result in verdict.results if result.rule == "value_finite"]
+        result = suites.validate_observations(observations(rows), admitted(10), as_of=as_of())
+        return bad, [each.unexpected for each in result.results if each.rule == "value_finite"]
 
     with ThreadPoolExecutor(4) as threads:
-        for bad, found in threads.map(judge, range(24 if compiled else 8)):
+        for bad, found in threads.map(validate, range(24 if compiled else 8)):
             assert found == [bad]
 
 
-def test_two_versions_of_a_job_are_judged_each_by_its_own_rules(sepsis: Job, suites: Suites) -> None:
+def test_two_versions_of_a_job_are_each_validated_by_their_own_rules(sepsis: Job, suites: Suites) -> None:
     entries = [
         dict(entry) for entry in sepsis.suites["scores"]["expectations"] if entry["meta"]["rule"] != "scores_differ"
     ]
@@ -381,16 +353,3 @@ def test_two_versions_of_a_job_are_judged_each_by_its_own_rules(sepsis: Job, sui
     assert len(looser.validate_scores(ids, score=same, training_quantile=same).results) == 3
     with pytest.raises(RunStopped, match="scores_differ"):
         suites.validate_scores(ids, score=same, training_quantile=same)
-
-
-def test_true_and_false_are_hashed_as_whole_numbers_and_null_as_neither() -> None:
-    """As a boolean column without NULL always was: a replay of an older row finds its inputs unchanged."""
-    rows = observations([ROWS[0][0]])
-
-    def hashed(values: np.ndarray[Any, Any]) -> list[bytes]:
-        return input_hashes(replace(rows, extras={"flag": values}), Attributes())
-
-    for value in (0, 1):
-        assert hashed(np.array([value], np.float16)) == hashed(np.array([value], bool)) == hashed(np.array([value]))
-    null = hashed(np.array([NAN], np.float16))
-    assert null not in (hashed(np.array([0], bool)), hashed(np.array([1], bool)))

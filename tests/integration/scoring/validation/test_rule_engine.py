@@ -1,4 +1,4 @@
-"""A dirty hospital run twice, its suites judged by their compiled form and by Great Expectations: the database cannot tell which."""
+"""A dirty hospital scored twice, its rules compiled and by Great Expectations: the database holds the same."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def fill(hospital: Any) -> None:
     hospital.observe(7, observation_date=None)
     hospital.observe(8, observation_type_code="NA")
     hospital.observe(9, reference_range_min=100.0, reference_range_max=60.0)
-    hospital.observe(10, client="somebody else")
+    hospital.observe(10, client="another client")
     for _ in range(12):
         hospital.observe(11)
 
 
-def test_both_judges_leave_the_same_in_the_database(
+def test_compiled_rules_and_great_expectations_leave_the_same_in_the_database(
     hospital: Any, make_database: Callable[[str], str], template: str, tmp_path: Path
 ) -> None:
     other = type(hospital)(
@@ -49,11 +49,11 @@ def test_both_judges_leave_the_same_in_the_database(
         job=hospital.job,
     )
     hospital.settings = replace(hospital.settings, validation="compiled")
-    told = []
+    found = []
     for each in hospital, other:
         fill(each)
         each.run()
-        told.append([each.rows(statement) for statement in RECORDED])
+        found.append([each.rows(statement) for statement in RECORDED])
     other.close()
-    assert told[0] == told[1]
-    assert len({rule for _, rule, *_ in told[0][0]}) > 12  # so many rules were broken
+    assert found[0] == found[1]
+    assert len({rule for _, rule, *_ in found[0][0]}) > 12  # so many rules were broken

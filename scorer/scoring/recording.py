@@ -1,0 +1,69 @@
+"""The result of a batch, recorded: outcomes, rejections, counts, rule results, counts by drift bin."""
+
+from __future__ import annotations
+
+from scorer.database.store.batches import (
+    next_batch,
+    record_batch,
+    record_feature_counts,
+    record_validation,
+    write_rejections,
+)
+from scorer.database.store.ledger import write_outcomes
+from scorer.scoring.batch import BatchResult
+from scorer.scoring.opening import Pipeline
+from scorer.scoring.timing import StepTimer
+from scorer.types.enums import Trigger
+from scorer.types.values import Run
+
+_COUNTED_REQUESTS = 16  # batches of requests are small and many: of so many of them, the rows of one are counted
+
+
+def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTimer) -> int:
+    """Write the outcomes and rejections of a batch, then its counts and rule results. Returns its number."""
+    session, job = pipeline.session, pipeline.job
+    model_version = pipeline.model_version
+    batch_id = next_batch(session)
+    write_outcomes(
+        session,
+        job,
+        run,
+        batch_id=batch_id,
+        model_version=model_version,
+        outcomes=result.new_outcomes + result.shadows,
+    )
+    write_rejections(session, job, run, rejections=result.rejections, judged=result.validated)
+    steps.end("write")
+    record_batch(
+        session,
+        run,
+        batch_id=batch_id,
+        model_version=model_version,
+        worker=pipeline.worker,
+        counts=result.counts,
+        observations_read=result.observations_read,
+        observations_dropped=result.observations_dropped,
+        unknown_codes=result.unknown_codes,
+        seconds=steps.seconds,
+        shadows=len(result.shadows),
+    )
+    record_validation(session, run, batch_id=batch_id, results=result.results)
+    _record_feature_counts(pipeline, run, result, batch_id=batch_id)
+    steps.end("record")
+    return batch_id
+
+
+def _record_feature_counts(pipeline: Pipeline, run: Run, result: BatchResult, *, batch_id: int) -> None:
+    """Record where the scored rows lie in the training data's bins, from which drift is measured.
+
+    The rows of a backfill are of another time, and are not counted.
+    """
+    passed_over = run.trigger is Trigger.REQUEST and batch_id % _COUNTED_REQUESTS
+    if pipeline.tally is None or run.trigger is Trigger.BACKFILL or passed_over:
+        return
+    counted = pipeline.tally(result.new_outcomes)
+    if counted is not None:
+        scores, counts = counted
+        record_feature_counts(
+            pipeline.session, run, batch_id=batch_id, model_version=pipeline.model_version, scores=scores, counts=counts
+        )
