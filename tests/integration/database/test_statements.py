@@ -37,6 +37,7 @@ FOLDERS = {
     **{f"database/store/{word}": {word} for word in STORE},
     "database/store/ledger": {"ledger", "write_back"},
     "database/notifications": {"requests"},
+    "database/source/arrow_session": {"server"},
     "database/source/reader": {"server"},
 }
 CALLERS = {
