@@ -200,7 +200,7 @@ def optimize(
     import time
 
     from scorer.config import parse_span
-    from scorer.database.store.experiments import upsert_search
+    from scorer.database.store.experiments import upsert_experiment, upsert_trials
     from scorer.training.search import search
     from scorer.training.search_report import CONFIG, PICTURE, write_findings
 
@@ -227,7 +227,8 @@ def optimize(
             )
         written = write_findings(found, folder)
         with session.transaction():
-            upsert_search(session, found.about, found.trials)
+            upsert_experiment(session, found.about)
+            upsert_trials(session, found.about["experiment_id"], trials=found.trials)
     best = found.ranked[0]
     failed = len(found.trials) - len(found.ranked)
     if as_json:

@@ -18,7 +18,7 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.store import checkups
-from scorer.database.store.checkups import Monitored, Shift, Told
+from scorer.database.store.checkups import Alert, Monitored, Shift
 from scorer.errors import Stopping, UserError
 from scorer.jobs.job import Job, Task
 from scorer.jobs.monitoring import Limits
@@ -283,7 +283,7 @@ def _keep_alerts(
     return ended
 
 
-def _tell(job: str, alert: Told) -> None:
+def _tell(job: str, alert: Alert) -> None:
     match alert.kind:
         case "drift":
             say(_log, events.DRIFT_FOUND, job=job, model_version=alert.model_version, detail=alert.detail)

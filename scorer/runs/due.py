@@ -6,7 +6,6 @@ job's due.sql tells the two apart. What only a sweep finds, that statement says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scorer.database.session import Session
@@ -14,6 +13,7 @@ from scorer.database.statements import names_parameter
 from scorer.database.store.batches import write_orphans
 from scorer.database.store.chores import newest
 from scorer.database.store.runs import (
+    Look,
     begin_run,
     enqueue_due,
     find_recent_sweep,
@@ -30,14 +30,6 @@ from scorer.types.enums import Action, Trigger
 from scorer.types.values import Rejection, Run
 
 _A_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Everyone is looked at where it is a `sweep`; else whoever the job's statement finds, and `entity_ids`, an array as text."""
-
-    sweep: bool
-    entity_ids: str = "{}"
 
 
 EVERYONE = Look(sweep=True)
@@ -111,12 +103,11 @@ def enqueue(
         session,
         job,
         run,
+        look=look,
         model_versions=pipeline.publishers,
         limit=limit,
         kept=kept,
         as_known_at=as_known_at,
-        sweep=look.sweep,
-        entity_ids=look.entity_ids,
     )
     if kept and "orphans" in job.statements:
         found = pipeline.source.orphans(job, sweep=look.sweep, known=list_orphans(session, job))

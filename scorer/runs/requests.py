@@ -238,7 +238,7 @@ class Answers:
                 return None
             answered, left = _carry(pipeline, self._session, taken) if taken else (0, [])
             held.update(took.held, left)
-        if took.gate_closed:
+        if took.blocked:
             self._gate_closed.add(job.name)
         if held:
             self._held.setdefault(job.name, set()).update(held)

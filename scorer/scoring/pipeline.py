@@ -12,6 +12,7 @@ import numpy as np
 from scorer.database.session import Session
 from scorer.database.source.reader import Source, microseconds
 from scorer.database.store.batches import (
+    BatchRecord,
     claim_work,
     finish_work,
     lock_against_recalls,
@@ -149,10 +150,7 @@ def record(pipeline: Pipeline, run: Run, judged: BatchResult, *, steps: StepTime
     )
     write_rejections(session, job, run, rejections=judged.rejections, judged=judged.judged)
     steps.end("write")
-    record_batch(
-        session,
-        run,
-        batch_id=batch_id,
+    of_batch = BatchRecord(
         model_version=pipeline.model.manifest.model_version,
         worker=pipeline.worker,
         counts=judged.counts,
@@ -162,6 +160,7 @@ def record(pipeline: Pipeline, run: Run, judged: BatchResult, *, steps: StepTime
         seconds=steps.seconds,
         shadows=len(judged.shadows),
     )
+    record_batch(session, run, of_batch, batch_id=batch_id)
     record_validation(session, run, batch_id=batch_id, results=judged.results)
     _record_counts(pipeline, run, judged, batch_id=batch_id)
     steps.end("record")
