@@ -1,4 +1,4 @@
-"""The data of the embedded server, made by initdb, with who may connect and the defaults that an operator may change."""
+"""The data folder of the embedded server: made by initdb, with its defaults and who may connect."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def newest_first(places: list[Path]) -> list[Install]:
 
 
 def reachable_programs(install: Install, *, account: Account, copies: Path) -> Path:
-    """The folder of the installation's programs, or of a copy of them in `copies` where the account cannot reach them.
+    """The folder of the programs, or of a copy in `copies` where the account cannot reach them.
 
     A copy is made once for each version, and appears whole or not at all.
     """

@@ -1,4 +1,4 @@
-"""The process of the embedded server: started as its account, bound to its parent or left to stay, and ended."""
+"""The process of the embedded server: started as its account, to stay or to die with its parent."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ os.execv(sys.argv[4], sys.argv[4:])
 def launch(
     server: Sequence[str | Path], *, account: Account, parent: int, log_file: Path, more: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start the command line `server` as `account`; its output goes to a new `log_file`, the old one is kept as `.1`.
+    """Start the command line `server` as `account`. Returns the process.
 
-    It dies with the process `parent`; where that is 0, the process returned starts the server and ends. `more` is added to
-    the environment.
+    It dies with the process `parent`; where that is 0, the process returned starts the server and ends. Its output goes to a
+    new `log_file`, the old one is kept as `.1`. `more` is added to the environment.
     """
     with suppress(FileNotFoundError):
         log_file.replace(log_file.with_name(f"{log_file.name}.1"))
@@ -59,7 +59,7 @@ def launch(
 
 
 def is_over(process: subprocess.Popen[bytes]) -> bool:
-    """Whether no process of it lives: its stdout, to which nothing is ever written, is closed at the other end."""
+    """Whether no process of it lives: the other end of its stdout, which is never written to, is closed."""
     assert process.stdout is not None
     return bool(select.select([process.stdout], [], [], 0)[0])
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: a real server under SCORER_HOME, reached through its Unix socket and nothing else.
+"""The embedded PostgreSQL: a real server under SCORER_HOME, reached through its Unix socket alone.
 
     home/postgres/18/                the data of PostgreSQL 18, kept between starts
                   socket             the folder of the socket; where home lies too deep for one, a link to another folder
@@ -269,7 +269,7 @@ class Server:
         )
 
     def _answers(self, install: Install, *, over: Callable[[], bool]) -> bool:
-        """Wait until the database answers, and make it if it is missing; False where the server is `over` before."""
+        """Wait until the database answers; it is made if missing. Returns False once the server is `over`."""
         deadline = time.monotonic() + PATIENCE
         while (refusal := self._refusal()) is not None:
             if f'database "{NAME}" does not exist' in refusal:

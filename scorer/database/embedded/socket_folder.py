@@ -1,4 +1,4 @@
-"""The folder of the embedded server's socket: closed to all but its owner and root, at a path short enough for a socket."""
+"""The folder of the embedded server's socket: private, at a path short enough for a socket."""
 
 from __future__ import annotations
 

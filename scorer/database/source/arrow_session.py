@@ -20,11 +20,11 @@ from scorer.types.values import Position
 
 
 def _uninterrupted(function: Callable[..., Any], args: Any, kwargs: Any, _: object) -> Any:
-    """Call the function. An interrupt meanwhile takes effect when it returns, by statement_timeout at the latest."""
+    """Call the function. An interrupt takes effect when it returns, by statement_timeout at the latest."""
     return function(*args, **kwargs)
 
 
-# The driver takes the main thread's SIGINT for itself while it waits, and forgets it where the answer comes all the same: the run that an
+# The driver takes the main thread's SIGINT for itself while it waits, and drops it where the answer comes all the same: a run that an
 # operator interrupts would go on.
 if hasattr(dbapi, "_blocking_call"):
     setattr(dbapi, "_blocking_call", _uninterrupted)  # noqa: B010 - the driver's types do not name it
@@ -40,7 +40,7 @@ class ArrowSession:
         self._bound: dict[str, str] = {}
 
     def open_ahead(self) -> None:
-        """Begin to open the session, in a thread: the driver asks the server for all of its types, which takes a while."""
+        """Begin to open the session, in a thread: it takes a while, since the driver reads the server's types."""
         if self._session is None and self._opening is None:
             opener = ThreadPoolExecutor(1, thread_name_prefix="opener")
             self._opening = opener.submit(_connect, self.target)

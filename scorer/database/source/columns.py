@@ -32,9 +32,9 @@ _ENDLESS = {NO_TIME + _FROM_2000 - 1: 2**62, NO_TIME + _FROM_2000: -(2**62)}
 
 
 def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observations:
-    """The rows of an observations statement, sorted by entity, code, time and value; `position` counts `keys` from 1.
+    """The rows of an observations statement, sorted by entity, code, time and value.
 
-    Raises UserError where a column has another type than the scoring needs.
+    Their column `position` counts `keys` from 1. Raises UserError where a column has another type than the scoring needs.
     """
     codes, code = _codes(table["observation_type_code"])
     value = table["observation_value"]
@@ -72,7 +72,7 @@ def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Integers]:
 
 
 def _order(rows: Observations) -> Integers:
-    """Indices (n,) that sort by entity, code, time, value, range and key, whatever order the database gave."""
+    """Indices (n,) that sort by entity, code, time, value, range and key, however the database sorted."""
     segment = rows.position * (len(rows.codes) + 1) + rows.code + 1
     order = np.lexsort((rows.time, segment)) if len(rows) else np.empty(0, np.int64)
     same = (np.diff(segment[order]) == 0) & (np.diff(rows.time[order]) == 0)
@@ -84,9 +84,9 @@ def _order(rows: Observations) -> Integers:
 
 
 def attributes_of(table: pa.Table, *, entities: int, where: str) -> Attributes:
-    """The rows of an attributes statement, an array (entities,) for each column; missing where there is no row.
+    """The rows of an attributes statement, an array (entities,) for each column.
 
-    Raises UserError where there is more than one row for an entity.
+    An entity without a row has missing values. Raises UserError where there is more than one row for an entity.
     """
     position = integers(table["position"], where="position") - 1
     if len(np.unique(position)) != len(position):
@@ -113,7 +113,10 @@ def _spread(values: npt.NDArray[Any], position: Integers, into: npt.NDArray[Any]
 
 
 def floats(column: pa.ChunkedArray, *, where: str) -> Floats:
-    """The column (n,) as numbers, NaN where it is NULL. Raises UserError where it holds no numbers, or too large ones."""
+    """The column (n,) as numbers, NaN where it is NULL.
+
+    Raises UserError where it is of another type, or holds whole numbers beyond 2^53.
+    """
     try:
         return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
     except pa.ArrowException as error:
@@ -158,7 +161,7 @@ def _keys(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def _further(column: pa.ChunkedArray, *, where: str) -> npt.NDArray[Any]:
-    """A column (n,) for the suites; true, false and NULL are 1, 0 and NaN in float16, which no column of a database has."""
+    """A column (n,) for the suites; of booleans, 1, 0 and NaN as float16, a type that PostgreSQL lacks."""
     return floats(column, where=where).astype(np.float16) if pa.types.is_boolean(column.type) else _plain(column)
 
 

@@ -1,4 +1,4 @@
-"""The hospital's tables: read without locks, in sets, as columns, as known at each entity's as-of time.
+"""The hospital's tables: read in sets, as columns, as known at each entity's as-of time; no locks.
 
 A standby may take the load of reading (`read_url`). It is read only for a run that says how far the standby must have come, and only
 where it has come so far; else the primary is read, so that no row is missing that was there.
@@ -49,7 +49,7 @@ _LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 
 
 class Source:
-    """Read-only sessions with the database of the hospital's tables and with its standby; opened when first used."""
+    """The hospital's tables, by read-only sessions with the database and its standby."""
 
     def __init__(self, target: Target, *, standby: Standby | None = None) -> None:
         self._primary, self._standby = ArrowSession(target), standby
@@ -93,9 +93,9 @@ class Source:
         return self._standby.lack(position)
 
     def observations(self, job: Job, items: Sequence[WorkItem], *, known_from: bool = False) -> Observations:
-        """The observations of `items` as known at each one's as-of time, sorted by entity, code, time and value.
+        """The observations of `items` as known at their as-of times, sorted by entity, code, time and value.
 
-        With `known_from` since when each is known, where the job's statement gives it.
+        With `known_from`, since when each is known, where the job's statement gives it.
         """
         inputs = None if known_from else self._inputs.get(job.version)
         try:
@@ -110,7 +110,7 @@ class Source:
         return observations_of(table, keys=tuple(items))
 
     def attributes(self, job: Job, items: Sequence[WorkItem]) -> Attributes:
-        """What is known of `items` beside their observations, an array (items,) each; missing where there is no row."""
+        """What is known of `items` beside their observations: arrays (items,), missing where there is no row."""
         if "attributes" not in job.statements:
             return Attributes()
         table = self._read(job, "attributes", ATTRIBUTE_COLUMNS, items)
@@ -128,7 +128,10 @@ class Source:
         return list(zip(table["entity_id"].to_pylist(), table["observations"].to_pylist(), strict=True))
 
     def landmarks(self, job: Job) -> pa.Table:
-        """The entities and as-of times to train on, with label and cohort. Raises UserError where the job has none."""
+        """The entities and as-of times to train on, with label and cohort.
+
+        Raises UserError where the job has no such statement.
+        """
         if "landmarks" not in job.statements:
             raise UserError(f"Job {job.name} cannot be trained: its job.toml names no landmarks statement.")
         return self._read(job, "landmarks", _LANDMARK_COLUMNS, ())
@@ -141,7 +144,10 @@ class Source:
         return list(zip(table["fault"].to_pylist(), table["outcomes"].to_pylist(), strict=True))
 
     def outcomes_known(self, job: Job, items: Sequence[WorkItem]) -> Floats:
-        """The label of each of `items` as of its time, (n,); NaN where it is not known yet, or the job has no such statement."""
+        """The label of each of `items` as of its time, (n,); NaN where it is not known yet.
+
+        It is NaN for all where the job has no such statement.
+        """
         labels = np.full(len(items), np.nan)
         if "outcomes_known" in job.statements and items:
             table = self._read(job, "outcomes_known", _KNOWN_COLUMNS, items)
@@ -158,7 +164,10 @@ class Source:
         only: str | None = None,
         further: Mapping[str, str] = MappingProxyType({}),
     ) -> pa.Table:
-        """Run the job's statement called `name`. Returns its columns, or `only` those; raises UserError where one is missing."""
+        """Run the job's statement called `name`. Returns its columns, or `only` those.
+
+        Raises UserError where one of `columns` is missing.
+        """
         settings = {f"scorer.{key}": value for key, value in job.parameters.items()}
         settings["scorer.entity_ids"] = texts([item.entity_id for item in items])
         settings["scorer.as_ofs"] = as_ofs = texts(_moments([item.as_of for item in items]))

@@ -44,9 +44,10 @@ class Standby:
         return type(self)(session=ArrowSession(self.session.target), lag_limit=self.lag_limit)
 
     def lack(self, position: Position) -> str | None:
-        """What keeps the standby from being read at `position`, after waiting up to the lag limit; None where nothing does.
+        """What keeps the standby from being read at `position`; None where nothing does.
 
-        Raises UserError where it is another database, DatabaseUnavailable where it does not answer.
+        Waits up to the lag limit for the standby to come so far. Raises UserError where it is another database,
+        DatabaseUnavailable where it does not answer.
         """
         until = time.monotonic() + self.lag_limit.total_seconds()
         while (lack := self._lack_now(position)) is not None and lack.may_pass and time.monotonic() < until:

@@ -140,7 +140,7 @@ class Ledger:
     def maintain(self, *, dry_run: bool = False, **options: object) -> list[Done]:
         """What an upkeep did."""
         done: list[Done] = []
-        upkeep.maintain(Database(self.url, replace(self.settings, **options)), dry_run=dry_run, tell=done.append)
+        upkeep.maintain(Database(self.url, replace(self.settings, **options)), dry_run=dry_run, report=done.append)
         return done
 
 
@@ -580,7 +580,7 @@ def test_an_upkeep_that_is_killed_while_it_waits_is_ended_by_the_next(ledger: Le
         "from datetime import timedelta; from scorer.database.upkeep import maintenance as upkeep; import sys; "
         "from scorer.config import Settings; from scorer.database.connection import Database; "
         "kept = Settings(keep_ledger=timedelta(days=200), lock_timeout=timedelta(minutes=5)); "
-        "upkeep.maintain(Database(sys.argv[1], kept), dry_run=False, tell=print)"
+        "upkeep.maintain(Database(sys.argv[1], kept), dry_run=False, report=print)"
     )
     with closing(ledger.connect()) as reading, reading.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM scorer.scores")
@@ -620,7 +620,7 @@ def test_a_login_that_may_not_act_as_the_owner_is_told_so(ledger: Ledger) -> Non
     try:
         url = ledger.url.replace("//scorer@", f"//{name}:only-for-tests@")
         with pytest.raises(UserError, match='permission denied to set role "scorer_owner"; GRANT that role'):
-            upkeep.maintain(Database(url, ledger.settings), dry_run=False, tell=print)
+            upkeep.maintain(Database(url, ledger.settings), dry_run=False, report=print)
         made: list[str] = []
         with closing(Session(Target.of(url, ledger.settings, role="scorer_worker"))) as session, session.transaction():
             made += upkeep.make_partitions(session, months=4)
