@@ -57,7 +57,7 @@ OF_APPROVERS = (
     "roll_back_model",
     "recall_scores",
 )
-# What is of a partition or a table by its name, for the owner alone; tests/integration/database/test_maintenance.py runs each.
+# What is of a partition or a table by its name, for the owner alone; tests/integration/database/upkeep/test_maintenance.py runs each.
 OF_OWNER = (
     "unlink_from_partition",
     "prune",
