@@ -92,8 +92,9 @@ def test_a_row_that_says_another_beginning_than_its_runs_is_refused(ledger: Ledg
     for began_at in ("now() - interval '40 days'", "now() + interval '1 microsecond'", "'-infinity'"):
         with pytest.raises(psycopg2.errors.CheckViolation):
             ledger.run(
-                "INSERT INTO scorer.scores (job, entity_id, output, run_id, batch_id, task, status, reason, as_of, as_known_at, input_hash, "
-                f"job_version, run_began_at) VALUES ('j', '1', 'score', %s, 1, 'binary', 'FAILED', 'r', now(), now(), '', 'v', {began_at})",
+                "INSERT INTO scorer.scores (job, entity_id, output, run_id, batch_id, task, status, reason, as_of, as_known_at, "
+                "input_hash, job_version, run_began_at) "
+                f"VALUES ('j', '1', 'score', %s, 1, 'binary', 'FAILED', 'r', now(), now(), '', 'v', {began_at})",
                 run_id,
             )
 
