@@ -128,7 +128,7 @@ def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
         if not as_json:
             click.echo(each.sentence(dry_run=dry_run))
 
-    maintenance.maintain(database, dry_run=dry_run, tell=report)
+    maintenance.maintain(database, dry_run=dry_run, report=report)
     if as_json:
         print_json({"dry_run": dry_run, "done": [asdict(each) for each in done]})
     elif not done:

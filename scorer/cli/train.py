@@ -206,7 +206,7 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.config import parse_span
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
-    from scorer.database.store.experiments import upsert_search
+    from scorer.database.store.experiments import upsert_experiment, upsert_trials
     from scorer.jobs.job import load_job
     from scorer.training.search import SearchOptions, search
     from scorer.training.search_report import write_findings
@@ -236,7 +236,8 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
             found = search(loaded, landmarks, how, progress=progress)
         written = write_findings(found, folder)
         with session.transaction():
-            upsert_search(session, found.about, found.trials)
+            upsert_experiment(session, found.about)
+            upsert_trials(session, found.about["experiment_id"], trials=found.trials)
     if options.as_json:
         _print_search_json(found, job, folder)
     else:

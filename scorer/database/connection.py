@@ -1,8 +1,8 @@
-"""How every session with PostgreSQL is opened: encryption, time zone, timeouts, role; and what its errors mean in one sentence.
+"""How every session with PostgreSQL is opened: encryption, time zone, timeouts, role.
 
-`engine` gives SQLAlchemy over psycopg2, for our own tables; `columns_uri` is what source.py opens for the hospital's tables, read-only,
-to receive rows as Arrow columns; `plain_session` is psycopg2 alone. All are read from the URL by libpq itself, and refused alike where
-they would carry patients' values over a network unencrypted.
+`Target.dsn` is for psycopg2 (session.py puts SQLAlchemy over it), for our own tables; `columns_uri` is for the Arrow session that reads
+the hospital's tables; `plain_session` is psycopg2 with the server's own settings. In all of them libpq itself reads the URL, and one that
+could carry patients' values over a network unencrypted is refused.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from scorer.database import tls
 from scorer.database.error_messages import WRITE_IT_SO, sentences, translate_connection_error
 from scorer.errors import UserError
 
-# How soon either side finds out that the other is gone without a word (a cut network, a host without power), instead of after minutes or
-# hours: whatever is not acknowledged within _DEAF ms, or does not answer _PROBES probes. A server that lost us lets go of what it held.
-_IDLE, _INTERVAL, _PROBES, _DEAF = "10", "3", "3", "15000"
-_WATCHED = {
+# How soon either side notices that the other is gone without a word (a cut network, a host without power), instead of after minutes or
+# hours: when data is not acknowledged within _UNACKNOWLEDGED ms, or _PROBES probes are not answered. A server that lost a client releases
+# its locks.
+_IDLE, _INTERVAL, _PROBES, _UNACKNOWLEDGED = "10", "3", "3", "15000"
+_KEEPALIVES = {
     "keepalives": "1",
     "keepalives_idle": _IDLE,
     "keepalives_interval": _INTERVAL,
     "keepalives_count": _PROBES,
-    "tcp_user_timeout": _DEAF,
+    "tcp_user_timeout": _UNACKNOWLEDGED,
 }
-APPLICATION = "scorer"  # what our sessions are called in pg_stat_activity
+APPLICATION = "scorer"  # our sessions' application_name in pg_stat_activity
 
-
-# Settings that a database's URL may change. A session takes one core of the hospital's server and no more, and neither parallel plans nor
-# compiled ones help a batch: rows that go out one by one are not sent faster by several, and its statements are short. A batch's rows are
-# found in the order of their pages, told apart one by one: 64 MB do so for a million pages.
-_THRIFTY = "-c max_parallel_workers_per_gather=0 -c jit=off -c work_mem=64MB"
+# Settings that a database's URL may change. A session uses one core of the hospital's server and no more; neither parallel plans nor
+# compiled ones help a batch, whose rows go out one by one and whose statements are short. A bitmap scan finds a batch's rows in the order
+# of their pages: 64 MB keep it exact for a million pages.
+_ONE_CORE = "-c max_parallel_workers_per_gather=0 -c jit=off -c work_mem=64MB"
 
 OWNER = "scorer_owner"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A database and the manners of our sessions in it."""
+    """A database, and the settings of our sessions with it."""
 
     url: str
     role: str | None
@@ -56,9 +56,9 @@ class Target:
 
     @classmethod
     def of(cls, url: str, settings: Settings, *, role: str | None) -> Target:
-        """The database at `url`, in the manners of `settings`; `role` is taken on by every session.
+        """The database at `url` with the timeouts of `settings`; every session sets its role to `role`.
 
-        Raises UserError where sessions with it could be plaintext on a network, and `settings` do not allow that.
+        Raises UserError where sessions could be plaintext on a network, and `settings` do not allow that.
         """
         return cls(
             url=encrypted_url(url, settings),
@@ -70,34 +70,36 @@ class Target:
         )
 
     def parameters(self, *, read_only: bool) -> dict[str, str]:
-        """All that libpq is told of a session, by its names."""
+        """The parameters of a session, by libpq's names."""
         of_url = _parsed(self.url)
         return (
-            _WATCHED
+            _KEEPALIVES
             | tls.pinned(of_url, environment=os.environ)
             | {
-                "options": " ".join(filter(None, [_THRIFTY, of_url.get("options"), self.options(read_only=read_only)])),
+                "options": " ".join(
+                    filter(None, [_ONE_CORE, of_url.get("options"), self.options(read_only=read_only)])
+                ),
                 "connect_timeout": str(max(1, int(self.connect_timeout.total_seconds()))),
                 "application_name": APPLICATION,
             }
         )
 
     def dsn(self, *, read_only: bool) -> str:
-        """The same as one text, for psycopg2."""
+        """The parameters as one text, for psycopg2."""
         return psycopg2.extensions.make_dsn(**self.parameters(read_only=read_only))
 
     def options(self, *, read_only: bool) -> str:
         """The server settings of a session, as libpq's `options`."""
         values = {
-            # A function or table that somebody planted in public is not taken for PostgreSQL's own, or for ours.
+            # A function or table that another user made in public is not taken for PostgreSQL's own, or for ours.
             "search_path": "pg_catalog,pg_temp",
             "client_encoding": "UTF8",
-            # A policy that hides rows makes the server refuse, instead of letting "nothing is due" stand for "nothing to be seen".
+            # Where a policy hides rows, the server refuses: else hidden rows would look like nothing being due.
             "row_security": "off",
             "default_transaction_isolation": r"read\ committed",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
-            # What the hospital's functions and triggers tell may quote a patient, and libpq would print it.
+            # Notices of the hospital's functions and triggers may quote a patient, and libpq would print them.
             "client_min_messages": "error",
             "statement_timeout": _milliseconds(self.statement_timeout),
             "lock_timeout": _milliseconds(self.lock_timeout),
@@ -105,7 +107,7 @@ class Target:
             "tcp_keepalives_idle": _IDLE,
             "tcp_keepalives_interval": _INTERVAL,
             "tcp_keepalives_count": _PROBES,
-            "tcp_user_timeout": _DEAF,
+            "tcp_user_timeout": _UNACKNOWLEDGED,
         }
         if read_only:
             values["default_transaction_read_only"] = "on"
@@ -116,7 +118,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the database is, and the settings that our sessions with it follow."""
+    """A database's URL and the settings; the targets of our sessions are made of both."""
 
     url: str
     settings: Settings
@@ -139,7 +141,9 @@ def _milliseconds(span: timedelta) -> str:
 
 
 def libpq_url(url: str) -> str:
-    """`url` as libpq reads it, whether it came as libpq's or SQLAlchemy's.
+    """`url` in libpq's form, whether it came in that or in SQLAlchemy's.
+
+    Raises UserError where it is no URL of PostgreSQL's, or cannot be read.
 
     >>> libpq_url("postgresql+psycopg2://u@h/d")
     'postgresql://u@h/d'
@@ -156,7 +160,10 @@ def libpq_url(url: str) -> str:
 
 
 def encrypted_url(url: str, settings: Settings) -> str:
-    """`url` as libpq reads it. Raises UserError where it leads beyond this machine in plaintext, unless `allow_plaintext` is set."""
+    """`url` in libpq's form.
+
+    Raises UserError where it could lead beyond this machine in plaintext, unless `allow_plaintext` is set.
+    """
     read = libpq_url(url)
     place = tls.plaintext_place(_parsed(read), environment=os.environ)
     if place is not None and not settings.allow_plaintext:
@@ -168,12 +175,12 @@ def encrypted_url(url: str, settings: Settings) -> str:
 
 
 def columns_uri(target: Target) -> str:
-    """The URI of a read-only session in the same manners, for a driver that takes all of them from its URI."""
+    """The URI of a read-only session, with all the parameters of `target`, as ADBC takes it."""
     return f"postgresql://?{urlencode(target.parameters(read_only=True), quote_via=quote, safe='')}"
 
 
 def plain_session(database: Database, *, application_name: str) -> Any:
-    """A psycopg2 connection in the server's own manners, for loading files, in a transaction that whoever asked is to end."""
+    """Open a psycopg2 connection with the server's own settings, for loading files. Its caller commits."""
     pinned = tls.pinned(_parsed(encrypted_url(database.url, database.settings)), environment=os.environ)
     with sentences():
         return psycopg2.connect(psycopg2.extensions.make_dsn(**pinned | {"application_name": application_name}))

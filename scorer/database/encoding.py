@@ -1,6 +1,7 @@
-"""Values as PostgreSQL's binary COPY takes them: a fifth of the time of text, where feature vectors are most of a row.
+"""Values in the format of PostgreSQL's binary COPY, and arrays as text.
 
-Each field comes with its length before it, so that a row is its fields in a line.
+Binary takes a fifth of the time of text, where feature vectors are most of a row. Each field has its length before it; a row is its
+fields in order.
 Source: PostgreSQL's documentation of COPY, Binary Format; each type as its binary input function reads it.
 """
 
@@ -25,7 +26,7 @@ _FLAGS = {False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
 
 
 def copied(rows: Iterable[Sequence[bytes]]) -> bytes:
-    """The whole of a binary COPY: each row's fields in the order of the statement's columns, as the functions below give them."""
+    """The bytes of a whole binary COPY; the fields of a row are in the order of the statement's columns."""
     parts = [_HEADER]
     for fields in rows:
         parts.append(_fields(len(fields)))
@@ -35,7 +36,7 @@ def copied(rows: Iterable[Sequence[bytes]]) -> bytes:
 
 
 def raw(value: bytes | None) -> bytes:
-    """For bytea, or whatever is in its binary form already.
+    """A field of type bytea, or of any type whose binary form is `value`.
 
     >>> raw(b"ab")
     b'\\x00\\x00\\x00\\x02ab'
@@ -44,32 +45,32 @@ def raw(value: bytes | None) -> bytes:
 
 
 def text(value: str | None) -> bytes:
-    """For text."""
+    """A field of type text."""
     return NULL if value is None else raw(value.encode())
 
 
-# For text of which there are few, such as bands and reasons.
+# A field of type text with few values, such as bands and reasons.
 word = lru_cache(maxsize=4096)(text)
 
 
 def number(value: float | None) -> bytes:
-    """For double precision."""
+    """A field of type double precision."""
     return NULL if value is None else _eight(8, value)
 
 
 def whole(value: int) -> bytes:
-    """For smallint."""
+    """A field of type smallint."""
     return struct.pack("!ih", 2, value)
 
 
 def flag(value: object) -> bytes:
-    """For boolean: whether it is true."""
+    """A field of type boolean."""
     return _FLAGS[bool(value)]
 
 
 @lru_cache(maxsize=4096)  # most entities of a batch are scored as of the same moment
 def moment(value: datetime | None) -> bytes:
-    """For timestamptz: microseconds since 2000-01-01 UTC.
+    """A field of type timestamptz: microseconds since 2000-01-01 UTC.
 
     >>> moment(datetime(2000, 1, 2, tzinfo=UTC)).hex()
     '00000008000000141dd76000'
@@ -81,7 +82,7 @@ def moment(value: datetime | None) -> bytes:
 
 
 def documents(values: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    """For jsonb, of each; one object that is there many times is written once.
+    """A field of type jsonb for each value; an object that is there many times is encoded once.
 
     >>> documents([{"client": "C1"}])[0][4:]
     b'\\x01{"client": "C1"}'
@@ -91,20 +92,20 @@ def documents(values: Sequence[Mapping[str, Any]]) -> list[bytes]:
 
 
 def texts(values: Sequence[str]) -> str:
-    r"""An array of text.
+    r"""An array of text, as a parameter.
 
     >>> print(texts(["1", 'a"b', "c\\"]))
     {"1","a\"b","c\\"}
     """
     if not values:
         return "{}"
-    # One replacement in all of them together, by a character that no text of PostgreSQL's can hold between them.
-    told = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"')
-    return '{"' + told.replace("\0", '","') + '"}'
+    # One replacement for all, joined by NUL, which no text of PostgreSQL's can hold.
+    joined = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + joined.replace("\0", '","') + '"}'
 
 
 def wholes(values: Iterable[int]) -> str:
-    """An array of whole numbers.
+    """An array of whole numbers, as a parameter.
 
     >>> wholes([1, -2])
     '{1,-2}'

@@ -11,51 +11,52 @@ import psycopg2.extensions
 
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
-# Connection failures, serialization, deadlock, lock not had in time, server shutting down or starting up, disk full, memory or sessions
-# used up.
-_WORTH_WAITING = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00")
+# Connection failures, serialization, deadlock, lock timeout, server shutting down or starting up, disk full, memory or sessions used up.
+_WORTH_A_RETRY = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00")
 
 
-# A server that says why, instead of an SQLSTATE, while it starts, recovers or has no session left to give.
+# The words of a server that starts, recovers or has no session left: it gives no SQLSTATE.
 _NOT_READY = (
     "starting up|shutting down|recovery mode|not yet accepting connections|terminating connection|"
     "too many (clients|connections)|remaining connection slots"
 )
 
 
-# What functions of our schema raise for whoever asked, in a sentence that bears no patient's value.
-_TOLD_BY_US = "SC001"
+# What functions of our schema raise for the user, in a sentence without a patient's value.
+_FOR_THE_USER = "SC001"
 
 
-# TLS that is not there, or that proves somebody else: nothing that waiting would mend.
+# TLS that is missing, or proves another server: waiting would not help.
 _NOT_TRUSTED = "certificate|does not support SSL|sslmode value|no encryption"
 
 
 _IDLE_TOO_LONG = "25P03"
 
 
-# What stands there instead is never quoted: it may be, or hold, a password.
+# The URL itself is never quoted: it may be, or hold, a password.
 WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
 
 
 @contextmanager
 def sentences(*more: type[Exception], where: str = "A statement") -> Iterator[None]:
-    """Within it, the driver's errors (and those of types `more`) that an operator can mend become one sentence.
+    """Within it, the driver's errors (and types `more`) that an operator can correct become a sentence.
 
-    `where` begins the sentences about a statement: which one it was.
+    `where` names the statement in that sentence. Raises UserError or DatabaseUnavailable, as `translate_error` decides, and
+    StatementFailed, without the server's words, for the other errors.
     """
     try:
         yield
     except Exception as error:
         if not isinstance(getattr(error, "orig", None) or error, (psycopg2.Error, *more)):
             raise
-        told = translate_error(error, where=where)
-        if told is None:
+        translated = translate_error(error, where=where)
+        if translated is None:
             raise StatementFailed(f"{where}: {_bare(error)}") from None
-        raise told from None
+        raise translated from None
 
 
 def _bare(error: BaseException) -> str:
+    """SQLSTATE and constraint of an error, which hold no patient's value."""
     original = getattr(error, "orig", None) or error
     constraint = getattr(getattr(original, "diag", None), "constraint_name", None)
     return f"SQLSTATE {_sqlstate(original)}" + (f", constraint {constraint}" if constraint else "")
@@ -66,13 +67,13 @@ def _sqlstate(error: BaseException) -> str | None:
 
 
 def translate_error(error: BaseException, *, where: str = "A statement") -> UserError | None:
-    """The sentence for a driver's error, or None where it is a bug of ours."""
+    """The sentence for a driver's error; None where it is a bug of ours."""
     original = getattr(error, "orig", None) or error
     sqlstate = _sqlstate(original)
     reason = _first_line(original)
     if sqlstate is None or sqlstate == _IDLE_TOO_LONG:
         return translate_connection_error(original, reason)
-    if _WORTH_WAITING.fullmatch(sqlstate):
+    if _WORTH_A_RETRY.fullmatch(sqlstate):
         return DatabaseUnavailable(
             f"The database gave up on us ({sqlstate}): {reason}; try again, and see the server's log if it goes on.",
             sqlstate=sqlstate,
@@ -84,7 +85,7 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
         "25006": "The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary.",
         "54000": f"{where} gives a text too long to be a key: {reason}; mend the data, or the job's statement.",
         "57014": f"{where} took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for.",
-        _TOLD_BY_US: f"{reason[:1].upper()}{reason[1:]}.",
+        _FOR_THE_USER: f"{reason[:1].upper()}{reason[1:]}.",
     }
     if sqlstate in by_state:
         return UserError(by_state[sqlstate])
@@ -102,7 +103,7 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
 
 
 def translate_connection_error(error: BaseException, reason: str) -> UserError | None:
-    """The sentence for an error of connecting, `reason` being the server's; None where it is not one."""
+    """The sentence for an error of connecting with the server's `reason`; None where it is another error."""
     text = str(error)
     unread = re.search(r"invalid dsn|missing \"=\" after|invalid URI|invalid connection option", text)
     if unread:
@@ -118,7 +119,7 @@ def translate_connection_error(error: BaseException, reason: str) -> UserError |
             f"The database's TLS is refused: {reason}; check sslmode, sslrootcert and the server's certificate."
         )
     if "idle-in-transaction timeout" in text:
-        # Of a process that was stopped for a while, too: the batch is worth another try.
+        # Also after a process was stopped for a while, so the batch is worth another try.
         return DatabaseUnavailable(
             "A batch was judged for longer than idle_timeout allows; raise idle_timeout, or lower batch_size.",
             sqlstate=_IDLE_TOO_LONG,
@@ -142,7 +143,7 @@ def translate_connection_error(error: BaseException, reason: str) -> UserError |
 
 
 def _first_line(error: BaseException) -> str:
-    """The server's own words without its DETAIL, HINT and CONTEXT, which may hold a patient's values."""
+    """The server's message without DETAIL, HINT and CONTEXT, which may hold a patient's values."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     fatal = [line for line in lines if "FATAL" in line]
     text = (fatal or lines or ["no reason given"])[0]

@@ -1,6 +1,6 @@
-"""Notifications, as hints: a session that hears them.
+"""Notifications of requests and answers, by LISTEN.
 
-Nothing depends on one, since any may be lost with its session: whoever listens looks by himself now and then.
+They are hints: any may be lost with its session, so a listener also looks into the tables now and then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scorer.database.statements import statement
 
 
 class Listener:
-    """A session that listens; opened when first used, opened anew after `close`. Used by one thread."""
+    """A session that listens; opened when first used, and anew after `close`. For one thread."""
 
     def __init__(self, target: Target, listen: str) -> None:
         self._target, self._listen = target, listen
@@ -25,12 +25,12 @@ class Listener:
 
     @classmethod
     def for_requests(cls, target: Target) -> Listener:
-        """Hears that scores were asked for."""
+        """A listener that hears of new requests."""
         return cls(target, statement("listen_for_requests"))
 
     @classmethod
     def for_answers(cls, target: Target) -> Listener:
-        """Hears that requests were answered, refused or cancelled."""
+        """A listener that hears when requests are answered, refused or cancelled."""
         return cls(target, statement("listen_for_answers"))
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class Listener:
             session.close()
 
     def open(self) -> None:
-        """Listen from now on: what is committed after this is heard."""
+        """Listen from now on: notifications of transactions that commit after this are heard."""
         if self._session is None:
             with sentences():
                 session = psycopg2.connect(self._target.dsn(read_only=True))
@@ -50,7 +50,7 @@ class Listener:
             self._session = session
 
     def hear(self, seconds: float) -> bool:
-        """Whether something was heard within so many seconds; at once where it was heard since the last call."""
+        """Wait up to `seconds` for a notification. Returns whether one has come since the last call."""
         self.open()
         until = time.monotonic() + seconds
         while not (heard := self._heard()) and (left := until - time.monotonic()) > 0:

@@ -1,7 +1,7 @@
-"""A session for looking that never takes longer than it may, whatever becomes of the server or the network.
+"""A read-only session whose every wait has an end, whatever happens to the server or the network.
 
-libpq waits for a server that is stopped, or for a network that is cut, for as long as the kernel does. Here every wait has an end by
-our own clock; then the session is given up, and the next look opens a new one.
+libpq waits for a stopped server, or through a cut network, for as long as the kernel does. Here every wait ends by our own clock; then
+the session is closed, and the next statement opens a new one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST = 60.0  # seconds of one wait: the kernel's own count ends after some w
 
 
 class ReadOnlySession:
-    """One read-only session in the manners of `target`; opened when first used, and anew after `close` or a failure."""
+    """One read-only session with `target`; opened when first used, and anew after `close` or a failure."""
 
     def __init__(self, target: Target, *, patience: timedelta) -> None:
         self._target = replace(target, statement_timeout=min(patience, target.statement_timeout))
@@ -41,9 +41,9 @@ class ReadOnlySession:
             connection.close()
 
     def all(self, name: str, **parameters: Any) -> Sequence[Any]:
-        """The rows that the statement called `name` gives, as named tuples.
+        """Run the statement called `name`. Returns its rows as named tuples.
 
-        Raises DatabaseUnavailable where they are not here within the session's patience.
+        Raises DatabaseUnavailable where they have not come within the session's patience.
         """
         deadline = time.monotonic() + self._patience.total_seconds()
         try:
@@ -64,6 +64,7 @@ class ReadOnlySession:
         return [row(*values) for values in cursor.fetchall()]
 
     def _wait(self, deadline: float) -> None:
+        """Wait until the connection is ready for the next step. Raises DatabaseUnavailable at the deadline."""
         events = {
             psycopg2.extensions.POLL_READ: select.POLLIN,
             psycopg2.extensions.POLL_WRITE: select.POLLOUT,

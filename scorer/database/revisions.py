@@ -1,4 +1,4 @@
-"""Which revisions of the schema this program knows, by the names of their files: what a look at the database needs of Alembic."""
+"""The revisions of the schema that this program knows, by the names of their files, without Alembic."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from scorer.errors import UserError
 
 
 def known_revisions() -> tuple[str, ...]:
-    """The revisions in migrations/, oldest first: the numbers that the names of their files begin with."""
+    """The revisions in migrations/, oldest first: the numbers at the beginning of their files' names."""
     folder = shipped_root() / "migrations" / "versions"
     return tuple(sorted(path.name.partition("_")[0] for path in folder.glob("[0-9]*_*.py")))
 
 
 def refuse_newer(revision: str | None) -> None:
-    """Raise UserError where the schema is at a revision that this program does not know."""
+    """Check that this program knows the revision (None: no schema). Raises UserError where it does not."""
     known = known_revisions()
     if revision is not None and revision not in known:
         raise UserError(
@@ -23,7 +23,7 @@ def refuse_newer(revision: str | None) -> None:
 
 
 def require_newest(revision: str | None) -> None:
-    """Raise UserError unless the schema, at `revision` (None: not made), is at the newest one."""
+    """Check that `revision` (None: no schema) is the newest one. Raises UserError where it is not."""
     refuse_newer(revision)
     newest = known_revisions()[-1]
     if revision != newest:

@@ -1,4 +1,4 @@
-"""The schema by Alembic: upgrade, check, print; refuses to work on a schema that is not at head."""
+"""The schema, by Alembic: its state, its upgrade, and the SQL of an upgrade."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from scorer.database.revisions import refuse_newer, require_newest
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """Where the schema stands, and where it should."""
+    """The schema's revision, and the newest one that this program knows."""
 
     revision: str | None
     head: str
 
     @property
     def at_head(self) -> bool:
-        """Whether they are the same."""
+        """Whether the schema is at the newest revision."""
         return self.revision == self.head
 
 
 def upgrade(engine: sa.Engine) -> SchemaState:
-    """Migrate to head, in one transaction; the state before it."""
+    """Migrate to head, in one transaction. Returns the state before it."""
     before = state(engine)
     refuse_newer(before.revision)
     with sentences(), engine.begin() as connection:
@@ -39,7 +39,7 @@ def upgrade(engine: sa.Engine) -> SchemaState:
 
 
 def downgrade(engine: sa.Engine, *, revision: str) -> None:
-    """Go back to `revision` ("base": before the first). Takes scores away; no command of the program does it."""
+    """Go back to `revision` ("base": before the first), which deletes scores. No command does it."""
     with sentences(), engine.begin() as connection:
         command.downgrade(_config(connection=connection), revision)
 
@@ -56,14 +56,14 @@ def upgrade_sql(engine: sa.Engine) -> str:
 
 
 def state(engine: sa.Engine) -> SchemaState:
-    """Where the schema of the database stands."""
+    """The state of the database's schema."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return SchemaState(revision=_revision(engine), head=head)
 
 
 def require_head(engine: sa.Engine) -> None:
-    """Raise UserError unless the schema is at head."""
+    """Check that the database's schema is at head. Raises UserError where it is not."""
     require_newest(_revision(engine))
 
 

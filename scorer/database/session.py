@@ -1,4 +1,4 @@
-"""A session with the database: transactions, and the statements of sql/ by their names, in the manners of its target."""
+"""A session with the database: transactions, and the statements of sql/engine/ by their names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scorer.database.error_messages import sentences
 from scorer.database.statements import statement
 from scorer.errors import UserError
 
-_COPY_BYTES = 1 << 20  # handed to the server at once
+_COPY_BYTES = 1 << 20  # sent to the server at once
 
 
 def process_name() -> str:
@@ -28,24 +28,27 @@ def process_name() -> str:
 
 
 def engine(target: Target) -> sa.Engine:
-    """An engine whose one connection is opened when it is first used."""
+    """An engine that opens a connection when one is asked for, and keeps none."""
     return sa.create_engine(
         "postgresql+psycopg2://",
         creator=lambda: psycopg2.connect(target.dsn(read_only=False)),
         poolclass=sa.NullPool,
         hide_parameters=True,
-        use_native_hstore=False,  # asks each new session for a type that nothing of ours has
+        use_native_hstore=False,  # would look in each new session for a type that we do not use
     )
 
 
 @lru_cache(maxsize=256)
 def _parsed(query: str) -> sa.TextClause:
-    """The statement with its parameters found: once, since a request pays for it each time."""
+    """The statement with its parameters found; cached, since a request would pay for it each time."""
     return sa.text(query)
 
 
 class Session:
-    """One session with the database; opened when first used, opened anew after `close`. All but these two work inside `transaction()`."""
+    """One session with the database; opened when first used, and anew after `close`.
+
+    All methods but `close`, `transaction` and `alone` work within `transaction()`.
+    """
 
     def __init__(self, target: Target) -> None:
         self._engine = engine(target)
@@ -53,7 +56,7 @@ class Session:
         self._made: set[str] = set()
 
     def close(self) -> None:
-        """End the session; what was not committed is rolled back."""
+        """End the session; an open transaction is rolled back."""
         session, self._session = self._session, None
         self._made.clear()
         if session is not None:
@@ -62,7 +65,7 @@ class Session:
 
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[None]:
-        """One transaction: committed at its end (rolled back if not `keep`), rolled back on any exception."""
+        """Within it a transaction: committed at its end (rolled back if not `keep`), rolled back on any error."""
         with sentences():
             if self._session is None:
                 self._session = self._engine.connect()
@@ -81,25 +84,25 @@ class Session:
         self.execute(statement(name), parameters)
 
     def make(self, name: str) -> None:
-        """Run the statement called `name`, which makes something that lasts as long as the session, where it has not been run in it."""
+        """Run the statement called `name`, unless this session has: it makes a temporary table, say."""
         if name not in self._made:
             self.do(name)
             self._made.add(name)
 
     def one(self, name: str, **parameters: Any) -> Any:
-        """The one row that the statement called `name` gives."""
+        """Run the statement called `name`. Returns its one row."""
         return self.execute(statement(name), parameters).one()
 
     def all(self, name: str, **parameters: Any) -> Sequence[Any]:
-        """The rows that the statement called `name` gives."""
+        """Run the statement called `name`. Returns its rows."""
         return self.execute(statement(name), parameters).all()
 
     def shown(self, name: str, **parameters: Any) -> list[Mapping[str, Any]]:
-        """The same, as rows to show."""
+        """Run the statement called `name`. Returns its rows by the names of their columns, to show."""
         return [dict(row._mapping) for row in self.all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
 
     def copy(self, name: str, rows: Iterable[Sequence[bytes]]) -> None:
-        """Copy `rows` of binary fields to where the COPY called `name` says."""
+        """Copy `rows` of binary fields (see encoding.py) into the table of the COPY statement called `name`."""
         assert self._session is not None, "outside a transaction"
         cursor = self._session.connection.cursor()
         try:
@@ -108,29 +111,29 @@ class Session:
             cursor.close()
 
     def alone(self, query: str) -> None:
-        """Run a statement that no transaction may be open round, on a connection of its own."""
+        """Run a statement outside any transaction, on a connection of its own."""
         with sentences(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(query)
 
     def execute(self, query: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
-        """What a statement with named parameters gives."""
+        """Run a statement with named parameters. Returns its result."""
         assert self._session is not None, "outside a transaction"
         return self._session.execute(_parsed(query), dict(parameters))
 
     def run_script(self, script: str) -> None:
-        """Run a file of statements that takes no parameters (a job's views and grants)."""
+        """Run several statements without parameters (a job's views and grants)."""
         assert self._session is not None, "outside a transaction"
         self._session.exec_driver_sql(script)
 
 
 @lru_cache(maxsize=64)
 def _names_in(query: str) -> tuple[str, ...]:
-    """The parameters that a query names."""
+    """The names of a query's parameters."""
     return tuple(sa.text(query).compile().params)
 
 
 def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """Those of `parameters` that a job's query names; UserError where it names another."""
+    """Those of `parameters` that a job's query names. Raises UserError where it names another."""
     named = _names_in(query)
     for name in named:
         if name not in parameters:

@@ -13,7 +13,7 @@ _WITH_FOLDER = ("retention", "source")  # their files are named for tables: a st
 
 @cache
 def statement(name: str) -> str:
-    """The text of the statement called `name`, as its file is: claim_work, retention/ticks, source/create_visits."""
+    """The text of the statement called `name`: claim_work, retention/ticks, source/create_visits."""
     return _files()[name].read_text(encoding="utf-8")
 
 
@@ -28,7 +28,7 @@ def _files() -> dict[str, Path]:
 
 
 def without_comments(query: str) -> str:
-    """The statement alone, fit to stand within another: what a comment says is not taken for a parameter.
+    """The statement without comments and semicolon, so that it can stand within another.
 
     >>> without_comments("SELECT 1 -- not :this; one row\\n;")
     'SELECT 1'

@@ -19,7 +19,7 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.store import checkups
-from scorer.database.store.checkups import Monitored, Shift, Told
+from scorer.database.store.checkups import Alert, Monitored, Shift
 from scorer.errors import Stopping, UserError
 from scorer.jobs.job import Job, Task
 from scorer.jobs.monitoring import Limits
@@ -297,7 +297,7 @@ def _update_alerts(
     return ended
 
 
-def _log_alert(job: str, alert: Told) -> None:
+def _log_alert(job: str, alert: Alert) -> None:
     match alert.kind:
         case "drift":
             say(_log, events.DRIFT_FOUND, job=job, model_version=alert.model_version, detail=alert.detail)

@@ -8,7 +8,6 @@ only a sweep finds is said in that statement.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scorer.database.session import Session
@@ -16,6 +15,7 @@ from scorer.database.statements import names_parameter
 from scorer.database.store.batches import write_orphans
 from scorer.database.store.chores import newest
 from scorer.database.store.runs import (
+    Look,
     begin_run,
     enqueue_due,
     find_recent_sweep,
@@ -39,17 +39,6 @@ from scorer.types.values import Rejection, Run, Tick
 
 _log = logging.getLogger(__name__)
 _A_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Which entities a run looks at: all of them, where it is a `sweep`.
-
-    Otherwise those that due.sql finds, and those of `entity_ids`, an array as PostgreSQL writes it.
-    """
-
-    sweep: bool
-    entity_ids: str = "{}"
 
 
 EVERYONE = Look(sweep=True)
@@ -113,12 +102,11 @@ def enqueue(
         session,
         job,
         run,
+        look=look,
         model_versions=pipeline.publishers,
         limit=limit,
         kept=kept,
         as_known_at=as_known_at,
-        sweep=look.sweep,
-        entity_ids=look.entity_ids,
     )
     if kept and "orphans" in job.statements:
         found = pipeline.source.orphans(job, sweep=look.sweep, known=list_orphans(session, job))

@@ -243,7 +243,7 @@ class RequestAnswering:
                 return None
             answered, left = _carry(pipeline, self._session, taken) if taken else (0, [])
             held.update(took.held, left)
-        if took.gate_closed:
+        if took.blocked:
             self._all_held.add(job.name)
         if held:
             self._held.setdefault(job.name, set()).update(held)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scorer.database.store.batches import (
+    BatchRecord,
     next_batch,
     record_batch,
     record_feature_counts,
@@ -34,10 +35,7 @@ def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTime
     )
     write_rejections(session, job, run, rejections=result.rejections, judged=result.validated)
     steps.end("write")
-    record_batch(
-        session,
-        run,
-        batch_id=batch_id,
+    batch = BatchRecord(
         model_version=model_version,
         worker=pipeline.worker,
         counts=result.counts,
@@ -47,6 +45,7 @@ def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTime
         seconds=steps.seconds,
         shadows=len(result.shadows),
     )
+    record_batch(session, run, batch, batch_id=batch_id)
     record_validation(session, run, batch_id=batch_id, results=result.results)
     _record_feature_counts(pipeline, run, result, batch_id=batch_id)
     steps.end("record")

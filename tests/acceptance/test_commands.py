@@ -23,7 +23,7 @@ import psycopg2
 import pytest
 
 from scorer.config import shipped_root
-from scorer.database.embedded.server import installs
+from scorer.database.embedded.installs import installs
 from scorer.database.source.sample import generate, write
 
 SCRIPT = Path(sys.executable).with_name("scorer")

@@ -30,8 +30,10 @@ import pytest
 from scorer.config import Settings, shipped_root
 from scorer.database import schema
 from scorer.database.connection import Database, Target
+from scorer.database.embedded import process as embedded_process
 from scorer.database.embedded import server as embedded
 from scorer.database.embedded.server import Server
+from scorer.database.embedded.socket_folder import SOCKET
 from scorer.database.session import engine
 from scorer.jobs.job import load_job
 from scorer.registry import registration
@@ -71,11 +73,11 @@ class Hospital:
         always = {**embedded._ALWAYS, "listen_addresses": address}
         # The environment is the server's alone: what libfaketime would make as root, an unprivileged server could not use.
         more = f"{{**os.environ, **{dict(environment or {})}}}"
-        become = embedded._BECOME.replace(
+        become = embedded_process._BECOME.replace(
             "os.execv(sys.argv[4], sys.argv[4:])", f"os.execve(sys.argv[4], sys.argv[4:], {more})"
         )
         assert more in become
-        with patch.object(embedded, "_ALWAYS", always), patch.object(embedded, "_BECOME", become):
+        with patch.object(embedded, "_ALWAYS", always), patch.object(embedded_process, "_BECOME", become):
             self.lives.enter_context(self.server.serving(settings=SETTINGS | settings))
 
     def stop(self, manner: int) -> None:
@@ -416,7 +418,7 @@ class Proxy:
 
 def test_a_network_that_holds_everything_back_and_then_resets_it(night: Night) -> None:
     socket_folder = psycopg2.extensions.parse_dsn(night.url)["host"]
-    with closing(Proxy(Path(socket_folder) / embedded.SOCKET)) as proxy:
+    with closing(Proxy(Path(socket_folder) / SOCKET)) as proxy:
         database = psycopg2.extensions.parse_dsn(night.url)["dbname"]
         night.begin(SCORER_DATABASE_URL=f"postgresql://scorer@127.0.0.1:{proxy.port}/{database}")
         proxy.order("hold")

@@ -93,9 +93,14 @@ DOORS = {
     "threadpoolctl": {"runs.threads", "registry.model", "training.cross_validation"},
     "distributed": {"runs.cluster"},  # inside functions: it comes with the extra `dask`
     "joblib": {"runs.cluster", "registry.model", "training.cross_validation", "training.search", "training.trainer"},
-    "adbc_driver_manager": {"database.source.reader"},
-    "adbc_driver_postgresql": {"database.source.reader"},
-    "pyarrow": {"database.source.reader", "evaluation.landmarks"},
+    "adbc_driver_manager": {"database.source.arrow_session"},
+    "adbc_driver_postgresql": {"database.source.arrow_session"},
+    "pyarrow": {
+        "database.source.arrow_session",
+        "database.source.columns",
+        "database.source.reader",
+        "evaluation.landmarks",
+    },
     "apscheduler": {"daemon.daemon"},
     "cronsim": {"jobs.schedule"},
     "prometheus_client": {"monitoring.prometheus", "monitoring.health"},  # health: the name of the format alone

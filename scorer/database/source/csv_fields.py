@@ -1,4 +1,4 @@
-"""Fields of a CSV file as PostgreSQL's COPY reads each type; what cannot be one says why."""
+"""Fields of a CSV file as PostgreSQL's COPY reads each type, or why one cannot be read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from functools import partial
 
 
 class FieldError(ValueError):
-    """A field that its column cannot hold: the reason."""
+    """Why a column cannot hold a field, to follow the column's name."""
 
 
 NULL = r"\N"
 
 
 def _whole_number(field: str, *, bits: int) -> str:
-    """The number, for the database to read.
+    """The whole number, for the database to read.
 
     >>> _whole_number(" 100001", bits=64)
     '100001'
@@ -80,7 +80,7 @@ def _time(field: str) -> str:
         raise FieldError("is not a time that exists") from error
 
 
-# By the name that PostgreSQL's catalog has for the column's type.
+# By the name of the column's type in PostgreSQL's catalog, what reads its fields; each raises FieldError.
 READERS: Mapping[str, Callable[[str], str]] = {
     "int2": partial(_whole_number, bits=16),
     "int4": partial(_whole_number, bits=32),

@@ -1,4 +1,4 @@
-"""The rows of a CSV file, each with the line that it begins on, whatever quotes it holds."""
+"""The rows of a CSV file, each with the line that it begins on, even where its quotes do not match."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scorer.errors import UserError
 
 
 class Row(NamedTuple):
-    """A row of a file: the line that it begins on (the header's is 1), its text, its fields or what is wrong."""
+    """A row of a file: the line that it begins on (the header's is 1), its text, its fields or its fault."""
 
     line: int
     text: str
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 class Lines:
-    """The lines of a file, one by one. Those taken for the row in hand, but for the first, can be given back."""
+    """The lines of a file. Those taken for the current row, except the first, can be given back."""
 
     def __init__(self, text: Iterable[str], *, path: Path) -> None:
         self.path = path
@@ -45,12 +45,12 @@ class Lines:
         return line
 
     def begin_row(self) -> None:
-        """Begin the next row: lines taken so far are done with."""
+        """Begin the next row: lines taken before are not given back."""
         self.first += len(self.taken)
         self.taken = []
 
     def give_back(self) -> None:
-        """Give back the lines taken for the row in hand, but for the first."""
+        """Give back the lines taken for the current row, except the first; they are read again."""
         self._given_back.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
 
@@ -71,7 +71,10 @@ class Lines:
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[tuple[Lines, Callable[[], int]]]:
-    """The lines of a file, unpacked, and a function that says how many of its bytes have been read."""
+    """Open a file, unpacked if it is .gz. Gives its lines, and a function that counts the bytes read.
+
+    Raises UserError where it cannot be read; so does reading on, where it is not UTF-8 or cannot be unpacked.
+    """
     try:
         raw = path.open("rb")
     except OSError as error:
@@ -95,7 +98,7 @@ def read_header(lines: Lines) -> list[str]:
 def read_rows(lines: Lines, *, header: Sequence[str], loaded: Sequence[str]) -> Iterator[Row]:
     """The rows after the header; `loaded` are the names of the columns that are not ignored.
 
-    A quote that is never closed would carry the rows after it away. So several lines are one row only if they have the
+    A quote that is never closed would swallow the rows after it. So several lines are one row only if they have the
     right number of fields and break in ignored columns (remarks, say); else the first is at fault, and the others are
     read again as rows of their own.
     """

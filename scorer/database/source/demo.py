@@ -1,4 +1,4 @@
-"""The demo: a sample cohort in the database, scored; the same commands as on a hospital's own."""
+"""The demo's sample cohort, loaded into the database by the loader that a hospital's files go through."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FIRST_VISIT = 900_001
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What of the sample cohort was loaded just now: how many visits, how much dirt of each kind; `report` is the loader's."""
+    """What was loaded of the sample cohort: visits, dirt by kind, and the loader's report, if any."""
 
     visits: int
     dirty: dict[str, int]
@@ -40,7 +40,7 @@ class Sample:
 def load_sample(
     job: Job, *, visits: int, connection: Any, rejects: Path, progress: Callable[[str, int, int], None] | None = None
 ) -> Sample:
-    """Load as many sample visits as are missing to `visits`; none where they are there."""
+    """Load as many sample visits as are missing to `visits`. Returns what was loaded."""
     there = _visits_there(connection)
     missing = visits - there
     if missing <= 0:

@@ -1,14 +1,14 @@
-"""Files into the hospital's tables: `visits`, `patient_observations`, `outcomes` as .csv or .csv.gz.
+"""Files loaded into the tables `visits`, `patient_observations`, `outcomes`: .csv or .csv.gz.
 
-    file -> rows -> COPY to a temporary table -> pass over what is there -> refuse keys that are taken -> INSERT
+    file -> rows -> COPY to a temporary table -> skip what is there -> refuse keys that are taken -> INSERT
 
-A folder is one transaction. A row that cannot be loaded goes to the reject file and keeps no other row out; what makes
-a whole file doubtful stops the load, and nothing is loaded. Which columns there are stands in sql/source/tables.toml;
-of what type they are, the database says.
+A folder is one transaction. A row that cannot be loaded goes to the reject file and keeps no other row out; a fault of a
+whole file stops the load, and nothing is loaded. The columns are listed in sql/source/tables.toml; their types are those
+of the database.
 
-What is read as what: an empty field is NULL, in every column. Numbers as PostgreSQL reads them, NaN and infinity
+How fields are read: an empty field is NULL, in every column. Numbers as PostgreSQL reads them, NaN and infinity
 included. Times as ISO 8601 writes them, 2025-06-01T14:30:00+02:00 or less of it; without a zone they are taken as UTC.
-Text as it stands. Blank lines are passed over.
+Text as it stands. Blank lines are skipped.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LoadProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class TableLoad:
-    """What became of one file's rows: read = loaded + already_there + rejected."""
+    """The rows of one file, counted: read = loaded + already_there + rejected."""
 
     table: str
     read: int
@@ -53,21 +53,21 @@ class TableLoad:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of a folder's files, in the order of loading; `rejects` is None where no row was rejected."""
+    """A folder's tables in the order of loading; `rejects` is None where no row was rejected."""
 
     tables: tuple[TableLoad, ...]
     rejects: Path | None
 
 
 def load(folder: Path, *, connection: Any, rejects: Path, progress: LoadProgress | None = None) -> LoadReport:
-    """What became of each row of the files in `folder`, loaded and committed on `connection` (psycopg2's).
+    """Load the files in `folder`, and commit, on `connection` (psycopg2's). Returns the counts of each.
 
     Tables that are missing are made. Rows that are already there, the same in every column that the file has, are
-    passed over, so the same folder again adds nothing. Rows that cannot be loaded are written to `rejects`, a CSV file
-    of file, line, reason and row that its owner alone may read. `progress` is told (table, bytes read, bytes in all).
+    skipped, so the same folder again adds nothing. Rows that cannot be loaded are written to `rejects`, a CSV file
+    of file, line, reason and row that its owner alone may read. `progress` is called with table, bytes read, bytes in all.
 
-    Raises UserError, in one sentence and with nothing loaded, where a file or a column is missing, a file has no
-    header, is not UTF-8 or cannot be unpacked, or the database refuses.
+    Raises UserError, with nothing loaded, where a file or a column is missing, a file has no header, is not UTF-8 or
+    cannot be unpacked, or the database refuses.
     """
     tables = _tables()
     files = _files(folder, tables)
@@ -90,12 +90,12 @@ def _folder() -> Path:
     return shipped_root() / "sql" / "source"
 
 
-# Which tables, files and columns there are.
+# Tables, files and columns.
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table as tables.toml has it."""
+    """A table of tables.toml."""
 
     name: str
     file: str
@@ -123,7 +123,7 @@ class _Type(NamedTuple):
 
 
 class _Column(NamedTuple):
-    """A column to fill: where it stands in the file's rows (None: nowhere), and what its fields must be."""
+    """A column to fill: its place in the file's rows (None: not there), and its type."""
 
     name: str
     position: int | None
@@ -160,7 +160,7 @@ def _files(folder: Path, tables: Iterable[_Table]) -> tuple[_File, ...]:
 
 
 def _types(cursor: Any, table: _Table) -> dict[str, _Type]:
-    """The types of all columns of the table in the database, which is made if missing."""
+    """The types of the table's columns in the database; a table that is missing is made."""
     cursor.execute(_statement("columns"), {"table": table.name})
     if cursor.rowcount == 0:
         cursor.execute(_statement(f"create_{table.name}"))
@@ -169,7 +169,7 @@ def _types(cursor: Any, table: _Table) -> dict[str, _Type]:
 
 
 def _columns(file: _File, header: Sequence[str], types: Mapping[str, _Type]) -> tuple[_Column, ...]:
-    """The columns to fill, in the order of tables.toml; raises UserError where the file or the database lacks one."""
+    """The columns to fill, in the order of tables.toml. Raises UserError where file or database lack one."""
     table = file.table
     for name in table.columns:
         if header.count(name) > 1:
@@ -186,7 +186,7 @@ def _columns(file: _File, header: Sequence[str], types: Mapping[str, _Type]) -> 
     return tuple(_Column(name, header.index(name) if name in header else None, types[name]) for name in table.columns)
 
 
-# What becomes of one file.
+# One file.
 
 
 def _load_file(
@@ -215,7 +215,7 @@ def _load_file(
 
 
 def _stage(file: _File, columns: Sequence[_Column], rows: Sequence[Row], *, cursor: Any, rejects: _Rejects) -> None:
-    """Copy the rows that can be read to the temporary table, and write the others to the reject file."""
+    """Copy the rows that can be read to the temporary table; write the others to the reject file."""
     whole = [row for row in rows if row.fault is None]
     copied, faults = _converted(whole, columns)
     broken = [(row.line, row.fault, row.text) for row in rows if row.fault is not None]
@@ -226,7 +226,10 @@ def _stage(file: _File, columns: Sequence[_Column], rows: Sequence[Row], *, curs
 
 
 def _settle(file: _File, header: Sequence[str], *, cursor: Any, rejects: _Rejects) -> tuple[int, int]:
-    """How many of the staged rows were already there, and how many were loaded; one whose key is taken is rejected."""
+    """Insert the staged rows, except those already there and those whose key is taken, which are rejected.
+
+    Returns how many were already there, and how many were inserted.
+    """
     cursor.execute(_statement(f"pass_known_{file.table.name}"), {"given": list(header)})
     already_there = cursor.rowcount
     if file.table.unique:
@@ -238,7 +241,7 @@ def _settle(file: _File, header: Sequence[str], *, cursor: Any, rejects: _Reject
 
 
 def _rows_on(file: _File, reasons: Mapping[int, str]) -> Iterator[tuple[int, str, str]]:
-    """Line, reason and text of the rows on the lines that have a reason; the file is read again for them."""
+    """Line, reason and text of the rows on the lines in `reasons`; the file is read again for them."""
     if not reasons:
         return
     with open_lines(file.path) as (lines, _):
@@ -249,7 +252,7 @@ def _rows_on(file: _File, reasons: Mapping[int, str]) -> Iterator[tuple[int, str
 
 @contextmanager
 def _refusal_explained(file: _File) -> Iterator[None]:
-    """Within it, a refusal by a constraint or type of the hospital's own becomes a sentence, without values."""
+    """Within it, a refusal by the hospital's own constraint or type becomes UserError, without values."""
     try:
         yield
     except psycopg2.IntegrityError as error:
@@ -265,14 +268,11 @@ def _refusal_explained(file: _File) -> Iterator[None]:
         ) from error
 
 
-# From a file to its rows.
-
-
-# From fields to what COPY reads.
+# From fields to COPY.
 
 
 def _converted(rows: Sequence[Row], columns: Sequence[_Column]) -> tuple[list[str], dict[int, str]]:
-    """The rows that can be loaded, as lines of COPY's text format, and by index what is wrong with each other one."""
+    """The readable rows as lines of COPY's text format, and by index the fault of each other row."""
     faults: dict[int, str] = {}
     converted = [[str(row.line) for row in rows]]
     for column in columns:
@@ -280,38 +280,38 @@ def _converted(rows: Sequence[Row], columns: Sequence[_Column]) -> tuple[list[st
             converted.append([NULL] * len(rows))
             continue
         fields = [row.fields[column.position] for row in rows]
-        answers, reasons = _answers(fields, column)
-        converted.append([answers.get(field, NULL) for field in fields])
+        readings, reasons = _readings(fields, column)
+        converted.append([readings.get(field, NULL) for field in fields])
         for index in (index for index, field in enumerate(fields) if field in reasons) if reasons else ():
             faults[index] = "; ".join(filter(None, [faults.get(index), reasons[fields[index]]]))
     lines = ["\t".join(values) + "\n" for values in zip(*converted, strict=True)]
     return [line for index, line in enumerate(lines) if index not in faults], faults
 
 
-def _answers(fields: Iterable[str], column: _Column) -> tuple[dict[str, str], dict[str, str]]:
-    """What COPY is to read for each field, and what is wrong with each that cannot be read.
+def _readings(fields: Iterable[str], column: _Column) -> tuple[dict[str, str], dict[str, str]]:
+    """By field its text for COPY, and by field the fault of each that cannot be read.
 
     Each is read once for all the rows that have it: codes, dates and ranges repeat.
     """
-    answers: dict[str, str] = {}
+    readings: dict[str, str] = {}
     reasons: dict[str, str] = {}
     read = READERS[column.type.name]
     for field in set(fields):
         try:
             if field:
-                answers[field] = read(field)
+                readings[field] = read(field)
             elif column.type.must_have:
                 reasons[field] = f"{column.name} is empty"
         except FieldError as error:
             reasons[field] = f"{column.name} {error}"
-    return answers, reasons
+    return readings, reasons
 
 
-# Where the rejected rows go.
+# The reject file.
 
 
 class _Rejects:
-    """The reject file, made when the first row goes into it; taken away again where the load fails."""
+    """The reject file, made when the first row goes into it; removed again where the load fails."""
 
     def __init__(self, path: Path) -> None:
         self.count = 0

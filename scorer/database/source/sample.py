@@ -1,8 +1,8 @@
-"""A sample cohort, made up from measured facts: what `scorer demo` scores where there is no hospital.
+"""A sample cohort, made up from measured facts: what `scorer demo` scores without a hospital.
 
 The facts (sql/<job>/cohort.json) are aggregates of a real cohort; their header says which, and what each key means.
-Values are drawn as standard normals (what the visit brings along, and noise that fades from hour to hour), correlated
-between codes as measured, and carried to each code's own quantiles. Then dirt is planted, of the kinds that hospitals'
+Values are drawn as standard normals (a constant of the visit, and noise that fades from hour to hour), correlated
+between codes as measured, and mapped to each code's own quantiles. Then dirt is planted, of the kinds that hospitals'
 tables hold by accident.
 
 Try it: generate(facts, visits=100, seed=1, first_visit=1, now=datetime.now(UTC)).dirty
@@ -83,9 +83,10 @@ def write(cohort: SampleCohort, folder: Path) -> None:
 
 
 def _stays(rng: np.random.Generator, facts: Facts, *, visit_ids: Integers, now: pd.Timestamp) -> pd.DataFrame:
-    """The visits as they stand at `now`, and of each whether it is a `case`, its `onset_hours` and its `slots`.
+    """The visits as they stand at `now`, each with `case`, `onset_hours` and `slots`.
 
-    Onset is in hours after admission, NaN where there is none. A slot is an hour in which anything may be measured.
+    `case` is whether it has an onset, which is in hours after admission, NaN where there is none. A slot is an hour in which
+    anything may be measured.
     """
     size, known, outcome = len(visit_ids), facts["visits"], facts["outcome"]
     drawn = partial(_drawn, rng, facts["quantiles_at"], size=size)
@@ -173,7 +174,7 @@ def _observations(rng: np.random.Generator, facts: Facts, *, stays: pd.DataFrame
 
 
 def _sampled(rng: np.random.Generator, codes: Facts, *, stays: pd.DataFrame, slots: _Slots) -> Booleans:
-    """Whether a code is measured in a slot (slots, codes): in the visits that have it once for sure, then by chance."""
+    """Whether a code is measured in a slot (slots, codes); in visits that have it, at least once."""
     shape, case = (len(stays), len(codes)), stays["case"].to_numpy().astype(np.int64)
     has: Booleans = rng.random(shape) < np.array([fact["share"] for fact in codes.values()]).T[case]
     sure = slots.hour.min() + (rng.random(shape) * stays[["slots"]].to_numpy()).astype(np.int64)
@@ -182,7 +183,7 @@ def _sampled(rng: np.random.Generator, codes: Facts, *, stays: pd.DataFrame, slo
 
 
 def _scores(rng: np.random.Generator, facts: Facts, *, stays: pd.DataFrame, slots: _Slots) -> Floats:
-    """Normal scores (slots, codes): the visit's own, noise that fades from hour to hour, and the drift of cases."""
+    """Normal scores (slots, codes): the visit's constant, noise that fades by the hour, drift of cases."""
     codes = facts["codes"]
     lasting, memory = _of_codes(codes, "lasting"), _of_codes(codes, "memory")
     root = np.linalg.cholesky(np.array(facts["correlation"])).T
@@ -213,7 +214,7 @@ def _values(facts: Facts, *, score: Floats, code: Integers) -> Floats:
 
 
 def _mistaken(kind: str) -> Dirt:
-    """What is entered for a value by the mistake that the facts call `kind`."""
+    """The values that the mistake `kind` of the facts enters."""
     return lambda rows, supplied: {
         "observation_value": rows["observation_value"] * supplied[kind]["factor"] + supplied[kind]["plus"]
     }
@@ -243,7 +244,7 @@ _LEFT = {"no_observations": 0, "few_observations": 4}  # rows of a struck visit;
 def _dirtied(
     rng: np.random.Generator, rows: pd.DataFrame, *, visits: int, supplied: Facts
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """`rows` with every kind of dirt that there is room for, and how much of each; no visit is struck by two kinds."""
+    """`rows` with the kinds of dirt that there is room for, each in visits of its own; and their counts."""
     clean, gone = np.full(len(rows), True), np.full(len(rows), False)
     pieces, dirty = [], {}
     for kind in (*_ENTERED, *_LEFT)[: visits // ROOM]:
@@ -263,7 +264,7 @@ def _dirtied(
 
 
 def _open_to(kind: str, rows: pd.DataFrame, *, supplied: Facts) -> Booleans:
-    """Whether `kind` can strike a row (n,): a mistake is made with one code, and only a range can be reversed."""
+    """Whether `kind` can strike a row (n,): a mistake is of one code, and only a range can be reversed."""
     if kind == "range_reversed":
         return np.asarray(rows["reference_range_min"].notna())
     if kind in {"impossible_value", "wrong_unit"}:

@@ -1,10 +1,13 @@
-"""TODO."""
+"""Batches: claimed with SKIP LOCKED, recorded with their counts, rejections and rule results.
+
+Every function works within a transaction of the session.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from scorer.database.encoding import text, texts, wholes, word
@@ -14,14 +17,31 @@ from scorer.jobs.job import Job
 from scorer.types.enums import Status
 from scorer.types.values import Counts, Previous, Published, Rejection, RuleResult, Run, WorkItem
 
-# Enough for a hundred entities that are scored again and again, at a cost that a batch does not feel.
+# Enough for a hundred entities that are scored again and again, at no cost that a batch would show.
 _RECENT_SCORES = 2000
 
 
-def lock_against_recalls(session: Session, job: Job, *, model_version: str, run: Run | None) -> None:
-    """Keep recalls of the job's scores out until the transaction ends; the first statement of whatever scores.
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """What is recorded of a batch beside its outcomes.
 
-    Raises UserError where the job version was recalled since `run` (None: one that is still to begin) began.
+    `shadows` is how many rows of the ledger a challenger made; `seconds` is where the time went, by step.
+    """
+
+    model_version: str
+    worker: str
+    counts: Counts
+    observations_read: int = 0
+    observations_dropped: int = 0
+    unknown_codes: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    shadows: int = 0
+
+
+def lock_against_recalls(session: Session, job: Job, *, model_version: str, run: Run | None) -> None:
+    """Keep recalls of the job's scores out until the transaction ends; the first statement of a batch.
+
+    Raises UserError where the job version was recalled since `run` began (None: a run that is still to begin).
     """
     session.do(
         "lock_against_recalls",
@@ -33,7 +53,7 @@ def lock_against_recalls(session: Session, job: Job, *, model_version: str, run:
 
 
 def claim_work(session: Session, job: Job, run: Run, *, size: int) -> tuple[WorkItem, ...]:
-    """Up to `size` due entities, taken by this transaction."""
+    """Claim up to `size` due entities for this transaction. Returns them with their current outcomes."""
     session.do("prefer_index_scans")
     rows = session.all("claim_work", run_id=run.run_id, job=job.name, output=job.output, max_items=size)
     session.do("restore_planner")
@@ -51,12 +71,12 @@ def claim_work(session: Session, job: Job, run: Run, *, size: int) -> tuple[Work
 
 
 def finish_work(session: Session, items: Sequence[WorkItem]) -> None:
-    """Remove what was claimed, in the same transaction."""
+    """Remove claimed work, in the transaction that claimed it."""
     session.do("finish_work", work_ids=wholes(item.work_id for item in items if item.work_id is not None))
 
 
 def recent_scores(session: Session, job: Job, *, model_version: str, look_back: int) -> list[Published]:
-    """The newest scores that a model published, newest first, as far as the newest `look_back` rows of the ledger hold them."""
+    """The newest scores of a model, newest first, from the newest `look_back` rows of the ledger."""
     with sentences():
         rows = session.all(
             "recent_scores",
@@ -72,20 +92,20 @@ def recent_scores(session: Session, job: Job, *, model_version: str, look_back: 
 
 
 def next_batch(session: Session) -> int:
-    """The key of the batch about to be written."""
+    """Draw the key of a new batch. Returns it."""
     return int(session.one("next_batch").batch_id)
 
 
 def write_rejections(
     session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]
 ) -> None:
-    """Record what was refused, and close what was open about `judged` entities and was not found again."""
+    """Record a batch's rejections, and close those of the `judged` entities that were not found again."""
     _write_findings(session, job, run, rejections=rejections)
     session.do("resolve_rejections", job=job.name, judged=texts(judged))
 
 
 def write_orphans(session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
-    """Record observations of entities that do not exist, and close what was open of them and was not found again."""
+    """Record observations of entities that do not exist, and close the findings that were not made again."""
     _write_findings(session, job, run, rejections=rejections)
     session.do("resolve_orphans", job=job.name)
 
@@ -97,40 +117,27 @@ def _write_findings(session: Session, job: Job, run: Run, *, rejections: Iterabl
         session.do("write_rejections", job=job.name, run_id=run.run_id)
 
 
-def record_batch(
-    session: Session,
-    run: Run,
-    *,
-    batch_id: int,
-    model_version: str,
-    worker: str,
-    counts: Counts,
-    observations_read: int,
-    observations_dropped: int,
-    unknown_codes: Mapping[str, int],
-    seconds: Mapping[str, float],
-    shadows: int = 0,
-) -> None:
-    """Record the batch: counts, how many rows of the ledger a challenger made beside, and where the time went."""
+def record_batch(session: Session, run: Run, record: BatchRecord, *, batch_id: int) -> None:
+    """Record a batch of the run: its counts, its model, what was read, and where the time went."""
     session.do(
         "record_batch",
         batch_id=batch_id,
         run_id=run.run_id,
-        model_version=model_version,
-        worker=worker,
-        shadows=shadows,
-        observations_read=observations_read,
-        observations_dropped=observations_dropped,
-        unknown_codes=json.dumps(unknown_codes),
-        seconds=json.dumps({step: round(value, 6) for step, value in seconds.items()}),
-        **asdict(counts),
+        model_version=record.model_version,
+        worker=record.worker,
+        shadows=record.shadows,
+        observations_read=record.observations_read,
+        observations_dropped=record.observations_dropped,
+        unknown_codes=json.dumps(record.unknown_codes),
+        seconds=json.dumps({step: round(value, 6) for step, value in record.seconds.items()}),
+        **asdict(record.counts),
     )
 
 
 def record_feature_counts(
     session: Session, run: Run, *, batch_id: int, model_version: str, scores: int, counts: Sequence[int]
 ) -> None:
-    """Record how many of the batch's scored rows lie in each bin of the model's baseline."""
+    """Record how many of the batch's scored rows lie in each bin of the model's training data."""
     session.do(
         "record_feature_counts",
         batch_id=batch_id,
@@ -143,7 +150,7 @@ def record_feature_counts(
 
 
 def record_validation(session: Session, run: Run, *, batch_id: int | None, results: Sequence[RuleResult]) -> None:
-    """Record what each rule found in a batch."""
+    """Record what each rule found in a batch; without `batch_id`, in one that was rolled back."""
     session.do(
         "record_validation",
         run_id=run.run_id,
@@ -153,7 +160,7 @@ def record_validation(session: Session, run: Run, *, batch_id: int | None, resul
 
 
 def previous_of(row: Any) -> Previous | None:
-    """The current outcome of the entity in a row, if it has one."""
+    """The current outcome of the entity that `row` is of; None where it has none."""
     if row.status is None:
         return None
     return Previous(
@@ -169,7 +176,7 @@ def previous_of(row: Any) -> Previous | None:
 
 
 def _rejection_fields(rejection: Rejection) -> tuple[bytes, ...]:
-    """In the order of sql/engine/batches/copy_rejections.sql."""
+    """The fields of a rejection, in the order of sql/engine/batches/copy_rejections.sql."""
     return (
         text(rejection.entity_id),
         text(rejection.observation_id or ""),

@@ -1,4 +1,7 @@
-"""What is written down of nightly chores: which night's are done, by whom, and how they ended."""
+"""Nightly chores: which night's are done, by which daemon, and how they ended.
+
+Every function of a session works within its transaction.
+"""
 
 from __future__ import annotations
 
@@ -14,41 +17,41 @@ _LOOKS = (2, 40, 400)  # days: a schedule may fire every minute, or skip months
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """The newest night of which a job's chore was begun; `ended_at` is None where its process died, or still does it."""
+    """The newest night whose chore was begun; `ended_at` is None while it runs, or if its process died."""
 
     night: datetime
     ended_at: datetime | None
 
 
 def last_night(session: Session, job: str, chore: str) -> Night | None:
-    """The newest night of the chore, not counting any in the future."""
+    """The newest night of the chore, not counting any in the future; None before the first."""
     rows = session.all("last_night", job=job, chore=chore)
     return Night(*rows[0]) if rows else None
 
 
 def hold_chore(session: Session, job: str, chore: str) -> bool:
-    """Whether this session now holds the chore, so that nobody else does it; it stays so until `release_chore` or the session's end."""
+    """Hold the chore until `release_chore` or the session's end. Returns False where another holds it."""
     return bool(session.one("hold_chore", job=job, chore=chore).held)
 
 
 def release_chore(session: Session, job: str, chore: str) -> None:
-    """Give the chore back."""
+    """Release the chore, which this session holds."""
     session.do("release_chore", job=job, chore=chore)
 
 
 def begin_chore(session: Session, job: str, chore: str, *, night: datetime, daemon: str) -> int:
-    """How often this night's chore was begun, with this time, which is written down; 0 where it has ended."""
+    """Record that this night's chore begins. Returns how often it has begun; 0 where it has ended already."""
     rows = session.all("begin_chore", job=job, chore=chore, night=night, daemon=daemon)
     return int(rows[0].attempts) if rows else 0
 
 
 def put_off_chore(session: Session, job: str, chore: str, *, night: datetime) -> None:
-    """Leave this night's chore to whoever looks next, as if it had not been tried."""
+    """Leave this night's chore to the next daemon that looks, as if it had not been tried."""
     session.do("put_off_chore", job=job, chore=chore, night=night)
 
 
 def end_chore(session: Session, job: str, chore: str, *, night: datetime, error: str | None) -> None:
-    """Write down that this night's chore is done, or why it could not be."""
+    """Record that this night's chore is done, or with `error` why it failed."""
     session.do("end_chore", job=job, chore=chore, night=night, error=error)
 
 
@@ -58,7 +61,7 @@ def nightly(settings: Settings) -> Schedule:
 
 
 def newest(schedule: Schedule, now: datetime) -> datetime | None:
-    """The newest tick up to now; None where there was none within a year."""
+    """The schedule's newest tick up to `now`; None where there was none within a year."""
     for days in _LOOKS:
         ticks = list(schedule.ticks(after=now - timedelta(days=days), until=now))
         if ticks:

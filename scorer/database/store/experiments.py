@@ -1,4 +1,7 @@
-"""Searches in the database: what a search was of, and what it tried."""
+"""Searches with their trials, and evaluations with their figures.
+
+Every function works within a transaction of the session.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ from scorer import __version__
 from scorer.database.session import Session
 
 
-def upsert_search(session: Session, about: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> None:
-    """Keep a search as far as it has come; what is kept of it already stays as it is."""
+def upsert_experiment(session: Session, about: Mapping[str, Any]) -> None:
+    """Record a search by the columns in `about`; one that is recorded already stays as it is."""
     session.do("upsert_experiment", **{**about, "libraries": json.dumps(about["libraries"])})
-    session.do("upsert_trials", experiment_id=about["experiment_id"], trials=json.dumps(list(trials)))
+
+
+def upsert_trials(session: Session, experiment_id: str, *, trials: Sequence[Mapping[str, Any]]) -> None:
+    """Record the trials of a search so far; those that are recorded already stay as they are."""
+    session.do("upsert_trials", experiment_id=experiment_id, trials=json.dumps(list(trials)))
 
 
 def record_evaluation(session: Session, *, attrition: Any, reliability: Any, **columns: Any) -> int:

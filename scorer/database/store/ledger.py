@@ -1,4 +1,7 @@
-"""TODO."""
+"""The ledger: outcomes with their reasons, which are current, and the scores written back.
+
+Every function works within a transaction of the session.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,18 @@ from scorer.jobs.job import Job
 from scorer.types.enums import ReasonKind
 from scorer.types.values import Outcome, Reason, Run
 
-_WAITING_AT_ONCE = 5000  # rows passed over earlier that a batch tries again
+_WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
 
 
 def create_staged_outcomes(session: Session) -> None:
-    """Have somewhere to copy a batch's outcomes to."""
+    """Create the temporary table that a batch's outcomes are copied to, unless the session has it."""
     session.make("create_staged_outcomes")
 
 
 def write_outcomes(
     session: Session, job: Job, run: Run, *, batch_id: int, model_version: str, outcomes: Sequence[Outcome]
 ) -> None:
-    """Append new outcomes to the ledger and make them current."""
+    """Append outcomes to the ledger, with their reasons, and make them current."""
     create_staged_outcomes(session)
     session.copy("copy_outcomes", _outcome_rows(outcomes))
     session.do(
@@ -48,7 +51,7 @@ def write_outcomes(
 
 
 def _write_reasons(session: Session, run: Run, outcomes: Iterable[Outcome]) -> None:
-    """Keep the reasons of the scores that have some."""
+    """Record the reasons of the scores that have some."""
     fields = [
         _reason_fields(outcome.entity_id, rank, reason)
         for outcome in outcomes
@@ -61,9 +64,10 @@ def _write_reasons(session: Session, run: Run, outcomes: Iterable[Outcome]) -> N
 
 
 def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
-    """How many rows of the hospital's table were passed over, because somebody holds them; the rest bear their scores now.
+    """Write the batch's scores into the hospital's table, skipping locked rows.
 
-    Written are the batch's scores, and up to `max_waiting` of those passed over earlier that are not stale.
+    Returns how many rows were skipped; a later batch or run writes them. Up to `max_waiting` rows that were skipped earlier are
+    written too, unless stale.
     """
     if "write_back" not in job.statements:
         return 0
@@ -78,7 +82,10 @@ def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONC
 
 
 def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
-    """How many rows of the hospital's table still bear a recalled score, because somebody holds them; of the others it is gone."""
+    """Remove recalled scores from the hospital's table, skipping locked rows.
+
+    Returns how many rows were skipped; a later call removes their scores, up to `max_waiting` at once.
+    """
     if "take_back" not in job.statements:
         return 0
     session.make("create_staged_take_back")
@@ -91,7 +98,10 @@ def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE
 
 
 def _write_staged(session: Session, job: Job, name: str) -> list[str]:
-    """Run the job's own statement, from pg_temp.staged_<name> into the hospital's table; the entities that it wrote."""
+    """Run the job's own statement, which copies pg_temp.staged_<name> to the hospital's table.
+
+    Returns the entities that it wrote. Raises UserError where the statement does not return entity_id.
+    """
     where = f"The statement {name} of job {job.name}"
     with sentences(where=where):
         result = session.execute(job.statements[name], {})
@@ -104,7 +114,7 @@ def _write_staged(session: Session, job: Job, name: str) -> list[str]:
 
 
 def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:
-    """In the order of sql/engine/ledger/copy_outcomes.sql."""
+    """The fields of each outcome, in the order of sql/engine/ledger/copy_outcomes.sql."""
     outputs = documents([outcome.outputs for outcome in outcomes])
     attributes = documents([outcome.attributes for outcome in outcomes])
     for outcome, of_outputs, of_attributes in zip(outcomes, outputs, attributes, strict=True):
@@ -128,7 +138,7 @@ def _outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, ...]]:
 
 
 def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ...]:
-    """In the order of sql/engine/ledger/copy_reasons.sql."""
+    """The fields of a reason, in the order of sql/engine/ledger/copy_reasons.sql."""
     return (
         text(entity_id),
         whole(rank),
@@ -146,7 +156,7 @@ def _reason_fields(entity_id: str, rank: int, reason: Reason) -> tuple[bytes, ..
 
 
 def read_explained(session: Session, job: Job, entity_id: str, *, score_id: int | None) -> Any:
-    """The row to explain, as sql/engine/ledger/read_explained.sql gives it."""
+    """The score to explain, the current one without `score_id`; columns as in read_explained.sql."""
     return session.one("read_explained", job=job.name, entity_id=entity_id, output=job.output, score_id=score_id)
 
 

@@ -1,4 +1,7 @@
-"""The registry's side of the database: versions, their cards, evidence and bytes. Each method works inside a transaction."""
+"""Model versions with their cards, evidence and bytes; the model in production and its challenger.
+
+Every function works within a transaction of the session.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from scorer.types.values import WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A model version as the registry knows it; `stored`: the database holds its bytes."""
+    """A registered model version; `stored`: the database holds its bytes."""
 
     job: str
     model_version: str
@@ -33,7 +36,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A model card that was set, and which of its fields nobody has filled."""
+    """A model card as it was written, and which of its fields are empty."""
 
     content: Mapping[str, Any]
     gaps: tuple[str, ...]
@@ -43,7 +46,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What two models said of one entity as of the same time: status, score and band of each."""
+    """The outcomes of two models for one entity as of the same time: status, score and band of each."""
 
     entity_id: str
     as_of: datetime
@@ -53,7 +56,7 @@ class Pair:
 
 
 def read_model(session: Session, job: str, model_version: str) -> Registered:
-    """The version. Raises UserError where it is not registered."""
+    """The registered version. Raises UserError where it is not registered."""
     rows = session.all("read_model", job=job, model_version=model_version)
     if not rows:
         raise UserError(f"Model {model_version} of {job} is not registered; see `scorer model list`.")
@@ -61,15 +64,15 @@ def read_model(session: Session, job: str, model_version: str) -> Registered:
 
 
 def list_model_events(session: Session, job: str, model_version: str) -> list[Mapping[str, Any]]:
-    """What happened to a version, oldest first, as rows to show."""
+    """The events of a version, oldest first, as rows to show."""
     return session.shown("list_model_events", job=job, model_version=model_version)
 
 
-# What admits it
+# Cards and evidence
 
 
 def read_card(session: Session, job: str, model_version: str) -> Card | None:
-    """The card in force, where one was ever set."""
+    """The version's newest card; None where none was written."""
     rows = session.all("read_card", job=job, model_version=model_version)
     if not rows:
         return None
@@ -78,13 +81,13 @@ def read_card(session: Session, job: str, model_version: str) -> Card | None:
 
 
 def write_card(session: Session, job: str, model_version: str, *, card: Mapping[str, str]) -> tuple[str, ...]:
-    """Set a version's card; the fields that nobody has filled."""
+    """Write a version's card. Returns the fields that are empty."""
     row = session.one("write_card", job=job, model_version=model_version, card=json.dumps(card))
     return tuple(row.gaps or ())
 
 
 def list_evidence(session: Session, job: str, model_version: str) -> list[Mapping[str, Any]]:
-    """What was found when a version was tried, newest first, as rows to show."""
+    """The evidence on a version, newest first, as rows to show."""
     return session.shown("list_evidence", job=job, model_version=model_version)
 
 
@@ -97,7 +100,7 @@ def record_evidence(
     host: str,
     result: Mapping[str, Any],
 ) -> None:
-    """Record what a trial of a version found, in the name of whoever is connected."""
+    """Record what a trial of a version found, in the name of the session's login."""
     session.one(
         "record_evidence",
         job=model.job,
@@ -111,56 +114,59 @@ def record_evidence(
 
 
 def promotion_lacks(session: Session, job: str, model_version: str, *, tried: bool) -> str | None:
-    """What keeps whoever is connected from promoting a version, as a sentence without its stop.
+    """What keeps the session's login from promoting a version, or None; a sentence without its stop.
 
-    Where it is not `tried` yet, what keeps him from trying to: evidence is not asked for.
+    Where the version is not `tried` yet, it is what keeps the login from trying it: evidence is not required.
     """
     row = session.one("promotion_lacks", job=job, model_version=model_version, tried=tried)
     lack: str | None = row.lack
     return lack
 
 
-# How it moves
+# Production
 
 
 def admit_first_model(session: Session, job: str, model_version: str, *, why: str) -> None:
-    """Put the model shipped with a job into production; the database refuses it to all but the owner, and where there was ever one."""
+    """Put the model shipped with a job into production.
+
+    The database refuses it to all but the owner, and where the job ever had a model in production.
+    """
     session.do("admit_first_model", job=job, model_version=model_version, why=why)
 
 
 def model_before(session: Session, job: str) -> str | None:
-    """The version that was in production before the present one."""
+    """The version that was in production before the present one; None where there was none."""
     before: str | None = session.one("model_before", job=job).model_version
     return before
 
 
 def roll_back_model(session: Session, job: str, *, model_version: str, why: str) -> None:
-    """Bring `model_version`, which was in production before, back there; the present one is archived."""
+    """Put `model_version`, which was in production before, back there; the present one is archived."""
     session.do("roll_back_model", job=job, model_version=model_version, why=why)
 
 
-# Its bytes
+# Bytes
 
 
 def store_artefact(session: Session, job: str, model_version: str, *, sha256: str, content: bytes) -> None:
-    """Keep a version's bytes; the database refuses others than those registered."""
+    """Store a version's bytes; the database refuses others than those registered."""
     session.do("store_artefact", job=job, model_version=model_version, sha256=sha256, content=content)
 
 
 def read_artefact(session: Session, job: str, model_version: str) -> bytes | None:
-    """A version's bytes, where the database keeps them."""
+    """A version's bytes; None where the database does not have them."""
     rows = session.all("read_artefact", job=job, model_version=model_version)
     return bytes(rows[0].content) if rows else None
 
 
-# Whom it scores
+# Comparisons
 
 
 def list_current(session: Session, job: Job, *, as_of: datetime, limit: int | None) -> tuple[WorkItem, ...]:
-    """The entities that may be scored as of a time, whether or not they are due; of many, `limit` by lot."""
+    """The entities that may be scored as of a time, due or not; at random, where there is a `limit`."""
     query = statement("list_current").replace("{due}", without_comments(job.statements["due"]))
     where = f"The statement due of job {job.name}"
-    # Whoever is settled is left out, so nobody has to look for him.
+    # Settled entities are left out, so the statement need not look for any.
     parameters = {"max_entities": limit, "as_of": as_of, "sweep": False, "entity_ids": "{}", **job.parameters}
     with sentences(where=where):
         rows = session.execute(query, only_named(query, parameters, where=where)).all()
@@ -170,7 +176,7 @@ def list_current(session: Session, job: Job, *, as_of: datetime, limit: int | No
 def list_pairs(
     session: Session, job: Job, *, one: str, other: str, since: timedelta, now: datetime, limit: int | None
 ) -> list[Pair]:
-    """What two models said of the same entities, by the ledger of the time `since` before `now`."""
+    """The outcomes of two models for the same entities and times, in the ledger since `now - since`."""
     rows = session.all(
         "list_pairs",
         job=job.name,
@@ -193,7 +199,7 @@ def list_pairs(
 
 
 def register_model(session: Session, job: str, *, model_version: str, sha256: str, manifest: Mapping[str, Any]) -> bool:
-    """Whether the version was registered just now, as a candidate; False where it was there before."""
+    """Register a version as a candidate. Returns False where it is registered already."""
     return bool(
         session.all(
             "register_model",
@@ -211,7 +217,7 @@ def move_model(session: Session, job: str, *, model_version: str, status: str, w
 
 
 def production_model(session: Session, job: str) -> tuple[str, str] | None:
-    """Version and SHA-256 of the model in production, if there is one."""
+    """Version and SHA-256 of the model in production; None where there is none."""
     rows = session.all("production_model", job=job)
     return (rows[0].model_version, rows[0].sha256) if rows else None
 
@@ -228,7 +234,7 @@ def list_models(session: Session) -> list[Mapping[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The standing challenge of a job."""
+    """A challenge that stands: the version that scores beside production."""
 
     model_version: str
     started_at: datetime
@@ -237,16 +243,16 @@ class Challenge:
 
 
 def read_challenge(session: Session, job: str) -> Challenge | None:
-    """The job's challenge, if one stands."""
+    """The job's challenge; None where none stands."""
     rows = session.all("read_challenge", job=job)
     return Challenge(*rows[0]) if rows else None
 
 
 def start_challenge(session: Session, job: str, *, model_version: str, why: str) -> None:
-    """Have a version in staging score beside production; the database refuses any other, and a second one."""
+    """Let a version in staging score beside production; the database refuses any other, and a second one."""
     session.do("start_challenge", job=job, model_version=model_version, why=why)
 
 
 def stop_challenge(session: Session, job: str, *, why: str) -> bool:
-    """Whether a challenge stood, and is stopped now."""
+    """Stop the job's challenge. Returns False where none stood."""
     return bool(session.one("stop_challenge", job=job, why=why).stopped)

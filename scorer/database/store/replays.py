@@ -1,4 +1,7 @@
-"""Replays, as the database keeps them: the ledger rows to make again, and what became of them. All within a transaction of the session."""
+"""Replays and recalls: past scores made again, and scores entered in error.
+
+Every function works within a transaction of the session.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ _LOOK_BACK = 100_000  # ledger rows that a sample is drawn from
 
 
 class Part(StrEnum):
-    """What a ledger row is made again from."""
+    """What a past score is made again from."""
 
     VECTOR = "vector"  # the feature vector that the ledger keeps
     SOURCE = "source"  # the hospital's tables, as known then
 
 
 class ReplayVerdict(StrEnum):
-    """What came of it."""
+    """How a replayed score compares with the past one."""
 
     IDENTICAL = "IDENTICAL"  # to the last bit
     DIFFERS = "DIFFERS"
@@ -35,7 +38,7 @@ class ReplayVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A ledger row."""
+    """A past score: a row of the ledger."""
 
     score_id: int
     job: str
@@ -56,10 +59,10 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of a part of a ledger row; `difference` is the new score less the old one, where there are both.
+    """A part of a past score, replayed; `difference` is the new score less the past, if there are both.
 
     `inputs_changed`: the source holds other rows of that time by now; None where they were not read. `alarming`: the same inputs gave
-    something else, so that it is the program that is at fault, and no correction.
+    another result, so that the program is at fault, and not a correction of the inputs.
     """
 
     score_id: int
@@ -72,13 +75,13 @@ class Replayed:
 
 
 def draw_scores(session: Session, *, job: str | None, since: datetime | None, size: int) -> list[int]:
-    """The keys of `size` ledger rows by lot, of a job and from a time on where these are given."""
+    """Draw `size` rows of the ledger at random; None is any job, any time. Returns their keys."""
     rows = session.all("draw_scores", job=job, since=since, max_scores=size, look_back=_LOOK_BACK)
     return [row.score_id for row in rows]
 
 
 def read_past_scores(session: Session, score_ids: Sequence[int]) -> list[Past]:
-    """The ledger rows. Raises UserError where one is not there."""
+    """The past scores of these keys. Raises UserError where one does not exist."""
     rows = session.all("read_past_scores", score_ids=list(score_ids))
     missing = set(score_ids) - {row.score_id for row in rows}
     if missing:
@@ -97,7 +100,7 @@ def read_past_scores(session: Session, score_ids: Sequence[int]) -> list[Past]:
 
 
 def read_job_version(session: Session, job: str, job_version: str) -> Mapping[str, Any]:
-    """A job's definition as it stood. Raises UserError where the database does not keep it."""
+    """A job's definition as of that version. Raises UserError where the database does not have it."""
     rows = session.all("read_job_version", job=job, job_version=job_version)
     if not rows:
         raise UserError(f"Version {job_version} of job {job} is not in the database.")
@@ -115,7 +118,7 @@ def _as_written(digits: str) -> int | float:
 
 
 def record_replays(session: Session, replays: Sequence[Replayed]) -> None:
-    """Record them."""
+    """Record what became of each replayed score."""
     session.do(
         "record_replays", replays=json.dumps([asdict(replayed) for replayed in replays]), scorer_version=__version__
     )
@@ -123,7 +126,10 @@ def record_replays(session: Session, replays: Sequence[Replayed]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Which scores of a job to recall: those that fit all that is not None; the span is scored_from <= scored_at < scored_until."""
+    """Which scores of a job to recall: those that match everything that is not None.
+
+    The span is scored_from <= scored_at < scored_until.
+    """
 
     model_version: str | None = None
     job_version: str | None = None
@@ -133,7 +139,10 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """A recall and what has become of it: `counts` by band before and after, `entities` with their bands, each as rows to show."""
+    """A recall and what has become of it since, as rows to show.
+
+    `counts` are by band before and after, `entities` have their bands.
+    """
 
     event: Mapping[str, Any]
     counts: Sequence[Mapping[str, Any]]
@@ -141,12 +150,12 @@ class Recall:
 
     @property
     def waiting(self) -> int:
-        """Entities that are not judged again yet."""
+        """How many entities are not scored again yet."""
         return sum(row["entities"] for row in self.counts if row["to_status"] == "RECALLED")
 
     @property
     def unsettled(self) -> int:
-        """Entities whose band changed, or that are not judged again yet."""
+        """How many entities have another band now, or are not scored again yet."""
         same: int = sum(
             row["entities"]
             for row in self.counts
@@ -156,11 +165,11 @@ class Recall:
 
     @property
     def in_source(self) -> int:
-        """Entities whose row in the hospital's own table is still to be put right."""
+        """How many entities still have the recalled score in the hospital's own table."""
         return sum(row["in_source"] for row in self.counts)
 
     def as_json(self) -> dict[str, Any]:
-        """The same, as the command line prints it."""
+        """The recall as the command line prints it."""
         return {
             **self.event,
             "waiting": self.waiting,
@@ -171,13 +180,16 @@ class Recall:
 
 
 def recall_scores(session: Session, job: str, criteria: Criteria, *, why: str, anyway: bool, trial: bool) -> int:
-    """The key of the recall."""
+    """Recall the scores that match, and request others in their place. Returns the recall's key.
+
+    `anyway`: even where the new scores would be made the same way. A `trial` cannot be committed.
+    """
     row = session.one("recall_scores", job=job, why=why, anyway=anyway, trial=trial, **asdict(criteria))
     return int(row.recall_id)
 
 
 def read_recall(session: Session, recall_id: int, *, max_rows: int | None) -> Recall:
-    """The recall, what it counted and whom it was of, `max_rows` at most. Raises UserError where there is none of that key."""
+    """The recall with counts and up to `max_rows` entities. Raises UserError where it does not exist."""
     events = session.shown("read_recall", recall_id=recall_id)
     if not events:
         raise UserError(f"There is no recall {recall_id}; reporting.recall_events has those there are.")

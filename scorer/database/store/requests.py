@@ -1,4 +1,7 @@
-"""The desk's side of the database: what is asked for on demand, and what is answered. Each method works inside a transaction."""
+"""Requests: scores asked for on demand, taken, answered, refused or cancelled.
+
+Every function works within a transaction of the session.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from scorer.types.values import Counts, Run, WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A waiting request, taken, and the moment as of which it is to be answered."""
+    """A request that was taken, and the moment as of which it is to be answered."""
 
     request_id: int
     entity_id: str
@@ -26,38 +29,41 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a look at the waiting requests of a job gave: those taken, and the keys of those whose entity another desk answers for.
+    """Requests of a job that were taken, and the keys of those whose entity another session answers for.
 
-    Where the gate was closed, by a run that begins this moment, neither is known.
+    `blocked`: a run is making its work visible at this moment, so that none could be taken.
     """
 
     asked: tuple[Asked, ...]
     held: tuple[int, ...] = ()
-    gate_closed: bool = False
+    blocked: bool = False
 
 
-# Whoever answers
+# Answering
 
 
 def list_asked_jobs(session: Session, jobs: Collection[str]) -> list[str]:
-    """Those of `jobs` of which requests wait, the most urgent and oldest first."""
+    """Those of `jobs` that have waiting requests, the most urgent and oldest first."""
     return [row.job for row in session.all("list_asked_jobs", jobs=list(jobs))]
 
 
 def take_requests(session: Session, job: Job, *, max_requests: int, passed_over: Collection[int] = ()) -> Taken:
-    """Waiting requests of a job, but for those passed over, taken by this transaction; none of them is another desk's."""
+    """Take waiting requests of a job for this transaction, except those passed over.
+
+    A request whose entity another session answers for is not taken.
+    """
     rows = session.all("take_requests", job=job.name, passed_over=list(passed_over), max_requests=max_requests)
     return Taken(
         asked=tuple(
             Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of) for row in rows if row.ours
         ),
         held=tuple(row.request_id for row in rows if not row.ours and row.request_id is not None),
-        gate_closed=any(row.request_id is None for row in rows),
+        blocked=any(row.request_id is None for row in rows),
     )
 
 
 def find_asked(session: Session, job: Job, entity_ids: Sequence[str], *, as_of: datetime) -> dict[str, datetime]:
-    """Those of the entities that are there, with the moment as of which each is to be judged."""
+    """Those of the entities that exist, each with the moment as of which it is to be scored."""
     name = "requested" if "requested" in job.statements else "due"
     query = statement("find_asked").replace("{asked}", without_comments(job.statements[name]))
     parameters = {"entity_ids": list(entity_ids), "as_of": as_of, "sweep": False, **job.parameters}
@@ -68,7 +74,7 @@ def find_asked(session: Session, job: Job, entity_ids: Sequence[str], *, as_of: 
 
 
 def hold_asked(session: Session, job: Job, entities: Mapping[str, datetime]) -> tuple[WorkItem, ...]:
-    """Those of the entities that nobody is scoring this moment, taken by this transaction."""
+    """Hold the entities for this transaction, without those that a worker is scoring. Returns those held."""
     rows = session.all(
         "hold_asked",
         job=job.name,
@@ -80,7 +86,7 @@ def hold_asked(session: Session, job: Job, entities: Mapping[str, datetime]) -> 
 
 
 def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence[tuple[Asked, str]]) -> None:
-    """Answer requests with how their entities ended."""
+    """Answer requests, each with the outcome of its entity."""
     session.do(
         "acknowledge_requests",
         job=job.name,
@@ -93,49 +99,49 @@ def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence
 
 
 def finish_answers(session: Session, run: Run, counts: Counts) -> None:
-    """Mark the run that answered requests succeeded; the database refuses it where its counts do not balance."""
+    """Mark a run that answered requests as succeeded; the database refuses counts that do not balance."""
     session.do("finish_answers", run_id=run.run_id, **asdict(counts))
 
 
 def refuse_requests(session: Session, request_ids: Sequence[int], *, reason: str) -> int:
-    """How many of the requests still waited, and are refused now."""
+    """Refuse those of the requests that still wait. Returns how many."""
     return len(session.all("refuse_requests", request_ids=list(request_ids), reason=reason))
 
 
 def refuse_strangers(session: Session, jobs: Collection[str], *, patience: timedelta) -> list[tuple[int, str]]:
-    """The requests, with their jobs, of others than `jobs`, that nobody answered for so long: refused now."""
+    """Refuse requests of other jobs than `jobs` that have waited for `patience`. Returns keys and jobs."""
     rows = session.all("refuse_strangers", jobs=list(jobs), patience=patience)
     return [(row.request_id, row.job) for row in rows]
 
 
 def list_strange_jobs(session: Session, jobs: Collection[str], *, patience: timedelta) -> dict[str, int]:
-    """The jobs, other than `jobs`, of which requests have waited for so long, with how many those are."""
+    """Other jobs than `jobs` whose requests have waited for `patience`, with how many requests."""
     rows = session.all("list_strange_jobs", jobs=list(jobs), patience=patience)
     return {row.job: row.requests for row in rows}
 
 
 def ask_for_arrivals(session: Session, job: Job) -> int:
-    """How many entities have new observations enough, and are asked for now."""
+    """Request scores of entities with enough new observations. Returns how many."""
     rows = session.all(
         "ask_for_arrivals", job=job.name, min_observations=job.min_observations, forget_after=job.valid_for
     )
     return len(rows)
 
 
-# Whoever asks
+# Asking
 
 
 def request_score(session: Session, job: str, entity_ids: Sequence[str]) -> list[int]:
-    """The keys of new requests, one for each of the entities, in order."""
+    """Request a score of each entity. Returns the keys of the requests, in order."""
     rows = session.all("request_score", job=job, entity_ids=list(entity_ids))
     return [row.request_id for row in rows]
 
 
 def cancel_request(session: Session, request_id: int) -> bool:
-    """Whether the request waited, was one's own, and is cancelled now."""
+    """Cancel a waiting request of this login. Returns False where there is none of that key."""
     return bool(session.one("cancel_request", request_id=request_id).cancelled)
 
 
 def read_requests(session: Session, request_ids: Sequence[int]) -> list[Mapping[str, Any]]:
-    """The requests, as rows to show."""
+    """The requests of these keys, as rows to show."""
     return session.shown("read_requests", request_ids=list(request_ids))

@@ -1,13 +1,13 @@
-"""The database's side of ours: one method per statement in sql/engine/, rows in, values out.
+"""Runs: begun, resumed, ended; the work that is enqueued for them; sweeps; job versions.
 
-All methods work inside `transaction()`. A test holds methods and files to each other and prepares each statement on the migrated
-schema.
+Every function works within a transaction of the session.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from scorer import __version__
@@ -21,7 +21,18 @@ from scorer.types.values import Counts, Run
 _ONE_BY_ONE = "OFFSET 0"  # in enqueue_due.sql
 
 
-# A run
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whom a run looks at: in a `sweep` every entity, else who may have become due, and `entity_ids`.
+
+    Which may have become due, the job's own statement says; `entity_ids` is an array as text.
+    """
+
+    sweep: bool
+    entity_ids: str = "{}"
+
+
+# A run's life
 
 
 def begin_run(
@@ -34,7 +45,10 @@ def begin_run(
     as_known_at: datetime | None = None,
     scheduled_for: datetime | None = None,
 ) -> Run:
-    """A new run, as of a time (now by the database's clock, where none is given), by what the database knew then, or `as_known_at`."""
+    """Begin a run as of a time, None for now by the database's clock. Returns it.
+
+    It uses what the database knew at `as_known_at`; where that is None, at each entity's as-of time.
+    """
     row = session.one(
         "begin_run",
         job=job.name,
@@ -59,22 +73,25 @@ def begin_run(
 
 
 def make_current_partition(session: Session) -> None:
-    """Have the ledger's partitions of this month; in a transaction of its own, since others wait for one that is made."""
+    """Make the ledger's partitions of this month, where they are missing.
+
+    Call it in a transaction of its own: other sessions wait for a partition that is being made.
+    """
     session.do("make_current_partition")
 
 
 def hold_run(session: Session, run_id: int) -> bool:
-    """Whether this session now holds the run: nobody else carries it."""
+    """Hold the run for this session, so that no other carries it. Returns False where another holds it."""
     return bool(session.one("hold_run", run_id=run_id).held)
 
 
 def release_run(session: Session, run_id: int) -> None:
-    """Give the run back."""
+    """Release the run, which this session holds."""
     session.one("release_run", run_id=run_id)
 
 
 def list_unfinished_runs(session: Session, job: Job) -> list[Run]:
-    """The runs of a job that are not marked as ended, oldest first."""
+    """The job's runs that have not ended, oldest first."""
     return [
         Run(
             run_id=row.run_id,
@@ -91,7 +108,7 @@ def list_unfinished_runs(session: Session, job: Job) -> list[Run]:
 
 
 def resume_run(session: Session, run_id: int) -> None:
-    """Count one more process that goes on with this run."""
+    """Record that another process goes on with the run."""
     session.do("resume_run", run_id=run_id)
 
 
@@ -100,21 +117,20 @@ def enqueue_due(
     job: Job,
     run: Run,
     *,
+    look: Look,
     model_versions: Sequence[str],
     limit: int | None,
     kept: bool = True,
     as_known_at: datetime | None = None,
-    sweep: bool = True,
-    entity_ids: str = "{}",
 ) -> int:
-    """How many entities are due, now waiting; where the run is not `kept`, apart from the work of other runs.
+    """Enqueue the due entities of a look as the run's work, up to `limit`. Returns how many.
 
-    Each is judged by what was recorded up to `as_known_at`; up to its own as-of time, where that is None. `model_versions` are those
-    that the run publishes scores of: what they refused as of the end of a settled record is not due again. Looked at is everyone in a
-    `sweep`; else whoever the job's statement finds, and those of `entity_ids`, an array as text.
+    Each will be scored by what was recorded up to `as_known_at`; up to its own as-of time, where that is None. `model_versions` are
+    those whose scores the run publishes: what they refused as of the end of a settled record is not due again. The work of a run
+    that is not `kept` is apart from that of other runs.
     """
     query = without_comments(statement("enqueue_due"))
-    if sweep:  # everyone's outcome is looked at: better all at once
+    if look.sweep:  # the outcome of every entity is read: better all at once
         query = query.replace(_ONE_BY_ONE, "")
     query = query.replace("{due}", without_comments(job.statements["due"]))
     parameters = {
@@ -128,9 +144,9 @@ def enqueue_due(
         "as_known_at": as_known_at,
         "job_version": job.version,
         "model_versions": list(model_versions),
-        "sweep": sweep,
-        "entity_ids": entity_ids,
-        "swept": sweep and limit is None and as_known_at is None,
+        "sweep": look.sweep,
+        "entity_ids": look.entity_ids,
+        "swept": look.sweep and limit is None and as_known_at is None,
     }
     where = f"The statement due of job {job.name}"
     with sentences(where=where):
@@ -139,32 +155,35 @@ def enqueue_due(
 
 
 def wait_for_answers(session: Session, job: Job) -> None:
-    """Wait until no answer to a request is under way; none begins before this transaction ends."""
+    """Wait until no request of the job is being answered; no answer begins before this transaction ends."""
     session.one("wait_for_answers", job=job.name)
 
 
 def count_waiting(session: Session, run_id: int) -> int:
-    """How many entities of the run still wait."""
+    """How many entities of the run still wait to be scored."""
     return int(session.one("count_waiting", run_id=run_id).waiting)
 
 
 def is_waiting(session: Session, run_id: int) -> bool:
-    """Whether any does."""
+    """Whether any entity of the run still waits to be scored."""
     return bool(session.one("is_waiting", run_id=run_id).waiting)
 
 
 def count_carried(session: Session, run_id: int) -> int:
-    """How many entities of the run have ended."""
+    """How many entities of the run have their outcome."""
     return int(session.one("count_carried", run_id=run_id).carried)
 
 
 def give_up_work(session: Session, run_id: int) -> None:
-    """Leave the rest of the run's work to the next run."""
+    """Delete the rest of the run's work; its entities stay due for the next run."""
     session.do("give_up_work", run_id=run_id)
 
 
 def end_run(session: Session, run_id: int, *, error: str | None = None) -> None:
-    """Mark the run succeeded, or failed with `error`, if nothing of it waits; the database refuses a success that does not balance."""
+    """Mark the run succeeded, or failed with `error`, unless work of it still waits.
+
+    The database refuses a success whose counts do not balance.
+    """
     session.do("end_run", run_id=run_id, error=error)
 
 
@@ -185,10 +204,7 @@ def read_run(session: Session, run_id: int) -> Run:
     )
 
 
-# A batch
-
-
-# Jobs and models
+# Job versions
 
 
 def lock_installs(session: Session) -> None:
@@ -197,7 +213,7 @@ def lock_installs(session: Session) -> None:
 
 
 def register_job_version(session: Session, job: Job) -> None:
-    """Keep the job as its files stand."""
+    """Record the job's version with its definition, unless it is recorded already."""
     session.do(
         "register_job_version",
         job=job.name,
@@ -206,11 +222,11 @@ def register_job_version(session: Session, job: Job) -> None:
     )
 
 
-# Views for people
+# Whom a run looks at
 
 
 def find_recent_sweep(session: Session, job: Job, *, begun_since: datetime, as_of_since: datetime) -> bool:
-    """Whether a run of this job version has looked at everyone, one that began and was as of no earlier than these."""
+    """Whether this job version was swept by a run that began, and was as of, no earlier than these."""
     row = session.one(
         "find_recent_sweep",
         job=job.name,
@@ -222,7 +238,7 @@ def find_recent_sweep(session: Session, job: Job, *, begun_since: datetime, as_o
 
 
 def list_unsettled(session: Session, job: Job, *, model_versions: tuple[str, ...]) -> str:
-    """Whom a run looks at however long ago the record ended, as the text of an array."""
+    """The entities that every run looks at, however long ago their record ended, as the text of an array."""
     row = session.one(
         "list_unsettled",
         job=job.name,
@@ -234,7 +250,7 @@ def list_unsettled(session: Session, job: Job, *, model_versions: tuple[str, ...
 
 
 def list_orphans(session: Session, job: Job) -> list[str]:
-    """Entities that do not exist, as far as that is known and was not mended."""
+    """Entities that were found to have observations but not to exist, and are not corrected yet."""
     return [row.entity_id for row in session.all("list_orphans", job=job.name)]
 
 

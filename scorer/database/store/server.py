@@ -1,4 +1,7 @@
-"""What a session sees of the server round it: the load of others, and how far its log is written. Both within a transaction."""
+"""The server: its load, its WAL position, its locks and plans.
+
+Every function works within a transaction of the session.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,22 @@ from scorer.types.values import Position
 
 
 def read_server_load(session: Session) -> ServerLoad:
-    """What others, and we, do in the database just now."""
+    """The load of the server at this moment."""
     return ServerLoad(**session.shown("read_server_load")[0])
 
 
 def mark_position(session: Session) -> Position:
-    """How far the log is written, once this transaction, which is to be one of its own, is committed."""
+    """Return the primary's WAL position.
+
+    Call it in a transaction of its own: the position covers that once it is committed.
+    """
     row = session.one("mark_position")
     return Position(cluster=str(row.cluster), timeline=row.timeline, database=row.database, written=row.written)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLoad:
-    """What others, and we, do in the database just now; None for what may not be seen."""
+    """The load of the server, our own sessions included; None for what this login may not see."""
 
     active_sessions: int | None
     replication_lag: int | None  # bytes that the standby farthest behind has yet to replay
@@ -35,7 +41,7 @@ class ServerLoad:
 
 
 def describe_session(session: Session) -> Mapping[str, Any]:
-    """Server, login and role of this session, as a row to show."""
+    """Server, login and role of the session, as a row to show."""
     return session.shown("describe_session")[0]
 
 
@@ -48,7 +54,7 @@ class TableLock:
 
 
 def set_parameter(session: Session, parameter: str, *, setting: str) -> None:
-    """Set one of the server's parameters, or of a statement's, until the transaction ends."""
+    """Set a parameter of the server, or a setting that a statement reads, until the transaction ends."""
     session.one("set_parameter", parameter=parameter, setting=setting)
 
 
@@ -58,7 +64,7 @@ def list_table_locks(session: Session) -> tuple[TableLock, ...]:
 
 
 def _in_words(mode: str) -> str:
-    """The kind of lock as LOCK TABLE and the manual call it.
+    """The mode of a lock as LOCK TABLE and PostgreSQL's documentation name it.
 
     >>> _in_words("RowExclusiveLock")
     'ROW EXCLUSIVE'
@@ -67,7 +73,7 @@ def _in_words(mode: str) -> str:
 
 
 def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
-    """The plan of a statement: its lines as TEXT, or one document as JSON."""
+    """The plan of a statement, which is not run: its lines (`form` TEXT), or one document (JSON)."""
     text = statement("explain_statement").replace("{format}", form).replace("{query}", query)
     named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
     return [row[0] for row in session.execute(text, named)]

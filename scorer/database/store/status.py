@@ -1,4 +1,4 @@
-"""What is looked up for `scorer status` and for the metrics: where the jobs stand, and what was done since the last look."""
+"""What `scorer status` and the metrics read: where the jobs stand, and what was done since."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # `scorer status` waits for no SQLAlchemy
 
 @dataclass(frozen=True, slots=True)
 class JobHealth:
-    """Where a job stands: its row of reporting.health, the ages by the database's clock, and how its last run ended."""
+    """Where a job stands: its row of reporting.health and its last run; ages are by the database's clock."""
 
     job: str
     ready: bool
@@ -51,7 +51,7 @@ class JobHealth:
 
 @dataclass(frozen=True, slots=True)
 class ScoreCounts:
-    """How many current scores of a job are valid, expire within the hour, or are stale, and how many entities are held."""
+    """How many scores of a job are valid, expire within the hour or are stale; how many entities are held."""
 
     job: str
     valid: int
@@ -62,7 +62,10 @@ class ScoreCounts:
 
 @dataclass(frozen=True, slots=True)
 class ModelCheck:
-    """What the newest checkup found of a job's model in production, None where it found too little; whether it is due for training."""
+    """What the newest checkup found of a job's model in production; None where it had too little to go by.
+
+    `due`: for training.
+    """
 
     job: str
     worst_psi: float | None
@@ -73,7 +76,7 @@ class ModelCheck:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A daemon's row, and whether it was seen within the last minute."""
+    """A daemon's row; `alive`: it was seen within the last minute."""
 
     daemon: str
     version: str
@@ -86,7 +89,7 @@ class Daemon:
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The keys of the newest run and of the newest batch, 0 where there is none, and of the runs that are not ended."""
+    """The keys of the newest run and batch, 0 where there is none, and of the runs that have not ended."""
 
     run_id: int
     running: frozenset[int]
@@ -95,7 +98,7 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class RunSeen:
-    """A run, as far as metrics go."""
+    """What the metrics need of a run."""
 
     run_id: int
     job: str
@@ -105,7 +108,7 @@ class RunSeen:
 
 @dataclass(frozen=True, slots=True)
 class BatchSeen:
-    """A committed batch, as far as metrics go; `seconds` by step of the line."""
+    """What the metrics need of a committed batch; `seconds` are by step of the pipeline."""
 
     batch_id: int
     run_id: int
@@ -133,14 +136,14 @@ class RuleFailures:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request that was answered, and how long that took."""
+    """A request that was answered, and after how many seconds."""
 
     job: str
     seconds: float
 
 
 def read_revision(session: ReadOnlySession) -> str | None:
-    """The revision of the schema; None where there is none."""
+    """The revision of the schema; None where there is no schema."""
     rows = session.all("find_revision")
     if not rows or not rows[0].is_there:
         return None
@@ -149,17 +152,17 @@ def read_revision(session: ReadOnlySession) -> str | None:
 
 
 def list_health(session: ReadOnlySession) -> list[JobHealth]:
-    """Where each job stands that the database knows, by name."""
+    """Where each job of the database stands, by name."""
     return [JobHealth(*row) for row in session.all("list_health")]
 
 
 def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:
-    """The current scores of each job, counted: the one look whose cost grows with them, some 0.3 s for a million."""
+    """Count the current scores of each job, in some 0.3 s for a million: the one look whose cost grows."""
     return [ScoreCounts(*row) for row in session.all("count_scores")]
 
 
 def list_checkups(session: ReadOnlySession) -> list[ModelCheck]:
-    """What was last found of each job's model in production, by name."""
+    """What was last found of each job's model in production, by name of the job."""
     return [ModelCheck(*row) for row in session.all("list_checkups")]
 
 
@@ -169,25 +172,25 @@ def list_daemons(session: ReadOnlySession) -> list[Daemon]:
 
 
 def newest_ids(session: ReadOnlySession) -> Newest:
-    """Where counting begins."""
+    """The newest keys, from which the metrics count."""
     (row,) = session.all("newest_ids")
     return Newest(run_id=row.run_id, running=frozenset(row.running), batch_id=row.batch_id)
 
 
 def runs_since(session: ReadOnlySession, newest: int, *, open_ids: Collection[int]) -> list[RunSeen]:
-    """The runs that are newer than a key, and those of the keys `open_ids`, ended or not."""
+    """The runs that are newer than the key `newest`, and those of the keys `open_ids`, ended or not."""
     return [RunSeen(*row) for row in session.all("runs_since", newest=newest, open_ids=list(open_ids))]
 
 
 def batches_since(session: ReadOnlySession, newest: int, *, open_ids: Collection[int]) -> list[BatchSeen]:
-    """The batches that are newer than a key, and those of the keys `open_ids`."""
+    """The batches that are newer than the key `newest`, and those of the keys `open_ids`."""
     return [BatchSeen(*row) for row in session.all("batches_since", newest=newest, open_ids=list(open_ids))]
 
 
 def rule_failures(
     session: ReadOnlySession, batches: Sequence[BatchSeen], *, stopped_runs: Collection[int]
 ) -> list[RuleFailures]:
-    """How many rows broke each rule in these batches, and in the batch that was rolled back of each of these runs."""
+    """How many rows broke each rule in these batches, and in the rolled back batch of each stopped run."""
     rows = session.all(
         "rule_failures",
         batch_ids=[batch.batch_id for batch in batches],
@@ -203,7 +206,7 @@ def answered_requests(session: ReadOnlySession, *, run_ids: Collection[int]) -> 
 
 
 def band_counts(session: Session, job: str) -> list[Mapping[str, Any]]:
-    """How many entities stand in each status and band, as rows to show."""
+    """How many entities are in each status and band, as rows to show."""
     return session.shown("band_counts", job=job)
 
 

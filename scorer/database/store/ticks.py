@@ -1,4 +1,7 @@
-"""The daemon's side of the database: ticks, breakers, its own heartbeat. Each method works inside the transaction of its session."""
+"""What a daemon records: ticks, breakers, its own heartbeat.
+
+Every function works within a transaction of the session.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from scorer.types.values import Tick
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """How often a job's runs failed in a row, and, where that opened its breaker, when it is tried again."""
+    """How often a job's runs failed in a row; once the breaker is open, when the job is tried again."""
 
     failures: int
     reason: str
@@ -22,24 +25,27 @@ class Breaker:
     next_try_at: datetime | None
 
     def is_open(self, now: datetime) -> bool:
-        """Whether the job is to be left alone for now; not by what a clock, put right since, dated in the future."""
+        """Whether the job is not to be run now; failures that a wrong clock dated in the future do not count."""
         return self.next_try_at is not None and self.last_failed_at <= now < self.next_try_at
 
 
 def read_clock(session: Session) -> datetime:
-    """Now, by the database's clock, whatever the transaction's own time."""
+    """Now by the database's clock, whenever the transaction began."""
     moment: datetime = session.one("read_clock").now
     return moment
 
 
 def last_tick(session: Session, job: str) -> tuple[datetime | None, str | None]:
-    """The newest tick of a job that was settled and is not in the future, if there is one, and the schedule that it was of."""
+    """The newest settled tick of a job, and the schedule that it was of; None where there is none.
+
+    Ticks that a wrong clock settled in the future do not count.
+    """
     rows = session.all("last_tick", job=job)
     return (rows[0].scheduled_for, rows[0].schedule) if rows else (None, None)
 
 
 def hold_schedule(session: Session, job: str) -> bool:
-    """Whether this transaction now holds the job's schedule: nobody else begins a run by it."""
+    """Hold the job's schedule for this transaction. Returns False where another is beginning a run by it."""
     return bool(session.one("hold_schedule", job=job).held)
 
 
@@ -49,7 +55,7 @@ def is_tick_open(session: Session, job: str, tick: datetime) -> bool:
 
 
 def record_tick(session: Session, job: str, tick: Tick, *, run_id: int) -> None:
-    """Record a tick as having set off this run."""
+    """Record that a tick set off this run."""
     session.do(
         "record_tick",
         job=job,
@@ -65,7 +71,7 @@ def record_tick(session: Session, job: str, tick: Tick, *, run_id: int) -> None:
 def miss_ticks(
     session: Session, job: str, ticks: Sequence[datetime], *, reason: str, schedule: str, recorded_by: str
 ) -> int:
-    """How many of `ticks` are recorded just now as missed."""
+    """Record `ticks` as missed. Returns how many of them were not settled before."""
     rows = session.all(
         "miss_ticks", job=job, scheduled_for=list(ticks), reason=reason, schedule=schedule, recorded_by=recorded_by
     )
@@ -73,27 +79,27 @@ def miss_ticks(
 
 
 def read_breaker(session: Session, job: str) -> Breaker | None:
-    """The job's breaker, where its last run failed."""
+    """The job's breaker; None where its last run did not fail."""
     rows = session.all("read_breaker", job=job)
     return Breaker(*rows[0]) if rows else None
 
 
 def count_failure(session: Session, job: str, *, reason: str, now: datetime, limit: int, pause: timedelta) -> Breaker:
-    """The job's breaker, one more run having failed: open from `limit` failures on, until `pause` has passed."""
+    """Count a failed run; at `limit` the breaker opens until `pause` has passed. Returns the breaker."""
     return Breaker(*session.one("count_failure", job=job, reason=reason, now=now, limit=limit, pause=pause))
 
 
 def close_breaker(session: Session, job: str) -> Breaker | None:
-    """The breaker that the job had; it has none now."""
+    """Close the job's breaker. Returns what it was; None where there was none."""
     rows = session.all("close_breaker", job=job)
     return Breaker(*rows[0]) if rows else None
 
 
 def record_heartbeat(session: Session, daemon: str, *, ready: bool, detail: str) -> None:
-    """Say that this daemon lives, and forget those that have not been seen for a day."""
+    """Record that this daemon lives, and delete the daemons that have not been seen for a day."""
     session.do("record_heartbeat", daemon=daemon, ready=ready, detail=detail, version=__version__)
 
 
 def remove_daemon(session: Session, daemon: str) -> None:
-    """Take this daemon's row away: it stops."""
+    """Delete the row of this daemon, which stops."""
     session.do("remove_daemon", daemon=daemon)

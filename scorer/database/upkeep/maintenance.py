@@ -1,8 +1,8 @@
-"""Keeps our part of the database in shape as it grows: partitions ahead, statistics, and the end of what is kept no longer.
+"""Upkeep of our tables as they grow: partitions ahead, statistics, and the end of retention.
 
-Each step is a short transaction of its own, and finds by itself what is left to do: after a crash, or where a lock is not to be had in
-time, the next upkeep goes on. A daemon makes partitions and takes statistics, as the worker; nothing that it may call takes a row away.
-All else is for a login that may act as the owner.
+Each step is a short transaction of its own, and finds by itself what is left to do: after a crash, or where a lock is not granted in
+time, the next upkeep goes on. A daemon makes partitions and takes statistics, as the worker; no statement that it may run deletes a row.
+The rest is for a login that may act as the owner.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from scorer.log.logger import say
 
 _log = logging.getLogger(__name__)
 _POINTERS = ("recalls", "requests", "replays")
-# A request that is answered meanwhile by an old score points at it again.
+# A request that is answered by an old score meanwhile points into the partition again.
 _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Something that was done (would be, in a dry run), or was left, and why.
+    """Something that was done (in a dry run: would be), or was left, and why.
 
-    `deed` is made, statistics, detached, dropped, pruned or left; `rows` is how many, where they were counted or are known about.
+    `deed` is made, statistics, detached, dropped, pruned or left; `rows` is how many rows, exact where pruned, None where not known.
     """
 
     deed: str
@@ -54,7 +54,7 @@ class Done:
     why: str | None = None
 
     def sentence(self, *, dry_run: bool) -> str:
-        """One line for people.
+        """One line to show.
 
         >>> Done("pruned", "ticks", rows=3).sentence(dry_run=True)
         'Would prune 3 rows of ticks.'
@@ -71,11 +71,15 @@ class Done:
         return f"{f'Would {would}' if dry_run else past} {self.table}{about}{f': {self.why}' if self.why else ''}."
 
 
-Tell = Callable[[Done], None]
+Report = Callable[[Done], None]
 
 
 def nightly_upkeep(job: Job, database: Database, stopping: Callable[[], bool]) -> None:
-    """Make partitions ahead and take stale statistics: a chore of each job's night, of which the first finds all there is to do."""
+    """Make partitions ahead and take stale statistics: a nightly chore.
+
+    It is done for each job, and does the same whatever the job: the first of a night finds all there is to do. Raises Stopping where
+    the daemon stops meanwhile.
+    """
     del job
     made: list[str] = []
     with closing(Session(database.as_worker())) as session:
@@ -90,8 +94,8 @@ def nightly_upkeep(job: Job, database: Database, stopping: Callable[[], bool]) -
                 refresh_statistics(session, table)
 
 
-def maintain(database: Database, *, dry_run: bool, tell: Tell) -> None:
-    """Do all the upkeep there is, or find what it would be; `tell` is called as each thing is done.
+def maintain(database: Database, *, dry_run: bool, report: Report) -> None:
+    """Do all the upkeep that is due; in a dry run, find what it would be. `report` is called with each.
 
     Raises UserError where the settings keep too little, the login may not act as the owner, or another upkeep is at work.
     """
@@ -100,7 +104,7 @@ def maintain(database: Database, *, dry_run: bool, tell: Tell) -> None:
         with session.transaction():
             if not hold_upkeep(session):
                 raise UserError("Another `scorer maintain` is at work in this database; wait until it has ended.")
-        upkeep = _Upkeep(session, retention, dry_run=dry_run, tell=tell)
+        upkeep = _Upkeep(session, retention, dry_run=dry_run, report=report)
         upkeep.finish_what_was_begun()
         upkeep.make_partitions(database.settings.partitions_ahead)
         upkeep.end_partitions()
@@ -109,12 +113,12 @@ def maintain(database: Database, *, dry_run: bool, tell: Tell) -> None:
 
 
 class _Upkeep:
-    def __init__(self, session: Session, retention: Retention, *, dry_run: bool, tell: Tell) -> None:
+    def __init__(self, session: Session, retention: Retention, *, dry_run: bool, report: Report) -> None:
         self._session = session
         self._retention = retention
         self._dry_run = dry_run
-        self._tell = tell
-        self._held = False  # whether a partition is half detached, which must end before another is begun
+        self._report = report
+        self._held = False  # whether a partition is half detached, which must end before another begins
 
     def finish_what_was_begun(self) -> None:
         with self._session.transaction():
@@ -125,16 +129,16 @@ class _Upkeep:
     def finish_detaching(self, ledger: str | None, part: str) -> None:
         if ledger is not None:
             self._alone(partitions.finish_detaching, ledger=ledger, part=part)
-            self._tell(Done("detached", part))
+            self._report(Done("detached", part))
             with self._session.transaction():
                 to_drop = [each.part for each in list_left_over(self._session) if each.ledger is None]
             if part not in to_drop:
                 return
-        if not self._drops:  # what it was marked for was asked for by settings that are no more
+        if not self._drops:  # it was marked for dropping under other settings
             self.mark_detached(part)
             return
         self.drop_partition(part)
-        self._tell(Done("dropped", part))
+        self._report(Done("dropped", part))
 
     @property
     def _drops(self) -> bool:
@@ -151,12 +155,12 @@ class _Upkeep:
             with self._session.transaction(keep=not self._dry_run):
                 made = make_partitions(self._session, months=months)
             for partition in made:
-                self._tell(Done("made", partition))
+                self._report(Done("made", partition))
 
         self._try("the partitions ahead", make)
 
     def end_partitions(self) -> None:
-        """Take the partitions out of the ledger whose time is over. Younger ones stay where an older one cannot go."""
+        """Detach or drop the expired partitions of the ledger; none before an older one that must stay."""
         if self._retention.ledger is None or self._held:
             return
         with self._session.transaction():
@@ -167,10 +171,10 @@ class _Upkeep:
                 continue
             why = _in_the_way(each)
             if why is not None:
-                held.add(each.ends_at)  # its reasons as well
-                self._tell(Done("left", each.part, rows=each.rows, why=why))
+                held.add(each.ends_at)  # so that the partition of its reasons stays too
+                self._report(Done("left", each.part, rows=each.rows, why=why))
             elif self._dry_run:
-                self._tell(Done("dropped" if self._retention.drop else "detached", each.part, rows=each.rows))
+                self._report(Done("dropped" if self._retention.drop else "detached", each.part, rows=each.rows))
             elif not self._try(each.part, partial(self._end, each)):
                 return
 
@@ -191,7 +195,7 @@ class _Upkeep:
                 break
         if self._drops:
             self.drop_partition(each.part)
-        self._tell(Done("dropped" if self._retention.drop else "detached", each.part, rows=each.rows))
+        self._report(Done("dropped" if self._retention.drop else "detached", each.part, rows=each.rows))
 
     def _unlink(self, each: Any) -> None:
         for table in _POINTERS:
@@ -221,7 +225,7 @@ class _Upkeep:
                     return
         finally:
             if rows:
-                self._tell(Done("pruned", table, rows=rows))
+                self._report(Done("pruned", table, rows=rows))
 
     def refresh_statistics(self) -> None:
         for table in _stale(self._session):
@@ -231,16 +235,16 @@ class _Upkeep:
         if not self._dry_run:
             with self._session.transaction():
                 refresh_statistics(self._session, table)
-        self._tell(Done("statistics", table))
+        self._report(Done("statistics", table))
 
     def _try(self, table: str, do: Callable[[], None]) -> bool:
-        """Whether it was done; a lock that is not to be had is told, and the rest goes on."""
+        """Do it. Returns False where a lock was not granted in time, which is reported; the rest goes on."""
         try:
             do()
         except DatabaseUnavailable as error:
             if not error.answers:
                 raise
-            self._tell(Done("left", table, why="others hold it, and the next upkeep goes on"))
+            self._report(Done("left", table, why="others hold it, and the next upkeep goes on"))
             return False
         return True
 
@@ -251,6 +255,7 @@ class _Upkeep:
 
 
 def _in_the_way(expired: Any) -> str | None:
+    """Why a partition must stay although it has expired; None where it need not."""
     if expired.unfinished_run is not None:
         return f"run {expired.unfinished_run} of it is not ended"
     if expired.still_valid:
@@ -261,6 +266,3 @@ def _in_the_way(expired: Any) -> str | None:
 def _stale(session: Session) -> list[str]:
     with session.transaction():
         return list_stale_statistics(session)
-
-
-# Statements, each within a transaction

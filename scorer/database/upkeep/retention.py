@@ -1,4 +1,4 @@
-"""How long rows are kept, by class, as the settings say; and which settings are refused, because something needs the rows for longer."""
+"""How long rows are kept, by class, and the least that the settings may say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEAST = {
     "keep_requests": timedelta(days=7),
     "keep_rejections": timedelta(days=7),
 }
-# By class the tables, each with a statement of its name in sql/engine/retention/; what names a row of another stands before that.
+# By class the tables, each with a statement of its name in sql/engine/retention/; one that refers to another stands before it.
 TABLES = {
     "keep_requests": ("requests",),
     "keep_rejections": ("rejections",),
@@ -39,7 +39,10 @@ TABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long to keep the ledger (None: for ever) and the rows of each class, and whether what leaves the ledger is dropped."""
+    """How long to keep the ledger (None: for ever) and the rows of each class.
+
+    `drop`: partitions that leave the ledger are dropped, not kept as tables.
+    """
 
     ledger: timedelta | None
     drop: bool
@@ -47,7 +50,7 @@ class Retention:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """What the settings say. UserError where one keeps less than the program itself looks back on."""
+        """The retention of the settings. Raises UserError where one keeps less than the program looks back on."""
         spans = {name: getattr(settings, name) for name in _LEAST}
         for name, span in spans.items():
             if span is not None and span < _LEAST[name]:

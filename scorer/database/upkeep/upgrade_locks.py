@@ -1,4 +1,4 @@
-"""What the revisions that an upgrade would run lock, and for how long that may be, by how many rows there are."""
+"""What an upgrade of the schema would lock, and for about how long, by how many rows there are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scorer.database.store.partitions import list_table_sizes
 
 @dataclass(frozen=True, slots=True)
 class UpgradeLock:
-    """A table that a revision locks for longer than a moment; `rows` are about those it has, `seconds` as measured elsewhere."""
+    """A table that a revision locks for long; `rows` is about how many, `seconds` an estimate by them."""
 
     revision: str
     table: str
@@ -27,7 +27,7 @@ class UpgradeLock:
 
     @property
     def sentence(self) -> str:
-        """One line for whoever decides when to upgrade.
+        """One line to show before an upgrade.
 
         >>> UpgradeLock("0009", "scores", "SHARE", "writers", "builds an index", rows=3_000_000, seconds=27.0).sentence
         'Revision 0009 keeps writers of scorer.scores waiting (SHARE) while it builds an index: about 3000000 rows, some 27 s.'
@@ -40,16 +40,16 @@ class UpgradeLock:
 
 
 def pending_locks(target: Target, *, revision: str | None) -> list[UpgradeLock]:
-    """What an upgrade from `revision` (None: nothing is there) would lock of the tables that hold rows, in its order."""
+    """What an upgrade from `revision` (None: no schema) would lock of tables that hold rows, in its order."""
     if revision is None:
         return []
     written = tomllib.loads((shipped_root() / "migrations" / "locks.toml").read_text(encoding="utf-8"))
     pending = [each for each in known_revisions() if each > revision]
-    told = [(each, lock) for each in pending for lock in written.get(each, [])]
-    if not told:
+    listed = [(each, lock) for each in pending for lock in written.get(each, [])]
+    if not listed:
         return []
     with closing(Session(target)) as session, session.transaction():
-        rows = list_table_sizes(session, [lock["table"] for _, lock in told])
+        rows = list_table_sizes(session, [lock["table"] for _, lock in listed])
     return [
         UpgradeLock(
             revision=each,
@@ -60,6 +60,6 @@ def pending_locks(target: Target, *, revision: str | None) -> list[UpgradeLock]:
             rows=rows[lock["table"]],
             seconds=rows[lock["table"]] / 1e6 * lock["seconds_per_million"],
         )
-        for each, lock in told
+        for each, lock in listed
         if rows.get(lock["table"])
     ]

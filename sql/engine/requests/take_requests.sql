@@ -2,7 +2,7 @@
 -- The most urgent come first, and of these the oldest. Skipped are those that other sessions hold, and those passed_over. Each row has the
 -- as-of time of the answer, and whether the entity is taken (ours). That time is read within this statement, so that it lies after the
 -- commit of every request that the statement sees, and of what was recorded before.
--- Nothing is waited for. While a run's work becomes visible (see wait_for_answers.sql) the gate is closed: then there is one row, without a
+-- Nothing is waited for. While a run's work becomes visible (see wait_for_answers.sql) none can be taken: then there is one row, without a
 -- request. An entity that another session answers for is not ours, since its score cannot be seen yet.
 -- Parameters: job, passed_over (array of keys), max_requests.
 WITH gate AS MATERIALIZED (

@@ -37,6 +37,7 @@ FOLDERS = {
     **{f"database/store/{word}": {word} for word in STORE},
     "database/store/ledger": {"ledger", "write_back"},
     "database/notifications": {"requests"},
+    "database/source/arrow_session": {"server"},
     "database/source/reader": {"server"},
 }
 CALLERS = {
@@ -56,7 +57,7 @@ OF_APPROVERS = (
     "roll_back_model",
     "recall_scores",
 )
-# What is of a partition or a table by its name, for the owner alone; tests/integration/database/test_maintenance.py runs each.
+# What is of a partition or a table by its name, for the owner alone; tests/integration/database/upkeep/test_maintenance.py runs each.
 OF_OWNER = (
     "unlink_from_partition",
     "prune",

@@ -153,11 +153,10 @@ class World:
             self.session,
             self.job,
             run,
+            look=look,
             model_versions=(self.model,),
             limit=limit,
             as_known_at=known_at,
-            sweep=look.sweep,
-            entity_ids=look.entity_ids,
         )
         found = {entity for (entity,) in self.do("SELECT entity_id || ' ' || as_of FROM scorer.work")}
         assert len(found) == eligible

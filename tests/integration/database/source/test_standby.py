@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 
 from scorer.database.connection import Database
+from scorer.database.embedded.installs import reachable_programs
 from scorer.database.embedded.server import Server
 from scorer.errors import UserError
 from scorer.runs.check import check
@@ -69,7 +70,7 @@ def copy_server(server: Server, place: Path) -> None:
     for folder in (place, copy.parent):
         folder.mkdir(mode=0o711)
     connect = f"host={server.folder.resolve() / 'socket'} port=5432 user=scorer"
-    programs = server._reachable(server._chosen(), account=account)
+    programs = reachable_programs(server._chosen(), account=account, copies=server.folder)
     copied = subprocess.run(
         [programs / "pg_basebackup", "-d", connect, "-D", copy, "-R", "-c", "fast"],
         capture_output=True,

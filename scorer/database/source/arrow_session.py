@@ -1,0 +1,98 @@
+"""One read-only session that gives a statement's rows as Arrow columns, by ADBC over binary COPY."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi
+import pyarrow as pa
+from adbc_driver_manager import dbapi
+
+from scorer.database.connection import Target, columns_uri
+from scorer.database.error_messages import sentences
+from scorer.database.statements import statement
+from scorer.types.values import Position
+
+
+def _uninterrupted(function: Callable[..., Any], args: Any, kwargs: Any, _: object) -> Any:
+    """Call the function. An interrupt takes effect when it returns, by statement_timeout at the latest."""
+    return function(*args, **kwargs)
+
+
+# The driver takes the main thread's SIGINT for itself while it waits, and drops it where the answer comes all the same: a run that an
+# operator interrupts would go on.
+if hasattr(dbapi, "_blocking_call"):
+    setattr(dbapi, "_blocking_call", _uninterrupted)  # noqa: B010 - the driver's types do not name it
+
+
+class ArrowSession:
+    """A read-only session; opened when first used, and anew after `close` or a failure."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._session: dbapi.Connection | None = None
+        self._opening: Future[dbapi.Connection] | None = None
+        self._bound: dict[str, str] = {}
+
+    def open_ahead(self) -> None:
+        """Begin to open the session, in a thread: it takes a while, since the driver reads the server's types."""
+        if self._session is None and self._opening is None:
+            opener = ThreadPoolExecutor(1, thread_name_prefix="opener")
+            self._opening = opener.submit(_connect, self.target)
+            opener.shutdown(wait=False)
+
+    def _opened(self) -> dbapi.Connection:
+        opening, self._opening = self._opening, None
+        return _connect(self.target) if opening is None else opening.result()
+
+    def close(self) -> None:
+        """End the session."""
+        if self._opening is not None:
+            with suppress(adbc_driver_manager.Error):
+                self._session = self._opened()
+        session, self._session = self._session, None
+        self._bound.clear()
+        if session is not None:
+            session.close()
+
+    def query(self, query: str, settings: Mapping[str, str], *, where: str) -> pa.Table:
+        """Run a statement without parameters after `settings` have been made. Returns its rows as columns.
+
+        A setting that the session has already is not made again. `where` says in an error which statement it was.
+        """
+        with self._cursor(where) as cursor:
+            if new := {name: value for name, value in settings.items() if self._bound.get(name) != value}:
+                cursor.execute(statement("bind_parameters"), (json.dumps(new),))
+                cursor.fetchall()
+                self._bound |= new
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+
+    def replayed(self, position: Position) -> Mapping[str, Any]:
+        """How far the server is from `position`: the columns of sql/engine/server/replayed_position.sql."""
+        with self._cursor("The standby's position") as cursor:
+            cursor.execute(statement("replayed_position"), (position.written,))
+            (row,) = cursor.fetch_arrow_table().to_pylist()
+            return dict(row)
+
+    @contextmanager
+    def _cursor(self, where: str) -> Iterator[dbapi.Cursor]:
+        with sentences(adbc_driver_manager.Error, where=where):
+            if self._session is None:
+                self._session = self._opened()
+            try:
+                with self._session.cursor() as cursor:
+                    yield cursor
+            except adbc_driver_manager.Error:
+                self.close()
+                raise
+
+
+def _connect(target: Target) -> dbapi.Connection:
+    session: dbapi.Connection = adbc_driver_postgresql.dbapi.connect(columns_uri(target), autocommit=True)
+    return session

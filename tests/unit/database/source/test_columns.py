@@ -1,0 +1,129 @@
+"""Arrow columns as arrays: sorted whatever order they came in, and columns of another type refused by name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scorer.database.source.columns import attributes_of, observations_of
+from scorer.errors import UserError
+from scorer.types.arrays import NO_TIME
+from scorer.types.values import WorkItem
+
+NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
+KEYS = (WorkItem("a", NOON), WorkItem("b", NOON))
+TIME = pa.timestamp("us", tz="UTC")
+
+
+def rows(*rows: dict[str, Any], **types: pa.DataType) -> pa.Table:
+    """A table of observations, each row with what it differs in from the first pulse of the first entity."""
+    pulse = {
+        "position": 1,
+        "observation_id": 1,
+        "observation_date": NOON,
+        "observation_type_code": "HR",
+        "observation_value": 80.0,
+        "reference_range_min": 60.0,
+        "reference_range_max": 100.0,
+    }
+    plain = {
+        "position": pa.int64(),
+        "observation_id": pa.int64(),
+        "observation_date": TIME,
+        "observation_type_code": pa.string(),
+        "observation_value": pa.float64(),
+        "reference_range_min": pa.float64(),
+        "reference_range_max": pa.float64(),
+    } | types
+    return pa.table({name: pa.array([(pulse | row).get(name) for row in rows], type_) for name, type_ in plain.items()})
+
+
+def test_rows_are_sorted_by_entity_code_time_and_value_in_whatever_order_they_came() -> None:
+    in_order = [
+        {"position": 1, "observation_type_code": None, "observation_id": 5},
+        {"position": 1, "observation_date": NOON - timedelta(hours=1), "observation_id": 4},
+        {"position": 1, "observation_value": 79.0, "observation_id": 3},
+        {"position": 1, "observation_value": 80.0, "observation_id": 1},
+        {"position": 2, "observation_type_code": "BP", "observation_id": 2},
+    ]
+    for order in permutations(in_order):
+        observations = observations_of(rows(*order), keys=KEYS)
+        assert observations.observation_id.tolist() == [5, 4, 3, 1, 2]
+        assert observations.position.tolist() == [0, 0, 0, 0, 1]
+        assert observations.codes == ("BP", "HR")
+        assert observations.code.tolist() == [-1, 1, 1, 1, 0]
+
+
+def test_a_value_that_is_null_and_one_that_is_nan_differ() -> None:
+    observations = observations_of(
+        rows({"observation_value": None, "observation_id": 1}, {"observation_value": np.nan, "observation_id": 2}),
+        keys=KEYS,
+    )
+    assert np.isnan(observations.value).all()
+    assert dict(zip(observations.observation_id.tolist(), observations.value_is_null.tolist(), strict=True)) == {
+        1: True,
+        2: False,
+    }
+
+
+def test_a_time_is_in_microseconds_and_may_be_missing_or_endless() -> None:
+    # The database's -infinity and infinity, less and more than which no date is, as the driver wraps them round.
+    from_2000 = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+    table = rows({}, {}, {}, {}).set_column(
+        2,
+        "observation_date",
+        pa.array([NO_TIME + from_2000 - 1, None, 86_400_000_000, NO_TIME + from_2000], pa.int64()).cast(TIME),
+    )
+    observations = observations_of(table, keys=KEYS)
+    assert observations.time.tolist() == [NO_TIME, -(2**62), 86_400_000_000, 2**62]
+
+
+def test_further_columns_are_kept_and_booleans_become_numbers() -> None:
+    table = rows(
+        {"flag": True, "ward": "A"}, {"flag": None, "ward": None, "position": 2}, flag=pa.bool_(), ward=pa.string()
+    )
+    extras = observations_of(table, keys=KEYS).extras
+    assert extras["ward"].tolist() == ["A", None]
+    assert extras["flag"].dtype == np.float16
+    np.testing.assert_array_equal(extras["flag"], [1.0, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "value", "sentence"),
+    [
+        ("observation_value", pa.string(), "high", "observation_value is string, where a number is expected; CAST it"),
+        ("observation_value", pa.int64(), 2**53 + 1, "observation_value holds whole numbers beyond 2"),
+        ("observation_type_code", pa.int64(), 7, "observation_type_code is int64, where text is expected"),
+        ("observation_date", pa.timestamp("us"), NOON.replace(tzinfo=None), "a timestamp with time zone is expected"),
+        ("observation_date", pa.date32(), NOON.date(), "a timestamp with time zone is expected"),
+        ("observation_id", pa.binary(16), bytes(16), "a whole number or text is expected; CAST it AS text"),
+        ("position", pa.string(), "first", "position is string, where a whole number is expected"),
+    ],
+)
+def test_a_column_of_another_type_is_refused_by_its_name(
+    name: str, type_: pa.DataType, value: object, sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence) as raised:
+        observations_of(rows({name: value}, **{name: type_}), keys=KEYS)
+    assert "\n" not in str(raised.value)
+
+
+def test_attributes_are_missing_where_there_is_no_row() -> None:
+    table = pa.table(
+        {"position": [3, 1], "age": [70, 40], "admitted_at": pa.array([NOON, None], TIME), "sex": ["f", "m"]}
+    )
+    found = attributes_of(table, entities=3, where="attributes of job j")
+    np.testing.assert_array_equal(found.numbers["age"], [40.0, np.nan, 70.0])
+    assert found.times["admitted_at"].tolist()[:2] == [NO_TIME, NO_TIME]
+    assert found.texts["sex"].tolist() == ["m", None, "f"]
+
+
+def test_two_rows_of_attributes_for_an_entity_are_refused() -> None:
+    table = pa.table({"position": [1, 1], "age": [70, 40]})
+    with pytest.raises(UserError, match="attributes of job j give more than one row for an entity"):
+        attributes_of(table, entities=2, where="attributes of job j")
