@@ -13,6 +13,7 @@ import pytest
 from scorer.database.connection import Database
 from scorer.governance.shadow import shadow_run
 from scorer.scoring import pipeline
+from scorer.scoring.opening import Pipeline
 
 JOB = "sepsis"
 SHIPPED = "2026.11.21"
@@ -63,8 +64,8 @@ def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_scores(
     assert scorer("anna", "model", "register", JOB, "one")[0] == 0
     held: list[tuple[str, list[tuple[Any, ...]]]] = []
 
-    def looking(name: str) -> Callable[..., Any]:
-        plain = getattr(pipeline, name)
+    def looking(where: Any, name: str) -> Callable[..., Any]:
+        plain = getattr(where, name)
 
         def look(*arguments: Any, **named: Any) -> Any:
             found = hospital.rows(
@@ -78,9 +79,9 @@ def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_scores(
         return look
 
     # After the hospital's tables were read, and after the ledger was read for scores published before.
-    for name in ("predict", "_pool", "reasons_for"):
-        monkeypatch.setattr(pipeline, name, looking(name))
+    for where, name in ((pipeline, "predict_both"), (Pipeline, "pool_for"), (pipeline, "reasons_for")):
+        monkeypatch.setattr(where, name, looking(where, name))
     settings = replace(hospital.settings, batch_size=10)
     beside = shadow_run(hospital.job, "one", database=Database(hospital.url, settings), as_of=hospital.noon)
     assert len(beside.pairs) == 30
-    assert held == [(name, []) for _ in range(6) for name in ("predict", "_pool", "reasons_for")]
+    assert held == [(name, []) for _ in range(6) for name in ("predict_both", "pool_for", "reasons_for")]

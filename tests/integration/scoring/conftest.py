@@ -12,16 +12,14 @@ from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
 from scorer.jobs.publication import Declining
 from scorer.registry.declining import fit
-from scorer.scoring import challenger
-from scorer.scoring import reasons as reasoning
+from scorer.scoring.isolation import leave_out
 from scorer.types.arrays import Features
 
 
 @pytest.fixture(autouse=True)
 def _logged_anew() -> None:
     """What is logged once a process is logged in each test."""
-    challenger.leave_out.cache_clear()
-    reasoning.leave_out.cache_clear()
+    leave_out.cache_clear()
 
 
 def _declining(job: Job, *, spec: Declining) -> dict[str, Any]:

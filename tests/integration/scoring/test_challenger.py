@@ -88,7 +88,7 @@ def test_a_challenger_scores_beside_production_and_is_never_current(scored: Any,
 
 
 def test_an_answer_is_the_production_score(
-    ward: Any, make_model: Callable[..., Path], desk: Any, linear: Callable[..., Ensemble]
+    ward: Any, make_model: Callable[..., Path], answering: Any, linear: Callable[..., Ensemble]
 ) -> None:
     ward.put_into_production(ward.job, make_model(ward.job, linear(ward.job), version="by-hand"))
     content = json.loads(
@@ -99,13 +99,13 @@ def test_an_answer_is_the_production_score(
         register_model(store, ward.job.name, model_version="other", sha256=content["sha256"], manifest=content)
         move_model(store, ward.job.name, model_version="other", status="staging", why="a test")
 
-    desk.warm()
+    answering.warm()
     in_transaction(ward, register)
     in_transaction(ward, lambda store: start_challenge(store, ward.job.name, model_version="other", why="a test"))
-    desk.warm()
+    answering.warm()
     ward.admit(1)
     ward.execute("SELECT scorer.request_score('sepsis', '1')")
-    assert desk.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
     ((outcome, model, shadow),) = ward.rows(
         "SELECT q.outcome, s.model_version, s.shadow FROM reporting.requests AS q JOIN scorer.scores AS s USING (score_id)"
     )

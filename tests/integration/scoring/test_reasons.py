@@ -131,12 +131,12 @@ def test_reasons_are_never_changed(scored: Any) -> None:
 
 
 def test_an_answer_gives_its_reasons(
-    ward: Any, make_model: Callable[..., Path], desk: Any, linear: Callable[..., Ensemble]
+    ward: Any, make_model: Callable[..., Path], answering: Any, linear: Callable[..., Ensemble]
 ) -> None:
     ward.put_into_production(ward.job, make_model(ward.job, linear(ward.job), version="by-hand"))
-    desk.warm()
+    answering.warm()
     ward.admit(1)
     ward.observe(1, hours_ago=0.5, observation_value=150.0)
     ward.execute("SELECT scorer.request_score('sepsis', '1')")
-    assert desk.answer_waiting() == 1
+    assert answering.answer_waiting() == 1
     assert [kind for kind, *_ in ward.rows(SHOWN, "1")] == ["feature"] * 5 + ["others", "bias"]

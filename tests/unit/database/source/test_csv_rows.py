@@ -71,7 +71,7 @@ class TestFiles:
         ("name", "content", "sentence"),
         [
             ("visits.csv", b"visit_id\n1\n\xff\n", "is not UTF-8 after line"),
-            ("visits.csv.gz", gzip.compress(b"visit_id\n1\n")[:-9], "cannot be read after line"),
+            ("visits.csv.gz", gzip.compress(b"visit_id\n1\n", mtime=0)[:-9], "cannot be read after line"),
             ("visits.csv.gz", b"visit_id\n1\n", "cannot be read after line 0: Not a gzipped file"),
         ],
     )
