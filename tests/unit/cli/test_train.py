@@ -54,9 +54,9 @@ def test_a_model_is_printed_with_its_intervals(capsys: pytest.CaptureFixture[str
 
 def test_the_json_of_a_model_leaves_its_clients_out(capsys: pytest.CaptureFixture[str]) -> None:
     _print_trained(trained(), "sepsis", as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert list(told) == ["job", "model_version", "folder", "metrics", "training"]
-    assert told["training"] == {"rows": 9}
+    printed = json.loads(capsys.readouterr().out)
+    assert list(printed) == ["job", "model_version", "folder", "metrics", "training"]
+    assert printed["training"] == {"rows": 9}
 
 
 def searched(*, planned: int) -> Found:
@@ -83,6 +83,6 @@ def test_a_search_that_was_cut_short_and_drew_nothing_says_so(capsys: pytest.Cap
 
 def test_the_json_of_a_search_has_its_best(capsys: pytest.CaptureFixture[str]) -> None:
     _print_search_json(searched(planned=4), "sepsis", Path("/searches"))
-    told = json.loads(capsys.readouterr().out)
-    assert list(told) == ["job", "experiment_id", "planned", "trials", "failed", "best", "folder"]
-    assert (told["trials"], told["failed"], told["best"]["trial"]) == (3, 1, 1)
+    printed = json.loads(capsys.readouterr().out)
+    assert list(printed) == ["job", "experiment_id", "planned", "trials", "failed", "best", "folder"]
+    assert (printed["trials"], printed["failed"], printed["best"]["trial"]) == (3, 1, 1)
