@@ -14,7 +14,7 @@ from scorer.database.session import Session
 
 
 def upsert_experiment(session: Session, about: Mapping[str, Any]) -> None:
-    """Record a search by the columns in `about`; one that is recorded already stays as it is."""
+    """Record a search by the columns in `about`; one that is recorded already is dated anew."""
     session.do("upsert_experiment", **{**about, "libraries": json.dumps(about["libraries"])})
 
 
