@@ -185,8 +185,8 @@ WITHOUT_A_TEST = {
     "database.store.experiments": "a search and an evaluation record by them: integration/training, integration/evaluation",
     "database.store.models": "the registry's rules are the database's: integration/governance/test_promotion.py, integration/registry",
     "database.store.replays": "a replay and a recall record and read by them: integration/governance/test_replay.py, test_recall.py",
-    "database.store.server": "what they read is the server's own: integration/runs/test_neighbour.py, test_plan.py, database/source/test_standby.py",
-    "database.store.status": "the views that they read are tested as people see them: integration/monitoring/test_status.py, test_health.py",
+    "database.store.server": "what they read is the server's own: integration/runs/test_neighbour.py, test_plan.py",
+    "database.store.status": "the views that they read are tested as shown: integration/monitoring/test_status.py, test_health.py",
 }
 MOST_WITHOUT_A_TEST = 20
 TESTS = ROOT / "tests"

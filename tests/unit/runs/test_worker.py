@@ -21,12 +21,9 @@ GONE = DatabaseUnavailable("The database does not answer; start it.", sqlstate="
 
 
 def worker(**hooks: Any) -> tuple[Worker, list[str]]:
-    """A worker, and which of its sessions were closed."""
+    """A worker, and how often its pipeline was closed."""
     closed: list[str] = []
-    pipeline = SimpleNamespace(
-        session=SimpleNamespace(close=lambda: closed.append("session")),
-        source=SimpleNamespace(close=lambda: closed.append("source")),
-    )
+    pipeline = SimpleNamespace(close=lambda: closed.append("pipeline"))
     return Worker(pipeline, database=Database("", SETTINGS), hooks=Hooks(**hooks)), closed  # type: ignore[arg-type]
 
 
@@ -49,7 +46,7 @@ def test_what_the_database_fails_is_done_again_in_new_sessions() -> None:
     action, tries = failing(2)
     assert made.with_retries(action) == "done"
     assert len(tries) == 3
-    assert closed == ["session", "source"] * 2
+    assert closed == ["pipeline"] * 2
     assert set(steps) == {"wait"}, "a worker that waits shows life"
 
 

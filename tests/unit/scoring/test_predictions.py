@@ -38,7 +38,7 @@ def model(score: list[float], *, declined: dict[int, str] | None = None) -> Any:
         manifest=SimpleNamespace(model_version="m"),
         score=lambda _: Scores(score=np.array(score), labels=None, outputs=None),
         training_quantile=lambda score: score / 2,
-        baseline=None if declined is None else SimpleNamespace(judge=lambda *_, **__: found),
+        baseline=None if declined is None else SimpleNamespace(find_declined=lambda *_, **__: found),
     )
 
 

@@ -27,7 +27,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
     numbers = iter(range(30, 100))
     monkeypatch.setattr(recording, "next_batch", lambda _: next(numbers))
     for name in ("write_outcomes", "write_rejections", "record_batch", "record_validation", "record_feature_counts"):
-        monkeypatch.setattr(recording, name, lambda *_, name=name, **given: calls.append((name, given)))
+        monkeypatch.setattr(
+            recording, name, lambda *values, name=name, **given: calls.append((name, given | {"values": values}))
+        )
     return calls
 
 
@@ -61,8 +63,10 @@ def test_a_result_is_written_then_recorded(written: list[tuple[str, dict[str, An
     given = dict(written)
     assert given["write_outcomes"]["outcomes"] == (OUTCOME, SHADOW)
     assert given["write_rejections"]["judged"] == ("1",)
-    assert (given["record_batch"]["shadows"], [*given["record_batch"]["seconds"]]) == (1, ["write", "record"])
-    assert given["record_feature_counts"] == {"batch_id": 30, "model_version": "m", "scores": 1, "counts": [1, 0]}
+    *_, batch = given["record_batch"]["values"]
+    assert (batch.shadows, [*batch.seconds]) == (1, ["write", "record"])
+    counted = {"batch_id": 30, "model_version": "m", "scores": 1, "counts": [1, 0]}
+    assert given["record_feature_counts"] == counted | {"values": given["record_feature_counts"]["values"]}
 
 
 def test_of_batches_of_requests_one_in_sixteen_is_counted(written: list[tuple[str, dict[str, Any]]]) -> None:
