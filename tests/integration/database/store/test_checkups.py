@@ -1,4 +1,4 @@
-"""Checkups by the functions of the store: the model in production, its newest scores, alerts told once."""
+"""Checkups by the functions of the store: the model in production, its newest scores, alerts reported once."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_checkup_is_recorded_with_its_live_figures(hospital: Any, session: Ses
     ]
 
 
-def test_an_alert_is_told_once_and_ends_with_its_cause_or_its_model(session: Session) -> None:
+def test_an_alert_is_reported_once_and_ends_with_its_cause_or_its_model(session: Session) -> None:
     def alert(kind: str, *, model: str = "one", detail: str = "far") -> None:
         open_alert(session, "sepsis", kind=kind, model_version=model, detail=detail)
 
@@ -141,8 +141,8 @@ def test_an_alert_is_told_once_and_ends_with_its_cause_or_its_model(session: Ses
         alert("drift")
         alert("drift", detail="farther")
         alert("age")
-        told = tell_alerts(session, "sepsis")
-        assert sorted(told, key=lambda each: each.kind) == [
+        open_alerts = tell_alerts(session, "sepsis")
+        assert sorted(open_alerts, key=lambda each: each.kind) == [
             Alert("age", "one", "far"),
             Alert("drift", "one", "farther"),
         ]
