@@ -41,7 +41,8 @@ class BatchRecord:
 def lock_against_recalls(session: Session, job: Job, *, model_version: str, run: Run | None) -> None:
     """Keep recalls of the job's scores out until the transaction ends; the first statement of a batch.
 
-    Raises UserError where the job version was recalled since `run` began (None: a run that is still to begin).
+    Raises UserError where the job version was recalled since `run` began, and is in force no longer; without `run`, one
+    that begins in this transaction, it does not.
     """
     session.do(
         "lock_against_recalls",

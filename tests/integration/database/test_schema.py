@@ -53,8 +53,8 @@ def engine_of(url: str, settings: Settings) -> Any:
     return engine(Target.of(url, settings, role=None))
 
 
-def one_sentence(told: str) -> bool:
-    return "\n" not in told and told.endswith(".") and len(told) < 400
+def one_sentence(text: str) -> bool:
+    return "\n" not in text and text.endswith(".") and len(text) < 400
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +222,7 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "stop_challenge",
     ]
     for name, as_owner, configuration, open_to_all in functions:
-        # Whoever reads reporting.drift runs what its index is taken with; it looks at nothing but what it is given.
+        # A reader of reporting.drift runs what its index is taken with; it looks at nothing but what it is given.
         assert not open_to_all or name == "psi", f"{name} may be called by anybody"
         if as_owner:
             assert configuration == ["search_path=pg_catalog, pg_temp"], name
@@ -249,9 +249,9 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
 
 
 def test_a_schema_that_was_never_made_is_one_sentence(database_url: str, settings: Settings) -> None:
-    with pytest.raises(UserError, match=r"not made yet .* run `scorer db upgrade`") as told:
+    with pytest.raises(UserError, match=r"not made yet .* run `scorer db upgrade`") as raised:
         schema.require_head(engine_of(database_url, settings))
-    assert one_sentence(str(told.value))
+    assert one_sentence(str(raised.value))
 
 
 def test_a_schema_that_was_taken_away_is_one_sentence(migrated_url: str, settings: Settings) -> None:
@@ -268,9 +268,9 @@ def test_a_schema_of_a_newer_version_is_left_alone(
     before = catalog(migrated_url)
     with pytest.raises(
         UserError, match=r"revision 0999, which this version of scorer does not know .* install"
-    ) as told:
+    ) as raised:
         act(engine_of(migrated_url, settings))
-    assert one_sentence(str(told.value))
+    assert one_sentence(str(raised.value))
     assert catalog(migrated_url) == before
 
 
@@ -311,12 +311,12 @@ def test_installations_at_once_end_well(make_database: Callable[[str], str], set
 def test_a_login_without_rights_is_told_in_one_sentence(
     make_database: Callable[[str], str], server: Server, settings: Settings
 ) -> None:
-    run_sql(server.url, f"CREATE ROLE schema_nobody LOGIN PASSWORD '{PASSWORD}'")
+    run_sql(server.url, f"CREATE ROLE schema_stranger LOGIN PASSWORD '{PASSWORD}'")
     url = make_database("template1")
     for attempt in range(2):
-        with pytest.raises(UserError, match="A privilege is missing") as told:
-            schema.upgrade(engine_of(as_login(url, "schema_nobody"), settings))
-        assert one_sentence(str(told.value)), attempt
+        with pytest.raises(UserError, match="A privilege is missing") as raised:
+            schema.upgrade(engine_of(as_login(url, "schema_stranger"), settings))
+        assert one_sentence(str(raised.value)), attempt
         assert run_sql(url, "SELECT count(*) FROM pg_namespace WHERE nspname IN ('scorer', 'reporting')") == [(0,)]
 
 
@@ -547,7 +547,7 @@ def test_a_batch_that_does_not_add_up_is_refused(cursor: Any) -> None:
         insert(cursor, "scorer.batches", row | {"scored": 1})
 
 
-def test_nobody_waits_twice(cursor: Any) -> None:
+def test_an_entity_waits_once(cursor: Any) -> None:
     row = {"run_id": 1, "job": "j", "entity_id": "1", "as_of": "2025-06-01T00:00Z"}
     insert(cursor, "scorer.work", row)
     with pytest.raises(psycopg2.errors.UniqueViolation):
@@ -581,7 +581,7 @@ def move(cursor: Any, version: str, status: str, why: str = "because") -> None:
     cursor.execute("SELECT scorer.move_model('j', %s, %s, %s)", (version, status, why))
 
 
-def test_a_model_goes_step_by_step_and_each_step_is_told(cursor: Any, approve: Callable[..., None]) -> None:
+def test_a_model_goes_step_by_step_and_each_step_is_recorded(cursor: Any, approve: Callable[..., None]) -> None:
     for version in ("one", "two"):
         register(cursor, version)
         approve(cursor, "j", version)

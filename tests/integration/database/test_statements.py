@@ -106,7 +106,11 @@ def of_tables(name: str) -> list[str]:
     """The statements that a name with {table} stands for."""
     tables = tomllib.loads((ROOT / "sql" / "source" / "tables.toml").read_text(encoding="utf-8"))
     only_with_key = name.startswith("refuse_taken")
-    return [name.replace("{table}", table) for table, told in tables.items() if told["unique"] or not only_with_key]
+    return [
+        name.replace("{table}", table)
+        for table, definition in tables.items()
+        if definition["unique"] or not only_with_key
+    ]
 
 
 def test_each_of_our_statements_is_called_once() -> None:
@@ -183,15 +187,15 @@ def test_each_file_is_headed_by_what_it_does(path: Path) -> None:
         if not line.startswith("--"):
             break
         header.append(line.removeprefix("--").strip())
-    told = " ".join(header)
-    assert re.match(r"[A-Z].{20,}[.]", told), "no sentence at its head"
+    words = " ".join(header)
+    assert re.match(r"[A-Z].{20,}[.]", words), "no sentence at its head"
     main = without_comments("\n".join(lines)).split("\n\n")[-1]  # after the WITH, if there is one
     rows = main.startswith("SELECT") or "RETURNING" in main
     if rows:
-        assert re.search(r"\brows?\b", told), "does not say what one row is"
+        assert re.search(r"\brows?\b", words), "does not say what one row is"
 
 
-def parameters_told(text: str) -> set[str]:
+def parameters_named(text: str) -> set[str]:
     """The names behind `Parameters:` in the header; what stands in parentheses, and what is no name, is explanation."""
     comments = " ".join(line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--"))
     match = re.search(r"Parameters: (.*?)[.](?: |$)", re.sub(r" \([^)]*\)", "", comments))
@@ -203,7 +207,7 @@ def test_the_header_names_the_parameters(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     body = without_comments(text)
     used = set(re.findall(r"(?<![:\w]):([a-z_0-9]+)\b", body)) | set(re.findall(r"%\(([a-z_0-9]+)\)s", body))
-    assert parameters_told(text) == used
+    assert parameters_named(text) == used
 
 
 KEYWORDS = (

@@ -96,8 +96,8 @@ class Door:
     async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             async with _closing(writer):
-                begun, manner = await self._agree(reader, writer)
-                self.spoken.append(manner)
+                begun, how = await self._agree(reader, writer)
+                self.spoken.append(how)
                 inner_reader, inner_writer = await asyncio.open_unix_connection(str(self.socket))
                 async with _closing(inner_writer):
                     inner_writer.write(begun)
@@ -105,14 +105,14 @@ class Door:
 
     async def _agree(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[bytes, str]:
         """The first bytes for the server, and how they came."""
-        manner = "plaintext"
+        how = "plaintext"
         while (begun := await reader.readexactly(8))[4:] in ENCRYPTION_REQUESTS:
             encrypts = self.context is not None and begun[4:] == SSL_REQUEST
             writer.write(b"S" if encrypts else b"N")
             if encrypts:
                 await writer.start_tls(self.context)  # type: ignore[arg-type]
-                manner = "TLS"
-        return begun, manner
+                how = "TLS"
+        return begun, how
 
 
 @asynccontextmanager
@@ -196,14 +196,14 @@ def ask_both(url: str, settings: Settings, job: Job) -> None:
 def failures(url: str, settings: Settings, job: Job) -> list[UserError]:
     """How each kind of session fails."""
     target = Target.of(url, settings, role=None)
-    told = []
+    errors = []
     with pytest.raises(UserError) as ours:
         ask_ours(target)
-    told.append(ours.value)
+    errors.append(ours.value)
     with closing(Source(target)) as source, pytest.raises(UserError) as theirs:
         source.observations(job, ())
-    told.append(theirs.value)
-    return told
+    errors.append(theirs.value)
+    return errors
 
 
 def ask_ours(target: Target) -> None:
@@ -230,10 +230,10 @@ def test_a_server_of_another_authority_is_refused(
     encrypted: Door, stranger: Authority, database: str, settings: Settings, sepsis: Job, mode: str
 ) -> None:
     url = f"postgresql://scorer@{HOST}:{encrypted.port}/{database}?hostaddr=127.0.0.1&sslmode={mode}&sslrootcert={stranger.root}"
-    for told in failures(url, settings, sepsis):
-        assert "TLS is refused" in str(told)
-        assert "certificate verify failed" in str(told)
-        assert not isinstance(told, DatabaseUnavailable)
+    for error in failures(url, settings, sepsis):
+        assert "TLS is refused" in str(error)
+        assert "certificate verify failed" in str(error)
+        assert not isinstance(error, DatabaseUnavailable)
     assert encrypted.spoken == []
 
 
@@ -242,16 +242,16 @@ def test_a_server_of_another_name_is_refused_by_verify_full_alone(
 ) -> None:
     place = f"postgresql://scorer@other.hospital.example:{encrypted.port}/{database}?hostaddr=127.0.0.1"
     url = f"{place}&sslrootcert={authority.root}&sslmode="
-    for told in failures(f"{url}verify-full", settings, sepsis):
-        assert has("TLS is refused", HOST, "does not match host name", "other.hospital.example", told=told)
+    for error in failures(f"{url}verify-full", settings, sepsis):
+        assert has("TLS is refused", HOST, "does not match host name", "other.hospital.example", error=error)
     ask_both(f"{url}verify-ca", settings, sepsis)
 
 
-def has(*words: str, told: UserError) -> bool:
-    return all(word in str(told) for word in words)
+def has(*words: str, error: UserError) -> bool:
+    return all(word in str(error) for word in words)
 
 
-def test_require_encrypts_and_asks_nobody_who_the_server_is(
+def test_require_encrypts_and_does_not_check_which_server_it_is(
     encrypted: Door, database: str, settings: Settings, sepsis: Job
 ) -> None:
     ask_both(f"postgresql://scorer@0.0.0.0:{encrypted.port}/{database}?sslmode=require", settings, sepsis)
@@ -263,9 +263,9 @@ def test_a_server_without_tls_is_not_spoken_to(
     plain: Door, authority: Authority, database: str, settings: Settings, sepsis: Job, mode: str
 ) -> None:
     url = f"postgresql://scorer@{HOST}:{plain.port}/{database}?hostaddr=127.0.0.1&sslmode={mode}&sslrootcert={authority.root}"
-    for told in failures(url, settings, sepsis):
-        assert "TLS is refused" in str(told)
-        assert "does not support SSL" in str(told)
+    for error in failures(url, settings, sepsis):
+        assert "TLS is refused" in str(error)
+        assert "does not support SSL" in str(error)
     assert plain.spoken == []
 
 
@@ -273,8 +273,8 @@ def test_a_missing_root_certificate_is_one_sentence(
     encrypted: Door, database: str, settings: Settings, sepsis: Job
 ) -> None:
     url = f"postgresql://scorer@{HOST}:{encrypted.port}/{database}?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert=/nowhere.crt"
-    for told in failures(url, settings, sepsis):
-        assert has("TLS is refused", "/nowhere.crt", "does not exist", told=told)
+    for error in failures(url, settings, sepsis):
+        assert has("TLS is refused", "/nowhere.crt", "does not exist", error=error)
 
 
 # Plaintext

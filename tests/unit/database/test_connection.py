@@ -1,4 +1,4 @@
-"""Which connections are refused for want of encryption: decided from what libpq is told, by URL, variable or service file."""
+"""Which connections are refused for want of encryption: decided from what libpq is given, by URL, variable or service file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ELSEWHERE = [
     "postgresql://u@2130706433/d",
     "postgresql://u@0.0.0.0/d",
     "postgresql://u@[::ffff:10.0.0.5]/d",
-    # Nobody here knows where a service leads.
+    # Where a service leads is not known here.
     "postgresql://u@/d?service=hospital",
     "postgresql://u@localhost/d?service=hospital",
     "postgresql://u@/d?host=/run/postgresql&service=hospital",
@@ -74,9 +74,9 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused(url: str, **settings: bool) -> str:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         Target.of(url, Settings(**settings), role=None)  # type: ignore[arg-type]
-    return str(told.value)
+    return str(raised.value)
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
@@ -162,7 +162,7 @@ def test_localhost_is_bound_to_the_loopback_addresses_in_both_kinds_of_session(
         assert (parameters["host"], parameters["hostaddr"]) == ("localhost,localhost", "127.0.0.1,::1")
 
 
-# Both kinds of session are told the same
+# Both kinds of session are given the same
 
 
 def test_whatever_a_url_holds_reaches_both_kinds_of_session_alike() -> None:

@@ -52,9 +52,9 @@ def test_an_error_names_the_statement_and_the_next_one_is_run_in_a_new_session(s
     with pytest.raises(UserError, match=f"^{WHERE} names a table that is not there"):
         one(session, "SELECT * FROM public.nowhere")
     ask = "SELECT pg_backend_pid() || ' ' || current_setting('scorer.ward')"
-    told = str(one(session, ask, **{"scorer.ward": "A"}))
-    assert told.endswith(" A"), "the settings are made anew"
-    assert told != f"{first} A"
+    later = str(one(session, ask, **{"scorer.ward": "A"}))
+    assert later.endswith(" A"), "the settings are made anew"
+    assert later != f"{first} A"
 
 
 def test_a_session_that_was_ended_is_opened_anew(session: ArrowSession, url: str) -> None:

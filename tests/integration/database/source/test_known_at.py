@@ -145,7 +145,7 @@ def test_a_visit_that_has_ended_is_known_at_the_moment_asked_for(charted_back: A
     assert second[0] != first[0]
 
 
-def test_further_workers_and_whoever_goes_on_keep_to_it(charted_back: Any) -> None:
+def test_a_run_that_is_resumed_keeps_to_it(charted_back: Any) -> None:
     noon = charted_back.noon
     line = open_pipeline(charted_back.job, database=Database(charted_back.url, charted_back.settings))
     try:
@@ -176,11 +176,11 @@ def test_a_dry_run_and_json_say_it(charted_back: Any) -> None:
 def test_a_moment_in_the_future_is_refused_in_one_sentence(hospital: Any) -> None:
     hospital.admit(1)
     later = datetime.now(UTC) + HOUR
-    with pytest.raises(UserError, match="to be known at lies in the future") as told:
+    with pytest.raises(UserError, match="to be known at lies in the future") as raised:
         run_job(
             hospital.job, database=Database(hospital.url, hospital.settings), as_of=hospital.noon, as_known_at=later
         )
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert hospital.one("SELECT count(*) FROM scorer.runs") == 0
 
 
@@ -193,9 +193,9 @@ def test_a_site_whose_statement_knows_no_such_moment_goes_on_working(
         ("observations.sql", "> k.known_at) IS NOT TRUE", "> k.as_of) IS NOT TRUE"),
     )
     charted_back.run(job)
-    with pytest.raises(UserError, match="does not name :known_ats") as told:
+    with pytest.raises(UserError, match="does not name :known_ats") as raised:
         charted_back.run(job, as_known_at=charted_back.noon + HOUR)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert charted_back.one("SELECT count(*) FROM scorer.runs") == 1
 
 

@@ -437,14 +437,14 @@ def test_progress_grows_to_the_size_of_each_file(
 ) -> None:
     monkeypatch.setattr(loading, "ROWS_AT_ONCE", 100)
     folder = folder_of(tmp_path, visits=GOOD_VISITS, observations=[observation()] * 1050)
-    told: list[tuple[str, int, int]] = []
-    load(folder, connection=connection, rejects=rejects, progress=lambda *each: told.append(each))
+    seen: list[tuple[str, int, int]] = []
+    load(folder, connection=connection, rejects=rejects, progress=lambda *each: seen.append(each))
     for table in ("visits", "patient_observations"):
         size = (folder / f"{table}.csv").stat().st_size
-        steps = [read for name, read, total in told if name == table and total == size]
+        steps = [read for name, read, total in seen if name == table and total == size]
         assert steps == sorted(steps)
         assert steps[-1] == size
-    assert len(told) == 1 + 11
+    assert len(seen) == 1 + 11
 
 
 def test_works_on_a_connection_in_autocommit(connection: Any, tmp_path: Path, rejects: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_new_database_has_partitions_of_this_month_and_the_next_three(ledger: 
     assert {name.replace("scores", "score_reasons") for name in ledger.partitions()} <= ledger.tables()
 
 
-def test_a_run_makes_the_partition_that_nobody_made(ledger: Ledger) -> None:
+def test_a_run_makes_a_partition_that_is_missing(ledger: Ledger) -> None:
     ledger.begin(datetime(2031, 6, 30, 23, 59, tzinfo=UTC))
     assert ledger.partitions()[-1] == "scores_2031_06"
     ledger.begin(datetime(2031, 6, 1, tzinfo=UTC))
@@ -230,13 +230,13 @@ def test_a_ledger_with_rows_becomes_the_first_partition_and_comes_back(
     rows = "SELECT score_id, entity_id, score FROM scorer.scores ORDER BY score_id"
     held = before.run(rows)
     before.run("ANALYZE scorer.scores, scorer.requests")
-    told = [
+    locks = [
         (each.revision, each.table, each.lock, each.rows)
         for each in pending_locks(Target.of(url, settings, role=None), revision="0008")
         if each.revision == "0009"
     ]
-    assert told[0] == ("0009", "scores", "ACCESS EXCLUSIVE", 3)
-    assert ("0009", "requests", "ACCESS EXCLUSIVE", 2) in told
+    assert locks[0] == ("0009", "scores", "ACCESS EXCLUSIVE", 3)
+    assert ("0009", "requests", "ACCESS EXCLUSIVE", 2) in locks
 
     schema.upgrade(connected)
     assert pending_locks(Target.of(url, settings, role=None), revision=schema.state(connected).revision) == []

@@ -68,12 +68,12 @@ def test_the_ledger_is_kept_for_ever_unless_the_settings_say_otherwise(ledger: L
 
 def test_a_month_that_leaves_the_ledger_is_a_table_of_its_own(ledger: Ledger) -> None:
     first, second = expired(ledger)
-    told = ledger.maintain(dry_run=True, keep_ledger=KEPT)
+    planned = ledger.maintain(dry_run=True, keep_ledger=KEPT)
     assert "scores_2024_01" in ledger.partitions()
     assert ledger.one("SELECT count(*) FROM scorer.recalls WHERE run_began_at IS NULL") == 0
     done = ledger.maintain(keep_ledger=KEPT)
     of_months = [f"{table}_2024_{number}" for number in ("01", "02") for table in ("scores", "score_reasons")]
-    assert deeds(told, "detached") == deeds(done, "detached") == [("detached", name) for name in of_months]
+    assert deeds(planned, "detached") == deeds(done, "detached") == [("detached", name) for name in of_months]
     assert ledger.partitions()[0] == f"scores_{month(datetime.now(UTC))}"
     assert ledger.run("SELECT score_id FROM scorer.scores_2024_01") == [(first,)]
     assert ledger.one("SELECT count(*) FROM scorer.scores") == 1
@@ -124,7 +124,7 @@ def test_what_others_hold_is_left_and_ended_by_the_next(ledger: Ledger) -> None:
         cursor.execute("SELECT count(*) FROM scorer.scores")
         done = ledger.maintain(keep_ledger=KEPT, lock_timeout=timedelta(milliseconds=300))
         assert ("left", "scores_2024_01") in deeds(done)
-        # Nobody waits for what is half detached.
+        # No session waits for what is half detached.
         ledger.run("SET lock_timeout = '1 s'; SELECT count(*) FROM reporting.score_history")
         ledger.write(ledger.begin(), "9", valid_until="infinity")
         reading.rollback()
@@ -232,8 +232,8 @@ def test_the_command_says_what_it_did_one_line_each(ledger: Ledger) -> None:
     kept = replace(ledger.settings, database_url=ledger.url, keep_ledger=KEPT)
     said = CliRunner().invoke(maintain, ["--dry-run"], obj=kept)
     assert said.output.splitlines()[0] == "Would detach scores_2024_01."
-    told = json.loads(CliRunner().invoke(maintain, ["--json"], obj=kept).output)
-    assert (told["dry_run"], len(told["done"])) == (False, 5)
-    assert told["done"][-1] == {"deed": "pruned", "table": "runs", "rows": 2, "why": None}
-    assert told["done"][0] == {"deed": "detached", "table": "scores_2024_01", "rows": 0, "why": None}
+    printed = json.loads(CliRunner().invoke(maintain, ["--json"], obj=kept).output)
+    assert (printed["dry_run"], len(printed["done"])) == (False, 5)
+    assert printed["done"][-1] == {"deed": "pruned", "table": "runs", "rows": 2, "why": None}
+    assert printed["done"][0] == {"deed": "detached", "table": "scores_2024_01", "rows": 0, "why": None}
     assert CliRunner().invoke(maintain, [], obj=kept).output == "Nothing is to be done.\n"

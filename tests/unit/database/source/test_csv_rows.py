@@ -74,6 +74,7 @@ class TestFiles:
             ("visits.csv.gz", gzip.compress(b"visit_id\n1\n", mtime=0)[:-9], "cannot be read after line"),
             ("visits.csv.gz", b"visit_id\n1\n", "cannot be read after line 0: Not a gzipped file"),
         ],
+        ids=["not UTF-8", "cut off", "not packed"],
     )
     def test_that_cannot_be_read_are_named_in_one_sentence(
         self, tmp_path: Path, name: str, content: bytes, sentence: str
