@@ -65,7 +65,11 @@ ENOUGH = 2 << 30  # bytes: a server's databases and log of writes take some hund
 
 def throwaway_folder(prefix: str) -> Path:
     """Make a folder for a server's data, in memory where there is room for it. Returns its path."""
-    roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ENOUGH
+    roomy = (
+        os.access(MEMORY, os.W_OK)
+        and shutil.disk_usage(MEMORY).free >= ENOUGH
+        and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC  # the server's programs may be copied there
+    )
     return Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY if roomy else None))
 
 
