@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +269,10 @@ def _whole_number(value: Any, *, where: str, least: int) -> int:
 
 def shipped_root() -> Path:
     """The folder with the shipped sql/, expectations/ and models/, in a checkout or an installed wheel."""
-    return Path(str(resources.files("scorer.sql"))).parent
+    found = find_spec("scorer.sql")
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    return Path(found.submodule_search_locations[0]).parent
 
 
 def parse_span(text: str, *, where: str) -> timedelta:
