@@ -1,4 +1,4 @@
 """PostgreSQL and how we speak to it: connections, sessions, statements, schema, partitions.
 
-Imports the hall alone.
+Imports errors, types, config and log alone.
 """

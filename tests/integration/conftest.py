@@ -217,7 +217,7 @@ class Hospital:
         return other
 
     def put_into_production(self, job: Job, model: Path) -> None:
-        """Register the model in a folder, and have it in production, past all that the registry asks for (see test_registry.py)."""
+        """Register the model in a folder, and have it in production, past all that the registry asks for."""
         manifest = json.loads((model / MANIFEST).read_text())
         version = manifest["model_version"]
         store = Session(Target.of(self.url, self.settings, role=None))

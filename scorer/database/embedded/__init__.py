@@ -1,4 +1,4 @@
 """A PostgreSQL of our own: its binaries, and a server that stays.
 
-Imports the hall alone.
+Imports errors, types, config and log alone.
 """

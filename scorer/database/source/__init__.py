@@ -1,4 +1,4 @@
 """The hospital's tables: read for a batch, loaded for a demo or a test.
 
-Imports database, jobs and the hall.
+Imports database and the rooms below it.
 """

@@ -1,4 +1,4 @@
 """Validation: suites of expectations, rules compiled or left to Great Expectations, results by row.
 
-Imports jobs and the hall alone.
+Imports jobs and the rooms below it.
 """
