@@ -172,7 +172,7 @@ def sepsis() -> Job:
 # child does what a program does at its own, but for taking its modules apart.
 WARM = """
 import atexit, gc, json, os, runpy, sys, threading
-import scorer.cli.main, scorer.database.source.demo, scorer.database.source.load, scorer.runs.check, scorer.runs.run
+import scorer.cli.main, scorer.database.source.demo, scorer.database.source.load, scorer.checks.check, scorer.runs.run
 gc.freeze()
 for line in sys.stdin:
     asked = json.loads(line)

@@ -81,7 +81,7 @@ def check(settings: Settings, *, as_json: bool) -> None:
 
     A line each; exit 1 where something does not hold. Nothing is written.
     """
-    from scorer.runs.check import check as check_all
+    from scorer.checks.check import check as check_all
 
     results = []
     for result in check_all(database=database_of(settings)):

@@ -7,6 +7,7 @@ import queue
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from scorer.checks.check import check
 from scorer.config import Settings
 from scorer.daemon.loop import Loop
 from scorer.database.connection import Database
@@ -14,7 +15,6 @@ from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.runs.check import check
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 60.0  # seconds between two checks while something does not hold
@@ -78,9 +78,10 @@ class ReadinessLoop(Loop):
             if of_reload:
                 settings = self._changed_settings()
             results = list(check(database=replace(self.database, settings=settings)))
-            sound = [each.name.removeprefix("job ") for each in results if each.holds and each.name.startswith("job ")]
-            jobs = tuple(load_job(name, jobs_dir=settings.jobs_dir) for name in sound)
-            broken = next((f"{each.name}: {each.found}" for each in results if not each.holds), None)
+            blocking = [each for each in results if not each.holds and each.blocks]
+            sound = {each.job for each in results if each.job} - {each.job for each in blocking}
+            jobs = tuple(load_job(name, jobs_dir=settings.jobs_dir) for name in sorted(filter(None, sound)))
+            broken = next((f"{each.name}: {each.found}" for each in blocking), None)
         except UserError as error:
             return Readiness(settings=settings, jobs=(), broken=str(error), of_reload=of_reload)
         except Exception as error:  # noqa: BLE001 - what is broken must not end the service that stands

@@ -49,6 +49,7 @@ PACKAGES = (
     "scoring.validation",
     "scoring",
     "runs",
+    "checks",
     "evaluation",
     "training",
     "governance",

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from scorer.checks.check import check
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
 from scorer.database.store.ledger import write_back
 from scorer.errors import UserError
-from scorer.runs.check import check
 from scorer.runs.run import dry_run
 
 VISITS = range(1, 31)

@@ -8,18 +8,18 @@ from datetime import timedelta
 
 import pytest
 
+from scorer.checks.result import CheckResult
 from scorer.config import Settings
 from scorer.daemon import readiness
 from scorer.daemon.readiness import ReadinessLoop
 from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.jobs.job import Job
-from scorer.runs.check import CheckResult
 
 SETTINGS = Settings(poll=timedelta(seconds=10))
 HOLDS = CheckResult(name="database", holds=True, found="PostgreSQL 17")
-JOB_HOLDS = CheckResult(name="job sepsis", holds=True, found="version 1")
-JOB_BROKEN = CheckResult(name="job other", holds=False, found="no model in production")
+JOB_HOLDS = CheckResult(name="job sepsis", holds=True, found="version 1", job="sepsis")
+JOB_BROKEN = CheckResult(name="job other", holds=False, found="no model in production", job="other")
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from typing import Any
 import psycopg2
 import pytest
 
+from scorer.checks.check import check
 from scorer.database.connection import Database
 from scorer.database.embedded.installs import reachable_programs
 from scorer.database.embedded.server import Server
 from scorer.errors import UserError
-from scorer.runs.check import check
 from scorer.runs.plan import plan_run
 
 # Sessions that have just read a batch, by the statement they ran last: the attributes, after the observations.

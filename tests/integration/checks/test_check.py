@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scorer.checks.check import check
 from scorer.database.connection import Database
 from scorer.jobs.job import Job
-from scorer.runs.check import check
 
 
 def test_a_nightly_schedule_that_cannot_be_read_is_found(hospital: Any) -> None:
