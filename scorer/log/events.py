@@ -134,6 +134,15 @@ WRITE_BACK_HELD = Event(
     meaning="@ROWS@ rows of the hospital's own table were held by other sessions, so job @JOB@ did not wait for them. Their scores "
     "stand in reporting.current_scores; the rows are written back by a later run, once they are free.",
 )
+SCORES_WITHDRAWN = Event(
+    name="SCORES_WITHDRAWN",
+    message_id="1078bb5887784f05b276d0db1f5c4b02",
+    sentence="Scores whose entity or inputs are gone were taken back",
+    meaning="Run @RUN_ID@ found @ENTITIES@ entities of job @JOB@ that have a score and no new one, while the score was made of what is not "
+    "theirs any more: the entity is gone, an attribute such as the client is another, or observations were withdrawn. The scores stay in "
+    "the ledger, are current no longer, and are taken out of the hospital's own table. reporting.recalls says for each why, where "
+    "recall_id is null.",
+)
 ENTITY_FAILED = Event(
     name="ENTITY_FAILED",
     level=logging.WARNING,

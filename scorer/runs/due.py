@@ -12,14 +12,17 @@ from datetime import datetime, timedelta
 
 from scorer.database.session import Session
 from scorer.database.statements import names_parameter
-from scorer.database.store.batches import write_orphans
+from scorer.database.store.batches import lock_against_recalls, write_orphans
 from scorer.database.store.chores import newest
+from scorer.database.store.requests import find_asked
 from scorer.database.store.runs import (
     Look,
     begin_run,
+    end_looking,
     enqueue_due,
     find_recent_sweep,
     hold_run,
+    list_missing,
     list_orphans,
     list_unfinished_runs,
     list_unsettled,
@@ -34,7 +37,8 @@ from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.scoring.opening import Pipeline
-from scorer.types.enums import Action, Trigger
+from scorer.scoring.recording import withdraw
+from scorer.types.enums import Action, Trigger, Withdrawal
 from scorer.types.values import Rejection, Run, Tick
 
 _log = logging.getLogger(__name__)
@@ -51,16 +55,20 @@ def look_of(
 
     All, where none has looked at all since the last night, the job's due.sql makes no difference, or there is no schedule of nights.
     """
-    if nightly is None or not names_parameter(job.statements["due"], "sweep"):
+    if _looks_at_all(session, job, run, nightly=nightly):
         return EVERYONE
-    if not find_recent_sweep(
+    return Look(sweep=False, entity_ids=list_unsettled(session, job, model_versions=model_versions))
+
+
+def _looks_at_all(session: Session, job: Job, run: Run, *, nightly: Schedule | None) -> bool:
+    if nightly is None or not names_parameter(job.statements["due"], "sweep"):
+        return True
+    return not find_recent_sweep(
         session,
         job,
         begun_since=_night_before(run.started_at, nightly),
         as_of_since=_night_before(run.as_of, nightly),
-    ):
-        return EVERYONE
-    return Look(sweep=False, entity_ids=list_unsettled(session, job, model_versions=model_versions))
+    )
 
 
 def _night_before(moment: datetime, nightly: Schedule) -> datetime:
@@ -114,6 +122,22 @@ def enqueue(
     if kept:
         wait_for_answers(session, job)  # last: no answer begins before the run's work is there to be seen
     return run, eligible
+
+
+def withdraw_gone(pipeline: Pipeline, run: Run, *, nightly: Schedule) -> None:
+    """Take back the scores of entities that are gone, in a transaction of its own, once the work of the run is enqueued.
+
+    Those that the run did not find due are asked for by their keys, as they are when their scores are requested.
+    """
+    session, job = pipeline.session, pipeline.job
+    with session.transaction():
+        lock_against_recalls(session, job, model_version=pipeline.model_version, run=run)
+        missing = list_missing(session, job, run, swept=_looks_at_all(session, job, run, nightly=nightly))
+        if not missing:
+            return
+        there = find_asked(session, job, missing, as_of=run.as_of)
+        end_looking(session, job, run, [*there])
+        withdraw(session, job, run, reasons={each: Withdrawal.GONE for each in missing if each not in there})
 
 
 def _require_known_at(job: Job, as_known_at: datetime | None) -> None:

@@ -20,7 +20,7 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.store.batches import lock_against_recalls, record_validation
-from scorer.database.store.ledger import take_back, write_back
+from scorer.database.store.ledger import take_back, withdraw_scores, write_back
 from scorer.database.store.models import read_challenge
 from scorer.database.store.requests import (
     Asked,
@@ -46,7 +46,7 @@ from scorer.scoring.opening import Pipeline, open_pipeline
 from scorer.scoring.pipeline import score_batch
 from scorer.scoring.recording import record
 from scorer.scoring.timing import StepTimer
-from scorer.types.enums import Status, Trigger
+from scorer.types.enums import Status, Trigger, Withdrawal
 from scorer.types.values import RuleResult, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -324,7 +324,9 @@ def _carry(pipeline: Pipeline, session: Session, taken: Sequence[Asked]) -> tupl
     absent = [each.request_id for each in taken if each.entity_id not in there]
     if absent:
         refuse_requests(session, absent, reason=f"there is no such {job.entity} to score at this time")
-    items = hold_asked(session, job, there)
+        if withdraw_scores(session, job, {e.entity_id: Withdrawal.GONE for e in taken if e.entity_id not in there}):
+            take_back(session, job)
+    items = hold_asked(session, job, there, as_of=as_of)
     ours = {item.entity_id for item in items}
     left = [each.request_id for each in taken if each.entity_id in there and each.entity_id not in ours]
     if not items:
@@ -341,6 +343,8 @@ def _carry(pipeline: Pipeline, session: Session, taken: Sequence[Asked]) -> tupl
     acknowledge_requests(session, job, run, answers)
     finish_answers(session, run, result.counts)
     write_back(session, job, max_waiting=0)
+    if result.withdrawn:
+        take_back(session, job)
     return len(answers) + len(absent), left
 
 

@@ -33,7 +33,7 @@ from scorer.errors import DatabaseBusy, DatabaseUnavailable, RunStopped, Stoppin
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.runs.due import begin, begin_alone, enqueue
+from scorer.runs.due import begin, begin_alone, enqueue, withdraw_gone
 from scorer.runs.parallel import drain
 from scorer.runs.worker import NO_HOOKS, Hooks, Worker
 from scorer.scoring.batch import add_counts
@@ -231,7 +231,9 @@ def _carry_to_its_end(worker: Worker, run: Run, *, began: float) -> Ended:
 
 def _carry(worker: Worker, run: Run) -> Counts:
     """Carry the run to its end: succeeded, or failed with the reason, which is raised. Returns its counts."""
+    nights = nightly(worker.database.settings)
     try:
+        worker.with_retries(lambda: withdraw_gone(worker.pipeline, run, nightly=nights), run=run)
         drain(worker, run)
         counts = worker.with_retries(lambda: _finish(worker, run), run=run)
     except Stopping:

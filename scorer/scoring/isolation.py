@@ -67,7 +67,11 @@ def _failed(item: WorkItem, error: Exception) -> BatchResult:
     is_repeated = before is not None and (before.status, before.reason) == (outcome.status, outcome.reason)
     if not is_repeated:  # logged once, not at every run
         say(_log, events.ENTITY_FAILED, entity_id=item.entity_id, error=type(error).__name__)
-    return BatchResult(counts=Counts(eligible=1, failed=1), new_outcomes=() if is_repeated else (outcome,))
+    return BatchResult(
+        counts=Counts(eligible=1, failed=1),
+        new_outcomes=() if is_repeated else (outcome,),
+        doubtful=(item,) if item.may_have_score else (),
+    )
 
 
 @lru_cache(maxsize=1000)

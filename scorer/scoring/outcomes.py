@@ -89,6 +89,9 @@ def outcomes_of(
         for item, outcome in zip(inputs.items, outcomes, strict=True)
     ]
     new = tuple(itertools.compress(outcomes, is_new))
+    without_score = [
+        is_written and outcome.status is not Status.SCORED for is_written, outcome in zip(is_new, outcomes, strict=True)
+    ]
     shadow = scored.shadow
     return BatchResult(
         counts=Counts(
@@ -101,6 +104,7 @@ def outcomes_of(
         ),
         new_outcomes=new,
         shadows=() if shadow is None else shadow_outcomes(shadow, new, inputs, job=job, scorable=scored.scorable),
+        doubtful=tuple(item for item in itertools.compress(inputs.items, without_score) if item.may_have_score),
         rejections=results.rejections,
         validated=tuple(inputs.entity_ids),
         results=results.results,
@@ -120,7 +124,7 @@ def _outcomes(inputs: BatchInputs, *, job: Job, results: SuiteResults, scored: S
     bands = band_names(job.bands, predictions.scores.score)
     labels = predictions.scores.labels
     vectors = scored.matrix.values.astype("<f8", copy=False)
-    attributes = _published(job, inputs.attributes, entities=len(inputs.items))
+    attributes = published(job, inputs.attributes, entities=len(inputs.items))
     outcomes = []
     for place, (item, input_hash) in enumerate(zip(inputs.items, inputs.hashes, strict=True)):
         plain = {
@@ -167,10 +171,10 @@ def _is_first_of_its_end(item: WorkItem, *, as_of: datetime) -> bool:
     previous = item.previous
     if previous is None or item.as_of >= as_of:
         return False
-    return previous.as_of != item.as_of or previous.known_at < item.known_at
+    return previous.as_of != item.as_of or previous.known_at < min(item.as_of, item.known_at)
 
 
-def _published(job: Job, attributes: Attributes, *, entities: int) -> list[dict[str, Any]]:
+def published(job: Job, attributes: Attributes, *, entities: int) -> list[dict[str, Any]]:
     """The attributes that the job publishes, of each entity."""
     columns = [_plain(name, attributes) for name in job.published]
     if not columns:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+
+from scorer.database.session import Session
 from scorer.database.store.batches import (
     BatchRecord,
     next_batch,
@@ -10,21 +14,29 @@ from scorer.database.store.batches import (
     record_validation,
     write_rejections,
 )
-from scorer.database.store.ledger import write_outcomes
+from scorer.database.store.ledger import withdraw_scores, write_outcomes
+from scorer.jobs.job import Job
+from scorer.log import events
+from scorer.log.logger import say
 from scorer.scoring.batch import BatchResult
 from scorer.scoring.opening import Pipeline
 from scorer.scoring.timing import StepTimer
-from scorer.types.enums import Trigger
+from scorer.types.enums import Trigger, Withdrawal
 from scorer.types.values import Run
 
+_log = logging.getLogger(__name__)
 _COUNTED_REQUESTS = 16  # batches of requests are small and many: of so many of them, the rows of one are counted
 
 
 def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTimer) -> int:
-    """Write the outcomes and rejections of a batch, then its counts and rule results. Returns its number."""
+    """Write the outcomes and rejections of a batch, then its counts and rule results. Returns its number.
+
+    The earlier scores that do not stand any more are withdrawn first.
+    """
     session, job = pipeline.session, pipeline.job
     model_version = pipeline.model_version
     batch_id = next_batch(session)
+    withdraw(session, job, run, reasons=result.withdrawn)
     write_outcomes(
         session,
         job,
@@ -50,6 +62,14 @@ def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTime
     _record_feature_counts(pipeline, run, result, batch_id=batch_id)
     steps.end("record")
     return batch_id
+
+
+def withdraw(session: Session, job: Job, run: Run, *, reasons: Mapping[str, Withdrawal]) -> int:
+    """Take back the current scores of entities, each for its reason, and log how many. Returns that."""
+    withdrawn = withdraw_scores(session, job, reasons) if reasons else 0
+    if withdrawn:
+        say(_log, events.SCORES_WITHDRAWN, run_id=run.run_id, job=job.name, entities=withdrawn)
+    return withdrawn
 
 
 def _record_feature_counts(pipeline: Pipeline, run: Run, result: BatchResult, *, batch_id: int) -> None:

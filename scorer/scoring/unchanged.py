@@ -1,13 +1,17 @@
-"""Whether an entity's current outcome still stands, so that the entity is not scored again."""
+"""Whether an entity's current outcome still stands: its score is not made again, or has to be taken back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from scorer.database.source.reader import Source
+from scorer.errors import UserError
 from scorer.jobs.job import DueAgain, Job
 from scorer.scoring.batch import BatchInputs
-from scorer.types.enums import Status
-from scorer.types.values import Run, WorkItem
+from scorer.scoring.outcomes import published
+from scorer.types.enums import Status, Withdrawal
+from scorer.types.values import Run, Standing, WorkItem
 
 
 def find_unchanged(inputs: BatchInputs, *, run: Run, job: Job, publisher_of: Callable[[str], str]) -> list[bool]:
@@ -25,7 +29,8 @@ def find_unchanged(inputs: BatchInputs, *, run: Run, job: Job, publisher_of: Cal
 def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model_version: str) -> bool:
     """Whether the item's current outcome still stands; the first case that applies decides.
 
-    later moment    yes, if it is a score as of a later moment, or known later as of the same one: no score replaces a later one
+    later moment    yes, if it is a score as of a later moment, or known later as of the same one: no score replaces a later one. But the
+                    score of a record's end replaces one as of a later moment, unless that knew more than the run does
     less knowledge  yes, if it knew more than this item may; but not if it was recalled, nor against the outcome of a record's end
     no score        no: an entity that was held, refused, recalled or that failed is tried again
     ended record    if the inputs are the same and it is as of the record's end, whatever became of model and job
@@ -34,16 +39,20 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
     earlier moment  as long as the score is valid, if the job's due_again is expiry, or it is change and the inputs are the same
 
     A record has ended where the item's as-of time is before the run's. The outcome of its end is made whatever was known before, unless
-    a known-at time was asked for, because nothing else will be made as of that end. A score as of a later moment is there where another
-    run made it while this one waited for the entity.
+    a known-at time was asked for, because nothing else will be made as of that end. A score as of a later moment is there where the end was
+    charted late, or where another run made it while this one waited for the entity.
     """
     previous = item.previous
     if previous is None:
         return False
     is_score, is_ended = previous.status is Status.SCORED, item.as_of < run.as_of
-    if is_score and (previous.as_of, previous.known_at) > (item.as_of, item.known_at):
+    is_end = is_ended and item.as_known_at in {None, run.as_of}  # else a known-at time was asked for
+    is_later = (
+        previous.known_at > run.as_of if is_end else (previous.as_of, previous.known_at) > (item.as_of, item.known_at)
+    )
+    if is_score and is_later:
         return True
-    may_know_less = previous.status is Status.RECALLED or (is_ended and item.as_known_at is None)
+    may_know_less = previous.status is Status.RECALLED or is_end
     if previous.known_at > item.known_at and not may_know_less:
         return True
     if not is_score:
@@ -59,3 +68,52 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
         return False
     is_valid = previous.valid_until is not None and previous.valid_until > item.as_of
     return is_valid and (same_inputs or job.due_again is DueAgain.EXPIRY)
+
+
+def not_on_other_inputs(unchanged: list[bool], inputs: BatchInputs, *, source: Source, job: Job) -> list[bool]:
+    """The same as `unchanged`, without scores that a job lets stand on other inputs than they were made of.
+
+    A job whose due_again is expiry makes no new score of what has come since; but what has changed of a score's own inputs ends it.
+    """
+    if job.due_again is not DueAgain.EXPIRY:
+        return unchanged
+    standing = [
+        Standing(replace(item, as_of=previous.as_of, as_known_at=previous.as_known_at), previous.input_hash, {})
+        for item, input_hash, stands in zip(inputs.items, inputs.hashes, unchanged, strict=True)
+        if stands and (previous := item.previous) is not None and previous.status is Status.SCORED
+        if previous.input_hash != input_hash
+    ]
+    ended = find_unfounded(standing, source=source, job=job)
+    return [stands and item.entity_id not in ended for item, stands in zip(inputs.items, unchanged, strict=True)]
+
+
+def find_unfounded(standing: Sequence[Standing], *, source: Source, job: Job) -> dict[str, Withdrawal]:
+    """Read again what scores were made of, as of their own moments. Returns why those do not stand whose inputs are others by now.
+
+    What was recorded since is no change.
+    """
+    if not standing:
+        return {}
+    try:
+        read = BatchInputs.read(source, job, tuple(each.item for each in standing))
+    except UserError:
+        raise
+    except Exception:  # noqa: BLE001 - as in isolation.py: what cannot be read of one entity is its own affair
+        if len(standing) == 1:
+            return {standing[0].item.entity_id: Withdrawal.INPUTS_CHANGED}
+        half = len(standing) // 2
+        parts = (standing[:half], standing[half:])
+        return {key: why for part in parts for key, why in find_unfounded(part, source=source, job=job).items()}
+    left = read.count(read.observations)
+    shown = published(job, read.attributes, entities=len(standing))
+    return {
+        each.item.entity_id: (
+            Withdrawal.ATTRIBUTES_CHANGED
+            if shown[place] != each.attributes
+            else Withdrawal.INPUTS_CHANGED
+            if left[place]
+            else Withdrawal.WITHDRAWN
+        )
+        for place, each in enumerate(standing)
+        if read.hashes[place] != each.input_hash
+    }

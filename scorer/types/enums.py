@@ -14,11 +14,22 @@ class Status(StrEnum):
     INSUFFICIENT = "INSUFFICIENT"  # fewer observations than the job's minimum
     INDETERMINATE = "INDETERMINATE"  # the model declined
     FAILED = "FAILED"  # scoring raised for this entity alone
-    RECALLED = "RECALLED"  # of current outcomes only: the score was recalled, and the next run makes another
+    RECALLED = (
+        "RECALLED"  # of current outcomes only: the score was recalled; the next run that finds the entity makes another
+    )
 
 
 # How an entity can end in a run. The counts of a run and of a batch have these names.
 OUTCOMES = tuple(status for status in Status if status is not Status.RECALLED)
+
+
+class Withdrawal(StrEnum):
+    """Why a run takes a current score back."""
+
+    GONE = "gone"  # the source does not give the entity any more
+    ATTRIBUTES_CHANGED = "attributes_changed"  # a published attribute, such as the client, is another
+    WITHDRAWN = "withdrawn"  # none of the observations of its time is left
+    INPUTS_CHANGED = "inputs_changed"  # an observation of its time, or another attribute, is another or not there
 
 
 class Action(StrEnum):

@@ -58,9 +58,23 @@ class WorkItem:
     as_known_at: datetime | None = None
 
     @property
+    def may_have_score(self) -> bool:
+        """Whether the entity has a score, or may: nothing is known of an outcome that a wrong clock has dated."""
+        return self.previous is None or self.previous.valid_until is not None
+
+    @property
     def known_at(self) -> datetime:
         """The time up to which recorded rows are used: `as_known_at`, or `as_of` where that is None."""
         return self.as_of if self.as_known_at is None else self.as_known_at
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A current score, and what it was made of: the hash of its inputs, None where it has left the ledger."""
+
+    item: WorkItem
+    input_hash: bytes | None
+    attributes: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Every function works within a transaction of the session.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scorer.database.encoding import documents, flag, moment, number, raw, text, texts, whole, word
@@ -13,8 +13,8 @@ from scorer.database.error_messages import sentences
 from scorer.database.session import Session
 from scorer.errors import UserError
 from scorer.jobs.job import Job
-from scorer.types.enums import ReasonKind
-from scorer.types.values import Outcome, Reason, Run
+from scorer.types.enums import ReasonKind, Withdrawal
+from scorer.types.values import Outcome, Reason, Run, Standing, WorkItem
 
 _WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
 
@@ -44,10 +44,40 @@ def write_outcomes(
         "write_current",
         job=job.name,
         output=job.output,
+        as_of=run.as_of,
         model_version=model_version,
         job_version=job.version,
     )
     _write_reasons(session, run, outcomes)
+
+
+def read_standing(session: Session, job: Job, entity_ids: Sequence[str]) -> list[Standing]:
+    """The current scores of those of the entities that have one, with what they were made of."""
+    return [
+        Standing(
+            item=WorkItem(entity_id=row.entity_id, as_of=row.as_of, as_known_at=row.as_known_at),
+            input_hash=None if row.input_hash is None else bytes(row.input_hash),
+            attributes=row.attributes,
+        )
+        for row in session.all("read_standing", job=job.name, output=job.output, entity_ids=texts(entity_ids))
+    ]
+
+
+def withdraw_scores(session: Session, job: Job, reasons: Mapping[str, Withdrawal]) -> int:
+    """Take back the current scores of entities, each for its reason. Returns how many had one.
+
+    `take_back` then removes them from the hospital's table. The transaction must keep recalls out (see `lock_against_recalls`).
+    """
+    return len(
+        session.all(
+            "withdraw_scores",
+            job=job.name,
+            output=job.output,
+            writes_back="write_back" in job.statements,
+            entity_ids=texts([*reasons]),
+            reasons=texts([*reasons.values()]),
+        )
+    )
 
 
 def _write_reasons(session: Session, run: Run, outcomes: Iterable[Outcome]) -> None:

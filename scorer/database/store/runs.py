@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scorer import __version__
+from scorer.database.encoding import texts
 from scorer.database.error_messages import sentences
 from scorer.database.session import Session, only_named
-from scorer.database.statements import statement, without_comments
+from scorer.database.statements import names_parameter, statement, without_comments
 from scorer.jobs.job import Job
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Run
@@ -125,7 +126,8 @@ def enqueue_due(
 ) -> int:
     """Enqueue the due entities of a look as the run's work, up to `limit`. Returns how many.
 
-    Each will be scored by what was recorded up to `as_known_at`; up to its own as-of time, where that is None. `model_versions` are
+    Each will be scored by what was recorded up to `as_known_at`; up to its own as-of time, where that is None (up to the run's, where its
+    record has ended and was judged as of that end, or of a later moment, before). `model_versions` are
     those whose scores the run publishes: what they refused as of the end of a settled record is not due again. The work of a run
     that is not `kept` is apart from that of other runs.
     """
@@ -142,6 +144,7 @@ def enqueue_due(
         "max_entities": limit,
         "as_of": run.as_of,
         "as_known_at": as_known_at,
+        "knows_later": names_parameter(job.statements["observations"], "known_ats"),
         "job_version": job.version,
         "model_versions": list(model_versions),
         "sweep": look.sweep,
@@ -152,6 +155,26 @@ def enqueue_due(
     with sentences(where=where):
         row = session.execute(query, only_named(query, parameters, where=where)).one()
     return int(row.eligible)
+
+
+def list_missing(session: Session, job: Job, run: Run, *, swept: bool) -> list[str]:
+    """The entities with a score that the run, whose work is enqueued, did not find. Some are gone; others have settled.
+
+    Where it `swept`, they are those that its due statement does not return, however old their score is.
+    """
+    plain = {"job": job.name, "output": job.output, "as_of": run.as_of}
+    if not (swept and names_parameter(job.statements["due"], "sweep")):
+        return [row.entity_id for row in session.all("list_looked_for", **plain)]
+    query = statement("list_missing").replace("{due}", without_comments(job.statements["due"]))
+    parameters = {**job.parameters, **plain, "sweep": True, "entity_ids": "{}"}
+    where = f"The statement due of job {job.name}"
+    with sentences(where=where):
+        return [row.entity_id for row in session.execute(query, only_named(query, parameters, where=where))]
+
+
+def end_looking(session: Session, job: Job, run: Run, entity_ids: Sequence[str]) -> None:
+    """Stop looking for those of the entities whose score has long been stale: their record has settled."""
+    session.do("end_looking", job=job.name, output=job.output, as_of=run.as_of, entity_ids=texts(entity_ids))
 
 
 def wait_for_answers(session: Session, job: Job) -> None:

@@ -1,6 +1,8 @@
 -- Makes the staged outcomes current, except those in the shadow; one row per entity.
--- An outcome without a score renews the status, and leaves the earlier score standing until it expires.
--- Parameters: job, output, model_version, job_version.
+-- An outcome without a score renews the status, and leaves the earlier score standing until it expires, beside the attributes that it was
+-- made with: where those, or its observations, are others by now, withdraw_scores.sql has taken it back before. Whoever gets a score that
+-- is valid at the run's as-of time is looked for by the runs that follow (see list_looked_for.sql).
+-- Parameters: job, output, as_of, model_version, job_version.
 INSERT INTO scorer.current_scores AS c (
     job,
     entity_id,
@@ -14,6 +16,7 @@ INSERT INTO scorer.current_scores AS c (
     judged_by_model,
     judged_by_job,
     attributes,
+    looked_for,
     score_id,
     score,
     risk_band,
@@ -37,6 +40,7 @@ SELECT
     COALESCE(o.model_version, :model_version),
     :job_version,
     o.attributes,
+    COALESCE(o.valid_until > :as_of, false),
     CASE WHEN o.status = 'SCORED' THEN o.score_id END,
     o.score,
     o.risk_band,
@@ -58,7 +62,8 @@ SET
     input_hash = excluded.input_hash,
     judged_by_model = excluded.judged_by_model,
     judged_by_job = excluded.judged_by_job,
-    attributes = excluded.attributes,
+    attributes = CASE WHEN excluded.status = 'SCORED' OR c.score IS NULL THEN excluded.attributes ELSE c.attributes END,
+    looked_for = CASE WHEN excluded.status = 'SCORED' THEN excluded.looked_for ELSE c.looked_for END,
     score_id = COALESCE(excluded.score_id, c.score_id),
     score = COALESCE(excluded.score, c.score),
     risk_band = CASE WHEN excluded.status = 'SCORED' THEN excluded.risk_band ELSE c.risk_band END,
