@@ -109,6 +109,8 @@ def _require_score(job: Job, entity_id: str, row: Any, *, score_id: int | None) 
         )
     if row.score_id is None:
         why = "it was never judged" if row.standing is None else f"it is {row.standing}: {row.standing_reason}"
+        if row.standing != Status.RECALLED and row.taken_back is not None:
+            why += f"; its last score was taken back: {row.taken_back}"
         raise UserError(f"{job.entity.capitalize()} {entity_id} of {job.name} has no score to explain; {why}.")
     if row.status != Status.SCORED:
         raise UserError(f"Row {row.score_id} of the ledger is no score to explain: it is {row.status}, {row.reason}.")

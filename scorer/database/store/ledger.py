@@ -6,17 +6,20 @@ Every function works within a transaction of the session.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from scorer.database.encoding import documents, flag, moment, number, raw, text, texts, whole, word
 from scorer.database.error_messages import sentences
 from scorer.database.session import Session
+from scorer.database.store.requests import find_asked
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.types.enums import ReasonKind, Withdrawal
 from scorer.types.values import Outcome, Reason, Run, Standing, WorkItem
 
 _WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
+_EVER = datetime(9999, 1, 1, tzinfo=UTC)  # as of then, an entity is there that begins only later
 
 
 def create_staged_outcomes(session: Session) -> None:
@@ -114,17 +117,21 @@ def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONC
 def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
     """Remove recalled scores from the hospital's table, skipping locked rows.
 
-    Returns how many rows were skipped; a later call removes their scores, up to `max_waiting` at once.
+    Returns how many rows were skipped; a later call removes their scores, up to `max_waiting` at once. Entities that the source does not
+    give at any time have no row, and do not wait for one.
     """
     if "take_back" not in job.statements:
         return 0
     session.make("create_staged_take_back")
-    session.do("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
-    return int(
-        session.one(
-            "record_take_backs", job=job.name, written=texts(_write_staged(session, job, "take_back"))
-        ).passed_over
-    )
+    staged = [
+        row.entity_id
+        for row in session.all("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
+    ]
+    written = _write_staged(session, job, "take_back")
+    left = [*{*staged}.difference(written)]
+    there = find_asked(session, job, left, as_of=_EVER) if left else {}
+    gone = [each for each in left if each not in there]
+    return int(session.one("record_take_backs", job=job.name, written=texts(written + gone)).passed_over)
 
 
 def _write_staged(session: Session, job: Job, name: str) -> list[str]:

@@ -1,5 +1,5 @@
--- The current scores of entities, with what tells whether their inputs are still the same; one row per entity that has a score.
--- input_hash is null where the score has left the ledger.
+-- The current scores of entities, with what they were made of; one row per entity that has a score.
+-- The hash tells whether their inputs are still the same; it is null where the score has left the ledger.
 -- Parameters: job, output, entity_ids (array).
 SELECT
     c.entity_id,

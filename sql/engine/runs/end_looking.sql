@@ -1,5 +1,5 @@
--- Ends the looking for entities whose record has settled and whose score has been stale for a day; no row.
--- From then on a sweep alone sees that such an entity is gone.
+-- Ends the looking for entities that are there and whose score has been stale for a day; no row.
+-- Their record has settled. From then on a sweep alone sees that such an entity is gone.
 -- Parameters: job, output, as_of, entity_ids (array).
 UPDATE scorer.current_scores
 SET looked_for = false

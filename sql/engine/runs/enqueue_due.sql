@@ -15,9 +15,9 @@
 -- is sent without it.
 -- With a limit, entities without an outcome come first and the others in random order, so that none is passed over for ever.
 -- Parameters: run_id, queue (the job, or a name of its own for a dry run, so that no run waits for its entities), job, output, as_of,
--- as_known_at (null: known as of each entity's as-of time, or later as said above), knows_later, job_version, model_versions (array: those whose scores are published),
--- max_entities (null: all), sweep, entity_ids (array: whom to look at, settled or not), swept (whether the run enqueues all that a sweep
--- finds), and those of due.sql.
+-- as_known_at (null: known as of each entity's as-of time, or later as said above), knows_later, job_version, model_versions (array: those
+-- whose scores are published), max_entities (null: all), sweep, entity_ids (array: whom to look at, settled or not), swept (whether the run
+-- enqueues all that a sweep finds), and those of due.sql.
 WITH due AS (
     {due}
 ),

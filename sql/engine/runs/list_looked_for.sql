@@ -1,5 +1,5 @@
--- Entities with a score that the run has not found due, though they were at the runs before; one row per entity.
--- Their record has settled since, or is gone. Scores as of a later moment than the run's are left alone.
+-- Entities with a score that the run has not found due, as runs before it did; one row per entity.
+-- Their record has settled since, or they are gone. Scores as of a later moment than the run's are left alone.
 -- Parameters: job, output, as_of.
 SELECT c.entity_id
 FROM scorer.current_scores AS c

@@ -1,5 +1,6 @@
 -- Entities with a score that a sweep does not find; one row per entity.
--- Between the parentheses goes the job's own due.sql, which returns every entity. Scores as of a later moment than the run's are left alone.
+-- Between the parentheses goes the job's own due.sql, which returns every entity. Scores as of a later moment than the run's are left
+-- alone.
 -- Parameters: job, output, as_of, and those of due.sql.
 SELECT c.entity_id
 FROM scorer.current_scores AS c

@@ -31,3 +31,4 @@ SELECT
     w.entity_id,
     w.since
 FROM waiting AS w
+RETURNING entity_id
