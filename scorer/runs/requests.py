@@ -343,7 +343,7 @@ def _carry(pipeline: Pipeline, session: Session, taken: Sequence[Asked]) -> tupl
     acknowledge_requests(session, job, run, answers)
     finish_answers(session, run, result.counts)
     write_back(session, job, max_waiting=0)
-    if result.withdrawn:
+    if result.doubtful:
         take_back(session, job)
     return len(answers) + len(absent), left
 

@@ -12,7 +12,6 @@ from scorer.database.source.reader import Source, microseconds
 from scorer.jobs.job import Job
 from scorer.scoring.input_hash import input_hashes
 from scorer.types.arrays import Attributes, Integers, Observations
-from scorer.types.enums import Withdrawal
 from scorer.types.values import Counts, Outcome, Rejection, RuleResult, WorkItem
 
 
@@ -69,15 +68,13 @@ class BatchResult:
     """What became of a batch, or of a part of it; parts are added.
 
     `shadows` are the outcomes that a challenger gives beside those that are published. `validated` are the entities whose earlier
-    rejections these `rejections` replace. `doubtful` are the items that ended without a score while an earlier one may stand;
-    `withdrawn` says, by entity, why that one does not.
+    rejections these `rejections` replace. `doubtful` are the items that ended without a score while an earlier one stands, or may.
     """
 
     counts: Counts
     new_outcomes: tuple[Outcome, ...] = ()
     shadows: tuple[Outcome, ...] = ()
     doubtful: tuple[WorkItem, ...] = ()
-    withdrawn: Mapping[str, Withdrawal] = field(default_factory=dict)
     rejections: tuple[Rejection, ...] = ()
     validated: tuple[str, ...] = ()
     results: tuple[RuleResult, ...] = ()
@@ -92,7 +89,6 @@ class BatchResult:
             new_outcomes=self.new_outcomes + other.new_outcomes,
             shadows=self.shadows + other.shadows,
             doubtful=self.doubtful + other.doubtful,
-            withdrawn={**self.withdrawn, **other.withdrawn},
             rejections=self.rejections + other.rejections,
             validated=self.validated + other.validated,
             results=self.results + other.results,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import compress
 
 from scorer.database.store.batches import claim_work, finish_work, lock_against_recalls
-from scorer.database.store.ledger import read_standing, write_back
+from scorer.database.store.ledger import write_back
 from scorer.log import events
 from scorer.log.logger import about, say
 from scorer.scoring import features
@@ -20,7 +20,7 @@ from scorer.scoring.outcomes import Scored, SuiteResults, outcomes_of
 from scorer.scoring.reasons import reasons_for
 from scorer.scoring.recording import record
 from scorer.scoring.timing import StepTimer
-from scorer.scoring.unchanged import find_unchanged, find_unfounded, not_on_other_inputs
+from scorer.scoring.unchanged import find_unchanged, not_on_other_inputs
 from scorer.types.values import Counts, Run, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -67,11 +67,7 @@ def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Coun
 
 def score_batch(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, steps: StepTimer) -> BatchResult:
     """Read, validate and score `items`, those that raise set apart. Returns what to record."""
-    result = isolate_failures(lambda part: _score_items(pipeline, run, part, steps=steps), items)
-    if not result.doubtful:
-        return result
-    standing = read_standing(pipeline.session, pipeline.job, [item.entity_id for item in result.doubtful])
-    return replace(result, withdrawn=find_unfounded(standing, source=pipeline.source, job=pipeline.job))
+    return isolate_failures(lambda part: _score_items(pipeline, run, part, steps=steps), items)
 
 
 def _score_items(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, steps: StepTimer) -> BatchResult:

@@ -14,13 +14,14 @@ from scorer.database.store.batches import (
     record_validation,
     write_rejections,
 )
-from scorer.database.store.ledger import withdraw_scores, write_outcomes
+from scorer.database.store.ledger import read_standing, withdraw_scores, write_outcomes
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.scoring.batch import BatchResult
 from scorer.scoring.opening import Pipeline
 from scorer.scoring.timing import StepTimer
+from scorer.scoring.unchanged import find_unfounded
 from scorer.types.enums import Trigger, Withdrawal
 from scorer.types.values import Run
 
@@ -36,7 +37,9 @@ def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTime
     session, job = pipeline.session, pipeline.job
     model_version = pipeline.model_version
     batch_id = next_batch(session)
-    withdraw(session, job, run, reasons=result.withdrawn)
+    if result.doubtful:
+        standing = read_standing(session, job, [item.entity_id for item in result.doubtful])
+        withdraw(session, job, run, reasons=find_unfounded(standing, source=pipeline.source, job=job))
     write_outcomes(
         session,
         job,
