@@ -221,7 +221,7 @@ def test_shadow_scores_are_recalled_as_well(ward: Any) -> None:
 
 
 def test_a_held_entity_loses_the_recalled_score_and_stays_held(ward: Any) -> None:
-    ward.execute("UPDATE visits SET age_years = 300 WHERE visit_id = 1")
+    ward.observe(1, hours_ago=0, client="somebody else", recorded_at=ward.noon + timedelta(seconds=30))
     ward.run(as_of=ward.noon + timedelta(minutes=1))
     held = ward.status(1)
     assert held[0] == "QUARANTINED"

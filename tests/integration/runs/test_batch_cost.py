@@ -16,7 +16,7 @@ from scorer.database.source.reader import Source
 from scorer.database.statements import bound
 from scorer.database.store.batches import claim_work
 from scorer.database.store.ledger import _write_staged
-from scorer.database.store.runs import begin_run, register_job_version
+from scorer.database.store.runs import begin_run, list_missing, register_job_version
 from scorer.runs.plan import steps_of
 from scorer.types.enums import Trigger
 from scorer.types.values import Run, WorkItem
@@ -100,6 +100,17 @@ def test_a_claim_reads_what_it_takes(crowded: Any, counted: Callable[[], None]) 
         assert all(item.previous is not None for item in items)
         assert session.rows["work"] <= 2 * BATCH  # explained in the same transaction, it has locked them once before
         assert session.rows["current_scores"] <= BATCH
+
+
+def test_who_is_looked_for_is_found_by_an_index(crowded: Any, counted: Callable[[], None]) -> None:
+    crowded.execute("UPDATE scorer.current_scores SET looked_for = true WHERE CAST(entity_id AS bigint) <= 100")
+    counted()
+    with closing(session_of(crowded, "looked_for")) as session:
+        run = begun(session, crowded)
+        with session.transaction():
+            missing = list_missing(session, crowded.job, run, swept=False)
+        assert len(missing) == 100
+        assert session.rows["current_scores"] <= 100
 
 
 def test_attributes_are_read_of_the_batchs_visits_alone(crowded: Any, counted: Callable[[], None]) -> None:

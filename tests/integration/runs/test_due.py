@@ -312,14 +312,14 @@ def test_an_earlier_score_stays_in_sight_with_the_newer_status_until_it_expires(
     hospital.admit(1)
     hospital.run(as_of=hospital.noon)
     score = hospital.scores()["1"]
-    hospital.execute("UPDATE public.visits SET age_years = -1")
+    hospital.observe(1, hours_ago=-1, client="somebody else", recorded_at=hospital.noon + HOUR)
     assert outcome(hospital.run(as_of=now)) == {"quarantined": 1}
     shown = "SELECT status, reason, score, stale, as_of FROM reporting.current_scores"
-    assert hospital.rows(shown) == [("QUARANTINED", "age_possible", score, False, hospital.noon)]
+    assert hospital.rows(shown) == [("QUARANTINED", "one_client", score, False, hospital.noon)]
     assert hospital.rows("SELECT sepsis_probability, status, stale FROM reporting.sepsis_predictions") == [
         (score, "QUARANTINED", False)
     ]
     assert hospital.rows("SELECT sepsis_score, risk_level FROM public.visits") == [(score, "LOW")]
 
     hospital.execute("UPDATE scorer.current_scores SET valid_until = now()")
-    assert hospital.rows(shown) == [("QUARANTINED", "age_possible", score, True, hospital.noon)]
+    assert hospital.rows(shown) == [("QUARANTINED", "one_client", score, True, hospital.noon)]

@@ -60,7 +60,7 @@ DUE = """
                AND c.judged_by_model = %(model_version)s
            )
        )
-       OR (c.status = 'SCORED' AND NOT d.settled AND c.status_as_of <= d.as_of)
+       OR (c.status = 'SCORED' AND NOT d.settled AND c.status_as_of <= %(as_of)s)
 """
 # How the line writes down an outcome, in short.
 JUDGE = """

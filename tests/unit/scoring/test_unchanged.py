@@ -85,6 +85,12 @@ ENDED = NOON - HOUR  # the as-of time of an entity whose record ended an hour be
         ({}, b"other", ENDED, CHANGE, False),
         ({}, b"other", ENDED, EXPIRY, False),
         ({"as_of": NOON - 2 * HOUR}, b"same", ENDED, CHANGE, False),
+        # the end was charted after a score as of a later moment; that one knew more than the run
+        ({"as_of": NOON}, b"same", ENDED, CHANGE, False),
+        ({"as_of": NOON}, b"other", ENDED, EXPIRY, False),
+        ({"as_of": NOON + HOUR}, b"other", ENDED, CHANGE, True),
+        ({"as_of": ENDED, "as_known_at": NOON + HOUR}, b"other", ENDED, CHANGE, True),
+        ({"as_of": ENDED, "as_known_at": NOON}, b"other", ENDED, CHANGE, False),
     ],
 )
 def test_a_score_stands(
