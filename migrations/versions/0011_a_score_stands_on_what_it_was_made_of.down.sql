@@ -1,7 +1,6 @@
 -- Takes away who is looked for, and what a worker needs to take a score back. What was taken back stays so.
 
-REVOKE INSERT (score_id, run_began_at, why, was_current) ON scorer.recalls FROM scorer_worker;
-REVOKE UPDATE (recalled) ON scorer.write_backs FROM scorer_worker;
+DROP FUNCTION scorer.withdraw_scores(text, text, boolean, text [], text []);
 DROP VIEW reporting.score_history;
 CREATE VIEW reporting.score_history AS
 SELECT

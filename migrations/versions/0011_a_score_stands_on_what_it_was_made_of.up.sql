@@ -43,9 +43,78 @@ LEFT JOIN scorer.current_scores AS c USING (job, entity_id, output)
 LEFT JOIN scorer.recalls AS r ON r.score_id = s.score_id;
 COMMENT ON VIEW reporting.score_history IS 'One row per ledger entry. superseded: a newer score has taken its place; recalled: entered in error, or its entity or inputs are gone; recalled_why: the reason.';
 
--- A worker may say of a score that it is recalled by a run, and of a row that a recalled score stands in it.
-GRANT INSERT (score_id, run_began_at, why, was_current) ON scorer.recalls TO scorer_worker;
-GRANT UPDATE (recalled) ON scorer.write_backs TO scorer_worker;
+-- A worker takes scores back by this function alone: current ones, and for a reason that a run can have.
+CREATE FUNCTION scorer.withdraw_scores(for_job text, for_output text, writes_back boolean, entity_ids text [], reasons text [])
+RETURNS SETOF text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT reasons <@ ARRAY['gone', 'attributes_changed', 'withdrawn', 'inputs_changed'] THEN
+        RAISE EXCEPTION USING ERRCODE = 'SC001', MESSAGE = 'a run takes no score back for that reason';
+    END IF;
+    -- The rows of current_scores are locked first, as by whoever writes back.
+    RETURN QUERY
+    WITH standing AS MATERIALIZED (
+        SELECT
+            c.entity_id,
+            c.score_id,
+            w.reason
+        FROM unnest(entity_ids, reasons) AS w (entity_id, reason)
+        JOIN scorer.current_scores AS c
+            ON c.job = for_job
+            AND c.entity_id = w.entity_id
+            AND c.output = for_output
+        WHERE c.score_id IS NOT NULL
+        ORDER BY c.entity_id
+        FOR NO KEY UPDATE OF c
+    ),
+
+    recalled AS (
+        INSERT INTO scorer.recalls (score_id, run_began_at, why, was_current)
+        SELECT
+            s.score_id,
+            (SELECT l.run_began_at FROM scorer.scores AS l WHERE l.score_id = s.score_id),
+            s.reason,
+            true
+        FROM standing AS s
+    ),
+
+    waiting AS (
+        INSERT INTO scorer.write_backs (job, entity_id, recalled)
+        SELECT
+            for_job,
+            s.entity_id,
+            true
+        FROM standing AS s
+        WHERE writes_back
+        ON CONFLICT (job, entity_id) DO UPDATE
+        SET recalled = true
+    )
+
+    UPDATE scorer.current_scores AS c
+    SET
+        status = CASE WHEN c.status = 'SCORED' THEN 'RECALLED' ELSE c.status END,
+        reason = CASE WHEN c.status = 'SCORED' THEN s.reason ELSE c.reason END,
+        status_at = CASE WHEN c.status = 'SCORED' THEN now() ELSE c.status_at END,
+        looked_for = false,
+        score_id = NULL,
+        score = NULL,
+        risk_band = NULL,
+        label = NULL,
+        outputs = '{}',
+        as_of = NULL,
+        scored_at = NULL,
+        valid_until = NULL,
+        model_version = NULL
+    FROM standing AS s
+    WHERE c.job = for_job
+      AND c.entity_id = s.entity_id
+      AND c.output = for_output
+    RETURNING c.entity_id;
+END
+$$;
+COMMENT ON FUNCTION scorer.withdraw_scores(text, text, boolean, text [], text []) IS 'Takes current scores back, because whom or what they were made of is gone; gives the entities. The caller keeps recalls out.';
+REVOKE ALL ON FUNCTION scorer.withdraw_scores(text, text, boolean, text [], text []) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION scorer.withdraw_scores(text, text, boolean, text [], text []) TO scorer_worker;
 
 -- From before: scores that stand beside none of their attributes, or beside others.
 UPDATE scorer.current_scores AS c

@@ -326,7 +326,7 @@ def _carry(pipeline: Pipeline, session: Session, taken: Sequence[Asked]) -> tupl
         refuse_requests(session, absent, reason=f"there is no such {job.entity} to score at this time")
         if withdraw_scores(session, job, {e.entity_id: Withdrawal.GONE for e in taken if e.entity_id not in there}):
             take_back(session, job)
-    items = hold_asked(session, job, there, as_of=as_of)
+    items = hold_asked(session, job, there)
     ours = {item.entity_id for item in items}
     left = [each.request_id for each in taken if each.entity_id in there and each.entity_id not in ours]
     if not items:

@@ -20,7 +20,7 @@ from scorer.scoring.outcomes import Scored, SuiteResults, outcomes_of
 from scorer.scoring.reasons import reasons_for
 from scorer.scoring.recording import record
 from scorer.scoring.timing import StepTimer
-from scorer.scoring.unchanged import find_unchanged, not_on_other_inputs
+from scorer.scoring.unchanged import find_unchanged, known_by_now, not_on_other_inputs
 from scorer.types.values import Counts, Run, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -72,13 +72,12 @@ def score_batch(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, st
 
 def _score_items(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, steps: StepTimer) -> BatchResult:
     """Read `items`, and score those whose current outcome does not stand."""
-    read = BatchInputs.read(pipeline.source, pipeline.job, items)
+    read = BatchInputs.read(pipeline.source, pipeline.job, known_by_now(items, run=run, job=pipeline.job))
     unchanged = find_unchanged(read, run=run, job=pipeline.job, publisher_of=pipeline.publisher_of)
-    unchanged = not_on_other_inputs(unchanged, read, source=pipeline.source, job=pipeline.job)
-    inputs = read.without(unchanged)
+    inputs = read.without(not_on_other_inputs(unchanged, read, source=pipeline.source, job=pipeline.job))
     steps.end("read")
     with pipeline.at_a_time:
-        return _score_inputs(pipeline, run, inputs, unchanged=sum(unchanged), steps=steps)
+        return _score_inputs(pipeline, run, inputs, unchanged=len(items) - len(inputs.items), steps=steps)
 
 
 def _score_inputs(

@@ -6,12 +6,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from scorer.database.source.reader import Source
+from scorer.database.statements import names_parameter
 from scorer.errors import UserError
 from scorer.jobs.job import DueAgain, Job
 from scorer.scoring.batch import BatchInputs
 from scorer.scoring.outcomes import published
 from scorer.types.enums import Status, Withdrawal
 from scorer.types.values import Run, Standing, WorkItem
+
+
+def known_by_now(items: tuple[WorkItem, ...], *, run: Run, job: Job) -> tuple[WorkItem, ...]:
+    """The items, some of them known as of the run's time: where it judges a record's end again.
+
+    Those are the items whose record has ended, and was judged as of that end or of a later moment. So what was charted late counts: after the outcome of an end, which knows what was known at that end, or before an end that was charted
+    late itself. A known-at time that was asked for holds, and so does a job whose observations cannot be read like that.
+    """
+    if not names_parameter(job.statements["observations"], "known_ats"):
+        return items
+    return tuple(
+        replace(item, as_known_at=run.as_of)
+        if item.as_of < run.as_of
+        and item.as_known_at is None
+        and item.previous is not None
+        and item.previous.as_of >= item.as_of
+        else item
+        for item in items
+    )
 
 
 def find_unchanged(inputs: BatchInputs, *, run: Run, job: Job, publisher_of: Callable[[str], str]) -> list[bool]:
@@ -71,7 +91,7 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
 
 
 def not_on_other_inputs(unchanged: list[bool], inputs: BatchInputs, *, source: Source, job: Job) -> list[bool]:
-    """The same as `unchanged`, without scores that a job lets stand on other inputs than they were made of.
+    """The same as `unchanged`, but false where what a score was made of is not there any more.
 
     A job whose due_again is expiry makes no new score of what has come since; but what has changed of a score's own inputs ends it.
     """
@@ -88,9 +108,9 @@ def not_on_other_inputs(unchanged: list[bool], inputs: BatchInputs, *, source: S
 
 
 def find_unfounded(standing: Sequence[Standing], *, source: Source, job: Job) -> dict[str, Withdrawal]:
-    """Read again what scores were made of, as of their own moments. Returns why those do not stand whose inputs are others by now.
+    """Read again what scores were made of, as of their own moments. Returns why some do not stand.
 
-    What was recorded since is no change.
+    Those are the scores whose inputs are others by now. What was recorded since is no change.
     """
     if not standing:
         return {}

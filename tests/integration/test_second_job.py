@@ -119,6 +119,24 @@ def test_wards_are_unchanged_held_insufficient_and_released(wards: Any) -> None:
     assert wards.ledger(odd) == ["SCORED", "QUARANTINED", "SCORED"]
 
 
+def test_wards_that_are_closed_for_good_or_lose_their_counts_lose_their_scores(wards: Any) -> None:
+    open_wards(wards, *WARDS)
+    wards.run()
+    wards.execute("DELETE FROM wards.wards WHERE ward = ANY (%s)", WARDS[1:3])
+    wards.execute("DELETE FROM wards.counts WHERE ward = %s", WARDS[3])
+    count_patients(wards, WARDS[4], -5.0)
+    wards.execute("UPDATE wards.counts SET counted_at = %s WHERE how_many = -5", wards.noon + timedelta(minutes=1))
+    ended = wards.run(as_of=wards.noon + timedelta(minutes=2))
+    assert (ended.counts.eligible, ended.counts.insufficient, ended.counts.quarantined) == (len(WARDS) - 2, 1, 1)
+    assert set(wards.scores()) == {WARDS[0], *WARDS[4:]}
+    assert dict(wards.rows("SELECT entity_id, why FROM reporting.recalls")) == {
+        WARDS[1]: "gone",
+        WARDS[2]: "gone",
+        WARDS[3]: "withdrawn",
+    }
+    assert wards.rows("SELECT count(*) FROM scorer.write_backs") == [(0,)], "the job has no columns to be emptied"
+
+
 def test_what_is_missing_is_imputed_by_the_pipeline_and_values_may_be_negative(wards: Any) -> None:
     open_wards(wards, "a")
     wards.execute("UPDATE wards.counts SET what = 'BEDS'")

@@ -12,7 +12,7 @@ from typing import Any
 
 from scorer.database.error_messages import sentences
 from scorer.database.session import Session, only_named
-from scorer.database.statements import names_parameter, statement, without_comments
+from scorer.database.statements import statement, without_comments
 from scorer.database.store.batches import previous_of
 from scorer.jobs.job import Job
 from scorer.types.values import Counts, Run, WorkItem
@@ -73,25 +73,16 @@ def find_asked(session: Session, job: Job, entity_ids: Sequence[str], *, as_of: 
     return {row.entity_id: row.as_of for row in rows}
 
 
-def hold_asked(
-    session: Session, job: Job, entities: Mapping[str, datetime], *, as_of: datetime
-) -> tuple[WorkItem, ...]:
-    """Hold the entities for this transaction, without those that a worker is scoring. Returns those held.
-
-    Each has its as-of time; `as_of` is that of the answer, up to which a record is known whose end was judged before.
-    """
+def hold_asked(session: Session, job: Job, entities: Mapping[str, datetime]) -> tuple[WorkItem, ...]:
+    """Hold the entities for this transaction, without those that a worker is scoring. Returns those held."""
     rows = session.all(
         "hold_asked",
         job=job.name,
         output=job.output,
-        known_at=as_of if names_parameter(job.statements["observations"], "known_ats") else None,
         entity_ids=list(entities),
         as_ofs=list(entities.values()),
     )
-    return tuple(
-        WorkItem(entity_id=row.entity_id, as_of=row.as_of, previous=previous_of(row), as_known_at=row.as_known_at)
-        for row in rows
-    )
+    return tuple(WorkItem(entity_id=row.entity_id, as_of=row.as_of, previous=previous_of(row)) for row in rows)
 
 
 def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence[tuple[Asked, str]]) -> None:

@@ -126,8 +126,7 @@ def enqueue_due(
 ) -> int:
     """Enqueue the due entities of a look as the run's work, up to `limit`. Returns how many.
 
-    Each will be scored by what was recorded up to `as_known_at`; up to its own as-of time, where that is None (up to the run's, where its
-    record has ended and was judged as of that end, or of a later moment, before). `model_versions` are
+    Each will be scored by what was recorded up to `as_known_at`; up to its own as-of time, where that is None. `model_versions` are
     those whose scores the run publishes: what they refused as of the end of a settled record is not due again. The work of a run
     that is not `kept` is apart from that of other runs.
     """
@@ -144,7 +143,6 @@ def enqueue_due(
         "max_entities": limit,
         "as_of": run.as_of,
         "as_known_at": as_known_at,
-        "knows_later": names_parameter(job.statements["observations"], "known_ats"),
         "job_version": job.version,
         "model_versions": list(model_versions),
         "sweep": look.sweep,
@@ -158,9 +156,9 @@ def enqueue_due(
 
 
 def list_missing(session: Session, job: Job, run: Run, *, swept: bool) -> list[str]:
-    """The entities with a score that the run, whose work is enqueued, did not find. Some are gone; others have settled.
+    """The entities with a score that the run, whose work is enqueued, did not find.
 
-    Where it `swept`, they are those that its due statement does not return, however old their score is.
+    Some are gone; others have settled. Where it `swept`, they are those that its due statement does not return, however old their score is.
     """
     plain = {"job": job.name, "output": job.output, "as_of": run.as_of}
     if not (swept and names_parameter(job.statements["due"], "sweep")):

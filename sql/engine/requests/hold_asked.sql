@@ -1,11 +1,8 @@
 -- Takes asked entities for an answer, skipping what a worker is scoring now; one row per entity.
 -- With each comes its current outcome, unless a clock that was put right since dated it in the future. The work of an entity that waits for
 -- a run is locked and left in place: a batch skips it meanwhile, and finds the entity unchanged afterwards.
--- An outcome of a record's end knows what was known at that end, unless it follows another. Then it knows what is known now (known_at), as
--- in enqueue_due.sql.
 -- OFFSET 0 has each entity looked up by its key, however long the backlog is and whatever the planner believes of it.
--- Parameters: job, output, known_at (null: the job's observations cannot be read like that), entity_ids, as_ofs (arrays, one element per
--- entity).
+-- Parameters: job, output, entity_ids, as_ofs (arrays, one element per entity).
 WITH asked AS MATERIALIZED (
     SELECT
         a.entity_id,
@@ -24,9 +21,6 @@ held AS MATERIALIZED (
 SELECT
     asked.entity_id,
     asked.as_of,
-    CASE
-        WHEN asked.as_of < CAST(:known_at AS timestamptz) AND c.status_as_of >= asked.as_of THEN CAST(:known_at AS timestamptz)
-    END AS as_known_at,
     c.status,
     c.status_as_of,
     c.status_known_at,

@@ -7,17 +7,14 @@
 --   - if it has a score and is not settled: the batch compares its inputs with those that were judged.
 -- An outcome as of a later moment than the run's is left alone. One as of a later moment than the end of the record is not: the end was
 -- charted late, and what was put right since counts all the same. An entity that waits already is not enqueued twice.
--- The first outcome of a record's end knows what was known at that end. Those that follow, and any where the end was charted late, know
--- what the run knows: what is charted late has the entity scored once more. (knows_later is false where the job's observations cannot be
--- read like that.)
 -- A sweep looks at every entity. Any other run passes over the settled ones whose outcome is no score, except those in entity_ids (see
 -- list_unsettled.sql): so it costs by what may be due. OFFSET 0 keeps the planner from reading all outcomes for the sake of a few; a sweep
 -- is sent without it.
 -- With a limit, entities without an outcome come first and the others in random order, so that none is passed over for ever.
 -- Parameters: run_id, queue (the job, or a name of its own for a dry run, so that no run waits for its entities), job, output, as_of,
--- as_known_at (null: known as of each entity's as-of time, or later as said above), knows_later, job_version, model_versions (array: those
--- whose scores are published), max_entities (null: all), sweep, entity_ids (array: whom to look at, settled or not), swept (whether the run
--- enqueues all that a sweep finds), and those of due.sql.
+-- as_known_at (null: known as of each entity's as-of time), job_version, model_versions (array: those whose scores are published),
+-- max_entities (null: all), sweep, entity_ids (array: whom to look at, settled or not), swept (whether the run enqueues all that a sweep
+-- finds), and those of due.sql.
 WITH due AS (
     {due}
 ),
@@ -29,10 +26,7 @@ waiting AS (
         :queue,
         due.entity_id,
         due.as_of,
-        COALESCE(
-            CAST(:as_known_at AS timestamptz),
-            CASE WHEN CAST(:knows_later AS boolean) AND due.as_of < :as_of AND c.status_as_of >= due.as_of THEN :as_of END
-        )
+        CAST(:as_known_at AS timestamptz)
     FROM due
     LEFT JOIN LATERAL (
         SELECT
