@@ -1,4 +1,4 @@
-"""Whether an entity's current outcome still stands: its score is not made again, or has to be taken back."""
+"""Whether a current outcome still stands, or a score is to be made anew or taken back."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from scorer.types.values import Run, Standing, WorkItem
 def known_by_now(items: tuple[WorkItem, ...], *, run: Run, job: Job) -> tuple[WorkItem, ...]:
     """The items, some of them known as of the run's time: where it judges a record's end again.
 
-    Those are the items whose record has ended, and was judged as of that end or of a later moment. So what was charted late counts: after the outcome of an end, which knows what was known at that end, or before an end that was charted
-    late itself. A known-at time that was asked for holds, and so does a job whose observations cannot be read like that.
+    Those are the items whose record has ended, and was judged as of that end or of a later moment. The first outcome of an end knows what
+    was known at that end; by those that follow, and where the end itself was charted late, what was charted late counts. A known-at time
+    that was asked for is kept, and a job whose observations cannot be read like that is left alone.
     """
     if not names_parameter(job.statements["observations"], "known_ats"):
         return items
