@@ -142,7 +142,11 @@ def integers(column: pa.ChunkedArray | pa.Array, *, where: str) -> Integers:
 def _times(column: pa.ChunkedArray, *, where: str) -> Integers:
     """The column (n,) as microseconds since 1970-01-01 UTC, NO_TIME where it is NULL."""
     if not pa.types.is_timestamp(column.type) or column.type.tz is None:
-        raise UserError(f"The column {where} is {column.type}, where a timestamp with time zone is expected.")
+        cure = "; write AT TIME ZONE 'Europe/Berlin', or the zone that it is in, behind it in the job's statement"
+        raise UserError(
+            f"The column {where} is {column.type}, where a timestamp with time zone is expected"
+            f"{cure if pa.types.is_timestamp(column.type) else ''}."
+        )
     whole = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
     times = integers(pc.fill_null(whole, NO_TIME), where=where)
     for wrapped, endless in _ENDLESS.items():

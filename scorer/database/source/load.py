@@ -304,7 +304,8 @@ def _converted(
             continue
         fields = [row.fields[column.position] for row in rows]
         readings, reasons = _readings(fields, column, writing=writing)
-        converted.append([readings[each].text if each in readings else NULL for each in fields])
+        texts = dict.fromkeys(reasons, NULL) | {each: reading.text for each, reading in readings.items()}
+        converted.append(list(map(texts.__getitem__, fields)))
         for index in (index for index, each in enumerate(fields) if each in reasons) if reasons else ():
             faults[index] = (*faults.get(index, ()), reasons[fields[index]])
         told = {each: reading for each, reading in readings.items() if reading.note is not None}
