@@ -37,14 +37,14 @@ def check_times(name: str, *, database: Database) -> str:
     seen: list[str] = []
     hidden: list[str] = []
     with closing(Session(database.as_worker())) as session:
-        for statement, query, parameters in _statements(job):
-            where = f"The statement {statement} of job {job.name}"
+        for which, query, parameters in _statements(job):
+            where = f"The statement {which} of job {job.name}"
             try:
-                given, guessed = _looked_into(session, job, statement, query, parameters)
+                given, guessed = _looked_into(session, job, which, query, parameters)
             except DatabaseUnavailable:
                 raise
             except (UserError, StatementFailed):  # what is wrong with it is said by the check of the job
-                hidden.append(statement)
+                hidden.append(which)
                 continue
             if given:
                 raise UserError(f"{where} gives the column {given[0]} without a time zone; write {_CURE}, behind it.")
@@ -53,7 +53,7 @@ def check_times(name: str, *, database: Database) -> str:
                     f"{where} reads {', '.join(guessed)} without saying in which time zone, so that it would be taken as UTC; "
                     f"write {_CURE}, behind each."
                 )
-            seen.append(statement)
+            seen.append(which)
     told = f"; could not be looked into: {', '.join(hidden)}" if hidden else ""
     return f"no statement leaves a time zone open ({', '.join(seen)}){told}"
 
@@ -72,13 +72,13 @@ def _statements(job: Job) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 def _looked_into(
-    session: Session, job: Job, statement: str, query: str, parameters: Mapping[str, Any]
+    session: Session, job: Job, which: str, query: str, parameters: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The columns without a zone that the statement gives, and those that it takes as of the session's zone."""
-    with session.transaction(keep=False), sentences(where=f"The statement {statement} of job {job.name}"):
+    with session.transaction(keep=False), sentences(where=f"The statement {which} of job {job.name}"):
         for name, value in {**job.parameters, **_SETTINGS}.items():
             set_parameter(session, f"scorer.{name}", setting=str(value))
         write_back(session, job, max_waiting=0)  # these two make the temporary tables that the statements read
         take_back(session, job, max_waiting=0)
-        given = () if statement in _WRITES else give_no_row(session, query, parameters)
+        given = () if which in _WRITES else give_no_row(session, query, parameters)
         return given, list_zone_guesses(session, query, parameters)
