@@ -1,6 +1,6 @@
-"""The check of a job's times: columns without a time zone are read as of the zone that a statement names.
+"""The check of a job's times: of which zone a statement takes columns without one.
 
-Else the session's zone decides, which is UTC: a hospital's wall times would be taken for moments some hours away.
+Where it names none, the session's zone decides, which is UTC: a hospital's wall times would be taken for moments some hours away.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _statements(job: Job) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 def _looked_into(
     session: Session, job: Job, which: str, query: str, parameters: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns without a zone that the statement gives, and those that it takes as of the session's zone."""
+    """The columns without a zone that it gives, and those that it takes as of the session's zone."""
     with session.transaction(keep=False), sentences(where=f"The statement {which} of job {job.name}"):
         for name, value in {**job.parameters, **_SETTINGS}.items():
             set_parameter(session, f"scorer.{name}", setting=str(value))

@@ -1,4 +1,4 @@
-"""An artefact's bytes as a fitted estimator, or one sentence that says what they are not."""
+"""An artefact as a fitted estimator, or one sentence that says what it is not."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ def event_column(estimator: Any, *, positive: object, name: str) -> int:
     return classes.index(1)
 
 
-def probabilities(found: Floats, *, classes: int, name: str) -> Floats:
-    """Probabilities (n, classes) as the estimator gave them, NaN included; `classes` is 0 where it names none.
+def require_columns(found: Floats, *, classes: int, name: str) -> None:
+    """Check that probabilities (n, columns) have one for each class; `classes` is 0 where the estimator names none.
 
-    Raises UserError where they have another shape, or one lies outside 0 to 1: log-odds, percent, or sums that are rounded up.
+    Raises UserError where they have not.
     """
     expected = classes or 2  # an object without classes gives the event second of two
     if found.shape[1] != expected:
@@ -108,13 +108,19 @@ def probabilities(found: Floats, *, classes: int, name: str) -> Floats:
             f"{name} gives {found.shape[1]} numbers for an entity, where one for each of {expected} classes is expected; save an "
             "estimator whose predict_proba does."
         )
-    outside = int(((found < 0) | (found > 1)).any(axis=1).sum())
+
+
+def require_probabilities(score: Floats, *, name: str) -> None:
+    """Check that scores (n,) are probabilities, or NaN.
+
+    Raises UserError where one lies outside 0 to 1: log-odds, percent, or sums that are rounded up.
+    """
+    outside = int(((score < 0) | (score > 1)).sum())
     if outside:
         raise UserError(
-            f"{name} gives numbers outside 0 to 1 for {outside:,} of {len(found):,} entities, which are no probabilities (log-odds, "
+            f"{name} gives numbers outside 0 to 1 for {outside:,} of {len(score):,} entities, which are no probabilities (log-odds, "
             "percent, or rounded up?); save an estimator whose predict_proba gives some, and roll back where it is in production."
         )
-    return found
 
 
 def tried(call: Callable[[], Floats], *, name: str) -> Floats:

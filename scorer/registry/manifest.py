@@ -84,19 +84,19 @@ def unlike_libraries(fitted: Mapping[str, str]) -> list[str]:
     ]
 
 
-def find_version(job: str, model_version: str, *, folders: Iterable[Path]) -> Path:
+def find_version(
+    job: str, model_version: str, *, folders: Iterable[Path], known: str = "is registered, but", cure: str = "back"
+) -> Path:
     """Find the folder of a version: the first of `folders`/<job>/<version> that has a manifest.
 
-    Raises UserError where none has.
+    Raises UserError where none has; it says that the version is `known`, and that its folder is to be put there or `cure`.
     """
-    tried = [folder / job / model_version for folder in folders]
+    tried = list(dict.fromkeys(folder / job / model_version for folder in folders))
     for path in tried:
         if (path / MANIFEST).exists():
             return path
     places = " or ".join(str(path) for path in tried)
-    raise UserError(
-        f"Model {model_version} of {job} is registered, but {MANIFEST} is not in {places}; put its folder back."
-    )
+    raise UserError(f"Model {model_version} of {job} {known} {MANIFEST} is not in {places}; put its folder {cure}.")
 
 
 def read_manifest(folder: Path) -> Manifest:

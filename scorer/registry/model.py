@@ -21,7 +21,14 @@ from scorer.jobs.job import MEANING, Task
 from scorer.jobs.publication import Bands
 from scorer.registry import ensemble
 from scorer.registry.declining import Baseline
-from scorer.registry.estimator import classes_of, event_column, probabilities, read_estimator, tried
+from scorer.registry.estimator import (
+    classes_of,
+    event_column,
+    read_estimator,
+    require_columns,
+    require_probabilities,
+    tried,
+)
 from scorer.registry.manifest import ARTEFACT, Manifest, libraries, read_manifest, unlike_libraries
 from scorer.types.arrays import Features, Floats
 
@@ -155,6 +162,7 @@ class LoadedModel:
             return None
         features = Features(names=self.manifest.features, values=golden.inputs)
         here = tried(lambda: self.score(features).score, name=self._name)
+        self.require_probabilities(here)
         if (np.isnan(here) != np.isnan(golden.scores)).any():
             return float("inf")
         return float(np.nanmax(np.abs(here - golden.scores), initial=0.0))
@@ -162,7 +170,7 @@ class LoadedModel:
     def score(self, features: Features) -> Scores:
         """Score `features` (n, f): a score per row, of the same bits whatever the other rows are.
 
-        A score that is not finite becomes NaN: the model declines. Raises UserError where a probability lies outside 0 to 1.
+        A score that is not finite becomes NaN: the model declines. Whether it is a probability is for `require_probabilities`.
         """
         rows = features.values
         if self.manifest.task is Task.REGRESSION:
@@ -170,17 +178,22 @@ class LoadedModel:
             return Scores(score=value, labels=None, outputs=self._intervals(value))
         given = self._in_blocks(self._estimator.predict_proba, rows)
         if self.manifest.task is Task.BINARY:
-            probability = probabilities(given, classes=len(self._classes or ()), name=self._name)
-            return Scores(score=_finite(probability[:, self._event]), labels=None, outputs=None)
+            require_columns(given, classes=len(self._classes or ()), name=self._name)
+            return Scores(score=_finite(given[:, self._event]), labels=None, outputs=None)
         classes = self._classes
         assert classes is not None, "a classifier without classes is not opened"
-        probability = probabilities(given, classes=len(classes), name=self._name)
-        best = np.argmax(probability, axis=1) if len(rows) else np.empty(0, np.int64)
+        require_columns(given, classes=len(classes), name=self._name)
+        best = np.argmax(given, axis=1) if len(rows) else np.empty(0, np.int64)
         return Scores(
-            score=_finite(probability[np.arange(len(rows)), best]),
+            score=_finite(given[np.arange(len(rows)), best]),
             labels=tuple(classes[each] for each in best.tolist()),
-            outputs=tuple(dict(zip(classes, row, strict=True)) for row in probability.tolist()),
+            outputs=tuple(dict(zip(classes, row, strict=True)) for row in given.tolist()),
         )
+
+    def require_probabilities(self, score: Floats) -> None:
+        """Check that scores (n,) of a classifier lie in 0 to 1, or are NaN. Raises UserError where one does not."""
+        if self.manifest.task is not Task.REGRESSION:
+            require_probabilities(score, name=self._name)
 
     def contributions(self, features: Features) -> Floats | None:
         """What each feature adds to the log-odds of a score, (n, f + 1), bias last; None where unknown.

@@ -90,7 +90,7 @@ def give_no_row(session: Session, query: str, parameters: Mapping[str, Any]) -> 
 
 
 def list_zone_guesses(session: Session, query: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns without a time zone that a statement takes as of its session's zone, as schema.table.column.
+    """The columns without a time zone that a statement takes as of its session's, as schema.table.column.
 
     Call it in a transaction that is rolled back: it makes a temporary function of the statement.
     """

@@ -1,4 +1,5 @@
--- Columns without a time zone that the statement looked into takes as if its session's zone were theirs; one row per column.
+-- Columns without a time zone that a statement takes as of its session's zone; one row per column.
+-- It is the statement that look_into_statement.sql has made a function of.
 -- A statement guesses where it turns a timestamp into one with a time zone, or the other way round, or compares both: by functions of
 -- PostgreSQL's that are stable, as they depend on the session. AT TIME ZONE is none of them. Views that it reads are looked into as well.
 WITH RECURSIVE parts (class, object, tree) AS (

@@ -205,7 +205,7 @@ class TestScores:
     def test_outside_their_range_are_refused_whenever_they_come(self, version: Version) -> None:
         model = version(Gives(0.0, 1.0000002))
         with pytest.raises(UserError, match="outside 0 to 1 for 400 of 400 entities"):
-            model.score(Features(names=("a", "b", "c"), values=ROWS))
+            model.require_probabilities(model.score(Features(names=("a", "b", "c"), values=ROWS)).score)
 
     def test_may_be_narrow_or_missing(self, version: Version) -> None:
         assert version(Gives(0.5, 0.5, dtype="float16"), scores=[0.5]).golden_difference() == 0.0

@@ -252,7 +252,9 @@ def test_a_score_that_is_not_finite_is_declined(make: Make) -> None:
 
 
 def test_quantiles_say_how_much_of_training_lies_below(make: Make) -> None:
-    model = load(make(LinearRegression(), task=Task.REGRESSION, score_quantiles=[0.1, 0.2, 0.2, 0.2, 0.9]), task=Task.REGRESSION)
+    model = load(
+        make(LinearRegression(), task=Task.REGRESSION, score_quantiles=[0.1, 0.2, 0.2, 0.2, 0.9]), task=Task.REGRESSION
+    )
     found = model.training_quantile(np.array([0.0, 0.1, 0.15, 0.2, 0.5, 0.9, 1.0, np.nan]))
     assert found.tolist()[:-1] == pytest.approx([0.0, 0.1, 0.2, 0.5, 0.8, 0.9, 1.0])
     assert np.isnan(found[-1])
