@@ -49,7 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         _refuse(_usage_sentence(error))
         sys.exit(EXIT_MENDABLE)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(
+            error.__cause__, EOFError
+        ):  # click takes it for the end of an operator's input, which no command reads
+            _report(error.__cause__)
+            sys.exit(EXIT_BUG)
         click.echo("scorer: interrupted; what was not committed is rolled back.", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is left is a bug

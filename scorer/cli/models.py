@@ -53,7 +53,7 @@ def register(settings: Settings, job: str, *, version_or_dir: str, stored: bool)
     in it. With --store, a version that is registered already has its bytes put into the database.
     """
     from scorer.jobs.job import load_job
-    from scorer.registry.artefacts import model_folders
+    from scorer.registry.artefacts import copy_hint, model_folders
     from scorer.registry.manifest import find_version
     from scorer.registry.registration import register as register_folder
 
@@ -61,16 +61,18 @@ def register(settings: Settings, job: str, *, version_or_dir: str, stored: bool)
     folders = model_folders(loaded, settings)
     keep = stored or settings.model_store == "database"
     given = Path(version_or_dir)
-    folder = given.absolute() if given.is_dir() else find_version(job, version_or_dir, folders=folders)
+    if given.is_dir():
+        folder = given.absolute()
+    else:
+        nowhere = "cannot be registered: it is no folder, and"
+        folder = find_version(job, version_or_dir, folders=folders, known=nowhere, cure="there, or name it")
     with opened_session(settings, as_worker=True) as session:
         manifest = register_folder(loaded, folder, session, stored=keep)
     click.echo(
         f"Model {manifest.model_version} of {job} is registered as a candidate{', its bytes in the database' if keep else ''}."
     )
-    if not keep and folder.parent.parent not in folders:
-        click.echo(
-            f"Hosts look for it in {folders[0] / job / manifest.model_version}: copy it there, or register it with --store."
-        )
+    if not keep and (hint := copy_hint(loaded, folder, settings)):
+        click.echo(hint)
 
 
 @models.command()

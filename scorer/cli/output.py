@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields as fields_of
 from datetime import datetime
 from typing import Any
 
@@ -105,15 +106,61 @@ def print_migration(moved: Any, *, one: str | None, other: str, bands: Sequence[
         click.echo(f"{moved.moved:,} of {moved.entities:,} entities would stand elsewhere{directions}.")
 
 
-def print_load(report: Any) -> None:
-    """Print how many rows of each file were loaded or rejected."""
-    names = ("table", "read", "loaded", "already_there", "rejected")
+def print_load(report: Any, *, zone: str | None = None) -> None:
+    """Print how many rows of each file were loaded or rejected, and what is told of them.
+
+    `zone`: whose clock times without a zone were said to show.
+    """
+    updated = ("updated",) if any(table.updated for table in report.tables) else ()
+    names = ("table", "read", "loaded", *updated, "already_there", "rejected")
     print_rows([{name: getattr(table, name) for name in names} for table in report.tables], none="Nothing was read.")
     for table in report.tables:
-        if table.ignored_columns:
-            click.echo(f"Columns of {table.table} that were not loaded: {', '.join(table.ignored_columns)}.")
+        for sentence in _told(table, zone=zone):
+            click.echo(sentence)
     if report.rejects is not None:
         click.echo(f"Rejected rows, with line and reason: {report.rejects}")
+
+
+def _told(table: Any, *, zone: str | None) -> Iterator[str]:
+    """A sentence for each thing that a reader of the table's counts should know."""
+    if table.separator != "commas":
+        yield f"The fields of {table.table} are separated by {table.separator}."
+    if table.ignored_columns:
+        yield f"Columns of {table.table} that were not loaded: {', '.join(table.ignored_columns)}."
+    if table.changes:
+        yield f"Updated in {table.table}: {', '.join(f'{name} of {rows:,}' for name, rows in table.changes.items())}."
+    if table.beside:
+        yield (
+            f"{_counted(table.beside, 'row')} of {table.table} stand beside one of the same visit, time and code with another value; "
+            "--update replaces it."
+        )
+    without_zone = sum(fields for told, fields in table.notes.items() if told.note.name == "ZONE")
+    if without_zone:
+        yield f"{table.table}: {_counted(without_zone, 'time')} without a zone, taken as {zone}."
+    for told, fields in table.notes.items():
+        where = f"{table.table}: {_counted(fields, 'field')} of {told.column}"
+        if told.note.name == "EMPTY":
+            yield f"{where} {f'read {told.word}' if told.word else 'blank'}, taken as empty."
+        elif told.note.name == "WORD":
+            yield f"{where} read {told.word}, loaded as that word; --null {told.word} takes it as empty."
+        elif told.note.name == "WALL":
+            yield f"{where} without a zone, as the column is."
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def load_as_json(report: Any) -> dict[str, Any]:
+    """The report of a load as one JSON object."""
+    tables = []
+    for table in report.tables:
+        notes = [
+            {"note": told.note.value, "column": told.column, "word": told.word, "fields": fields}
+            for told, fields in table.notes.items()
+        ]
+        tables.append({each.name: getattr(table, each.name) for each in fields_of(table)} | {"notes": notes})
+    return {"tables": tables, "rejects": report.rejects and str(report.rejects)}
 
 
 def print_run(ended: Mapping[str, Any]) -> None:

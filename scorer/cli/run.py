@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,25 @@ from scorer.cli.options import (
     scheduler_option,
     with_backend,
 )
-from scorer.cli.output import print_json, print_load, print_rows, print_run, print_table, progress_bar
+from scorer.cli.output import load_as_json, print_json, print_load, print_rows, print_run, print_table, progress_bar
 from scorer.config import Settings
 
 if TYPE_CHECKING:
     from scorer.database.connection import Database
+    from scorer.database.source.csv_dialect import Writing
     from scorer.database.source.load import LoadReport
+
+
+@dataclass(frozen=True, slots=True)
+class _LoadOptions:
+    """The options of `scorer load`."""
+
+    rejects: Path | None
+    timezone: str | None
+    dialect: str
+    null_words: tuple[str, ...]
+    update: bool
+    as_json: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +64,63 @@ class _RunOptions:
     type=click.Path(path_type=Path),
     help="The reject file; where not given, a new one in SCORER_HOME/rejects.",
 )
+@click.option(
+    "--timezone",
+    metavar="ZONE",
+    help="Whose clock times without a zone show, such as Europe/Berlin; without it, rows with such times are rejected.",
+)
+@click.option(
+    "--dialect",
+    type=click.Choice(["iso", "de", "fr", "gb", "us"]),
+    default="iso",
+    show_default=True,
+    help="How numbers and dates may be written beside 93.5 and 2026-01-15: de 93,5 and 15.01.2026; fr 93,5 and 15/01/2026; "
+    "gb 1,234.5 and 15/01/2026; us 1,234.5 and 01/15/2026.",
+)
+@click.option(
+    "--null",
+    "null_words",
+    multiple=True,
+    metavar="WORD",
+    help="A word that stands for an empty field in every column, text included; may be given several times.",
+)
+@click.option(
+    "--update", is_flag=True, help="Change rows that are there with other values; without it they are rejected."
+)
 @json_option
 @click.pass_obj
-def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: bool) -> None:
+def load(settings: Settings, /, folder: Path, **given: Any) -> None:
     """Load a folder into the source tables.
 
-    Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz. Tables that are missing are made.
-    Rows that are already there are passed over; rows that cannot be loaded go to the reject file, with line and reason.
+    Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz, in UTF-8. Their fields are
+    separated by commas, semicolons, tabs or bars. Tables that are missing are made. Rows that are already there are passed over; rows that
+    cannot be loaded go to the reject file, with line and reason. A file of which no row can be loaded is an error, and nothing is loaded.
+
+    A time needs its zone (2026-01-15T05:30:00+01:00), or --timezone; the hour that a clock shows twice, and the one that it leaves out, are
+    rejected. NULL, NA, \\N, - and the like are empty fields in columns of numbers and times. In columns of text they may be meant: they are
+    told or, like NULL, rejected.
+
+    A visit or outcome that is there with other values is an error (exit 1; the other rows are loaded). With --update it gets the file's
+    values, in the columns that the file has, as an observation does that is the only one of its visit, time and code. Rows that the file
+    no longer has stay as they are.
     """
+    from scorer.database.source.csv_dialect import Writing, zone_named
     from scorer.registry import registration
 
+    options = _LoadOptions(**given)
+    zone = None if options.timezone is None else zone_named(options.timezone)
+    writing = Writing(dialect=options.dialect, zone=zone, null_words=frozenset(options.null_words))
     database = database_of(settings)
-    report = _load(database, folder, rejects=rejects)
+    report = _load(database, folder, rejects=options.rejects, writing=writing, update=options.update)
     grants = registration.grant_source(database=database)
-    if as_json:
-        print_json(
-            {"tables": [asdict(table) for table in report.tables], "rejects": report.rejects and str(report.rejects)}
-        )
-        return
-    print_load(report)
-    for job, why in grants.items():
-        if why is not None:
-            click.echo(f"The worker was not granted what job {job} needs: {why}", err=True)
+    if options.as_json:
+        print_json(load_as_json(report))
+    else:
+        print_load(report, zone=options.timezone)
+        for job, why in grants.items():
+            if why is not None:
+                click.echo(f"The worker was not granted what job {job} needs: {why}", err=True)
+    report.require_no_differing()
 
 
 @click.command()
@@ -187,7 +235,7 @@ def demo(settings: Settings, *, visits: int) -> None:
     _print_where_to_look(settings)
 
 
-def _load(database: Database, folder: Path, *, rejects: Path | None) -> LoadReport:
+def _load(database: Database, folder: Path, *, rejects: Path | None, writing: Writing, update: bool) -> LoadReport:
     """Load the files of `folder`. Returns how many rows of each were loaded and rejected."""
     from scorer.database.connection import plain_session
     from scorer.database.source.load import load as load_folder
@@ -200,6 +248,8 @@ def _load(database: Database, folder: Path, *, rejects: Path | None) -> LoadRepo
             folder,
             connection=connection,
             rejects=rejects or reject_file(database.settings, folder),
+            writing=writing,
+            update=update,
             progress=lambda table, done, total: progress(done, total, table) if progress else None,
         )
 

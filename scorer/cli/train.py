@@ -77,6 +77,7 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.database.source.reader import Source
     from scorer.evaluation.conduct import require_place
     from scorer.jobs.job import load_job
+    from scorer.registry.artefacts import copy_hint
     from scorer.registry.registration import register
     from scorer.training.report import report_held_out
     from scorer.training.trainer import one_in, require_free
@@ -107,6 +108,8 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
     if options.report is not None:
         report_held_out(loaded, trained, report=options.report, command=" ".join(["scorer", *sys.argv[1:]]))
     _print_trained(trained, job, as_json=options.as_json)
+    if settings.model_store != "database" and (hint := copy_hint(loaded, trained.folder, settings)):
+        click.echo(hint, err=options.as_json)
 
 
 def _print_trained(trained: Trained, job: str, *, as_json: bool) -> None:

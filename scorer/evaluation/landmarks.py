@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from scorer.database.source.columns import floats, labels
 from scorer.database.source.reader import Source, microseconds
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
-from scorer.jobs.job import Job
+from scorer.jobs.job import Job, Task
 from scorer.scoring.features import build
 from scorer.scoring.input_hash import input_hashes
 from scorer.scoring.validation.suites import Suites
@@ -104,7 +105,7 @@ def read_landmarks(
     table = _within(table, *between).sort_by([("entity_id", "ascending"), ("as_of", "ascending")])
     if not table.num_rows:
         raise UserError(f"The statement landmarks of job {job.name} gave no row: there is nothing to train on.")
-    rows = _landmark_rows(table)
+    rows = _landmark_rows(table, job)
     values = np.full((table.num_rows, len(feature_names(job.features))), np.nan)
     scorable = np.zeros(table.num_rows, dtype=bool)
     read, used = np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
@@ -170,12 +171,16 @@ class _LandmarkRows:
         return tuple(WorkItem(entity_id=self.entity_ids[row], as_of=_moment(self.as_of[row])) for row in rows.tolist())
 
 
-def _landmark_rows(table: pa.Table) -> _LandmarkRows:
+def _landmark_rows(table: pa.Table, job: Job) -> _LandmarkRows:
+    if job.task is Task.BINARY:
+        label = labels(table["label"], where=f"the statement landmarks of job {job.name}")
+    else:
+        label = floats(table["label"], where="label of landmarks")
     return _LandmarkRows(
         entity_ids=np.asarray(table["entity_id"].to_numpy(), dtype=object),
         as_of=_microseconds(table["as_of"], where="as_of"),
         cohort=np.asarray(table["cohort"].to_numpy(), dtype=object).astype(str).astype(object),
-        label=np.asarray(table["label"].cast(pa.float64()).to_numpy(), dtype=np.float64),
+        label=label,
         event_at=_microseconds(table["event_at"], where="event_at")
         if "event_at" in table.column_names
         else np.full(table.num_rows, NO_TIME, np.int64),

@@ -194,6 +194,7 @@ def _built(
     bands_table = table.optional_table("bands")
     bands = None if bands_table is None else Bands.read(bands_table)
     band_names = () if bands is None else bands.names
+    measures = read_measures(table, bands=band_names)
     job = Job(
         name=name,
         version=_version(text, statements, suites),
@@ -221,10 +222,10 @@ def _built(
         reasons=Reasoning.read(table.table("reasons", required=False), bands=band_names),
         declining=Declining.read(table.table("declining", required=False)),
         split=Split.read(table.table("challenger", required=False)),
-        training=Recipe.read(table.table("training", required=False)),
+        training=Recipe.read(table.table("training", required=False), has_utility=measures.utility is not None),
         search=SearchSpec.read(table.table("search", required=False)),
         limits=Limits.read(table.table("monitoring", required=False)),
-        measures=read_measures(table, bands=band_names),
+        measures=measures,
     )
     schedule.finish()
     actions.finish()

@@ -49,13 +49,15 @@ class Recipe:
     seed: int = 1
 
     @classmethod
-    def read(cls, table: TomlTable) -> Self:
-        """Read a recipe; what it leaves out has its default."""
+    def read(cls, table: TomlTable, *, has_utility: bool = True) -> Self:
+        """Read a recipe; what it leaves out has its default.
+
+        The default configuration weighs landmarks by [utility], where the job has one.
+        """
+        default = Configuration.LIGHTGBM_UTILITY if has_utility else Configuration.LIGHTGBM_SMALL
         parameters = table.table("parameters", required=False)
         recipe = cls(
-            configuration=table.choice("configuration", Configuration)
-            if "configuration" in table.names()
-            else Configuration.LIGHTGBM_UTILITY,
+            configuration=table.choice("configuration", Configuration) if "configuration" in table.names() else default,
             groups=table.texts("groups", default=()),
             parameters={name: _parameter(parameters, name, value) for name, value in parameters.take_all().items()},
             members=table.positive("members", default=1),

@@ -24,6 +24,17 @@ def model_folders(job: Job, settings: Settings) -> tuple[Path, ...]:
     return settings.home_dir / "models", job.model_folder.parent, shipped_root() / "models"
 
 
+def copy_hint(job: Job, folder: Path, settings: Settings) -> str | None:
+    """Where hosts look for the version in `folder`, as a sentence; None where it is there."""
+    folders = model_folders(job, settings)
+    if folder.absolute().parent.parent in folders:
+        return None
+    return (
+        f"Hosts look for it in {folders[0] / job.name / folder.name}: copy it there, or have the database keep it: "
+        f"scorer model register {job.name} {folder} --store."
+    )
+
+
 def production_version(job: Job, session: Session) -> str:
     """Read which version is in production. Raises UserError where there is none."""
     found = production_model(session, job.name)

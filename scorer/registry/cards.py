@@ -114,9 +114,12 @@ def _listed(values: Any) -> str | None:
 
 
 def _measured(value: Any) -> str | None:
-    """A metric of the manifest, with its interval."""
+    """A metric of the manifest, with its interval; unknown where it could not be measured."""
     if not isinstance(value, dict) or "value" not in value:
         return None
-    low, high = value.get("low"), value.get("high")
-    interval = "" if low is None or high is None else f" ({low:.4f} to {high:.4f})"
-    return f"{value['value']:.4f}{interval}"
+    told, low, high = (
+        f"{each:.4f}" if isinstance(each, int | float) else None
+        for each in (value["value"], value.get("low"), value.get("high"))
+    )
+    interval = "" if low is None or high is None else f" ({low} to {high})"
+    return f"{told or 'unknown'}{interval}"

@@ -21,6 +21,18 @@ MANIFEST = "manifest.json"
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib", "lightgbm")
 _REQUIRED = ("job", "model_version", "task", "features", "sha256", "libraries", "meaning", "score_quantiles", "metrics")
 
+_KINDS = {
+    "job": str,
+    "model_version": str,
+    "sha256": str,
+    "features": list,
+    "libraries": dict,
+    "score_quantiles": list,
+    "metrics": dict,
+    "training": dict,
+}
+_IN_JSON = {str: "text", list: "list", dict: "object"}
+
 
 @dataclass(frozen=True, slots=True)
 class Golden:
@@ -72,29 +84,33 @@ def unlike_libraries(fitted: Mapping[str, str]) -> list[str]:
     ]
 
 
-def find_version(job: str, model_version: str, *, folders: Iterable[Path]) -> Path:
+def find_version(
+    job: str, model_version: str, *, folders: Iterable[Path], known: str = "is registered, but", cure: str = "back"
+) -> Path:
     """Find the folder of a version: the first of `folders`/<job>/<version> that has a manifest.
 
-    Raises UserError where none has.
+    Raises UserError where none has; it says that the version is `known`, and that its folder is to be put there or `cure`.
     """
-    tried = [folder / job / model_version for folder in folders]
+    tried = list(dict.fromkeys(folder / job / model_version for folder in folders))
     for path in tried:
         if (path / MANIFEST).exists():
             return path
     places = " or ".join(str(path) for path in tried)
-    raise UserError(
-        f"Model {model_version} of {job} is registered, but {MANIFEST} is not in {places}; put its folder back."
-    )
+    raise UserError(f"Model {model_version} of {job} {known} {MANIFEST} is not in {places}; put its folder {cure}.")
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of a model version. Raises UserError where it is missing, broken or incomplete."""
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"The manifest {path} cannot be read: {error}.") from error
     return manifest_of(content, where=f"The manifest {path}")
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which no JSON has (null is for what is missing)")
 
 
 def manifest_of(content: Any, *, where: str) -> Manifest:
@@ -104,6 +120,11 @@ def manifest_of(content: Any, *, where: str) -> Manifest:
     missing = [key for key in _REQUIRED if key not in content]
     if missing:
         raise UserError(f'{where} has no "{missing[0]}"; put the right one back.')
+    for key, kind in _KINDS.items():
+        if not isinstance(content.get(key, kind()), kind):
+            raise UserError(
+                f'{where} holds what no manifest does: "{key}" is no {_IN_JSON[kind]}; put the right one back.'
+            )
     try:
         return Manifest(
             job=content["job"],
@@ -111,7 +132,7 @@ def manifest_of(content: Any, *, where: str) -> Manifest:
             task=Task(content["task"]),
             features=tuple(content["features"]),
             sha256=content["sha256"],
-            libraries=dict(content["libraries"]),
+            libraries={name: str(number) for name, number in content["libraries"].items()},
             meaning=content["meaning"],
             score_quantiles=np.asarray(content["score_quantiles"], dtype=np.float64),
             interval=content.get("interval"),

@@ -7,17 +7,13 @@ methods, which takes the feature matrix as it is, NaN for missing. The manifest 
 from __future__ import annotations
 
 import hashlib
-import io
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
-from sklearn.exceptions import InconsistentVersionWarning
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from scorer.errors import UserError
@@ -25,6 +21,14 @@ from scorer.jobs.job import MEANING, Task
 from scorer.jobs.publication import Bands
 from scorer.registry import ensemble
 from scorer.registry.declining import Baseline
+from scorer.registry.estimator import (
+    classes_of,
+    event_column,
+    read_estimator,
+    require_columns,
+    require_probabilities,
+    tried,
+)
 from scorer.registry.manifest import ARTEFACT, Manifest, libraries, read_manifest, unlike_libraries
 from scorer.types.arrays import Features, Floats
 
@@ -72,10 +76,21 @@ def passes(difference: float) -> bool:
 class LoadedModel:
     """A model version, checked and loaded; `baseline` is None where it declines nothing."""
 
-    def __init__(self, manifest: Manifest, estimator: Any) -> None:
+    def __init__(self, manifest: Manifest, estimator: Any, *, name: str | None = None) -> None:
         self.manifest = manifest
-        self.baseline = Baseline.of(manifest.content)
         self._estimator = estimator
+        self._name = name or f"Model {manifest.model_version} of {manifest.job}"
+        try:
+            self.baseline = Baseline.of(manifest.content)
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+            raise UserError(
+                f"{self._name}: its manifest holds a declining or baseline that cannot be read ({type(error).__name__}); put the right "
+                "one back."
+            ) from error
+        self._classes = classes_of(estimator)
+        self._event = 0
+        if manifest.task is Task.BINARY:
+            self._event = event_column(estimator, positive=manifest.content.get("positive_class"), name=self._name)
         self._threads = ThreadpoolController()
 
     @classmethod
@@ -128,15 +143,7 @@ class LoadedModel:
                 f"{sha256[:12]}... and the manifest {manifest.sha256[:12]}...; put the registered file back."
             )
         _require_fit(manifest, folder or "the database", task=task, features=tuple(features))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            try:
-                estimator = joblib.load(io.BytesIO(artefact))
-            except (ImportError, AttributeError, InconsistentVersionWarning) as error:
-                raise UserError(
-                    f"{name} cannot be opened with the libraries of this machine: {error}; install those of its manifest."
-                ) from error
-        model = cls(manifest, estimator)
+        model = cls(manifest, read_estimator(artefact, name=name, task=task), name=name)
         difference = model.golden_difference()
         if difference is not None and not passes(difference):
             raise UserError(
@@ -153,7 +160,9 @@ class LoadedModel:
         golden = self.manifest.golden
         if golden is None:
             return None
-        here = self.score(Features(names=self.manifest.features, values=golden.inputs)).score
+        features = Features(names=self.manifest.features, values=golden.inputs)
+        here = tried(lambda: self.score(features).score, name=self._name)
+        self.require_probabilities(here)
         if (np.isnan(here) != np.isnan(golden.scores)).any():
             return float("inf")
         return float(np.nanmax(np.abs(here - golden.scores), initial=0.0))
@@ -161,22 +170,30 @@ class LoadedModel:
     def score(self, features: Features) -> Scores:
         """Score `features` (n, f): a score per row, of the same bits whatever the other rows are.
 
-        A score that is not finite becomes NaN: the model declines.
+        A score that is not finite becomes NaN: the model declines. Whether it is a probability is for `require_probabilities`.
         """
         rows = features.values
         if self.manifest.task is Task.REGRESSION:
             value = _finite(self._in_blocks(self._estimator.predict, rows)[:, 0])
             return Scores(score=value, labels=None, outputs=self._intervals(value))
-        probability = self._in_blocks(self._estimator.predict_proba, rows)
+        given = self._in_blocks(self._estimator.predict_proba, rows)
         if self.manifest.task is Task.BINARY:
-            return Scores(score=_finite(probability[:, -1]), labels=None, outputs=None)
-        classes = [str(each) for each in self._estimator.classes_]
-        best = np.argmax(probability, axis=1) if len(rows) else np.empty(0, np.int64)
+            require_columns(given, classes=len(self._classes or ()), name=self._name)
+            return Scores(score=_finite(given[:, self._event]), labels=None, outputs=None)
+        classes = self._classes
+        assert classes is not None, "a classifier without classes is not opened"
+        require_columns(given, classes=len(classes), name=self._name)
+        best = np.argmax(given, axis=1) if len(rows) else np.empty(0, np.int64)
         return Scores(
-            score=_finite(probability[np.arange(len(rows)), best]),
+            score=_finite(given[np.arange(len(rows)), best]),
             labels=tuple(classes[each] for each in best.tolist()),
-            outputs=tuple(dict(zip(classes, row, strict=True)) for row in probability.tolist()),
+            outputs=tuple(dict(zip(classes, row, strict=True)) for row in given.tolist()),
         )
+
+    def require_probabilities(self, score: Floats) -> None:
+        """Check that scores (n,) of a classifier lie in 0 to 1, or are NaN. Raises UserError where one does not."""
+        if self.manifest.task is not Task.REGRESSION:
+            require_probabilities(score, name=self._name)
 
     def contributions(self, features: Features) -> Floats | None:
         """What each feature adds to the log-odds of a score, (n, f + 1), bias last; None where unknown.
@@ -211,7 +228,7 @@ class LoadedModel:
                 block[: len(part)] = part
                 block[len(part) :] = part[0]
                 parts.append(np.asarray(predict(block), dtype=np.float64).reshape(_BLOCK, -1)[: len(part)])
-        return np.concatenate(parts) if parts else np.empty((0, 2))
+        return np.concatenate(parts) if parts else np.empty((0, len(self._classes or "01")))
 
     def _intervals(self, value: Floats) -> tuple[dict[str, float], ...] | None:
         interval = self.manifest.interval

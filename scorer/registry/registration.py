@@ -70,7 +70,9 @@ def _admit_first(job: Job, model_version: str, session: Session) -> None:
 
 def model_folder(job: Job, model_version: str) -> Path:
     """Find the folder of a version that came with a job, a site's or a shipped one."""
-    return find_version(job.name, model_version, folders=(job.model_folder.parent, shipped_root() / "models"))
+    folders = (job.model_folder.parent, shipped_root() / "models")
+    known = "is the first_model of job.toml, but"
+    return find_version(job.name, model_version, folders=folders, known=known, cure="there")
 
 
 def register(job: Job, folder: Path, session: Session, *, stored: bool = False) -> Manifest:

@@ -34,11 +34,13 @@ class Challenger:
     def predict(self, matrix: Features, *, spec: Declining) -> Predictions | None:
         """Predict each row of `matrix`. Returns None, and warns once a process, where the model raises."""
         try:
-            return predict(self.model, matrix, spec=spec)
+            found = predict(self.model, matrix, spec=spec)
+            self.model.require_probabilities(found.undeclined)
         except Exception as error:  # noqa: BLE001 - whatever it raises, production goes on
             why = f"{type(error).__name__} was raised as it scored"
             leave_out("challenger", job=self._job, model_version=self.model_version, why=why)
             return None
+        return found
 
 
 def predict_both(

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from scorer.jobs.job import Job
+from scorer.jobs.job import Job, Task
+from scorer.registry.estimator import require_probabilities
 from scorer.registry.model import band_names
 from scorer.scoring.batch import BatchInputs, BatchResult
 from scorer.scoring.challenger import shadow_outcomes
@@ -77,6 +78,7 @@ def outcomes_of(
     """Decide the outcome of every entity of a batch. Returns the new ones and the counts of all.
 
     `unchanged` is how many entities of the batch are not among the `inputs`. `model_version` is recorded for entities without a prediction.
+    Raises UserError where a probability that would be published lies outside 0 to 1.
     """
     outcomes = _outcomes(inputs, job=job, results=results, scored=scored)
     statuses = Counter(outcome.status for outcome in outcomes)
@@ -117,6 +119,9 @@ def outcomes_of(
 def _outcomes(inputs: BatchInputs, *, job: Job, results: SuiteResults, scored: Scored) -> list[Outcome]:
     """The outcome of each entity, in order."""
     predictions, unfit = scored.predictions, results.scores.held
+    if job.task is not Task.REGRESSION:
+        published = np.delete(predictions.scores.score, [*unfit])
+        require_probabilities(published, name=f"The model of job {job.name}")
     positions = inputs.observations.position[results.observations.usable]
     used = np.bincount(positions, minlength=len(inputs.items)).tolist()
     place_of_score = (np.cumsum(scored.scorable) - 1).tolist()

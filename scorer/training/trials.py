@@ -27,7 +27,10 @@ from scorer.types.arrays import Booleans, Floats, Integers
 
 def plan_trials(job: Job) -> list[tuple[int, str, Recipe]]:
     """Number, combination and recipe of each trial, in order."""
-    pairs = [(name, groups, each) for name, groups in job.search.combinations.items() for each in Configuration]
+    # This one weighs landmarks by [utility].
+    left_out = set() if job.measures.utility else {Configuration.LIGHTGBM_UTILITY}
+    configurations = [each for each in Configuration if each not in left_out]
+    pairs = [(name, groups, each) for name, groups in job.search.combinations.items() for each in configurations]
     return [
         (number, name, Recipe(configuration=configuration, groups=groups))
         for number, (name, groups, configuration) in enumerate(pairs, start=1)

@@ -1,31 +1,30 @@
--- Deletes the staged rows whose visit_id is taken; one row per row deleted, with line and reason.
--- It is taken by a row of the table, or by an earlier line of the file. The rows come in the order of the file.
+-- Deletes the staged rows whose visit_id is taken; one row per row deleted, with its line.
+-- It is taken by an earlier line of the file, or by a row of the table, unless that is to be updated: differs names the columns in which
+-- that has other values. A row that the table holds already, alike, is left. The rows come in the order of the file.
+-- Parameters: update (whether rows of the table are updated).
 WITH judged AS (
     SELECT
-        l.line,
-        MIN(l.line) OVER (PARTITION BY l.visit_id) AS first_line,
-        t.visit_id IS NOT NULL AS is_there
-    FROM pg_temp.loading_outcomes AS l
-    LEFT JOIN public.outcomes AS t
-        ON t.visit_id = l.visit_id
+        line,
+        MIN(line) OVER (PARTITION BY visit_id) AS first_line,
+        CASE WHEN NOT %(update)s THEN differs END AS differs
+    FROM pg_temp.loading_outcomes
 ),
 
 refused AS (
     DELETE FROM pg_temp.loading_outcomes AS l
     USING judged AS j
     WHERE j.line = l.line
-        AND (j.is_there OR j.line > j.first_line)
+        AND l.differs IS DISTINCT FROM ''
+        AND (j.differs IS NOT NULL OR j.line > j.first_line)
     RETURNING
         j.line,
-        j.first_line,
-        j.is_there
+        j.differs,
+        j.first_line
 )
 
 SELECT
     line,
-    CASE
-        WHEN is_there THEN 'visit_id is already there with other content'
-        ELSE 'visit_id is already on line ' || first_line
-    END AS reason
+    differs,
+    first_line
 FROM refused
 ORDER BY line

@@ -88,12 +88,18 @@ DOORS = {
         "database.notifications",
         "database.source.load",
     },
-    "sklearn": {"registry.model", "training.estimators"},
+    "sklearn": {"registry.estimator", "training.estimators"},
     "lightgbm": {"registry.boosting"},
     "scipy": set(),  # scikit-learn's own
     "threadpoolctl": {"runs.threads", "registry.model", "training.cross_validation"},
     "distributed": {"runs.cluster"},  # inside functions: it comes with the extra `dask`
-    "joblib": {"runs.cluster", "registry.model", "training.cross_validation", "training.search", "training.trainer"},
+    "joblib": {
+        "runs.cluster",
+        "registry.estimator",
+        "training.cross_validation",
+        "training.search",
+        "training.trainer",
+    },
     "adbc_driver_manager": {"database.source.arrow_session"},
     "adbc_driver_postgresql": {"database.source.arrow_session"},
     "pyarrow": {

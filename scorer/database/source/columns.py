@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,43 @@ def floats(column: pa.ChunkedArray, *, where: str) -> Floats:
         ) from error
 
 
+def labels(column: pa.ChunkedArray, *, where: str) -> Floats:
+    """The column (n,) as labels of a binary job: 0, 1, and NaN where it is NULL; true is 1, false is 0.
+
+    Raises UserError where a row has anything else, NaN included: it is no way to say that an outcome is unknown.
+    """
+    if isinstance(column.type, pa.BaseExtensionType):  # numeric comes as text, of a type of its own
+        column = pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        values = np.array([_label(text) for text in column.to_pylist()], dtype=np.float64)
+    elif pa.types.is_boolean(column.type) or pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    else:
+        values = np.full(len(column), np.nan)
+    other = int((~(np.isin(values, (0, 1)) | column.is_null().to_numpy())).sum())
+    if other:
+        raise UserError(
+            f"The label of {where} must be 0, 1 or NULL; {other:,} of {len(values):,} rows have something else. Write NULL where "
+            "the outcome is not known, and 1 for the event."
+        )
+    return values
+
+
+def _label(text: str | None) -> float:
+    """The label that a text says, NaN for NULL and for any other text.
+
+    >>> _label("1"), _label("false"), _label("0.0"), _label("yes")
+    (1.0, 0.0, 0.0, nan)
+    """
+    if text is None:
+        return math.nan
+    word = {"true": "1", "t": "1", "false": "0", "f": "0"}.get(text.strip().lower(), text)
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
+
+
 def integers(column: pa.ChunkedArray | pa.Array, *, where: str) -> Integers:
     """The column (n,) as whole numbers. Raises UserError where it holds others."""
     try:
@@ -142,7 +180,11 @@ def integers(column: pa.ChunkedArray | pa.Array, *, where: str) -> Integers:
 def _times(column: pa.ChunkedArray, *, where: str) -> Integers:
     """The column (n,) as microseconds since 1970-01-01 UTC, NO_TIME where it is NULL."""
     if not pa.types.is_timestamp(column.type) or column.type.tz is None:
-        raise UserError(f"The column {where} is {column.type}, where a timestamp with time zone is expected.")
+        cure = "; write AT TIME ZONE 'Europe/Berlin', or the zone that it is in, behind it in the job's statement"
+        raise UserError(
+            f"The column {where} is {column.type}, where a timestamp with time zone is expected"
+            f"{cure if pa.types.is_timestamp(column.type) else ''}."
+        )
     whole = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
     times = integers(pc.fill_null(whole, NO_TIME), where=where)
     for wrapped, endless in _ENDLESS.items():

@@ -1,4 +1,7 @@
-"""The rows of a CSV file, each with the line that it begins on, even where its quotes do not match."""
+"""The rows of a CSV file, each with the line that it begins on, even where its quotes do not match.
+
+Fields are separated by commas, or by what else separates the names of the columns on the first line.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,20 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from scorer.errors import UserError
+
+# A field may be a nurse's letter or a picture; one that is longer is more likely a quote that is never closed, and would fill
+# the memory.
+LONGEST_FIELD = 1 << 24
+csv.field_size_limit(LONGEST_FIELD)
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+class Header(NamedTuple):
+    """The names of a file's columns, and what separates its fields."""
+
+    names: tuple[str, ...]
+    separator: str
 
 
 class Row(NamedTuple):
@@ -84,41 +101,87 @@ def open_lines(path: Path) -> Iterator[tuple[Lines, Callable[[], int]]]:
         yield Lines(io.TextIOWrapper(content, encoding="utf-8-sig", newline=""), path=path), raw.tell
 
 
-def read_header(lines: Lines) -> list[str]:
-    """Read the names of the columns. Raises UserError where the first line has none."""
-    try:
-        header = next(csv.reader(lines, strict=True), [])
-    except csv.Error:
-        header = []
-    if not header:
+def read_header(lines: Lines, *, required: Sequence[str]) -> Header:
+    """Read the names of the columns.
+
+    The separator is the comma, unless another finds all the `required` names. Excel's `sep=;`, on a line before them, is read
+    too. Raises UserError where there are no names.
+    """
+    first = next(lines, "")
+    told = re.fullmatch(r"sep=([,;\t|])[\r\n]*", first)
+    separators = list(SEPARATORS)
+    if told is not None:
+        separators, first = [told[1]], next(lines, "")
+    found = {separator: _names(first, separator) for separator in separators}
+    best = next((each for each, names in found.items() if set(required) <= set(names)), separators[0])
+    if not found[best]:
         raise UserError(f"{lines.path} has no header; put the names of the columns on its first line.")
-    return header
+    return Header(found[best], best)
 
 
-def read_rows(lines: Lines, *, header: Sequence[str], loaded: Sequence[str]) -> Iterator[Row]:
+def _names(first: str, separator: str) -> tuple[str, ...]:
+    """The names on the line `first`; none where it is blank or its quotes do not match."""
+    try:
+        return tuple(name.strip() for name in next(csv.reader([first], delimiter=separator, strict=True), []))
+    except csv.Error:
+        return ()
+
+
+def read_rows(lines: Lines, *, header: Header, loaded: Sequence[str]) -> Iterator[Row]:
     """The rows after the header; `loaded` are the names of the columns that are not ignored.
 
     A quote that is never closed would swallow the rows after it. So several lines are one row only if they have the
     right number of fields and break in ignored columns (remarks, say); else the first is at fault, and the others are
     read again as rows of their own.
     """
-    matters = [name in loaded for name in header]
-    reader = csv.reader(lines, strict=True)
+    matters = [name in loaded for name in header.names]
+    reader = csv.reader(lines, delimiter=header.separator, strict=True)
     while True:
         lines.begin_row()
         try:
-            fields = next(reader)
+            fields, fault = next(reader), None
         except StopIteration:
             return
-        except csv.Error:
-            fields = None
-        if fields is None or (len(lines.taken) > 1 and not _is_one_row(fields, matters)):
+        except csv.Error as error:
+            fields, fault = [], _unread(error)
+        if fault is None and len(lines.taken) > 1:
+            fault = _broken(fields, header.names, matters)
+        if fault is not None:
             lines.give_back()
-            yield Row(lines.first, lines.taken[0], (), "the quotes do not match")
+            yield Row(lines.first, lines.taken[0], (), fault)
         elif fields:
-            fault = None if len(fields) == len(header) else f"{len(fields)} fields where the header has {len(header)}"
+            if len(fields) != len(header.names):
+                fault = f"{len(fields)} fields where the header has {len(header.names)}"
             yield Row(lines.first, "".join(lines.taken), fields, fault)
 
 
-def _is_one_row(fields: Sequence[str], matters: Sequence[bool]) -> bool:
-    return len(fields) == len(matters) and not any(re.search(r"[\r\n]", field) for field in compress(fields, matters))
+_QUOTES = "the quotes do not match"
+
+
+def _unread(error: csv.Error) -> str:
+    """Why the reader could not go on, after its own words."""
+    if "field larger than" in str(error):
+        return f"a field of more than {LONGEST_FIELD:,} characters, or a quote that is never closed"
+    return _QUOTES
+
+
+def _broken(fields: Sequence[str], names: Sequence[str], matters: Sequence[bool]) -> str | None:
+    """What is wrong with a row of several lines; None where it is one."""
+    if len(fields) != len(names):
+        return _QUOTES
+    breaks = [name for name, field in compress(zip(names, fields, strict=True), matters) if re.search(r"[\r\n]", field)]
+    return f"{breaks[0]} breaks its line, or the quotes do not match" if breaks else None
+
+
+def chunks(rows: Iterable[Row], *, most: int) -> Iterator[list[Row]]:
+    """The rows in lists of at most `most`, and of fewer where they are long: a list must fit the memory."""
+    chunk: list[Row] = []
+    characters = 0
+    for row in rows:
+        chunk.append(row)
+        characters += len(row.text)
+        if len(chunk) >= most or characters >= LONGEST_FIELD:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk

@@ -1,36 +1,43 @@
 """Files loaded into the tables `visits`, `patient_observations`, `outcomes`: .csv or .csv.gz.
 
-    file -> rows -> COPY to a temporary table -> skip what is there -> refuse keys that are taken -> INSERT
+    file -> rows -> COPY to a temporary table -> compare with what is there -> refuse, pass over or update -> INSERT
 
 A folder is one transaction. A row that cannot be loaded goes to the reject file and keeps no other row out; a fault of a
-whole file stops the load, and nothing is loaded. The columns are listed in sql/source/tables.toml; their types are those
-of the database.
+whole file stops the load, and nothing is loaded. So does a file none of whose rows can be loaded. The columns are listed
+in sql/source/tables.toml; their types are those of the database.
 
-How fields are read: an empty field is NULL, in every column. Numbers as PostgreSQL reads them, NaN and infinity
-included. Times as ISO 8601 writes them, 2025-06-01T14:30:00+02:00 or less of it; without a zone they are taken as UTC.
-Text as it stands. Blank lines are skipped.
+How fields are read: an empty field is NULL, in every column, and so is a word such as NULL where the column is no text.
+Numbers as PostgreSQL reads them, NaN and infinity included. Times as ISO 8601 writes them, 2025-06-01T14:30:00+02:00 or
+less of it; one without a zone needs a load that says whose clock it shows. Text as it stands. Blank lines are skipped.
 """
 
 from __future__ import annotations
 
-import csv
 import io
-import os
-import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TextIO
+from typing import Any, NamedTuple
 
 import psycopg2
 from psycopg2 import errorcodes
 
-from scorer.config import shipped_root
 from scorer.database.error_messages import sentences
-from scorer.database.source.csv_fields import NULL, READERS, FieldError
-from scorer.database.source.csv_rows import Row, open_lines, read_header, read_rows
+from scorer.database.source.csv_dialect import PLAIN, FieldError, Writing
+from scorer.database.source.csv_fields import NULL, ColumnType, Field, Note, read_field
+from scorer.database.source.csv_rows import SEPARATORS, Header, Row, chunks, open_lines, read_header, read_rows
+from scorer.database.source.load_tables import (
+    Column,
+    File,
+    Table,
+    column_types,
+    columns_to_fill,
+    files_in,
+    source_tables,
+)
+from scorer.database.source.reject_file import NothingLoaded, Rejected, RejectFile
 from scorer.database.statements import statement
 from scorer.errors import UserError
 
@@ -39,9 +46,23 @@ ROWS_AT_ONCE = 20_000
 LoadProgress = Callable[[str, int, int], None]
 
 
+class FieldNote(NamedTuple):
+    """What is told of fields of a column; `word` is what they read, where that is a word for no value."""
+
+    note: Note
+    column: str
+    word: str
+
+
 @dataclass(frozen=True, slots=True)
 class TableLoad:
-    """The rows of one file, counted: read = loaded + already_there + rejected."""
+    """The rows of one file, counted: read = loaded + updated + already_there + rejected.
+
+    `changes`: of the updated rows, how many have another value in each column. `differing_rows`: of the rejected ones, how
+    many because the table has their key with other values, and `differing` in which columns. `beside`: of the loaded
+    observations, how many stand beside one of the same visit, time and code with another value. `separator`: of the file's
+    fields. `notes`: fields that are told.
+    """
 
     table: str
     read: int
@@ -49,6 +70,13 @@ class TableLoad:
     already_there: int
     rejected: int
     ignored_columns: tuple[str, ...]
+    updated: int = 0
+    changes: Mapping[str, int] = field(default_factory=dict)
+    differing_rows: int = 0
+    differing: tuple[str, ...] = ()
+    beside: int = 0
+    separator: str = "commas"
+    notes: Mapping[FieldNote, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +86,61 @@ class LoadReport:
     tables: tuple[TableLoad, ...]
     rejects: Path | None
 
+    def require_no_differing(self) -> None:
+        """Do nothing, unless a row was rejected because its key is there with other values: raises UserError."""
+        for table in self.tables:
+            if table.differing_rows:
+                count = (
+                    f"1 row of {table.table} is"
+                    if table.differing_rows == 1
+                    else f"{table.differing_rows:,} rows of {table.table} are"
+                )
+                raise UserError(
+                    f"{count} there with another {', '.join(table.differing)}; `load` adds rows and changes none: --update changes "
+                    f"them (each is in {self.rejects})."
+                )
 
-def load(folder: Path, *, connection: Any, rejects: Path, progress: LoadProgress | None = None) -> LoadReport:
+
+class _Settled(NamedTuple):
+    """What became of the rows that could be read."""
+
+    already_there: int
+    updated: int
+    changes: Mapping[str, int]
+    differing_rows: int
+    differing: tuple[str, ...]
+    beside: int
+    inserted: int
+
+
+def load(
+    folder: Path,
+    *,
+    connection: Any,
+    rejects: Path,
+    writing: Writing = PLAIN,
+    update: bool = False,
+    progress: LoadProgress | None = None,
+) -> LoadReport:
     """Load the files in `folder`, and commit, on `connection` (psycopg2's). Returns the counts of each.
 
     Tables that are missing are made. Rows that are already there, the same in every column that the file has, are
-    skipped, so the same folder again adds nothing. Rows that cannot be loaded are written to `rejects`, a CSV file
+    skipped, so the same folder again adds nothing. Those whose key is there with other values are rejected or, with
+    `update`, change what is there. Rows that cannot be loaded are written to `rejects`, a CSV file
     of file, line, reason and row that its owner alone may read. `progress` is called with table, bytes read, bytes in all.
 
-    Raises UserError, with nothing loaded, where a file or a column is missing, a file has no header, is not UTF-8 or
-    cannot be unpacked, or the database refuses.
+    Raises UserError, with nothing loaded, where a file or a column is missing, a file has no header, is not UTF-8,
+    cannot be unpacked or has no row that can be loaded, or the database refuses.
     """
-    tables = _tables()
-    files = _files(folder, tables)
-    with sentences(), _Rejects(rejects) as rejected, connection, connection.cursor() as cursor:
+    tables = source_tables()
+    files = files_in(folder, tables)
+    with sentences(), RejectFile(rejects) as rejected, connection, connection.cursor() as cursor:
         cursor.execute(_statement("one_load_at_a_time"))
+        if writing.zone is not None:
+            cursor.execute(_statement("set_zone"), {"zone": writing.zone.key})
         types = {table.name: _types(cursor, table) for table in tables}
-        loads = [
-            _load_file(file, types[file.table.name], cursor=cursor, rejects=rejected, progress=progress)
-            for file in files
-        ]
+        one = _Load(cursor, rejected, writing, update=update, progress=progress)
+        loads = [one.of(file, types[file.table.name]) for file in files]
         cursor.execute(_statement("analyze"))
     return LoadReport(tables=tuple(loads), rejects=rejects if rejected.count else None)
 
@@ -86,172 +149,126 @@ def _statement(name: str) -> str:
     return statement(f"source/{name}")
 
 
-def _folder() -> Path:
-    return shipped_root() / "sql" / "source"
-
-
-# Tables, files and columns.
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of tables.toml."""
-
-    name: str
-    file: str
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-    unique: bool
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.required + self.optional
-
-
-class _File(NamedTuple):
-    """A file and the table that it fills."""
-
-    path: Path
-    table: _Table
-
-
-class _Type(NamedTuple):
-    """A column's type in the database; `must_have`: it refuses NULL."""
-
-    name: str
-    must_have: bool
-
-
-class _Column(NamedTuple):
-    """A column to fill: its place in the file's rows (None: not there), and its type."""
-
-    name: str
-    position: int | None
-    type: _Type
-
-
-def _tables() -> tuple[_Table, ...]:
-    content = tomllib.loads((_folder() / "tables.toml").read_text(encoding="utf-8"))
-    return tuple(
-        _Table(
-            name=name,
-            file=table["file"],
-            required=tuple(table["required"]),
-            optional=tuple(table["optional"]),
-            unique=table["unique"],
-        )
-        for name, table in content.items()
-    )
-
-
-def _files(folder: Path, tables: Iterable[_Table]) -> tuple[_File, ...]:
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; name the one that holds the files to load.")
-    files = []
-    for table in tables:
-        plain, packed = folder / f"{table.name}.csv", folder / f"{table.name}.csv.gz"
-        if plain.exists() and packed.exists():
-            raise UserError(f"{folder} holds both {plain.name} and {packed.name}; take away the one not to be loaded.")
-        if plain.exists() or packed.exists():
-            files.append(_File(plain if plain.exists() else packed, table))
-        elif table.file == "required":
-            raise UserError(f"{folder} holds neither {plain.name} nor {packed.name}; put one of them there.")
-    return tuple(files)
-
-
-def _types(cursor: Any, table: _Table) -> dict[str, _Type]:
+def _types(cursor: Any, table: Table) -> dict[str, ColumnType]:
     """The types of the table's columns in the database; a table that is missing is made."""
     cursor.execute(_statement("columns"), {"table": table.name})
     if cursor.rowcount == 0:
         cursor.execute(_statement(f"create_{table.name}"))
         cursor.execute(_statement("columns"), {"table": table.name})
-    return {name: _Type(type_name, must_have) for name, type_name, must_have in cursor}
+    return column_types(cursor)
 
 
-def _columns(file: _File, header: Sequence[str], types: Mapping[str, _Type]) -> tuple[_Column, ...]:
-    """The columns to fill, in the order of tables.toml. Raises UserError where file or database lack one."""
-    table = file.table
-    for name in table.columns:
-        if header.count(name) > 1:
-            raise UserError(f'{file.path}: the header has the column "{name}" twice; take one of them away.')
-        if name in table.required and name not in header:
-            raise UserError(f'{file.path}: the column "{name}" is missing; add it, or mend its name in the header.')
-        if name not in types:
-            raise UserError(f'The table public.{table.name} has no column "{name}"; add it to the table.')
-        if types[name].name not in READERS:
-            raise UserError(
-                f'The column "{name}" of public.{table.name} is of type {types[name].name}, which no file can fill; '
-                f"make it one of {', '.join(READERS)}."
+class _Load:
+    """The load of a folder's files, one after the other, in a transaction that is open."""
+
+    def __init__(
+        self, cursor: Any, rejects: RejectFile, writing: Writing, *, update: bool, progress: LoadProgress | None
+    ) -> None:
+        self._cursor, self._rejects, self._writing = cursor, rejects, writing
+        self._update, self._progress = update, progress
+
+    def of(self, file: File, types: Mapping[str, ColumnType]) -> TableLoad:
+        """Load one file. Returns its counts. Raises NothingLoaded where it has rows and none can be loaded."""
+        table, size, rejected_before, read = file.table, file.path.stat().st_size, self._rejects.count, 0
+        notes: Counter[FieldNote] = Counter()
+        with open_lines(file.path) as (lines, bytes_read):
+            header = read_header(lines, required=table.required)
+            columns = columns_to_fill(file, header.names, types, zone_is_told=self._writing.zone is not None)
+            self._cursor.execute(_statement(f"stage_{table.name}"))
+            for rows in chunks(read_rows(lines, header=header, loaded=table.columns), most=ROWS_AT_ONCE):
+                self._stage(file, columns, rows, notes=notes)
+                read += len(rows)
+                if self._progress:
+                    self._progress(table.name, bytes_read(), size)
+        settled = self._settle(file, header)
+        rejected = self._rejects.count - rejected_before
+        if read and read == rejected and not settled.differing_rows:
+            reason, times = self._rejects.most_frequent(file.path.name)
+            raise NothingLoaded(
+                f"{file.path}: none of its {read:,} rows can be loaded, and nothing was loaded: {reason} ({times:,} rows); "
+                f"each row, with its reason, is in {self._rejects.path}."
             )
-    return tuple(_Column(name, header.index(name) if name in header else None, types[name]) for name in table.columns)
+        return TableLoad(
+            table=table.name,
+            read=read,
+            loaded=settled.inserted,
+            already_there=settled.already_there,
+            rejected=rejected,
+            ignored_columns=tuple(name for name in header.names if name not in table.columns),
+            updated=settled.updated,
+            changes=settled.changes,
+            differing_rows=settled.differing_rows,
+            differing=settled.differing,
+            beside=settled.beside,
+            separator=SEPARATORS[header.separator],
+            notes=dict(notes),
+        )
+
+    def _stage(self, file: File, columns: Sequence[Column], rows: Sequence[Row], *, notes: Counter[FieldNote]) -> None:
+        """Copy the rows that can be read to the temporary table; write the others to the reject file."""
+        whole = [row for row in rows if row.fault is None]
+        copied, faults = _converted(whole, columns, writing=self._writing, notes=notes)
+        broken = [Rejected(row.line, (row.fault,), row.text) for row in rows if row.fault is not None]
+        unreadable = [Rejected(whole[index].line, reasons, whole[index].text) for index, reasons in faults.items()]
+        self._rejects.add(file.path.name, sorted(broken + unreadable))
+        with _refusal_explained(file):
+            self._cursor.copy_expert(_statement(f"copy_{file.table.name}"), io.BytesIO("".join(copied).encode()))
+
+    def _settle(self, file: File, header: Header) -> _Settled:
+        """Insert the staged rows, or update by them; refuse those whose key is taken."""
+        table, cursor, given = file.table.name, self._cursor, {"given": list(header.names)}
+        cursor.execute(_statement(f"compare_{table}"), given)
+        differing: list[str] = []
+        beside = 0
+        if file.table.unique:
+            cursor.execute(_statement(f"refuse_taken_{table}"), {"update": self._update})
+            refused = cursor.fetchall()
+            differing = [differs for _, differs, _ in refused if differs]
+            reasons = {line: _taken(file.table.required[0], differs, first) for line, differs, first in refused}
+            self._rejects.add(file.path.name, _rows_on(file, reasons))
+        elif not self._update:
+            beside = cursor.rowcount
+        cursor.execute(_statement(f"pass_known_{table}"), given)
+        already_there, updated = cursor.rowcount, 0
+        changes: Counter[str] = Counter()
+        with _refusal_explained(file):
+            if self._update:
+                cursor.execute(_statement(f"update_{table}"), given)
+                for differs, rows in cursor.fetchall():
+                    updated += rows
+                    changes.update(dict.fromkeys(differs.split(", "), rows))
+            cursor.execute(_statement(f"insert_{table}"))
+        return _Settled(
+            already_there=already_there,
+            updated=updated,
+            changes=changes,
+            differing_rows=len(differing),
+            differing=tuple(dict.fromkeys(name for each in differing for name in each.split(", "))),
+            beside=beside,
+            inserted=cursor.rowcount,
+        )
 
 
-# One file.
+def _taken(key: str, differs: str | None, first_line: int) -> tuple[str]:
+    """Why a row is refused: its key is there with other values, or on an earlier line."""
+    if differs:
+        return (f"{key} is already there with another {differs}",)
+    return (f"{key} is already on line {first_line}",)
 
 
-def _load_file(
-    file: _File, types: Mapping[str, _Type], *, cursor: Any, rejects: _Rejects, progress: LoadProgress | None
-) -> TableLoad:
-    table, size, rejected_before, read = file.table, file.path.stat().st_size, rejects.count, 0
-    with open_lines(file.path) as (lines, bytes_read):
-        header = read_header(lines)
-        columns = _columns(file, header, types)
-        cursor.execute(_statement(f"stage_{table.name}"))
-        rows = read_rows(lines, header=header, loaded=table.columns)
-        while chunk := list(islice(rows, ROWS_AT_ONCE)):
-            _stage(file, columns, chunk, cursor=cursor, rejects=rejects)
-            read += len(chunk)
-            if progress:
-                progress(table.name, bytes_read(), size)
-    already_there, loaded = _settle(file, header, cursor=cursor, rejects=rejects)
-    return TableLoad(
-        table=table.name,
-        read=read,
-        loaded=loaded,
-        already_there=already_there,
-        rejected=rejects.count - rejected_before,
-        ignored_columns=tuple(name for name in header if name not in table.columns),
-    )
-
-
-def _stage(file: _File, columns: Sequence[_Column], rows: Sequence[Row], *, cursor: Any, rejects: _Rejects) -> None:
-    """Copy the rows that can be read to the temporary table; write the others to the reject file."""
-    whole = [row for row in rows if row.fault is None]
-    copied, faults = _converted(whole, columns)
-    broken = [(row.line, row.fault, row.text) for row in rows if row.fault is not None]
-    unreadable = [(whole[index].line, fault, whole[index].text) for index, fault in faults.items()]
-    rejects.add(file.path.name, sorted(broken + unreadable))
-    with _refusal_explained(file):
-        cursor.copy_expert(_statement(f"copy_{file.table.name}"), io.BytesIO("".join(copied).encode()))
-
-
-def _settle(file: _File, header: Sequence[str], *, cursor: Any, rejects: _Rejects) -> tuple[int, int]:
-    """Insert the staged rows, except those already there and those whose key is taken, which are rejected.
-
-    Returns how many were already there, and how many were inserted.
-    """
-    cursor.execute(_statement(f"pass_known_{file.table.name}"), {"given": list(header)})
-    already_there = cursor.rowcount
-    if file.table.unique:
-        cursor.execute(_statement(f"refuse_taken_{file.table.name}"))
-        rejects.add(file.path.name, _rows_on(file, dict(cursor.fetchall())))
-    with _refusal_explained(file):
-        cursor.execute(_statement(f"insert_{file.table.name}"))
-    return already_there, cursor.rowcount
-
-
-def _rows_on(file: _File, reasons: Mapping[int, str]) -> Iterator[tuple[int, str, str]]:
-    """Line, reason and text of the rows on the lines in `reasons`; the file is read again for them."""
+def _rows_on(file: File, reasons: Mapping[int, tuple[str]]) -> Iterator[Rejected]:
+    """The rows on the lines in `reasons`, with their reasons; the file is read again for them."""
     if not reasons:
         return
     with open_lines(file.path) as (lines, _):
-        for row in read_rows(lines, header=read_header(lines), loaded=file.table.columns):
+        header = read_header(lines, required=file.table.required)
+        for row in read_rows(lines, header=header, loaded=file.table.columns):
             if row.line in reasons:
-                yield row.line, reasons[row.line], row.text
+                yield Rejected(row.line, reasons[row.line], row.text)
 
 
 @contextmanager
-def _refusal_explained(file: _File) -> Iterator[None]:
+def _refusal_explained(file: File) -> Iterator[None]:
     """Within it, a refusal by the hospital's own constraint or type becomes UserError, without values."""
     try:
         yield
@@ -271,79 +288,64 @@ def _refusal_explained(file: _File) -> Iterator[None]:
 # From fields to COPY.
 
 
-def _converted(rows: Sequence[Row], columns: Sequence[_Column]) -> tuple[list[str], dict[int, str]]:
-    """The readable rows as lines of COPY's text format, and by index the fault of each other row."""
-    faults: dict[int, str] = {}
+def _converted(
+    rows: Sequence[Row], columns: Sequence[Column], *, writing: Writing, notes: Counter[FieldNote]
+) -> tuple[list[str], dict[int, tuple[str, ...]]]:
+    """The readable rows as lines of COPY's text format, and by index the faults of each other row.
+
+    What is to be told of the readable rows' fields is added to `notes`.
+    """
+    faults: dict[int, tuple[str, ...]] = {}
     converted = [[str(row.line) for row in rows]]
+    noted: list[tuple[Column, dict[str, Field]]] = []
     for column in columns:
         if column.position is None:
             converted.append([NULL] * len(rows))
             continue
         fields = [row.fields[column.position] for row in rows]
-        readings, reasons = _readings(fields, column)
-        converted.append([readings.get(field, NULL) for field in fields])
-        for index in (index for index, field in enumerate(fields) if field in reasons) if reasons else ():
-            faults[index] = "; ".join(filter(None, [faults.get(index), reasons[fields[index]]]))
+        readings, reasons = _readings(fields, column, writing=writing)
+        texts = dict.fromkeys(reasons, NULL) | {each: reading.text for each, reading in readings.items()}
+        converted.append(list(map(texts.__getitem__, fields)))
+        for index in (index for index, each in enumerate(fields) if each in reasons) if reasons else ():
+            faults[index] = (*faults.get(index, ()), reasons[fields[index]])
+        told = {each: reading for each, reading in readings.items() if reading.note is not None}
+        if told:
+            noted.append((column, told))
+    for column, told in noted:
+        _count(rows, column, told, faults=faults, notes=notes)
     lines = ["\t".join(values) + "\n" for values in zip(*converted, strict=True)]
     return [line for index, line in enumerate(lines) if index not in faults], faults
 
 
-def _readings(fields: Iterable[str], column: _Column) -> tuple[dict[str, str], dict[str, str]]:
-    """By field its text for COPY, and by field the fault of each that cannot be read.
+def _readings(fields: Iterable[str], column: Column, *, writing: Writing) -> tuple[dict[str, Field], dict[str, str]]:
+    """Each field as COPY reads it, and by field the fault of each that cannot be read.
 
     Each is read once for all the rows that have it: codes, dates and ranges repeat.
     """
-    readings: dict[str, str] = {}
+    readings: dict[str, Field] = {}
     reasons: dict[str, str] = {}
-    read = READERS[column.type.name]
-    for field in set(fields):
+    for each in set(fields):
         try:
-            if field:
-                readings[field] = read(field)
-            elif column.type.must_have:
-                reasons[field] = f"{column.name} is empty"
+            readings[each] = read_field(each, column.type, writing)
         except FieldError as error:
-            reasons[field] = f"{column.name} {error}"
+            reasons[each] = f"{column.name} {error}"
     return readings, reasons
 
 
-# The reject file.
-
-
-class _Rejects:
-    """The reject file, made when the first row goes into it; removed again where the load fails."""
-
-    def __init__(self, path: Path) -> None:
-        self.count = 0
-        self._path = path
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-            if failure is not None:
-                self._path.unlink(missing_ok=True)
-
-    def add(self, file: str, rows: Iterable[tuple[int, str, str]]) -> None:
-        """Write line, reason and text of each of the rows of `file`."""
-        for line, reason, text in rows:
-            if self._file is None:
-                self._file = self._created()
-                csv.writer(self._file).writerow(["file", "line", "reason", "row"])
-            csv.writer(self._file).writerow([file, line, reason, text.rstrip("\r\n")])
-            self.count += 1
-
-    def _created(self) -> TextIO:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.unlink(missing_ok=True)
-            return open(self._path, "x", encoding="utf-8", newline="", opener=_for_its_owner_alone)
-        except OSError as error:
-            raise UserError(f"The reject file {self._path} cannot be written: {error.strerror}.") from error
-
-
-def _for_its_owner_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
+def _count(
+    rows: Sequence[Row],
+    column: Column,
+    told: Mapping[str, Field],
+    *,
+    faults: Mapping[int, object],
+    notes: Counter[FieldNote],
+) -> None:
+    """Add to `notes` the fields of the column that are `told`, in rows without faults."""
+    assert column.position is not None
+    for index, row in enumerate(rows):
+        each = row.fields[column.position]
+        if each in told and index not in faults:
+            note = told[each].note
+            assert note is not None
+            word = each.strip() if note in {Note.EMPTY, Note.WORD} else ""
+            notes[FieldNote(note, column.name, word)] += 1

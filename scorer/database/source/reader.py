@@ -27,8 +27,8 @@ from scorer.database.source.columns import (
     KNOWN_FROM,
     OBSERVATION_COLUMNS,
     attributes_of,
-    floats,
     integers,
+    labels,
     observations_of,
 )
 from scorer.database.source.standby import Standby
@@ -148,11 +148,13 @@ class Source:
 
         It is NaN for all where the job has no such statement.
         """
-        labels = np.full(len(items), np.nan)
+        known = np.full(len(items), np.nan)
         if "outcomes_known" in job.statements and items:
             table = self._read(job, "outcomes_known", _KNOWN_COLUMNS, items)
-            labels[integers(table["position"], where="position") - 1] = floats(table["label"], where="label")
-        return labels
+            known[integers(table["position"], where="position") - 1] = labels(
+                table["label"], where=f"the statement outcomes_known of job {job.name}"
+            )
+        return known
 
     def _read(
         self,

@@ -77,3 +77,22 @@ def explain_statement(session: Session, query: str, parameters: Mapping[str, Any
     text = statement("explain_statement").replace("{format}", form).replace("{query}", query)
     named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
     return [row[0] for row in session.execute(text, named)]
+
+
+_WITHOUT_ZONE = 1114  # PostgreSQL's number of the type timestamp without time zone
+
+
+def give_no_row(session: Session, query: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of type timestamp without time zone that a statement would return."""
+    text = statement("give_no_row").replace("{statement}", query)
+    described = session.execute(text, parameters).cursor.description
+    return tuple(name for name, type_code, *_ in described if type_code == _WITHOUT_ZONE)
+
+
+def list_zone_guesses(session: Session, query: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns without a time zone that a statement takes as of its session's, as schema.table.column.
+
+    Call it in a transaction that is rolled back: it makes a temporary function of the statement.
+    """
+    session.execute(statement("look_into_statement").replace("{statement}", query), parameters)
+    return tuple(row.column_name for row in session.all("list_zone_guesses"))

@@ -69,7 +69,15 @@ OF_OWNER = (
     "drop_partition",
 )
 # Statements with a place for one of a job's.
-WITH_A_JOBS_OWN = ("enqueue_due", "find_asked", "list_current", "list_missing", "only_columns")
+WITH_A_JOBS_OWN = (
+    "enqueue_due",
+    "find_asked",
+    "list_current",
+    "list_missing",
+    "only_columns",
+    "give_no_row",
+    "look_into_statement",
+)
 
 
 def named(path: Path) -> str:

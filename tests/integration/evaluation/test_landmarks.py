@@ -134,3 +134,33 @@ def test_bad_parameters_and_empty_tables_are_refused(hospital: Any, source: Sour
         read_landmarks(hospital.job, source, parameters={"landmark_steps": "1 hour"})
     with pytest.raises(UserError, match="gave no row: there is nothing to train on"):
         read_landmarks(hospital.job, source)
+
+
+@pytest.mark.parametrize(
+    "label", ["9", "-1", "0.5", "'yes'", "CAST('NaN' AS double precision)", "CAST(2 AS numeric)", "ARRAY[1]"]
+)
+def test_a_label_that_is_not_0_1_or_null_is_refused(
+    hospital: Any, source: Source, changed_job: Callable[..., Job], label: str
+) -> None:
+    hospital.admit(1, 2, discharged_at=hospital.noon)
+    job = changed_job(
+        ("landmarks.sql", "THEN 1\n", f"THEN {label}\n"), ("landmarks.sql", "THEN 0\n", f"THEN {label}\n")
+    )
+    hospital.execute("INSERT INTO public.outcomes VALUES (1, 0, NULL)")
+    with pytest.raises(
+        UserError, match=r"The label of the statement landmarks of job sepsis must be 0, 1 or NULL; \d+ of \d+"
+    ):
+        read_landmarks(job, source)
+
+
+@pytest.mark.parametrize("label", ["'0'", "false", "CAST(0 AS numeric)", "CAST(0 AS real)"])
+def test_a_label_may_be_of_any_type_that_says_0_and_1(
+    hospital: Any, source: Source, changed_job: Callable[..., Job], label: str
+) -> None:
+    hospital.admit(1, 2, discharged_at=hospital.noon)
+    yes = label.replace("0", "1").replace("false", "true")
+    job = changed_job(("landmarks.sql", "THEN 1\n", f"THEN {yes}\n"), ("landmarks.sql", "THEN 0\n", f"THEN {label}\n"))
+    hospital.execute("INSERT INTO public.outcomes VALUES (1, 0, NULL)")
+    landmarks = read_landmarks(job, source)
+    assert set(landmarks.label[landmarks.entity_ids == "1"]) == {0.0}
+    assert np.isnan(landmarks.label[landmarks.entity_ids == "2"]).all()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scorer.errors import UserError
+from scorer.jobs.job import load_job
 from scorer.jobs.toml_table import TomlTable
 from scorer.jobs.training import Configuration, Recipe, SearchSpec, read_recipe, require_groups
 
@@ -24,6 +25,13 @@ def test_what_a_recipe_leaves_out_has_its_default() -> None:
     assert Recipe.read(table("")) == Recipe()
     read = Recipe.read(table('configuration = "lightgbm small"\nparameters = { trees = 20, min_child_samples = 5 }'))
     assert read == QUICK
+
+
+def test_the_default_recipe_of_a_job_without_a_utility_needs_none() -> None:
+    assert load_job("sepsis").training.configuration is Configuration.LIGHTGBM_UTILITY
+    job = load_job("ward_load", jobs_dir=Path(__file__).parents[2] / "jobs")
+    assert job.measures.utility is None
+    assert job.training.configuration is Configuration.LIGHTGBM_SMALL
 
 
 def test_without_a_combination_a_search_tries_all_features() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -106,3 +107,15 @@ def test_a_card_of_another_model_or_that_is_no_card_is_refused(
 def test_a_card_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^The card .* cannot be read: No such file or directory\.$"):
         read_card(tmp_path / "none.toml", model())
+
+
+def test_a_figure_that_could_not_be_measured_is_unknown() -> None:
+    metrics = {
+        "auroc": {"value": None, "low": None, "high": None},
+        "brier": {"value": 0.25, "low": None, "high": 0.5},
+        "prevalence": {"value": "much", "low": 0.1, "high": 0.2},
+    }
+    one = model()
+    found = facts(replace(one, manifest={**one.manifest, "metrics": metrics}))
+    assert (found["auroc"], found["brier"], found["prevalence"]) == ("unknown", "0.2500", "unknown (0.1000 to 0.2000)")
+    assert draft(replace(one, manifest={**one.manifest, "metrics": metrics}))

@@ -103,6 +103,18 @@ def test_a_version_is_found_in_the_first_folder_that_has_it(folder: Path, tmp_pa
     assert find_version("job", "one", folders=(empty, folder.parents[1])) == folder
     with pytest.raises(UserError, match=rf"Model two of job is registered, but {MANIFEST} is not in .* or .*; put"):
         find_version("job", "two", folders=(empty, folder.parents[1]))
+    with pytest.raises(
+        UserError, match=rf"^Model two of job is none: {MANIFEST} is not in {empty}/job/two; put its folder there\.$"
+    ):
+        find_version("job", "two", folders=(empty, empty), known="is none:", cure="there")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"metrics": NaN}', "\ufeff{}", '"text"'])
+def test_what_is_no_json_object_is_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / MANIFEST).write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"^The manifest ") as refused:
+        read_manifest(tmp_path)
+    assert "\n" not in str(refused.value)
 
 
 def test_other_libraries_are_named_with_both_versions() -> None:

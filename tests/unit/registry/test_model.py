@@ -110,7 +110,8 @@ def refusal(folder: Path, **how: Any) -> str:
 
 
 def test_the_tripwire_works(make: Make) -> None:
-    load(make(Tripwire()))
+    with pytest.raises(UserError, match="holds a NoneType, which is no fitted estimator"):
+        load(make(Tripwire()))
     assert Tripwire.makes.exists()
 
 
@@ -251,7 +252,9 @@ def test_a_score_that_is_not_finite_is_declined(make: Make) -> None:
 
 
 def test_quantiles_say_how_much_of_training_lies_below(make: Make) -> None:
-    model = load(make([1], score_quantiles=[0.1, 0.2, 0.2, 0.2, 0.9]))
+    model = load(
+        make(LinearRegression(), task=Task.REGRESSION, score_quantiles=[0.1, 0.2, 0.2, 0.2, 0.9]), task=Task.REGRESSION
+    )
     found = model.training_quantile(np.array([0.0, 0.1, 0.15, 0.2, 0.5, 0.9, 1.0, np.nan]))
     assert found.tolist()[:-1] == pytest.approx([0.0, 0.1, 0.2, 0.5, 0.8, 0.9, 1.0])
     assert np.isnan(found[-1])

@@ -11,7 +11,9 @@ from scorer.database.store.server import (
     TableLock,
     describe_session,
     explain_statement,
+    give_no_row,
     list_table_locks,
+    list_zone_guesses,
     mark_position,
     read_server_load,
     set_parameter,
@@ -74,3 +76,14 @@ def test_the_load_of_others_is_unknown_unless_it_is_granted(session: Session) ->
     with session.transaction():
         load = read_server_load(session)
     assert load == ServerLoad(active_sessions=None, replication_lag=None, lock_waits=0, longest_transaction=None)
+
+
+def test_what_a_statement_says_of_times_is_known_without_running_it(session: Session) -> None:
+    with session.transaction(keep=False):
+        assert give_no_row(session, "SELECT now() AS a, CAST(:b AS timestamp) AS b", {"b": None}) == ("b",)
+        session.run_script("CREATE TEMPORARY TABLE seen (at timestamp)")
+        assert list_zone_guesses(session, "SELECT 1 FROM pg_temp.seen WHERE at AT TIME ZONE 'UTC' < now()", {}) == ()
+    with session.transaction(keep=False):
+        session.run_script("CREATE TEMPORARY TABLE seen (at timestamp)")
+        (guess,) = list_zone_guesses(session, "UPDATE pg_temp.seen SET at = now()", {})
+    assert guess.endswith(".seen.at")

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from scorer.database.source.columns import attributes_of, observations_of
+from scorer.database.source.columns import attributes_of, labels, observations_of
 from scorer.errors import UserError
 from scorer.types.arrays import NO_TIME
 from scorer.types.values import WorkItem
@@ -127,3 +127,32 @@ def test_two_rows_of_attributes_for_an_entity_are_refused() -> None:
     table = pa.table({"position": [1, 1], "age": [70, 40]})
     with pytest.raises(UserError, match="attributes of job j give more than one row for an entity"):
         attributes_of(table, entities=2, where="attributes of job j")
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("column", "expected"),
+        [
+            (pa.array([0, 1, None]), [0.0, 1.0, np.nan]),
+            (pa.array([False, True, None]), [0.0, 1.0, np.nan]),
+            (pa.array([0.0, 1.0, None]), [0.0, 1.0, np.nan]),
+            (pa.array(["0", "1", None, "true", "f", " FALSE ", "1.000"]), [0.0, 1.0, np.nan, 1.0, 0.0, 0.0, 1.0]),
+            (pa.nulls(2), [np.nan, np.nan]),
+            (pa.array([], pa.int16()), []),
+        ],
+        ids=lambda value: str(getattr(value, "type", "")) or None,
+    )
+    def test_are_0_1_or_not_known(self, column: pa.Array, expected: list[float]) -> None:
+        np.testing.assert_array_equal(labels(pa.chunked_array([column]), where="x"), expected)
+
+    @pytest.mark.parametrize(
+        "value",
+        [9, 2, -1, 0.5, float("nan"), float("inf"), 2**60, "yes", "no", "", "2", "nan", b"1", NOON, [1]],
+        ids=str,
+    )
+    def test_that_are_anything_else_are_counted(self, value: object) -> None:
+        column = pa.chunked_array([pa.array([value, None]), pa.array([None, value, value], pa.array([value]).type)])
+        sentence = "The label of the statement x must be 0, 1 or NULL; 3 of 5 rows have something else"
+        with pytest.raises(UserError, match=sentence) as refused:
+            labels(column, where="the statement x")
+        assert "\n" not in str(refused.value)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from pathlib import Path
 
 import pytest
 
-from scorer.database.source.csv_rows import Lines, Row, open_lines, read_header, read_rows
+from scorer.database.source import csv_rows
+from scorer.database.source.csv_rows import Lines, Row, chunks, open_lines, read_header, read_rows
 from scorer.errors import UserError
 
 HEADER = ["id", "client", "remarks"]
@@ -16,8 +18,9 @@ LOADED = ["id", "client"]
 
 def rows_of(text: str, *, header: list[str] = HEADER, loaded: list[str] = LOADED) -> list[Row]:
     lines = Lines(text.splitlines(keepends=True), path=Path("visits.csv"))
-    assert read_header(lines) == header
-    return list(read_rows(lines, header=header, loaded=loaded))
+    found = read_header(lines, required=loaded)
+    assert list(found.names) == header
+    return list(read_rows(lines, header=found, loaded=loaded))
 
 
 class TestRows:
@@ -53,9 +56,43 @@ class TestRows:
     def test_may_break_in_a_column_that_is_ignored_only(self) -> None:
         rows = rows_of('id,client,remarks\n1,"a\nb",c\n')
         assert [(row.line, row.fault) for row in rows] == [
-            (2, "the quotes do not match"),
+            (2, "client breaks its line, or the quotes do not match"),
             (3, "2 fields where the header has 3"),
         ]
+
+    @pytest.mark.parametrize(
+        "remark", ["n" * 140_000, '"' + "n" * 140_000 + '"', '"' + "two\nlines " * 20_000 + '"', "a\0b"]
+    )
+    def test_may_be_long_where_a_column_is_ignored(self, remark: str) -> None:
+        rows = rows_of(f"id,client,remarks\n1,a,{remark}\n2,b,")
+        assert [(row.fields[:2], row.fault) for row in rows] == [(["1", "a"], None), (["2", "b"], None)]
+
+    def test_may_not_be_endless(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(csv_rows, "LONGEST_FIELD", 1000)
+        before = csv.field_size_limit(1000)
+        try:
+            rows = rows_of(f"id,client,remarks\n1,a,{'n' * 2000}\n2,b,\n")
+        finally:
+            csv.field_size_limit(before)
+        assert [row.fault for row in rows] == [
+            "a field of more than 1,000 characters, or a quote that is never closed",
+            None,
+        ]
+
+    def test_come_in_lists_that_fit_the_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(csv_rows, "LONGEST_FIELD", 1000)
+        rows = rows_of("id,client,remarks\n" + "".join(f"{number},a,{'n' * 300}\n" for number in range(10)))
+        assert [len(chunk) for chunk in chunks(rows, most=100)] == [4, 4, 2]
+        assert [len(chunk) for chunk in chunks(rows, most=3)] == [3, 3, 3, 1]
+
+    @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+    @pytest.mark.parametrize("first", ["", "sep={}\r\n"])
+    def test_are_separated_as_the_names_of_the_columns_are(self, separator: str, first: str) -> None:
+        lines = ["id,client,remarks", "1,a,", '2,b,"x,y"']
+        text = first.format(separator) + "\r\n".join(line.replace(",", separator) for line in lines)
+        rows = rows_of(text)
+        assert [row.fields for row in rows] == [["1", "a", ""], ["2", "b", f"x{separator}y"]]
+        assert [row.line for row in rows] == ([3, 4] if first else [2, 3])
 
 
 class TestFiles:
@@ -90,4 +127,4 @@ class TestFiles:
         for content in ("", "\n1,2\n", '"a\n'):
             (tmp_path / "visits.csv").write_text(content)
             with open_lines(tmp_path / "visits.csv") as (lines, _), pytest.raises(UserError, match="has no header"):
-                read_header(lines)
+                read_header(lines, required=["visit_id"])

@@ -1,70 +1,60 @@
-"""Which files are loaded, rows as COPY takes them; statements, tables.toml and calls name the same columns."""
+"""Rows as COPY takes them; statements, tables.toml and calls name the same columns."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from scorer.database.source import load
+from scorer.database.source.csv_dialect import Writing, zone_named
+from scorer.database.source.csv_fields import ColumnType, Note
 from scorer.database.source.csv_rows import Row
-from scorer.errors import UserError
+from scorer.database.source.load_tables import Column, Table, source_folder, source_tables
 
-TABLES = load._tables()
+TABLES = source_tables()
 
 
 def test_all_faults_of_a_row_are_reported_at_once() -> None:
     columns = [
-        load._Column("visit_id", 0, load._Type("int8", must_have=True)),
-        load._Column("value", 2, load._Type("float8", must_have=False)),
-        load._Column("unit", None, load._Type("text", must_have=False)),
+        Column("visit_id", 0, ColumnType("int8", must_have=True)),
+        Column("value", 2, ColumnType("float8")),
+        Column("unit", None, ColumnType("text")),
     ]
     rows = [
         Row(line, "", fields, None) for line, fields in enumerate([["1", "", ""], ["", "", "high"], ["x", "", "1"]])
     ]
-    copied, faults = load._converted(rows, columns)
+    copied, faults = load._converted(rows, columns, writing=Writing(), notes=Counter())
     assert copied == ["0\t1\t\\N\t\\N\n"]
     assert faults == {
-        1: "visit_id is empty; value is not a number",
-        2: "visit_id is not a whole number",
+        1: ("visit_id is empty", "value is not a number"),
+        2: ("visit_id is not a whole number",),
     }
 
 
-class TestFiles:
-    def test_that_are_optional_may_be_missing(self, tmp_path: Path) -> None:
-        for name in ("visits.csv", "patient_observations.csv.gz"):
-            (tmp_path / name).touch()
-        found = load._files(tmp_path, TABLES)
-        assert [file.path.name for file in found] == ["visits.csv", "patient_observations.csv.gz"]
-
-    def test_that_are_required_may_not(self, tmp_path: Path) -> None:
-        (tmp_path / "visits.csv").touch()
-        with pytest.raises(UserError, match=r"neither patient_observations\.csv nor patient_observations\.csv\.gz"):
-            load._files(tmp_path, TABLES)
-
-    def test_may_not_be_there_twice(self, tmp_path: Path) -> None:
-        for name in ("visits.csv", "visits.csv.gz"):
-            (tmp_path / name).touch()
-        with pytest.raises(UserError, match=r"both visits\.csv and visits\.csv\.gz"):
-            load._files(tmp_path, TABLES)
-
-    def test_are_looked_for_in_a_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="is not a folder"):
-            load._files(tmp_path / "nowhere", TABLES)
+def test_fields_are_told_of_rows_that_are_loaded_alone() -> None:
+    columns = [Column("visit_id", 0, ColumnType("int8", must_have=True)), Column("at", 1, ColumnType("timestamptz"))]
+    fields = [["1", "2026-01-15"], ["2", "NULL"], ["x", "2026-01-15"], ["3", "2026-01-15"], ["4", "2026-01-15Z"]]
+    notes: Counter[load.FieldNote] = Counter()
+    writing = Writing(zone=zone_named("Europe/Berlin"))
+    load._converted([Row(1, "", each, None) for each in fields], columns, writing=writing, notes=notes)
+    assert notes == {load.FieldNote(Note.ZONE, "at", ""): 2, load.FieldNote(Note.EMPTY, "at", "NULL"): 1}
 
 
 class TestStatements:
     """Each file of sql/source is asked for by a call, each call finds its file, and columns are those of tables.toml."""
 
-    FOLDER = load._folder()
+    FOLDER = source_folder()
 
     def test_match_the_calls_both_ways(self) -> None:
         source = Path(load.__file__).read_text(encoding="utf-8")
         named = set(re.findall(r'_statement\(f?"(\w+)(?:"|\{)', source))
-        asked = {"one_load_at_a_time", "columns", "analyze"}
+        asked = {"one_load_at_a_time", "columns", "set_zone", "analyze"}
         for table in TABLES:
-            verbs = ["create_", "stage_", "copy_", "pass_known_", "insert_"] + ["refuse_taken_"] * table.unique
+            verbs = ["create_", "stage_", "copy_", "compare_", "pass_known_", "update_", "insert_"]
+            verbs += ["refuse_taken_"] * table.unique
             asked |= {f"{verb}{table.name}" for verb in verbs}
             named |= {f"{verb}{table.name}" for verb in verbs if verb in named}
         others = "".join(path.read_text(encoding="utf-8") for path in Path(load.__file__).parent.glob("*.py"))
@@ -73,15 +63,26 @@ class TestStatements:
         assert {name for name in named if not name.endswith("_")} == asked
 
     @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-    def test_receive_the_columns_in_the_order_in_which_they_are_sent(self, table: load._Table) -> None:
+    def test_receive_the_columns_in_the_order_in_which_they_are_sent(self, table: Table) -> None:
         statement = (self.FOLDER / f"copy_{table.name}.sql").read_text(encoding="utf-8")
         assert re.findall(r"^    (\w+),?$", statement, re.MULTILINE) == ["line", *table.columns]
 
     @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-    def test_compare_every_column_with_what_is_there(self, table: load._Table) -> None:
+    def test_compare_and_update_every_column(self, table: Table) -> None:
+        compared = (self.FOLDER / f"compare_{table.name}.sql").read_text(encoding="utf-8")
+        updated = (self.FOLDER / f"update_{table.name}.sql").read_text(encoding="utf-8")
+        for name in table.columns:
+            if re.search(rf"\w\.{name} = l\.{name}\b", compared):
+                continue  # it is of the key
+            assert re.search(rf"\w\.{name} IS DISTINCT FROM l\.{name}\b", compared), name
+            assert re.search(rf"\b{name} =\s.*l\.{name}\b", updated), name
+        for statement in (compared, updated):
+            assert set(table.optional) - set(re.findall(r"'(\w+)' = ANY", statement)) <= {"recorded_at"}
+
+    def test_pass_over_observations_that_are_alike_in_every_column(self) -> None:
+        (table,) = (table for table in TABLES if not table.unique)
         statement = (self.FOLDER / f"pass_known_{table.name}.sql").read_text(encoding="utf-8")
         for name in table.columns:
-            assert re.search(rf"\w\.{name} (IS NOT DISTINCT FROM|=) l\.{name}\b", statement), name
-        asked_for = set(re.findall(r"'(\w+)' <> ALL", statement))
-        assert asked_for <= set(table.optional)
-        assert set(table.optional) - asked_for <= {"recorded_at"}
+            alike = rf"\w\.{name} (IS NOT DISTINCT FROM|=) l\.{name}\b|ARRAY\[\w\.{name}\] = ARRAY\[l\.{name}\]"
+            assert re.search(alike, statement), name
+        assert set(table.optional) - set(re.findall(r"'(\w+)' <> ALL", statement)) <= {"recorded_at"}
