@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
-import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
 from scorer.config import Settings
-from scorer.database.connection import Database, Target, columns_uri, encrypted_url, libpq_url, plain_session
-from scorer.database.error_messages import translate_error
-from scorer.errors import DatabaseUnavailable, UserError
+from scorer.database.connecting import plain_session
+from scorer.database.connection import Database, Target, columns_uri, encrypted_url, libpq_url
+from scorer.errors import UserError
 
 VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSSLMODE", "PGSERVICE")
 ELSEWHERE = [
@@ -156,7 +155,7 @@ def test_localhost_is_bound_to_the_loopback_addresses_in_both_kinds_of_session(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     target = Target.of(url, Settings(), role=None)
-    ours = target.parameters(read_only=False)
+    ours = target.parameters
     theirs = parse_dsn(columns_uri(target))
     for parameters in (ours, theirs):
         assert (parameters["host"], parameters["hostaddr"]) == ("localhost,localhost", "127.0.0.1,::1")
@@ -171,47 +170,19 @@ def test_whatever_a_url_holds_reaches_both_kinds_of_session_alike() -> None:
         "?sslmode=require&passfile=/a%20b&options=-c%20work_mem%3D7MB"
     )
     target = Target.of(url, Settings(connect_timeout=timedelta(seconds=3)), role="r")
-    ours, theirs = target.parameters(read_only=True), parse_dsn(columns_uri(target))
+    ours, theirs = target.parameters, parse_dsn(columns_uri(target))
     assert ours == theirs
     assert (ours["user"], ours["password"], ours["dbname"]) == ("ü&us+er", "p@s/s%+w ä", "d&b?x")
     assert (ours["host"], ours["port"], ours["sslmode"]) == ("127.0.0.1", "5433", "require")
     assert (ours["passfile"], ours["connect_timeout"]) == ("/a b", "3")
-    # The last word is ours on what keeps patients safe, and the URL's on the rest.
-    assert "-c work_mem=64MB -c work_mem=7MB -c search_path=" in ours["options"]
+    assert ours["options"] == "-c work_mem=7MB", "none of ours: a pooler refuses them"
     assert dict(parse_qsl(urlsplit(columns_uri(target)).query, keep_blank_values=True)) == ours
 
 
 def test_several_hosts_with_ports_are_read_as_libpq_reads_them() -> None:
     target = Target.of("postgresql://u@127.0.0.1:5433,[::1]:5434/d", Settings(), role=None)
-    parameters = target.parameters(read_only=False)
+    parameters = target.parameters
     assert (parameters["host"], parameters["port"]) == ("127.0.0.1,::1", "5433,5434")
-
-
-# What is said of TLS that fails, in libpq's own words
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        'connection to server at "h" (10.0.0.5), port 5432 failed: SSL error: certificate verify failed',
-        'connection to server at "h" (10.0.0.5), port 5432 failed: server does not support SSL, but SSL was required',
-        'connection to server at "h", port 5432 failed: server certificate for "a" does not match host name "h"',
-        'connection to server failed: root certificate file "/root.crt" does not exist',
-        'connection to server failed: FATAL:  no pg_hba.conf entry for host "h", user "u", database "d", no encryption',
-    ],
-)
-def test_tls_that_is_refused_is_for_the_operator_and_not_waited_for(words: str) -> None:
-    told = translate_error(psycopg2.OperationalError(words))
-    assert isinstance(told, UserError)
-    assert not isinstance(told, DatabaseUnavailable)
-    assert str(told).startswith("The database's TLS is refused: ")
-    assert "check sslmode, sslrootcert and the server's certificate." in str(told)
-    assert "\n" not in str(told)
-
-
-def test_tls_that_breaks_off_is_waited_for() -> None:
-    told = translate_error(psycopg2.OperationalError("SSL connection has been closed unexpectedly"))
-    assert isinstance(told, DatabaseUnavailable)
 
 
 # URLs
