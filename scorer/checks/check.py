@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
-from scorer.checks.server import check_schema, check_server
+from scorer.checks.server import check_schema, check_server, check_temporary_tables
+from scorer.checks.triggers import check_triggers
 from scorer.database.connection import Database
 from scorer.database.store.chores import nightly
 from scorer.jobs.job import job_names
@@ -22,6 +23,7 @@ def check(*, database: Database) -> Iterator[CheckResult]:
         yield result
         if not result.holds:
             return
+    yield result_of("temporary tables", lambda: check_temporary_tables(target))
     if settings.read_url is not None:
         yield result_of("standby", lambda: check_standby(target, database=database))
     if Neighbour.of(settings).limited:
@@ -33,3 +35,9 @@ def check(*, database: Database) -> Iterator[CheckResult]:
         yield schedule
     for name in job_names(settings.jobs_dir):
         yield result_of(f"job {name}", lambda name=name: check_job(name, database=database), job=name)  # type: ignore[misc]
+        yield result_of(
+            f"triggers {name}",
+            lambda name=name: check_triggers(name, database=database),  # type: ignore[misc]
+            job=name,
+            blocks=False,
+        )

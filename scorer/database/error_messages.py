@@ -240,8 +240,8 @@ def unreachable(error: BaseException, parameters: Mapping[str, str]) -> Database
         )
     if parameters.get("sslmode", "").startswith(("require", "verify")):
         return DatabaseUnavailable(
-            f"The database does not answer, or its TLS is refused: {reason}; start the server, or check SCORER_DATABASE_URL: its sslmode and "
-            "sslrootcert, and the server's certificate."
+            f"The database does not answer, or its TLS is refused: {reason}; start the server, or check SCORER_DATABASE_URL, its sslmode, "
+            "its sslrootcert and the server's certificate."
         )
     return DatabaseUnavailable(
         f"The database does not answer: {reason}; start the server, or check SCORER_DATABASE_URL."

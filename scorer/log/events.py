@@ -295,8 +295,8 @@ DATABASE_WENT_BACK = Event(
     message_id="652f9e701a4249d3b48f6499a3a37f05",
     sentence="Database went back",
     meaning="Job @JOB@ had run at the tick of @BEFORE@, and the database does not know of it any more; its newest tick is that of "
-    "@NEWEST@. It was restored from a backup, or a standby that lacked what was last written has become the primary. Scores of that time are gone "
-    "with it; one run catches up with what is due.",
+    "@NEWEST@. It was restored from a backup, or a standby that lacked what was last written has become the primary. Scores of that time "
+    "are gone with it; one run catches up with what is due.",
     action="Have the database's administrator confirm it, and see what is missing:\n"
     '    psql -c "select * from reporting.runs order by run_id desc limit 20"',
 )
