@@ -125,7 +125,8 @@ def refused_settings(target: Target, *more: type[Exception]) -> Iterator[None]:
             raise
         if sqlstate_of(error) == _NOT_ALLOWED:
             raise UserError(
-                f'A privilege is missing: the login may not set role "{target.role}"; GRANT that role to the user of SCORER_DATABASE_URL.'
+                f'A privilege is missing: the login must be able to set role "{target.role}"; GRANT that role to the user of '
+                "SCORER_DATABASE_URL."
             ) from None
         if sqlstate_of(error) == _NO_SUCH_VALUE:
             raise UserError(

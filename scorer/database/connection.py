@@ -243,8 +243,11 @@ def answers(session: Any, *, deadline: float) -> bool:
 def _parsed(url: str) -> dict[str, str]:
     try:
         return dict(psycopg2.extensions.parse_dsn(url))
-    except psycopg2.ProgrammingError:
-        unknown = next(filter(_is_unknown, re.findall(r"[?&](\w+)=", url.rpartition("@")[2])), None)
+    except (psycopg2.ProgrammingError, UnicodeError):
+        # Where there is a password, what looks like a parameter's name may be a piece of it.
+        user = url.partition("//")[2].partition("/")[0].rpartition("@")[0]
+        names = [] if ":" in user or "password" in url else re.findall(r"[?&](\w+)=", url)
+        unknown = next(filter(_is_unknown, names), None)
         where = (
             " cannot be read: a special character in its user or password, % for one, is to be written as %25 and the like"
             if unknown is None
@@ -257,6 +260,6 @@ def _is_unknown(parameter: str) -> bool:
     """Whether libpq knows no parameter of this name."""
     try:
         psycopg2.extensions.parse_dsn(f"{parameter}=1")
-    except psycopg2.ProgrammingError:
+    except (psycopg2.ProgrammingError, UnicodeError):
         return parameter not in _OF_URLS
     return False

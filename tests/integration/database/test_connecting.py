@@ -138,7 +138,7 @@ def test_a_role_that_is_missing_or_not_granted_is_one_sentence(login: tuple[str,
     _, url = login
     for role, words in (
         ("nobodys", 'no role "nobodys"; run `scorer db upgrade`'),
-        ("scorer_owner", 'may not set role "scorer_owner"; GRANT that role to the user of'),
+        ("scorer_owner", 'able to set role "scorer_owner"; GRANT that role to the user of'),
     ):
         asked = target(settings, url, role)
         kinds = (

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 
+from scorer.checks.check import check
 from scorer.config import Settings
 from scorer.database.connecting import plain_session
 from scorer.database.connection import Database, Target, columns_uri, encrypted_url, libpq_url
@@ -72,9 +76,9 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def refused(url: str, **settings: bool) -> str:
+def refused(url: str, **options: bool) -> str:
     with pytest.raises(UserError) as raised:
-        Target.of(url, Settings(**settings), role=None)  # type: ignore[arg-type]
+        Target.of(url, Settings(**options), role=None)  # type: ignore[arg-type]
     return str(raised.value)
 
 
@@ -183,6 +187,83 @@ def test_several_hosts_with_ports_are_read_as_libpq_reads_them() -> None:
     target = Target.of("postgresql://u@127.0.0.1:5433,[::1]:5434/d", Settings(), role=None)
     parameters = target.parameters
     assert (parameters["host"], parameters["port"]) == ("127.0.0.1,::1", "5433,5434")
+
+
+# Passwords, whatever they are made of and however they were written
+
+
+PIECES = "zjXJK8"  # that no sentence holds by chance
+
+
+def told_of(url: str) -> str:
+    """All that `scorer check` says where nothing answers at that URL."""
+    try:
+        results = list(check(database=Database(url, Settings(connect_timeout=timedelta(seconds=2)))))
+        return "\n".join(each.found for each in results)
+    except UserError as error:
+        return str(error)
+
+
+@given(
+    password=st.text(alphabet=PIECES + "/@:#?%[]&=+, ;'\"\\\n", min_size=1, max_size=12),
+    form=st.sampled_from(
+        [
+            "postgresql://u:{}@127.0.0.1:9/d",
+            "postgresql://u:{}@127.0.0.1:9/d?sslmode=require&sslrootcert=/nowhere.crt",
+            "postgresql://u:{}@127.0.0.1:9",
+            "postgresql+psycopg2://u:{}@127.0.0.1:9/d?application_name=a",
+            "postgresql://u@127.0.0.1:9/d?password={}",
+            "host=127.0.0.1 port=9 user=u password={}",
+            "{}",
+        ]
+    ),
+)
+@example(password="K/j", form="postgresql://u:{}@127.0.0.1:9/d")
+@example(password="88/8:z", form="postgresql://u:{}@127.0.0.1:9/d")
+@example(password="j@K/z?host=X", form="postgresql://u:{}@127.0.0.1:9/d")
+@example(password="K?zK=j/8", form="postgresql://u:{}@127.0.0.1:9/d")
+@settings(max_examples=300, deadline=None)
+def test_no_piece_of_a_password_is_in_what_check_says(password: str, form: str) -> None:
+    told = told_of(form.replace("{}", password))
+    assert told
+    for piece in re.findall(f"[{PIECES}]+", password):
+        assert piece not in told, told
+
+
+@pytest.mark.parametrize("character", "/@:#?%[]&=+ ,;'\"\\\n")
+def test_every_character_of_a_password_can_be_written_percent_encoded(character: str) -> None:
+    url = libpq_url(f"postgresql://u:{quote(f'q{character}x', safe='')}@127.0.0.1:9/d")
+    assert parse_dsn(url)["password"] == f"q{character}x"
+
+
+@pytest.mark.parametrize("character", ":#?[]&=+ ,;'\"")
+def test_what_libpq_takes_for_a_password_is_not_refused(character: str) -> None:
+    assert parse_dsn(libpq_url(f"postgresql://u:q{character}x@127.0.0.1:9/d"))["password"] == f"q{character}x"
+
+
+# Lists of hosts
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("a,b,c/d?hostaddr=127.0.0.1,127.0.0.2", "3 of host and 2 of hostaddr"),
+        ("a:1,b:2/d?hostaddr=127.0.0.1", "2 of host and 1 of hostaddr and 2 of port"),
+        ("/d?host=a,b,c&port=1,2", "3 of host and 2 of port"),
+    ],
+)
+def test_lists_of_other_lengths_are_one_sentence(place: str, words: str) -> None:
+    assert f"lists differ in length: {words}" in refused(f"postgresql://{place}&sslmode=verify-full")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "5432x", "٣"])
+def test_a_port_that_is_none_is_one_sentence(port: str) -> None:
+    assert "port is no number" in refused(f"postgresql:///d?port={port}")
+
+
+def test_one_port_serves_all_hosts() -> None:
+    assert libpq_url("postgresql:///d?host=/a,/b&port=5433")
+    assert libpq_url("postgresql://a:1,b:2,c/d")
 
 
 # URLs
