@@ -33,7 +33,7 @@ class DatabaseUnavailable(UserError):
 
     @property
     def only_reads(self) -> bool:
-        """Whether the server refused to write: a standby, or a primary that is one no more and was left standing."""
+        """Whether the server refused to write: a standby, or a primary that is one no more."""
         return self.sqlstate == "25006"
 
 

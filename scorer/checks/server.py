@@ -20,9 +20,9 @@ _LIMITS = re.compile(r".*_timeout")
 
 
 def check_server(target: Target) -> str:
-    """Connect, and compare the session with what it was given. Returns who is there, as whom, and which time limits are not ours.
+    """Connect, and compare the session with what it was given. Returns who is there, and as whom.
 
-    Raises UserError where the server is too old, or a setting is lost: the role, say, or the refusal of hidden rows.
+    Time limits that are not ours are told too. Raises UserError where the server is too old, or a setting is lost: the role, say.
     """
     connection, lost = lost_settings(target)
     if lost:

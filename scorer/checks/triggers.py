@@ -1,4 +1,4 @@
-"""The check of the hospital's own functions that a write-back would run: its triggers on the tables that a job writes to."""
+"""The check of the hospital's own triggers on the tables that a job writes to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from scorer.database.connection import Database
+from scorer.database.error_messages import SEARCH_PATH_REMEDY
 from scorer.database.session import Session
 from scorer.database.store.ledger import take_back, write_back
 from scorer.database.store.server import explain_statement, list_trigger_functions
@@ -17,7 +18,7 @@ _STATEMENTS = ("write_back", "take_back")
 
 
 def check_triggers(name: str, *, database: Database) -> str:
-    """Look at the functions that the job's writing fires and that have no search_path of their own. Returns which there are.
+    """Look at the functions that the job's writing fires. Returns those without a search_path of their own.
 
     Raises UserError where one of them names something without its schema: in a session of ours, which searches pg_catalog alone, it
     would not find it.
@@ -40,7 +41,7 @@ def check_triggers(name: str, *, database: Database) -> str:
         )
         raise UserError(
             f"A write to the hospital's table would fail in a trigger of its own, since scorer's sessions search pg_catalog alone: {told}; "
-            f"name the schema there, or ALTER FUNCTION {broken[0].function} SET search_path = public (or where its tables are)."
+            f"{SEARCH_PATH_REMEDY.format(function=broken[0].function)}"
         )
     if not found:
         return (
@@ -54,7 +55,7 @@ def check_triggers(name: str, *, database: Database) -> str:
 
 
 def written_tables(plan: Any) -> Iterator[str]:
-    """The tables that a plan, as EXPLAIN (FORMAT JSON, VERBOSE) gives it, writes to, with their schemas."""
+    """The tables that a plan in JSON, with their schemas by VERBOSE, writes to."""
     if isinstance(plan, dict):
         if plan.get("Node Type") == "ModifyTable" and "Relation Name" in plan:
             yield f"{plan['Schema']}.{plan['Relation Name']}"

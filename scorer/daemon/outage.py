@@ -40,7 +40,7 @@ class Outage:
         return self._began_at is not None
 
     def leave_server(self) -> None:
-        """Note that the server of the loops' sessions only reads, so that each loop opens new ones at its next step.
+        """Note that the server only reads: each loop opens new sessions at its next step.
 
         A loop that reads alone would not notice: a primary that was left standing after a switchover goes on answering it.
         """

@@ -126,7 +126,7 @@ class ScheduleLoop(Loop):
             return last, kept, read_breaker(self._session, self.job.name)
 
     def _lacks_settled(self, last: datetime | None, *, now: datetime) -> bool:
-        """Whether the database does not know of a tick any more that we saw settled, and its clock says that it has passed."""
+        """Whether the database lacks a tick that we saw settled, and that has passed by its clock."""
         return self._settled is not None and self._settled <= now and (last is None or last < self._settled)
 
     def _say_gone(self, last: datetime | None) -> None:

@@ -27,7 +27,7 @@ _NOT_ALLOWED, _NO_SUCH_VALUE = "42501", "22023"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A server's setting in a session; `kept` where it is what the database, the login's role or the URL has, not ours."""
+    """A server's setting in a session; `kept` where the database, the login's role or the URL has it so."""
 
     name: str
     value: str
@@ -105,7 +105,10 @@ def lost_settings(target: Target) -> tuple[Connection, list[str]]:
 
 @contextmanager
 def refusals(target: Target, *more: type[Exception]) -> Iterator[None]:
-    """Within it, the drivers' errors of opening a session (and types `more`) become DatabaseUnavailable."""
+    """Within it, errors of opening a session become a sentence.
+
+    Raises DatabaseUnavailable for the driver's errors, and those of types `more`.
+    """
     try:
         yield
     except Exception as error:
@@ -117,7 +120,7 @@ def refusals(target: Target, *more: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def refused_settings(target: Target, *more: type[Exception]) -> Iterator[None]:
-    """Within it, the error of a role that the session may not have becomes a UserError."""
+    """Within it, the error of a role that the session may not have becomes a sentence: raises UserError."""
     try:
         yield
     except Exception as error:
@@ -140,6 +143,7 @@ def plain_session(database: Database, *, application_name: str) -> Any:
     """Open a psycopg2 connection with the server's own settings, for loading files. Its caller commits.
 
     Where a policy hides rows of a table from it, the server refuses: else rows would be loaded that are there already.
+    Raises DatabaseUnavailable where it cannot be opened.
     """
     parameters = plain_parameters(database) | {"application_name": application_name}
     try:

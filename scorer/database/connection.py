@@ -1,4 +1,4 @@
-"""Where the database is, and what every session with it is to have: encryption, time zone, timeouts, role.
+"""Where the database is, and what every session is to have: encryption, time zone, timeouts, role.
 
 `Target.dsn` is for psycopg2 (session.py puts SQLAlchemy over it), for our own tables; `columns_uri` is for the Arrow session that reads
 the hospital's tables. In both libpq itself reads the URL, and one that could carry patients' values over a network unencrypted is
@@ -100,7 +100,7 @@ class Target:
         return psycopg2.extensions.make_dsn(**self.parameters)
 
     def asked(self, *, read_only: bool) -> dict[str, dict[str, str]]:
-        """The server's settings that a session is to have, as sql/engine/server/settle_session.sql takes them.
+        """The server's settings that a session is to have, as settle_session.sql takes them.
 
         Those under `must` are set whatever the session had. Those under `at_most` are timeouts: a shorter one that the database, the
         login's role or the URL's `options` have counts. Those under `unless` are left as one of these has them.
@@ -230,7 +230,10 @@ def plain_parameters(database: Database) -> dict[str, str]:
 
 
 def answers(session: Any, *, deadline: float) -> bool:
-    """Wait until an asynchronous session is ready for its next step. Returns False where `deadline`, a monotonic time, comes first."""
+    """Wait until an asynchronous session is ready for its next step.
+
+    Returns False where `deadline`, a monotonic time, comes first.
+    """
     while (state := session.poll()) != psycopg2.extensions.POLL_OK:
         poller = select.poll()
         poller.register(session.fileno(), _EVENTS[state])

@@ -33,6 +33,11 @@ _NOT_FOUND = re.compile(r"42...|3F000")  # in a function: mostly a name that sea
 # The URL itself is never quoted: it may be, or hold, a password.
 WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
 
+# For a function that does not find what it names in a session of ours.
+SEARCH_PATH_REMEDY = (
+    "name the schema in it, or ALTER FUNCTION {function} SET search_path = public (or where its tables are)."
+)
+
 # The `where` of the statements that make our temporary tables.
 TEMPORARY_TABLE = "The making of a temporary table"
 
@@ -44,7 +49,7 @@ _IN_QUOTES = re.compile(
 )
 
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")  # libpq's parameters that name one
-_HIDDEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 - what the unit hides from the service
+_HIDDEN = {"home", "root", "tmp"}  # folders of / that the unit hides from the service
 
 
 @contextmanager
@@ -126,7 +131,7 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
 
 
 def _of_the_server(sqlstate: str, reason: str, *, where: str) -> UserError | None:
-    """The sentence for what the server, or what is installed in it, fails at; None where it is a bug of ours.
+    """The sentence for what the server, or what is in it, fails at; None where it is a bug of ours.
 
     Its words are quoted only where they name files, limits or kinds of statement.
     """
@@ -144,7 +149,7 @@ def _of_the_server(sqlstate: str, reason: str, *, where: str) -> UserError | Non
 
 
 def _of_the_hospitals_function(sqlstate: str, reason: str, *, function: str | None, where: str) -> UserError:
-    """The sentence for an error that a function of the hospital's raised, or that met us as we made a temporary table.
+    """The sentence for an error of the hospital's function, or of our making a temporary table.
 
     What it said is quoted only where those are names of tables and columns.
     """
@@ -163,7 +168,7 @@ def _of_the_hospitals_function(sqlstate: str, reason: str, *, function: str | No
     if _NOT_FOUND.fullmatch(sqlstate):
         return UserError(
             f"{where} calls or fires the hospital's function {function}, which fails: {reason}; scorer's sessions search pg_catalog alone, "
-            f"so name the schema in the function, or ALTER FUNCTION {function} SET search_path = public (or where its tables are)."
+            f"so {SEARCH_PATH_REMEDY.format(function=function)}"
         )
     return UserError(
         f"{where} was refused by the hospital's function {function} (SQLSTATE {sqlstate}); see in the server's log what it raised."
@@ -171,7 +176,7 @@ def _of_the_hospitals_function(sqlstate: str, reason: str, *, function: str | No
 
 
 def hospitals_function(error: BaseException) -> str | None:
-    """The innermost function, not of our own schema, that an error was raised in, by its name; None where there is none.
+    """The innermost function, none of ours, that an error was raised in; None where there is none.
 
     It is read from the server's CONTEXT, of which nothing else is ever quoted: that may hold statements with a patient's values.
     """
@@ -196,7 +201,7 @@ def _detail(error: BaseException, name: str) -> str | None:
 
 
 def _lost(error: BaseException, reason: str) -> DatabaseUnavailable | None:
-    """The sentence for an error without a SQLSTATE, if it is that the session is gone; None where it is the driver's own."""
+    """The sentence for an error without a SQLSTATE; None where the session is there all the same."""
     connection = getattr(getattr(error, "cursor", None), "connection", None)
     gone = (
         isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
@@ -225,7 +230,7 @@ def unreachable(error: BaseException, parameters: Mapping[str, str]) -> Database
     if hidden is not None:
         why = (
             "which the service does not see under /home, /root or /tmp"
-            if hidden.startswith(_HIDDEN)
+            if hidden.split("/")[1] in _HIDDEN
             else "which is not there for us"
         )
         return DatabaseUnavailable(

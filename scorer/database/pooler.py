@@ -19,9 +19,9 @@ _found_at: dict[str, float] = {}
 
 
 def require_own_backend(connection: Any, *, backend: int, target: Target) -> None:
-    """Raise UserError where other sessions are given the server's process `backend`, which made this one's settings.
+    """Raise UserError where others are given the server's process `backend`, as by a pooler by transaction.
 
-    What was found of the same URL a moment ago counts.
+    It is the one that made this session's settings. What was found of the same URL a moment ago counts.
     """
     if time.monotonic() - _found_at.get(target.url, -_PROVEN) < _PROVEN:
         return
@@ -59,7 +59,7 @@ def _by_transaction() -> UserError:
 
 
 def _held_by(other: Any) -> int:
-    """Begin a transaction in the session, once it is open. Returns the number of the server's process that carries it."""
+    """Begin a transaction, once the session is open. Returns the server's process that carries it."""
     deadline = time.monotonic() + _PATIENCE
     _wait(other, deadline)
     try:

@@ -55,7 +55,7 @@ class TableLock:
 
 @dataclass(frozen=True, slots=True)
 class TriggerFunction:
-    """A trigger whose function searches for names where its caller does; `unqualified` are those without a schema."""
+    """A trigger's function that searches where its caller does; `unqualified` are names without a schema."""
 
     relation: str
     trigger: str
@@ -64,13 +64,13 @@ class TriggerFunction:
 
 
 def list_trigger_functions(session: Session, tables: Sequence[str]) -> tuple[TriggerFunction, ...]:
-    """The functions that an update of these tables (as schema.table) can fire, and that have no search_path of their own."""
+    """The functions without a search_path that an update of these tables (as schema.table) can fire."""
     rows = session.all("list_trigger_functions", tables=list(tables))
     return tuple(TriggerFunction(row.relation, row.trigger, row.function, tuple(row.unqualified)) for row in rows)
 
 
 def list_event_triggers(session: Session) -> tuple[str, ...]:
-    """The event triggers that fire where a temporary table is made, each by its name, event and function."""
+    """The event triggers that fire where a temporary table is made: name, event and function."""
     return tuple(f"{row.name} ({row.event}, {row.function}())" for row in session.all("list_event_triggers"))
 
 

@@ -1,4 +1,5 @@
--- The event triggers that fire where a temporary table is made; one row each, in the order of their names.
+-- The event triggers that fire where a temporary table is made; one row each.
+-- They come in the order of their names, in which they fire.
 SELECT
     t.evtname AS name,
     t.evtevent AS event,

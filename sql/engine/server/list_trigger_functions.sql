@@ -1,4 +1,4 @@
--- The functions of tables' triggers that an update by this role can fire, and that search for names where the caller does.
+-- The functions that an update by this role can fire, and that search where the caller does.
 -- One row per trigger. Those in C, and those with a search_path of their own, are left out. unqualified: the tables, views, sequences and
 -- functions beyond PostgreSQL's own that a function's text reads, writes or calls without a schema before the name.
 -- Parameters: tables (as schema.table).

@@ -1,4 +1,5 @@
--- Gives a session its settings; one row per setting: its value from now on, and the server's process that has it.
+-- Gives a session its settings; one row per setting: its value from now on.
+-- pid is the process of the server that has it.
 -- Those under must are set whatever the session had. Those under at_most are timeouts in milliseconds, those under unless any settings: of
 -- the former a shorter one counts, and of the latter any, that the database, the login's role or the URL's options have; kept says so.
 -- Parameters: $1 a JSON object of the three, with the settings' names and values (numbered, as the driver of these reads has it).

@@ -24,7 +24,7 @@ from scorer.database.session import Session
 from scorer.database.source.arrow_session import ArrowSession
 from scorer.errors import UserError
 
-PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer (Debian: pgbouncer)")
 
 LOGIN, PASSWORD = "scorer_pooled", "Zwetschgen-Datschi-7"
