@@ -31,6 +31,11 @@ class DatabaseUnavailable(UserError):
         """
         return self.sqlstate in {"40001", "40P01", "55P03", "25P03"}
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether the server refused to write: a standby, or a primary that is one no more."""
+        return self.sqlstate == "25006"
+
 
 class DatabaseBusy(UserError):
     """Others needed the database for longer than `neighbour_patience`: the run stopped.

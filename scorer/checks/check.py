@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
-from scorer.checks.server import check_schema, check_server
+from scorer.checks.server import check_schema, check_server, check_temporary_tables
 from scorer.checks.times import check_times
+from scorer.checks.triggers import check_triggers
 from scorer.database.connection import Database
 from scorer.database.store.chores import nightly
 from scorer.jobs.job import job_names
 from scorer.runs.neighbour import Neighbour
+
+# What is looked at of each job: how its line's name ends, and whether the job must not run where it does not hold.
+_OF_A_JOB: tuple[tuple[str, Callable[..., str], bool], ...] = (
+    ("", check_job, True),
+    (" times", check_times, True),
+    (" triggers", check_triggers, False),
+)
 
 
 def check(*, database: Database) -> Iterator[CheckResult]:
@@ -23,6 +31,7 @@ def check(*, database: Database) -> Iterator[CheckResult]:
         yield result
         if not result.holds:
             return
+    yield result_of("temporary tables", lambda: check_temporary_tables(target))
     if settings.read_url is not None:
         yield result_of("standby", lambda: check_standby(target, database=database))
     if Neighbour.of(settings).limited:
@@ -33,8 +42,19 @@ def check(*, database: Database) -> Iterator[CheckResult]:
     if not schedule.holds:
         yield schedule
     for name in job_names(settings.jobs_dir):
-        result = result_of(f"job {name}", lambda name=name: check_job(name, database=database), job=name)  # type: ignore[misc]
-        yield result
-        times = result_of(f"job {name} times", lambda name=name: check_times(name, database=database), job=name)  # type: ignore[misc]
-        if times.holds or times.found != result.found:  # a job that cannot be read is told once
-            yield times
+        yield from _of_job(name, database=database)
+
+
+def _of_job(name: str, *, database: Database) -> Iterator[CheckResult]:
+    """The checks of a job, a line each; what several find alike, such as a folder that cannot be read, is told once."""
+    told = set()
+    for suffix, look, blocks in _OF_A_JOB:
+        result = result_of(
+            f"job {name}{suffix}",
+            lambda look=look: look(name, database=database),  # type: ignore[misc]
+            job=name,
+            blocks=blocks,
+        )
+        if result.holds or result.found not in told:
+            yield result
+        told.add(result.found)

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import closing
+
 from scorer.database import schema
+from scorer.database.connecting import lost_settings
 from scorer.database.connection import Target
 from scorer.database.session import Session, engine
-from scorer.database.store.server import describe_session
+from scorer.database.store.server import create_tried, describe_session, list_event_triggers
 from scorer.errors import UserError
 
 _OLDEST_SERVER = 14
 
 
+# What is a time limit of the login's own, or the URL's, where it is shorter than ours; the rest of what is kept is not worth a word.
+_LIMITS = re.compile(r".*_timeout")
+
+
 def check_server(target: Target) -> str:
-    """Connect, and ask who is there. Raises UserError where the server is too old."""
+    """Connect, and compare the session with what it was given. Returns who is there, and as whom.
+
+    Time limits that are not ours are told too. Raises UserError where the server is too old, or a setting is lost: the role, say.
+    """
+    connection, lost = lost_settings(target)
+    if lost:
+        raise UserError(
+            f"The session loses what scorer sets in it, {', '.join(lost)}: a pooler, perhaps; set its pool_mode = session, or have "
+            "SCORER_DATABASE_URL lead to the server itself."
+        )
     session = Session(target)
     try:
         with session.transaction():
@@ -21,7 +38,28 @@ def check_server(target: Target) -> str:
         session.close()
     if found["major"] < _OLDEST_SERVER:
         raise UserError(f"The server is PostgreSQL {found['version']}; {_OLDEST_SERVER} or newer is needed.")
-    return f"PostgreSQL {found['version']}, as {found['login']}, acting as {found['role']}"
+    kept = [f"{each.name} {each.value}" for each in connection.settings if each.kept and _LIMITS.fullmatch(each.name)]
+    pooled = ", through a pooler by session" if connection.pooled else ""
+    own = (
+        f"; shorter than scorer.toml has it, by the login's role, the database or the URL: {', '.join(kept)}"
+        if kept
+        else ""
+    )
+    return f"PostgreSQL {found['version']}, as {found['login']}, acting as {found['role']}{pooled}{own}"
+
+
+def check_temporary_tables(target: Target) -> str:
+    """Make a temporary table, as each run does. Raises UserError where the database does not let us."""
+    with closing(Session(target)) as session:
+        with session.transaction():
+            triggers = list_event_triggers(session)
+        try:
+            with session.transaction(keep=False):
+                create_tried(session)
+        except UserError as error:
+            told = f" There are: {', '.join(triggers)}." if triggers else ""
+            raise UserError(f"{error}{told}") from None
+    return f"can be made, with the event triggers {', '.join(triggers)}" if triggers else "can be made"
 
 
 def check_schema(target: Target) -> str:

@@ -205,7 +205,7 @@ def demo(settings: Settings, *, visits: int) -> None:
     Again: scores only what is new.
     """
     from scorer.database import schema
-    from scorer.database.connection import plain_session
+    from scorer.database.connecting import plain_session
     from scorer.database.session import engine
     from scorer.database.source.demo import JOB, load_sample
     from scorer.jobs.job import load_job
@@ -237,7 +237,7 @@ def demo(settings: Settings, *, visits: int) -> None:
 
 def _load(database: Database, folder: Path, *, rejects: Path | None, writing: Writing, update: bool) -> LoadReport:
     """Load the files of `folder`. Returns how many rows of each were loaded and rejected."""
-    from scorer.database.connection import plain_session
+    from scorer.database.connecting import plain_session
     from scorer.database.source.load import load as load_folder
 
     with (

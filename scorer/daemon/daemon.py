@@ -58,7 +58,9 @@ class Daemon:
         self._manager = ServiceManager(os.environ)
         self._outage = Outage()
         self._heartbeat = HeartbeatLoop(database=database, outage=self._outage)
-        self._health = Health(ReadOnlySession(database.as_worker(), patience=_PATIENCE), state=self)
+        self._read_health = ReadOnlySession(database.as_worker(), patience=_PATIENCE)
+        self._health = Health(self._read_health, state=self)
+        self._servers = self._outage.servers
         self._requests: RequestLoop | None = None
         self._nightly: NightlyLoop | None = None
         self._loops: dict[str, ScheduleLoop] = {}
@@ -147,6 +149,9 @@ class Daemon:
     def _look(self) -> None:
         """Act on what has changed since the last look, and feed the watchdog if all loops live."""
         self._say_jumps()
+        if self._servers != self._outage.servers:
+            self._servers = self._outage.servers
+            self._read_health.renew()
         if (found := self._readiness.take()) is not None:
             self._take_on(found)
         hanging = [loop.liveness for loop in self._all_loops() if self._hangs(loop)]

@@ -62,6 +62,7 @@ class Loop:
         self._outage = outage or Outage()
         self._bugs = BugReports()
         self._reloaded: tuple[tuple[Job, ...], Settings] | None = None
+        self._servers = self._outage.servers  # that had been left when its sessions were opened
         self._new = False  # its sessions are, since the database broke off its last step
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -159,17 +160,22 @@ class Loop:
         """Take one step; what it raises is logged. Returns the seconds until the next."""
         try:
             self.liveness.beat()
+            self._follow()
             seconds = self.step()
         except Stopping:
             return 0.0
         except DatabaseUnavailable as error:
             self.close()
+            if error.only_reads:
+                self._outage.leave_server()
+                self._servers = self._outage.servers
             if not self._new:
                 # Broken sessions alone are no outage: the server may be back, or may have ended those that stood still.
                 self._new = True
                 return 0.0
             self._blocked_by(error)
         except UserError as error:
+            self.close()  # whatever of it is the session's, the next step has a new one
             self._report(str(error))
             self._unblocked()
         except Exception as error:  # noqa: BLE001 - a thread's edge
@@ -179,6 +185,12 @@ class Loop:
             self._unblocked()
             return seconds
         return self._until_retry()
+
+    def _follow(self) -> None:
+        """End the sessions where another loop found that their server only reads."""
+        if self._servers != self._outage.servers:
+            self._servers = self._outage.servers
+            self.close()
 
     def _guarded_wait(self, seconds: float) -> None:
         """Wait between two steps; what that raises is logged as a step's is, and the wait goes on without it."""

@@ -28,6 +28,7 @@ class Outage:
         self._patience = patience.total_seconds()
         self._lock = threading.Lock()
         self._without: set[str] = set()  # the loops that are without a database, by name
+        self.servers = 0  # that were left so far, because they only read
         self._began_at: float | None = None
         self._was_there = False  # the database; until it was, the service says why it cannot start
         self._tried_since: dict[str, float] = {}  # by loop: since when its tries fail, though the database answers
@@ -37,6 +38,14 @@ class Outage:
     def lasts(self) -> bool:
         """Whether a loop is kept from its work just now because the database is gone."""
         return self._began_at is not None
+
+    def leave_server(self) -> None:
+        """Note that the server only reads: each loop opens new sessions at its next step.
+
+        A loop that reads alone would not notice: a primary that was left standing after a switchover goes on answering it.
+        """
+        with self._lock:
+            self.servers += 1
 
     def blocks(self, loop: str, error: DatabaseUnavailable) -> bool:
         """Note that the database keeps a loop from its work.

@@ -29,6 +29,7 @@ from scorer.types.values import Tick
 
 _log = logging.getLogger(__name__)
 _NO_DAEMON = "no daemon was running"
+_WENT_BACK = "it had run, and the database was put back to a time before it"
 _FROM_NOW = datetime.max.replace(tzinfo=UTC)  # the floor of a schedule that has just changed, until the clock is read
 
 
@@ -47,6 +48,8 @@ class ScheduleLoop(Loop):
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
+        self._settled: datetime | None = None  # the newest tick that we saw settled
+        self._gone: datetime | None = None  # the newest that was settled in what a restore took away
         self._try_now = False  # after a reload, which may be because something was corrected
 
     def close(self) -> None:
@@ -101,9 +104,13 @@ class ScheduleLoop(Loop):
     def _look(self) -> tuple[datetime, list[datetime], Breaker | None]:
         """Return the time, the ticks that are due and not settled, and the job's breaker."""
         now = self._now()
-        with self._session.transaction():
-            last, kept = last_tick(self._session, self.job.name)
-            breaker = read_breaker(self._session, self.job.name)
+        last, kept, breaker = self._read()
+        if self._lacks_settled(last, now=now):
+            self._session.close()  # which may lead to a server that others have left
+            last, kept, breaker = self._read()
+            if self._lacks_settled(last, now=now):
+                self._say_gone(last)
+        self._settled = last
         self._began = min(self._began or now, now)
         if self._floor is None and kept != str(self.job.schedule):
             # A job that has never run by this schedule begins with the first tick that comes.
@@ -111,6 +118,22 @@ class ScheduleLoop(Loop):
         self._floor = None if self._floor is None else min(self._floor, now)
         after = max(filter(None, (last, self._floor)))
         return now, list(self.job.schedule.ticks(after=min(after, now), until=now)), breaker
+
+    def _read(self) -> tuple[datetime | None, str | None, Breaker | None]:
+        """Return the newest settled tick, the schedule that it was of, and the job's breaker."""
+        with self._session.transaction():
+            last, kept = last_tick(self._session, self.job.name)
+            return last, kept, read_breaker(self._session, self.job.name)
+
+    def _lacks_settled(self, last: datetime | None, *, now: datetime) -> bool:
+        """Whether the database lacks a tick that we saw settled, and that has passed by its clock."""
+        return self._settled is not None and self._settled <= now and (last is None or last < self._settled)
+
+    def _say_gone(self, last: datetime | None) -> None:
+        assert self._settled is not None
+        self._gone = self._settled
+        newest = "none" if last is None else last.isoformat()
+        say(_log, events.DATABASE_WENT_BACK, job=self.job.name, before=self._settled.isoformat(), newest=newest)
 
     def _is_left(self) -> bool:
         """Whether a run has lost its process, or work waits that this one can share."""
@@ -164,6 +187,7 @@ class ScheduleLoop(Loop):
             return
         if ended is not None:
             self._report(None)
+            self._settled = tick.scheduled_for if tick is not None else self._settled
         self._say_settled(tick, now=now, ran=ended is not None)
 
     def _tick(self, now: datetime, due: list[datetime]) -> Tick:
@@ -182,6 +206,8 @@ class ScheduleLoop(Loop):
 
     def _why(self, tick: datetime) -> str:
         """Why nothing was done at the time of a tick that has passed."""
+        if self._gone is not None and tick <= self._gone:
+            return _WENT_BACK
         return _NO_DAEMON if self._began is None or tick < self._began else self._hindrance
 
     def _say_settled(self, tick: Tick | None, *, now: datetime, ran: bool) -> None:

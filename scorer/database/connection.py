@@ -1,14 +1,17 @@
-"""How every session with PostgreSQL is opened: encryption, time zone, timeouts, role.
+"""Where the database is, and what every session is to have: encryption, time zone, timeouts, role.
 
 `Target.dsn` is for psycopg2 (session.py puts SQLAlchemy over it), for our own tables; `columns_uri` is for the Arrow session that reads
-the hospital's tables; `plain_session` is psycopg2 with the server's own settings. In all of them libpq itself reads the URL, and one that
-could carry patients' values over a network unencrypted is refused.
+the hospital's tables. In both libpq itself reads the URL, and one that could carry patients' values over a network unencrypted is
+refused. `Target.asked` is what connecting.py sets once the session is there.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import select
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,7 +22,7 @@ import psycopg2.extensions
 
 from scorer.config import Settings
 from scorer.database import tls
-from scorer.database.error_messages import WRITE_IT_SO, sentences, translate_connection_error
+from scorer.database.error_messages import WRITE_IT_SO
 from scorer.errors import UserError
 
 # How soon either side notices that the other is gone without a word (a cut network, a host without power), instead of after minutes or
@@ -35,10 +38,15 @@ _KEEPALIVES = {
 }
 APPLICATION = "scorer"  # our sessions' application_name in pg_stat_activity
 
-# Settings that a database's URL may change. A session uses one core of the hospital's server and no more; neither parallel plans nor
-# compiled ones help a batch, whose rows go out one by one and whose statements are short. A bitmap scan finds a batch's rows in the order
-# of their pages: 64 MB keep it exact for a million pages.
-_ONE_CORE = "-c max_parallel_workers_per_gather=0 -c jit=off -c work_mem=64MB"
+# A session uses one core of the hospital's server and no more; neither parallel plans nor compiled ones help a batch, whose rows go out one
+# by one and whose statements are short. A bitmap scan finds a batch's rows in the order of their pages: 64 MB keep it exact for a million
+# pages.
+_ONE_CORE = {"max_parallel_workers_per_gather": "0", "jit": "off", "work_mem": "64MB"}
+_LONGEST = 2**31 - 1  # milliseconds that a timeout of PostgreSQL's can have
+_LONGEST_WAIT = 60.0  # seconds of one wait: the kernel's own count ends after some weeks
+_EVENTS = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POLL_WRITE: select.POLLOUT}
+
+_OF_URLS = {"ssl"}  # parameters that libpq knows in a URL alone
 
 OWNER = "scorer_owner"
 
@@ -69,51 +77,59 @@ class Target:
             connect_timeout=settings.connect_timeout,
         )
 
-    def parameters(self, *, read_only: bool) -> dict[str, str]:
-        """The parameters of a session, by libpq's names."""
-        of_url = _parsed(self.url)
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What a session is opened with, by libpq's names.
+
+        The server's settings are not among them: a pooler refuses libpq's `options`, and libpq would take a session that is opened
+        read-only for one with a standby.
+        """
         return (
             _KEEPALIVES
-            | tls.pinned(of_url, environment=os.environ)
+            | tls.pinned(_parsed(self.url), environment=os.environ)
             | {
-                "options": " ".join(
-                    filter(None, [_ONE_CORE, of_url.get("options"), self.options(read_only=read_only)])
-                ),
+                "client_encoding": "UTF8",
                 "connect_timeout": str(max(1, int(self.connect_timeout.total_seconds()))),
                 "application_name": APPLICATION,
             }
         )
 
-    def dsn(self, *, read_only: bool) -> str:
+    @property
+    def dsn(self) -> str:
         """The parameters as one text, for psycopg2."""
-        return psycopg2.extensions.make_dsn(**self.parameters(read_only=read_only))
+        return psycopg2.extensions.make_dsn(**self.parameters)
 
-    def options(self, *, read_only: bool) -> str:
-        """The server settings of a session, as libpq's `options`."""
-        values = {
+    def asked(self, *, read_only: bool) -> dict[str, dict[str, str]]:
+        """The server's settings that a session is to have, as settle_session.sql takes them.
+
+        Those under `must` are set whatever the session had. Those under `at_most` are timeouts: a shorter one that the database, the
+        login's role or the URL's `options` have counts. Those under `unless` are left as one of these has them.
+        """
+        must = {
             # A function or table that another user made in public is not taken for PostgreSQL's own, or for ours.
-            "search_path": "pg_catalog,pg_temp",
-            "client_encoding": "UTF8",
+            "search_path": "pg_catalog, pg_temp",
             # Where a policy hides rows, the server refuses: else hidden rows would look like nothing being due.
             "row_security": "off",
-            "default_transaction_isolation": r"read\ committed",
+            "default_transaction_isolation": "read committed",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
             # Notices of the hospital's functions and triggers may quote a patient, and libpq would print them.
             "client_min_messages": "error",
-            "statement_timeout": _milliseconds(self.statement_timeout),
-            "lock_timeout": _milliseconds(self.lock_timeout),
-            "idle_in_transaction_session_timeout": _milliseconds(self.idle_timeout),
             "tcp_keepalives_idle": _IDLE,
             "tcp_keepalives_interval": _INTERVAL,
             "tcp_keepalives_count": _PROBES,
             "tcp_user_timeout": _UNACKNOWLEDGED,
         }
         if read_only:
-            values["default_transaction_read_only"] = "on"
+            must["default_transaction_read_only"] = "on"
         if self.role:
-            values["role"] = self.role
-        return " ".join(f"-c {name}={value}" for name, value in values.items())
+            must["role"] = self.role
+        at_most = {
+            "statement_timeout": _milliseconds(self.statement_timeout),
+            "lock_timeout": _milliseconds(self.lock_timeout),
+            "idle_in_transaction_session_timeout": _milliseconds(self.idle_timeout),
+        }
+        return {"must": must, "at_most": at_most, "unless": _ONE_CORE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +153,7 @@ class Database:
 
 
 def _milliseconds(span: timedelta) -> str:
-    return str(int(span.total_seconds() * 1000))
+    return str(min(int(span.total_seconds() * 1000), _LONGEST))
 
 
 def libpq_url(url: str) -> str:
@@ -151,12 +167,41 @@ def libpq_url(url: str) -> str:
     match = re.fullmatch(r"(?:postgresql|postgres)(?:\+\w+)?://(.*)", url, flags=re.DOTALL)
     if match is None:
         raise UserError(f"The database URL is not one of PostgreSQL's; {WRITE_IT_SO}")
-    if re.match(r"[^/?]*@[^/?]*@", match[1]):
-        raise UserError(
-            "The database URL has more than one @ before its host; write one that is in the password as %40."
-        )
-    _parsed(f"postgresql://{match[1]}")
+    _refuse_a_raw_password(match[1])
+    _refuse_uneven_lists(_parsed(f"postgresql://{match[1]}"))
     return f"postgresql://{match[1]}"
+
+
+def _refuse_a_raw_password(place: str) -> None:
+    """Raise UserError where a special character of a password could have been taken for the end of it.
+
+    Else a piece of the password would count as host, port, database or parameter, and be named in errors.
+    """
+    authority, _, rest = place.partition("/")
+    has_password = ":" in authority
+    if (authority if has_password else authority.partition("?")[0]).count("@") > 1 or (has_password and "@" in rest):
+        raise UserError(
+            "The database URL has more than one @, or one behind its host; write an @, a / or a ? that is in the password as %40, %2F or "
+            "%3F, and an @ elsewhere as %40."
+        )
+    hosts = authority.rpartition("@")[2].partition("?")[0]
+    if not all(re.fullmatch(r"(?:\[[^\]]*\]|[^:\[]*)(?::[0-9]*)?", each) for each in hosts.split(",")):
+        raise UserError(
+            "The database URL's port is no number; check SCORER_DATABASE_URL, and write a / that is in the password as %2F, and a : as %3A."
+        )
+
+
+def _refuse_uneven_lists(parameters: Mapping[str, str]) -> None:
+    """Raise UserError where hosts, addresses and ports are lists that do not belong together."""
+    known = tls.in_force(parameters, environment=os.environ)
+    counts = {name: len(known[name].split(",")) for name in ("host", "hostaddr", "port") if known.get(name)}
+    places = max(counts.get("host", 0), counts.get("hostaddr", 0)) or 1
+    if counts.get("host", places) != counts.get("hostaddr", places) or counts.get("port", 1) not in {1, places}:
+        told = " and ".join(f"{count} of {name}" for name, count in counts.items())
+        raise UserError(f"The database URL's lists differ in length: {told}; give each host its hostaddr and its port.")
+    for port in filter(None, known.get("port", "").split(",")):
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+            raise UserError("The database URL's port is no number from 1 to 65535; check SCORER_DATABASE_URL.")
 
 
 def encrypted_url(url: str, settings: Settings) -> str:
@@ -175,21 +220,49 @@ def encrypted_url(url: str, settings: Settings) -> str:
 
 
 def columns_uri(target: Target) -> str:
-    """The URI of a read-only session, with all the parameters of `target`, as ADBC takes it."""
-    return f"postgresql://?{urlencode(target.parameters(read_only=True), quote_via=quote, safe='')}"
+    """The URI of a session, with all the parameters of `target`, as ADBC takes it."""
+    return f"postgresql://?{urlencode(target.parameters, quote_via=quote, safe='')}"
 
 
-def plain_session(database: Database, *, application_name: str) -> Any:
-    """Open a psycopg2 connection with the server's own settings, for loading files. Its caller commits."""
-    pinned = tls.pinned(_parsed(encrypted_url(database.url, database.settings)), environment=os.environ)
-    with sentences():
-        return psycopg2.connect(psycopg2.extensions.make_dsn(**pinned | {"application_name": application_name}))
+def plain_parameters(database: Database) -> dict[str, str]:
+    """What a session with the server's own settings is opened with, by libpq's names."""
+    return tls.pinned(_parsed(encrypted_url(database.url, database.settings)), environment=os.environ)
+
+
+def answers(session: Any, *, deadline: float) -> bool:
+    """Wait until an asynchronous session is ready for its next step.
+
+    Returns False where `deadline`, a monotonic time, comes first.
+    """
+    while (state := session.poll()) != psycopg2.extensions.POLL_OK:
+        poller = select.poll()
+        poller.register(session.fileno(), _EVENTS[state])
+        poller.poll(max(0.0, min(deadline - time.monotonic(), _LONGEST_WAIT)) * 1000)
+        if time.monotonic() >= deadline:
+            return False
+    return True
 
 
 def _parsed(url: str) -> dict[str, str]:
     try:
         return dict(psycopg2.extensions.parse_dsn(url))
-    except psycopg2.ProgrammingError as error:
-        raise translate_connection_error(error, "") or UserError(
-            f"The database URL cannot be read; {WRITE_IT_SO}"
-        ) from None
+    except (psycopg2.ProgrammingError, UnicodeError):
+        # Where there is a password, what looks like a parameter's name may be a piece of it.
+        user = url.partition("//")[2].partition("/")[0].rpartition("@")[0]
+        names = [] if ":" in user or "password" in url else re.findall(r"[?&](\w+)=", url)
+        unknown = next(filter(_is_unknown, names), None)
+        where = (
+            " cannot be read: a special character in its user or password, % for one, is to be written as %25 and the like"
+            if unknown is None
+            else f" has the parameter {unknown!r}, which PostgreSQL does not know"
+        )
+        raise UserError(f"The database URL{where}; {WRITE_IT_SO}") from None
+
+
+def _is_unknown(parameter: str) -> bool:
+    """Whether libpq knows no parameter of this name."""
+    try:
+        psycopg2.extensions.parse_dsn(f"{parameter}=1")
+    except (psycopg2.ProgrammingError, UnicodeError):
+        return parameter not in _OF_URLS
+    return False

@@ -1,9 +1,14 @@
-"""The driver's errors as sentences that say what is wrong and what to do."""
+"""The drivers' errors as sentences that say what is wrong and what to do.
+
+A server speaks the language of its lc_messages, so nothing is decided by words: SQLSTATE decides; where there is none, the form in which
+libpq passes on what a server said ("severity:  message"), or the type of the driver's error.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg2
@@ -15,26 +20,36 @@ from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 _WORTH_A_RETRY = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00")
 
 
-# The words of a server that starts, recovers or has no session left: it gives no SQLSTATE.
-_NOT_READY = (
-    "starting up|shutting down|recovery mode|not yet accepting connections|terminating connection|"
-    "too many (clients|connections)|remaining connection slots"
-)
-
-
 # What functions of our schema raise for the user, in a sentence without a patient's value.
 _FOR_THE_USER = "SC001"
 
 
-# TLS that is missing, or proves another server: waiting would not help.
-_NOT_TRUSTED = "certificate|does not support SSL|sslmode value|no encryption"
-
-
 _IDLE_TOO_LONG = "25P03"
+_READ_ONLY = "25006"
+_NOT_ALLOWED = "42501"
+_NOT_FOUND = re.compile(r"42...|3F000")  # in a function: mostly a name that search_path does not lead to
 
 
 # The URL itself is never quoted: it may be, or hold, a password.
 WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
+
+# For a function that does not find what it names in a session of ours.
+SEARCH_PATH_REMEDY = (
+    "name the schema in it, or ALTER FUNCTION {function} SET search_path = public (or where its tables are)."
+)
+
+# The `where` of the statements that make our temporary tables.
+TEMPORARY_TABLE = "The making of a temporary table"
+
+# How a line of CONTEXT names a function, in any language: PL/pgSQL function public.f(integer) line 3 at RAISE; SQL function "f"
+# statement 1; PL/Python function "f". A line of COPY's, or one that quotes a statement, has neither form.
+_WITH_ARGUMENTS = re.compile(r"""[^"«»„:]*PL/\w[^"«»„:]*?((?:[\w$]+\.)*(?:[\w$]+|"[^"]+")\([\w\s,.\[\]]*\))""")
+_IN_QUOTES = re.compile(
+    r"""(?:[^"«»„:]*PL/\w[^"«»„:]*|SQL[^"«»„:]*(?=\S+\s+\w+))["«»„]\s?([A-Za-z_][\w.$]*)\s?["«»“](?:\s+\w+){0,3}$"""
+)
+
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")  # libpq's parameters that name one
+_HIDDEN = {"home", "root", "tmp"}  # folders of / that the unit hides from the service
 
 
 @contextmanager
@@ -59,32 +74,47 @@ def _bare(error: BaseException) -> str:
     """SQLSTATE and constraint of an error, which hold no patient's value."""
     original = getattr(error, "orig", None) or error
     constraint = getattr(getattr(original, "diag", None), "constraint_name", None)
-    return f"SQLSTATE {_sqlstate(original)}" + (f", constraint {constraint}" if constraint else "")
+    return f"SQLSTATE {sqlstate_of(original)}" + (f", constraint {constraint}" if constraint else "")
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def sqlstate_of(error: BaseException) -> str | None:
+    """The SQLSTATE of a driver's error; None where it has none."""
     return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
 def translate_error(error: BaseException, *, where: str = "A statement") -> UserError | None:
     """The sentence for a driver's error; None where it is a bug of ours."""
     original = getattr(error, "orig", None) or error
-    sqlstate = _sqlstate(original)
+    sqlstate = sqlstate_of(original)
     reason = _first_line(original)
-    if sqlstate is None or sqlstate == _IDLE_TOO_LONG:
-        return translate_connection_error(original, reason)
+    if sqlstate is None:
+        return _lost(original, reason)
     if _WORTH_A_RETRY.fullmatch(sqlstate):
         return DatabaseUnavailable(
             f"The database gave up on us ({sqlstate}): {reason}; try again, and see the server's log if it goes on.",
             sqlstate=sqlstate,
         )
+    unavailable = {
+        _READ_ONLY: "The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary "
+        "(target_session_attrs=primary finds it among several hosts).",
+        # Also after a process was stopped for a while, so the batch is worth another try.
+        _IDLE_TOO_LONG: "A batch was judged for longer than idle_timeout (or, if shorter, the idle_in_transaction_session_timeout of the "
+        "login's role) allows; raise it, or lower batch_size.",
+    }
+    if sqlstate in unavailable:
+        return DatabaseUnavailable(unavailable[sqlstate], sqlstate=sqlstate)
+    if sqlstate != _FOR_THE_USER and (where == TEMPORARY_TABLE or hospitals_function(original) is not None):
+        return _of_the_hospitals_function(sqlstate, reason, function=hospitals_function(original), where=where)
     by_state = {
-        "42501": f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.",
+        _NOT_ALLOWED: f"A privilege is missing: {reason}; grant it (or, where a policy hides rows, ALTER ROLE scorer_worker BYPASSRLS; see "
+        "the README, Roles) and run `scorer check`.",
         "42P01": f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
         "mend the job's statement, or run `scorer db upgrade`.",
-        "25006": "The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary.",
         "54000": f"{where} gives a text too long to be a key: {reason}; mend the data, or the job's statement.",
-        "57014": f"{where} took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for.",
+        "57014": f"{where} took longer than statement_timeout allows: {reason}; raise it (in scorer.toml, and for the login's role if that "
+        "has a shorter one), or see what the server waits for.",
+        "25P04": f"{where} stood in a transaction for longer than the server's transaction_timeout allows; raise it for the login's role, "
+        "or lower batch_size.",
         _FOR_THE_USER: f"{reason[:1].upper()}{reason[1:]}.",
     }
     if sqlstate in by_state:
@@ -97,54 +127,138 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
         return UserError(
             f"{where} was refused by the hospital's table (SQLSTATE {sqlstate}): a trigger or constraint there."
         )
-    if sqlstate in {"28000", "28P01", "3D000"}:
+    return _of_the_server(sqlstate, reason, where=where)
+
+
+def _of_the_server(sqlstate: str, reason: str, *, where: str) -> UserError | None:
+    """The sentence for what the server, or what is in it, fails at; None where it is a bug of ours.
+
+    Its words are quoted only where they name files, limits or kinds of statement.
+    """
+    if sqlstate[:2] in {"53", "58", "0A", "72"}:
+        return UserError(f"{where} is more than the server can do ({sqlstate}): {reason}; see its log.")
+    if sqlstate[:2] in {"HV", "P0", "38", "39", "2F"}:
+        return UserError(
+            f"{where} was refused by a function, a trigger or a foreign server of the database (SQLSTATE {sqlstate}); see the server's log."
+        )
+    if sqlstate[:2] in {"XX", "F0"}:
+        return UserError(f"{where} met a fault of the server's own (SQLSTATE {sqlstate}); see the server's log.")
+    if sqlstate[:2] in {"28", "3D"}:
         return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
     return None
 
 
-def translate_connection_error(error: BaseException, reason: str) -> UserError | None:
-    """The sentence for an error of connecting with the server's `reason`; None where it is another error."""
-    text = str(error)
-    unread = re.search(r"invalid dsn|missing \"=\" after|invalid URI|invalid connection option", text)
-    if unread:
-        parameter = re.search(r'(?:URI query parameter|connection option):? "(\w+)"', text)
-        where = (
-            f" has the parameter {parameter[1]!r}, which PostgreSQL does not know" if parameter else " cannot be read"
-        )
-        return UserError(f"The database URL{where}; {WRITE_IT_SO}")
-    if re.search(r"could not translate host name", text):
-        return UserError(f"The database's host is unknown: {reason}; check SCORER_DATABASE_URL.")
-    if re.search(_NOT_TRUSTED, text):
+def _of_the_hospitals_function(sqlstate: str, reason: str, *, function: str | None, where: str) -> UserError:
+    """The sentence for an error of the hospital's function, or of our making a temporary table.
+
+    What it said is quoted only where those are names of tables and columns.
+    """
+    if where == TEMPORARY_TABLE:
+        if function is None and sqlstate == _NOT_ALLOWED:
+            return UserError(f"A privilege is missing: {reason}; GRANT TEMPORARY on the database to the worker's role.")
         return UserError(
-            f"The database's TLS is refused: {reason}; check sslmode, sslrootcert and the server's certificate."
+            f"The database refused to make a temporary table ({sqlstate}): an event trigger there, which must let those of scorer's login "
+            f"pass{'' if function is None else f', in its function {function}'}?"
         )
-    if "idle-in-transaction timeout" in text:
-        # Also after a process was stopped for a while, so the batch is worth another try.
-        return DatabaseUnavailable(
-            "A batch was judged for longer than idle_timeout allows; raise idle_timeout, or lower batch_size.",
-            sqlstate=_IDLE_TOO_LONG,
-        )
-    if re.search(_NOT_READY, text):
-        return DatabaseUnavailable(f"The database is not ready: {reason}; try again in a while.")
-    if re.search(r"permission denied to set role", text):
-        return UserError(f"A privilege is missing: {reason}; GRANT that role to the user of SCORER_DATABASE_URL.")
-    if re.search(r'role ".*" does not exist', text):
+    if sqlstate == _NOT_ALLOWED:
         return UserError(
-            f"The database refuses the connection: {reason}; run `scorer db upgrade`, which makes scorer's roles, "
-            "or check the user in SCORER_DATABASE_URL."
+            f"{where} calls or fires the hospital's function {function}, which lacks a privilege: {reason}; grant it to the role that "
+            "scorer acts as, or have the function run as its owner (SECURITY DEFINER)."
         )
-    if re.search(r"authentication failed|FATAL|no password supplied|invalid .*option", text):
-        return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL and the roles.")
-    if re.search(r"connect|server closed|SSL|terminat|no results to fetch|EOF", text, re.IGNORECASE):
-        return DatabaseUnavailable(
-            f"The database does not answer: {reason}; start the server, or check SCORER_DATABASE_URL."
+    if _NOT_FOUND.fullmatch(sqlstate):
+        return UserError(
+            f"{where} calls or fires the hospital's function {function}, which fails: {reason}; scorer's sessions search pg_catalog alone, "
+            f"so {SEARCH_PATH_REMEDY.format(function=function)}"
         )
+    return UserError(
+        f"{where} was refused by the hospital's function {function} (SQLSTATE {sqlstate}); see in the server's log what it raised."
+    )
+
+
+def hospitals_function(error: BaseException) -> str | None:
+    """The innermost function, none of ours, that an error was raised in; None where there is none.
+
+    It is read from the server's CONTEXT, of which nothing else is ever quoted: that may hold statements with a patient's values.
+    """
+    for line in _context(error).splitlines():
+        found = _WITH_ARGUMENTS.match(line) or _IN_QUOTES.match(line)
+        if found and not found[1].startswith("scorer."):
+            return found[1] if found[1].endswith(")") else f"{found[1]}()"
     return None
+
+
+def _context(error: BaseException) -> str:
+    """The server's CONTEXT of a driver's error: psycopg2's, or ADBC's."""
+    return str(getattr(getattr(error, "diag", None), "context", None) or _detail(error, "PG_DIAG_CONTEXT") or "")
+
+
+def _detail(error: BaseException, name: str) -> str | None:
+    """A field of the server's error, as ADBC has it."""
+    for key, value in getattr(error, "details", None) or ():
+        if (key.decode() if isinstance(key, bytes) else key) == name:
+            return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return None
+
+
+def _lost(error: BaseException, reason: str) -> DatabaseUnavailable | None:
+    """The sentence for an error without a SQLSTATE; None where the session is there all the same."""
+    connection = getattr(getattr(error, "cursor", None), "connection", None)
+    gone = (
+        isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
+        or type(error) is psycopg2.DatabaseError
+        or getattr(connection, "closed", 0) != 0
+        or getattr(getattr(error, "status_code", None), "name", None) == "IO"  # ADBC's
+    )
+    if not gone:
+        return None
+    return DatabaseUnavailable(
+        f"The database does not answer: {reason}; start the server, or check SCORER_DATABASE_URL."
+    )
+
+
+def unreachable(error: BaseException, parameters: Mapping[str, str]) -> DatabaseUnavailable:
+    """The sentence for a session that could not be opened with libpq's `parameters`.
+
+    A server that refuses it is told from one that does not answer; both may change within a run, and are worth waiting for.
+    """
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith(("\t", " "))]
+    several = "," in parameters.get("host", "") and parameters["host"] != "localhost,localhost"
+    said = [match[1] for line in lines if (match := re.search(r"(?:^|: )[^\s:]+:  (.+)", line))]
+    told = said or [re.sub(r"^\w+: \[libpq\] [^:]*: ", "", line) for line in lines] or ["no reason given"]
+    reason = ", ".join(dict.fromkeys(each.strip().rstrip(".") for each in (told if several else told[:1])))
+    hidden = next((path for name in _FILES if (path := parameters.get(name, "")) and _is_hidden(path)), None)
+    if hidden is not None:
+        why = (
+            "which the service does not see under /home, /root or /tmp"
+            if hidden.split("/")[1] in _HIDDEN
+            else "which is not there for us"
+        )
+        return DatabaseUnavailable(
+            f"The database's URL names the file {hidden}, {why}: {reason}; put it where the user that runs scorer may read it, "
+            "/etc/scorer say, and name it there."
+        )
+    if said:
+        options = "options" in parameters or "PGOPTIONS" in os.environ
+        return DatabaseUnavailable(
+            f"The database refuses the connection: {reason}; if it only starts, or has no session free, try again in a while, else check "
+            f"SCORER_DATABASE_URL and the roles{' (a pooler may refuse its options)' if options else ''}."
+        )
+    if parameters.get("sslmode", "").startswith(("require", "verify")):
+        return DatabaseUnavailable(
+            f"The database does not answer, or its TLS is refused: {reason}; start the server, or check SCORER_DATABASE_URL, its sslmode, "
+            "its sslrootcert and the server's certificate."
+        )
+    return DatabaseUnavailable(
+        f"The database does not answer: {reason}; start the server, or check SCORER_DATABASE_URL."
+    )
+
+
+def _is_hidden(path: str) -> bool:
+    return path.startswith("/") and not os.access(path, os.R_OK)
 
 
 def _first_line(error: BaseException) -> str:
     """The server's message without DETAIL, HINT and CONTEXT, which may hold a patient's values."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    fatal = [line for line in lines if "FATAL" in line]
-    text = (fatal or lines or ["no reason given"])[0]
-    return re.sub(r"^.*?(?:FATAL|ERROR):\s+", "", text).rstrip(".")
+    told = getattr(getattr(error, "diag", None), "message_primary", None) or _detail(error, "PG_DIAG_MESSAGE_PRIMARY")
+    lines = [line.strip() for line in str(told or error).splitlines() if line.strip()]
+    return re.sub(r"^(?:.*?: )?[^\s:]+:  ", "", (lines or ["no reason given"])[0]).rstrip(".")

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg2
 
+from scorer.database.connecting import connect
 from scorer.database.connection import Target
 from scorer.database.error_messages import sentences
 from scorer.database.statements import statement
@@ -43,7 +44,7 @@ class Listener:
         """Listen from now on: notifications of transactions that commit after this are heard."""
         if self._session is None:
             with sentences():
-                session = psycopg2.connect(self._target.dsn(read_only=True))
+                session = connect(self._target, read_only=True)
                 session.autocommit = True
                 with session.cursor() as cursor:
                     cursor.execute(self._listen)

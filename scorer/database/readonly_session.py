@@ -6,7 +6,6 @@ the session is closed, and the next statement opens a new one.
 
 from __future__ import annotations
 
-import select
 import time
 from collections import namedtuple
 from collections.abc import Sequence
@@ -16,14 +15,12 @@ from functools import cache
 from typing import Any
 
 import psycopg2
-import psycopg2.extensions
 
-from scorer.database.connection import Target
+from scorer.database.connecting import Connection, refusals, refused_settings, searching, settle, settling
+from scorer.database.connection import Target, answers
 from scorer.database.error_messages import sentences
 from scorer.database.statements import statement
 from scorer.errors import DatabaseUnavailable
-
-_LONGEST = 60.0  # seconds of one wait: the kernel's own count ends after some weeks
 
 
 class ReadOnlySession:
@@ -33,6 +30,11 @@ class ReadOnlySession:
         self._target = replace(target, statement_timeout=min(patience, target.statement_timeout))
         self._patience = patience
         self._connection: Any = None
+        self._renew = False
+
+    def renew(self) -> None:
+        """Have the next statement open a new session; for any thread."""
+        self._renew = True
 
     def close(self) -> None:
         """End the session."""
@@ -46,6 +48,9 @@ class ReadOnlySession:
         Raises DatabaseUnavailable where they have not come within the session's patience.
         """
         deadline = time.monotonic() + self._patience.total_seconds()
+        if self._renew:
+            self._renew = False
+            self.close()
         try:
             with sentences():
                 return self._read(statement(name), parameters, deadline=deadline)
@@ -55,29 +60,33 @@ class ReadOnlySession:
 
     def _read(self, query: str, parameters: dict[str, Any], *, deadline: float) -> Sequence[Any]:
         if self._connection is None:
-            self._connection = psycopg2.connect(self._target.dsn(read_only=True), async_=True)
-            self._wait(deadline)
+            self._connection = self._opened(deadline)
         cursor = self._connection.cursor()
         cursor.execute(query, parameters)
-        self._wait(deadline)
+        self._wait(self._connection, deadline)
         row = _row_type(tuple(column.name for column in cursor.description))
         return [row(*values) for values in cursor.fetchall()]
 
-    def _wait(self, deadline: float) -> None:
+    def _opened(self, deadline: float) -> Any:
+        """Open a session with its settings made."""
+        with refusals(self._target):
+            connection = psycopg2.connect(self._target.dsn, connection_factory=Connection, async_=True)
+            self._wait(connection, deadline)
+        text, asked = settling(self._target, read_only=True)
+        with refused_settings(self._target):
+            cursor = connection.cursor()
+            cursor.execute(f"{searching()};\n{text.replace('$1', '%s')}", (asked,))
+            self._wait(connection, deadline)
+            settle(connection, cursor.fetchall())
+        return connection
+
+    def _wait(self, connection: Any, deadline: float) -> None:
         """Wait until the connection is ready for the next step. Raises DatabaseUnavailable at the deadline."""
-        events = {
-            psycopg2.extensions.POLL_READ: select.POLLIN,
-            psycopg2.extensions.POLL_WRITE: select.POLLOUT,
-        }
-        while (state := self._connection.poll()) != psycopg2.extensions.POLL_OK:
-            poller = select.poll()
-            poller.register(self._connection.fileno(), events[state])
-            poller.poll(max(0.0, min(deadline - time.monotonic(), _LONGEST)) * 1000)
-            if time.monotonic() >= deadline:
-                raise DatabaseUnavailable(
-                    f"The database did not answer within {self._patience.total_seconds():g} s; see what the server does, "
-                    "or check SCORER_DATABASE_URL."
-                )
+        if not answers(connection, deadline=deadline):
+            raise DatabaseUnavailable(
+                f"The database did not answer within {self._patience.total_seconds():g} s; see what the server does, "
+                "or check SCORER_DATABASE_URL."
+            )
 
 
 @cache

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-import psycopg2
 import sqlalchemy as sa
 
+from scorer.database import pooler
+from scorer.database.connecting import Connection, connect
 from scorer.database.connection import Target
 from scorer.database.encoding import copied
-from scorer.database.error_messages import sentences
+from scorer.database.error_messages import TEMPORARY_TABLE, sentences
 from scorer.database.statements import statement
 from scorer.errors import UserError
 
@@ -31,7 +32,7 @@ def engine(target: Target) -> sa.Engine:
     """An engine that opens a connection when one is asked for, and keeps none."""
     return sa.create_engine(
         "postgresql+psycopg2://",
-        creator=lambda: psycopg2.connect(target.dsn(read_only=False)),
+        creator=lambda: connect(target, read_only=False),
         poolclass=sa.NullPool,
         hide_parameters=True,
         use_native_hstore=False,  # would look in each new session for a type that we do not use
@@ -71,6 +72,7 @@ class Session:
                 self._session = self._engine.connect()
             try:
                 with self._session.begin() as transaction:
+                    self._require_own_backend()
                     yield
                     if not keep:
                         transaction.rollback()
@@ -79,14 +81,22 @@ class Session:
                 self._made.clear()
                 raise
 
+    def _require_own_backend(self) -> None:
+        """Behind a pooler, see that the transaction has the session that the settings were made in."""
+        assert self._session is not None
+        connection = self._session.connection.driver_connection
+        if isinstance(connection, Connection) and connection.pooled:
+            pooler.require_same_backend(connection, backend=connection.backend)
+
     def do(self, name: str, **parameters: Any) -> None:
         """Run the statement called `name`."""
         self.execute(statement(name), parameters)
 
     def make(self, name: str) -> None:
-        """Run the statement called `name`, unless this session has: it makes a temporary table, say."""
+        """Run the statement called `name`, which makes a temporary table, unless this session has."""
         if name not in self._made:
-            self.do(name)
+            with sentences(where=TEMPORARY_TABLE):
+                self.do(name)
             self._made.add(name)
 
     def one(self, name: str, **parameters: Any) -> Any:

@@ -298,6 +298,17 @@ TICK_LATE = Event(
     sentence="Tick ran late",
     meaning="Job @JOB@ was due at @SCHEDULED_FOR@ and ran @SECONDS@ s later; the field REASON says why. The row is in reporting.ticks.",
 )
+DATABASE_WENT_BACK = Event(
+    name="DATABASE_WENT_BACK",
+    level=logging.WARNING,
+    message_id="652f9e701a4249d3b48f6499a3a37f05",
+    sentence="Database went back",
+    meaning="Job @JOB@ had run at the tick of @BEFORE@, and the database does not know of it any more; its newest tick is that of "
+    "@NEWEST@. It was restored from a backup, or a standby that lacked what was last written has become the primary. Scores of that time "
+    "are gone with it; one run catches up with what is due.",
+    action="Have the database's administrator confirm it, and see what is missing:\n"
+    '    psql -c "select * from reporting.runs order by run_id desc limit 20"',
+)
 TICKS_MISSED = Event(
     name="TICKS_MISSED",
     level=logging.WARNING,

@@ -166,7 +166,7 @@ class TestDatabaseUrl:
                 "nonsense",
                 r"is not one of PostgreSQL's; write SCORER_DATABASE_URL as postgresql://user@host:5432/database",
             ),
-            ("postgresql://u@localhost:port/d", r"\"port\" for connection option \"port\"; check SCORER_DATABASE_URL"),
+            ("postgresql://u@localhost:port/d", r"port is no number; check SCORER_DATABASE_URL"),
             ("postgresql://u@/d?nonsense=1", r"parameter 'nonsense', which PostgreSQL does not know; write"),
             ("postgresql://u@host.invalid/d?sslmode=require", r"host.*host\.invalid.*check SCORER_DATABASE_URL"),
             ("postgresql://u@127.0.0.1:9/d", r"does not answer.*(port 9|refused).*start the server"),
@@ -197,12 +197,16 @@ class TestDatabaseUrl:
             f"postgresql://u:{PASSWORD}@h:port/d",
             f"postgresql://u:{PASSWORD}@{PASSWORD}@h/d",
             f"postgresql://u:{PASSWORD}/{PASSWORD}@h/d",
+            f"postgresql://u:12/{PASSWORD}@h:5533/d",
+            f"postgresql://u:{PASSWORD}@x?host={PASSWORD}@h/d",
+            f"postgresql://u:{PASSWORD}%zz@h/d",
+            f"host=h user=u password={PASSWORD}",
             f"{PASSWORD}://h",
             PASSWORD,
         ):
             for command in (["run", "sepsis"], ["demo"]):
                 done = shared(*command, SCORER_DATABASE_URL=url)
-                assert re.search(r"SCORER_DATABASE_URL|as %40|to its URL", done.sentence)
+                assert re.search(r"SCORER_DATABASE_URL|as %40|to its URL|as %2F", done.sentence)
                 assert PASSWORD not in done.out + done.err
 
     def test_of_a_user_who_is_unknown(self, shared: Site) -> None:

@@ -80,9 +80,10 @@ DOORS = {
     # sqlalchemy's driver, whose errors connection explains; embedded asks a starting server before there are settings;
     # load hands COPY a file.
     "psycopg2": {
+        "database.connecting",
         "database.connection",
         "database.error_messages",
-        "database.session",
+        "database.pooler",
         "database.readonly_session",
         "database.embedded.server",
         "database.notifications",

@@ -29,3 +29,8 @@ def test_a_bug_and_a_stop_are_no_errors_of_the_operators() -> None:
     assert issubclass(RunStopped, UserError)
     assert not issubclass(StatementFailed, UserError)
     assert not issubclass(Stopping, UserError)
+
+
+def test_a_server_that_refuses_to_write_is_told_apart() -> None:
+    assert DatabaseUnavailable("It only reads.", sqlstate="25006").only_reads
+    assert not DatabaseUnavailable("It is away.").only_reads

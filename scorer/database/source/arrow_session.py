@@ -13,10 +13,14 @@ import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 from adbc_driver_manager import dbapi
 
+from scorer.database.connecting import refusals, refused_settings, searching, settling
 from scorer.database.connection import Target, columns_uri
-from scorer.database.error_messages import sentences
+from scorer.database.error_messages import sentences, sqlstate_of
 from scorer.database.statements import statement
+from scorer.errors import UserError
 from scorer.types.values import Position
+
+_WRITES = "25006"
 
 
 def _uninterrupted(function: Callable[..., Any], args: Any, kwargs: Any, _: object) -> Any:
@@ -53,7 +57,7 @@ class ArrowSession:
     def close(self) -> None:
         """End the session."""
         if self._opening is not None:
-            with suppress(adbc_driver_manager.Error):
+            with suppress(UserError, adbc_driver_manager.Error):
                 self._session = self._opened()
         session, self._session = self._session, None
         self._bound.clear()
@@ -88,11 +92,26 @@ class ArrowSession:
             try:
                 with self._session.cursor() as cursor:
                     yield cursor
-            except adbc_driver_manager.Error:
+            except adbc_driver_manager.Error as error:
                 self.close()
+                if sqlstate_of(error) == _WRITES:
+                    raise UserError(
+                        f"{where} would write, and is run in a read-only session; have it, and the functions that it calls, only read."
+                    ) from None
                 raise
 
 
 def _connect(target: Target) -> dbapi.Connection:
-    session: dbapi.Connection = adbc_driver_postgresql.dbapi.connect(columns_uri(target), autocommit=True)
+    """Open a session with its settings made."""
+    with refusals(target, adbc_driver_manager.Error):
+        session: dbapi.Connection = adbc_driver_postgresql.dbapi.connect(columns_uri(target), autocommit=True)
+    try:
+        with refused_settings(target, adbc_driver_manager.Error), session.cursor() as cursor:
+            cursor.execute(searching())
+            text, asked = settling(target, read_only=True)
+            cursor.execute(text, (asked,))
+            cursor.fetchall()
+    except BaseException:
+        session.close()
+        raise
     return session

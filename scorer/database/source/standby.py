@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
+from scorer.database.connecting import connect
 from scorer.database.connection import Database, Target
 from scorer.database.source.arrow_session import ArrowSession
 from scorer.errors import UserError
@@ -46,9 +47,10 @@ class Standby:
     def lack(self, position: Position) -> str | None:
         """What keeps the standby from being read at `position`; None where nothing does.
 
-        Waits up to the lag limit for the standby to come so far. Raises UserError where it is another database,
-        DatabaseUnavailable where it does not answer.
+        Waits up to the lag limit for the standby to come so far. Raises UserError where it is another database, or stands behind a
+        pooler by transaction; DatabaseUnavailable where it does not answer.
         """
+        connect(self.session.target, read_only=True).close()
         until = time.monotonic() + self.lag_limit.total_seconds()
         while (lack := self._lack_now(position)) is not None and lack.may_pass and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)

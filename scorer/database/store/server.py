@@ -6,7 +6,7 @@ Every function works within a transaction of the session.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -51,6 +51,46 @@ class TableLock:
 
     relation: str
     mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerFunction:
+    """A trigger's function that searches where its caller does; `unqualified` are names without a schema."""
+
+    relation: str
+    trigger: str
+    function: str
+    unqualified: tuple[str, ...]
+
+
+def list_trigger_functions(session: Session, tables: Sequence[str]) -> tuple[TriggerFunction, ...]:
+    """The functions without a search_path that an update of these tables (as schema.table) can fire."""
+    rows = session.all("list_trigger_functions", tables=list(tables))
+    return tuple(TriggerFunction(row.relation, row.trigger, row.function, tuple(row.unqualified)) for row in rows)
+
+
+def list_event_triggers(session: Session) -> tuple[str, ...]:
+    """The event triggers that fire where a temporary table is made: name, event and function."""
+    return tuple(f"{row.name} ({row.event}, {row.function}())" for row in session.all("list_event_triggers"))
+
+
+def create_tried(session: Session) -> None:
+    """Make a temporary table. Raises UserError where the database does not let us."""
+    session.make("create_tried")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How many sessions a login may have; None where nothing limits it."""
+
+    login: int | None  # CONNECTION LIMIT of the login's role
+    database: int | None  # and of the database
+    server: int  # max_connections without those for superusers
+
+
+def read_session_limits(session: Session) -> SessionLimits:
+    """How many sessions the session's login may have, by its role, the database and the server."""
+    return SessionLimits(**session.shown("read_session_limits")[0])
 
 
 def set_parameter(session: Session, parameter: str, *, setting: str) -> None:

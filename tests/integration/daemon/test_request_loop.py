@@ -89,18 +89,18 @@ def test_a_loop_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
         eventually(lambda: ward.answers(request) == [DONE])
         ward.execute("ALTER ROLE barred NOLOGIN")
         ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'barred'")
-        eventually(lambda: loop._cannot_listen is not None and loop.liveness.hindered is not None)
+        eventually(lambda: loop._outage.lasts)
         assert loop._thread.is_alive()
         (request,) = ward.ask(1)
         ward.execute("ALTER ROLE barred LOGIN")
         eventually(lambda: ward.answers(request) == [("done", "UNCHANGED")])
-        eventually(lambda: loop.liveness.hindered is None)
+        eventually(lambda: not loop._outage.lasts)
     finally:
         loop.stop()
         loop.join(60)
         ward.execute("DROP ROLE barred")
-    assert logged(caplog).count("NOT_READY") == logged(caplog).count("READY_AGAIN") == 1
-    assert "BUG" not in logged(caplog)
+    assert logged(caplog).count("DATABASE_LOST") == logged(caplog).count("DATABASE_BACK") == 1
+    assert not {"NOT_READY", "BUG"} & set(logged(caplog))
 
 
 def test_a_lock_that_another_session_keeps_is_logged_once_it_has_lasted_and_once_it_is_gone(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from scorer.daemon import schedule_loop
 from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.database.connection import Database
 from scorer.errors import UserError
@@ -331,3 +332,79 @@ def test_a_run_that_succeeds_by_hand_closes_the_breaker(hospital: Any, clock: Cl
     assert hospital.one("SELECT ready FROM reporting.health") is False
     hospital.run()
     assert hospital.rows("SELECT * FROM scorer.breakers") == []
+
+
+# A database that is put back, or is another one
+
+
+def test_a_database_that_is_put_back_is_told_and_its_ticks_are_not_called_missed_for_another_reason(
+    hospital: Any, clock: Clock, loop_of: Callable[..., ScheduleLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="scorer.daemon.schedule_loop")
+    hospital.admit(1)
+    loop = loop_of(scheduled(hospital.job, "0 * * * *"))
+    for _ in range(4):
+        loop.step()
+        clock.now += HOUR
+    ran = hospital.one("SELECT max(scheduled_for) FROM scorer.ticks")
+    hospital.execute("DELETE FROM scorer.ticks WHERE scheduled_for > %s", ran - 2 * HOUR)  # as a restore does
+    caplog.clear()
+    loop.step()
+    told = [
+        record
+        for record in caplog.records
+        if getattr(record, "event", None) and record.event.name == "DATABASE_WENT_BACK"
+    ]
+    assert len(told) == 1
+    reasons = hospital.rows(
+        "SELECT outcome, reason FROM reporting.ticks WHERE scheduled_for > %s AND scheduled_for <= %s",
+        ran - 2 * HOUR,
+        ran,
+    )
+    assert reasons == [("missed", "it had run, and the database was put back to a time before it")] * 2
+    caplog.clear()
+    clock.now += HOUR
+    loop.step()
+    assert not [
+        record
+        for record in caplog.records
+        if getattr(record, "event", None) and record.event.name == "DATABASE_WENT_BACK"
+    ]
+
+
+def test_a_session_that_leads_to_a_server_left_behind_is_opened_anew_before_a_tick_runs_twice(
+    hospital: Any,
+    clock: Clock,
+    loop_of: Callable[..., ScheduleLoop],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The loop's session reads what an old primary knew; new sessions lead to the new one."""
+    caplog.set_level("DEBUG", logger="scorer.daemon.schedule_loop")
+    hospital.admit(1)
+    loop = loop_of(scheduled(hospital.job, "0 * * * *"))
+    loop.step()
+    clock.now += HOUR
+    loop.step()
+    old = loop._session
+    before = hospital.one("SELECT max(scheduled_for) FROM scorer.ticks")
+    clock.now += HOUR
+    loop.step()
+    real, real_close = schedule_loop.last_tick, old.close
+    closed: list[bool] = []
+
+    def last_tick(session: Any, job: str) -> tuple[datetime | None, str | None]:
+        last, kept = real(session, job)
+        return (last if closed else before), kept
+
+    def close() -> None:
+        closed.append(True)
+        real_close()
+
+    monkeypatch.setattr(schedule_loop, "last_tick", last_tick)
+    monkeypatch.setattr(old, "close", close)
+    caplog.clear()
+    loop.step()
+    assert closed == [True]
+    assert [record.event.name for record in caplog.records if hasattr(record, "event")] == []
+    assert hospital.one("SELECT count(*) FROM scorer.runs") == 2

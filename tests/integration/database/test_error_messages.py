@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import closing
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
 
 import psycopg2
 import pytest
 
-from scorer.database.error_messages import sentences, translate_error
+from scorer.config import Settings
+from scorer.database.connecting import connect
+from scorer.database.connection import Target
+from scorer.database.error_messages import hospitals_function, sentences, translate_error
+from scorer.database.readonly_session import ReadOnlySession
+from scorer.database.source.arrow_session import ArrowSession
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
 
@@ -31,7 +39,7 @@ def failure(url: str, text: str) -> Exception:
     [
         (
             "SET ROLE scorer_reader; SELECT * FROM scorer.scores",
-            r"A privilege is missing: permission denied for schema scorer; .*",
+            r"A privilege is missing: permission denied for schema scorer; grant it .* ALTER ROLE scorer_worker BYPASSRLS.*",
         ),
         (
             "SELECT * FROM public.nowhere",
@@ -73,16 +81,156 @@ def test_a_session_that_is_ended_is_worth_waiting_for(url: str) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (("/test_", "/no_test_"), r'.*: database "no_test_\d+" does not exist; .*'),
+        (("/test_", "/no_test_"), r'The database refuses the connection: database "no_test_\d+" does not exist; .*'),
         (("scorer@", "noone:x@"), r".*: password authentication failed for user \"noone\"; .*"),
         (("host=", "host=/nowhere"), r"The database does not answer: .*; .*"),
     ],
 )
-def test_a_connection_that_fails_is_one_sentence(url: str, change: tuple[str, str], sentence: str) -> None:
-    with pytest.raises(psycopg2.OperationalError) as raised:
-        psycopg2.connect(url.replace(*change))
-    error = translate_error(raised.value)
-    assert re.fullmatch(sentence, str(error)), error
+def test_a_connection_that_fails_is_one_sentence(
+    url: str, settings: Settings, change: tuple[str, str], sentence: str
+) -> None:
+    target = Target.of(url.replace(*change), settings, role=None)
+    for told in failures_of_opening(target):
+        assert re.fullmatch(sentence, str(told)), told
+
+
+# Servers that speak another language
+
+
+def failures_of_opening(target: Target) -> list[DatabaseUnavailable]:
+    """How each kind of session cannot be opened."""
+    kinds: list[Callable[[], object]] = [
+        lambda: connect(target, read_only=False),
+        ArrowSession(target)._opened,
+        lambda: ReadOnlySession(target, patience=timedelta(seconds=30)).all("name_backend"),
+    ]
+    errors = []
+    for opened in kinds:
+        with pytest.raises(DatabaseUnavailable) as raised:
+            opened()
+        errors.append(raised.value)
+    return errors
+
+
+@contextmanager
+def a_server_that_refuses(severity: str, sqlstate: str, words: str) -> Iterator[str]:
+    """The URL of a server that answers each session that begins with this refusal, as PostgreSQL's protocol has it."""
+    fields = {"S": severity, "V": "FATAL", "C": sqlstate, "M": words}
+    body = b"".join(name.encode() + value.encode() + b"\0" for name, value in fields.items()) + b"\0"
+    answer = b"E" + (len(body) + 4).to_bytes(4, "big") + body
+
+    class Refusal(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while int.from_bytes((begun := self.rfile.read(8))[4:], "big") in {80877103, 80877104}:  # TLS, GSS
+                self.wfile.write(b"N")
+            self.rfile.read(int.from_bytes(begun[:4], "big") - 8)
+            self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Refusal) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"postgresql://u@127.0.0.1:{server.server_address[1]}/d"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("severity", "sqlstate", "words"),
+    [
+        ("FATAL", "57P03", "the database system is starting up"),
+        ("FATAL", "57P03", "das Datenbanksystem startet"),
+        ("FATAL", "57P03", "das Datenbanksystem ist im Wiederherstellungsmodus"),
+        ("FATAL", "57P03", "das Datenbanksystem fährt herunter"),
+        ("FATAL", "53300", "zu viele Verbindungen von Rolle »scorer_daemon«"),
+        ("FATAL", "53300", "tut mir leid, schon zu viele Verbindungen"),
+        ("FATAL", "28P01", "Passwort-Authentifizierung für Benutzer »u« fehlgeschlagen"),
+        ("ВАЖНО", "57P03", "система баз данных запускается"),
+        ("FATAL", "57P03", "データベースシステムは起動しています"),
+        ("KATASTROFALNY", "57P03", "system bazy danych uruchamia się"),
+    ],
+)
+def test_a_refusal_in_any_language_is_quoted_and_worth_waiting_for(
+    settings: Settings, severity: str, sqlstate: str, words: str
+) -> None:
+    with a_server_that_refuses(severity, sqlstate, words) as url:
+        for told in failures_of_opening(Target.of(url, settings, role="scorer_worker")):
+            assert str(told).startswith(f"The database refuses the connection: {words}; ")
+            assert not told.answers
+
+
+# Functions of the hospital's
+
+
+class Failed(psycopg2.Error):
+    """An error of the server's, with its fields as ADBC has them."""
+
+    def __init__(self, sqlstate: str, primary: str, context: str) -> None:
+        super().__init__(f"FEHLER:  {primary}\nCONTEXT:  {context}")
+        self.sqlstate = sqlstate
+        self.details = [(b"PG_DIAG_CONTEXT", context.encode()), ("PG_DIAG_MESSAGE_PRIMARY", primary)]
+
+
+@pytest.mark.parametrize(
+    ("context", "function"),
+    [
+        ("PL/pgSQL function public.audit_visits() line 1 at SQL statement", "public.audit_visits()"),
+        (
+            "PL/pgSQL-Funktion audit_visits(integer,character varying) Zeile 3 bei SQL-Anweisung",
+            "audit_visits(integer,character varying)",
+        ),
+        ("функция PL/pgSQL audit_visits(), строка 1, оператор RAISE", "audit_visits()"),
+        ('PL/pgSQL function public."Audit Visits"(text[]) line 1 at RAISE', 'public."Audit Visits"(text[])'),
+        ('SQL function "f" statement 1', "f()"),
+        ("SQL-Funktion »f« Anweisung 1", "f()"),
+        ('SQL function "h" during inlining', "h()"),
+        ('PL/Python function "f"', "f()"),
+        ('compilation of PL/pgSQL function "f" near line 3', "f()"),
+        ("SQL statement \"INSERT INTO a VALUES ('Jane Doe')\"\nPL/pgSQL function f() line 1 at EXECUTE", "f()"),
+        ("PL/pgSQL function scorer.move_model(text) line 9 at RAISE", None),
+        ('SQL statement "COMMIT"', None),
+        ('SQL statement "SELECT lower(Jane)"', None),
+        ("PL/pgSQL assignment \"v := lower('Jane')\"", None),
+        ('COPY visits, line 3, column age: "Jane"', None),
+        ("unnamed portal parameter $1 = 'Jane'", None),
+        ('JSON data, line 1: {"Jane()":', None),
+        ("", None),
+    ],
+)
+def test_the_function_is_named_by_the_servers_context_and_no_value_with_it(context: str, function: str | None) -> None:
+    error = Failed("P0001", "Jane Doe is unknown", context)
+    assert hospitals_function(error) == function
+    told = str(translate_error(error, where="The statement write_back of job j"))
+    assert "Jane" not in told
+    assert function is None or f"the hospital's function {function}" in told
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "words"),
+    [
+        ("42P01", r"which fails: relation \"a\" is not there; .*ALTER FUNCTION f\(\) SET search_path = public"),
+        ("42883", "which fails: .*SET search_path"),
+        ("42501", r"which lacks a privilege: .*; grant it to the role .*SECURITY DEFINER"),
+        (
+            "P0001",
+            r"was refused by the hospital's function f\(\) \(SQLSTATE P0001\); see in the server's log what it raised",
+        ),
+        ("23505", r"was refused by the hospital's function f\(\) \(SQLSTATE 23505\)"),
+        ("22012", r"was refused by the hospital's function f\(\)"),
+        ("25006", "The database is read-only"),
+        ("55P03", "The database gave up on us"),
+    ],
+)
+def test_what_a_function_of_the_hospital_raises_has_its_remedy(sqlstate: str, words: str) -> None:
+    error = Failed(sqlstate, 'relation "a" is not there', "PL/pgSQL function f() line 1 at RAISE")
+    assert re.search(words, str(translate_error(error, where="The statement write_back of job j")))
+
+
+@pytest.mark.parametrize(
+    "sqlstate", ["53400", "58030", "0A000", "72000", "HV000", "P0001", "38000", "XX000", "XX001", "F0000", "25P04"]
+)
+def test_a_fault_of_the_servers_is_no_bug_of_ours(sqlstate: str) -> None:
+    told = translate_error(Failed(sqlstate, "a reason", ""), where="The statement due of job j")
+    assert type(told) is UserError
+    assert sqlstate in str(told) or sqlstate == "25P04"
 
 
 @pytest.mark.parametrize(

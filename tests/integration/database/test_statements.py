@@ -36,6 +36,8 @@ STORE = sorted(path.stem for path in (ROOT / "scorer" / "database" / "store").gl
 FOLDERS = {
     **{f"database/store/{word}": {word} for word in STORE},
     "database/store/ledger": {"ledger", "write_back"},
+    "database/connecting": {"server"},
+    "database/pooler": {"server"},
     "database/notifications": {"requests"},
     "database/source/arrow_session": {"server"},
     "database/source/reader": {"server"},
@@ -47,7 +49,7 @@ CALLERS = {
     "database/source/load": {"_statement"},
 }
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
-RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN", "SET")
+RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN", "SET", "BEGIN")
 # What a worker may not do.
 OF_APPROVERS = (
     "move_model",

@@ -7,7 +7,9 @@ import time
 
 from scorer.config import Settings
 from scorer.daemon.loop import Loop
+from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
+from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
 
 
@@ -61,3 +63,40 @@ def test_a_reload_is_taken_up_at_the_next_step_and_opens_sessions_for_other_sett
     assert loop._take_up_reload()
     assert (loop.jobs, done) == ((), ["close", "open with 3"])
     assert not loop._take_up_reload()
+
+
+class Stepping(Loop):
+    """Raises what it is given at its steps, and counts how often its sessions were ended."""
+
+    def __init__(self, outage: Outage, *raised: Exception) -> None:
+        super().__init__("stepping", database=Database("", Settings()), outage=outage)
+        self.raised, self.closed = list(raised), 0
+
+    def step(self) -> float:
+        if self.raised:
+            raise self.raised.pop(0)
+        return 1.0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_server_that_only_reads_is_left_by_every_loop_of_the_daemon() -> None:
+    """A primary that was left standing after a switchover goes on answering loops that read alone."""
+    outage = Outage()
+    writes, reads = Stepping(outage, DatabaseUnavailable("It only reads.", sqlstate="25006")), Stepping(outage)
+    reads._guarded_step()
+    writes._guarded_step()
+    assert (writes.closed, reads.closed) == (1, 0)
+    reads._guarded_step()
+    reads._guarded_step()
+    writes._guarded_step()
+    assert (writes.closed, reads.closed) == (1, 1)
+    assert not outage.lasts
+
+
+def test_whatever_a_step_raises_the_next_has_new_sessions() -> None:
+    loop = Stepping(Outage(), UserError("It may not."), DatabaseUnavailable("It is away."), ValueError("A bug."))
+    for number in (1, 2, 3):
+        loop._guarded_step()
+        assert loop.closed == number

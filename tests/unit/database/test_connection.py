@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
-import psycopg2
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 
+from scorer.checks.check import check
 from scorer.config import Settings
-from scorer.database.connection import Database, Target, columns_uri, encrypted_url, libpq_url, plain_session
-from scorer.database.error_messages import translate_error
-from scorer.errors import DatabaseUnavailable, UserError
+from scorer.database.connecting import plain_session
+from scorer.database.connection import Database, Target, columns_uri, encrypted_url, libpq_url
+from scorer.errors import UserError
 
 VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSSLMODE", "PGSERVICE")
 ELSEWHERE = [
@@ -73,9 +76,9 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def refused(url: str, **settings: bool) -> str:
+def refused(url: str, **options: bool) -> str:
     with pytest.raises(UserError) as raised:
-        Target.of(url, Settings(**settings), role=None)  # type: ignore[arg-type]
+        Target.of(url, Settings(**options), role=None)  # type: ignore[arg-type]
     return str(raised.value)
 
 
@@ -156,7 +159,7 @@ def test_localhost_is_bound_to_the_loopback_addresses_in_both_kinds_of_session(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     target = Target.of(url, Settings(), role=None)
-    ours = target.parameters(read_only=False)
+    ours = target.parameters
     theirs = parse_dsn(columns_uri(target))
     for parameters in (ours, theirs):
         assert (parameters["host"], parameters["hostaddr"]) == ("localhost,localhost", "127.0.0.1,::1")
@@ -171,47 +174,96 @@ def test_whatever_a_url_holds_reaches_both_kinds_of_session_alike() -> None:
         "?sslmode=require&passfile=/a%20b&options=-c%20work_mem%3D7MB"
     )
     target = Target.of(url, Settings(connect_timeout=timedelta(seconds=3)), role="r")
-    ours, theirs = target.parameters(read_only=True), parse_dsn(columns_uri(target))
+    ours, theirs = target.parameters, parse_dsn(columns_uri(target))
     assert ours == theirs
     assert (ours["user"], ours["password"], ours["dbname"]) == ("ü&us+er", "p@s/s%+w ä", "d&b?x")
     assert (ours["host"], ours["port"], ours["sslmode"]) == ("127.0.0.1", "5433", "require")
     assert (ours["passfile"], ours["connect_timeout"]) == ("/a b", "3")
-    # The last word is ours on what keeps patients safe, and the URL's on the rest.
-    assert "-c work_mem=64MB -c work_mem=7MB -c search_path=" in ours["options"]
+    assert ours["options"] == "-c work_mem=7MB", "none of ours: a pooler refuses them"
     assert dict(parse_qsl(urlsplit(columns_uri(target)).query, keep_blank_values=True)) == ours
 
 
 def test_several_hosts_with_ports_are_read_as_libpq_reads_them() -> None:
     target = Target.of("postgresql://u@127.0.0.1:5433,[::1]:5434/d", Settings(), role=None)
-    parameters = target.parameters(read_only=False)
+    parameters = target.parameters
     assert (parameters["host"], parameters["port"]) == ("127.0.0.1,::1", "5433,5434")
 
 
-# What is said of TLS that fails, in libpq's own words
+# Passwords, whatever they are made of and however they were written
+
+
+PIECES = "zjXJK8"  # that no sentence holds by chance
+
+
+def told_of(url: str) -> str:
+    """All that `scorer check` says where nothing answers at that URL."""
+    try:
+        results = list(check(database=Database(url, Settings(connect_timeout=timedelta(seconds=2)))))
+        return "\n".join(each.found for each in results)
+    except UserError as error:
+        return str(error)
+
+
+@given(
+    password=st.text(alphabet=PIECES + "/@:#?%[]&=+, ;'\"\\\n", min_size=1, max_size=12),
+    form=st.sampled_from(
+        [
+            "postgresql://u:{}@127.0.0.1:9/d",
+            "postgresql://u:{}@127.0.0.1:9/d?sslmode=require&sslrootcert=/nowhere.crt",
+            "postgresql://u:{}@127.0.0.1:9",
+            "postgresql+psycopg2://u:{}@127.0.0.1:9/d?application_name=a",
+            "postgresql://u@127.0.0.1:9/d?password={}",
+            "host=127.0.0.1 port=9 user=u password={}",
+            "{}",
+        ]
+    ),
+)
+@example(password="K/j", form="postgresql://u:{}@127.0.0.1:9/d")
+@example(password="88/8:z", form="postgresql://u:{}@127.0.0.1:9/d")
+@example(password="j@K/z?host=X", form="postgresql://u:{}@127.0.0.1:9/d")
+@example(password="K?zK=j/8", form="postgresql://u:{}@127.0.0.1:9/d")
+@settings(max_examples=300, deadline=None)
+def test_no_piece_of_a_password_is_in_what_check_says(password: str, form: str) -> None:
+    told = told_of(form.replace("{}", password))
+    assert told
+    for piece in re.findall(f"[{PIECES}]+", password):
+        assert piece not in told, told
+
+
+@pytest.mark.parametrize("character", "/@:#?%[]&=+ ,;'\"\\\n")
+def test_every_character_of_a_password_can_be_written_percent_encoded(character: str) -> None:
+    url = libpq_url(f"postgresql://u:{quote(f'q{character}x', safe='')}@127.0.0.1:9/d")
+    assert parse_dsn(url)["password"] == f"q{character}x"
+
+
+@pytest.mark.parametrize("character", ":#?[]&=+ ,;'\"")
+def test_what_libpq_takes_for_a_password_is_not_refused(character: str) -> None:
+    assert parse_dsn(libpq_url(f"postgresql://u:q{character}x@127.0.0.1:9/d"))["password"] == f"q{character}x"
+
+
+# Lists of hosts
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("place", "words"),
     [
-        'connection to server at "h" (10.0.0.5), port 5432 failed: SSL error: certificate verify failed',
-        'connection to server at "h" (10.0.0.5), port 5432 failed: server does not support SSL, but SSL was required',
-        'connection to server at "h", port 5432 failed: server certificate for "a" does not match host name "h"',
-        'connection to server failed: root certificate file "/root.crt" does not exist',
-        'connection to server failed: FATAL:  no pg_hba.conf entry for host "h", user "u", database "d", no encryption',
+        ("a,b,c/d?hostaddr=127.0.0.1,127.0.0.2", "3 of host and 2 of hostaddr"),
+        ("a:1,b:2/d?hostaddr=127.0.0.1", "2 of host and 1 of hostaddr and 2 of port"),
+        ("/d?host=a,b,c&port=1,2", "3 of host and 2 of port"),
     ],
 )
-def test_tls_that_is_refused_is_for_the_operator_and_not_waited_for(words: str) -> None:
-    told = translate_error(psycopg2.OperationalError(words))
-    assert isinstance(told, UserError)
-    assert not isinstance(told, DatabaseUnavailable)
-    assert str(told).startswith("The database's TLS is refused: ")
-    assert "check sslmode, sslrootcert and the server's certificate." in str(told)
-    assert "\n" not in str(told)
+def test_lists_of_other_lengths_are_one_sentence(place: str, words: str) -> None:
+    assert f"lists differ in length: {words}" in refused(f"postgresql://{place}&sslmode=verify-full")
 
 
-def test_tls_that_breaks_off_is_waited_for() -> None:
-    told = translate_error(psycopg2.OperationalError("SSL connection has been closed unexpectedly"))
-    assert isinstance(told, DatabaseUnavailable)
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "5432x", "٣"])
+def test_a_port_that_is_none_is_one_sentence(port: str) -> None:
+    assert "port is no number" in refused(f"postgresql:///d?port={port}")
+
+
+def test_one_port_serves_all_hosts() -> None:
+    assert libpq_url("postgresql:///d?host=/a,/b&port=5433")
+    assert libpq_url("postgresql://a:1,b:2,c/d")
 
 
 # URLs

@@ -94,7 +94,7 @@ def test_the_url_serves_every_client(server: Server) -> None:
     target = Target.of(server.url, Settings(), role=None)
     with engine(target).connect() as connection:
         assert connection.exec_driver_sql("SELECT current_user::text").scalar_one() == "scorer"
-    assert rows(columns_uri(target), "SHOW default_transaction_read_only") == [("on",)]
+    assert rows(columns_uri(target), "SHOW client_encoding") == [("UTF8",)]
     psql = shutil.which("psql") or INSTALLS[0].programs / "psql"
     printed = subprocess.run([psql, server.url, "-XAtc", "SELECT 6 * 7"], capture_output=True, text=True, check=False)
     assert printed.stdout == "42\n", printed.stderr

@@ -43,7 +43,7 @@ def test_a_statement_reads_the_settings_made_with_it(session: ArrowSession) -> N
 
 def test_it_writes_nothing_and_acts_as_its_role(session: ArrowSession) -> None:
     assert one(session, "SELECT CAST(current_user AS text)") == "scorer_worker"
-    with pytest.raises(UserError, match="The database is read-only"):
+    with pytest.raises(UserError, match="would write, and is run in a read-only session"):
         one(session, "INSERT INTO scorer.requests (job, entity_id) VALUES ('j', '1') RETURNING request_id")
 
 

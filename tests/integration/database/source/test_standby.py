@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 
 from scorer.checks.check import check
+from scorer.checks.hosts import check_standby
 from scorer.database.connection import Database
 from scorer.database.embedded.installs import reachable_programs
 from scorer.database.embedded.server import Server
@@ -184,6 +185,12 @@ def test_a_standby_that_is_not_there_is_left(followed: Any, caplog: pytest.LogCa
     assert followed.run().counts.scored == 2
     (why,) = left(caplog)
     assert "does not answer" in why
+
+
+@pytest.mark.parametrize("attributes", ["any", "read-only", "standby", "prefer-standby"])
+def test_target_session_attrs_may_ask_for_a_standby(followed: Any, attributes: str) -> None:
+    settings = replace(followed.settings, read_url=f"{followed.settings.read_url}&target_session_attrs={attributes}")
+    assert check_standby(Database(followed.url, settings).as_worker(), database=Database(followed.url, settings))
 
 
 def test_a_server_that_is_no_standby_is_left(followed: Any, caplog: pytest.LogCaptureFixture) -> None:
