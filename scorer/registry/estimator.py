@@ -98,9 +98,9 @@ def event_column(estimator: Any, *, positive: object, name: str) -> int:
 
 
 def require_columns(found: Floats, *, classes: int, name: str) -> None:
-    """Check that probabilities (n, columns) have one for each class; `classes` is 0 where the estimator names none.
+    """Check that probabilities (n, columns) have one column for each class.
 
-    Raises UserError where they have not.
+    `classes` is 0 where the estimator names none. Raises UserError where there are more or fewer.
     """
     expected = classes or 2  # an object without classes gives the event second of two
     if found.shape[1] != expected:

@@ -191,7 +191,7 @@ class LoadedModel:
         )
 
     def require_probabilities(self, score: Floats) -> None:
-        """Check that scores (n,) of a classifier lie in 0 to 1, or are NaN. Raises UserError where one does not."""
+        """Check that scores (n,) of a classifier are in 0 to 1, or NaN. Raises UserError where not."""
         if self.manifest.task is not Task.REGRESSION:
             require_probabilities(score, name=self._name)
 
