@@ -46,7 +46,7 @@ def check(*, database: Database) -> Iterator[CheckResult]:
 
 
 def _of_job(name: str, *, database: Database) -> Iterator[CheckResult]:
-    """The checks of a job, a line each; what several find alike, such as a folder that cannot be read, is told once."""
+    """The checks of a job, a line each; what several find alike is told once: a broken folder, say."""
     told = set()
     for suffix, look, blocks in _OF_A_JOB:
         result = result_of(

@@ -120,8 +120,8 @@ def _outcomes(inputs: BatchInputs, *, job: Job, results: SuiteResults, scored: S
     """The outcome of each entity, in order."""
     predictions, unfit = scored.predictions, results.scores.held
     if job.task is not Task.REGRESSION:
-        published = np.delete(predictions.scores.score, [*unfit])
-        require_probabilities(published, name=f"The model of job {job.name}")
+        fit = np.delete(predictions.scores.score, [*unfit])
+        require_probabilities(fit, name=f"The model of job {job.name}")
     positions = inputs.observations.position[results.observations.usable]
     used = np.bincount(positions, minlength=len(inputs.items)).tolist()
     place_of_score = (np.cumsum(scored.scorable) - 1).tolist()
