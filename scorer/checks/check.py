@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import closing
 
 from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
+from scorer.checks.installation import InstalledJob, installed_jobs
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
 from scorer.checks.server import check_schema, check_server
 from scorer.database.connection import Database
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.chores import nightly
-from scorer.jobs.job import job_names
+from scorer.errors import UserError
+from scorer.log import events
+from scorer.log.logger import say
 from scorer.runs.neighbour import Neighbour
 
+_log = logging.getLogger(__name__)
 
-def check(*, database: Database) -> Iterator[CheckResult]:
-    """Check each thing that must hold, in order; it ends with a database that cannot be worked with."""
+
+def check(*, database: Database, among: Collection[str] | None = None) -> Iterator[CheckResult]:
+    """Check each thing that must hold, in order; it ends with a database that cannot be worked with.
+
+    Where `among` is given, nothing but the database and these jobs.
+    """
     target, settings = database.as_worker(), database.settings
     for name, look in (("database", check_server), ("schema", check_schema)):
         result = result_of(name, lambda look=look: look(target))  # type: ignore[misc]
         yield result
         if not result.holds:
             return
+    if among is None:
+        yield from _check_surroundings(database)
+    try:
+        with closing(ReadOnlySession(target, patience=settings.connect_timeout)) as session:
+            jobs = installed_jobs(session, settings=settings)
+    except UserError as error:
+        yield CheckResult(name="jobs", holds=False, found=str(error))
+        return
+    if not any(each.not_run is None for each in jobs):
+        yield CheckResult(name="jobs", holds=False, found=_none_run(jobs))
+    for each in jobs:
+        if among is None or each.name in among:
+            yield _check_installed(each, database=database)
+
+
+def _check_surroundings(database: Database) -> Iterator[CheckResult]:
+    """Check what runs use beside the database. A standby that is behind does not block: they read the primary then."""
+    target, settings = database.as_worker(), database.settings
     if settings.read_url is not None:
-        yield result_of("standby", lambda: check_standby(target, database=database))
+        yield result_of("standby", lambda: check_standby(target, database=database), blocks=False)
     if Neighbour.of(settings).limited:
         yield result_of("neighbours", lambda: check_neighbours(target, settings=settings))
     if settings.backend == "dask":
@@ -31,5 +60,21 @@ def check(*, database: Database) -> Iterator[CheckResult]:
     schedule = result_of("nightly", lambda: str(nightly(settings)))
     if not schedule.holds:
         yield schedule
-    for name in job_names(settings.jobs_dir):
-        yield result_of(f"job {name}", lambda name=name: check_job(name, database=database), job=name)  # type: ignore[misc]
+
+
+def _check_installed(each: InstalledJob, *, database: Database) -> CheckResult:
+    name = f"job {each.name}"
+    if each.not_run is not None:
+        return CheckResult(name=name, holds=True, found=f"not run here: {each.not_run}", job=each.name, runs=False)
+    if each.broken is not None:
+        return CheckResult(name=name, holds=False, found=each.broken, job=each.name)
+    try:
+        return result_of(name, lambda: check_job(each.name, database=database), job=each.name)
+    except Exception as error:  # noqa: BLE001 - the edge of a job: the others are checked all the same
+        say(_log, events.BUG, raised=error, job=each.name)
+        return CheckResult(name=name, holds=False, found=f"a bug: {type(error).__name__}", job=each.name)
+
+
+def _none_run(jobs: Collection[InstalledJob]) -> str:
+    why = "; ".join(f"{each.name}: {each.not_run}" for each in jobs)
+    return f"No job is run here ({why}); make the tables, promote a model, or name jobs in the option jobs."

@@ -10,7 +10,7 @@ from scorer.database.store.batches import claim_work
 from scorer.database.store.chores import nightly
 from scorer.database.store.ledger import take_back, write_back, write_outcomes
 from scorer.database.store.requests import find_asked
-from scorer.jobs.job import Job, load_job
+from scorer.jobs.job import Job, load_scheduled
 from scorer.runs.due import enqueue
 from scorer.scoring.opening import open_pipeline
 from scorer.types.enums import Trigger
@@ -24,7 +24,7 @@ def check_job(name: str, *, database: Database) -> str:
 
     All happens in a transaction that is rolled back. Raises UserError or StatementFailed where one of them does not hold.
     """
-    job = load_job(name, jobs_dir=database.settings.jobs_dir)
+    job = load_scheduled(name, settings=database.settings)
     pipeline = open_pipeline(job, database=database)
     try:
         with pipeline.session.transaction(keep=False):

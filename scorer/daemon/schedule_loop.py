@@ -61,6 +61,12 @@ class ScheduleLoop(Loop):
         self.job, self._try_now = job, True
         self.wake()
 
+    def _say_hindered(self, reason: str) -> None:
+        say(_log, events.JOB_HINDERED, job=self.job.name, reason=reason)
+
+    def _say_freed(self) -> None:
+        say(_log, events.JOB_FREED, job=self.job.name)
+
     def step(self) -> float:
         """Settle the ticks that are due by the database's clock. Returns the seconds until the next step."""
         try:

@@ -223,6 +223,62 @@ DAEMON_RELOADED = Event(
     sentence="Service reloaded",
     meaning="Settings, jobs and models were read anew. Schedules, bands and models that changed are in force from the next batch on.",
 )
+PART_HINDERED = Event(
+    name="PART_HINDERED",
+    level=logging.ERROR,
+    message_id="e84d0a218e284ea0a8d1bb3c2d78998f",
+    sentence="A part of the service cannot do all its work; the others go on",
+    meaning="The part @PART@ of the service (requests: scores on demand; nightly: the chores of a night) cannot do its work for a job, "
+    "or for all; the field REASON says why. It is tried again within moments, and all that can be done is done.",
+    action="See what does not hold, and mend it; no restart is needed:\n    scorer check",
+)
+PART_FREED = Event(
+    name="PART_FREED",
+    message_id="64f48d44bbab4a77a39e4e663b32f22b",
+    sentence="A part of the service can do its work again",
+    meaning="What kept the part @PART@ of the service from its work is mended.",
+)
+JOB_HINDERED = Event(
+    name="JOB_HINDERED",
+    level=logging.ERROR,
+    message_id="eae3fc16682b4a8bacd4678e3c9ffd13",
+    sentence="Job cannot be run; the other jobs go on",
+    meaning="Something that must hold for job @JOB@ does not; the field REASON says what. No entity of it is scored and no request for it "
+    "is answered. The other jobs are run as ever. It is looked at again every minute. Scores that stand stay until they expire, and are "
+    "then shown as stale.",
+    action="See what does not hold, and mend it; no restart is needed. Where the job is not to be run here, name the others in the option "
+    "jobs, and reload:\n    scorer check",
+)
+JOB_FREED = Event(
+    name="JOB_FREED",
+    message_id="e0bdac3ac68b4e39bd34c3f2d1b21134",
+    sentence="Job can be run again",
+    meaning="What kept job @JOB@ from being run is mended. Ticks that passed meanwhile are caught up with one run.",
+)
+JOB_NOT_RUN = Event(
+    name="JOB_NOT_RUN",
+    message_id="7f8a4d58f1d84f28b9c58cff29f8c42c",
+    sentence="Job is not run here",
+    meaning="Job @JOB@ is not run by this service, and nothing of it has to hold; the field REASON says why. The option jobs in "
+    "scorer.toml names the jobs that are run; where it is not set, they are those whose source tables are there and which have a model in production.",
+)
+JOB_NOT_RELOADED = Event(
+    name="JOB_NOT_RELOADED",
+    level=logging.ERROR,
+    message_id="f178519dd0144d1aa17fe499dff41256",
+    sentence="Job goes on as it was before the reload",
+    meaning="What was read anew of job @JOB@ is not right, as the field REASON says. It goes on by the definition and the model that it "
+    "had; after a restart it could not be run. What was read anew of the other jobs is in force. It is looked at again every minute.",
+    action="Mend what the sentence names; no restart and no reload is needed then:\n    scorer check",
+)
+CHECK_WARNED = Event(
+    name="CHECK_WARNED",
+    level=logging.WARNING,
+    message_id="cb8f8e946c194ed796f0f938570674b4",
+    sentence="Something does not hold that should",
+    meaning="A check (@CHECK@) found what keeps no job from being run, but should be corrected; the field REASON says what. Told once.",
+    action="See all that should hold:\n    scorer check",
+)
 RELOAD_REFUSED = Event(
     name="RELOAD_REFUSED",
     level=logging.WARNING,

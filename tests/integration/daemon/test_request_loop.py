@@ -99,7 +99,7 @@ def test_a_loop_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
         loop.stop()
         loop.join(60)
         ward.execute("DROP ROLE barred")
-    assert logged(caplog).count("NOT_READY") == logged(caplog).count("READY_AGAIN") == 1
+    assert logged(caplog).count("PART_HINDERED") == logged(caplog).count("PART_FREED") == 1
     assert "BUG" not in logged(caplog)
 
 
