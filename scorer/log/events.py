@@ -260,7 +260,8 @@ JOB_NOT_RUN = Event(
     message_id="7f8a4d58f1d84f28b9c58cff29f8c42c",
     sentence="Job is not run here",
     meaning="Job @JOB@ is not run by this service, and nothing of it has to hold; the field REASON says why. The option jobs in "
-    "scorer.toml names the jobs that are run; where it is not set, they are those whose source tables are there and which have a model in production.",
+    "scorer.toml names the jobs that are run; where it is not set, they are those whose source tables are there and which have a model "
+    "in production.",
 )
 JOB_NOT_RELOADED = Event(
     name="JOB_NOT_RELOADED",

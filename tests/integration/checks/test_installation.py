@@ -148,9 +148,11 @@ def test_a_schedule_of_the_settings_is_checked_and_changes_no_version(
 
 
 def test_a_bug_in_one_job_stops_no_other(hospital: Any, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "scorer.checks.check.check_job", lambda name, database: json.loads("[" if name == "readmit" else '"ok"')
-    )
+    def look(name: str, *, database: Database) -> str:
+        assert database.settings.jobs is not None
+        return str(json.loads("[" if name == "readmit" else '"ok"'))
+
+    monkeypatch.setattr("scorer.checks.check.check_job", look)
     lines = checked(hospital, replace(hospital.settings, jobs_dir=site, jobs=("readmit", "sepsis")))
     assert lines["job readmit"].found == "a bug: JSONDecodeError"
     assert lines["job sepsis"].holds
