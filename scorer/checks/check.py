@@ -41,8 +41,6 @@ def check(*, database: Database, among: Collection[str] | None = None) -> Iterat
     except UserError as error:
         yield CheckResult(name="jobs", holds=False, found=str(error))
         return
-    if not any(each.not_run is None for each in jobs):
-        yield CheckResult(name="jobs", holds=False, found=_none_run(jobs))
     for each in jobs:
         if among is None or each.name in among:
             yield _check_installed(each, database=database)
@@ -73,8 +71,3 @@ def _check_installed(each: InstalledJob, *, database: Database) -> CheckResult:
     except Exception as error:  # noqa: BLE001 - the edge of a job: the others are checked all the same
         say(_log, events.BUG, raised=error, job=each.name)
         return CheckResult(name=name, holds=False, found=f"a bug: {type(error).__name__}", job=each.name)
-
-
-def _none_run(jobs: Collection[InstalledJob]) -> str:
-    why = "; ".join(f"{each.name}: {each.not_run}" for each in jobs)
-    return f"No job is run here ({why}); make the tables, promote a model, or name jobs in the option jobs."

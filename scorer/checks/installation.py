@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scorer.config import Settings
 from scorer.database.readonly_session import ReadOnlySession
@@ -29,11 +29,15 @@ def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[Ins
     """Find the jobs, by name, and which of them are run here. Raises UserError where the database does not answer.
 
     Where the option `jobs` names none, a job is run if its source tables are there and it has a model in production. One that has run
-    in this database before is always run: then a table that is gone is a fault, and no reason to leave the job out.
+    in this database before is always run: then a table that is gone is a fault, and no reason to leave the job out. Where none has all,
+    all are to be run, so that each says what it lacks.
     """
     known = {health.job: health for health in list_health(session)}
     names = {*job_names(settings.jobs_dir), *(settings.jobs or ()), *(entry.job for entry in settings.schedules or ())}
-    return tuple(_installed(name, session, settings=settings, health=known.get(name)) for name in sorted(names))
+    found = [_installed(name, session, settings=settings, health=known.get(name)) for name in sorted(names)]
+    if all(each.not_run is not None for each in found) and settings.jobs is None:
+        return tuple(replace(each, not_run=None) for each in found)
+    return tuple(found)
 
 
 def _installed(name: str, session: ReadOnlySession, *, settings: Settings, health: JobHealth | None) -> InstalledJob:

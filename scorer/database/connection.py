@@ -19,7 +19,7 @@ import psycopg2.extensions
 
 from scorer.config import Settings
 from scorer.database import tls
-from scorer.database.error_messages import WRITE_IT_SO, sentences, translate_connection_error
+from scorer.database.error_messages import sentences, translate_connection_error, write_it_so
 from scorer.errors import UserError
 
 # How soon either side notices that the other is gone without a word (a cut network, a host without power), instead of after minutes or
@@ -150,7 +150,7 @@ def libpq_url(url: str) -> str:
     """
     match = re.fullmatch(r"(?:postgresql|postgres)(?:\+\w+)?://(.*)", url, flags=re.DOTALL)
     if match is None:
-        raise UserError(f"The database URL is not one of PostgreSQL's; {WRITE_IT_SO}")
+        raise UserError(f"The database URL is not one of PostgreSQL's; {write_it_so()}")
     if re.match(r"[^/?]*@[^/?]*@", match[1]):
         raise UserError(
             "The database URL has more than one @ before its host; write one that is in the password as %40."
@@ -191,5 +191,5 @@ def _parsed(url: str) -> dict[str, str]:
         return dict(psycopg2.extensions.parse_dsn(url))
     except psycopg2.ProgrammingError as error:
         raise translate_connection_error(error, "") or UserError(
-            f"The database URL cannot be read; {WRITE_IT_SO}"
+            f"The database URL cannot be read; {write_it_so()}"
         ) from None

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import psycopg2
 import psycopg2.extensions
 
+from scorer.config import url_place
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
 # Connection failures, serialization, deadlock, lock timeout, server shutting down or starting up, disk full, memory or sessions used up.
@@ -34,7 +35,9 @@ _IDLE_TOO_LONG = "25P03"
 
 
 # The URL itself is never quoted: it may be, or hold, a password.
-WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
+def write_it_so() -> str:
+    """How the database's URL is to be written, and where."""
+    return f"write {url_place()} as postgresql://user@host:5432/database."
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
         "42501": f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.",
         "42P01": f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
         "mend the job's statement, or run `scorer db upgrade`.",
-        "25006": "The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary.",
+        "25006": f"The database is read-only, a standby perhaps; point {url_place()} at the primary.",
         "54000": f"{where} gives a text too long to be a key: {reason}; mend the data, or the job's statement.",
         "57014": f"{where} took longer than statement_timeout allows: {reason}; raise it, or see what the server waits for.",
         _FOR_THE_USER: f"{reason[:1].upper()}{reason[1:]}.",
@@ -98,7 +101,7 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
             f"{where} was refused by the hospital's table (SQLSTATE {sqlstate}): a trigger or constraint there."
         )
     if sqlstate in {"28000", "28P01", "3D000"}:
-        return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
+        return UserError(f"The database refuses the connection: {reason}; check {url_place()}.")
     return None
 
 
@@ -111,9 +114,9 @@ def translate_connection_error(error: BaseException, reason: str) -> UserError |
         where = (
             f" has the parameter {parameter[1]!r}, which PostgreSQL does not know" if parameter else " cannot be read"
         )
-        return UserError(f"The database URL{where}; {WRITE_IT_SO}")
+        return UserError(f"The database URL{where}; {write_it_so()}")
     if re.search(r"could not translate host name", text):
-        return UserError(f"The database's host is unknown: {reason}; check SCORER_DATABASE_URL.")
+        return UserError(f"The database's host is unknown: {reason}; check {url_place()}.")
     if re.search(_NOT_TRUSTED, text):
         return UserError(
             f"The database's TLS is refused: {reason}; check sslmode, sslrootcert and the server's certificate."
@@ -127,18 +130,16 @@ def translate_connection_error(error: BaseException, reason: str) -> UserError |
     if re.search(_NOT_READY, text):
         return DatabaseUnavailable(f"The database is not ready: {reason}; try again in a while.")
     if re.search(r"permission denied to set role", text):
-        return UserError(f"A privilege is missing: {reason}; GRANT that role to the user of SCORER_DATABASE_URL.")
+        return UserError(f"A privilege is missing: {reason}; GRANT that role to the user of {url_place()}.")
     if re.search(r'role ".*" does not exist', text):
         return UserError(
             f"The database refuses the connection: {reason}; run `scorer db upgrade`, which makes scorer's roles, "
-            "or check the user in SCORER_DATABASE_URL."
+            f"or check the user in {url_place()}."
         )
     if re.search(r"authentication failed|FATAL|no password supplied|invalid .*option", text):
-        return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL and the roles.")
+        return UserError(f"The database refuses the connection: {reason}; check {url_place()} and the roles.")
     if re.search(r"connect|server closed|SSL|terminat|no results to fetch|EOF", text, re.IGNORECASE):
-        return DatabaseUnavailable(
-            f"The database does not answer: {reason}; start the server, or check SCORER_DATABASE_URL."
-        )
+        return DatabaseUnavailable(f"The database does not answer: {reason}; start the server, or check {url_place()}.")
     return None
 
 

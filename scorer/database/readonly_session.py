@@ -18,6 +18,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from scorer.config import url_place
 from scorer.database.connection import Target
 from scorer.database.error_messages import sentences
 from scorer.database.statements import statement
@@ -76,7 +77,7 @@ class ReadOnlySession:
             if time.monotonic() >= deadline:
                 raise DatabaseUnavailable(
                     f"The database did not answer within {self._patience.total_seconds():g} s; see what the server does, "
-                    "or check SCORER_DATABASE_URL."
+                    f"or check {url_place()}."
                 )
 
 

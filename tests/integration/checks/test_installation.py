@@ -54,39 +54,14 @@ def test_by_default_a_job_is_run_that_has_its_tables_and_a_model(hospital: Any, 
     assert (lines["job sepsis"].holds, lines["job sepsis"].runs) == (True, True)
 
 
-def test_a_job_without_its_tables_is_not_run_unless_it_has_run_before(hospital: Any) -> None:
+def test_where_no_job_has_all_each_says_what_it_lacks(hospital: Any, site: Path) -> None:
     hospital.execute("ALTER TABLE public.visits RENAME TO visits_of_before")
-    assert not_run(hospital, hospital.settings) == {"sepsis": "its source table public.visits is not there"}
-    lines = checked(hospital, hospital.settings)
-    assert lines["job sepsis"].holds
-    assert lines["job sepsis"].found == "not run here: its source table public.visits is not there"
-    assert not lines["jobs"].holds, "nothing at all would be run"
-    assert lines["jobs"].found.startswith("No job is run here (sepsis: its source table public.visits is not there);")
-
-    hospital.execute("ALTER TABLE public.visits_of_before RENAME TO visits")
-    hospital.admit(1)
-    hospital.run()
-    hospital.execute("ALTER TABLE public.visits RENAME TO visits_of_before")
-    assert not_run(hospital, hospital.settings) == {"sepsis": None}
-    line = checked(hospital, hospital.settings)["job sepsis"]
-    assert not line.holds
-    assert "public.visits" in line.found
-    lines = checked(hospital, replace(hospital.settings, jobs=("sepsis",)))
-    assert not lines["job sepsis"].holds
-
-
-def test_both_tables_are_named(hospital: Any) -> None:
-    hospital.execute("ALTER TABLE public.visits SET SCHEMA scorer")
-    hospital.execute("ALTER TABLE public.patient_observations SET SCHEMA scorer")
-    assert not_run(hospital, hospital.settings) == {
-        "sepsis": "its source tables public.patient_observations, public.visits are not there"
-    }
-
-
-def test_a_schema_that_the_worker_may_not_enter_is_there(hospital: Any) -> None:
-    hospital.execute("REVOKE USAGE ON SCHEMA public FROM public, scorer_worker")
-    assert not_run(hospital, hospital.settings) == {"sepsis": None}
-    assert not checked(hospital, hospital.settings)["job sepsis"].holds
+    settings = replace(hospital.settings, jobs_dir=site)
+    assert not_run(hospital, settings) == {"readmit": None, "sepsis": None}
+    lines = checked(hospital, settings)
+    assert not any(line.holds for line in lines.values())
+    assert "no model in production" in lines["job readmit"].found
+    assert "public.visits" in lines["job sepsis"].found
 
 
 def test_the_option_says_which_jobs_are_run(hospital: Any, site: Path) -> None:
