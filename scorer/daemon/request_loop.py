@@ -63,7 +63,6 @@ class RequestLoop(Loop):
         reasons = [
             _why_not(self._answering.warm),
             _why_not(self._answering.ask_for_arrivals),
-            _why_not(self._answering.take_back),
         ]
         self._cannot_answer = next(filter(None, reasons), None)
         self._answering.refuse_strangers(self._left_out)

@@ -132,7 +132,58 @@ WRITE_BACK_HELD = Event(
     message_id="99eee616e41242758b4b175899d9a70b",
     sentence="Rows that others hold are written back later",
     meaning="@ROWS@ rows of the hospital's own table were held by other sessions, so job @JOB@ did not wait for them. Their scores "
-    "stand in reporting.current_scores; the rows are written back by a later run, once they are free.",
+    "stand in reporting.current_scores; the rows are written back by the daemon, or by a later run, once they are free.",
+)
+WRITE_BACKS_WAIT = Event(
+    name="WRITE_BACKS_WAIT",
+    level=logging.WARNING,
+    message_id="35e4719059114d92b8c4ba57fcd8b09d",
+    sentence="Scores have waited for long to be written into the hospital's table",
+    meaning="@ROWS@ rows of the hospital's own table have waited to be written for job @JOB@, the oldest for @SECONDS@ s; the field REASON "
+    "says why. They show an earlier score, or none. What is in reporting is right. They are tried every few seconds. Told once, until it "
+    "is over.",
+    action="See how many wait, and which sessions hold rows, and have these commit or end (SELECT pg_terminate_backend of the pid):\n"
+    "    scorer status\n"
+    '    psql "$(scorer db url)" -c "SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start"',
+)
+WRITE_BACKS_NOT_TAKEN = Event(
+    name="WRITE_BACKS_NOT_TAKEN",
+    level=logging.WARNING,
+    message_id="e32d987f9a8e4632abca7168fdebb125",
+    sentence="The hospital's table takes no score, and no lock explains it",
+    meaning="@ROWS@ rows of the hospital's own table have waited to be written for job @JOB@, the oldest for @SECONDS@ s. No session holds "
+    "them: the statement write_back ran, and the table did not take them. A trigger there that returns NULL for our user, a rule, or a "
+    "policy of row-level security may do that. They show an earlier score, or none. What is in reporting is right. Told once, until it is "
+    "over.",
+    action="See how many wait, then ask the table's owner for its triggers, rules and policies:\n    scorer status\n"
+    '    psql "$(scorer db url)" -c "SELECT tgrelid::regclass, tgname, tgfoid::regproc FROM pg_trigger WHERE NOT tgisinternal"',
+)
+TAKE_BACKS_WAIT = Event(
+    name="TAKE_BACKS_WAIT",
+    level=logging.ERROR,
+    message_id="43a1cf4dd8ad4a27bf8f84aab43cfa3c",
+    sentence="Recalled scores still stand in the hospital's table",
+    meaning="@ROWS@ rows of the hospital's own table may show a recalled score of job @JOB@, the oldest for @SECONDS@ s; the field REASON "
+    "says why it could not be taken out. They are tried every few seconds. Told once, until it is over.",
+    action="See how many wait; have the sessions that hold rows commit or end, or ask the table's owner for its triggers:\n"
+    "    scorer status\n"
+    '    psql "$(scorer db url)" -c "SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start"',
+)
+WRITE_BACKS_DONE = Event(
+    name="WRITE_BACKS_DONE",
+    message_id="07777b13b6254a0688f21a97a878a644",
+    sentence="No score waits any more to be written into the hospital's table",
+    meaning="What waited to be written into the hospital's own table for job @JOB@, or taken out of it, is done.",
+)
+WRITE_BACKS_EXPIRED = Event(
+    name="WRITE_BACKS_EXPIRED",
+    level=logging.WARNING,
+    message_id="41022590b3804624b656e1b7687c3a97",
+    sentence="Scores became stale before they could be written into the hospital's table",
+    meaning="@ROWS@ scores of job @JOB@ waited until they were stale, since rows were held or the table took none, and are not written any "
+    "more. The hospital's table keeps for them what stood there before; its scored_at says from when that is.",
+    action="See which sessions hold rows for so long, or which triggers the table has, and score what is due now:\n    scorer status\n"
+    "    scorer run @JOB@",
 )
 ENTITY_FAILED = Event(
     name="ENTITY_FAILED",

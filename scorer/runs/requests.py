@@ -20,7 +20,7 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.store.batches import lock_against_recalls, record_validation
-from scorer.database.store.ledger import take_back, write_back
+from scorer.database.store.ledger import write_back
 from scorer.database.store.models import read_challenge
 from scorer.database.store.requests import (
     Asked,
@@ -153,18 +153,6 @@ class RequestAnswering:
 
         self._for_each_job(ask)
         return sum(asked)
-
-    def take_back(self) -> None:
-        """Take recalled scores out of the hospital's own tables, without waiting for a run.
-
-        Raises UserError where that cannot be done for a job, once it is done for the others; bugs are logged.
-        """
-
-        def take(job: Job) -> None:
-            with self._session.transaction():
-                take_back(self._session, job)
-
-        self._for_each_job(take)
 
     def _for_each_job(self, do: Callable[[Job], None]) -> None:
         """Do it for every job, whatever it raises for the others."""

@@ -316,6 +316,7 @@ def machine(staged: Machine) -> Machine:
         staged.write(
             f"/etc/scorer/{name}database_url", f"postgresql://{login}:{secret}@127.0.0.1:5432/hospital\n", mode=0o600
         )
+    staged.call("systemd-tmpfiles", "--create", "scorer.conf")
     return staged
 
 

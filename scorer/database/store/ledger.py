@@ -6,6 +6,7 @@ Every function works within a transaction of the session.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from scorer.database.encoding import documents, flag, moment, number, raw, text, texts, whole, word
@@ -16,7 +17,7 @@ from scorer.jobs.job import Job
 from scorer.types.enums import ReasonKind
 from scorer.types.values import Outcome, Reason, Run
 
-_WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
+WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
 
 
 def create_staged_outcomes(session: Session) -> None:
@@ -63,11 +64,11 @@ def _write_reasons(session: Session, run: Run, outcomes: Iterable[Outcome]) -> N
         session.do("write_reasons", run_id=run.run_id)
 
 
-def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
+def write_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> int:
     """Write the batch's scores into the hospital's table, skipping locked rows.
 
     Returns how many rows were skipped; a later batch or run writes them. Up to `max_waiting` rows that were skipped earlier are
-    written too, unless stale.
+    written too; `drop_expired` drops those that are stale by then.
     """
     if "write_back" not in job.statements:
         return 0
@@ -81,7 +82,7 @@ def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONC
     )
 
 
-def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
+def take_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> int:
     """Remove recalled scores from the hospital's table, skipping locked rows.
 
     Returns how many rows were skipped; a later call removes their scores, up to `max_waiting` at once.
@@ -95,6 +96,37 @@ def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE
             "record_take_backs", job=job.name, written=texts(_write_staged(session, job, "take_back"))
         ).passed_over
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many rows of the hospital's table wait for a job, and the oldest for how many seconds.
+
+    `recalled` are those of them that may show a recalled score.
+    """
+
+    entities: int
+    seconds: float
+    recalled: int
+    recalled_seconds: float
+
+
+def read_waiting(session: Session, job: Job) -> Waiting:
+    """What waits to be written into the hospital's table, or taken out of it."""
+    return Waiting(*session.one("read_waiting", job=job.name))
+
+
+def drop_expired(session: Session, job: Job) -> int:
+    """Drop the scores that became stale while they waited for write-back. Returns how many."""
+    return len(session.all("drop_expired", job=job.name, output=job.output))
+
+
+def list_holders(session: Session) -> dict[str, int | None]:
+    """Other transactions that may hold rows of the tables which this transaction has written to, and their pids.
+
+    A prepared transaction has none.
+    """
+    return {row.holder: row.pid for row in session.all("list_holders")}
 
 
 def _write_staged(session: Session, job: Job, name: str) -> list[str]:
