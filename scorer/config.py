@@ -211,7 +211,7 @@ def _place_in_file(environment: Mapping[str, str]) -> str:
 
 
 def require_readable_url(environment: Mapping[str, str] | None = None) -> None:
-    """Raise UserError where this host keeps its URL in a file that this user may not read."""
+    """Raises UserError where this host keeps its URL in a file that this user may not read."""
     environment = os.environ if environment is None else environment
     path = SYSTEM_CONFIG.with_name("database_url")
     if _is_of_this_host(environment) and path.exists() and not os.access(path, os.R_OK):
@@ -222,7 +222,7 @@ def require_readable_url(environment: Mapping[str, str] | None = None) -> None:
 
 
 def _is_of_this_host(environment: Mapping[str, str]) -> bool:
-    """Whether the settings are those of the service on this host: no file and no folder of credentials is named."""
+    """Whether the settings are the service's own: no file and no folder of credentials is named."""
     return not environment.get("SCORER_CONFIG") and not environment.get("CREDENTIALS_DIRECTORY")
 
 
@@ -260,7 +260,7 @@ def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_credentials(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The credentials of the unit, or, for a command that is typed on the service's host, those that this user may read.
+    """The credentials of the unit; for a command typed on its host, those that the user may read.
 
     These are left out where the environment names another database: its standby is another too.
     """
@@ -272,7 +272,10 @@ def _from_credentials(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _credential(path: Path, *, unless_closed: bool) -> Any:
-    """Read the option that the file is named for; None where there is no such file, or, `unless_closed`, it is closed to us."""
+    """Read the option that the file is named for; None where there is no such file.
+
+    Also None, with `unless_closed`, where the file is closed to us.
+    """
     try:
         content = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

@@ -47,7 +47,10 @@ def check(*, database: Database, among: Collection[str] | None = None) -> Iterat
 
 
 def _check_surroundings(database: Database) -> Iterator[CheckResult]:
-    """Check what runs use beside the database. A standby that is behind does not block: they read the primary then."""
+    """Check what runs use beside the database.
+
+    A standby that is behind does not block: they read the primary then.
+    """
     target, settings = database.as_worker(), database.settings
     if settings.read_url is not None:
         yield result_of("standby", lambda: check_standby(target, database=database), blocks=False)

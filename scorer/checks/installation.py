@@ -26,7 +26,9 @@ class InstalledJob:
 
 
 def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[InstalledJob, ...]:
-    """Find the jobs, by name, and which of them are run here. Raises UserError where the database does not answer.
+    """Find the jobs, by name, and which of them are run here.
+
+    Raises UserError where the database does not answer.
 
     Where the option `jobs` names none, a job is run if its source tables are there and it has a model in production. One that has run
     in this database before is always run: then a table that is gone is a fault, and no reason to leave the job out. Where none has all,

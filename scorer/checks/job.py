@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from scorer.checks.recording import recorded_late
 from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.database.store.batches import claim_work
@@ -35,6 +36,7 @@ def check_job(name: str, *, database: Database) -> str:
             sample = claim_work(pipeline.session, job, run, size=_SAMPLE)
             pipeline.source.observations(job, sample)
             pipeline.source.attributes(job, sample)
+            late = recorded_late(pipeline, sample)
             find_asked(pipeline.session, job, [item.entity_id for item in sample], as_of=run.as_of)
             write_outcomes(
                 pipeline.session, job, run, batch_id=0, model_version=pipeline.model.manifest.model_version, outcomes=()
@@ -43,7 +45,8 @@ def check_job(name: str, *, database: Database) -> str:
             take_back(pipeline.session, job, max_waiting=0)
     finally:
         pipeline.close()
-    return f"version {job.version}, model {pipeline.model.manifest.model_version}, {_schedule(job)}"
+    found = f"version {job.version}, model {pipeline.model.manifest.model_version}, {_schedule(job)}"
+    return found if late is None else f"{found}. {late}"
 
 
 def _schedule(job: Job) -> str:

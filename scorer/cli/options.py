@@ -96,7 +96,10 @@ def database_of(settings: Settings) -> Database:
 
 
 def owners_database(settings: Settings) -> Database:
-    """The database in use, by the URL of a login that owns the schema where the settings have one. Raises as `database_of`."""
+    """The database in use, by the URL of a login that owns the schema where the settings have one.
+
+    Raises UserError as `database_url` does.
+    """
     if settings.owner_database_url is None:
         return database_of(settings)
     from scorer.database.connection import Database

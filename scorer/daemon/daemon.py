@@ -233,7 +233,10 @@ class Daemon:
         self._why_not = reason
 
     def _keep(self, jobs: Sequence[Job], *, others: Collection[str]) -> None:
-        """Have a loop for each of `jobs`; those of `others` go on as they are, and any further one ends after its batch."""
+        """Have a loop for each of `jobs`; those of `others` go on as they are.
+
+        Any further loop ends after its batch.
+        """
         names = {job.name for job in jobs}
         for name in set(self._loops) - names - set(others):
             self._metronome.remove_job(name)

@@ -42,7 +42,10 @@ class HeartbeatLoop(Loop):
         self._readonly = ReadOnlySession(target, patience=_BEAT)
 
     def show(self, *, ready: bool, detail: str, jobs: Iterable[str] | None) -> None:
-        """Record this at the next beat; `jobs` are those that this daemon runs, None where it does not know yet."""
+        """Record this at the next beat.
+
+        `jobs` are those that this daemon runs; None where it does not know yet.
+        """
         self._ready, self._detail, self._run = ready, detail, None if jobs is None else tuple(jobs)
 
     def close(self) -> None:

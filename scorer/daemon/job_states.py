@@ -25,7 +25,10 @@ class JobStates:
         self._warned: frozenset[str] = frozenset()  # what was told that keeps no job from being run
 
     def read(self, hindered: Mapping[str, str | None]) -> dict[str, JobState]:
-        """Where each job stands; `hindered`: by job that has a loop, why that cannot do its work, if it cannot."""
+        """Where each job stands, by its name.
+
+        `hindered` is, by job that has a loop, why that cannot do its work; None where it can.
+        """
         found = {name: JobState(runs=False, why=why) for name, why in self._not_run.items()}
         found |= {name: JobState(scores=False, why=why) for name, why in self._broken.items()}
         for name, why in hindered.items():

@@ -52,7 +52,7 @@ _REQUEST_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """Where a job stands in a daemon: whether it is run here, whether it can score, and what is to be told of it.
+    """Where a job stands in a daemon: whether it is run here, and whether it can score.
 
     `why` is why it is not run here or cannot score; of a job that can score, why a reload of it was refused.
     """

@@ -1,4 +1,4 @@
-"""What waits to be written into the hospital's own table, or taken out of it: tried at each look, and told when it lasts.
+"""What waits to be written into the hospital's table, or taken out: tried, and told when it lasts.
 
 A row waits because a session of the hospital holds it, or because the table takes it from nobody: a trigger that returns NULL, a rule or a
 policy. Which of the two it is shows in the locks: a transaction that holds the row from one look to the next has a lock of its table.
@@ -36,7 +36,7 @@ _A_FEW = 100  # rows that are tried where the try before wrote none
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What a try left: how many rows were passed over, and how many scores were stale by then and are dropped."""
+    """What a try left: how many rows were passed over, and how many stale scores were dropped."""
 
     passed_over: int
     expired: int

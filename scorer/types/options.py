@@ -1,4 +1,4 @@
-"""The values of options, read from TOML or from the text of a variable: spans of time, numbers, names, schedules.
+"""The values of options, read from TOML or a variable: spans of time, numbers, names, schedules.
 
 Each reader raises UserError, which begins with `where`, for a value that it cannot read.
 """
@@ -35,7 +35,7 @@ _SECONDS = {
 
 @dataclass(frozen=True, slots=True)
 class CronEntry:
-    """When a job is to run, by scorer.toml: a cron expression, and the zone of its clock (None: the job's own)."""
+    """When a job is to run: a cron expression, and the zone of its clock; None: the job's own."""
 
     job: str
     cron: str
@@ -43,7 +43,7 @@ class CronEntry:
 
 
 def read_path(value: str, *, where: str) -> Path:
-    """The whole path; ~ is the home folder."""
+    """The whole path; ~ is the home folder. Raises UserError where there is no such home."""
     try:
         return Path(value).expanduser().absolute()
     except RuntimeError as error:
@@ -51,14 +51,14 @@ def read_path(value: str, *, where: str) -> Path:
 
 
 def read_truth(value: Any, *, where: str) -> bool:
-    """True or false, of TOML's kind or as a text."""
+    """True or false, of TOML's kind or as a text. Raises UserError where it is neither."""
     if not isinstance(value, bool) and value not in ("true", "false"):
         raise UserError(f'{where}: "{value}" is neither true nor false; write one of them.')
     return value in (True, "true")
 
 
 def read_names(value: Any, *, where: str) -> tuple[str, ...]:
-    """The names in a list, or in a text with commas, each once, in their order."""
+    """The names in a list, or in a text with commas, each once. Raises UserError where it is neither."""
     if isinstance(value, str):
         bare = re.fullmatch(r"\s*\[(.*)\]\s*", value, flags=re.DOTALL)
         value = [each.strip().strip("\"'") for each in (bare[1] if bare else value).split(",")]
@@ -68,7 +68,10 @@ def read_names(value: Any, *, where: str) -> tuple[str, ...]:
 
 
 def read_schedules(value: Any, *, where: str) -> tuple[CronEntry, ...]:
-    """The schedules in a table; in the environment it is the text of one, such as {first_job = "*/15 * * * *"}."""
+    """The schedules in a table, or in the text of one, such as {first_job = "*/15 * * * *"}.
+
+    Raises UserError where it is neither.
+    """
     if isinstance(value, str):
         try:
             value = tomllib.loads(f"schedules = {value}")["schedules"]
@@ -95,7 +98,7 @@ def _cron_entry(job: str, entry: Any, *, where: str) -> CronEntry:
 
 
 def read_whole_number(value: Any, *, where: str, least: int) -> int:
-    """A whole number, `least` or more."""
+    """A whole number, `least` or more. Raises UserError where it is none."""
     text = str(value)
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) < least:
         kind = "a whole number above 0" if least else "a whole number, or 0"

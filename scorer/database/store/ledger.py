@@ -122,7 +122,7 @@ def drop_expired(session: Session, job: Job) -> int:
 
 
 def list_holders(session: Session) -> dict[str, int | None]:
-    """Other transactions that may hold rows of the tables which this transaction has written to, and their pids.
+    """Other transactions that may hold rows of the tables this one has written to, with their pids.
 
     A prepared transaction has none.
     """

@@ -80,7 +80,10 @@ class ModelCheck:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A daemon's row; `alive`: it was seen within the last minute. `jobs` it runs; None where it does not say."""
+    """A daemon's row; `alive`: it was seen within the last minute.
+
+    `jobs` are those that it runs; None where it does not say.
+    """
 
     daemon: str
     version: str

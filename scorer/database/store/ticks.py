@@ -96,7 +96,10 @@ def close_breaker(session: Session, job: str) -> Breaker | None:
 
 
 def record_heartbeat(session: Session, daemon: str, *, ready: bool, detail: str, jobs: Sequence[str] | None) -> None:
-    """Record that this daemon lives and runs `jobs` (None: not known yet), and delete the daemons that have not been seen for a day."""
+    """Record that this daemon lives and runs `jobs` (None: not known yet).
+
+    The daemons that have not been seen for a day are deleted.
+    """
     session.do(
         "record_heartbeat",
         daemon=daemon,

@@ -1,6 +1,6 @@
--- Refuses requests of jobs that this daemon knows and does not run, each with its reason; one row per request.
--- They have waited beyond patience, and no daemon that is alive runs the job, or is of a release that does not say. Rows that another session
--- holds are skipped.
+-- Refuses requests of jobs that this daemon knows and does not run; one row per request.
+-- Each gets its job's reason. They have waited beyond patience, and no daemon that is alive runs the job, or is of a release that does
+-- not say. Rows that another session holds are skipped.
 -- Parameters: jobs, reasons (arrays, one element per job), patience (interval).
 UPDATE scorer.requests AS q
 SET

@@ -1,5 +1,6 @@
--- Other transactions that may hold rows of the tables this transaction has written to, or locked rows of; one row per transaction.
--- A row's lock is not seen from outside, but whoever has one has a lock of its table as well. Run after the job's own statement.
+-- Other transactions that may hold rows of the tables written to just now; one row per transaction.
+-- The tables are those that this transaction has written to, or locked rows of. A row's lock is not seen from outside, but whoever has
+-- one has a lock of its table as well. Run after the job's own statement.
 SELECT DISTINCT
     o.virtualtransaction AS holder,
     o.pid

@@ -1,5 +1,5 @@
--- How many rows of the hospital's own table wait to be written or emptied for a job, and for how long the oldest has; one row.
--- recalled: those of them that may show a recalled score.
+-- How many rows of the hospital's own table wait to be written or emptied for a job; one row.
+-- With it goes for how long the oldest has. recalled: those of them that may show a recalled score.
 -- Parameters: job.
 SELECT
     count(*) AS entities,
