@@ -1,5 +1,8 @@
 """Settings: each option declared once, with its meaning; file < credentials < environment < arguments.
 
+Without SCORER_CONFIG they are this host's own: /etc/scorer/scorer.toml, and beside it the credentials of the service, where they may be
+read. So a command that is typed on the service's host finds what the service has.
+
 Try it: `SCORER_CONFIG=scorer.toml scorer check` names every bad option and where it came from.
 """
 
@@ -7,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -17,27 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from scorer.errors import UserError
+from scorer.types.options import (
+    CronEntry,
+    parse_span,
+    read_names,
+    read_path,
+    read_schedules,
+    read_truth,
+    read_whole_number,
+)
 
 SYSTEM_CONFIG = Path("/etc/scorer/scorer.toml")
-_MAY_BE_SECRET = ("database_url", "read_url")  # read from credentials too, since they may hold a password
-
-_SPAN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)\s*")
-_SHORTEST = timedelta(milliseconds=1)
-_SECONDS = {
-    "ms": 0.001,
-    "s": 1.0,
-    "second": 1.0,
-    "seconds": 1.0,
-    "min": 60.0,
-    "minute": 60.0,
-    "minutes": 60.0,
-    "h": 3600.0,
-    "hour": 3600.0,
-    "hours": 3600.0,
-    "d": 86400.0,
-    "day": 86400.0,
-    "days": 86400.0,
-}
+SYSTEM_HOME = Path("/var/lib/scorer")
+# Read from credentials too, since they may hold a password.
+_MAY_BE_SECRET = ("database_url", "owner_database_url", "read_url")
 
 
 def option(default: Any, meaning: str, *, choices: tuple[str, ...] = (), least: int = 1) -> Any:
@@ -53,8 +48,15 @@ class Settings:
     """Every option, as one frozen value."""
 
     database_url: str | None = option(None, "where the database is; unset, the embedded PostgreSQL under home")
+    owner_database_url: str | None = option(
+        None, "the same database for who migrates and maintains the schema; unset, as database_url says"
+    )
     home: Path | None = option(None, "where the embedded PostgreSQL, trained models and reject files are kept")
     jobs_dir: Path | None = option(None, "a site's own sql/, expectations/ and models/; looked in before those shipped")
+    jobs: tuple[str, ...] | None = option(
+        None,
+        "the jobs that this installation runs; unset, those whose source tables are there and which have a model in production",
+    )
     worker_role: str = option("scorer_worker", "the role that runs take on, so that they can do no more than it may")
     batch_size: int | None = option(None, "entities that commit together; unset, as the job says")
     statement_timeout: timedelta = option(timedelta(minutes=10), "the longest that one statement may take")
@@ -141,6 +143,9 @@ class Settings:
         "files (a model is kept in its folder) or database (its bytes in the database too, for hosts that lack the folder)",
         choices=("files", "database"),
     )
+    schedules: tuple[CronEntry, ...] | None = option(
+        None, "when jobs run, by their names, in the place of [schedule] of job.toml; unset, as each job says"
+    )
 
     @property
     def home_dir(self) -> Path:
@@ -176,6 +181,7 @@ def load_settings(*, environment: Mapping[str, str] | None = None, **arguments: 
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
+    values.update(_from_this_host(environment))
     values.update(_from_file(environment))
     values.update(_from_credentials(environment))
     values.update(_from_environment(environment))
@@ -183,9 +189,63 @@ def load_settings(*, environment: Mapping[str, str] | None = None, **arguments: 
     return Settings(**values)
 
 
-def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
+def url_place(environment: Mapping[str, str] | None = None) -> str:
+    """Where this host keeps the database's URL, for a sentence that says where to correct it."""
+    environment = os.environ if environment is None else environment
+    credentials = _credentials_folder(environment)
+    if environment.get("SCORER_DATABASE_URL") or credentials is None:
+        return "SCORER_DATABASE_URL" if environment.get("SCORER_DATABASE_URL") else _place_in_file(environment)
+    for name in ("database_url", "owner_database_url"):
+        if (credentials / name).exists():
+            return str(SYSTEM_CONFIG.with_name(name))
+    return _place_in_file(environment)
+
+
+def _place_in_file(environment: Mapping[str, str]) -> str:
+    """The settings file, where that has the URL; the variable to set, where nothing has."""
+    try:
+        has_it = "database_url" in _from_file(environment)
+    except UserError:
+        has_it = False
+    return str(_config_path(environment)) if has_it else "SCORER_DATABASE_URL"
+
+
+def require_readable_url(environment: Mapping[str, str] | None = None) -> None:
+    """Raises UserError where this host keeps its URL in a file that this user may not read."""
+    environment = os.environ if environment is None else environment
+    path = SYSTEM_CONFIG.with_name("database_url")
+    if _is_of_this_host(environment) and path.exists() and not os.access(path, os.R_OK):
+        raise UserError(
+            f"The database's URL is in {path}, which root and the group scorer alone may read; run it with sudo, or as a member of "
+            "that group (or set SCORER_DATABASE_URL)."
+        )
+
+
+def _is_of_this_host(environment: Mapping[str, str]) -> bool:
+    """Whether the settings are the service's own: no file and no folder of credentials is named."""
+    return not environment.get("SCORER_CONFIG") and not environment.get("CREDENTIALS_DIRECTORY")
+
+
+def _credentials_folder(environment: Mapping[str, str]) -> Path | None:
+    """The folder with the credentials of this process; None where it has none."""
+    if environment.get("CREDENTIALS_DIRECTORY"):
+        return Path(environment["CREDENTIALS_DIRECTORY"])
+    return SYSTEM_CONFIG.parent if _is_of_this_host(environment) else None
+
+
+def _from_this_host(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The service's home, for who may read the service's URL: models that were trained here are there."""
+    readable = os.access(SYSTEM_CONFIG.with_name("database_url"), os.R_OK)
+    return {"home": SYSTEM_HOME} if readable and _is_of_this_host(environment) else {}
+
+
+def _config_path(environment: Mapping[str, str]) -> Path:
     named = environment.get("SCORER_CONFIG")
-    path = Path(named) if named else SYSTEM_CONFIG
+    return Path(named) if named else SYSTEM_CONFIG
+
+
+def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
+    named, path = environment.get("SCORER_CONFIG"), _config_path(environment)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -200,18 +260,29 @@ def _from_file(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_credentials(environment: Mapping[str, str]) -> dict[str, Any]:
-    directory = environment.get("CREDENTIALS_DIRECTORY")
-    found = {name: _credential(Path(directory) / name) for name in _MAY_BE_SECRET} if directory else {}
+    """The credentials of the unit; for a command typed on its host, those that the user may read.
+
+    These are left out where the environment names another database: its standby is another too.
+    """
+    folder, of_host = _credentials_folder(environment), _is_of_this_host(environment)
+    if folder is None or (of_host and environment.get("SCORER_DATABASE_URL")):
+        return {}
+    found = {name: _credential(folder / name, unless_closed=of_host) for name in _MAY_BE_SECRET}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _credential(path: Path) -> Any:
-    """Read the option that the file is named for; None where there is no such file."""
+def _credential(path: Path, *, unless_closed: bool) -> Any:
+    """Read the option that the file is named for; None where there is no such file.
+
+    Also None, with `unless_closed`, where the file is closed to us.
+    """
     try:
         content = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
+        if unless_closed and isinstance(error, PermissionError):
+            return None
         raise UserError(f"The credential {path} cannot be read; see LoadCredential= in the unit.") from error
     return _parsed(path.name, content, where=f"The credential {path}")
 
@@ -238,33 +309,16 @@ def _parsed(name: str, value: Any, *, where: str) -> Any:
     if "timedelta" in kind:
         return parse_span(value, where=where)
     if kind == "bool":
-        return _truth(value, where=where)
+        return read_truth(value, where=where)
+    if kind.startswith("tuple[str"):
+        return read_names(value, where=where)
+    if "CronEntry" in kind:
+        return read_schedules(value, where=where)
     if "int" in kind:
-        return _whole_number(value, where=where, least=metadata["least"])
+        return read_whole_number(value, where=where, least=metadata["least"])
     if not isinstance(value, str) or not value:
         raise UserError(f"{where} must be text in quotes, and not empty.")  # the value may be a password
-    return _path(value, where=where) if "Path" in kind else value
-
-
-def _path(value: str, *, where: str) -> Path:
-    try:
-        return Path(value).expanduser().absolute()
-    except RuntimeError as error:
-        raise UserError(f'{where}: there is no home folder for "{value}"; write the whole path.') from error
-
-
-def _truth(value: Any, *, where: str) -> bool:
-    if not isinstance(value, bool) and value not in ("true", "false"):
-        raise UserError(f'{where}: "{value}" is neither true nor false; write one of them.')
-    return value in (True, "true")
-
-
-def _whole_number(value: Any, *, where: str, least: int) -> int:
-    text = str(value)
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < least:
-        kind = "a whole number above 0" if least else "a whole number, or 0"
-        raise UserError(f'{where}: "{value}" is not {kind}; write one, such as 3.')
-    return int(text)
+    return read_path(value, where=where) if "Path" in kind else value
 
 
 def shipped_root() -> Path:
@@ -273,27 +327,3 @@ def shipped_root() -> Path:
     assert found is not None
     assert found.submodule_search_locations is not None
     return Path(found.submodule_search_locations[0]).parent
-
-
-def parse_span(text: str, *, where: str) -> timedelta:
-    """Read a span of time such as "6 h".
-
-    Raises UserError, which begins with `where`, where `text` is no span, or one shorter than a millisecond.
-
-    >>> parse_span("6 h", where="valid_for")
-    datetime.timedelta(seconds=21600)
-    >>> parse_span("30 days", where="recheck").days
-    30
-    """
-    match = _SPAN.fullmatch(str(text))
-    if match is None or match[2] not in _SECONDS:
-        raise UserError(
-            f'{where}: "{text}" is not a span of time; write a number and ms, s, min, h or days, such as "6 h".'
-        )
-    try:
-        span = timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-    except OverflowError as error:
-        raise UserError(f'{where}: "{text}" is longer than can be counted; write a shorter span.') from error
-    if span < _SHORTEST:
-        raise UserError(f'{where}: "{text}" is shorter than a millisecond; write a longer span, such as "1 s".')
-    return span

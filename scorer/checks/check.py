@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 
 from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
+from scorer.checks.installation import InstalledJob, installed_jobs
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
 from scorer.checks.server import check_schema, check_server, check_temporary_tables
 from scorer.checks.times import check_times
 from scorer.checks.triggers import check_triggers
 from scorer.database.connection import Database
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.chores import nightly
-from scorer.jobs.job import job_names
+from scorer.errors import UserError
+from scorer.log import events
+from scorer.log.logger import say
 from scorer.runs.neighbour import Neighbour
+
+_log = logging.getLogger(__name__)
 
 # What is looked at of each job: how its line's name ends, and whether the job must not run where it does not hold.
 _OF_A_JOB: tuple[tuple[str, Callable[..., str], bool], ...] = (
@@ -23,8 +31,11 @@ _OF_A_JOB: tuple[tuple[str, Callable[..., str], bool], ...] = (
 )
 
 
-def check(*, database: Database) -> Iterator[CheckResult]:
-    """Check each thing that must hold, in order; it ends with a database that cannot be worked with."""
+def check(*, database: Database, among: Collection[str] | None = None) -> Iterator[CheckResult]:
+    """Check each thing that must hold, in order; it ends with a database that cannot be worked with.
+
+    Where `among` is given, nothing but the database and these jobs.
+    """
     target, settings = database.as_worker(), database.settings
     for name, look in (("database", check_server), ("schema", check_schema)):
         result = result_of(name, lambda look=look: look(target))  # type: ignore[misc]
@@ -32,8 +43,27 @@ def check(*, database: Database) -> Iterator[CheckResult]:
         if not result.holds:
             return
     yield result_of("temporary tables", lambda: check_temporary_tables(target))
+    if among is None:
+        yield from _check_surroundings(database)
+    try:
+        with closing(ReadOnlySession(target, patience=settings.connect_timeout)) as session:
+            jobs = installed_jobs(session, settings=settings)
+    except UserError as error:
+        yield CheckResult(name="jobs", holds=False, found=str(error))
+        return
+    for each in jobs:
+        if among is None or each.name in among:
+            yield from _check_installed(each, database=database)
+
+
+def _check_surroundings(database: Database) -> Iterator[CheckResult]:
+    """Check what runs use beside the database.
+
+    A standby that is behind does not block: they read the primary then.
+    """
+    target, settings = database.as_worker(), database.settings
     if settings.read_url is not None:
-        yield result_of("standby", lambda: check_standby(target, database=database))
+        yield result_of("standby", lambda: check_standby(target, database=database), blocks=False)
     if Neighbour.of(settings).limited:
         yield result_of("neighbours", lambda: check_neighbours(target, settings=settings))
     if settings.backend == "dask":
@@ -41,20 +71,28 @@ def check(*, database: Database) -> Iterator[CheckResult]:
     schedule = result_of("nightly", lambda: str(nightly(settings)))
     if not schedule.holds:
         yield schedule
-    for name in job_names(settings.jobs_dir):
-        yield from _of_job(name, database=database)
 
 
-def _of_job(name: str, *, database: Database) -> Iterator[CheckResult]:
+def _check_installed(each: InstalledJob, *, database: Database) -> Iterator[CheckResult]:
     """The checks of a job, a line each; what several find alike is told once: a broken folder, say."""
+    name = f"job {each.name}"
+    if each.not_run is not None:
+        yield CheckResult(name=name, holds=True, found=f"not run here: {each.not_run}", job=each.name, runs=False)
+        return
+    if each.broken is not None:
+        yield CheckResult(name=name, holds=False, found=each.broken, job=each.name)
+        return
     told = set()
     for suffix, look, blocks in _OF_A_JOB:
-        result = result_of(
-            f"job {name}{suffix}",
-            lambda look=look: look(name, database=database),  # type: ignore[misc]
-            job=name,
-            blocks=blocks,
-        )
+        result = _looked(each.name, f"{name}{suffix}", look, blocks=blocks, database=database)
         if result.holds or result.found not in told:
             yield result
         told.add(result.found)
+
+
+def _looked(job: str, name: str, look: Callable[..., str], *, blocks: bool, database: Database) -> CheckResult:
+    try:
+        return result_of(name, lambda: look(job, database=database), job=job, blocks=blocks)
+    except Exception as error:  # noqa: BLE001 - the edge of a job: the others are checked all the same
+        say(_log, events.BUG, raised=error, job=job)
+        return CheckResult(name=name, holds=False, found=f"a bug: {type(error).__name__}", job=job, blocks=blocks)

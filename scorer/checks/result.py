@@ -13,6 +13,7 @@ class CheckResult:
     """One thing that must hold: whether it does, and what was found.
 
     Where it does not hold, `blocks` says whether scoring must not start: of its `job` alone, or of every job where that is None.
+    With `runs` false, the job is not run here, and nothing of it has to hold.
     """
 
     name: str
@@ -20,6 +21,7 @@ class CheckResult:
     found: str
     blocks: bool = True
     job: str | None = None
+    runs: bool = True
 
 
 def result_of(name: str, look: Callable[[], str], *, job: str | None = None, blocks: bool = True) -> CheckResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import closing
 
+from scorer.config import url_place
 from scorer.database import schema
 from scorer.database.connecting import lost_settings
 from scorer.database.connection import Target
@@ -28,7 +29,7 @@ def check_server(target: Target) -> str:
     if lost:
         raise UserError(
             f"The session loses what scorer sets in it, {', '.join(lost)}: a pooler, perhaps; set its pool_mode = session, or have "
-            "SCORER_DATABASE_URL lead to the server itself."
+            f"{url_place()} lead to the server itself."
         )
     session = Session(target)
     try:

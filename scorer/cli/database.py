@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from scorer.cli.options import database_of, database_url, embedded_server, how_to_connect, json_option
+from scorer.cli.options import database_of, database_url, embedded_server, how_to_connect, json_option, owners_database
 from scorer.cli.output import print_json
 from scorer.config import Settings
 
@@ -58,7 +58,7 @@ def upgrade(settings: Settings) -> None:
     from scorer.database.upkeep import upgrade_locks
     from scorer.registry import registration
 
-    database = database_of(settings)
+    database = owners_database(settings)
     ours = database.as_login()
     for lock in upgrade_locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
         click.echo(lock.sentence)
@@ -79,7 +79,7 @@ def plan(settings: Settings) -> None:
     from scorer.database.session import engine
     from scorer.database.upkeep import upgrade_locks
 
-    ours = database_of(settings).as_login()
+    ours = owners_database(settings).as_login()
     sql = schema.upgrade_sql(engine(ours))
     for lock in upgrade_locks.pending_locks(ours, revision=schema.state(engine(ours)).revision):
         click.echo(f"-- {lock.sentence}")
@@ -119,7 +119,7 @@ def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
     from scorer.database.session import engine
     from scorer.database.upkeep import maintenance
 
-    database = database_of(settings)
+    database = owners_database(settings)
     schema.require_head(engine(database.as_login()))
     done: list[maintenance.Done] = []
 

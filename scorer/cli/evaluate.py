@@ -81,9 +81,9 @@ def evaluate(settings: Settings, /, job: str, **given: Any) -> None:
     Each entity that has ended is scored at steps of --as-of-every by what was known at each as-of time. What is found is kept in
     reporting.evaluations and reporting.evaluation_figures.
     """
-    from scorer.config import parse_span
     from scorer.evaluation.conduct import Wanted, conduct
     from scorer.jobs.job import load_job
+    from scorer.types.options import parse_span
 
     options = _EvaluateOptions(**given)
     wanted = Wanted(

@@ -45,7 +45,7 @@ def status(settings: Settings, *, as_json: bool) -> None:
 
     target = database_of(settings).as_worker()
     with closing(ReadOnlySession(target, patience=settings.connect_timeout)) as session:
-        found = read_status(session, jobs_dir=settings.jobs_dir)
+        found = read_status(session, settings=settings)
     if as_json:
         print_json(status_as_json(found))
     else:
@@ -62,10 +62,10 @@ def plan(settings: Settings, job: str, *, as_json: bool) -> None:
     For whoever has to approve the job: each statement, what EXPLAIN says of it, how many rows the planner expects, and which tables it
     locks how. Nothing is run, written or held.
     """
-    from scorer.jobs.job import load_job
+    from scorer.jobs.job import load_scheduled
     from scorer.runs.plan import plan_run
 
-    loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    loaded = load_scheduled(job, settings=settings)
     found = plan_run(loaded, database=database_of(settings))
     if as_json:
         print_json({"job": loaded.name, "job_version": loaded.version, "statements": [asdict(each) for each in found]})

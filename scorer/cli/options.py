@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scorer.config import Settings
+from scorer.config import Settings, require_readable_url, url_place
 from scorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,8 +67,9 @@ def embedded_server(settings: Settings) -> Server:
     """The embedded PostgreSQL. Raises UserError where the settings name another database."""
     from scorer.database.embedded.server import Server
 
+    require_readable_url()
     if settings.database_url is not None:
-        raise UserError("SCORER_DATABASE_URL is set: that server is not ours to start or stop.")
+        raise UserError(f"{url_place()} names the database: that server is not ours to start or stop.")
     return Server.at(settings.home_dir)
 
 
@@ -92,6 +93,18 @@ def database_of(settings: Settings) -> Database:
     from scorer.database.connection import Database
 
     return Database(database_url(settings), settings)
+
+
+def owners_database(settings: Settings) -> Database:
+    """The database in use, by the URL of a login that owns the schema where the settings have one.
+
+    Raises UserError as `database_url` does.
+    """
+    if settings.owner_database_url is None:
+        return database_of(settings)
+    from scorer.database.connection import Database
+
+    return Database(settings.owner_database_url, settings)
 
 
 @contextmanager

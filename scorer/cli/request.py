@@ -37,7 +37,7 @@ def request(
     or not answered in time; it still waits then, unless `scorer cancel` cancels it.
     """
     from scorer.database.notifications import Listener
-    from scorer.database.store.requests import request_score
+    from scorer.database.store.requests import is_answered, request_score
 
     listener = Listener.for_answers(database_of(settings).as_login())
     try:
@@ -45,6 +45,11 @@ def request(
             listener.open()  # before asking, so that no answer is missed
         with opened_session(settings, as_worker=False) as session:
             asked = request_score(session, job, entities)
+            if not is_answered(session, job):
+                raise UserError(
+                    f"Nothing was asked for: no daemon at work runs job {job}, as `scorer status` shows; name it in the option "
+                    "jobs where it is to be run, and see `scorer check`."
+                )
         rows = _wait(settings, asked, listener=listener, until=time.monotonic() + (timeout if wait else 0))
     finally:
         listener.close()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scorer.database.connection import Database
     from scorer.database.source.csv_dialect import Writing
     from scorer.database.source.load import LoadReport
+    from scorer.jobs.job import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,17 @@ def run(settings: Settings, /, job: str, **given: Any) -> None:
         print_json(ended.as_json())
     else:
         print_run(ended.as_json())
+    if ended.counts.eligible and ended.counts.insufficient == ended.counts.eligible and options.as_known_at is None:
+        _print_late_recording(loaded, database=database, as_of=options.as_of)
+
+
+def _print_late_recording(job: Job, *, database: Database, as_of: datetime | None) -> None:
+    """Print on stderr that observations were recorded too late to be used, where that is why none was scored."""
+    from scorer.checks.recording import look_for_late_recording
+
+    late = look_for_late_recording(job, database=database, as_of=as_of)
+    if late is not None:
+        click.echo(f"scorer: {late}", err=True)
 
 
 @click.command()

@@ -206,13 +206,13 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     """
     import time
 
-    from scorer.config import parse_span
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
     from scorer.database.store.experiments import upsert_experiment, upsert_trials
     from scorer.jobs.job import load_job
     from scorer.training.search import SearchOptions, search
     from scorer.training.search_report import write_findings
+    from scorer.types.options import parse_span
 
     options = _SearchOptions(**given)
     settings = with_backend(settings, backend=options.backend, scheduler=options.scheduler)

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from apscheduler.triggers.base import BaseTrigger
 from scorer import __version__
 from scorer.config import Settings
 from scorer.daemon.heartbeat import HeartbeatLoop
+from scorer.daemon.job_states import JobStates
 from scorer.daemon.loop import Loop
 from scorer.daemon.nightly_loop import NightlyLoop
 from scorer.daemon.outage import Outage
@@ -39,6 +40,7 @@ from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import report_thread_bugs, say
 from scorer.monitoring.health import Address, Health
+from scorer.monitoring.prometheus import JobState
 from scorer.registry.model import keep_to_one_thread
 
 _log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Daemon:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         self._why_not: str | None = "starting"
+        self._states = JobStates()
         self._starved = False
         self._clocks = time.time() - time.monotonic()
 
@@ -129,9 +132,17 @@ class Daemon:
             return "the database cannot be worked with"
         if self._heartbeat.liveness.hindered is not None:
             return self._heartbeat.liveness.hindered
-        # One job that cannot run does not make the daemon unready: reporting.health shows each job by itself.
-        hindered = [loop.liveness.hindered for loop in self._loops.values()]
-        return hindered[0] if hindered and all(hindered) else None
+        # One job that cannot run does not make the daemon unready: `job_states` and reporting.health show each by itself.
+        hindered = [(name, loop.liveness.hindered) for name, loop in list(self._loops.items())]
+        return (
+            "; ".join(f"job {name}: {why}" for name, why in hindered)
+            if hindered and all(why for _, why in hindered)
+            else None
+        )
+
+    def job_states(self) -> dict[str, JobState]:
+        """Where each job stands, by its name."""
+        return self._states.read({name: loop.liveness.hindered for name, loop in list(self._loops.items())})
 
     def schedules(self) -> dict[str, Schedule]:
         """The schedule of each job, by its name."""
@@ -163,7 +174,9 @@ class Daemon:
             seconds = round(time.monotonic() - hanging[0].beat_at)
             say(_log, events.WATCHDOG_STARVED, part=hanging[0].name, seconds=seconds)
         self._starved = bool(hanging)
-        self._heartbeat.show(ready=self.ready() is None, detail=self._status())
+        self._heartbeat.show(
+            ready=self.ready() is None, detail=self._status(), jobs=None if self._why_not else list(self._loops)
+        )
         self._manager.status(self._status())
 
     def _hangs(self, loop: Loop) -> bool:
@@ -187,40 +200,54 @@ class Daemon:
         parts = [f"next {name} {tick:%Y-%m-%d %H:%M} UTC" for tick, name in sorted(ticks)[:1]]
         busy = [loop.liveness for loop in self._loops.values() if loop.liveness.doing]
         parts += [f"{each.name}: {each.doing}" for each in busy[:1]]
+        parts += [f"job {name} must be corrected" for name, state in sorted(self.job_states().items()) if state.broken]
         return "; ".join([*parts, *filter(None, [self._heartbeat.summary])]) or "Ready"
 
     # Becoming ready, and changing
 
     def _take_on(self, found: Readiness) -> None:
-        """Act on what a check found: start the loops of sound jobs, and be ready once everything holds."""
-        ready = self._why_not is None
-        if found.of_reload and found.broken is not None:
-            say(_log, events.RELOAD_REFUSED, reason=found.broken)
-        elif found.broken is not None:
-            self._keep(found.jobs, others=True)
-            self._not_ready(found.broken)
+        """Act on what a check found: run the sound jobs, each by itself, and tell what must be corrected."""
+        if found.blocked is not None and found.of_reload:
+            say(_log, events.RELOAD_REFUSED, reason=found.blocked)
+        elif found.blocked is not None:
+            self._not_ready(found.blocked)
         else:
-            self._database, self._why_not = replace(self._database, settings=found.settings), None
-            self._keep(found.jobs, others=False)
-            if ready:
-                say(_log, events.DAEMON_RELOADED, jobs=len(found.jobs))
+            self._database = replace(self._database, settings=found.settings)
+            self._states.note(found, running=self._loops)
+            before = self._why_not
+            self._keep(found.jobs, others=found.broken if not found.partial else self._loops)
+            if self._requests is not None:
+                self._requests.leave_out(self._states.left_out(self._loops))
+            if self._loops:
+                self._why_not = None
+                self._say_ready(found, was_ready=before is None)
             else:
-                say(_log, events.DAEMON_READY, jobs=len(found.jobs))
+                self._not_ready("; ".join(f"job {name}: {why}" for name, why in sorted(found.broken.items())))
         if self._why_not is None:
             self._manager.ready(self._status())
+
+    def _say_ready(self, found: Readiness, *, was_ready: bool) -> None:
+        if not was_ready:
+            say(_log, events.DAEMON_READY, jobs=len(self._loops))
+        elif found.of_reload:
+            say(_log, events.DAEMON_RELOADED, jobs=len(self._loops))
 
     def _not_ready(self, reason: str) -> None:
         if not _is_same(reason, self._why_not):
             say(_log, events.NOT_READY, reason=reason)
         self._why_not = reason
 
-    def _keep(self, jobs: Sequence[Job], *, others: bool) -> None:
-        """Have a loop for each of `jobs`; the loops of `others` go on as they are, or end."""
+    def _keep(self, jobs: Sequence[Job], *, others: Collection[str]) -> None:
+        """Have a loop for each of `jobs`; those of `others` go on as they are.
+
+        Any further loop ends after its batch.
+        """
         names = {job.name for job in jobs}
-        for name in set() if others else set(self._loops) - names:
+        for name in set(self._loops) - names - set(others):
             self._metronome.remove_job(name)
             self._loops.pop(name).stop()
-        for job in jobs:
+        of_before = [loop.job for name, loop in self._loops.items() if name not in names]
+        for job in [*jobs, *of_before]:
             if job.name in self._loops:
                 self._loops[job.name].adopt_job(job, settings=self._database.settings)
             else:
@@ -228,7 +255,7 @@ class Daemon:
                 self._loops[job.name].start()
             self._set_metronome(self._loops[job.name])
         self._heartbeat.reload(settings=self._database.settings)
-        if not self._loops:
+        if not self._loops and self._requests is None:
             return
         known = [loop.job for loop in self._loops.values()]
         if self._requests is None or self._nightly is None:

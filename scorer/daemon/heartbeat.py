@@ -32,6 +32,7 @@ class HeartbeatLoop(Loop):
         super().__init__("heart", database=database, outage=outage)
         self._open()
         self._ready, self._detail = False, "starting"
+        self._run: tuple[str, ...] | None = None
         self.summary = ""
         self._clocks: float | None = None
 
@@ -40,9 +41,12 @@ class HeartbeatLoop(Loop):
         self._session = Session(replace(target, statement_timeout=_BEAT, lock_timeout=_BEAT))
         self._readonly = ReadOnlySession(target, patience=_BEAT)
 
-    def show(self, *, ready: bool, detail: str) -> None:
-        """Record this at the next beat."""
-        self._ready, self._detail = ready, detail
+    def show(self, *, ready: bool, detail: str, jobs: Iterable[str] | None) -> None:
+        """Record this at the next beat.
+
+        `jobs` are those that this daemon runs; None where it does not know yet.
+        """
+        self._ready, self._detail, self._run = ready, detail, None if jobs is None else tuple(jobs)
 
     def close(self) -> None:
         """End the sessions."""
@@ -62,9 +66,16 @@ class HeartbeatLoop(Loop):
         self.summary = _summary(jobs)
         self._say_jumps(jobs)
         with self._session.transaction():
-            record_heartbeat(self._session, process_name(), ready=self._ready, detail=self._detail)
+            record_heartbeat(self._session, process_name(), ready=self._ready, detail=self._detail, jobs=self._run)
         self._report(None)
         return _BEAT.total_seconds()
+
+    def _say_hindered(self, reason: str) -> None:
+        """Log it: without a heartbeat the daemon is not ready."""
+        say(_log, events.NOT_READY, reason=reason)
+
+    def _say_freed(self) -> None:
+        say(_log, events.READY_AGAIN)
 
     def _say_jumps(self, jobs: Iterable[JobHealth]) -> None:
         """Log where the database's clock has moved against the steady one."""

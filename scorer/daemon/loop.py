@@ -220,10 +220,16 @@ class Loop:
     def _report(self, reason: str | None) -> None:
         """Log why the loop cannot do its work, or that it can again, where that is new."""
         if reason is not None and reason != self.liveness.reason:
-            say(_log, events.NOT_READY, job=self.liveness.name, reason=reason)
+            self._say_hindered(reason)
         if reason is None and self.liveness.reason is not None:
-            say(_log, events.READY_AGAIN, job=self.liveness.name)
+            self._say_freed()
         self.liveness.reason = reason
+
+    def _say_hindered(self, reason: str) -> None:
+        say(_log, events.PART_HINDERED, part=self.liveness.name, reason=reason)
+
+    def _say_freed(self) -> None:
+        say(_log, events.PART_FREED, part=self.liveness.name)
 
     def _wait(self, seconds: float) -> None:
         self._wake.wait(seconds)

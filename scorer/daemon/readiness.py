@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from scorer.checks.check import check
+from scorer.checks.result import CheckResult
 from scorer.config import Settings
 from scorer.daemon.loop import Loop
 from scorer.database.connection import Database
 from scorer.errors import UserError
-from scorer.jobs.job import Job, load_job
+from scorer.jobs.job import Job, load_scheduled
 from scorer.log import events
 from scorer.log.logger import say
 
@@ -23,22 +24,35 @@ _IDLE = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a check found: the jobs that are sound by these settings, and what does not hold first."""
+    """What a check found.
+
+    jobs      those that are sound by these settings
+    broken    by name of the job, what does not hold of it
+    not_run   by name of the job, why it is not run here
+    blocked   what keeps every job from running, first; None where nothing does
+    warned    what does not hold, and keeps no job from running
+    partial   whether only jobs were looked at that could not run before
+    """
 
     settings: Settings
-    jobs: tuple[Job, ...]
-    broken: str | None
-    of_reload: bool
+    jobs: tuple[Job, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+    not_run: Mapping[str, str] = field(default_factory=dict)
+    blocked: str | None = None
+    warned: tuple[CheckResult, ...] = ()
+    of_reload: bool = False
+    partial: bool = False
 
 
 class ReadinessLoop(Loop):
-    """Checks when the daemon starts, again and again until everything holds, and at each reload."""
+    """Checks when the daemon starts, again and again until every job can run, and at each reload."""
 
     def __init__(self, *, database: Database, reload_settings: Callable[[], Settings]) -> None:
         super().__init__("gate", database=database)
         self._reload_settings = reload_settings
         self._reload = False
         self._passed = False
+        self._waits: frozenset[str] = frozenset()  # jobs that cannot run, and may be able to later
         self._pause = database.settings.poll.total_seconds()
         self._found: queue.SimpleQueue[Readiness] = queue.SimpleQueue()
 
@@ -60,34 +74,53 @@ class ReadinessLoop(Loop):
     def step(self) -> float:
         """Check, where there is a reason to. Returns the seconds until the next step."""
         of_reload, self._reload = self._reload, False
-        if self._passed and not of_reload:
+        if self._passed and not of_reload and not self._waits:
             return _IDLE
-        found = self._checked(of_reload=of_reload)
-        if found.broken is None:
-            self._passed = True
+        partial = self._passed and not of_reload
+        found = self._checked(of_reload=of_reload, among=self._waits if partial else None)
+        if found.blocked is None:
+            if of_reload or (found.jobs and not self._passed):
+                self._pause = self.settings.poll.total_seconds()
+            self._passed = self._passed or bool(found.jobs)
             self.adopt(found.settings)
+            self._waits = _waiting(found)
+        elif partial:
+            return self._next_pause()  # a database that is gone is told by the loops that need it
         self._found.put(found)
-        if self._passed:
-            return _IDLE
+        return self._next_pause() if self._waits or not self._passed else _IDLE
+
+    def _next_pause(self) -> float:
         pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         return pause
 
-    def _checked(self, *, of_reload: bool) -> Readiness:
+    def _checked(self, *, of_reload: bool, among: frozenset[str] | None) -> Readiness:
         settings = self.settings
         try:
             if of_reload:
                 settings = self._changed_settings()
-            results = list(check(database=replace(self.database, settings=settings)))
-            blocking = [each for each in results if not each.holds and each.blocks]
-            sound = {each.job for each in results if each.job} - {each.job for each in blocking}
-            jobs = tuple(load_job(name, jobs_dir=settings.jobs_dir) for name in sorted(filter(None, sound)))
-            broken = next((f"{each.name}: {each.found}" for each in blocking), None)
+            results = list(check(database=replace(self.database, settings=settings), among=among))
+            failed = [each for each in results if not each.holds]
+            broken = {each.job: each.found for each in reversed(failed) if each.blocks and each.job}
+            not_run = {
+                each.job: each.found.removeprefix("not run here: ") for each in results if not each.runs and each.job
+            }
+            sound = {each.job for each in results if each.job} - set(broken) - set(not_run)
+            return Readiness(
+                settings=settings,
+                jobs=tuple(load_scheduled(name, settings=settings) for name in sorted(sound)),
+                broken=broken,
+                not_run=not_run,
+                blocked=next((f"{each.name}: {each.found}" for each in failed if each.blocks and not each.job), None),
+                warned=tuple(each for each in failed if not each.blocks),
+                of_reload=of_reload,
+                partial=among is not None,
+            )
         except UserError as error:
-            return Readiness(settings=settings, jobs=(), broken=str(error), of_reload=of_reload)
+            blocked = str(error)
         except Exception as error:  # noqa: BLE001 - what is broken must not end the service that stands
             say(_log, events.BUG, raised=error)
-            return Readiness(settings=settings, jobs=(), broken=f"a bug: {type(error).__name__}", of_reload=of_reload)
-        return Readiness(settings=settings, jobs=jobs, broken=broken, of_reload=of_reload)
+            blocked = f"a bug: {type(error).__name__}"
+        return Readiness(settings=settings, blocked=blocked, of_reload=of_reload)
 
     def _changed_settings(self) -> Settings:
         """The settings as they stand now. Raises UserError where one has changed that needs a restart."""
@@ -96,3 +129,8 @@ class ReadinessLoop(Loop):
             if getattr(settings, name) != getattr(self.settings, name):
                 raise UserError(f"{name} has changed, which a reload cannot take on; restart the service.")
         return settings
+
+
+def _waiting(found: Readiness) -> frozenset[str]:
+    """The jobs to look at again: what is broken may be mended, a table made, a model promoted."""
+    return frozenset(found.broken) | (frozenset(found.not_run) if found.settings.jobs is None else frozenset())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
@@ -26,7 +26,12 @@ class RequestLoop(Loop):
         self._soon = _SOON
         self._cannot_answer: str | None = None  # why a job cannot
         self._cannot_listen: str | None = None  # why notifications cannot be heard
+        self._left_out: Mapping[str, str] = {}  # by name of the job, why it is not run here
         self._open()
+
+    def leave_out(self, jobs: Mapping[str, str]) -> None:
+        """Refuse requests of these jobs, each with the reason why it is not run here, from the next look on."""
+        self._left_out = dict(jobs)
 
     def _open(self) -> None:
         self._answering = RequestAnswering(database=self.database, jobs=self.jobs)
@@ -58,10 +63,9 @@ class RequestLoop(Loop):
         reasons = [
             _why_not(self._answering.warm),
             _why_not(self._answering.ask_for_arrivals),
-            _why_not(self._answering.take_back),
         ]
         self._cannot_answer = next(filter(None, reasons), None)
-        self._answering.refuse_strangers()
+        self._answering.refuse_strangers(self._left_out)
 
     def _until_next(self) -> float:
         """Seconds until the next step: few, and then more, while requests wait that could not be taken."""

@@ -24,6 +24,7 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.run import run_tick, share_runs
 from scorer.runs.worker import Hooks
+from scorer.runs.write_backs import WriteBacks
 from scorer.types.enums import Trigger
 from scorer.types.values import Tick
 
@@ -45,6 +46,7 @@ class ScheduleLoop(Loop):
         self.next_tick: datetime | None = None
         self._clock = clock
         self._session = Session(database.as_worker())
+        self._write_backs = WriteBacks(job, self._session)
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
@@ -61,12 +63,20 @@ class ScheduleLoop(Loop):
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
         self.adopt(settings)
-        self.job, self._try_now = job, True
+        self.job, self._write_backs.job, self._try_now = job, job, True
         self.wake()
+
+    def _say_hindered(self, reason: str) -> None:
+        say(_log, events.JOB_HINDERED, job=self.job.name, reason=reason)
+
+    def _say_freed(self) -> None:
+        say(_log, events.JOB_FREED, job=self.job.name)
 
     def step(self) -> float:
         """Settle the ticks that are due by the database's clock. Returns the seconds until the next step."""
         try:
+            # First: a recalled score is taken out of the hospital's table though the job cannot score.
+            self._write_backs.look(stopping=self.stopping)
             self._settle()
         except DatabaseUnavailable as error:
             self._hindrance = (

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from scorer.config import url_place
 from scorer.database import pooler
 from scorer.database.connection import Database, Target, plain_parameters
 from scorer.database.error_messages import sqlstate_of, translate_error, unreachable
@@ -129,12 +130,12 @@ def refused_settings(target: Target, *more: type[Exception]) -> Iterator[None]:
         if sqlstate_of(error) == _NOT_ALLOWED:
             raise UserError(
                 f'A privilege is missing: the login must be able to set role "{target.role}"; GRANT that role to the user of '
-                "SCORER_DATABASE_URL."
+                f"{url_place()}."
             ) from None
         if sqlstate_of(error) == _NO_SUCH_VALUE:
             raise UserError(
                 f'The database has no role "{target.role}"; run `scorer db upgrade`, which makes scorer\'s roles, or check worker_role and '
-                "SCORER_DATABASE_URL."
+                f"{url_place()}."
             ) from None
         raise
 

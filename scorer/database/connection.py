@@ -20,9 +20,9 @@ from urllib.parse import quote, urlencode
 import psycopg2
 import psycopg2.extensions
 
-from scorer.config import Settings
+from scorer.config import Settings, url_place
 from scorer.database import tls
-from scorer.database.error_messages import WRITE_IT_SO
+from scorer.database.error_messages import write_it_so
 from scorer.errors import UserError
 
 # How soon either side notices that the other is gone without a word (a cut network, a host without power), instead of after minutes or
@@ -166,7 +166,7 @@ def libpq_url(url: str) -> str:
     """
     match = re.fullmatch(r"(?:postgresql|postgres)(?:\+\w+)?://(.*)", url, flags=re.DOTALL)
     if match is None:
-        raise UserError(f"The database URL is not one of PostgreSQL's; {WRITE_IT_SO}")
+        raise UserError(f"The database URL is not one of PostgreSQL's; {write_it_so()}")
     _refuse_a_raw_password(match[1])
     _refuse_uneven_lists(_parsed(f"postgresql://{match[1]}"))
     return f"postgresql://{match[1]}"
@@ -187,7 +187,7 @@ def _refuse_a_raw_password(place: str) -> None:
     hosts = authority.rpartition("@")[2].partition("?")[0]
     if not all(re.fullmatch(r"(?:\[[^\]]*\]|[^:\[]*)(?::[0-9]*)?", each) for each in hosts.split(",")):
         raise UserError(
-            "The database URL's port is no number; check SCORER_DATABASE_URL, and write a / that is in the password as %2F, and a : as %3A."
+            f"The database URL's port is no number; check {url_place()}, and write a / that is in the password as %2F, and a : as %3A."
         )
 
 
@@ -201,7 +201,7 @@ def _refuse_uneven_lists(parameters: Mapping[str, str]) -> None:
         raise UserError(f"The database URL's lists differ in length: {told}; give each host its hostaddr and its port.")
     for port in filter(None, known.get("port", "").split(",")):
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
-            raise UserError("The database URL's port is no number from 1 to 65535; check SCORER_DATABASE_URL.")
+            raise UserError(f"The database URL's port is no number from 1 to 65535; check {url_place()}.")
 
 
 def encrypted_url(url: str, settings: Settings) -> str:
@@ -256,7 +256,7 @@ def _parsed(url: str) -> dict[str, str]:
             if unknown is None
             else f" has the parameter {unknown!r}, which PostgreSQL does not know"
         )
-        raise UserError(f"The database URL{where}; {WRITE_IT_SO}") from None
+        raise UserError(f"The database URL{where}; {write_it_so()}") from None
 
 
 def _is_unknown(parameter: str) -> bool:

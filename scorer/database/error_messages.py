@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import psycopg2
 import psycopg2.extensions
 
+from scorer.config import url_place
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 
 # Connection failures, serialization, deadlock, lock timeout, server shutting down or starting up, disk full, memory or sessions used up.
@@ -31,7 +32,10 @@ _NOT_FOUND = re.compile(r"42...|3F000")  # in a function: mostly a name that sea
 
 
 # The URL itself is never quoted: it may be, or hold, a password.
-WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
+def write_it_so() -> str:
+    """How the database's URL is to be written, and where."""
+    return f"write {url_place()} as postgresql://user@host:5432/database."
+
 
 # For a function that does not find what it names in a session of ours.
 SEARCH_PATH_REMEDY = (
@@ -95,7 +99,7 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
             sqlstate=sqlstate,
         )
     unavailable = {
-        _READ_ONLY: "The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary "
+        _READ_ONLY: f"The database is read-only, a standby perhaps; point {url_place()} at the primary "
         "(target_session_attrs=primary finds it among several hosts).",
         # Also after a process was stopped for a while, so the batch is worth another try.
         _IDLE_TOO_LONG: "A batch was judged for longer than idle_timeout (or, if shorter, the idle_in_transaction_session_timeout of the "
@@ -144,7 +148,7 @@ def _of_the_server(sqlstate: str, reason: str, *, where: str) -> UserError | Non
     if sqlstate[:2] in {"XX", "F0"}:
         return UserError(f"{where} met a fault of the server's own (SQLSTATE {sqlstate}); see the server's log.")
     if sqlstate[:2] in {"28", "3D"}:
-        return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
+        return UserError(f"The database refuses the connection: {reason}; check {url_place()}.")
     return None
 
 
@@ -211,9 +215,7 @@ def _lost(error: BaseException, reason: str) -> DatabaseUnavailable | None:
     )
     if not gone:
         return None
-    return DatabaseUnavailable(
-        f"The database does not answer: {reason}; start the server, or check SCORER_DATABASE_URL."
-    )
+    return DatabaseUnavailable(f"The database does not answer: {reason}; start the server, or check {url_place()}.")
 
 
 def unreachable(error: BaseException, parameters: Mapping[str, str]) -> DatabaseUnavailable:
@@ -241,16 +243,14 @@ def unreachable(error: BaseException, parameters: Mapping[str, str]) -> Database
         options = "options" in parameters or "PGOPTIONS" in os.environ
         return DatabaseUnavailable(
             f"The database refuses the connection: {reason}; if it only starts, or has no session free, try again in a while, else check "
-            f"SCORER_DATABASE_URL and the roles{' (a pooler may refuse its options)' if options else ''}."
+            f"{url_place()} and the roles{' (a pooler may refuse its options)' if options else ''}."
         )
     if parameters.get("sslmode", "").startswith(("require", "verify")):
         return DatabaseUnavailable(
-            f"The database does not answer, or its TLS is refused: {reason}; start the server, or check SCORER_DATABASE_URL, its sslmode, "
+            f"The database does not answer, or its TLS is refused: {reason}; start the server, or check {url_place()}, its sslmode, "
             "its sslrootcert and the server's certificate."
         )
-    return DatabaseUnavailable(
-        f"The database does not answer: {reason}; start the server, or check SCORER_DATABASE_URL."
-    )
+    return DatabaseUnavailable(f"The database does not answer: {reason}; start the server, or check {url_place()}.")
 
 
 def _is_hidden(path: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg2
 
+from scorer.config import url_place
 from scorer.database.connection import Target, answers
 from scorer.database.error_messages import unreachable
 from scorer.database.statements import statement
@@ -54,7 +55,7 @@ def _by_transaction() -> UserError:
     return UserError(
         "A pooler (pgbouncer, say) stands before the database and gives each transaction, or each statement, another of the server's "
         "sessions, so that role, row_security and timeouts are lost; set its pool_mode = session for scorer's database or user, or have "
-        "SCORER_DATABASE_URL lead to the server itself."
+        f"{url_place()} lead to the server itself."
     )
 
 
@@ -76,5 +77,5 @@ def _wait(other: Any, deadline: float) -> None:
     if not answers(other, deadline=deadline):
         raise DatabaseUnavailable(
             "A pooler stands before the database and has no session free, so that it cannot be seen whether it keeps a session's "
-            f"settings; raise its pool_size (or default_pool_size) by {_OTHERS}, or have SCORER_DATABASE_URL lead to the server itself."
+            f"settings; raise its pool_size (or default_pool_size) by {_OTHERS}, or have {url_place()} lead to the server itself."
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg2
 
+from scorer.config import url_place
 from scorer.database.connecting import Connection, refusals, refused_settings, searching, settle, settling
 from scorer.database.connection import Target, answers
 from scorer.database.error_messages import sentences
@@ -85,7 +86,7 @@ class ReadOnlySession:
         if not answers(connection, deadline=deadline):
             raise DatabaseUnavailable(
                 f"The database did not answer within {self._patience.total_seconds():g} s; see what the server does, "
-                "or check SCORER_DATABASE_URL."
+                f"or check {url_place()}."
             )
 
 

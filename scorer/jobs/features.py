@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from scorer.config import parse_span
 from scorer.errors import UserError
 from scorer.jobs.toml_table import TomlTable
 from scorer.jobs.training import ATTRIBUTES
+from scorer.types.options import parse_span
 
 STATISTICS = (
     "last",

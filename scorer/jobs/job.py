@@ -15,13 +15,13 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from scorer.config import shipped_root
+from scorer.config import Settings, shipped_root
 from scorer.errors import UserError
 from scorer.jobs.evaluation import Measures, read_measures
 from scorer.jobs.features import Code, FeatureSpec, read_codes, read_features
@@ -132,11 +132,23 @@ def load_job(name: str, *, jobs_dir: Path | None = None) -> Job:
         if re.fullmatch(r"[a-z][a-z0-9_]*", name) and path.exists():
             return _read(name, root, path)
     known = job_names(jobs_dir)
-    nearest = difflib.get_close_matches(name, known, n=1)
+    nearest = " or ".join(f'"{each}"' for each in difflib.get_close_matches(name, known, n=3))
     raise UserError(
-        f'There is no job "{name}"; '
-        + (f'did you mean "{nearest[0]}"?' if nearest else f"there are: {', '.join(known)}.")
+        f'There is no job "{name}"; ' + (f"did you mean {nearest}?" if nearest else f"there are: {', '.join(known)}.")
     )
+
+
+def load_scheduled(name: str, *, settings: Settings) -> Job:
+    """Read the job as `load_job` does, with the schedule that `settings` give it; its version stays.
+
+    Raises UserError, too, where that is no schedule.
+    """
+    job = load_job(name, jobs_dir=settings.jobs_dir)
+    for entry in settings.schedules or ():
+        if entry.job == name:
+            timezone = entry.timezone or job.schedule.timezone
+            job = replace(job, schedule=Schedule.of(entry.cron, timezone, where=f"schedules: {name}"))
+    return job
 
 
 def job_of(name: str, version: str, definition: Mapping[str, Any], *, model_folder: Path) -> Job:

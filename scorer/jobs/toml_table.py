@@ -8,8 +8,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from scorer.config import parse_span
 from scorer.errors import UserError
+from scorer.types.options import parse_span
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 

@@ -132,7 +132,58 @@ WRITE_BACK_HELD = Event(
     message_id="99eee616e41242758b4b175899d9a70b",
     sentence="Rows that others hold are written back later",
     meaning="@ROWS@ rows of the hospital's own table were held by other sessions, so job @JOB@ did not wait for them. Their scores "
-    "stand in reporting.current_scores; the rows are written back by a later run, once they are free.",
+    "stand in reporting.current_scores; the rows are written back by the daemon, or by a later run, once they are free.",
+)
+WRITE_BACKS_WAIT = Event(
+    name="WRITE_BACKS_WAIT",
+    level=logging.WARNING,
+    message_id="35e4719059114d92b8c4ba57fcd8b09d",
+    sentence="Scores have waited for long to be written into the hospital's table",
+    meaning="@ROWS@ rows of the hospital's own table have waited to be written for job @JOB@, the oldest for @SECONDS@ s; the field REASON "
+    "says why. They show an earlier score, or none. What is in reporting is right. They are tried every few seconds. Told once, until it "
+    "is over.",
+    action="See how many wait, and which sessions hold rows, and have these commit or end (SELECT pg_terminate_backend of the pid):\n"
+    "    scorer status\n"
+    '    psql "$(scorer db url)" -c "SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start"',
+)
+WRITE_BACKS_NOT_TAKEN = Event(
+    name="WRITE_BACKS_NOT_TAKEN",
+    level=logging.WARNING,
+    message_id="e32d987f9a8e4632abca7168fdebb125",
+    sentence="The hospital's table takes no score, and no lock explains it",
+    meaning="@ROWS@ rows of the hospital's own table have waited to be written for job @JOB@, the oldest for @SECONDS@ s. No session holds "
+    "them: the statement write_back ran, and the table did not take them. A trigger there that returns NULL for our user, a rule, or a "
+    "policy of row-level security may do that. They show an earlier score, or none. What is in reporting is right. Told once, until it is "
+    "over.",
+    action="See how many wait, then ask the table's owner for its triggers, rules and policies:\n    scorer status\n"
+    '    psql "$(scorer db url)" -c "SELECT tgrelid::regclass, tgname, tgfoid::regproc FROM pg_trigger WHERE NOT tgisinternal"',
+)
+TAKE_BACKS_WAIT = Event(
+    name="TAKE_BACKS_WAIT",
+    level=logging.ERROR,
+    message_id="43a1cf4dd8ad4a27bf8f84aab43cfa3c",
+    sentence="Recalled scores still stand in the hospital's table",
+    meaning="@ROWS@ rows of the hospital's own table may show a recalled score of job @JOB@, the oldest for @SECONDS@ s; the field REASON "
+    "says why it could not be taken out. They are tried every few seconds. Told once, until it is over.",
+    action="See how many wait; have the sessions that hold rows commit or end, or ask the table's owner for its triggers:\n"
+    "    scorer status\n"
+    '    psql "$(scorer db url)" -c "SELECT pid, application_name, state, xact_start FROM pg_stat_activity ORDER BY xact_start"',
+)
+WRITE_BACKS_DONE = Event(
+    name="WRITE_BACKS_DONE",
+    message_id="07777b13b6254a0688f21a97a878a644",
+    sentence="No score waits any more to be written into the hospital's table",
+    meaning="What waited to be written into the hospital's own table for job @JOB@, or taken out of it, is done.",
+)
+WRITE_BACKS_EXPIRED = Event(
+    name="WRITE_BACKS_EXPIRED",
+    level=logging.WARNING,
+    message_id="41022590b3804624b656e1b7687c3a97",
+    sentence="Scores became stale before they could be written into the hospital's table",
+    meaning="@ROWS@ scores of job @JOB@ waited until they were stale, since rows were held or the table took none, and are not written any "
+    "more. The hospital's table keeps for them what stood there before; its scored_at says from when that is.",
+    action="See which sessions hold rows for so long, or which triggers the table has, and score what is due now:\n    scorer status\n"
+    "    scorer run @JOB@",
 )
 SCORES_WITHDRAWN = Event(
     name="SCORES_WITHDRAWN",
@@ -231,6 +282,63 @@ DAEMON_RELOADED = Event(
     message_id="f3079ffe83ba44efb218031480863e9a",
     sentence="Service reloaded",
     meaning="Settings, jobs and models were read anew. Schedules, bands and models that changed are in force from the next batch on.",
+)
+PART_HINDERED = Event(
+    name="PART_HINDERED",
+    level=logging.ERROR,
+    message_id="e84d0a218e284ea0a8d1bb3c2d78998f",
+    sentence="A part of the service cannot do all its work; the others go on",
+    meaning="The part @PART@ of the service (requests: scores on demand; nightly: the chores of a night) cannot do its work for a job, "
+    "or for all; the field REASON says why. It is tried again within moments, and all that can be done is done.",
+    action="See what does not hold, and mend it; no restart is needed:\n    scorer check",
+)
+PART_FREED = Event(
+    name="PART_FREED",
+    message_id="64f48d44bbab4a77a39e4e663b32f22b",
+    sentence="A part of the service can do its work again",
+    meaning="What kept the part @PART@ of the service from its work is mended.",
+)
+JOB_HINDERED = Event(
+    name="JOB_HINDERED",
+    level=logging.ERROR,
+    message_id="eae3fc16682b4a8bacd4678e3c9ffd13",
+    sentence="Job cannot be run; the other jobs go on",
+    meaning="Something that must hold for job @JOB@ does not; the field REASON says what. No entity of it is scored and no request for it "
+    "is answered. The other jobs are run as ever. It is looked at again every minute. Scores that stand stay until they expire, and are "
+    "then shown as stale.",
+    action="See what does not hold, and mend it; no restart is needed. Where the job is not to be run here, name the others in the option "
+    "jobs, and reload:\n    scorer check",
+)
+JOB_FREED = Event(
+    name="JOB_FREED",
+    message_id="e0bdac3ac68b4e39bd34c3f2d1b21134",
+    sentence="Job can be run again",
+    meaning="What kept job @JOB@ from being run is mended. Ticks that passed meanwhile are caught up with one run.",
+)
+JOB_NOT_RUN = Event(
+    name="JOB_NOT_RUN",
+    message_id="7f8a4d58f1d84f28b9c58cff29f8c42c",
+    sentence="Job is not run here",
+    meaning="Job @JOB@ is not run by this service, and nothing of it has to hold; the field REASON says why. The option jobs in "
+    "scorer.toml names the jobs that are run; where it is not set, they are those whose source tables are there and which have a model "
+    "in production.",
+)
+JOB_NOT_RELOADED = Event(
+    name="JOB_NOT_RELOADED",
+    level=logging.ERROR,
+    message_id="f178519dd0144d1aa17fe499dff41256",
+    sentence="Job goes on as it was before the reload",
+    meaning="What was read anew of job @JOB@ is not right, as the field REASON says. It goes on by the definition and the model that it "
+    "had; after a restart it could not be run. What was read anew of the other jobs is in force. It is looked at again every minute.",
+    action="Mend what the sentence names; no restart and no reload is needed then:\n    scorer check",
+)
+CHECK_WARNED = Event(
+    name="CHECK_WARNED",
+    level=logging.WARNING,
+    message_id="cb8f8e946c194ed796f0f938570674b4",
+    sentence="Something does not hold that should",
+    meaning="A check (@CHECK@) found what keeps no job from being run, but should be corrected; the field REASON says what. Told once.",
+    action="See all that should hold:\n    scorer check",
 )
 RELOAD_REFUSED = Event(
     name="RELOAD_REFUSED",

@@ -214,7 +214,7 @@ def _handler(stream: TextIO, *, log_format: str) -> logging.StreamHandler[TextIO
     in_journal = _is_journal(stream)
     handler = JournalHandler(stream) if in_journal and log_format == "auto" else logging.StreamHandler(stream)
     formatter: logging.Formatter = JsonFormatter()
-    if log_format != "json":
+    if log_format != "json" or stream.isatty():  # at a terminal reads a person, whatever the service's collector needs
         formatter = LineFormatter(timed=not in_journal, coloured=_wants_colour(stream))
     handler.setFormatter(_Prioritised(formatter) if in_journal else formatter)
     return handler

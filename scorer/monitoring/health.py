@@ -1,6 +1,7 @@
 """/live, /ready and /metrics over HTTP, on this machine alone: a loopback port, or a unix socket.
 
-Live: the daemon's loop is running. Ready: it can score; otherwise 503 and the reason, in one sentence. No client can hold up the daemon:
+Live: the daemon's loop is running. Ready: it can score at least one job; otherwise 503 and the reason, in one sentence. A line for each
+job says where it stands. No client can hold up the daemon:
 connections are few and short, each is answered in a thread of its own, and the database is read once for all of them.
 
 Try it: `health_address = "127.0.0.1:9187"` in scorer.toml, then `curl http://127.0.0.1:9187/ready`
@@ -140,9 +141,10 @@ class Health:
 
     def _ready(self) -> _Answer:
         why_not = self._state.ready()
-        if why_not is None:
-            return _Answer(HTTPStatus.OK, b"ready\n")
-        return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"not ready: {why_not}\n".encode())
+        lines = ["ready" if why_not is None else f"not ready: {why_not}"]
+        lines += [f"job {name}: {state}" for name, state in sorted(self._state.job_states().items())]
+        status = HTTPStatus.OK if why_not is None else HTTPStatus.SERVICE_UNAVAILABLE
+        return _Answer(status, "".join(f"{line}\n" for line in lines).encode())
 
     def _metrics_text(self) -> _Answer:
         return _Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE_PLAIN_0_0_4)

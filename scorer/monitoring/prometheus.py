@@ -10,7 +10,8 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -49,6 +50,30 @@ _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 _REQUEST_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Where a job stands in a daemon: whether it is run here, and whether it can score.
+
+    `why` is why it is not run here or cannot score; of a job that can score, why a reload of it was refused.
+    """
+
+    runs: bool = True
+    scores: bool = True
+    why: str | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether something of the job must be corrected."""
+        return self.runs and self.why is not None
+
+    def __str__(self) -> str:
+        if not self.runs:
+            return f"not run here: {self.why}"
+        if not self.scores:
+            return f"not ready: {self.why}"
+        return "ready" if self.why is None else f"ready, as it was before the reload: {self.why}"
+
+
 class State(Protocol):
     """What a daemon reports of itself; each function returns at once."""
 
@@ -60,6 +85,9 @@ class State(Protocol):
 
     def schedules(self) -> Mapping[str, Schedule]:
         """The schedule of each job, by its name."""
+
+    def job_states(self) -> Mapping[str, JobState]:
+        """Where each job stands, by its name."""
 
 
 class Metrics:
@@ -211,6 +239,14 @@ _GAUGES: tuple[tuple[str, str, Callable[[JobHealth], float | None]], ...] = (
     ("failures_in_a_row", "Scheduled runs that failed since the last success.", lambda j: j.failures),
     ("backlog_entities", "Due entities that wait.", lambda j: j.backlog),
     ("backlog_age_seconds", "How long the oldest of them has waited.", lambda j: j.backlog_seconds),
+    (
+        "write_backs_waiting",
+        "Rows of the hospital's own table that wait to be written or emptied.",
+        lambda j: j.write_backs_waiting,
+    ),
+    ("write_backs_oldest_seconds", "How long the oldest of them has waited.", lambda j: j.write_backs_seconds),
+    ("take_backs_waiting", "Of them, those that may show a recalled score.", lambda j: j.take_backs_waiting),
+    ("take_backs_oldest_seconds", "How long the oldest of these has waited.", lambda j: j.take_backs_seconds),
     ("requests_waiting", "Requests that wait for an answer.", lambda j: j.requests_waiting),
     ("requests_age_seconds", "How long the oldest of them has waited.", lambda j: j.requests_seconds),
 )
@@ -249,6 +285,13 @@ class _Gauges(Collector):
     def collect(self) -> Iterator[Any]:
         """The gauges of this moment."""
         snapshot = self._last_snapshot()
+        broken = GaugeMetricFamily(
+            "scorer_job_broken", "1 where something of a job that is run here must be corrected.", labels=["job_name"]
+        )
+        for name, state in self._state.job_states().items():
+            if state.runs:
+                broken.add_metric([name], state.broken)
+        yield broken
         yield InfoMetricFamily("scorer_build", "The program.", value={"version": __version__})
         yield GaugeMetricFamily("scorer_live", "1 where this daemon's loop turns.", value=self._state.live())
         yield GaugeMetricFamily("scorer_ready", "1 where this daemon can score.", value=self._state.ready() is None)
@@ -258,11 +301,17 @@ class _Gauges(Collector):
                 "scorer_look_seconds", "Time of the last look at the database.", value=snapshot.seconds
             )
             yield _daemons(snapshot.daemons)
-            yield from _gauges(_GAUGES, snapshot.jobs)
-            yield from _gauges(_COUNTS, snapshot.scores)
-            yield from _gauges(_MODELS, snapshot.models)
-            yield from _infos(snapshot.jobs)
-            yield from self._ticks(snapshot.jobs)
+            jobs = self._run_here(snapshot.jobs)
+            yield from _gauges(_GAUGES, jobs)
+            yield from _gauges(_COUNTS, self._run_here(snapshot.scores))
+            yield from _gauges(_MODELS, self._run_here(snapshot.models))
+            yield from _infos(jobs)
+            yield from self._ticks(jobs)
+
+    def _run_here(self, rows: Sequence[_Row]) -> list[_Row]:
+        """The rows without those of jobs that are not run here: what such a job left behind alarms nobody."""
+        states = self._state.job_states()
+        return [row for row in rows if row.job not in states or states[row.job].runs]
 
     def _ticks(self, jobs: Iterable[JobHealth]) -> Iterator[Any]:
         """By job, the next tick, and how many there were since the last success."""

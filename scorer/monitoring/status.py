@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from scorer.checks.installation import InstalledJob, installed_jobs
+from scorer.config import Settings
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.revisions import require_newest
 from scorer.database.store.status import (
@@ -20,8 +21,6 @@ from scorer.database.store.status import (
     list_health,
     read_revision,
 )
-from scorer.errors import UserError
-from scorer.jobs.job import job_names, load_job
 
 _LABEL = 12  # columns of a line's label
 _NARROWEST = 40  # columns of a line at least
@@ -39,12 +38,16 @@ class NextRun:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """The status of a job; `health` is None where the database does not know the job yet."""
+    """The status of a job; `health` is None where the database does not know the job yet.
+
+    `not_run` is why the job is not run by this installation, None where it is.
+    """
 
     job: str
     health: JobHealth | None
     scores: ScoreCounts
     planned: NextRun
+    not_run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class ServiceStatus:
     daemons: tuple[Daemon, ...]
 
 
-def read_status(session: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceStatus:
+def read_status(session: ReadOnlySession, *, settings: Settings) -> ServiceStatus:
     """Read the status of every job that has files here or that the database knows, and of the daemons.
 
     Raises UserError where the schema is not at head, or the database does not answer.
@@ -65,7 +68,7 @@ def read_status(session: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceSt
     known = {health.job: health for health in list_health(session)}
     counted = {counts.job: counts for counts in count_scores(session)}
     at = next((health.read_at for health in known.values()), datetime.now(UTC))
-    here = job_names(jobs_dir)
+    here = {each.name: each for each in installed_jobs(session, settings=settings)}
     return ServiceStatus(
         at=at,
         jobs=tuple(
@@ -73,7 +76,8 @@ def read_status(session: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceSt
                 job=name,
                 health=known.get(name),
                 scores=counted.get(name, ScoreCounts(name, 0, 0, 0, 0)),
-                planned=_planned(name, jobs_dir=jobs_dir, after=at) if name in here else _NOT_HERE,
+                planned=_planned(here[name], after=at) if name in here else _without("its files are not here"),
+                not_run=here[name].not_run if name in here else None,
             )
             for name in sorted({*here, *known})
         ),
@@ -81,15 +85,15 @@ def read_status(session: ReadOnlySession, *, jobs_dir: Path | None) -> ServiceSt
     )
 
 
-_NOT_HERE = NextRun(cron=None, timezone=None, next_tick_at=None, hindered="its files are not here")
+def _without(hindered: str) -> NextRun:
+    return NextRun(cron=None, timezone=None, next_tick_at=None, hindered=hindered)
 
 
-def _planned(name: str, *, jobs_dir: Path | None, after: datetime) -> NextRun:
+def _planned(installed: InstalledJob, *, after: datetime) -> NextRun:
     """The job's next tick by its schedule."""
-    try:
-        schedule = load_job(name, jobs_dir=jobs_dir).schedule
-    except UserError as error:
-        return NextRun(cron=None, timezone=None, next_tick_at=None, hindered=str(error))
+    if installed.not_run is not None or installed.job is None:
+        return _without(installed.broken or f"not run here: {installed.not_run}")
+    schedule = installed.job.schedule
     return NextRun(
         cron=schedule.cron, timezone=schedule.timezone, next_tick_at=schedule.next_tick(after=after), hindered=None
     )
@@ -111,9 +115,10 @@ def _job_as_json(status: JobStatus) -> Mapping[str, Any]:
     """A job as JSON, all its fields on one level; a job that the database does not know has 0 and null."""
     fields = JobHealth.__dataclass_fields__
     counts = {"missed_last_day", "failures", "backlog", "backlog_seconds", "requests_waiting", "requests_seconds"}
+    counts |= {"write_backs_waiting", "write_backs_seconds", "take_backs_waiting", "take_backs_seconds"}
     nothing = {name: 0 if name in counts else None for name in fields} | {"ready": False}
     health = nothing if status.health is None else asdict(status.health)
-    return {**health, **asdict(status.scores), **asdict(status.planned), "job": status.job}
+    return {**health, **asdict(status.scores), **asdict(status.planned), "not_run": status.not_run, "job": status.job}
 
 
 # For people
@@ -141,6 +146,9 @@ def _laid_out(lines: Iterable[tuple[str, str]], *, width: int) -> Iterator[str]:
 
 def _job_lines(status: JobStatus) -> Iterator[tuple[str, str]]:
     health, scores, planned = status.health, status.scores, status.planned
+    if status.not_run is not None:
+        yield "job", f"{status.job}: not run here: {status.not_run}"
+        return
     if health is None:
         yield "job", f"{status.job}: it has never run here"
         yield "next run", _next_run(planned)
@@ -161,6 +169,7 @@ def _job_lines(status: JobStatus) -> Iterator[tuple[str, str]]:
         yield "breaker", f"closed; {_counted(health.failures, 'failure')} in a row"
     yield "backlog", _waiting(health.backlog, health.backlog_seconds)
     yield "requests", _waiting(health.requests_waiting, health.requests_seconds)
+    yield "write-back", _write_backs(health)
     yield "scores", f"{scores.valid:,} valid ({scores.expiring:,} expire within the hour), {scores.stale:,} stale"
     yield "quarantine", f"{scores.held:,} held"
     yield "model", health.model_version or "none in production"
@@ -173,7 +182,7 @@ def _readiness(health: JobHealth) -> str:
         return "not ready, it has no model in production"
     if health.breaker_opened_at is not None:
         return "not ready, its breaker is open"
-    return "no daemon at work is ready"
+    return "no daemon at work is ready to run it"
 
 
 def _last_run(health: JobHealth) -> str:
@@ -203,15 +212,24 @@ def _waiting(number: int, seconds: float) -> str:
     return f"{number:,} waiting, the oldest for {_span(seconds)}" if number else "none"
 
 
+def _write_backs(health: JobHealth) -> str:
+    """How many rows of the hospital's own table wait, and how many of them may show a recalled score."""
+    waiting = _waiting(health.write_backs_waiting, health.write_backs_seconds)
+    if not health.take_backs_waiting:
+        return waiting
+    return f"{waiting}; {health.take_backs_waiting:,} may show a recalled score, the oldest for {_span(health.take_backs_seconds)}"
+
+
 def _daemon_lines(status: ServiceStatus) -> Iterator[tuple[str, str]]:
     if not status.daemons:
         yield "daemons", "none at work: nothing runs by itself"
     for number, daemon in enumerate(status.daemons):
         seen = _span((status.at - daemon.beat_at).total_seconds())
         how = "at work" if daemon.alive else "silent, it died or cannot reach the database"
+        runs = f", runs {', '.join(daemon.jobs)}" if daemon.jobs else ""
         yield (
             "" if number else "daemons",
-            f"{daemon.daemon} ({daemon.version}): {how}, seen {seen} ago: {daemon.detail}",
+            f"{daemon.daemon} ({daemon.version}): {how}{runs}, seen {seen} ago: {daemon.detail}",
         )
 
 

@@ -12,7 +12,7 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.store.models import admit_first_model, count_models, read_model, register_model
 from scorer.database.store.runs import lock_installs
-from scorer.errors import UserError
+from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job, job_names, load_job
 from scorer.log import events
 from scorer.log.logger import say
@@ -25,22 +25,35 @@ _log = logging.getLogger(__name__)
 def install_jobs(*, database: Database) -> list[str]:
     """Create each job's reporting views and admit its first model. Returns the jobs' names.
 
+    A job that cannot be read, or whose views cannot be made, stops no other: raises UserError with what each lacks once all are done.
     The first model goes into production only where the job never had a model; later ones need an approver. Acts as the schema's owner.
     """
     session = Session(database.as_owner())
     names = job_names(database.settings.jobs_dir)
+    refused: list[str] = []
     try:
         for name in names:
-            job = load_job(name, jobs_dir=database.settings.jobs_dir)
-            with session.transaction():
-                lock_installs(session)
-                if "views" in job.statements:
-                    session.run_script(job.statements["views"])
-                if job.first_model is not None and count_models(session, job.name) == 0:
-                    _admit_first(job, job.first_model, session)
+            try:
+                _install(load_job(name, jobs_dir=database.settings.jobs_dir), session)
+            except DatabaseUnavailable:
+                raise
+            except UserError as error:
+                refused.append(f"job {name}: {error}")
     finally:
         session.close()
+    if refused:
+        raise UserError(" ".join(refused) if len(refused) > 1 else refused[0].partition(": ")[2])
     return list(names)
+
+
+def _install(job: Job, session: Session) -> None:
+    """Create a job's reporting views and admit its first model, in one transaction."""
+    with session.transaction():
+        lock_installs(session)
+        if "views" in job.statements:
+            session.run_script(job.statements["views"])
+        if job.first_model is not None and count_models(session, job.name) == 0:
+            _admit_first(job, job.first_model, session)
 
 
 def grant_source(*, database: Database) -> dict[str, str | None]:

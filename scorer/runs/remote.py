@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from scorer.config import Settings, load_settings
+from scorer.config import Settings, load_settings, url_place
 from scorer.database.connection import Database
 from scorer.database.embedded.server import Server
 from scorer.database.session import Session
@@ -103,7 +103,7 @@ def settings_here(task: RemoteTask) -> LocalSetup:
         here = remote_task_of(job, session)
     if here != task:
         raise UserError(
-            f"its SCORER_DATABASE_URL leads to another database ({here.database}) than where job {job.name} was begun "
+            f"its {url_place()} leads to another database ({here.database}) than where job {job.name} was begun "
             f"({task.database}); name the same one."
         )
     return LocalSetup(job, database)

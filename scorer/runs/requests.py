@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -31,6 +31,7 @@ from scorer.database.store.requests import (
     hold_asked,
     list_asked_jobs,
     list_strange_jobs,
+    refuse_left_out,
     refuse_requests,
     refuse_strangers,
     take_requests,
@@ -58,6 +59,8 @@ _IDLE = timedelta(seconds=30)
 # A request of a job that this process does not know is left to another daemon, which may know it. After the first time that is logged;
 # after the second it is refused, so that a daemon that knows the job has the time to be restarted.
 _STRANGE, _PATIENCE = timedelta(minutes=5), timedelta(hours=1)
+# One of a job that this process knows and does not run is refused sooner, unless another daemon runs it: time enough for that to restart.
+_LEFT_OUT = timedelta(minutes=1)
 # Seconds until a request that could not be taken is looked at again, while others are answered.
 _PASSED_OVER = 0.2
 
@@ -116,12 +119,14 @@ class RequestAnswering:
         self._forget_held()
         return 0
 
-    def refuse_strangers(self) -> int:
+    def refuse_strangers(self, left_out: Mapping[str, str]) -> int:
         """Refuse requests of jobs that no daemon has known for an hour. Returns how many.
 
-        That such requests wait is logged once, after some minutes.
+        That such requests wait is logged once, after some minutes. Those of jobs that are `left_out` here are refused with that reason
+        after a minute, unless another daemon runs the job.
         """
         with self._in_new_sessions_after_failure(), self._session.transaction():
+            of_left_out = refuse_left_out(self._session, left_out, patience=_LEFT_OUT) if left_out else []
             refused = refuse_strangers(self._session, self._jobs, patience=_PATIENCE)
             strange = list_strange_jobs(self._session, self._jobs, patience=_STRANGE)
         for job in strange.keys() - self._strange:
@@ -129,7 +134,9 @@ class RequestAnswering:
         self._strange = set(strange)
         for request_id, job in refused:
             say(_log, events.REQUEST_REFUSED, request_id=request_id, job=job, reason="no daemon knows the job")
-        return len(refused)
+        for request_id, job in of_left_out:
+            say(_log, events.REQUEST_REFUSED, request_id=request_id, job=job, reason=left_out[job])
+        return len(refused) + len(of_left_out)
 
     def ask_for_arrivals(self) -> int:
         """Make a request for each entity with enough new observations. Returns how many.
@@ -146,18 +153,6 @@ class RequestAnswering:
 
         self._for_each_job(ask)
         return sum(asked)
-
-    def take_back(self) -> None:
-        """Take recalled scores out of the hospital's own tables, without waiting for a run.
-
-        Raises UserError where that cannot be done for a job, once it is done for the others; bugs are logged.
-        """
-
-        def take(job: Job) -> None:
-            with self._session.transaction():
-                take_back(self._session, job)
-
-        self._for_each_job(take)
 
     def _for_each_job(self, do: Callable[[Job], None]) -> None:
         """Do it for every job, whatever it raises for the others."""

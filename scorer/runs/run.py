@@ -14,10 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from scorer.database.connection import Database
-from scorer.database.session import Session
 from scorer.database.store.batches import claim_work, finish_work, record_validation
 from scorer.database.store.chores import nightly
-from scorer.database.store.ledger import take_back, write_back
 from scorer.database.store.runs import (
     end_run,
     give_up_work,
@@ -36,6 +34,7 @@ from scorer.log.logger import say
 from scorer.runs.due import begin, begin_alone, enqueue, withdraw_gone
 from scorer.runs.parallel import drain
 from scorer.runs.worker import NO_HOOKS, Hooks, Worker
+from scorer.runs.write_backs import Tried, say_expired, write_waiting
 from scorer.scoring.batch import add_counts
 from scorer.scoring.opening import open_pipeline
 from scorer.scoring.pipeline import score_batch
@@ -257,7 +256,7 @@ def _finish(worker: Worker, run: Run) -> Counts:
             end_run(session, run.run_id)
             found = read_run(session, run.run_id)
             # Last, as in a batch: the hospital's rows are held for the length of a commit.
-            passed_over = _write_back(session, worker.pipeline.job) if found.status == "succeeded" else 0
+            tried = write_waiting(session, worker.pipeline.job) if found.status == "succeeded" else Tried(0, 0)
             breaker = close_breaker(session, run.job) if found.status == "succeeded" else None
         if found.status != "running":
             _release(worker, run)
@@ -269,8 +268,9 @@ def _finish(worker: Worker, run: Run) -> Counts:
         raise UserError(f"Run {run.run_id} was ended by another process: {found.status}, {found.error}")
     if breaker is not None and breaker.opened_at is not None:
         say(_log, events.BREAKER_CLOSED, job=run.job, run_id=run.run_id)
-    if passed_over:
-        say(_log, events.WRITE_BACK_HELD, run_id=run.run_id, job=run.job, rows=passed_over)
+    if tried.passed_over:
+        say(_log, events.WRITE_BACK_HELD, run_id=run.run_id, job=run.job, rows=tried.passed_over)
+    say_expired(worker.pipeline.job, tried)
     return found.counts
 
 
@@ -302,8 +302,3 @@ def _release(worker: Worker, run: Run) -> None:
     """
     with worker.pipeline.session.transaction():
         release_run(worker.pipeline.session, run.run_id)
-
-
-def _write_back(session: Session, job: Job) -> int:
-    """Write and take out what the hospital's table still needs. Returns how many rows were locked."""
-    return write_back(session, job) + take_back(session, job)

@@ -35,9 +35,12 @@ class Service:
         self._receiver.bind(str(folder / "notify"))
         self._receiver.setblocking(False)
         self._errors = folder / "stderr"
+        self.settings = folder / "scorer.toml"
+        self.settings.touch()
         environment = {
             **os.environ,
             "SCORER_DATABASE_URL": url,
+            "SCORER_CONFIG": str(self.settings),
             "SCORER_HOME": str(folder),
             "SCORER_JOBS_DIR": str(self.site),
             "SCORER_POLL": "1 s",
@@ -143,7 +146,8 @@ def test_the_life_of_a_daemon(serve: Callable[[], Service]) -> None:
     service.wait_for("the new schedule", lambda: any("03:07" in sign for sign in service.signs()))
     definition.write_text(text.replace("5 * * * *", "99 * * * *"))
     service.process.send_signal(signal.SIGHUP)
-    service.wait_for("a refusal", lambda: "no schedule" in service.said())
+    service.wait_for("a refusal", lambda: "Job goes on as it was before the reload job=sepsis" in service.said())
+    assert "no schedule" in service.said()
     assert service.ask("/ready")[0] == 200
 
     # The watchdog is fed three times in its period.
@@ -156,7 +160,7 @@ def test_the_life_of_a_daemon(serve: Callable[[], Service]) -> None:
     assert service.signs()[-1].startswith("STOPPING=1")
     assert service.rows("SELECT * FROM scorer.daemons") == []
     lines = [line for line in service.said().splitlines() if " WARNING " in line or " ERROR " in line]
-    assert len(lines) == 1, lines  # the reload that was refused
+    assert len(lines) == 1, lines  # the job's reload that was refused
     assert "Traceback" not in service.said()
 
 
@@ -173,3 +177,60 @@ def test_it_waits_until_all_holds_and_claims_nothing_meanwhile(serve: Callable[[
     service.rows("SELECT scorer.roll_back_model('sepsis', '2026.11.21', 'a test')")
     service.wait_for("READY", lambda: any(sign.startswith("READY=1") for sign in service.signs()))
     assert service.said().count("Service not ready") == 1
+
+
+def reload(service: Service) -> None:
+    """Have the settings and jobs read anew, and wait until they are."""
+    before = service.said().count("Service reloaded")
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("the reload", lambda: service.said().count("Service reloaded") > before)
+
+
+def test_a_broken_job_is_told_by_name_and_stops_no_other(serve: Callable[[], Service]) -> None:
+    service = serve()
+    service.wait_for("READY", lambda: any(sign.startswith("READY=1") for sign in service.signs()))
+    assert service.ask("/ready") == (200, "ready\njob sepsis: ready\n")
+    definition = service.site / "sql" / "sepsis" / "job.toml"
+    text = definition.read_text()
+
+    # A second job without a model is not run; named in the settings it is broken. The schedule of the first is taken on all the same.
+    for kind in ("sql", "expectations"):
+        shutil.copytree(service.site / kind / "sepsis", service.site / kind / "readmit")
+    reload(service)
+    assert "Job is not run here job=readmit" in service.said()
+    service.settings.write_text('jobs = ["sepsis", "readmit"]\nschedules = {sepsis = "7 3 * * *"}\n')
+    reload(service)
+    code, body = service.ask("/ready")
+    assert (code, body.splitlines()[0], body.splitlines()[-1]) == (200, "ready", "job sepsis: ready")
+    assert "job readmit: not ready: Job readmit has no model in production" in body
+    assert "Job cannot be run; the other jobs go on job=readmit" in service.said()
+    service.wait_for("the schedule of the settings", lambda: any("03:07" in sign for sign in service.signs()))
+    service.wait_for("its metric", lambda: 'scorer_job_broken{job_name="readmit"} 1.0' in service.ask("/metrics")[1])
+    service.wait_for("a beat", lambda: service.rows("SELECT jobs FROM scorer.daemons") == [(["sepsis"],)])
+    assert service.rows("SELECT job, ready FROM reporting.health") == [("sepsis", True)]
+
+    # New files of the first job that do not hold: it goes on as it was, while the second is taken out.
+    definition.write_text("entity = ")
+    service.settings.write_text('jobs = ["sepsis"]\n')
+    reload(service)
+    assert "Job goes on as it was before the reload job=sepsis" in service.said()
+    assert service.ask("/ready")[1].splitlines() == [
+        "ready",
+        "job readmit: not run here: the option jobs does not name it",
+        f"job sepsis: ready, as it was before the reload: {definition} is not valid TOML: Invalid value (at end of document).",
+    ]
+    service.rows("INSERT INTO public.visits (visit_id, client, admitted_at) VALUES (1, 'C1', now()) RETURNING 1")
+    service.rows("SELECT scorer.request_score('sepsis', '1')")
+    answered = "SELECT status, outcome FROM reporting.requests"
+    service.wait_for("an answer", lambda: service.rows(answered) == [("done", "INSUFFICIENT")])
+    definition.write_text(text)
+    service.wait_for("the mended job", lambda: "Job can be run again job=sepsis" in service.said())
+    assert service.ask("/ready")[1].splitlines()[-1] == "job sepsis: ready"
+
+    # A name that is no job, and settings that leave nothing to run: refused as a whole.
+    service.settings.write_text('jobs = ["sepsiss"]\n')
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("the name", lambda: 'There is no job "sepsiss"; did you mean "sepsis"?' in service.said())
+    assert "Traceback" not in service.said()
+    service.process.send_signal(signal.SIGTERM)
+    assert service.process.wait(PATIENCE) == 0

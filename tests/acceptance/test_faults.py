@@ -758,7 +758,7 @@ def test_a_model_file_that_is_replaced(night: Night, jobs_dir: Path) -> None:
     night.eventually(night.is_done, what=night.log)
     replace_file(model, right[:-1] + bytes([right[-1] ^ 1]))
     night.make_due()
-    night.heard("NOT_READY")
+    night.heard("JOB_HINDERED")
     asked = night.fetch("SELECT scorer.request_score('sepsis', '7')")[0][0]
     night.eventually(
         lambda: (
@@ -771,7 +771,7 @@ def test_a_model_file_that_is_replaced(night: Night, jobs_dir: Path) -> None:
     night.recover()
     night.eventually(lambda: night.batches() > before and night.is_done(), what=night.log)
     night.end()
-    night.told_once("NOT_READY")
+    night.told_once("JOB_HINDERED")
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -23,7 +23,7 @@ from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import engine
 from scorer.database.store.status import count_scores, list_health
 from scorer.jobs.schedule import Schedule
-from scorer.monitoring.prometheus import Metrics
+from scorer.monitoring.prometheus import JobState, Metrics
 
 FILL = """
 INSERT INTO scorer.current_scores (
@@ -47,6 +47,10 @@ class Daemonlike:
     def ready(self) -> str | None:
         """It is ready."""
         return None
+
+    def job_states(self) -> Mapping[str, JobState]:
+        """None stands in any way but as the database says."""
+        return {}
 
     def schedules(self) -> Mapping[str, Schedule]:
         """It has one job."""

@@ -128,7 +128,7 @@ def test_the_daemon_never_holds_what_changes_tables() -> None:
     credentials = {unit.name: directives(unit).get("LoadCredential") for unit in SERVICES}
     assert credentials == {
         "scorer-alert@.service": None,
-        "scorer-migrate.service": ["database_url:/etc/scorer/owner_database_url"],
+        "scorer-migrate.service": ["owner_database_url:/etc/scorer/owner_database_url"],
         "scorer-run@.service": ["database_url:/etc/scorer/database_url"],
         "scorer.service": ["database_url:/etc/scorer/database_url"],
         "scorer@.service": ["database_url:/etc/scorer/database_url"],

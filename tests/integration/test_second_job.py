@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from scorer.checks.check import check
+from scorer.checks.installation import installed_jobs
+from scorer.checks.result import CheckResult
 from scorer.config import Settings
 from scorer.database.connection import Database
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, load_job
@@ -282,3 +288,51 @@ def test_wards_are_scored_on_demand_by_what_their_job_calls_due(wards: Any) -> N
     found = wards.rows("SELECT entity_id, status, outcome FROM scorer.requests ORDER BY request_id")
     assert found == [*((ward, "done", "SCORED") for ward in WARDS), ("ward Z", "refused", None)]
     assert set(wards.scores()) == set(WARDS)
+
+
+# A site with a job of its own, and not all that the shipped one needs
+
+
+def installed(wards: Any) -> dict[str, str | None]:
+    """By name, why each job is not run here; None where it is."""
+    target = Database(wards.url, wards.settings).as_worker()
+    with closing(ReadOnlySession(target, patience=wards.settings.connect_timeout)) as session:
+        return {each.name: each.not_run for each in installed_jobs(session, settings=wards.settings)}
+
+
+def checked(wards: Any, settings: Settings) -> dict[str, CheckResult]:
+    """What is checked of the jobs, by the names of the lines."""
+    return {each.name: each for each in check(database=Database(wards.url, settings)) if each.job is not None}
+
+
+def test_a_job_without_its_tables_is_not_run_unless_it_has_run_before(wards: Any) -> None:
+    """A site with a job of its own, and no table of the shipped one."""
+    wards.execute("ALTER TABLE public.visits RENAME TO visits_of_before")
+    assert installed(wards) == {"sepsis": "its source table public.visits is not there", "ward_load": None}
+    lines = checked(wards, wards.settings)
+    assert all(line.holds for line in lines.values())
+    assert lines["job sepsis"].found == "not run here: its source table public.visits is not there"
+    assert not lines["job sepsis"].runs
+    assert not checked(wards, replace(wards.settings, jobs=("sepsis",)))["job sepsis"].holds
+
+    wards.execute("ALTER TABLE public.visits_of_before RENAME TO visits")
+    wards.job = wards.shipped
+    wards.admit(1)
+    wards.run()
+    wards.execute("ALTER TABLE public.visits RENAME TO visits_of_before")
+    assert installed(wards) == {"sepsis": None, "ward_load": None}
+    lines = checked(wards, wards.settings)
+    assert "public.visits" in lines["job sepsis"].found
+    assert {name: line.holds for name, line in lines.items()} == {"job sepsis": False, "job ward_load": True}
+
+
+def test_both_tables_are_named(wards: Any) -> None:
+    wards.execute("ALTER TABLE public.visits SET SCHEMA scorer")
+    wards.execute("ALTER TABLE public.patient_observations SET SCHEMA scorer")
+    assert installed(wards)["sepsis"] == ("its source tables public.patient_observations, public.visits are not there")
+
+
+def test_a_schema_that_the_worker_may_not_enter_is_there(wards: Any) -> None:
+    wards.execute("REVOKE USAGE ON SCHEMA public FROM public, scorer_worker")
+    assert installed(wards) == {"sepsis": None, "ward_load": None}
+    assert not checked(wards, wards.settings)["job sepsis"].holds

@@ -42,7 +42,7 @@ from scorer.database.store.chores import nightly
 from scorer.jobs.job import load_job
 from scorer.jobs.schedule import Schedule
 from scorer.log import logger as log
-from scorer.monitoring.prometheus import Metrics
+from scorer.monitoring.prometheus import JobState, Metrics
 from scorer.registry import registration
 from scorer.registry.model import keep_to_one_thread
 
@@ -75,6 +75,9 @@ class State:
 
     def ready(self) -> str | None:
         return None
+
+    def job_states(self) -> Mapping[str, JobState]:
+        return {}
 
     def schedules(self) -> Mapping[str, Schedule]:
         return {name: loop.job.schedule for name, loop in self._loops.items()}

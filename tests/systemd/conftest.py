@@ -34,6 +34,8 @@ TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv")
 WHEELS, SOURCE, STAGE = "/srv/wheels", "/usr/src/scorer", "/var/tmp/staged"
 LITTER = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups")
+# Read here: no SCORER_ variable is left once the first test begins.
+CACHE, MIRROR = os.environ.get("SCORER_SYSTEMD_CACHE"), os.environ.get("SCORER_SYSTEMD_MIRROR")
 PATIENCE = 90.0  # seconds; a bound for what has gone wrong, on a machine that may be busy
 
 
@@ -133,7 +135,7 @@ def _missing() -> str | None:
 
 def _mirror() -> str:
     """The Debian mirror: SCORER_SYSTEMD_MIRROR, or Debian's own."""
-    return os.environ.get("SCORER_SYSTEMD_MIRROR", "http://deb.debian.org/debian")
+    return MIRROR or "http://deb.debian.org/debian"
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +145,7 @@ def cache() -> Path:
     if absent:
         pytest.skip(absent)
     above = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(os.environ.get("SCORER_SYSTEMD_CACHE") or above / "scorer" / "systemd")
+    folder = Path(CACHE or above / "scorer" / "systemd").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -314,6 +316,7 @@ def machine(staged: Machine) -> Machine:
         staged.write(
             f"/etc/scorer/{name}database_url", f"postgresql://{login}:{secret}@127.0.0.1:5432/hospital\n", mode=0o600
         )
+    staged.call("systemd-tmpfiles", "--create", "scorer.conf")
     return staged
 
 

@@ -17,12 +17,14 @@ def test_what_others_run_by_hand_is_found_without_knowing_pythons_version(machin
     assert "ScorerGone" in machine.out("cat", "/usr/local/share/scorer/scorer.rules.yml")
 
 
-def test_the_service_owns_its_folder_and_cannot_read_the_credentials(machine: Any) -> None:
+def test_the_service_owns_its_folder_and_cannot_read_the_owners_credential(machine: Any) -> None:
     assert machine.out("stat", "--format=%U:%G %a", "/var/lib/scorer") == "scorer:scorer 750"
     machine.call("chmod", "0644", "/etc/scorer/owner_database_url")
     machine.call("systemd-tmpfiles", "--create", "scorer.conf")
     assert machine.out("stat", "--format=%U %a", "/etc/scorer/owner_database_url") == "root 600"
-    assert machine.call("runuser", "-u", "scorer", "--", "cat", "/etc/scorer/database_url", check=False).returncode != 0
+    read = ("runuser", "-u", "scorer", "--", "cat", "/etc/scorer/owner_database_url")
+    assert machine.call(*read, check=False).returncode != 0
+    assert machine.out("stat", "--format=%U:%G %a", "/etc/scorer/database_url") == "root:scorer 640"
 
 
 def test_a_run_without_the_daemon(machine: Any, place: str) -> None:

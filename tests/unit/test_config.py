@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import FrozenInstanceError, fields
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 import pytest
 
 from scorer import config
-from scorer.config import Settings, load_settings, parse_span
+from scorer.config import Settings, load_settings, require_readable_url, url_place
 from scorer.errors import UserError
+from scorer.types.options import CronEntry
 
 
 @pytest.fixture
@@ -72,10 +72,99 @@ def test_the_systems_file_is_read_where_none_is_named(tmp_path: Path, monkeypatc
     assert load_settings(environment={"SCORER_CONFIG": os.devnull}).batch_size is None
 
 
+# The service's host: a command finds what the service has
+
+
+@pytest.fixture
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The host's folder of settings, with the service's URL in it."""
+    monkeypatch.setattr(config, "SYSTEM_CONFIG", tmp_path / "scorer.toml")
+    (tmp_path / "database_url").write_text("postgresql://service@/hospital\n")
+    return tmp_path
+
+
+def close(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `path` closed to this user, be it root."""
+    may, read = os.access, Path.read_text
+    monkeypatch.setattr(os, "access", lambda each, mode: may(each, mode) and Path(each) != path)
+
+    def refuse(each: Path, encoding: str | None = None) -> str:
+        if each == path:
+            raise PermissionError(13, "Permission denied")
+        return read(each, encoding=encoding)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+
+def test_on_the_services_host_its_url_and_its_home_are_found(etc: Path) -> None:
+    (etc / "scorer.toml").write_text('database_url = "postgresql://file@/hospital"')
+    (etc / "read_url").write_text("postgresql://service@standby/hospital")
+    (etc / "owner_database_url").write_text("postgresql://owner@/hospital")
+    settings = load_settings(environment={})
+    assert settings.database_url == "postgresql://service@/hospital", "a credential goes before the file"
+    assert settings.read_url == "postgresql://service@standby/hospital"
+    assert settings.owner_database_url == "postgresql://owner@/hospital"
+    assert settings.home_dir == Path("/var/lib/scorer")
+    (etc / "scorer.toml").write_text('home = "/srv/scorer"')
+    assert load_settings(environment={}).home_dir == Path("/srv/scorer")
+
+
+@pytest.mark.parametrize("named", ["SCORER_CONFIG", "CREDENTIALS_DIRECTORY"])
+def test_a_process_with_settings_of_its_own_leaves_the_services_alone(etc: Path, named: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    of_its_own = {"SCORER_CONFIG": os.devnull, "CREDENTIALS_DIRECTORY": str(tmp_path / "empty")}
+    assert load_settings(environment={named: of_its_own[named]}) == Settings()
+
+
+def test_another_database_has_another_standby(etc: Path) -> None:
+    (etc / "read_url").write_text("postgresql://service@standby/hospital")
+    (etc / "owner_database_url").write_text("postgresql://owner@/hospital")
+    settings = load_settings(environment={"SCORER_DATABASE_URL": "postgresql://dba@/other"})
+    assert (settings.database_url, settings.read_url) == ("postgresql://dba@/other", None)
+    assert settings.owner_database_url is None
+    assert settings.home_dir == Path("/var/lib/scorer"), "the service's models are there"
+
+
+def test_a_user_who_may_not_read_the_services_url_is_told(etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_readable_url({})
+    close(etc / "database_url", monkeypatch)
+    assert load_settings(environment={}) == Settings(), "--help works for everybody"
+    with pytest.raises(UserError) as raised:
+        require_readable_url({})
+    assert str(raised.value) == (
+        f"The database's URL is in {etc}/database_url, which root and the group scorer alone may read; run it with sudo, or as a "
+        "member of that group (or set SCORER_DATABASE_URL)."
+    )
+    require_readable_url({"SCORER_CONFIG": os.devnull})
+
+
+def test_a_file_that_is_closed_to_a_member_of_the_group_is_left_out(etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (etc / "owner_database_url").write_text("postgresql://owner@/hospital")
+    close(etc / "owner_database_url", monkeypatch)
+    settings = load_settings(environment={})
+    assert (settings.database_url, settings.owner_database_url) == ("postgresql://service@/hospital", None)
+
+
+def test_a_sentence_names_the_place_where_the_url_is(etc: Path, toml: Any) -> None:
+    assert url_place({}) == f"{etc}/database_url"
+    assert url_place({"SCORER_DATABASE_URL": "postgresql://other"}) == "SCORER_DATABASE_URL"
+    assert url_place({"CREDENTIALS_DIRECTORY": str(etc)}) == f"{etc}/database_url", "where the unit has it from"
+    assert url_place({"SCORER_CONFIG": os.devnull}) == "SCORER_DATABASE_URL"
+    (etc / "database_url").rename(etc / "owner_database_url")
+    assert url_place({"CREDENTIALS_DIRECTORY": str(etc)}) == f"{etc}/owner_database_url"
+    (etc / "owner_database_url").unlink()
+    assert url_place({}) == url_place({"CREDENTIALS_DIRECTORY": str(etc)}) == "SCORER_DATABASE_URL"
+    assert url_place(toml('database_url = "postgresql://file"')) == f"{etc}/scorer.toml"
+    assert url_place({}) == f"{etc}/scorer.toml"
+    assert url_place(toml("no TOML")) == "SCORER_DATABASE_URL"
+
+
 EVERY_KIND = {
     "database_url": ('"postgresql://u@h/d"', "postgresql://u@h/d"),
+    "owner_database_url": ('"postgresql://owner@h/d"', "postgresql://owner@h/d"),
     "home": ('"/srv/scorer"', Path("/srv/scorer")),
     "jobs_dir": ('"~/jobs"', Path.home() / "jobs"),
+    "jobs": ('["sepsis", "readmit"]', ("sepsis", "readmit")),
     "worker_role": ('"other"', "other"),
     "batch_size": ("12", 12),
     "statement_timeout": ('"90 s"', timedelta(seconds=90)),
@@ -114,6 +203,7 @@ EVERY_KIND = {
     "log_format": ('"json"', "json"),
     "validation": ('"great_expectations"', "great_expectations"),
     "model_store": ('"database"', "database"),
+    "schedules": ('{sepsis = "*/15 * * * *"}', (CronEntry("sepsis", "*/15 * * * *", None),)),
 }
 
 
@@ -183,6 +273,12 @@ def test_an_unknown_option_without_a_neighbour_is_refused_with_all_options() -> 
         'home = ""',
         'home = "~no-user-of-that-name/scorer"',
         'jobs_dir = ["/a"]',
+        "jobs = []",
+        "jobs = 5",
+        "jobs = [5]",
+        'schedules = "5 * * * *"',
+        "schedules = {sepsis = 5}",
+        "owner_database_url = 1",
         "worker_role = 1",
         'worker_role = ""',
         "database_url = 1",
@@ -286,66 +382,3 @@ def test_waits_grow_from_the_first_to_the_last(tries: int, first: int, last: int
 def test_settings_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings().batch_size = 1  # type: ignore[misc]
-
-
-# Spans of time
-
-
-@pytest.mark.parametrize(
-    ("text", "span"),
-    [
-        ("1 ms", timedelta(milliseconds=1)),
-        ("500ms", timedelta(milliseconds=500)),
-        ("5 s", timedelta(seconds=5)),
-        ("1 second", timedelta(seconds=1)),
-        ("30 seconds", timedelta(seconds=30)),
-        ("10 min", timedelta(minutes=10)),
-        ("2 minutes", timedelta(minutes=2)),
-        ("6 h", timedelta(hours=6)),
-        ("1.5 hours", timedelta(minutes=90)),
-        ("30 days", timedelta(days=30)),
-        ("1 d", timedelta(days=1)),
-        (" 7  day ", timedelta(days=7)),
-    ],
-)
-def test_spans_are_read(text: str, span: timedelta) -> None:
-    assert parse_span(text, where="here") == span
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "6",
-        "h",
-        "6 m",
-        "6 M",
-        "6 H",
-        "-6 h",
-        "+6 h",
-        "6 hs",
-        "6 weeks",
-        "1,5 h",
-        "1e3 s",
-        "6 h 30 min",
-        "\u0666 h",
-        "inf s",
-    ],
-)
-def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match=rf'^here: "{re.escape(text)}" is not a span of time; .*\.$'):
-        parse_span(text, where="here")
-
-
-@pytest.mark.parametrize("text", ["0 s", "0.0 h", "0.5 ms"])
-def test_no_time_at_all_is_refused(text: str) -> None:
-    """PostgreSQL takes a timeout of nothing for none at all."""
-    with pytest.raises(UserError, match="is shorter than a millisecond"):
-        parse_span(text, where="here")
-
-
-def test_a_span_beyond_counting_is_refused() -> None:
-    with pytest.raises(UserError, match="is longer than can be counted"):
-        parse_span("9" * 400 + " days", where="here")
-    with pytest.raises(UserError, match="is longer than can be counted"):
-        parse_span("999999999999 days", where="here")

@@ -6,6 +6,7 @@ Every function works within a transaction of the session.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from scorer.jobs.job import Job
 from scorer.types.enums import ReasonKind, Withdrawal
 from scorer.types.values import Outcome, Reason, Run, Standing, WorkItem
 
-_WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
+WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)  # as of then, an entity is there that begins only later
 
 
@@ -96,11 +97,11 @@ def _write_reasons(session: Session, run: Run, outcomes: Iterable[Outcome]) -> N
         session.do("write_reasons", run_id=run.run_id)
 
 
-def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
+def write_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> int:
     """Write the batch's scores into the hospital's table, skipping locked rows.
 
     Returns how many rows were skipped; a later batch or run writes them. Up to `max_waiting` rows that were skipped earlier are
-    written too, unless stale.
+    written too; `drop_expired` drops those that are stale by then.
     """
     if "write_back" not in job.statements:
         return 0
@@ -114,7 +115,7 @@ def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONC
     )
 
 
-def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE) -> int:
+def take_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> int:
     """Remove recalled scores from the hospital's table, skipping locked rows.
 
     Returns how many rows were skipped; a later call removes their scores, up to `max_waiting` at once. Entities that the source does not
@@ -132,6 +133,37 @@ def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE
     there = find_asked(session, job, left, as_of=_EVER) if left else {}
     gone = [each for each in left if each not in there]
     return int(session.one("record_take_backs", job=job.name, written=texts(written + gone)).passed_over)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many rows of the hospital's table wait for a job, and the oldest for how many seconds.
+
+    `recalled` are those of them that may show a recalled score.
+    """
+
+    entities: int
+    seconds: float
+    recalled: int
+    recalled_seconds: float
+
+
+def read_waiting(session: Session, job: Job) -> Waiting:
+    """What waits to be written into the hospital's table, or taken out of it."""
+    return Waiting(*session.one("read_waiting", job=job.name))
+
+
+def drop_expired(session: Session, job: Job) -> int:
+    """Drop the scores that became stale while they waited for write-back. Returns how many."""
+    return len(session.all("drop_expired", job=job.name, output=job.output))
+
+
+def list_holders(session: Session) -> dict[str, int | None]:
+    """Other transactions that may hold rows of the tables this one has written to, with their pids.
+
+    A prepared transaction has none.
+    """
+    return {row.holder: row.pid for row in session.all("list_holders")}
 
 
 def _write_staged(session: Session, job: Job, name: str) -> list[str]:

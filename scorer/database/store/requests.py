@@ -114,6 +114,15 @@ def refuse_strangers(session: Session, jobs: Collection[str], *, patience: timed
     return [(row.request_id, row.job) for row in rows]
 
 
+def refuse_left_out(session: Session, left_out: Mapping[str, str], *, patience: timedelta) -> list[tuple[int, str]]:
+    """Refuse requests of the jobs `left_out`, each with its reason, that have waited for `patience`.
+
+    A request of a job that another daemon runs stays. Returns keys and jobs.
+    """
+    rows = session.all("refuse_left_out", jobs=list(left_out), reasons=list(left_out.values()), patience=patience)
+    return [(row.request_id, row.job) for row in rows]
+
+
 def list_strange_jobs(session: Session, jobs: Collection[str], *, patience: timedelta) -> dict[str, int]:
     """Other jobs than `jobs` whose requests have waited for `patience`, with how many requests."""
     rows = session.all("list_strange_jobs", jobs=list(jobs), patience=patience)
@@ -135,6 +144,12 @@ def request_score(session: Session, job: str, entity_ids: Sequence[str]) -> list
     """Request a score of each entity. Returns the keys of the requests, in order."""
     rows = session.all("request_score", job=job, entity_ids=list(entity_ids))
     return [row.request_id for row in rows]
+
+
+def is_answered(session: Session, job: str) -> bool:
+    """Whether requests of the job are answered by a daemon that is alive; also where there is none at all."""
+    row = session.one("count_answering", job=job)
+    return bool(row.alive == 0 or row.answering > 0)
 
 
 def cancel_request(session: Session, request_id: int) -> bool:

@@ -46,6 +46,10 @@ class JobHealth:
     backlog_seconds: float
     requests_waiting: int
     requests_seconds: float
+    write_backs_waiting: int
+    write_backs_seconds: float
+    take_backs_waiting: int
+    take_backs_seconds: float
     read_at: datetime
 
 
@@ -76,7 +80,10 @@ class ModelCheck:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A daemon's row; `alive`: it was seen within the last minute."""
+    """A daemon's row; `alive`: it was seen within the last minute.
+
+    `jobs` are those that it runs; None where it does not say.
+    """
 
     daemon: str
     version: str
@@ -85,6 +92,7 @@ class Daemon:
     ready: bool
     alive: bool
     detail: str
+    jobs: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,15 @@ def read_revision(session: ReadOnlySession) -> str | None:
 def list_health(session: ReadOnlySession) -> list[JobHealth]:
     """Where each job of the database stands, by name."""
     return [JobHealth(*row) for row in session.all("list_health")]
+
+
+def list_missing_tables(session: ReadOnlySession, tables: Sequence[tuple[str, str]]) -> list[str]:
+    """Those of `tables`, each a schema and a name, that the database does not have, as schema.name."""
+    if not tables:
+        return []
+    schemas, names = (list(each) for each in zip(*tables, strict=True))
+    rows = session.all("list_missing_tables", schemas=schemas, names=names)
+    return [f"{row.table_schema}.{row.table_name}" for row in rows]
 
 
 def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:

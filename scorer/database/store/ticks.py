@@ -95,9 +95,19 @@ def close_breaker(session: Session, job: str) -> Breaker | None:
     return Breaker(*rows[0]) if rows else None
 
 
-def record_heartbeat(session: Session, daemon: str, *, ready: bool, detail: str) -> None:
-    """Record that this daemon lives, and delete the daemons that have not been seen for a day."""
-    session.do("record_heartbeat", daemon=daemon, ready=ready, detail=detail, version=__version__)
+def record_heartbeat(session: Session, daemon: str, *, ready: bool, detail: str, jobs: Sequence[str] | None) -> None:
+    """Record that this daemon lives and runs `jobs` (None: not known yet).
+
+    The daemons that have not been seen for a day are deleted.
+    """
+    session.do(
+        "record_heartbeat",
+        daemon=daemon,
+        ready=ready,
+        detail=detail,
+        jobs=None if jobs is None else list(jobs),
+        version=__version__,
+    )
 
 
 def remove_daemon(session: Session, daemon: str) -> None:

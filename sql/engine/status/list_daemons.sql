@@ -7,7 +7,8 @@ SELECT
     beat_at,
     ready,
     abs(EXTRACT(EPOCH FROM now() - beat_at)) < 60 AS alive,
-    detail
+    detail,
+    jobs
 FROM scorer.daemons
 WHERE beat_at > now() - INTERVAL '1 day'
 ORDER BY daemon

@@ -30,6 +30,10 @@ SELECT
     COALESCE(EXTRACT(EPOCH FROM now() - h.backlog_since), 0)::double precision AS backlog_seconds,
     h.requests_waiting,
     COALESCE(EXTRACT(EPOCH FROM now() - h.requests_since), 0)::double precision AS requests_seconds,
+    h.write_backs_waiting,
+    COALESCE(EXTRACT(EPOCH FROM now() - h.write_backs_since), 0)::double precision AS write_backs_seconds,
+    h.take_backs_waiting,
+    COALESCE(EXTRACT(EPOCH FROM now() - h.take_backs_since), 0)::double precision AS take_backs_seconds,
     now() AS read_at
 FROM reporting.health AS h
 LEFT JOIN reporting.runs AS r ON r.run_id = h.last_run_id

@@ -1,7 +1,7 @@
 -- Stages the batch's scores and up to max_waiting earlier ones for write_back; one row per entity.
 -- The earlier ones were passed over before. They are taken out of scorer.write_backs, and record_write_backs.sql puts back those that are
--- passed over again. A stale score is dropped, unless a recalled one may stand in the row: that is written over however late. (What waits
--- to be taken back is staged by stage_take_back.sql.)
+-- passed over again. A stale score is left to drop_expired.sql, unless a recalled one may stand in the row: that is written over however
+-- late. (What waits to be taken back is staged by stage_take_back.sql.)
 -- The rows of current_scores are locked, skipping what another worker holds: a worker that scores an entity, or writes back what waits of
 -- it, has that lock. So a newer score is never overwritten with an older one, and no worker waits for a row of scorer.write_backs. The
 -- order is random, so that rows which are held for long do not keep back the others.
@@ -24,6 +24,17 @@ WITH waiting AS (
         AND c.output = :output
     WHERE w.job = :job
       AND c.score IS NOT NULL
+      AND (
+          c.valid_until > now()
+          OR w.recalled
+          OR EXISTS (
+              SELECT
+              FROM pg_temp.staged_outcomes AS o
+              WHERE o.entity_id = w.entity_id
+                AND o.status = 'SCORED'
+                AND NOT o.shadow
+          )
+      )
     ORDER BY random()
     LIMIT :max_waiting
     FOR NO KEY UPDATE OF c SKIP LOCKED

@@ -20,8 +20,9 @@ def test_a_beat_is_recorded_and_removed_at_the_end(hospital: Any) -> None:
     rows = "SELECT daemon, ready, detail FROM scorer.daemons"
     assert loop.step() == 5
     assert hospital.rows(rows) == [(process_name(), False, "starting")]
-    loop.show(ready=True, detail="next sepsis 12:05 UTC")
+    loop.show(ready=True, detail="next sepsis 12:05 UTC", jobs=["sepsis"])
     loop.step()
+    assert hospital.one("SELECT jobs FROM scorer.daemons") == ["sepsis"]
     assert hospital.rows(rows) == [(process_name(), True, "next sepsis 12:05 UTC")]
     assert loop.summary == "backlog 0, requests 0"
     loop.end()

@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 
 from scorer.cli import main as cli
+from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.database import schema
 from scorer.database.connection import Database, Target
 from scorer.database.session import engine
@@ -294,12 +295,15 @@ def test_the_recalled_score_is_taken_out_of_the_hospitals_table(ward: Any) -> No
     assert ward.one("SELECT count(*) FROM reporting.recalls WHERE stands_in_source") == 0
 
 
-def test_the_service_takes_it_out_though_none_can_be_scored(
-    ward: Any, open_answering: Callable[..., RequestAnswering]
-) -> None:
+def test_the_service_takes_it_out_though_none_can_be_scored(ward: Any) -> None:
     recalled(ward, model_version=shipped(ward), anyway=True)
-    open_answering().take_back()
-    assert in_visits(ward) == []
+    ward.execute("SELECT scorer.move_model('sepsis', %s, 'archived', 'a test')", shipped(ward))
+    loop = ScheduleLoop(ward.job, database=Database(ward.url, ward.settings))
+    try:
+        loop._guarded_step()
+        assert in_visits(ward) == []
+    finally:
+        loop.close()
 
 
 def test_a_run_takes_it_out_of_an_entity_that_gets_no_other(ward: Any) -> None:

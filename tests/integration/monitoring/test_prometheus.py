@@ -21,7 +21,7 @@ from scorer.database.connection import Target
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.errors import RunStopped
 from scorer.jobs.schedule import Schedule
-from scorer.monitoring.prometheus import Metrics
+from scorer.monitoring.prometheus import JobState, Metrics
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = timedelta(seconds=1)
@@ -35,12 +35,16 @@ class Daemonlike:
     jobs: dict[str, Schedule] = field(
         default_factory=lambda: {"sepsis": Schedule.of("5 * * * *", "UTC", where="a test")}
     )
+    states: dict[str, JobState] = field(default_factory=dict)
 
     def live(self) -> bool:
         return True
 
     def ready(self) -> str | None:
         return None
+
+    def job_states(self) -> Mapping[str, JobState]:
+        return self.states
 
     def schedules(self) -> Mapping[str, Schedule]:
         return self.jobs

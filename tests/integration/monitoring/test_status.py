@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def test_a_job_whose_files_are_not_here_or_broken_is_shown_all_the_same(hospital
     (tmp_path / "sql" / "broken").mkdir(parents=True)
     (tmp_path / "sql" / "broken" / "job.toml").write_text("entity = 7\n")
     with closing(opened(hospital)) as session:
-        jobs = read_status(session, jobs_dir=tmp_path).jobs
+        jobs = read_status(session, settings=replace(hospital.settings, jobs_dir=tmp_path)).jobs
     assert [job.job for job in jobs] == ["broken", "elsewhere", "sepsis"]
     assert "job.toml" in str(jobs[0].planned.hindered)
     assert jobs[1].planned.hindered == "its files are not here"
@@ -43,7 +44,7 @@ def test_a_schema_that_is_behind_ahead_or_missing_is_refused(hospital: Any, sett
         closing(opened(hospital)) as session,
         pytest.raises(UserError, match=r"revision 9999.*install the newer scorer"),
     ):
-        read_status(session, jobs_dir=None)
+        read_status(session, settings=hospital.settings)
     *_, before, newest = revisions.known_revisions()
     hospital.execute("UPDATE scorer.alembic_version SET version_num = %s", newest)
     downgrade(engine(Target.of(hospital.url, settings, role=None)), revision="-1")
@@ -51,7 +52,7 @@ def test_a_schema_that_is_behind_ahead_or_missing_is_refused(hospital: Any, sett
         closing(opened(hospital)) as session,
         pytest.raises(UserError, match=f"at revision {before} and should be at {newest}"),
     ):
-        read_status(session, jobs_dir=None)
+        read_status(session, settings=hospital.settings)
     hospital.execute("DROP SCHEMA scorer CASCADE")
     with closing(opened(hospital)) as session, pytest.raises(UserError, match=r"not made yet.*run `scorer db upgrade`"):
-        read_status(session, jobs_dir=None)
+        read_status(session, settings=hospital.settings)

@@ -41,9 +41,13 @@ def test_one_job_that_cannot_run_does_not_make_it_unready(
     assert daemon.ready() is None
     daemon._loops["one"].next_tick = NOON
     daemon._loops["two"].liveness.beat("score")
-    assert daemon._status() == "next one 2025-06-01 12:00 UTC; sepsis: score"
+    assert daemon._status() == "next one 2025-06-01 12:00 UTC; sepsis: score; job one must be corrected"
     daemon._loops["two"].liveness.blocked = "a lock"
-    assert daemon.ready() == "no model in production"
+    assert daemon.ready() == "job one: no model in production; job two: a lock"
+    assert {name: str(state) for name, state in daemon.job_states().items()} == {
+        "one": "not ready: no model in production",
+        "two": "not ready: a lock",
+    }
 
 
 def test_a_loop_without_a_sign_of_life_hangs(daemon: Daemon, sepsis: Job) -> None:

@@ -27,7 +27,7 @@ def results(monkeypatch: pytest.MonkeyPatch) -> list[CheckResult | Exception]:
     """What the next checks find, or raise."""
     found: list[CheckResult | Exception] = [HOLDS, JOB_HOLDS]
 
-    def check(*, database: Database) -> Iterator[CheckResult]:
+    def check(*, database: Database, among: frozenset[str] | None = None) -> Iterator[CheckResult]:
         for each in found:
             if isinstance(each, Exception):
                 raise each
@@ -42,20 +42,68 @@ def loop(settings: Settings = SETTINGS) -> ReadinessLoop:
     return ReadinessLoop(database=Database("", SETTINGS), reload_settings=lambda: settings)
 
 
-def test_it_checks_until_all_holds_less_and_less_often(results: list[CheckResult | Exception], sepsis: Job) -> None:
+def test_a_broken_job_is_looked_at_until_it_holds_and_stops_no_other(
+    results: list[CheckResult | Exception], sepsis: Job
+) -> None:
     results.append(JOB_BROKEN)
     checking = loop()
     assert [checking.step() for _ in range(5)] == [10, 20, 40, 60, 60]
     found = checking.take()
     assert found is not None
-    assert (found.broken, [job.name for job in found.jobs]) == ("job other: no model in production", ["sepsis"])
+    assert (found.blocked, found.broken, found.partial) == (None, {"other": "no model in production"}, False)
+    assert found.jobs == (sepsis,)
+    found = checking.take()
+    assert found is not None
+    assert found.partial
     results.remove(JOB_BROKEN)
     assert checking.step() == 3600
     while (newer := checking.take()) is not None:
         found = newer
-    assert (found.broken, found.jobs, found.of_reload) == (None, (sepsis,), False)
+    assert (found.broken, found.jobs) == ({}, (sepsis,))
     assert checking.step() == 3600
     assert checking.take() is None, "what holds is not checked again"
+
+
+def test_where_no_job_can_be_run_all_is_checked_again(results: list[CheckResult | Exception]) -> None:
+    results[1:] = [JOB_BROKEN]
+    checking = loop()
+    assert [checking.step() for _ in range(3)] == [10, 20, 40]
+    while (found := checking.take()) is not None:
+        assert (found.jobs, found.partial, found.broken) == ((), False, {"other": "no model in production"})
+
+
+def test_a_job_that_is_not_run_is_looked_at_again_unless_the_settings_leave_it_out(
+    results: list[CheckResult | Exception],
+) -> None:
+    results.append(CheckResult(name="job other", holds=True, found="not run here: no table", job="other", runs=False))
+    checking = loop()
+    assert [checking.step() for _ in range(2)] == [10, 20]
+    found = checking.take()
+    assert found is not None
+    assert (found.not_run, found.broken) == ({"other": "no table"}, {})
+    named = loop(replace(SETTINGS, jobs=("sepsis",)))
+    named.check_reload()
+    assert named.step() == 3600
+
+
+def test_a_database_that_is_gone_at_a_second_look_is_for_others_to_tell(results: list[CheckResult | Exception]) -> None:
+    results.append(JOB_BROKEN)
+    checking = loop()
+    checking.step()
+    checking.take()
+    results[:] = [CheckResult(name="database", holds=False, found="It does not answer.")]
+    checking.step()
+    assert checking.take() is None
+
+
+def test_what_blocks_no_job_is_a_warning(results: list[CheckResult | Exception], sepsis: Job) -> None:
+    warning = CheckResult(name="standby", holds=False, found="It is behind.", blocks=False)
+    results.append(warning)
+    checking = loop()
+    assert checking.step() == 3600
+    found = checking.take()
+    assert found is not None
+    assert (found.blocked, found.jobs, found.warned) == (None, (sepsis,), (warning,))
 
 
 def test_a_reload_is_checked_by_the_settings_that_it_brings(results: list[CheckResult | Exception]) -> None:
@@ -67,7 +115,7 @@ def test_a_reload_is_checked_by_the_settings_that_it_brings(results: list[CheckR
     checking.step()
     found = checking.take()
     assert found is not None
-    assert (found.settings, found.of_reload, found.broken) == (other, True, None)
+    assert (found.settings, found.of_reload, found.blocked) == (other, True, None)
     assert checking.settings == other
 
 
@@ -77,7 +125,7 @@ def test_a_reload_that_would_need_a_restart_is_refused(results: list[CheckResult
     checking.step()
     found = checking.take()
     assert found is not None
-    assert found.broken == "database_url has changed, which a reload cannot take on; restart the service."
+    assert found.blocked == "database_url has changed, which a reload cannot take on; restart the service."
     assert checking.settings == SETTINGS
 
 
@@ -93,4 +141,4 @@ def test_what_a_check_raises_is_what_does_not_hold(
     checking.step()
     found = checking.take()
     assert found is not None
-    assert (found.broken, found.jobs) == (broken, ())
+    assert (found.blocked, found.jobs) == (broken, ())

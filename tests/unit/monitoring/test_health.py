@@ -24,6 +24,7 @@ from scorer.errors import UserError
 from scorer.jobs.schedule import Schedule
 from scorer.monitoring import health as module
 from scorer.monitoring.health import Address, Health
+from scorer.monitoring.prometheus import JobState
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 30.0
@@ -81,12 +82,16 @@ class Daemonlike:
     lives: bool = True
     why_not: str | None = None
     jobs: dict[str, Schedule] = field(default_factory=dict)
+    states: dict[str, JobState] = field(default_factory=dict)
 
     def live(self) -> bool:
         return self.lives
 
     def ready(self) -> str | None:
         return self.why_not
+
+    def job_states(self) -> Mapping[str, JobState]:
+        return self.states
 
     def schedules(self) -> Mapping[str, Schedule]:
         return self.jobs

@@ -1,0 +1,67 @@
+"""Which jobs this installation runs: those that its settings name, or those that it has all for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from scorer.config import Settings
+from scorer.database.readonly_session import ReadOnlySession
+from scorer.database.store.status import JobHealth, list_health, list_missing_tables
+from scorer.errors import UserError
+from scorer.jobs.job import Job, job_names, load_scheduled
+from scorer.jobs.source_tables import source_tables
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledJob:
+    """A job that has files here, or that the settings name.
+
+    `not_run` is why it is not run here, `broken` why it cannot be read; `job` is None where it cannot.
+    """
+
+    name: str
+    job: Job | None = None
+    not_run: str | None = None
+    broken: str | None = None
+
+
+def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[InstalledJob, ...]:
+    """Find the jobs, by name, and which of them are run here.
+
+    Raises UserError where the database does not answer.
+
+    Where the option `jobs` names none, a job is run if its source tables are there and it has a model in production. One that has run
+    in this database before is always run: then a table that is gone is a fault, and no reason to leave the job out. Where none has all,
+    all are to be run, so that each says what it lacks.
+    """
+    known = {health.job: health for health in list_health(session)}
+    names = {*job_names(settings.jobs_dir), *(settings.jobs or ()), *(entry.job for entry in settings.schedules or ())}
+    found = [_installed(name, session, settings=settings, health=known.get(name)) for name in sorted(names)]
+    if all(each.not_run is not None for each in found) and settings.jobs is None:
+        return tuple(replace(each, not_run=None) for each in found)
+    return tuple(found)
+
+
+def _installed(name: str, session: ReadOnlySession, *, settings: Settings, health: JobHealth | None) -> InstalledJob:
+    there = name in job_names(settings.jobs_dir)
+    if there and settings.jobs is not None and name not in settings.jobs:
+        return InstalledJob(name, not_run="the option jobs does not name it")
+    try:
+        job = load_scheduled(name, settings=settings)
+    except UserError as error:
+        named_by = "jobs" if name in (settings.jobs or ()) else "schedules"
+        return InstalledJob(name, broken=str(error) if there else f"The option {named_by} names it: {error}")
+    if settings.jobs is not None or (health is not None and health.run_id is not None):
+        return InstalledJob(name, job=job)
+    return InstalledJob(name, job=job, not_run=_lack(job, session, health=health))
+
+
+def _lack(job: Job, session: ReadOnlySession, *, health: JobHealth | None) -> str | None:
+    """What a job that never ran here lacks to be run; None where it has all."""
+    missing = list_missing_tables(session, source_tables(job))
+    if missing:
+        tables = "its source table" if len(missing) == 1 else "its source tables"
+        return f"{tables} {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not there"
+    if health is None or health.model_version is None:
+        return f"it has no model in production; see `scorer model list {job.name}` and `scorer model promote`"
+    return None
