@@ -41,7 +41,7 @@ def look_for_late_recording(job: Job, *, database: Database, as_of: datetime | N
 
 
 def recorded_late(pipeline: Pipeline, items: Sequence[WorkItem]) -> str | None:
-    """A sentence where most of `items` would be insufficient for no other reason than when rows were recorded."""
+    """A sentence where most of `items` are insufficient only because of when rows were recorded."""
     job = pipeline.job
     if not items or not names_parameter(job.statements["observations"], "known_ats"):
         return None

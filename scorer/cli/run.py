@@ -199,7 +199,7 @@ def run(settings: Settings, /, job: str, **given: Any) -> None:
 
 
 def _print_late_recording(job: Job, *, database: Database, as_of: datetime | None) -> None:
-    """Print on stderr that observations were recorded too late to be used, where that is why none was scored."""
+    """Print on stderr that observations were recorded too late, where that is why none was scored."""
     from scorer.checks.recording import look_for_late_recording
 
     late = look_for_late_recording(job, database=database, as_of=as_of)

@@ -134,7 +134,7 @@ def test_the_owners_url_is_for_root_alone(host: Any) -> None:
 
 def test_a_sentence_names_the_file_that_has_the_url(host: Any) -> None:
     url = host.out("cat", "/etc/scorer/database_url")
-    host.call("cp", "--archive", "/etc/scorer/database_url", "/root/database_url")
+    host.call("cp", "--archive", "/etc/scorer/database_url", "/var/tmp/database_url")
     try:
         host.write("/etc/scorer/database_url", url.replace("daemon-secret", "wrong-secret") + "\n", mode=0o640)
         for user in ("root", "oncall"):
@@ -143,4 +143,4 @@ def test_a_sentence_names_the_file_that_has_the_url(host: Any) -> None:
             assert "check /etc/scorer/database_url" in done.stderr
             assert "wrong-secret" not in done.stderr
     finally:
-        host.call("cp", "--archive", "/root/database_url", "/etc/scorer/database_url")
+        host.call("cp", "--archive", "/var/tmp/database_url", "/etc/scorer/database_url")

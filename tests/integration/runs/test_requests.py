@@ -19,7 +19,7 @@ from scorer.config import Settings
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
 from scorer.database.store.batches import claim_work
-from scorer.database.store.requests import refuse_requests, take_requests
+from scorer.database.store.requests import is_answered, refuse_requests, take_requests
 from scorer.errors import DatabaseUnavailable
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
@@ -675,7 +675,7 @@ def test_requests_of_a_job_that_no_daemon_knows_wait_for_an_hour_and_it_is_logge
     ward.execute("INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('other', 'v', '{}')")
     ward.admit(1)
     young, old, older = ward.ask(1, 1, 1, job="other")
-    assert answering.refuse_strangers() == 0
+    assert answering.refuse_strangers({}) == 0
     assert "REQUESTS_STRANGE" not in logged(caplog)
     for request, minutes in ((old, 59), (older, 61)):
         ward.execute(
@@ -684,7 +684,7 @@ def test_requests_of_a_job_that_no_daemon_knows_wait_for_an_hour_and_it_is_logge
             request,
         )
     assert drain(answering) == 0
-    assert [answering.refuse_strangers(), answering.refuse_strangers()] == [1, 0]
+    assert [answering.refuse_strangers({}), answering.refuse_strangers({})] == [1, 0]
     assert ward.answers(young, old, older) == [WAITING, WAITING, ("refused", None)]
     assert "no daemon answers for job 'other'" in why(ward, older)
     assert logged(caplog).count("REQUESTS_STRANGE") == 1
@@ -736,3 +736,50 @@ def test_jobs_are_answered_in_turn(
     assert answering.answer_waiting() == 1
     assert answering.answer_waiting() == 1
     assert ward.answers(*refused, *done) == [("refused", None), DONE]
+
+
+# Jobs that are not run here
+
+LEFT_OUT = {"sepsis": "job sepsis is not run here: the option jobs does not name it"}
+
+
+def test_a_request_of_a_job_that_is_not_run_is_refused_with_the_reason(ward: Any, open_answering: Any) -> None:
+    ward.admit(1)
+    (request,) = ward.ask(1)
+    answering = open_answering()
+    answering.reload([])
+    assert answering.refuse_strangers(LEFT_OUT) == 0, "another daemon may be about to start"
+    ward.execute("UPDATE scorer.requests SET requested_at = now() - interval '2 min'")
+    ward.execute(
+        "INSERT INTO scorer.daemons (daemon, version, ready, detail, jobs) VALUES ('b/1', '1', true, '', '{sepsis}')"
+    )
+    assert answering.refuse_strangers(LEFT_OUT) == 0, "another daemon runs it"
+    ward.execute("UPDATE scorer.daemons SET jobs = NULL")
+    assert answering.refuse_strangers(LEFT_OUT) == 0, "a daemon of an older release may run it"
+    ward.execute("UPDATE scorer.daemons SET jobs = '{readmit}'")
+    assert answering.refuse_strangers(LEFT_OUT) == 1
+    assert ward.rows("SELECT status, reason FROM reporting.requests WHERE request_id = %s", request) == [
+        ("refused", LEFT_OUT["sepsis"])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("daemons", "answered"),
+    [
+        ([], True),
+        (["{sepsis}"], True),
+        ([None], True),
+        (["{readmit}"], False),
+        (["{readmit}", "{sepsis}"], True),
+        (["{}"], False),
+    ],
+)
+def test_whether_a_daemon_answers_is_known_at_once(ward: Any, daemons: list[str | None], answered: bool) -> None:
+    for number, jobs in enumerate(daemons):
+        ward.execute(
+            "INSERT INTO scorer.daemons (daemon, version, ready, detail, jobs) VALUES (%s, '1', true, '', %s)",
+            f"b/{number}",
+            jobs,
+        )
+    with closing(Session(Database(ward.url, ward.settings).as_worker())) as session, session.transaction():
+        assert is_answered(session, "sepsis") == answered

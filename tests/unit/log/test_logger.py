@@ -306,6 +306,23 @@ def test_our_events_and_others_warnings_go_to_stderr(configured: Any) -> None:
     assert read_by_people()
 
 
+class Terminal(io.StringIO):
+    """A stream that a person reads."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("log_format", ["auto", "json", "text"])
+def test_a_terminal_gets_lines_whatever_the_service_writes(configured: Any, log_format: str) -> None:
+    written = Terminal()
+    configured(written, log_format=log_format)
+    say(logging.getLogger("scorer.runs"), events.RUN_BEGAN)
+    assert "Run began" in written.getvalue()
+    assert not written.getvalue().startswith("{")
+    assert read_by_people()
+
+
 def test_json_on_request(configured: Any) -> None:
     written = io.StringIO()
     configured(written, log_format="json", level=logging.DEBUG)
