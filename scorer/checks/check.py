@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
-from scorer.checks.server import check_schema, check_server, check_temporary_tables
+from scorer.checks.server import check_schema, check_server, check_sessions, check_temporary_tables
 from scorer.checks.triggers import check_triggers
 from scorer.database.connection import Database
 from scorer.database.store.chores import nightly
@@ -24,6 +24,8 @@ def check(*, database: Database) -> Iterator[CheckResult]:
         if not result.holds:
             return
     yield result_of("temporary tables", lambda: check_temporary_tables(target))
+    jobs = len(list(job_names(settings.jobs_dir)))
+    yield result_of("sessions", lambda: check_sessions(target, jobs=jobs, workers=settings.workers), blocks=False)
     if settings.read_url is not None:
         yield result_of("standby", lambda: check_standby(target, database=database))
     if Neighbour.of(settings).limited:
