@@ -10,7 +10,7 @@ from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
 from scorer.checks.installation import InstalledJob, installed_jobs
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
-from scorer.checks.server import check_schema, check_server, check_temporary_tables
+from scorer.checks.server import check_schema, check_server, check_sessions, check_temporary_tables
 from scorer.checks.times import check_times
 from scorer.checks.triggers import check_triggers
 from scorer.database.connection import Database
@@ -51,6 +51,9 @@ def check(*, database: Database, among: Collection[str] | None = None) -> Iterat
     except UserError as error:
         yield CheckResult(name="jobs", holds=False, found=str(error))
         return
+    if among is None:
+        run = len([each for each in jobs if each.not_run is None])
+        yield result_of("sessions", lambda: check_sessions(target, jobs=run, workers=settings.workers), blocks=False)
     for each in jobs:
         if among is None or each.name in among:
             yield from _check_installed(each, database=database)

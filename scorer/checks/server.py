@@ -10,12 +10,14 @@ from scorer.database import schema
 from scorer.database.connecting import lost_settings
 from scorer.database.connection import Target
 from scorer.database.session import Session, engine
-from scorer.database.store.server import create_tried, describe_session, list_event_triggers
+from scorer.database.store.server import create_tried, describe_session, list_event_triggers, read_session_limits
 from scorer.errors import UserError
 
 _OLDEST_SERVER = 14
 
 
+# Sessions of a daemon: for beats, health and chores; of each job: its schedule and its requests; of each worker of a run.
+_OF_A_DAEMON, _OF_A_JOB, _OF_A_WORKER = 5, 3, 4
 # What is a time limit of the login's own, or the URL's, where it is shorter than ours; the rest of what is kept is not worth a word.
 _LIMITS = re.compile(r".*_timeout")
 
@@ -61,6 +63,27 @@ def check_temporary_tables(target: Target) -> str:
             told = f" There are: {', '.join(triggers)}." if triggers else ""
             raise UserError(f"{error}{told}") from None
     return f"can be made, with the event triggers {', '.join(triggers)}" if triggers else "can be made"
+
+
+def check_sessions(target: Target, *, jobs: int, workers: int) -> str:
+    """Compare the sessions that a daemon may need with those that it may have.
+
+    Raises UserError where the login's role, the database or the server allows fewer.
+    """
+    needed = _OF_A_DAEMON + jobs * (_OF_A_JOB + workers * _OF_A_WORKER)
+    with closing(Session(target)) as session, session.transaction():
+        limits = read_session_limits(session)
+    known = {
+        "the CONNECTION LIMIT of the login's role": limits.login,
+        "the CONNECTION LIMIT of the database": limits.database,
+        "max_connections": limits.server,
+    }
+    for name, limit in known.items():
+        if limit is not None and limit < needed:
+            raise UserError(
+                f"A daemon with {jobs} jobs and {workers} workers needs up to {needed} sessions, and {name} allows {limit}; raise it."
+            )
+    return f"a daemon needs up to {needed}, which may be had"
 
 
 def check_schema(target: Target) -> str:

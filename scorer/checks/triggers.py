@@ -18,7 +18,7 @@ _STATEMENTS = ("write_back", "take_back")
 
 
 def check_triggers(name: str, *, database: Database) -> str:
-    """Look at the functions that the job's writing fires. Returns those without a search_path of their own.
+    """Look at the triggers that the job's writing fires. Returns those without a search_path.
 
     Raises UserError where one of them names something without its schema: in a session of ours, which searches pg_catalog alone, it
     would not find it.

@@ -20,7 +20,7 @@ _found_at: dict[str, float] = {}
 
 
 def require_own_backend(connection: Any, *, backend: int, target: Target) -> None:
-    """Raise UserError where others are given the server's process `backend`, as by a pooler by transaction.
+    """Raise UserError where others are given the server's process `backend`, by a pooler.
 
     It is the one that made this session's settings. What was found of the same URL a moment ago counts.
     """

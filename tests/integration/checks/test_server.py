@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scorer.checks import server
-from scorer.checks.server import check_schema, check_server, check_temporary_tables
+from scorer.checks.server import check_schema, check_server, check_sessions, check_temporary_tables
 from scorer.database.connection import Database
 from scorer.errors import UserError
 
@@ -79,3 +79,14 @@ def test_a_setting_that_is_lost_is_named(hospital: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(server, "lost_settings", lambda target: (real(target)[0], ["role", "row_security"]))
     with pytest.raises(UserError, match="loses what scorer sets in it, role, row_security"):
         check_server(Database(hospital.url, hospital.settings).as_worker())
+
+
+def test_the_sessions_that_a_daemon_may_need_are_compared_with_every_limit(hospital: Any) -> None:
+    target = Database(hospital.url, hospital.settings).as_worker()
+    assert check_sessions(target, jobs=1, workers=1) == "a daemon needs up to 12, which may be had"
+    with pytest.raises(UserError, match=r"needs up to \d+ sessions, and max_connections allows"):
+        check_sessions(target, jobs=100, workers=4)
+    database = hospital.one("SELECT current_database()")
+    hospital.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 11")
+    with pytest.raises(UserError, match="up to 12 sessions, and the CONNECTION LIMIT of the database allows 11"):
+        check_sessions(target, jobs=1, workers=1)
