@@ -11,7 +11,6 @@ import logging
 from datetime import datetime, timedelta
 
 from scorer.database.session import Session
-from scorer.database.statements import names_parameter
 from scorer.database.store.batches import write_orphans
 from scorer.database.store.chores import newest
 from scorer.database.store.runs import (
@@ -31,6 +30,7 @@ from scorer.database.store.ticks import hold_schedule, is_tick_open, miss_ticks,
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
+from scorer.jobs.sql_text import parameters_of
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.scoring.opening import Pipeline
@@ -51,7 +51,7 @@ def look_of(
 
     All, where none has looked at all since the last night, the job's due.sql makes no difference, or there is no schedule of nights.
     """
-    if nightly is None or not names_parameter(job.statements["due"], "sweep"):
+    if nightly is None or "sweep" not in parameters_of(job.statements["due"]):
         return EVERYONE
     if not find_recent_sweep(
         session,
@@ -117,7 +117,7 @@ def enqueue(
 
 
 def _require_known_at(job: Job, as_known_at: datetime | None) -> None:
-    if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
+    if as_known_at is not None and "known_ats" not in parameters_of(job.statements["observations"]):
         raise UserError(
             f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
             "than the as-of time; see the shipped observations.sql for how it is used."

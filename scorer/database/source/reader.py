@@ -32,9 +32,10 @@ from scorer.database.source.columns import (
     observations_of,
 )
 from scorer.database.source.standby import Standby
-from scorer.database.statements import bound, statement, without_comments
+from scorer.database.statements import bound, only_named, statement
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import without_comments
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.types.arrays import Attributes, Floats, Observations
@@ -177,6 +178,7 @@ class Source:
         settings["enable_seqscan"] = "off" if items else "on"
         settings |= further
         where = f"The statement {name} of job {job.name}"
+        only_named(job.statements[name], {key.partition(".")[2]: value for key, value in settings.items()}, where=where)
         query = bound(job.statements[name])
         if only is not None:
             query = without_comments(statement("only_columns")).replace("{columns}", only).replace("{statement}", query)

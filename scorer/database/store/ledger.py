@@ -13,6 +13,7 @@ from scorer.database.error_messages import sentences
 from scorer.database.session import Session
 from scorer.errors import UserError
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import parameters_of
 from scorer.types.enums import ReasonKind
 from scorer.types.values import Outcome, Reason, Run
 
@@ -103,6 +104,10 @@ def _write_staged(session: Session, job: Job, name: str) -> list[str]:
     Returns the entities that it wrote. Raises UserError where the statement does not return entity_id.
     """
     where = f"The statement {name} of job {job.name}"
+    for parameter in parameters_of(job.statements[name]):
+        raise UserError(
+            f"{where} names :{parameter}, but it takes no parameters; see pg_temp.staged_{name} for what it reads."
+        )
     with sentences(where=where):
         result = session.execute(job.statements[name], {})
     if not result.returns_rows or "entity_id" not in result.keys():  # noqa: SIM118 - a result is no mapping

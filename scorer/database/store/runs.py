@@ -12,9 +12,10 @@ from datetime import datetime
 
 from scorer import __version__
 from scorer.database.error_messages import sentences
-from scorer.database.session import Session, only_named
-from scorer.database.statements import statement, without_comments
+from scorer.database.session import Session
+from scorer.database.statements import only_named, statement
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import without_comments
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Run
 

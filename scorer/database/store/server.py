@@ -75,5 +75,4 @@ def _in_words(mode: str) -> str:
 def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
     """The plan of a statement, which is not run: its lines (`form` TEXT), or one document (JSON)."""
     text = statement("explain_statement").replace("{format}", form).replace("{query}", query)
-    named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
-    return [row[0] for row in session.execute(text, named)]
+    return [row[0] for row in session.execute(text, parameters)]

@@ -10,7 +10,8 @@ import pytest
 from scorer.config import Settings
 from scorer.database.connection import Target
 from scorer.database.encoding import text, word
-from scorer.database.session import Session, only_named
+from scorer.database.session import Session
+from scorer.database.statements import only_named
 from scorer.errors import StatementFailed, UserError
 
 WAITING = "SELECT count(*) AS waiting FROM scorer.requests"
