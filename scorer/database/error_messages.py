@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 
-from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
+from scorer.errors import DatabaseUnavailable, DataRefused, StatementFailed, UserError
 
 # Connection failures, serialization, deadlock, lock timeout, server shutting down or starting up, disk full, memory or sessions used up.
 _WORTH_A_RETRY = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00")
@@ -37,8 +38,20 @@ _IDLE_TOO_LONG = "25P03"
 WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
 
 
+# A statement of the program's own; any other is a job's, whose errors are its data's, its own or the hospital's, and no bug.
+_OURS = "A statement"
+
+
+# Text whose bytes are not of the encoding that the session asks for.
+NOT_UTF8 = "22021"
+
+
+# What the data make of a statement: cardinality, values, what a function raises, what is not supported of a value, limits, damage.
+_OF_DATA = re.compile(r"(21|22|23|2F|38|39|P0|0A|54|XX)...")
+
+
 @contextmanager
-def sentences(*more: type[Exception], where: str = "A statement") -> Iterator[None]:
+def sentences(*more: type[Exception], where: str = _OURS) -> Iterator[None]:
     """Within it, the driver's errors (and types `more`) that an operator can correct become a sentence.
 
     `where` names the statement in that sentence. Raises UserError or DatabaseUnavailable, as `translate_error` decides, and
@@ -66,7 +79,7 @@ def _sqlstate(error: BaseException) -> str | None:
     return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
-def translate_error(error: BaseException, *, where: str = "A statement") -> UserError | None:
+def translate_error(error: BaseException, *, where: str = _OURS) -> UserError | None:
     """The sentence for a driver's error; None where it is a bug of ours."""
     original = getattr(error, "orig", None) or error
     sqlstate = _sqlstate(original)
@@ -99,7 +112,49 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
         )
     if sqlstate in {"28000", "28P01", "3D000"}:
         return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
-    return None
+    return None if where == _OURS else _refused(sqlstate, where=where)
+
+
+def _refused(sqlstate: str, *, where: str) -> UserError:
+    """The sentence for an error that a job's own statement met.
+
+    The server's words are left out: they may quote a patient.
+    """
+    cause = f"{in_words(sqlstate)} (SQLSTATE {sqlstate})"
+    if re.search("write_back|take_back", where):
+        return UserError(
+            f"{where} cannot write into the hospital's table: {cause}; compare the columns' types with what is written "
+            "(`scorer check` tries each), or mend the statement."
+        )
+    if _OF_DATA.fullmatch(sqlstate):
+        return DataRefused(
+            f"{where} meets data that it cannot take: {cause}; mend the data, or have the statement allow for them.",
+            cause=cause,
+        )
+    return UserError(f"{where} failed: {cause}; see the server's log, and mend the statement or what it calls.")
+
+
+def refuse_text(*, where: str, encoding: str) -> DataRefused:
+    """The error of a job's statement that met text which a database of that encoding cannot give as UTF-8."""
+    cause = f"its text is not UTF-8 (the database's encoding is {encoding})"
+    return DataRefused(f"{where} meets data that it cannot take: {cause}; mend the text.", cause=cause)
+
+
+def in_words(sqlstate: str) -> str:
+    """The name that PostgreSQL gives to an SQLSTATE, in words.
+
+    >>> in_words("22001"), in_words("22P02"), in_words("ZX123")
+    ('string data right truncation', 'invalid text representation', 'an error of its own')
+    """
+    if sqlstate == NOT_UTF8:
+        return "its text is not UTF-8"
+    for code in (sqlstate, f"{sqlstate[:2]}000"):
+        try:
+            name = psycopg2.errors.lookup(code).__name__
+        except KeyError:
+            continue
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return "an error of its own"
 
 
 def translate_connection_error(error: BaseException, reason: str) -> UserError | None:

@@ -16,6 +16,7 @@ from scorer.database.connection import Target
 from scorer.database.encoding import copied
 from scorer.database.error_messages import sentences
 from scorer.database.statements import for_psycopg2, statement
+from scorer.jobs.sql_text import BESIDE, pieces_of
 
 _COPY_BYTES = 1 << 20  # sent to the server at once
 _WITHOUT_PARAMETERS = {"no_parameters": True}  # a percent sign is none of the driver's marks then
@@ -116,7 +117,9 @@ class Session:
             return self._session.exec_driver_sql(text, {name: parameters[name] for name in named})
         return self._session.exec_driver_sql(text, execution_options=_WITHOUT_PARAMETERS)
 
-    def run_script(self, script: str) -> None:
-        """Run several statements without parameters (a job's views and grants)."""
+    def run_script(self, script: str, *, where: str = "A script") -> None:
+        """Run several statements without parameters (a job's views and grants); `where` names them in errors."""
         assert self._session is not None, "outside a transaction"
-        self._session.exec_driver_sql(script, execution_options=_WITHOUT_PARAMETERS)
+        if any(piece.kind not in BESIDE for piece in pieces_of(script)):  # the driver refuses to send nothing
+            with sentences(where=where):
+                self._session.exec_driver_sql(script, execution_options=_WITHOUT_PARAMETERS)

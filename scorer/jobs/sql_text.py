@@ -75,7 +75,8 @@ _KINDS = {
 }
 _NO_TOKENS = frozenset({"blank", "line", "block"})
 _VALUES = frozenset({"escaped", "literal", "quoted", "dollar", "number", "parameter"})
-_BESIDE = frozenset({Kind.BLANK, Kind.LINE_COMMENT, Kind.BLOCK_COMMENT, Kind.SEMICOLON})
+# What stands beside statements, and is none.
+BESIDE = frozenset({Kind.BLANK, Kind.LINE_COMMENT, Kind.BLOCK_COMMENT, Kind.SEMICOLON})
 
 
 @lru_cache(maxsize=512)
@@ -192,7 +193,7 @@ def without_comments(text: str) -> str:
     pieces = [piece for piece in pieces_of(text) if piece.kind is not Kind.LINE_COMMENT]
     while pieces and (pieces[0].kind in {Kind.BLANK, Kind.SEMICOLON}):
         pieces.pop(0)
-    while pieces and pieces[-1].kind in _BESIDE:
+    while pieces and pieces[-1].kind in BESIDE:
         pieces.pop()
     return "".join(piece.text for piece in pieces)
 
@@ -210,7 +211,7 @@ def find_fault(text: str, *, script: bool = False) -> str | None:
             return f"has no end of the {what} that begins in line {line}"
         if piece.kind is Kind.SEMICOLON:
             within = False
-        elif piece.kind not in _BESIDE and not within:
+        elif piece.kind not in BESIDE and not within:
             within, statements = True, statements + 1
             if statements > 1 and not script:
                 return f"holds a second statement, in line {line}; a file is one statement"

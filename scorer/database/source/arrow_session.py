@@ -14,7 +14,7 @@ import pyarrow as pa
 from adbc_driver_manager import dbapi
 
 from scorer.database.connection import Target, columns_uri
-from scorer.database.error_messages import sentences
+from scorer.database.error_messages import NOT_UTF8, refuse_text, sentences
 from scorer.database.statements import statement
 from scorer.types.values import Position
 
@@ -28,6 +28,10 @@ def _uninterrupted(function: Callable[..., Any], args: Any, kwargs: Any, _: obje
 # operator interrupts would go on.
 if hasattr(dbapi, "_blocking_call"):
     setattr(dbapi, "_blocking_call", _uninterrupted)  # noqa: B010 - the driver's types do not name it
+
+
+# Classes of SQLSTATE that say nothing about the session: cardinality, data, an exception that a function raised.
+_OF_DATA = frozenset({"21", "22", "P0"})
 
 
 class ArrowSession:
@@ -88,9 +92,20 @@ class ArrowSession:
             try:
                 with self._session.cursor() as cursor:
                     yield cursor
-            except adbc_driver_manager.Error:
-                self.close()
+            except adbc_driver_manager.Error as error:
+                # What the data did, the session outlives: a batch that is halved over it would open it anew hundreds of times.
+                if (error.sqlstate or "")[:2] not in _OF_DATA:
+                    self.close()
+                if error.sqlstate == NOT_UTF8:
+                    raise refuse_text(where=where, encoding=self._encoding()) from None
                 raise
+
+    def _encoding(self) -> str:
+        """The encoding of the database's text."""
+        assert self._session is not None
+        with self._session.cursor() as cursor:
+            cursor.execute(statement("read_encoding"))
+            return str(cursor.fetch_arrow_table()["encoding"][0].as_py())
 
 
 def _connect(target: Target) -> dbapi.Connection:

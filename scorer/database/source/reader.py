@@ -27,10 +27,10 @@ from scorer.database.source.columns import (
     KNOWN_FROM,
     OBSERVATION_COLUMNS,
     attributes_of,
-    floats,
     integers,
     observations_of,
 )
+from scorer.database.source.numbers import floats
 from scorer.database.source.standby import Standby
 from scorer.database.statements import bound, only_named, statement
 from scorer.errors import DatabaseUnavailable, UserError
@@ -115,7 +115,7 @@ class Source:
         if "attributes" not in job.statements:
             return Attributes()
         table = self._read(job, "attributes", ATTRIBUTE_COLUMNS, items)
-        return attributes_of(table, entities=len(items), where=f"attributes of job {job.name}")
+        return attributes_of(table, entities=len(items), numbers=job.features.numbers)
 
     def orphans(self, job: Job, *, sweep: bool, known: Sequence[str]) -> list[tuple[str, int]]:
         """Entities that have observations but do not exist, with how many observations.
@@ -183,6 +183,11 @@ class Source:
         if only is not None:
             query = without_comments(statement("only_columns")).replace("{columns}", only).replace("{statement}", query)
         table = self._query(query, settings, where=where, by_entity=bool(items))
+        for field in table.schema:
+            if (field.metadata or {}).get(b"POSTGRESQL:type") == b"money":
+                raise UserError(
+                    f"{where} gives {field.name} as money, which comes without its point; CAST it AS numeric."
+                )
         missing = [column for column in columns if column not in table.column_names]
         if missing:
             raise UserError(

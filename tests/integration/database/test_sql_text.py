@@ -158,6 +158,7 @@ def test_a_script_is_sent_as_it_is(session: Session) -> None:
     script = "SELECT 1 WHERE ':p' LIKE '%p' AND 5 % 3 = 2; -- :p\nSELECT 2 WHERE '%' = '%%' -- %s"
     with session.transaction():
         session.run_script(script)
+        session.run_script("-- nothing")
 
 
 def test_literals_are_read_as_psql_reads_them_whatever_the_database_says(server: Server) -> None:

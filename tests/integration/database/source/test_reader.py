@@ -87,3 +87,12 @@ def test_a_statement_may_not_name_what_the_job_does_not_give(hospital: Any, chan
         ),
     ):
         source.observations(job, ())
+
+
+def test_money_is_refused_by_the_name_of_its_column(hospital: Any, changed_job: Callable[..., Job]) -> None:
+    job = changed_job(("attributes.sql", "    v.age_years,", "    CAST(CAST(v.age_years AS numeric) AS money) AS age_years,"))
+    with (
+        closing(Source.of(Database(hospital.url, hospital.settings))) as source,
+        pytest.raises(UserError, match="gives age_years as money, which comes without its point; CAST it AS numeric"),
+    ):
+        source.attributes(job, ())
