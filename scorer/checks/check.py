@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
-from scorer.checks.server import check_schema, check_server
+from scorer.checks.server import check_encoding, check_schema, check_server
 from scorer.database.connection import Database
 from scorer.database.store.chores import nightly
 from scorer.jobs.job import job_names
@@ -22,6 +22,9 @@ def check(*, database: Database) -> Iterator[CheckResult]:
         yield result
         if not result.holds:
             return
+    encoding = result_of("encoding", lambda: check_encoding(target), blocks=False)
+    if not encoding.holds:
+        yield encoding
     if settings.read_url is not None:
         yield result_of("standby", lambda: check_standby(target, database=database))
     if Neighbour.of(settings).limited:
@@ -32,4 +35,4 @@ def check(*, database: Database) -> Iterator[CheckResult]:
     if not schedule.holds:
         yield schedule
     for name in job_names(settings.jobs_dir):
-        yield result_of(f"job {name}", lambda name=name: check_job(name, database=database), job=name)  # type: ignore[misc]
+        yield from check_job(name, database=database)

@@ -24,6 +24,22 @@ def check_server(target: Target) -> str:
     return f"PostgreSQL {found['version']}, as {found['login']}, acting as {found['role']}"
 
 
+def check_encoding(target: Target) -> str:
+    """Ask for the encoding of the database's text. Raises UserError where it has none."""
+    session = Session(target)
+    try:
+        with session.transaction():
+            encoding = str(describe_session(session)["encoding"])
+    finally:
+        session.close()
+    if encoding == "SQL_ASCII":
+        raise UserError(
+            "The database's encoding is SQL_ASCII: PostgreSQL does not know what its bytes stand for, and an entity with text that is not "
+            "UTF-8 is held by the rule data_readable; load the database into one of encoding UTF8, or mend that text."
+        )
+    return encoding
+
+
 def check_schema(target: Target) -> str:
     """Compare the schema with this release's. Raises UserError where it is not at head."""
     schema.require_head(engine(target))

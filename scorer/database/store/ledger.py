@@ -6,6 +6,7 @@ Every function works within a transaction of the session.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from scorer.database.encoding import documents, flag, moment, number, raw, text, texts, whole, word
@@ -23,6 +24,16 @@ _WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
 def create_staged_outcomes(session: Session) -> None:
     """Create the temporary table that a batch's outcomes are copied to, unless the session has it."""
     session.make("create_staged_outcomes")
+
+
+def create_staged_write_back(session: Session) -> None:
+    """Create the temporary table that the job's write_back reads, unless the session has it."""
+    session.make("create_staged_write_back")
+
+
+def create_staged_take_back(session: Session) -> None:
+    """Create the temporary table that the job's take_back reads, unless the session has it."""
+    session.make("create_staged_take_back")
 
 
 def write_outcomes(
@@ -73,11 +84,11 @@ def write_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONC
     if "write_back" not in job.statements:
         return 0
     create_staged_outcomes(session)
-    session.make("create_staged_write_back")
+    create_staged_write_back(session)
     session.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
     return int(
         session.one(
-            "record_write_backs", job=job.name, written=texts(_write_staged(session, job, "write_back"))
+            "record_write_backs", job=job.name, written=texts(write_staged(session, job, "write_back"))
         ).passed_over
     )
 
@@ -89,16 +100,30 @@ def take_back(session: Session, job: Job, *, max_waiting: int = _WAITING_AT_ONCE
     """
     if "take_back" not in job.statements:
         return 0
-    session.make("create_staged_take_back")
+    create_staged_take_back(session)
     session.do("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
     return int(
         session.one(
-            "record_take_backs", job=job.name, written=texts(_write_staged(session, job, "take_back"))
+            "record_take_backs", job=job.name, written=texts(write_staged(session, job, "take_back"))
         ).passed_over
     )
 
 
-def _write_staged(session: Session, job: Job, name: str) -> list[str]:
+def stage_probe(session: Session, *, entity_id: str, score: float, risk_band: str | None, label: str | None) -> None:
+    """Stage a score that nothing gave, for `write_staged`; the caller rolls the transaction back."""
+    create_staged_write_back(session)
+    session.do(
+        "stage_probe", entity_id=entity_id, score=score, risk_band=risk_band, label=label, as_of=datetime.now(UTC)
+    )
+
+
+def stage_recall(session: Session, *, entity_id: str) -> None:
+    """Stage an entity as after a recall, for `write_staged`; the caller rolls the transaction back."""
+    create_staged_take_back(session)
+    session.do("stage_recall", entity_id=entity_id)
+
+
+def write_staged(session: Session, job: Job, name: str) -> list[str]:
     """Run the job's own statement, which copies pg_temp.staged_<name> to the hospital's table.
 
     Returns the entities that it wrote. Raises UserError where the statement does not return entity_id.
