@@ -53,6 +53,13 @@ OPTIONAL_STATEMENTS = (
 )
 SCRIPTS = ("views", "grants", "indexes", "new_observations")  # of any number of statements
 SUITES = ("observations", "features", "scores")
+# Keys of a suite as Great Expectations 0.18 wrote it.
+_BEFORE_GX_1 = {
+    "expectation_suite_name": 'write "name" instead, and "type" for each "expectation_type"',
+    "data_asset_type": "leave it out",
+    "ge_cloud_id": "leave it out",
+    "evaluation_parameters": "write the values into the rules",
+}
 # Folders of sql/ that hold the program's own statements.
 RESERVED = ("engine", "source")
 
@@ -281,6 +288,9 @@ def _suite(path: Path) -> dict[str, Any]:
         suite = json.loads(_read_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path} is not valid JSON: {error}.") from error
+    for key, instead in _BEFORE_GX_1.items():
+        if isinstance(suite, dict) and key in suite:
+            raise UserError(f'{path} has the key "{key}", of Great Expectations before 1.0; {instead}.')
     if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
         raise UserError(f'{path} is not a suite: it needs "name" and a list of "expectations".')
     return suite

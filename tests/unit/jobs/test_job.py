@@ -229,6 +229,12 @@ def test_a_statement_that_is_not_there_is_one_sentence(site: Path, statement: st
         ("[]", "is not a suite"),
         ('{"name": "x"}', "is not a suite"),
         ('{"expectations": {}}', "is not a suite"),
+        (
+            '{"expectation_suite_name": "x", "expectations": []}',
+            'has the key "expectation_suite_name", of Great Expectations before 1.0; write "name" instead',
+        ),
+        ('{"name": "x", "expectations": [], "ge_cloud_id": null}', 'has the key "ge_cloud_id", of'),
+        ('{"name": "x", "expectations": [], "evaluation_parameters": {}}', 'has the key "evaluation_parameters", of'),
     ],
 )
 def test_a_broken_suite_is_one_sentence(site: Path, suite: str, content: str | None, sentence: str) -> None:
