@@ -62,8 +62,19 @@ class Stopping(Exception):
     """
 
 
+class DataRefused(UserError):
+    """A statement of a job's own met data that it cannot take: text that is no number, a division by zero.
+
+    `cause` says so in words, without a value of the data. Where it is read for entities, those whose data it is are set apart.
+    """
+
+    def __init__(self, sentence: str, *, cause: str) -> None:
+        super().__init__(sentence)
+        self.cause = cause
+
+
 class StatementFailed(Exception):
-    """A statement failed in a way that is a bug of the program's or of a job's SQL.
+    """A statement of the program's own failed: a bug.
 
     Its text is the SQLSTATE and the constraint, if any. The server's own words are left out: they may quote a patient's values.
     """

@@ -10,7 +10,13 @@ from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
 from scorer.checks.installation import InstalledJob, installed_jobs
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
-from scorer.checks.server import check_schema, check_server, check_sessions, check_temporary_tables
+from scorer.checks.server import (
+    check_encoding,
+    check_schema,
+    check_server,
+    check_sessions,
+    check_temporary_tables,
+)
 from scorer.checks.times import check_times
 from scorer.checks.triggers import check_triggers
 from scorer.database.connection import Database
@@ -23,11 +29,10 @@ from scorer.runs.neighbour import Neighbour
 
 _log = logging.getLogger(__name__)
 
-# What is looked at of each job: how its line's name ends, and whether the job must not run where it does not hold.
+# What else is looked at of each job: how its line's name ends, and whether the job must not run where it does not hold.
 _OF_A_JOB: tuple[tuple[str, Callable[..., str], bool], ...] = (
-    ("", check_job, True),
-    (" times", check_times, True),
-    (" triggers", check_triggers, False),
+    ("times", check_times, True),
+    ("triggers", check_triggers, False),
 )
 
 
@@ -43,6 +48,9 @@ def check(*, database: Database, among: Collection[str] | None = None) -> Iterat
         if not result.holds:
             return
     yield result_of("temporary tables", lambda: check_temporary_tables(target))
+    encoding = result_of("encoding", lambda: check_encoding(target), blocks=False)
+    if not encoding.holds:
+        yield encoding
     if among is None:
         yield from _check_surroundings(database)
     try:
@@ -86,16 +94,22 @@ def _check_installed(each: InstalledJob, *, database: Database) -> Iterator[Chec
         yield CheckResult(name=name, holds=False, found=each.broken, job=each.name)
         return
     told = set()
-    for suffix, look, blocks in _OF_A_JOB:
-        result = _looked(each.name, f"{name}{suffix}", look, blocks=blocks, database=database)
+    for result in _of_job(each.name, database=database):
         if result.holds or result.found not in told:
             yield result
         told.add(result.found)
 
 
-def _looked(job: str, name: str, look: Callable[..., str], *, blocks: bool, database: Database) -> CheckResult:
+def _of_job(job: str, *, database: Database) -> Iterator[CheckResult]:
     try:
-        return result_of(name, lambda: look(job, database=database), job=job, blocks=blocks)
+        yield from check_job(job, database=database)
+        for suffix, look, blocks in _OF_A_JOB:
+            yield result_of(
+                f"job {job} {suffix}",
+                lambda look=look: look(job, database=database),  # type: ignore[misc]
+                job=job,
+                blocks=blocks,
+            )
     except Exception as error:  # noqa: BLE001 - the edge of a job: the others are checked all the same
         say(_log, events.BUG, raised=error, job=job)
-        return CheckResult(name=name, holds=False, found=f"a bug: {type(error).__name__}", job=job, blocks=blocks)
+        yield CheckResult(name=f"job {job}", holds=False, found=f"a bug: {type(error).__name__}", job=job)

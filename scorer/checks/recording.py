@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 import numpy as np
 
 from scorer.database.connection import Database
-from scorer.database.statements import names_parameter
 from scorer.database.store.batches import claim_work
 from scorer.database.store.chores import nightly
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import parameters_of
 from scorer.runs.due import enqueue
 from scorer.scoring.opening import Pipeline, open_pipeline
 from scorer.types.enums import Trigger
@@ -43,7 +43,7 @@ def look_for_late_recording(job: Job, *, database: Database, as_of: datetime | N
 def recorded_late(pipeline: Pipeline, items: Sequence[WorkItem]) -> str | None:
     """A sentence where most of `items` are insufficient only because of when rows were recorded."""
     job = pipeline.job
-    if not items or not names_parameter(job.statements["observations"], "known_ats"):
+    if not items or "known_ats" not in parameters_of(job.statements["observations"]):
         return None
     now = datetime.now(UTC)
     then, by_now = (

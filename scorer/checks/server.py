@@ -86,6 +86,22 @@ def check_sessions(target: Target, *, jobs: int, workers: int) -> str:
     return f"a daemon needs up to {needed}, which may be had"
 
 
+def check_encoding(target: Target) -> str:
+    """Ask for the encoding of the database's text. Raises UserError where it has none."""
+    session = Session(target)
+    try:
+        with session.transaction():
+            encoding = str(describe_session(session)["encoding"])
+    finally:
+        session.close()
+    if encoding == "SQL_ASCII":
+        raise UserError(
+            "The database's encoding is SQL_ASCII: PostgreSQL does not know what its bytes stand for, and an entity with text that is not "
+            "UTF-8 is held by the rule data_readable; load the database into one of encoding UTF8, or mend that text."
+        )
+    return encoding
+
+
 def check_schema(target: Target) -> str:
     """Compare the schema with this release's. Raises UserError where it is not at head."""
     schema.require_head(engine(target))

@@ -12,12 +12,13 @@ from typing import Any
 
 from scorer.database.connection import Database
 from scorer.database.error_messages import sentences
-from scorer.database.session import Session, only_named
-from scorer.database.statements import bound, without_comments
+from scorer.database.session import Session
+from scorer.database.statements import bound, only_named
 from scorer.database.store.ledger import take_back, write_back
 from scorer.database.store.server import give_no_row, list_zone_guesses, set_parameter
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 from scorer.jobs.job import Job, load_job
+from scorer.jobs.sql_text import without_comments
 
 _SENT_WITH_VALUES = ("due", "requested")
 _SENT_AS_COLUMNS = ("observations", "attributes", "orphans", "landmarks", "outcome_faults", "outcomes_known")

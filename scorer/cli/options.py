@@ -44,6 +44,9 @@ def with_backend(settings: Settings, *, backend: str | None, scheduler: str | No
     return replace(settings, backend=backend or settings.backend, scheduler=scheduler or settings.scheduler)
 
 
+_FIRST_YEAR = 1900  # as in due.sql: an earlier time is a mistake
+
+
 class Moment(click.ParamType[datetime]):
     """The type of an option that is a time with its zone."""
 
@@ -57,10 +60,19 @@ class Moment(click.ParamType[datetime]):
             moment = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f'"{value}" is not a time; write it as 2025-06-01T00:00:00Z', param, ctx)
+        if moment.year < _FIRST_YEAR:
+            self.fail(
+                f'"{value}" lies before {_FIRST_YEAR}, when nothing was recorded; write it as 2025-06-01T00:00:00Z',
+                param,
+                ctx,
+            )
         if moment.tzinfo is None:
             whole = moment.isoformat()
             self.fail(f'"{value}" has no time zone; write it as {whole}Z or {whole}+02:00', param, ctx)
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.fail(f'"{value}" lies beyond all calendars; write it as 2025-06-01T00:00:00Z', param, ctx)
 
 
 def embedded_server(settings: Settings) -> Server:

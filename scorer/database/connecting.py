@@ -20,8 +20,9 @@ from scorer.config import url_place
 from scorer.database import pooler
 from scorer.database.connection import Database, Target, plain_parameters
 from scorer.database.error_messages import sqlstate_of, translate_error, unreachable
-from scorer.database.statements import statement, without_comments
+from scorer.database.statements import statement
 from scorer.errors import UserError
+from scorer.jobs.sql_text import without_comments
 
 _NOT_ALLOWED, _NO_SUCH_VALUE = "42501", "22023"
 

@@ -113,6 +113,8 @@ class Target:
             "default_transaction_isolation": "read committed",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
+            # A backslash in a literal is one, wherever the statement came from: so parameters and comments are found (jobs/sql_text.py).
+            "standard_conforming_strings": "on",
             # Notices of the hospital's functions and triggers may quote a patient, and libpq would print them.
             "client_min_messages": "error",
             "tcp_keepalives_idle": _IDLE,

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 
 from scorer.config import url_place
-from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
+from scorer.errors import DatabaseUnavailable, DataRefused, StatementFailed, UserError
 
 # Connection failures, serialization, deadlock, lock timeout, server shutting down or starting up, disk full, memory or sessions used up.
 _WORTH_A_RETRY = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00")
@@ -56,8 +57,25 @@ _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")  # libpq's parameters th
 _HIDDEN = {"home", "root", "tmp"}  # folders of / that the unit hides from the service
 
 
+# A statement of the program's own; any other is a job's, whose errors are its data's, its own or the hospital's, and no bug.
+_OURS = "A statement"
+
+
+_WRITES = re.compile("write_back|take_back")  # the `where` of the statements that write into the hospital's table
+
+
+# Text whose bytes are not of the encoding that the session asks for.
+NOT_UTF8 = "22021"
+
+
+# What the data make of a statement: cardinality, values, what a function raises, what is not supported of a value, limits, damage.
+_OF_DATA = re.compile(r"(21|22|23|2F|38|39|P0|0A|54|XX)...")
+# What the server lacks, whatever the data are: resources, files, a foreign server, its settings.
+_OF_THE_SERVER = {"53", "58", "72", "HV", "F0"}
+
+
 @contextmanager
-def sentences(*more: type[Exception], where: str = "A statement") -> Iterator[None]:
+def sentences(*more: type[Exception], where: str = _OURS) -> Iterator[None]:
     """Within it, the driver's errors (and types `more`) that an operator can correct become a sentence.
 
     `where` names the statement in that sentence. Raises UserError or DatabaseUnavailable, as `translate_error` decides, and
@@ -86,7 +104,7 @@ def sqlstate_of(error: BaseException) -> str | None:
     return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
-def translate_error(error: BaseException, *, where: str = "A statement") -> UserError | None:
+def translate_error(error: BaseException, *, where: str = _OURS) -> UserError | None:
     """The sentence for a driver's error; None where it is a bug of ours."""
     original = getattr(error, "orig", None) or error
     sqlstate = sqlstate_of(original)
@@ -127,11 +145,15 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
         return UserError(
             f"{where} does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."
         )
-    if sqlstate[:2] in {"P0", "23"} and re.search("write_back|take_back", where):
+    if sqlstate[:2] in {"P0", "23"} and _WRITES.search(where):
         return UserError(
             f"{where} was refused by the hospital's table (SQLSTATE {sqlstate}): a trigger or constraint there."
         )
-    return _of_the_server(sqlstate, reason, where=where)
+    if sqlstate[:2] in {"28", "3D"}:
+        return UserError(f"The database refuses the connection: {reason}; check {url_place()}.")
+    if where == _OURS or sqlstate[:2] in _OF_THE_SERVER:
+        return _of_the_server(sqlstate, reason, where=where)
+    return _refused(sqlstate, where=where)
 
 
 def _of_the_server(sqlstate: str, reason: str, *, where: str) -> UserError | None:
@@ -147,9 +169,49 @@ def _of_the_server(sqlstate: str, reason: str, *, where: str) -> UserError | Non
         )
     if sqlstate[:2] in {"XX", "F0"}:
         return UserError(f"{where} met a fault of the server's own (SQLSTATE {sqlstate}); see the server's log.")
-    if sqlstate[:2] in {"28", "3D"}:
-        return UserError(f"The database refuses the connection: {reason}; check {url_place()}.")
     return None
+
+
+def _refused(sqlstate: str, *, where: str) -> UserError:
+    """The sentence for an error that a job's own statement met.
+
+    The server's words are left out: they may quote a patient.
+    """
+    cause = f"{in_words(sqlstate)} (SQLSTATE {sqlstate})"
+    if _WRITES.search(where):
+        return UserError(
+            f"{where} cannot write into the hospital's table: {cause}; compare the columns' types with what is written "
+            "(`scorer check` tries each), or mend the statement."
+        )
+    if _OF_DATA.fullmatch(sqlstate):
+        return DataRefused(
+            f"{where} meets data that it cannot take: {cause}; mend the data, or have the statement allow for them.",
+            cause=cause,
+        )
+    return UserError(f"{where} failed: {cause}; see the server's log, and mend the statement or what it calls.")
+
+
+def refuse_text(*, where: str, encoding: str) -> DataRefused:
+    """The error of a job's statement that met text which a database of that encoding cannot give as UTF-8."""
+    cause = f"its text is not UTF-8 (the database's encoding is {encoding})"
+    return DataRefused(f"{where} meets data that it cannot take: {cause}; mend the text.", cause=cause)
+
+
+def in_words(sqlstate: str) -> str:
+    """The name that PostgreSQL gives to an SQLSTATE, in words.
+
+    >>> in_words("22001"), in_words("22P02"), in_words("ZX123")
+    ('string data right truncation', 'invalid text representation', 'an error of its own')
+    """
+    if sqlstate == NOT_UTF8:
+        return "its text is not UTF-8"
+    for code in (sqlstate, f"{sqlstate[:2]}000"):
+        try:
+            name = psycopg2.errors.lookup(code).__name__
+        except KeyError:
+            continue
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return "an error of its own"
 
 
 def _of_the_hospitals_function(sqlstate: str, reason: str, *, function: str | None, where: str) -> UserError:
@@ -174,9 +236,11 @@ def _of_the_hospitals_function(sqlstate: str, reason: str, *, function: str | No
             f"{where} calls or fires the hospital's function {function}, which fails: {reason}; scorer's sessions search pg_catalog alone, "
             f"so {SEARCH_PATH_REMEDY.format(function=function)}"
         )
-    return UserError(
-        f"{where} was refused by the hospital's function {function} (SQLSTATE {sqlstate}); see in the server's log what it raised."
-    )
+    refused = f"{where} was refused by the hospital's function {function} (SQLSTATE {sqlstate}); see in the server's log what it raised."
+    if _OF_DATA.fullmatch(sqlstate) and not _WRITES.search(where):
+        cause = f"the hospital's function {function} refuses them, {in_words(sqlstate)} (SQLSTATE {sqlstate})"
+        return DataRefused(refused, cause=cause)
+    return UserError(refused)
 
 
 def hospitals_function(error: BaseException) -> str | None:

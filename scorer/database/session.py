@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,10 +16,11 @@ from scorer.database.connecting import Connection, connect
 from scorer.database.connection import Target
 from scorer.database.encoding import copied
 from scorer.database.error_messages import TEMPORARY_TABLE, sentences
-from scorer.database.statements import statement
-from scorer.errors import UserError
+from scorer.database.statements import for_psycopg2, statement
+from scorer.jobs.sql_text import BESIDE, pieces_of
 
 _COPY_BYTES = 1 << 20  # sent to the server at once
+_WITHOUT_PARAMETERS = {"no_parameters": True}  # a percent sign is none of the driver's marks then
 
 
 def process_name() -> str:
@@ -37,12 +37,6 @@ def engine(target: Target) -> sa.Engine:
         hide_parameters=True,
         use_native_hstore=False,  # would look in each new session for a type that we do not use
     )
-
-
-@lru_cache(maxsize=256)
-def _parsed(query: str) -> sa.TextClause:
-    """The statement with its parameters found; cached, since a request would pay for it each time."""
-    return sa.text(query)
 
 
 class Session:
@@ -123,29 +117,19 @@ class Session:
     def alone(self, query: str) -> None:
         """Run a statement outside any transaction, on a connection of its own."""
         with sentences(), self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(query)
+            connection.exec_driver_sql(query, execution_options=_WITHOUT_PARAMETERS)
 
     def execute(self, query: str, parameters: Mapping[str, Any]) -> sa.CursorResult[Any]:
         """Run a statement with named parameters. Returns its result."""
         assert self._session is not None, "outside a transaction"
-        return self._session.execute(_parsed(query), dict(parameters))
+        text, named = for_psycopg2(query)
+        if named:
+            return self._session.exec_driver_sql(text, {name: parameters[name] for name in named})
+        return self._session.exec_driver_sql(text, execution_options=_WITHOUT_PARAMETERS)
 
-    def run_script(self, script: str) -> None:
-        """Run several statements without parameters (a job's views and grants)."""
+    def run_script(self, script: str, *, where: str = "A script") -> None:
+        """Run several statements without parameters (a job's views and grants); `where` names them in errors."""
         assert self._session is not None, "outside a transaction"
-        self._session.exec_driver_sql(script)
-
-
-@lru_cache(maxsize=64)
-def _names_in(query: str) -> tuple[str, ...]:
-    """The names of a query's parameters."""
-    return tuple(sa.text(query).compile().params)
-
-
-def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict[str, Any]:
-    """Those of `parameters` that a job's query names. Raises UserError where it names another."""
-    named = _names_in(query)
-    for name in named:
-        if name not in parameters:
-            raise UserError(f"{where} names :{name}, which [parameters] of its job.toml lacks; add it.")
-    return {name: parameters[name] for name in named}
+        if any(piece.kind not in BESIDE for piece in pieces_of(script)):  # the driver refuses to send nothing
+            with sentences(where=where):
+                self._session.exec_driver_sql(script, execution_options=_WITHOUT_PARAMETERS)

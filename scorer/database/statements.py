@@ -1,12 +1,15 @@
-"""The shipped statements by the names of their files, and the parameters that a statement names."""
+"""The shipped statements by the names of their files, and how parameters are bound in statements."""
 
 from __future__ import annotations
 
-import re
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from scorer.config import shipped_root
+from scorer.errors import UserError
+from scorer.jobs.sql_text import parameters_of, with_parameters, without_comments
 
 _WITH_FOLDER = ("retention", "source")  # their files are named for tables: a statement's name has the folder before it
 
@@ -27,38 +30,43 @@ def _files() -> dict[str, Path]:
     }
 
 
-def without_comments(query: str) -> str:
-    """The statement without comments and semicolon, so that it can stand within another.
-
-    >>> without_comments("SELECT 1 -- not :this; one row\\n;")
-    'SELECT 1'
-    """
-    return re.sub(r"--[^\n]*", "", query).strip().rstrip(";").rstrip()
-
-
 _TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]", "known_ats": "timestamptz[]"}
-_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)\b")
 
 
+@lru_cache(maxsize=64)
 def bound(query: str) -> str:
     """The statement with each `:name` read from the session's setting scorer.name.
 
     >>> bound("SELECT unnest(:entity_ids) -- ids: one :each")
     "SELECT unnest(CAST(current_setting('scorer.entity_ids') AS text[]))"
     """
-    return _PARAMETER.sub(_setting, without_comments(query))
+    return with_parameters(without_comments(query), _setting)
 
 
-def names_parameter(query: str, name: str) -> bool:
-    """Whether the statement names the parameter.
-
-    >>> names_parameter("SELECT :as_ofs -- not :known_ats", "known_ats")
-    False
-    """
-    return name in _PARAMETER.findall(without_comments(query))
-
-
-def _setting(match: re.Match[str]) -> str:
-    name = match[1]
+def _setting(name: str) -> str:
     setting = f"current_setting('scorer.{name}')"
     return f"CAST({setting} AS {_TYPES[name]})" if name in _TYPES else setting
+
+
+@lru_cache(maxsize=256)
+def for_psycopg2(query: str) -> tuple[str, tuple[str, ...]]:
+    """The statement as psycopg2 takes it, and the parameters that it names.
+
+    Without parameters it is the text itself, and must be sent without any: a percent sign is then no mark.
+
+    >>> for_psycopg2("SELECT 5 % :n::int, ':n'")
+    ("SELECT 5 %% %(n)s::int, ':n'", ('n',))
+    """
+    named = parameters_of(query)
+    if not named:
+        return with_parameters(query, str), ()
+    return with_parameters(query, lambda name: f"%({name})s", rest=lambda text: text.replace("%", "%%")), named
+
+
+def only_named(query: str, parameters: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Those of `parameters` that a job's query names. Raises UserError where it names another."""
+    named = parameters_of(query)
+    for name in named:
+        if name not in parameters:
+            raise UserError(f"{where} names :{name}, which [parameters] of its job.toml lacks; add it.")
+    return {name: parameters[name] for name in named}

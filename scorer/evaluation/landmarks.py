@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from scorer.database.source.columns import floats, labels
+from scorer.database.source.columns import labels
+from scorer.database.source.numbers import floats
 from scorer.database.source.reader import Source, microseconds
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names

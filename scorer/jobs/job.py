@@ -28,6 +28,7 @@ from scorer.jobs.features import Code, FeatureSpec, read_codes, read_features
 from scorer.jobs.monitoring import Limits
 from scorer.jobs.publication import Bands, Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
+from scorer.jobs.sql_text import find_fault
 from scorer.jobs.toml_table import TomlTable
 from scorer.jobs.training import Recipe, SearchSpec, require_groups
 from scorer.types.enums import Action
@@ -50,7 +51,15 @@ OPTIONAL_STATEMENTS = (
     "outcome_faults",
     "outcomes_known",
 )
+SCRIPTS = ("views", "grants", "indexes", "new_observations")  # of any number of statements
 SUITES = ("observations", "features", "scores")
+# Keys of a suite as Great Expectations 0.18 wrote it.
+_BEFORE_GX_1 = {
+    "expectation_suite_name": 'write "name" instead, and "type" for each "expectation_type"',
+    "data_asset_type": "leave it out",
+    "ge_cloud_id": "leave it out",
+    "evaluation_parameters": "write the values into the rules",
+}
 # Folders of sql/ that hold the program's own statements.
 RESERVED = ("engine", "source")
 
@@ -252,9 +261,27 @@ def _built(
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise UserError(f"{path} cannot be read: {error}.") from error
+    try:
+        text = content.decode("utf-8-sig")  # editors of Windows begin a file with a mark
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path} is not UTF-8: see line {line}; save it as UTF-8.") from error
+    if "\0" in text:
+        raise UserError(
+            f"{path} holds a zero byte, in line {text[: text.index(chr(0))].count(chr(10)) + 1}; take it out."
+        )
+    return text
+
+
+def _read_statement(path: Path, *, script: bool) -> str:
+    text = _read_text(path)
+    fault = find_fault(text, script=script)
+    if fault is not None:
+        raise UserError(f"{path} {fault}.")
+    return text
 
 
 def _statements(table: TomlTable, *, folder: Path) -> dict[str, str]:
@@ -264,7 +291,7 @@ def _statements(table: TomlTable, *, folder: Path) -> dict[str, str]:
         if not file and name in REQUIRED_STATEMENTS:
             raise UserError(f'{table.where}: "{name}" must name a file.')
         if file:
-            found[name] = _read_text(folder / file)
+            found[name] = _read_statement(folder / file, script=name in SCRIPTS)
     table.finish()
     return found
 
@@ -274,6 +301,9 @@ def _suite(path: Path) -> dict[str, Any]:
         suite = json.loads(_read_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path} is not valid JSON: {error}.") from error
+    for key, instead in _BEFORE_GX_1.items():
+        if isinstance(suite, dict) and key in suite:
+            raise UserError(f'{path} has the key "{key}", of Great Expectations before 1.0; {instead}.')
     if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
         raise UserError(f'{path} is not a suite: it needs "name" and a list of "expectations".')
     return suite

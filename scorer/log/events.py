@@ -204,6 +204,17 @@ ENTITY_FAILED = Event(
     action="See the row, and its observations, and report what is special about them:\n"
     '    psql "$(scorer db url)" -c "SELECT * FROM reporting.current_scores WHERE status = \'FAILED\'"',
 )
+DATA_REFUSED = Event(
+    name="DATA_REFUSED",
+    level=logging.WARNING,
+    message_id="051a8a062422481bbe4d5f8e27a9a7de",
+    sentence="A statement of the job cannot take the data of some entities, which are held",
+    meaning="Of job @JOB@, @ENTITIES@ entities of a batch are QUARANTINED by the rule data_readable: @ERROR@ All others of the batch are "
+    "scored. A held entity is tried again at each run, and is released once its data can be read.",
+    action="See whom, and mend the data or the job's statement:\n"
+    '    psql "$(scorer db url)" -c "SELECT entity_id, observed FROM reporting.quarantine WHERE rule = \'data_readable\' '
+    'AND resolved_at IS NULL"',
+)
 WORKERS_LOST = Event(
     name="WORKERS_LOST",
     level=logging.WARNING,

@@ -51,7 +51,7 @@ def _install(job: Job, session: Session) -> None:
     with session.transaction():
         lock_installs(session)
         if "views" in job.statements:
-            session.run_script(job.statements["views"])
+            session.run_script(job.statements["views"], where=f"The script views of job {job.name}")
         if job.first_model is not None and count_models(session, job.name) == 0:
             _admit_first(job, job.first_model, session)
 
@@ -65,7 +65,7 @@ def grant_source(*, database: Database) -> dict[str, str | None]:
             session = Session(database.as_login())
             try:
                 with session.transaction():
-                    session.run_script(job.statements["grants"])
+                    session.run_script(job.statements["grants"], where=f"The script grants of job {name}")
                 done[name] = None
             except UserError as error:
                 done[name] = str(error)

@@ -11,7 +11,6 @@ import logging
 from datetime import datetime, timedelta
 
 from scorer.database.session import Session
-from scorer.database.statements import names_parameter
 from scorer.database.store.batches import lock_against_recalls, write_orphans
 from scorer.database.store.chores import newest
 from scorer.database.store.requests import find_asked
@@ -34,6 +33,7 @@ from scorer.database.store.ticks import hold_schedule, is_tick_open, miss_ticks,
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
+from scorer.jobs.sql_text import parameters_of
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.scoring.opening import Pipeline
@@ -61,7 +61,7 @@ def look_of(
 
 
 def _looks_at_all(session: Session, job: Job, run: Run, *, nightly: Schedule | None) -> bool:
-    if nightly is None or not names_parameter(job.statements["due"], "sweep"):
+    if nightly is None or "sweep" not in parameters_of(job.statements["due"]):
         return True
     return not find_recent_sweep(
         session,
@@ -142,7 +142,7 @@ def withdraw_gone(pipeline: Pipeline, run: Run, *, nightly: Schedule) -> None:
 
 
 def _require_known_at(job: Job, as_known_at: datetime | None) -> None:
-    if as_known_at is not None and not names_parameter(job.statements["observations"], "known_ats"):
+    if as_known_at is not None and "known_ats" not in parameters_of(job.statements["observations"]):
         raise UserError(
             f"The statement observations of job {job.name} does not name :known_ats, so nobody can be read as known at another time "
             "than the as-of time; see the shipped observations.sql for how it is used."

@@ -18,9 +18,10 @@ from scorer.database import schema
 from scorer.database.connection import Database, Target
 from scorer.database.error_messages import sentences
 from scorer.database.session import Session, engine
-from scorer.database.statements import bound, statement, without_comments
+from scorer.database.statements import bound, statement
 from scorer.database.store.server import TableLock, explain_statement, list_table_locks, set_parameter
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import without_comments, without_parameters
 
 # In the order of a run; those of the job's own are named in its definition, all others are files of sql/engine/.
 _ONCE_A_RUN = ("begin_run", "due", "orphans", "write_rejections", "resolve_orphans")
@@ -154,7 +155,7 @@ def _query(name: str, text: str) -> str:
     if name in _WITHIN:
         return statement(_WITHIN[name]).replace(f"{{{name}}}", without_comments(text))
     if name in _READ_AS_COLUMNS:
-        return bound(text).replace(":", r"\:")  # what is left of colons names no parameter
+        return without_parameters(bound(text))
     return without_comments(text)
 
 

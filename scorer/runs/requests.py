@@ -37,7 +37,7 @@ from scorer.database.store.requests import (
     take_requests,
 )
 from scorer.database.store.runs import begin_run, end_run, register_job_version
-from scorer.errors import DatabaseUnavailable, RunStopped, StatementFailed, UserError
+from scorer.errors import DatabaseUnavailable, DataRefused, RunStopped, StatementFailed, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.bug_reports import BugReports
@@ -204,13 +204,19 @@ class RequestAnswering:
         """
         raised: Exception | None = None
         taken: list[Asked] = []
-        for _ in range(_TRIES):
+        tries, at_once = _TRIES, _AT_ONCE
+        while tries:
             taken.clear()
             try:
                 pipeline = self._pipeline_of(job)
-                answered = self._answer_together(pipeline, taken)
+                answered = self._answer_together(pipeline, taken, at_once=at_once)
             except DatabaseUnavailable:
                 raise
+            except DataRefused as error:
+                if len(taken) > 1:  # the others are not refused for the sake of one
+                    at_once = len(taken) // 2
+                    continue
+                return self._give_up(job, taken, error)
             except RunStopped as stopped:
                 return self._stop(pipeline, taken, stopped)
             except Exception as error:  # noqa: BLE001 - the edge of a run: the requests get the reason, and a bug is logged
@@ -219,12 +225,13 @@ class RequestAnswering:
                 if answered is not None:
                     self._reason_logged.pop(job.name, None)
                     return answered
+            tries -= 1
             self._pipelines.pop(job.name, None)
             self.close()
         return self._give_up(job, taken, raised) if raised is not None else 0
 
-    def _answer_together(self, pipeline: Pipeline, taken: list[Asked]) -> int | None:
-        """Answer requests in one transaction. Returns how many; None where another model is in production.
+    def _answer_together(self, pipeline: Pipeline, taken: list[Asked], *, at_once: int) -> int | None:
+        """Answer up to `at_once` requests in one transaction. Returns how many; None where another model is in production.
 
         The requests that were taken are added to `taken`, so that the caller can refuse them if this raises.
         """
@@ -232,7 +239,7 @@ class RequestAnswering:
         held: set[int] = set()
         with pipeline.session.transaction():
             lock_against_recalls(pipeline.session, job, model_version=pipeline.model.manifest.model_version, run=None)
-            took = take_requests(self._session, job, max_requests=_AT_ONCE, passed_over=self._held.get(job.name, ()))
+            took = take_requests(self._session, job, max_requests=at_once, passed_over=self._held.get(job.name, ()))
             taken += took.asked
             if taken and not pipeline.has_production_model():
                 return None

@@ -13,6 +13,9 @@ from scorer.types.arrays import Attributes, Integers, Observations
 
 # Bits that no double from the database has (a signalling NaN), so that NULL and NaN differ.
 _NULL = np.int64(0x7FF4_0000_0000_0001)
+_REPEATED = np.int64(
+    0x7FF4_0000_0000_0002
+)  # turns bits of an entity's attributes, where they came in more rows than one
 
 
 def input_hashes(observations: Observations, attributes: Attributes) -> list[bytes]:
@@ -24,9 +27,9 @@ def input_hashes(observations: Observations, attributes: Attributes) -> list[byt
     columns = [
         observations.time,
         _text_hashes(observations.codes)[observations.code],
-        np.where(observations.value_is_null, _NULL, _bits(observations.value)),
-        _bits(observations.low),
-        _bits(observations.high),
+        np.where(observations.value_is_null, _NULL, _bits_of(observations, "observation_value", observations.value)),
+        _bits_of(observations, "reference_range_min", observations.low),
+        _bits_of(observations, "reference_range_max", observations.high),
         *(_any_bits(observations.extras[name]) for name in sorted(observations.extras)),
     ]
     rows = np.ascontiguousarray(np.column_stack(columns)) if len(observations) else np.empty((0, 1), np.int64)
@@ -46,11 +49,21 @@ def input_hashes(observations: Observations, attributes: Attributes) -> list[byt
 
 def _attribute_rows(attributes: Attributes, *, entities: int) -> Integers:
     columns = [
-        *(_bits(attributes.numbers[name]) for name in sorted(attributes.numbers)),
+        *(_bits_of(attributes, name, attributes.numbers[name]) for name in sorted(attributes.numbers)),
         *(attributes.times[name] for name in sorted(attributes.times)),
         *(_any_bits(attributes.texts[name]) for name in sorted(attributes.texts)),
     ]
+    if columns and attributes.repeated is not None:
+        columns[0] = np.where(attributes.repeated, columns[0] ^ _REPEATED, columns[0])
     return np.ascontiguousarray(np.column_stack(columns)) if columns else np.empty((entities, 0), np.int64)
+
+
+def _bits_of(rows: Observations | Attributes, name: str, values: npt.NDArray[np.float64]) -> Integers:
+    """The bits of a column of numbers, and a hash of the text where that stood in a number's place."""
+    unread = rows.unread.get(name)
+    if unread is None:
+        return _bits(values)
+    return np.where([text is not None for text in unread], _any_bits(unread), _bits(values))
 
 
 def _bits(values: npt.NDArray[np.float64]) -> Integers:

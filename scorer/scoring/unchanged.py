@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from scorer.database.source.reader import Source
-from scorer.database.statements import names_parameter
 from scorer.errors import UserError
 from scorer.jobs.job import DueAgain, Job
+from scorer.jobs.sql_text import parameters_of
 from scorer.scoring.batch import BatchInputs
 from scorer.scoring.outcomes import published
 from scorer.types.enums import Status, Withdrawal
@@ -22,7 +22,7 @@ def known_by_now(items: tuple[WorkItem, ...], *, run: Run, job: Job) -> tuple[Wo
     was known at that end; by those that follow, and where the end itself was charted late, what was charted late counts. A known-at time
     that was asked for is kept, and a job whose observations cannot be read like that is left alone.
     """
-    if not names_parameter(job.statements["observations"], "known_ats"):
+    if "known_ats" not in parameters_of(job.statements["observations"]):
         return items
     return tuple(
         replace(item, as_known_at=run.as_of)

@@ -25,6 +25,7 @@ class Observations:
     none. Times are microseconds since 1970-01-01 UTC, `NO_TIME` where unknown. `extras` are the columns that the job's statement adds for
     its suites; of booleans, true, false and NULL are 1, 0 and NaN in float16. `known_from` is the time from which a row is known, where
     the statement returns it: training and evaluation need it, which read an entity once for many as-of times. It is not an input.
+    `unread` holds, by column, the text (n,) that stood where a number was expected: None where there was a number, or NULL.
     """
 
     keys: tuple[WorkItem, ...]
@@ -39,6 +40,7 @@ class Observations:
     high: Floats
     extras: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     known_from: Integers | None = None
+    unread: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -61,6 +63,7 @@ class Observations:
             high=self.high[kept],
             extras={name: column[kept] for name, column in self.extras.items()},
             known_from=None if self.known_from is None else self.known_from[kept],
+            unread={name: column[kept] for name, column in self.unread.items()},
         )
 
 
@@ -68,12 +71,15 @@ class Observations:
 class Attributes:
     """One value per entity and attribute; every array is (entities,).
 
-    Numbers are NaN where unknown, times `NO_TIME` (else microseconds since 1970-01-01 UTC), texts None.
+    Numbers are NaN where unknown, times `NO_TIME` (else microseconds since 1970-01-01 UTC), texts None. `unread` is as in Observations.
+    `repeated` says which entities had more rows than one, of which none was taken; it is None where none had.
     """
 
     numbers: dict[str, Floats] = field(default_factory=dict)
     times: dict[str, Integers] = field(default_factory=dict)
     texts: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+    unread: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+    repeated: Booleans | None = None
 
     def only(self, kept: Booleans) -> Attributes:
         """The entities where `kept` (entities,) is true."""
@@ -81,6 +87,8 @@ class Attributes:
             numbers={name: column[kept] for name, column in self.numbers.items()},
             times={name: column[kept] for name, column in self.times.items()},
             texts={name: column[kept] for name, column in self.texts.items()},
+            unread={name: column[kept] for name, column in self.unread.items()},
+            repeated=None if self.repeated is None else self.repeated[kept],
         )
 
 

@@ -106,6 +106,7 @@ DOORS = {
     "pyarrow": {
         "database.source.arrow_session",
         "database.source.columns",
+        "database.source.numbers",
         "database.source.reader",
         "evaluation.landmarks",
     },

@@ -15,7 +15,7 @@ from adbc_driver_manager import dbapi
 
 from scorer.database.connecting import refusals, refused_settings, searching, settling
 from scorer.database.connection import Target, columns_uri
-from scorer.database.error_messages import sentences, sqlstate_of
+from scorer.database.error_messages import NOT_UTF8, refuse_text, sentences, sqlstate_of
 from scorer.database.statements import statement
 from scorer.errors import UserError
 from scorer.types.values import Position
@@ -32,6 +32,10 @@ def _uninterrupted(function: Callable[..., Any], args: Any, kwargs: Any, _: obje
 # operator interrupts would go on.
 if hasattr(dbapi, "_blocking_call"):
     setattr(dbapi, "_blocking_call", _uninterrupted)  # noqa: B010 - the driver's types do not name it
+
+
+# Classes of SQLSTATE that say nothing about the session: cardinality, data, an exception that a function raised.
+_OF_DATA = frozenset({"21", "22", "P0"})
 
 
 class ArrowSession:
@@ -93,12 +97,23 @@ class ArrowSession:
                 with self._session.cursor() as cursor:
                     yield cursor
             except adbc_driver_manager.Error as error:
-                self.close()
+                # What the data did, the session outlives: a batch that is halved over it would open it anew hundreds of times.
+                if (sqlstate_of(error) or "")[:2] not in _OF_DATA:
+                    self.close()
+                if sqlstate_of(error) == NOT_UTF8:
+                    raise refuse_text(where=where, encoding=self._encoding()) from None
                 if sqlstate_of(error) == _WRITES:
                     raise UserError(
                         f"{where} would write, and is run in a read-only session; have it, and the functions that it calls, only read."
                     ) from None
                 raise
+
+    def _encoding(self) -> str:
+        """The encoding of the database's text."""
+        assert self._session is not None
+        with self._session.cursor() as cursor:
+            cursor.execute(statement("read_encoding"))
+            return str(cursor.fetch_arrow_table()["encoding"][0].as_py())
 
 
 def _connect(target: Target) -> dbapi.Connection:

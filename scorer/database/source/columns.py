@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scorer.database.source.numbers import floats, is_numeric, read_numbers, text_of
 from scorer.errors import UserError
 from scorer.types.arrays import NO_TIME, Attributes, Floats, Integers, Observations
 from scorer.types.values import WorkItem
@@ -23,6 +25,7 @@ OBSERVATION_COLUMNS = (
     "reference_range_min",
     "reference_range_max",
 )
+_NUMBERS = OBSERVATION_COLUMNS[-3:]
 KNOWN_FROM = "known_from"  # an observation's column that is no input: it enters neither hashes nor frames
 ATTRIBUTE_COLUMNS = ("position",)
 
@@ -38,7 +41,7 @@ def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observati
     Their column `position` counts `keys` from 1. Raises UserError where a column has another type than the scoring needs.
     """
     codes, code = _codes(table["observation_type_code"])
-    value = table["observation_value"]
+    read = {name: read_numbers(table[name], where=name) for name in _NUMBERS}
     plain = Observations(
         keys=keys,
         position=integers(table["position"], where="position") - 1,
@@ -46,16 +49,17 @@ def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observati
         time=_times(table["observation_date"], where="observation_date"),
         code=code,
         codes=codes,
-        value=floats(value, where="observation_value"),
-        value_is_null=value.is_null().to_numpy(),
-        low=floats(table["reference_range_min"], where="reference_range_min"),
-        high=floats(table["reference_range_max"], where="reference_range_max"),
+        value=read["observation_value"][0],
+        value_is_null=table["observation_value"].is_null().to_numpy(),
+        low=read["reference_range_min"][0],
+        high=read["reference_range_max"][0],
         extras={
             name: _further(table[name], where=name)
             for name in table.column_names
             if name not in {*OBSERVATION_COLUMNS, KNOWN_FROM}
         },
         known_from=_times(table[KNOWN_FROM], where=KNOWN_FROM) if KNOWN_FROM in table.column_names else None,
+        unread={name: texts for name, (_, texts) in read.items() if texts is not None},
     )
     return plain.only(_order(plain))
 
@@ -84,51 +88,40 @@ def _order(rows: Observations) -> Integers:
     return order.astype(np.int64)
 
 
-def attributes_of(table: pa.Table, *, entities: int, where: str) -> Attributes:
+def attributes_of(table: pa.Table, *, entities: int, numbers: Collection[str] = ()) -> Attributes:
     """The rows of an attributes statement, an array (entities,) for each column.
 
-    An entity without a row has missing values. Raises UserError where there is more than one row for an entity.
+    Columns of `numbers` may be text that holds such. An entity without a row has missing values; one with more rows than one is
+    `repeated`, and misses what they do not agree in.
     """
     position = integers(table["position"], where="position") - 1
-    if len(np.unique(position)) != len(position):
-        raise UserError(f"The {where} give more than one row for an entity.")
-    found = Attributes()
+    repeated = np.bincount(position, minlength=entities) > 1
+    found = Attributes(repeated=repeated if repeated.any() else None)
     for name in table.column_names:
         column = table[name]
         if name in ATTRIBUTE_COLUMNS:
             continue
         if pa.types.is_timestamp(column.type):
             found.times[name] = _spread(_times(column, where=name), position, np.full(entities, NO_TIME))
-        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            texts = np.empty(entities, dtype=object)
-            found.texts[name] = _spread(_plain(column), position, texts)
+        elif text_of(column) is not None and name not in numbers:
+            found.texts[name] = _spread(_plain(column), position, np.empty(entities, dtype=object))
         else:
-            found.numbers[name] = _spread(floats(column, where=name), position, np.full(entities, np.nan))
+            values, unread = read_numbers(column, where=name)
+            found.numbers[name] = _spread(values, position, np.full(entities, np.nan))
+            if unread is not None:
+                found.unread[name] = _spread(unread, position, np.empty(entities, dtype=object))
     return found
 
 
 def _spread(values: npt.NDArray[Any], position: Integers, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """`into` (entities,), with `values` (n,) at the places `position` (n,)."""
+    """`into` (entities,) with `values` (n,) at `position` (n,), but where those of one place differ."""
+    missing = into[:1].copy()
     into[position] = values
+    if len(position) > len(into) or len(np.unique(position)) < len(position):
+        placed = into[position]
+        differing = position[(placed != values) & ~((placed != placed) & (values != values))]  # noqa: PLR0124 - NaN is as NaN
+        into[differing] = missing
     return into
-
-
-def floats(column: pa.ChunkedArray, *, where: str) -> Floats:
-    """The column (n,) as numbers, NaN where it is NULL.
-
-    Raises UserError where it is of another type, or holds whole numbers beyond 2^53.
-    """
-    try:
-        return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
-    except pa.ArrowException as error:
-        if pa.types.is_integer(column.type):
-            raise UserError(
-                f"The column {where} holds whole numbers beyond 2^53, which cannot be told apart as numbers; CAST it AS text "
-                "in the job's statement (AS double precision, if it is a measurement)."
-            ) from error
-        raise UserError(
-            f"The column {where} is {column.type}, where a number is expected; CAST it in the job's statement."
-        ) from error
 
 
 def labels(column: pa.ChunkedArray, *, where: str) -> Floats:
@@ -204,7 +197,9 @@ def _keys(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 def _further(column: pa.ChunkedArray, *, where: str) -> npt.NDArray[Any]:
     """A column (n,) for the suites; of booleans, 1, 0 and NaN as float16, a type that PostgreSQL lacks."""
-    return floats(column, where=where).astype(np.float16) if pa.types.is_boolean(column.type) else _plain(column)
+    if pa.types.is_boolean(column.type):
+        return floats(column, where=where).astype(np.float16)
+    return floats(column, where=where) if is_numeric(column) else _plain(column)
 
 
 def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:

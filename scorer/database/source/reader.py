@@ -32,9 +32,10 @@ from scorer.database.source.columns import (
     observations_of,
 )
 from scorer.database.source.standby import Standby
-from scorer.database.statements import bound, statement, without_comments
+from scorer.database.statements import bound, only_named, statement
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import without_comments
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.types.arrays import Attributes, Floats, Observations
@@ -114,7 +115,7 @@ class Source:
         if "attributes" not in job.statements:
             return Attributes()
         table = self._read(job, "attributes", ATTRIBUTE_COLUMNS, items)
-        return attributes_of(table, entities=len(items), where=f"attributes of job {job.name}")
+        return attributes_of(table, entities=len(items), numbers=job.features.numbers)
 
     def orphans(self, job: Job, *, sweep: bool, known: Sequence[str]) -> list[tuple[str, int]]:
         """Entities that have observations but do not exist, with how many observations.
@@ -179,10 +180,16 @@ class Source:
         settings["enable_seqscan"] = "off" if items else "on"
         settings |= further
         where = f"The statement {name} of job {job.name}"
+        only_named(job.statements[name], {key.partition(".")[2]: value for key, value in settings.items()}, where=where)
         query = bound(job.statements[name])
         if only is not None:
             query = without_comments(statement("only_columns")).replace("{columns}", only).replace("{statement}", query)
         table = self._query(query, settings, where=where, by_entity=bool(items))
+        for field in table.schema:
+            if (field.metadata or {}).get(b"POSTGRESQL:type") == b"money":
+                raise UserError(
+                    f"{where} gives {field.name} as money, which comes without its point; CAST it AS numeric."
+                )
         missing = [column for column in columns if column not in table.column_names]
         if missing:
             raise UserError(

@@ -16,6 +16,7 @@ from scorer.database.session import Session
 from scorer.database.store.requests import find_asked
 from scorer.errors import UserError
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import parameters_of
 from scorer.types.enums import ReasonKind, Withdrawal
 from scorer.types.values import Outcome, Reason, Run, Standing, WorkItem
 
@@ -26,6 +27,16 @@ _EVER = datetime(9999, 1, 1, tzinfo=UTC)  # as of then, an entity is there that 
 def create_staged_outcomes(session: Session) -> None:
     """Create the temporary table that a batch's outcomes are copied to, unless the session has it."""
     session.make("create_staged_outcomes")
+
+
+def create_staged_write_back(session: Session) -> None:
+    """Create the temporary table that the job's write_back reads, unless the session has it."""
+    session.make("create_staged_write_back")
+
+
+def create_staged_take_back(session: Session) -> None:
+    """Create the temporary table that the job's take_back reads, unless the session has it."""
+    session.make("create_staged_take_back")
 
 
 def write_outcomes(
@@ -106,11 +117,11 @@ def write_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE
     if "write_back" not in job.statements:
         return 0
     create_staged_outcomes(session)
-    session.make("create_staged_write_back")
+    create_staged_write_back(session)
     session.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
     return int(
         session.one(
-            "record_write_backs", job=job.name, written=texts(_write_staged(session, job, "write_back"))
+            "record_write_backs", job=job.name, written=texts(write_staged(session, job, "write_back"))
         ).passed_over
     )
 
@@ -123,12 +134,12 @@ def take_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE)
     """
     if "take_back" not in job.statements:
         return 0
-    session.make("create_staged_take_back")
+    create_staged_take_back(session)
     staged = [
         row.entity_id
         for row in session.all("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
     ]
-    written = _write_staged(session, job, "take_back")
+    written = write_staged(session, job, "take_back")
     left = [*{*staged}.difference(written)]
     there = find_asked(session, job, left, as_of=_EVER) if left else {}
     gone = [each for each in left if each not in there]
@@ -166,12 +177,30 @@ def list_holders(session: Session) -> dict[str, int | None]:
     return {row.holder: row.pid for row in session.all("list_holders")}
 
 
-def _write_staged(session: Session, job: Job, name: str) -> list[str]:
+def stage_probe(session: Session, *, entity_id: str, score: float, risk_band: str | None, label: str | None) -> None:
+    """Stage a score that nothing gave, for `write_staged`; the caller rolls the transaction back."""
+    create_staged_write_back(session)
+    session.do(
+        "stage_probe", entity_id=entity_id, score=score, risk_band=risk_band, label=label, as_of=datetime.now(UTC)
+    )
+
+
+def stage_recall(session: Session, *, entity_id: str) -> None:
+    """Stage an entity as after a recall, for `write_staged`; the caller rolls the transaction back."""
+    create_staged_take_back(session)
+    session.do("stage_recall", entity_id=entity_id)
+
+
+def write_staged(session: Session, job: Job, name: str) -> list[str]:
     """Run the job's own statement, which copies pg_temp.staged_<name> to the hospital's table.
 
     Returns the entities that it wrote. Raises UserError where the statement does not return entity_id.
     """
     where = f"The statement {name} of job {job.name}"
+    for parameter in parameters_of(job.statements[name]):
+        raise UserError(
+            f"{where} names :{parameter}, but it takes no parameters; see pg_temp.staged_{name} for what it reads."
+        )
     with sentences(where=where):
         result = session.execute(job.statements[name], {})
     if not result.returns_rows or "entity_id" not in result.keys():  # noqa: SIM118 - a result is no mapping

@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from scorer.database.session import Session
-from scorer.database.statements import statement, without_comments
+from scorer.database.statements import statement
+from scorer.jobs.sql_text import without_comments
 
 
 def list_table_sizes(session: Session, tables: list[str]) -> dict[str, int]:

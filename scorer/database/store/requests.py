@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scorer.database.error_messages import sentences
-from scorer.database.session import Session, only_named
-from scorer.database.statements import statement, without_comments
+from scorer.database.session import Session
+from scorer.database.statements import only_named, statement
 from scorer.database.store.batches import previous_of
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import without_comments
 from scorer.types.values import Counts, Run, WorkItem
 
 

@@ -13,9 +13,10 @@ from datetime import datetime
 from scorer import __version__
 from scorer.database.encoding import texts
 from scorer.database.error_messages import sentences
-from scorer.database.session import Session, only_named
-from scorer.database.statements import names_parameter, statement, without_comments
+from scorer.database.session import Session
+from scorer.database.statements import only_named, statement
 from scorer.jobs.job import Job
+from scorer.jobs.sql_text import parameters_of, without_comments
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Run
 
@@ -161,7 +162,7 @@ def list_missing(session: Session, job: Job, run: Run, *, swept: bool) -> list[s
     Some are gone; others have settled. Where it `swept`, they are those that its due statement does not return, however old their score is.
     """
     plain = {"job": job.name, "output": job.output, "as_of": run.as_of}
-    if not (swept and names_parameter(job.statements["due"], "sweep")):
+    if not (swept and "sweep" in parameters_of(job.statements["due"])):
         return [row.entity_id for row in session.all("list_looked_for", **plain)]
     query = statement("list_missing").replace("{due}", without_comments(job.statements["due"]))
     parameters = {**job.parameters, **plain, "sweep": True, "entity_ids": "{}"}

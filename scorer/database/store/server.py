@@ -13,6 +13,7 @@ from typing import Any
 
 from scorer.database.session import Session
 from scorer.database.statements import statement
+from scorer.jobs.sql_text import without_comments
 from scorer.types.values import Position
 
 
@@ -43,6 +44,36 @@ class ServerLoad:
 def describe_session(session: Session) -> Mapping[str, Any]:
     """Server, login and role of the session, as a row to show."""
     return session.shown("describe_session")[0]
+
+
+_SCANNED = 512 << 20  # bytes: a larger table is read by its key, or not at all
+
+
+def read_written(session: Session, *, entity_id: str) -> list[Mapping[str, Any]] | None:
+    """The rows of the hospital's tables that this transaction wrote, by column.
+
+    None where they cannot be read back: the table is large, and its key is not `entity_id`.
+    """
+    rows: list[Mapping[str, Any]] = []
+    for table in session.all("list_written_tables"):
+        condition, parameters = "true", {}
+        if table.bytes > _SCANNED:
+            if not _may_be(entity_id, table.key_type):
+                return None
+            condition, parameters = (
+                f"w.{table.key_column} = CAST(:entity_id AS {table.key_type})",
+                {"entity_id": entity_id},
+            )
+        query = without_comments(statement("read_written")).format(relation=table.relation, condition=condition)
+        rows += [row.document for row in session.execute(query, parameters)]
+    return rows
+
+
+def _may_be(entity_id: str, key_type: str | None) -> bool:
+    """Whether an entity can be a key of that type."""
+    if key_type in {"bigint", "integer"}:
+        return re.fullmatch(r"-?\d{1,9}", entity_id) is not None
+    return key_type in {"text", "character varying"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +146,7 @@ def _in_words(mode: str) -> str:
 def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:
     """The plan of a statement, which is not run: its lines (`form` TEXT), or one document (JSON)."""
     text = statement("explain_statement").replace("{format}", form).replace("{query}", query)
-    named = {name: value for name, value in parameters.items() if re.search(rf"(?<![:\w\\]):{name}\b", text)}
-    return [row[0] for row in session.execute(text, named)]
+    return [row[0] for row in session.execute(text, parameters)]
 
 
 _WITHOUT_ZONE = 1114  # PostgreSQL's number of the type timestamp without time zone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,28 @@ _META: Mapping[str, type] = {
 _ALWAYS = ("rule", "action", "expected")
 _KINDS = {str: "text", list: "a list of columns", bool: "true or false", int: "a whole number"}
 _COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
+
+
+# What Great Expectations knows and a rule here cannot honour: each would be ignored, or judged otherwise than it says.
+_CONDITION = "write the condition into the statement"
+_RUNTIME = "how results are given is not the suite's to say, so leave it out"
+_UNSUPPORTED_ARGUMENTS: Mapping[str, str] = {
+    "row_condition": _CONDITION,
+    "condition_parser": _CONDITION,
+    "batch_id": "a rule judges the rows of each batch, so leave it out",
+    "result_format": _RUNTIME,
+    "include_config": _RUNTIME,
+    "catch_exceptions": _RUNTIME,
+}
+_UNSUPPORTED_FIELDS: Mapping[str, str] = {
+    "windows": "give the limits themselves",
+}
+_UNSUPPORTED_TYPES: Mapping[str, str] = {
+    "expect_table_column": "a rule sees no other columns than it names",
+    "expect_table_row_count_to_equal_other": "a rule sees no other table",
+    "expect_query": "rules are judged on columns, not by SQL",
+    "unexpected_rows": "rules are judged on columns, not by SQL",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +123,10 @@ def with_actions(rules: tuple[Rule, ...], actions: Mapping[str, Action]) -> tupl
 
 
 def _rule(entry: Any, *, where: str) -> Rule:
+    if isinstance(entry, dict) and "expectation_type" in entry:
+        raise UserError(
+            f'{where} has the key "expectation_type", of Great Expectations before 1.0; write "type" instead.'
+        )
     if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
         raise UserError(f'{where} is no expectation: it needs a "type", "kwargs" and a "meta".')
     meta = entry["meta"] if isinstance(entry.get("meta"), dict) else {}
@@ -109,6 +136,7 @@ def _rule(entry: Any, *, where: str) -> Rule:
             f"{where}: rule {meta['rule']} has the action {meta['action']!r}; there are: {', '.join(Action)}."
         )
     arguments = entry["kwargs"] if isinstance(entry.get("kwargs"), dict) else {}
+    _require_supported(entry, arguments, where=f"{where}: rule {meta['rule']}")
     named = [arguments[key] for key in _COLUMN_ARGUMENTS if key in arguments]
     return Rule(
         name=meta["rule"],
@@ -133,6 +161,19 @@ def is_aggregate(expectation: str) -> bool:
     others = ("values_", "value_", "pair_", "to_exist", "type_")
     column, _, rest = expectation.partition("expect_column_")
     return not column and bool(rest) and not rest.startswith(others)
+
+
+def _require_supported(entry: Mapping[str, Any], arguments: Mapping[str, Any], *, where: str) -> None:
+    """Raise UserError where the expectation has what a rule here cannot honour."""
+    for prefix, why in _UNSUPPORTED_TYPES.items():
+        if entry["type"].startswith(prefix):
+            raise UserError(f"{where}: {entry['type']} is not supported; {why}.")
+    for given, unsupported in ((arguments, _UNSUPPORTED_ARGUMENTS), (entry, _UNSUPPORTED_FIELDS)):
+        for name, instead in unsupported.items():
+            if given.get(name) is not None:
+                raise UserError(f"{where}: {name} is not supported; {instead}.")
+    if "$PARAMETER" in json.dumps(arguments):
+        raise UserError(f"{where}: $PARAMETER is not supported; write the value itself.")
 
 
 def _require_meta(meta: Mapping[str, Any], *, where: str) -> None:

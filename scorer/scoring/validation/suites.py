@@ -17,6 +17,13 @@ import numpy as np
 from scorer.errors import RunStopped, UserError
 from scorer.jobs.job import Job
 from scorer.scoring.validation.frames import Frame, Pool, feature_frame, observation_frame, score_frame, with_newest
+from scorer.scoring.validation.reading import (
+    ONE_ROW,
+    findings_of_entities,
+    findings_of_rows,
+    quoted,
+    rejections_of_entities,
+)
 from scorer.scoring.validation.rule_engine import RuleEngine
 from scorer.scoring.validation.rules import Finding, Rule, RuleOutcome, read_rules, with_actions
 from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations
@@ -88,19 +95,32 @@ class Suites:
         """
         frame = observation_frame(self._job, observations, attributes, as_of=as_of)
         findings = self._observations.validate(frame)
-        usable = np.ones(len(observations), dtype=bool)
-        held: dict[int, str] = {}
+        usable, refused = np.ones(len(observations), dtype=bool), np.zeros(len(observations), dtype=bool)
+        of_entities = findings_of_entities(attributes)
+        held = {
+            place: each.rule.name for each in of_entities if each.rule.name == ONE_ROW for place in each.broken.tolist()
+        }
         for finding in findings:
+            if finding.rule.action in {Action.DROP, Action.QUARANTINE}:
+                refused[finding.broken] = True
             if finding.rule.action is Action.DROP:
                 usable[finding.broken] = False
             elif finding.rule.action is Action.QUARANTINE:
                 for position in np.unique(observations.position[finding.broken]).tolist():
                     held.setdefault(position, finding.rule.name)
+        of_rows = findings_of_rows(observations, refused=refused)
+        for finding in of_rows:
+            if finding.rule.action is Action.DROP:
+                usable[finding.broken] = False
+        entity_ids = [item.entity_id for item in observations.keys]
         return ObservationResult(
             usable=usable,
             held=held,
-            rejections=tuple(each for finding in findings for each in _observation_rejections(observations, finding)),
-            results=tuple(finding.result(self._observations.name) for finding in findings),
+            rejections=(
+                *(each for finding in of_entities for each in rejections_of_entities(entity_ids, attributes, finding)),
+                *(each for finding in (*findings, *of_rows) for each in _observation_rejections(observations, finding)),
+            ),
+            results=tuple(finding.result(self._observations.name) for finding in (*of_entities, *findings, *of_rows)),
             unknown_codes=_unknown_codes(self._job, observations),
         )
 
@@ -243,15 +263,21 @@ def _time_text(rows: Observations, row: int) -> str:
 
 
 def _value_text(rows: Observations, row: int) -> str:
-    return "null" if rows.value_is_null[row] else str(rows.value[row])
+    return "null" if rows.value_is_null[row] else _number_text(rows, "observation_value", rows.value, row)
+
+
+def _number_text(rows: Observations, name: str, values: Floats, row: int) -> str:
+    """The number, or the text that stood in its place."""
+    text = rows.unread[name][row] if name in rows.unread else None
+    return str(values[row]) if text is None else quoted(text)
 
 
 _SHOWN: dict[str, Callable[[Observations, int], str]] = {
     "observation_date": _time_text,
     "observation_type_code": lambda rows, row: rows.codes[rows.code[row]] if rows.code[row] >= 0 else "(none)",
     "observation_value": _value_text,
-    "reference_range_min": lambda rows, row: str(rows.low[row]),
-    "reference_range_max": lambda rows, row: str(rows.high[row]),
+    "reference_range_min": lambda rows, row: _number_text(rows, "reference_range_min", rows.low, row),
+    "reference_range_max": lambda rows, row: _number_text(rows, "reference_range_max", rows.high, row),
 }
 
 

@@ -18,7 +18,7 @@ from scorer.database.connection import Target
 from scorer.database.error_messages import hospitals_function, sentences, translate_error
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.source.arrow_session import ArrowSession
-from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
+from scorer.errors import DatabaseUnavailable, DataRefused, StatementFailed, UserError
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +251,47 @@ def test_a_bug_is_reported_without_the_servers_words(url: str, text: str) -> Non
         raise failure(url, text)
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("SELECT 'Jane Doe'::bigint", "invalid text representation (SQLSTATE 22P02)"),
+        ("SELECT 1 / 0", "division by zero (SQLSTATE 22012)"),
+        ("SELECT (SELECT * FROM (VALUES ('Jane'), ('Doe')) AS v)", "cardinality violation (SQLSTATE 21000)"),
+        ("DO $$ BEGIN RAISE 'Jane Doe' USING ERRCODE = 'ZX123'; END $$", "an error of its own (SQLSTATE ZX123)"),
+        ("SELECT repeat('Jane', 1000000000)", "program limit exceeded (SQLSTATE 54000)"),
+        ("SELECT '2025-02-30'::date, 'Jane'", "datetime field overflow (SQLSTATE 22008)"),
+    ],
+)
+def test_what_a_jobs_own_statement_meets_is_said_in_words_and_without_a_value(url: str, text: str, cause: str) -> None:
+    with pytest.raises(UserError) as raised, sentences(where="The statement due of job sepsis"):
+        raise failure(url, text)
+    assert str(raised.value).startswith("The statement due of job sepsis ")
+    assert cause in str(raised.value) or "54000" in cause
+    assert "Jane" not in str(raised.value)
+    assert isinstance(raised.value, DataRefused) == (cause[-6:-4] in {"21", "22"})
+
+
+@pytest.mark.parametrize("name", ["write_back", "take_back"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("SELECT 'MEDIUM Jane'::varchar(4)::integer", "invalid text representation (SQLSTATE 22P02)"),
+        (
+            "CREATE VIEW pg_temp.v AS SELECT 1 AS a LIMIT 1; UPDATE pg_temp.v SET a = 2",
+            "object not in prerequisite state",
+        ),
+        ("DO $$ BEGIN RAISE 'Jane' USING ERRCODE = '0A000'; END $$", "feature not supported (SQLSTATE 0A000)"),
+        ("DO $$ BEGIN RAISE 'Jane'; END $$", "a trigger or constraint there"),
+    ],
+)
+def test_what_the_hospitals_table_refuses_is_one_sentence(url: str, name: str, text: str, words: str) -> None:
+    with pytest.raises(UserError) as raised, sentences(where=f"The statement {name} of job sepsis"):
+        raise failure(url, text)
+    assert not isinstance(raised.value, DataRefused), "no entity's fault"
+    assert words in str(raised.value)
+    assert "Jane" not in str(raised.value)
 
 
 def test_what_is_not_the_databases_passes_through() -> None:

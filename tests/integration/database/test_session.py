@@ -10,8 +10,9 @@ import pytest
 from scorer.config import Settings
 from scorer.database.connection import Target
 from scorer.database.encoding import text, word
-from scorer.database.session import Session, only_named
-from scorer.errors import StatementFailed, UserError
+from scorer.database.session import Session
+from scorer.database.statements import only_named
+from scorer.errors import UserError
 
 WAITING = "SELECT count(*) AS waiting FROM scorer.requests"
 
@@ -83,7 +84,10 @@ def test_what_lasts_as_long_as_the_session_is_made_once_in_it(session: Session) 
 
 
 def test_a_statement_alone_is_in_no_transaction(session: Session) -> None:
-    with pytest.raises(StatementFailed, match="SQLSTATE 25001"), session.transaction():
+    with (
+        pytest.raises(UserError, match=r"^A script failed: active sql transaction \(SQLSTATE 25001\)"),
+        session.transaction(),
+    ):
         session.run_script("ALTER SYSTEM RESET work_mem")
     with pytest.raises(UserError, match="permission denied"):
         session.alone("ALTER SYSTEM RESET work_mem")

@@ -308,7 +308,7 @@ def become_worker(cursor: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement"}]
+    "name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement", "read_written"}]
 )
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)
@@ -341,6 +341,11 @@ def test_an_approver_may_run_what_a_promotion_needs(cursor: Any, name: str) -> N
 def test_the_owner_may_run_what_an_installation_needs(cursor: Any, name: str) -> None:
     cursor.execute("SET LOCAL ROLE scorer_owner")
     understand(cursor, statement(name))
+
+
+def test_a_worker_may_read_what_it_has_written(cursor: Any) -> None:
+    become_worker(cursor)
+    understand(cursor, statement("read_written").format(relation="public.visits", condition="w.visit_id = 1"))
 
 
 def test_a_privilege_that_is_missing_is_noticed(cursor: Any) -> None:

@@ -16,10 +16,10 @@ import pytest
 from scorer.cli import main as cli
 from scorer.config import Settings
 from scorer.database.connection import Database
-from scorer.database.statements import without_comments
 from scorer.database.store.server import TableLock
 from scorer.errors import UserError
 from scorer.jobs.job import Job, load_job
+from scorer.jobs.sql_text import without_comments
 from scorer.registry import registration
 from scorer.runs.plan import PlannedStatement, plan_run
 

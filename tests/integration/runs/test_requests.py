@@ -783,3 +783,19 @@ def test_whether_a_daemon_answers_is_known_at_once(ward: Any, daemons: list[str 
         )
     with closing(Session(Database(ward.url, ward.settings).as_worker())) as session, session.transaction():
         assert is_answered(session, "sepsis") == answered
+
+
+def test_a_request_that_the_jobs_statement_cannot_take_is_refused_alone(
+    ward: Any, open_answering: Callable[..., RequestAnswering], changed_job: Callable[..., Job]
+) -> None:
+    """A site's `requested` that casts whatever is asked for."""
+    job = changed_job()
+    plain = "SELECT CAST(v.visit_id AS text) AS entity_id, :as_of::timestamptz AS as_of FROM public.visits AS v "
+    where = "WHERE v.visit_id = ANY (:entity_ids::bigint[])"
+    job = replace(job, statements={**job.statements, "requested": plain + where})
+    ward.admit(1, 2, 3)
+    keys = ward.ask(1, 2, "bed 7", 3)
+    answering = open_answering(job)
+    while answering.answer_waiting():
+        pass
+    assert [status for status, _ in ward.answers(*keys)] == ["done", "done", "refused", "done"]

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from scorer.database.connection import Target
 from scorer.database.session import Session
-from scorer.database.statements import names_parameter, statement, without_comments
+from scorer.database.statements import statement
 from scorer.database.store.chores import nightly
 from scorer.database.store.runs import begin_run, enqueue_due, list_unsettled
+from scorer.jobs.sql_text import parameters_of, without_comments
 from scorer.runs.due import look_of
 from scorer.runs.plan import steps_of
 from scorer.types.enums import Trigger
@@ -329,7 +330,7 @@ def test_a_job_whose_statement_knows_no_sweeps_looks_at_everyone_at_every_run(
     hospital: Any, changed_job: Callable[..., Any]
 ) -> None:
     site = changed_job(("due.sql", "CAST(:sweep AS boolean)", "true"))
-    assert not names_parameter(site.statements["due"], "sweep")
+    assert "sweep" not in parameters_of(site.statements["due"])
     hospital.admit(1)
     swept = [hospital.one("SELECT swept FROM scorer.runs WHERE run_id = %s", hospital.run(site).run_id) for _ in (1, 2)]
     assert swept == [True, True]

@@ -241,6 +241,16 @@ BROKEN: dict[str, tuple[str, Callable[[Expectations], object], str]] = {
     "no type": ("scores", lambda entries: entries[0].pop("type"), 'expectation 1 .*"type"'),
     "no object": ("scores", lambda entries: entries.append("score > 0"), "expectation 5 is no expectation"),
     "misspelt argument": ("scores", kwargs(1, min_valu=0), "score_is_probability.*min_valu"),
+    "rows on a condition": (
+        "observations",
+        kwargs(1, row_condition="code_known==1", condition_parser="pandas"),
+        "rule not_in_future: row_condition is not supported; write the condition into the statement",
+    ),
+    "of Great Expectations 0.18": (
+        "scores",
+        lambda entries: entries[0].update(expectation_type=entries[0].pop("type")),
+        'expectation 1 has the key "expectation_type", of Great Expectations before 1.0',
+    ),
     "no column": ("scores", lambda entries: entries[1]["kwargs"].pop("column"), "score_is_probability.*column"),
     "no arguments": ("features", lambda entries: entries[0].pop("kwargs"), "mostly_usable.*kwargs"),
     "text for a limit": ("features", kwargs(0, max_value="half"), "mostly_usable.*max_value"),

@@ -28,6 +28,9 @@ def test_a_time_is_read_in_utc(text: str) -> None:
         ("2025-06-01", "has no time zone; write it as 2025-06-01T00:00:00Z or 2025-06-01T00:00:00+02:00"),
         ("noon", '"noon" is not a time; write it as 2025-06-01T00:00:00Z'),
         ("", '"" is not a time'),
+        ("0001-01-01", '"0001-01-01" lies before 1900'),
+        ("0001-01-01T00:00:00+14:00", "lies before 1900, when nothing was recorded; write it as 2025-06-01T00:00:00Z"),
+        ("9999-12-31T23:59:59-01:00", "lies beyond all calendars; write it as 2025-06-01T00:00:00Z"),
     ],
 )
 def test_any_other_time_is_refused(text: str, words: str) -> None:

@@ -229,6 +229,12 @@ def test_a_statement_that_is_not_there_is_one_sentence(site: Path, statement: st
         ("[]", "is not a suite"),
         ('{"name": "x"}', "is not a suite"),
         ('{"expectations": {}}', "is not a suite"),
+        (
+            '{"expectation_suite_name": "x", "expectations": []}',
+            'has the key "expectation_suite_name", of Great Expectations before 1.0; write "name" instead',
+        ),
+        ('{"name": "x", "expectations": [], "ge_cloud_id": null}', 'has the key "ge_cloud_id", of'),
+        ('{"name": "x", "expectations": [], "evaluation_parameters": {}}', 'has the key "evaluation_parameters", of'),
     ],
 )
 def test_a_broken_suite_is_one_sentence(site: Path, suite: str, content: str | None, sentence: str) -> None:
@@ -240,8 +246,37 @@ def test_a_broken_suite_is_one_sentence(site: Path, suite: str, content: str | N
 
 
 def test_what_is_not_text_is_one_sentence(site: Path) -> None:
-    (site / "sql" / "sepsis" / "due.sql").write_bytes(b"\xff\xfe")
-    assert f"{site}/sql/sepsis/due.sql cannot be read" in refusal(site)
+    (site / "sql" / "sepsis" / "due.sql").write_bytes(b"SELECT 1\n-- S\xfcd\n")
+    assert refusal(site) == f"{site}/sql/sepsis/due.sql is not UTF-8: see line 2; save it as UTF-8."
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("SELECT 1\n\0", "holds a zero byte, in line 2; take it out"),
+        ("SELECT 1;\nSELECT 2;\n", "holds a second statement, in line 2; a file is one statement"),
+        ("-- to be written\n", "holds no statement"),
+        ("SELECT 1 -- one\nWHERE 'a", "has no end of the literal that begins in line 2"),
+    ],
+)
+def test_a_file_that_is_not_one_statement_is_one_sentence(site: Path, content: str, fault: str) -> None:
+    (site / "sql" / "sepsis" / "due.sql").write_text(content, encoding="utf-8")
+    assert refusal(site) == f"{site}/sql/sepsis/due.sql {fault}."
+
+
+def test_a_script_may_hold_no_statement(site: Path) -> None:
+    (site / "sql" / "sepsis" / "grants.sql").write_text("-- granted by hand\n", encoding="utf-8")
+    assert jobs.load_job("sepsis", jobs_dir=site)
+
+
+def test_a_file_is_read_as_psql_reads_it(site: Path, sepsis: Job) -> None:
+    """A mark at its beginning is no part of it, and a line's end is what it was: it may stand in a literal."""
+    for path in (site / "sql" / "sepsis").iterdir():
+        if path.suffix in {".sql", ".toml"}:
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    site_job = jobs.load_job("sepsis", jobs_dir=site)
+    assert site_job.statements["due"] == sepsis.statements["due"].replace("\n", "\r\n")
+    assert site_job.features == sepsis.features
 
 
 def test_what_may_be_left_out_may_be_left_out(site: Path) -> None:

@@ -186,6 +186,7 @@ def test_fields_are_named_so_that_the_journal_takes_them() -> None:
 FROM_ELSEWHERE = {
     **{name: {"run_id", "job", "limit", "found"} for name in EVENTS if name.startswith("NEIGHBOUR_")},
     "ENTITY_FAILED": {"job", "run_id", "model_version"},
+    "DATA_REFUSED": {"job", "run_id", "model_version"},
     "STANDBY_LEFT": {"job", "run_id", "model_version"},
     "BATCH_COMMITTED": {"job", "run_id", "model_version", *Counts.__dataclass_fields__},
     "RUN_SUCCEEDED": set(Counts.__dataclass_fields__),

@@ -114,3 +114,18 @@ def test_true_and_false_are_hashed_as_whole_numbers_and_null_as_neither() -> Non
         assert with_flag(np.array([value], bool)) == with_flag(np.array([value]))
     null = with_flag(np.array([NAN], np.float16))
     assert null not in (with_flag(np.array([0], bool)), with_flag(np.array([1], bool)))
+
+
+def test_text_in_a_numbers_place_counts_and_changes_no_other_entitys_hash() -> None:
+    rows, there = observations([80.0]), np.array(["<1"], dtype=object)
+    unread = hashed(replace(rows, value=np.array([NAN]), unread={"observation_value": there}))
+    other = hashed(replace(rows, value=np.array([NAN]), unread={"observation_value": np.array(["<2"], dtype=object)}))
+    none = np.array([None], dtype=object)
+    assert len({unread, other, hashed(rows), hashed(replace(rows, value=np.array([NAN])))}) == 4
+    assert hashed(replace(rows, unread={"observation_value": none, "reference_range_min": none})) == hashed(rows)
+
+
+def test_an_entity_in_two_rows_of_attributes_has_another_hash_than_in_one() -> None:
+    once = replace(ATTRIBUTES, repeated=np.zeros(1, bool))
+    assert hashed(attributes=once) == hashed()
+    assert hashed(attributes=replace(ATTRIBUTES, repeated=np.ones(1, bool))) != hashed()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scorer.errors import UserError
+from scorer.errors import DataRefused, UserError
 from scorer.scoring.batch import BatchResult
 from scorer.scoring.isolation import ScoringFailed, isolate_failures, leave_out
 from scorer.types.enums import Status
@@ -101,6 +101,20 @@ def test_what_an_operator_can_correct_is_no_entitys_fault() -> None:
     with pytest.raises(UserError, match="The suite is broken"):
         isolate_failures(score, (item("1"), item("2")))
     assert calls == [2]
+
+
+def test_any_number_may_have_data_that_a_statement_cannot_take(caplog: pytest.LogCaptureFixture) -> None:
+    def score(items: tuple[WorkItem, ...]) -> BatchResult:
+        raise DataRefused(
+            "The statement x meets data that it cannot take: division by zero; mend.", cause="division by zero"
+        )
+
+    items = tuple(item(str(number)) for number in range(100))
+    result = isolate_failures(score, items)
+    assert result.counts == Counts(eligible=100, quarantined=100)
+    assert {outcome.reason for outcome in result.new_outcomes} == {"data_readable: division by zero"}
+    assert [rejection.entity_id for rejection in result.rejections] == list(result.validated)
+    assert [record.fields["entities"] for record in caplog.records] == [100]  # type: ignore[attr-defined]
 
 
 def test_what_is_left_out_is_logged_once_for_each_reason(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,7 @@ from scorer.types.values import WorkItem
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 KEYS = (WorkItem("a", NOON), WorkItem("b", NOON))
+TEXTS = {"reference_range_min": "60", "reference_range_max": "100"}
 TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -96,7 +97,12 @@ def test_further_columns_are_kept_and_booleans_become_numbers() -> None:
 @pytest.mark.parametrize(
     ("name", "type_", "value", "sentence"),
     [
-        ("observation_value", pa.string(), "high", "observation_value is string, where a number is expected; CAST it"),
+        (
+            "observation_value",
+            pa.date32(),
+            NOON.date(),
+            "observation_value is date32.*, where a number is expected; CAST it",
+        ),
         ("observation_value", pa.int64(), 2**53 + 1, "observation_value holds whole numbers beyond 2"),
         ("observation_type_code", pa.int64(), 7, "observation_type_code is int64, where text is expected"),
         ("observation_date", pa.timestamp("us"), NOON.replace(tzinfo=None), "a timestamp with time zone is expected"),
@@ -117,16 +123,58 @@ def test_attributes_are_missing_where_there_is_no_row() -> None:
     table = pa.table(
         {"position": [3, 1], "age": [70, 40], "admitted_at": pa.array([NOON, None], TIME), "sex": ["f", "m"]}
     )
-    found = attributes_of(table, entities=3, where="attributes of job j")
+    found = attributes_of(table, entities=3)
     np.testing.assert_array_equal(found.numbers["age"], [40.0, np.nan, 70.0])
     assert found.times["admitted_at"].tolist()[:2] == [NO_TIME, NO_TIME]
     assert found.texts["sex"].tolist() == ["m", None, "f"]
 
 
-def test_two_rows_of_attributes_for_an_entity_are_refused() -> None:
-    table = pa.table({"position": [1, 1], "age": [70, 40]})
-    with pytest.raises(UserError, match="attributes of job j give more than one row for an entity"):
-        attributes_of(table, entities=2, where="attributes of job j")
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0]])
+def test_an_entity_with_two_rows_of_attributes_is_marked_and_misses_what_they_do_not_agree_in(order: list[int]) -> None:
+    table = pa.table(
+        {
+            "position": [1, 1, 2, 2, 3],
+            "age": [70.0, 40.0, None, None, 50.0],
+            "sex": ["f", "f", "m", None, "m"],
+            "admitted_at": pa.array([NOON, NOON, NOON, None, NOON], TIME),
+        }
+    ).take(order)
+    found = attributes_of(table, entities=4)
+    assert found.repeated is not None
+    assert found.repeated.tolist() == [True, True, False, False]
+    np.testing.assert_array_equal(found.numbers["age"], [np.nan, np.nan, 50.0, np.nan])
+    assert found.texts["sex"].tolist() == ["f", None, "m", None]
+    noon = found.times["admitted_at"][2]
+    assert found.times["admitted_at"].tolist() == [noon, NO_TIME, noon, NO_TIME]
+    assert attributes_of(table.slice(0, 0), entities=2).repeated is None
+
+
+def test_text_that_is_no_number_is_kept_beside_the_numbers_in_the_rows_order() -> None:
+    table = rows(
+        {"observation_id": 1, "observation_value": "7.25", "reference_range_max": "1,5", "reference_range_min": "60"},
+        {"observation_id": 2, "observation_value": "<0.01", "observation_type_code": "BP", **TEXTS},
+        {"observation_id": 3, "observation_value": None, "position": 2, **TEXTS},
+        observation_value=pa.string(),
+        reference_range_max=pa.string(),
+        reference_range_min=pa.string(),
+    )
+    observations = observations_of(table, keys=KEYS)
+    assert observations.observation_id.tolist() == [2, 1, 3]
+    np.testing.assert_array_equal(observations.value, [np.nan, 7.25, np.nan])
+    assert observations.value_is_null.tolist() == [False, False, True]
+    assert {name: texts.tolist() for name, texts in observations.unread.items()} == {
+        "observation_value": ["<0.01", None, None],
+        "reference_range_max": [None, "1,5", None],
+    }
+    assert observations.only(np.array([1, 2])).unread["observation_value"].tolist() == [None, None]
+
+
+def test_attributes_that_are_numbers_may_be_text() -> None:
+    table = pa.table({"position": [1, 2, 3], "age": ["70", ">89", None], "ward": ["7", "8", "9"]})
+    found = attributes_of(table, entities=3, numbers=["age"])
+    np.testing.assert_array_equal(found.numbers["age"], [70.0, np.nan, np.nan])
+    assert found.unread["age"].tolist() == [None, ">89", None]
+    assert found.texts["ward"].tolist() == ["7", "8", "9"]
 
 
 class TestLabels:

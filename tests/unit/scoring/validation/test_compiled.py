@@ -188,7 +188,6 @@ BETWEEN = "expect_column_values_to_be_between"
 ABOVE_0 = {"column": "a", "min_value": 0}
 LEFT: dict[str, tuple[str, dict[str, Any]]] = {
     "another type": ("expect_column_values_to_be_increasing", {"column": "a"}),
-    "rows on a condition": (BETWEEN, {**ABOVE_0, "row_condition": "a > 0", "condition_parser": "pandas"}),
     "a note": (BETWEEN, {**ABOVE_0, "notes": "x"}),
     "no limit": (BETWEEN, {"column": "a"}),
     "limits that contradict each other": (BETWEEN, {**ABOVE_0, "max_value": -1}),
@@ -196,7 +195,6 @@ LEFT: dict[str, tuple[str, dict[str, Any]]] = {
     "true for a number": (BETWEEN, {"column": "a", "min_value": True}),
     "NaN for a number": (BETWEEN, {"column": "a", "min_value": math.nan}),
     "a number that no double is": (BETWEEN, {"column": "a", "min_value": 2**53 + 1}),
-    "a parameter": (BETWEEN, {"column": "a", "min_value": {"$PARAMETER": "x"}}),
     "text for a flag": (BETWEEN, {**ABOVE_0, "strict_min": "yes"}),
     "null for a share": (BETWEEN, {**ABOVE_0, "mostly": None}),
     "a share above 1": (BETWEEN, {**ABOVE_0, "mostly": 1.5}),

@@ -52,6 +52,53 @@ def test_a_rule_that_says_what_none_can_is_one_sentence(wrong: Any, why: str) ->
         read_rules([wrong], where="A suite")
 
 
+def between(**kwargs: Any) -> dict[str, Any]:
+    return {"type": "expect_column_values_to_be_between", "kwargs": {"column": "a", **kwargs}, "meta": META}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (
+            between(row_condition="b==1", condition_parser="pandas"),
+            "row_condition is not supported; write the condition into the statement",
+        ),
+        (
+            between(condition_parser="great_expectations"),
+            "condition_parser is not supported; write the condition into the statement",
+        ),
+        (
+            between(result_format="BASIC"),
+            "result_format is not supported; how results are given is not the suite's to say",
+        ),
+        (between(catch_exceptions=False), "catch_exceptions is not supported"),
+        (between(batch_id="x"), "batch_id is not supported"),
+        (between(min_value={"$PARAMETER": "low"}), "$PARAMETER is not supported; write the value itself"),
+        (between() | {"windows": [{}]}, "windows is not supported; give the limits themselves"),
+        (
+            entry("expect_table_columns_to_match_set"),
+            "expect_table_columns_to_match_set is not supported; a rule sees no other columns",
+        ),
+        (
+            entry("unexpected_rows_expectation"),
+            "unexpected_rows_expectation is not supported; rules are judged on columns, not by SQL",
+        ),
+    ],
+)
+def test_what_a_rule_cannot_honour_is_refused_with_what_to_do(wrong: Any, why: str) -> None:
+    with pytest.raises(UserError) as raised:
+        read_rules([wrong], where="A suite")
+    assert str(raised.value).startswith(f"A suite: expectation 1: rule r: {why}")
+
+
+def test_an_expectation_of_great_expectations_018_is_refused_by_its_old_key() -> None:
+    old = {"expectation_type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a"}, "meta": META}
+    with pytest.raises(
+        UserError, match=r'^A suite: expectation 1 has the key "expectation_type", of .* write "type" instead\.$'
+    ):
+        read_rules([old], where="A suite")
+
+
 def test_two_rules_of_one_name_are_refused() -> None:
     with pytest.raises(UserError, match=r"A suite: two rules are called 'r'\."):
         read_rules([entry(), entry()], where="A suite")
