@@ -6,7 +6,9 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import joblib
@@ -23,13 +25,8 @@ from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 Command = Callable[..., Any]
 
 
-class Logits:
-    """Gives log-odds where probabilities are expected."""
-
-    classes_ = (0, 1)
-
-    def predict_proba(self, rows: Any) -> Any:
-        return np.array([[-2.0, 2.0]] * len(rows))
+# It gives the first two features where probabilities are expected.
+LOGITS = SimpleNamespace(classes_=(0, 1), predict_proba=partial(np.take, indices=[0, 1], axis=1))
 
 
 @pytest.fixture
@@ -68,7 +65,7 @@ def keep(tmp_path: Path, sepsis: Job) -> Callable[..., Path]:
             "meaning": MEANING,
             "score_quantiles": [0.0, 1.0],
             "metrics": {},
-            "golden": {"inputs": [[0.0] * len(names)], "scores": [0.0]},
+            "golden": {"inputs": [[2.0] * len(names)], "scores": [2.0]},
         } | changes
         (folder / ARTEFACT).write_bytes(artefact)
         (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
@@ -89,7 +86,7 @@ def test_each_is_told_for_what_it_is(command: Command, keep: Callable[..., Path]
         ("x_empty", b"", "is empty"),
         ("x_dict", {"model": texts}, "holds a dict, which is no fitted estimator"),
         ("x_texts", texts, "knows the classes no, yes, where 0 and 1 are expected"),
-        ("x_logits", Logits(), "numbers outside 0 to 1"),
+        ("x_logits", LOGITS, "numbers outside 0 to 1"),
     ):
         keep(version, artefact)
         command("model", "register", "sepsis", version)
