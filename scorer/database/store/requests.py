@@ -149,8 +149,7 @@ def request_score(session: Session, job: str, entity_ids: Sequence[str]) -> list
 
 def is_answered(session: Session, job: str) -> bool:
     """Whether requests of the job are answered by a daemon that is alive; also where there is none at all."""
-    row = session.one("count_answering", job=job)
-    return bool(row.alive == 0 or row.answering > 0)
+    return bool(session.one("is_answered", job=job).answered)
 
 
 def cancel_request(session: Session, request_id: int) -> bool:
