@@ -233,7 +233,8 @@ class RequestAnswering:
     def _answer_together(self, pipeline: Pipeline, taken: list[Asked], *, at_once: int) -> int | None:
         """Answer up to `at_once` requests in one transaction. Returns how many.
 
-        It is None where another model is in production. The requests that were taken are added to `taken`, so that the caller can refuse them if this raises.
+        It is None where another model is in production. The requests that were taken are added to `taken`, so that the caller can refuse
+        them if this raises.
         """
         job = pipeline.job
         held: set[int] = set()
