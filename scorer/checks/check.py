@@ -8,6 +8,7 @@ from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
 from scorer.checks.server import check_schema, check_server
+from scorer.checks.units import check_values
 from scorer.database.connection import Database
 from scorer.database.store.chores import nightly
 from scorer.jobs.job import job_names
@@ -32,4 +33,7 @@ def check(*, database: Database) -> Iterator[CheckResult]:
     if not schedule.holds:
         yield schedule
     for name in job_names(settings.jobs_dir):
-        yield result_of(f"job {name}", lambda name=name: check_job(name, database=database), job=name)  # type: ignore[misc]
+        result = result_of(f"job {name}", lambda name=name: check_job(name, database=database), job=name)  # type: ignore[misc]
+        yield result
+        if result.holds:
+            yield from check_values(name, database=database)
