@@ -19,6 +19,7 @@ from scorer.checks.server import (
 )
 from scorer.checks.times import check_times
 from scorer.checks.triggers import check_triggers
+from scorer.checks.units import check_values
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.store.chores import nightly
@@ -110,6 +111,7 @@ def _of_job(job: str, *, database: Database) -> Iterator[CheckResult]:
                 job=job,
                 blocks=blocks,
             )
+        yield from check_values(job, database=database)
     except Exception as error:  # noqa: BLE001 - the edge of a job: the others are checked all the same
         say(_log, events.BUG, raised=error, job=job)
         yield CheckResult(name=f"job {job}", holds=False, found=f"a bug: {type(error).__name__}", job=job)

@@ -188,7 +188,8 @@ def _print_checkup(found: Checkup) -> None:
     if found.constant_share is not None:
         click.echo(f"Same score: {found.constant_share:.1%} of the newest.")
     codes = ", ".join(f"{code} ({rows} rows)" for code, rows in found.new_codes.items())
-    click.echo(f"New observation types: {codes or 'none'}.\n")
+    click.echo(f"New observation types: {codes or 'none'}.")
+    click.echo(f"Units: {'; '.join(found.units) or 'as in training'}.\n")
     print_table(
         ["due for training", "reason", "detail", "since"],
         [["yes" if each["due"] else "no", each["reason"], each["detail"], each["since"]] for each in found.retrain_due],

@@ -314,7 +314,8 @@ def _built(job: Job, suites: Suites, part: _Part) -> _Built:
     seen = suites.validate_observations(observations, attributes, as_of=part.as_of)
     usable = observations.only(seen.usable)
     matrix = build(usable, attributes, as_of=part.as_of, spec=job.features)
-    read, used = (np.bincount(each.position, minlength=count) for each in (observations, usable))
+    counted = (observations.only(seen.distinct), usable)
+    read, used = (np.bincount(each.position, minlength=count) for each in counted)
     entity_ids = [item.entity_id for item in observations.keys]
     fit = suites.validate_features(entity_ids, matrix, attributes, read=read, used=used)
     scorable = used >= job.min_observations

@@ -6,9 +6,10 @@ Pure: the registry needs the names without NumPy. scoring/features.py computes t
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from scorer.errors import UserError
@@ -37,12 +38,19 @@ _UNITS = {"h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "u
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An observation type that the job knows, with the limits beyond which no value can be real."""
+    """An observation type that the job knows, with the limits beyond which no value can be real.
+
+    range_upper_min, range_upper_max  the limits beyond which the upper limit of a reference range is one of another unit; None: unknown
+    others                            other units that hospitals use, and the value in each of 1 in this unit
+    """
 
     name: str
     unit: str
     plausible_min: float
     plausible_max: float
+    range_upper_min: float | None = None
+    range_upper_max: float | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,21 @@ class FeatureGroup:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """The features of a job, in the order of the matrix's columns."""
+    """The features of a job, in the order of the matrix's columns.
+
+    `synonyms` gives, by a category's name, other words for its values.
+    """
 
     groups: tuple[FeatureGroup, ...]
     numbers: tuple[str, ...]
     hours_since: tuple[str, ...]
     categories: tuple[tuple[str, tuple[str, ...]], ...]
+    synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def words(self) -> dict[str, Mapping[str, str]]:
+        """For each category, by its name, its synonyms."""
+        return {name: self.synonyms.get(name, {}) for name, _ in self.categories}
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -108,23 +125,66 @@ def read_codes(table: TomlTable) -> tuple[Code, ...]:
     for name in table.names():
         code = table.table(name)
         low, high = code.pair("plausible")
-        codes.append(Code(name=name, unit=code.text("unit"), plausible_min=low, plausible_max=high))
+        upper_min, upper_max = code.pair("range_upper") if "range_upper" in code.names() else (None, None)
+        others = code.table("others", required=False)
+        codes.append(
+            Code(
+                name=name,
+                unit=code.text("unit"),
+                plausible_min=low,
+                plausible_max=high,
+                range_upper_min=upper_min,
+                range_upper_max=upper_max,
+                others={unit: _factor(others, unit) for unit in others.names()},
+            )
+        )
         code.finish()
     return tuple(codes)
+
+
+def _factor(table: TomlTable, unit: str) -> float:
+    factor = table.number(unit)
+    if not 0 < factor < math.inf or factor == 1:
+        raise UserError(f'{table.where}: "{unit}" must be a factor above 0, other than 1.')
+    return factor
 
 
 def read_features(table: TomlTable) -> FeatureSpec:
     """Read [features] of job.toml. Raises UserError where a group names an unknown statistic or window."""
     categories = table.table("categories", required=False)
+    synonyms = table.table("synonyms", required=False)
     spec = FeatureSpec(
         groups=tuple(_group(group) for group in table.tables("groups")),
         numbers=table.texts("numbers", default=()),
         hours_since=table.texts("hours_since", default=()),
         categories=tuple((name, categories.texts(name)) for name in categories.names()),
+        synonyms={name: _words(synonyms.table(name)) for name in synonyms.names()},
     )
+    _require_listed(spec, where=table.where)
     categories.finish()
     table.finish()
     return spec
+
+
+def _words(table: TomlTable) -> dict[str, str]:
+    return {word: table.text(word) for word in table.names()}
+
+
+def _require_listed(spec: FeatureSpec, *, where: str) -> None:
+    """Raises UserError where a synonym has no category, stands for no listed value, or is listed itself."""
+    listed = dict(spec.categories)
+    for name, words in spec.synonyms.items():
+        if name not in listed:
+            raise UserError(f'{where}: [synonyms] names "{name}", which is none of the categories.')
+        for word, value in words.items():
+            if value not in listed[name]:
+                raise UserError(
+                    f'{where}: [synonyms] has "{value}" for {name} "{word}", which the category does not list.'
+                )
+            if word in listed[name] or word != word.rstrip(" "):
+                raise UserError(
+                    f'{where}: [synonyms] of {name}: "{word}" can never be met: it is listed itself, or ends with a blank.'
+                )
 
 
 def _group(table: TomlTable) -> FeatureGroup:

@@ -19,7 +19,8 @@ class Limits:
     Performance: in the last `outcomes_window` the AUROC is below the lower end of the cross-validated interval, by at least
     `performance_loss` and by more than chance.
     Constant score: `constant_share` of the newest scores, one per entity, are the same value.
-    New observation type: `new_code_rows` rows in the last `window`. Age: `retrain_after` since the training.
+    New observation type: `new_code_rows` rows in the last `window`. Unit: the newest values of a code, of `unit_entities` entities, of all
+    or of those of one category, lie as they would in another unit. Age: `retrain_after` since the training.
     """
 
     psi: float = 0.25
@@ -31,6 +32,7 @@ class Limits:
     min_positives: int = 20
     constant_share: float = 0.9
     new_code_rows: int = 100
+    unit_entities: int = 20
     retrain_after: timedelta = timedelta(days=91)
 
     @classmethod
@@ -50,6 +52,7 @@ class Limits:
             min_positives=table.positive("min_positives", default=usual.min_positives),
             constant_share=table.number("constant_share", default=usual.constant_share),
             new_code_rows=table.positive("new_code_rows", default=usual.new_code_rows),
+            unit_entities=table.positive("unit_entities", default=usual.unit_entities),
             retrain_after=_span(table, "retrain_after", usual.retrain_after),
         )
         table.finish()

@@ -673,6 +673,16 @@ MODEL_OLD = Event(
     meaning="Model @MODEL_VERSION@ of job @JOB@ is older than its job allows: @DETAIL@. Told once.",
     action="Train it again, and compare before it is promoted:\n    scorer monitor @JOB@\n    scorer train @JOB@ --help",
 )
+UNITS_MOVED = Event(
+    name="UNITS_MOVED",
+    level=logging.ERROR,
+    message_id="35c8cc1f275d45de84fc2066780a0b1c",
+    sentence="Values of an observation type lie as they would in another unit",
+    meaning="The newest values of job @JOB@ are not where they were when model @MODEL_VERSION@ was trained: @DETAIL@. A laboratory, an "
+    "analyser or a ward may have changed units; the scores that rest on these values are wrong. Told once, until it has ended.",
+    action="Ask the laboratory; convert the values in the job's observations.sql, and recall the scores made meanwhile:\n"
+    "    scorer monitor @JOB@\n    scorer check\n    scorer recall --help",
+)
 CONSTANT_SCORE = Event(
     name="CONSTANT_SCORE",
     level=logging.ERROR,

@@ -1,4 +1,4 @@
-"""A checkup of a job's model in production, with alerts: drift, live figures, new codes, age.
+"""A checkup of a job's model in production, with alerts: drift, live figures, new codes, units, age.
 
 Each part is read in a transaction of its own, so that none is open while outcomes are read from the hospital's tables; what was found is
 written in one.
@@ -7,7 +7,7 @@ written in one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -27,6 +27,8 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.monitoring.live_performance import Performance, performance
 from scorer.registry.drift_bins import SCORE
+from scorer.registry.units import Usual, unit_shift, usual_values
+from scorer.types.arrays import Floats
 
 _log = logging.getLogger(__name__)
 _SAMPLE = 20_000  # scores whose outcomes are looked up
@@ -70,6 +72,7 @@ class Checkup:
     performance: Performance
     constant_share: float | None
     new_codes: Mapping[str, int]
+    units: tuple[str, ...]
     health: list[Mapping[str, Any]]
     retrain_due: list[Mapping[str, Any]]
 
@@ -105,10 +108,12 @@ def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lam
         with session.transaction():
             constant_share = _constant_share(session, job, model)
             new_codes = _new_codes(session, job, model, since=window_from)
+            units = _units(session, job, model)
         _raise_if_stopping(stopping)
         live = _live(session, source, job, model)
         _raise_if_stopping(stopping)
         alerts = _alerts(job, model, drift=drift, live=live, constant_share=constant_share, new_codes=new_codes)
+        alerts["units"] = bool(units), "; ".join(units) or "as in training"
         with session.transaction():
             checkups.lock_checkups(session, job.name)
             _record(session, job, model, drift, live, constant_share, new_codes, window_from=window_from)
@@ -126,6 +131,7 @@ def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lam
         performance=live,
         constant_share=constant_share,
         new_codes=new_codes,
+        units=units,
         health=health,
         retrain_due=retrain_due,
     )
@@ -192,6 +198,42 @@ def _new_codes(session: Session, job: Job, model: Monitored, *, since: datetime)
         look_back=job.limits.window + _SETTLING,
         min_rows=job.limits.new_code_rows,
     )
+
+
+def _units(session: Session, job: Job, model: Monitored) -> tuple[str, ...]:
+    """Which codes' newest values lie as in another unit, in all entities or in those of one category."""
+    vectors = checkups.list_newest_vectors(
+        session, job.name, output=job.output, model_version=model.model_version, look_back=_LOOK_BACK
+    )
+    names = list(model.manifest.get("features") or ())
+    matrix = np.frombuffer(b"".join(vectors), dtype="<f8").reshape(len(vectors), len(names) or 1)
+    usual = usual_values(model.manifest, job)
+    return find_unit_shifts(matrix, names=names, usual=usual, job=job)
+
+
+def find_unit_shifts(matrix: Floats, *, names: list[str], usual: Sequence[Usual], job: Job) -> tuple[str, ...]:
+    """A sentence for each code whose newest values lie as in another unit, in all rows or one category.
+
+    `matrix` (entities, features) has the newest rows first. Of each code and group the newest `unit_entities` values are compared, and
+    none where there are fewer.
+    """
+    groups = {"": np.ones(len(matrix), dtype=bool)}
+    for category, values in job.features.categories:
+        listed = {f"{category}={value}" for value in values} & set(names)
+        groups |= {name: matrix[:, names.index(name)] == 1 for name in sorted(listed)}
+        if listed:
+            groups[f"{category} of another value or none"] = np.isnan(matrix[:, names.index(min(listed))])
+    found = []
+    for each in usual:
+        for group, chosen in groups.items():
+            values = matrix[chosen, each.place]
+            newest = values[~np.isnan(values)][: job.limits.unit_entities]
+            shift = unit_shift(newest, each) if len(newest) == job.limits.unit_entities else None
+            if shift is not None:
+                found.append(shift.sentence + (f" where {group}" if group else ""))
+                if not group:
+                    break
+    return tuple(found)
 
 
 def _live(session: Session, source: Source, job: Job, model: Monitored) -> Performance:
@@ -305,6 +347,8 @@ def _log_alert(job: str, alert: Alert) -> None:
             say(_log, events.PERFORMANCE_LOST, job=job, model_version=alert.model_version, detail=alert.detail)
         case "new observation types":
             say(_log, events.NEW_CODES, job=job, model_version=alert.model_version, detail=alert.detail)
+        case "units":
+            say(_log, events.UNITS_MOVED, job=job, model_version=alert.model_version, detail=alert.detail)
         case "age":
             say(_log, events.MODEL_OLD, job=job, model_version=alert.model_version, detail=alert.detail)
         case _:

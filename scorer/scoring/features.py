@@ -2,7 +2,8 @@
 
 A feature of the observations is a statistic of one code over a trailing window, (as_of - window, as_of], or over the
 whole stay. An observation counts if its code is known, its value finite and its time known and not after the as-of
-time. Those of one entity and one code are a series, oldest first; at the same time the lower value is the earlier.
+time. Those of one entity and one code are a series, oldest first; at the same time the one recorded first is the
+earlier, and where that is not known the lower value.
 
     last, first    value
     min, max       value
@@ -185,7 +186,8 @@ def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: S
     kept = np.flatnonzero(counts)
     entity, code, time = entity[kept], code[kept], time[kept]
     rows = _Rows(row=kept + block.start, key=entity * len(observations.codes) + code, age=as_of[entity] - time)
-    columns = (observations.time, observations.value, observations.low, observations.high)
+    rank = () if observations.rank is None else (observations.rank,)
+    columns = (observations.time, *rank, observations.value, observations.low, observations.high)
     if _is_sorted(rows, columns):
         return rows
     return rows.only(np.lexsort((*(column[rows.row] for column in reversed(columns)), rows.key)))

@@ -16,17 +16,19 @@ _NULL = np.int64(0x7FF4_0000_0000_0001)
 _REPEATED = np.int64(
     0x7FF4_0000_0000_0002
 )  # turns bits of an entity's attributes, where they came in more rows than one
+_RANK = np.int64(0x1E37_79B9_7F4A_7C15)  # an odd number of many bits, so that ranks and codes do not meet
 
 
 def input_hashes(observations: Observations, attributes: Attributes) -> list[bytes]:
     """SHA-256 of the observations and attributes of each entity, in order.
 
     Two reads of an entity give the same hash if and only if each column has the same values, whatever other entities are read and in
-    whatever order the database returns the columns. `observation_id` is left out: it says nothing about the patient.
+    whatever order the database returns the columns. `observation_id` is left out: it says nothing about the patient. Of when rows were
+    recorded, their `rank` counts alone: which of two values of one moment is the later.
     """
     columns = [
         observations.time,
-        _text_hashes(observations.codes)[observations.code],
+        _ranked(_text_hashes(observations.codes)[observations.code], observations.rank),
         np.where(observations.value_is_null, _NULL, _bits_of(observations, "observation_value", observations.value)),
         _bits_of(observations, "reference_range_min", observations.low),
         _bits_of(observations, "reference_range_max", observations.high),
@@ -45,6 +47,11 @@ def input_hashes(observations: Observations, attributes: Attributes) -> list[byt
         hashed.update(known[entity * attribute_row : (entity + 1) * attribute_row])
         hashes.append(hashed.digest())
     return hashes
+
+
+def _ranked(codes: Integers, rank: Integers | None) -> Integers:
+    """The hash of each row's code (n,), another one for each rank; that of rank 0 is the code's own."""
+    return codes if rank is None else codes ^ (rank * _RANK)
 
 
 def _attribute_rows(attributes: Attributes, *, entities: int) -> Integers:

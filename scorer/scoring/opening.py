@@ -188,9 +188,15 @@ def _require_columns(pipeline: Pipeline) -> None:
     ]
     for name, there in named:
         if name not in there:
-            kind = "give" if name not in have else "give in the type that job.toml needs"
+            kind, remedy = "give", ""
+            if name in have:
+                kind = "give in the type that job.toml needs"
+                remedy = (
+                    f"; CAST it AS {'text' if name in dict(job.features.categories) else 'a number or a time'} there"
+                )
             raise UserError(
-                f"The statement attributes of job {job.name} does not {kind} the column {name!r}, which job.toml names."
+                f"The statement attributes of job {job.name} does not {kind} the column {name!r}, which job.toml "
+                f"names{remedy}."
             )
     matrix = build(observations, attributes, as_of=np.empty(0, np.int64), spec=job.features)
     pipeline.suites.check_columns(observations, attributes, matrix)

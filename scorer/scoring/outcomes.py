@@ -112,7 +112,7 @@ def outcomes_of(
         results=results.results,
         observations_read=len(inputs.observations),
         observations_dropped=int((~results.observations.usable).sum()),
-        unknown_codes=results.observations.unknown_codes,
+        unknown_codes={**results.observations.unknown_codes, **results.features.unknown_words},
     )
 
 

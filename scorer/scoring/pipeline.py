@@ -92,7 +92,7 @@ def _score_inputs(
     matrix = features.build(usable, inputs.attributes, as_of=as_of, spec=job.features)
     steps.end("features")
 
-    read, used = inputs.count(inputs.observations), inputs.count(usable)
+    read, used = inputs.count(inputs.observations.only(by_observations.distinct)), inputs.count(usable)
     by_features = suites.validate_features(inputs.entity_ids, matrix, inputs.attributes, read=read, used=used)
     steps.end("validate")
 

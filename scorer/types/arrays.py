@@ -19,12 +19,14 @@ NO_TIME = np.iinfo(np.int64).min  # a time that is unknown
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Observations of a batch, a row each, sorted by entity, code, time and value.
+    """Observations of a batch, a row each, sorted by entity, code, time, rank and value.
 
     Every array is (n,). `position` is the index into `keys` of the row's entity, `code` the index into `codes`, -1 where the database has
     none. Times are microseconds since 1970-01-01 UTC, `NO_TIME` where unknown. `extras` are the columns that the job's statement adds for
     its suites; of booleans, true, false and NULL are 1, 0 and NaN in float16. `known_from` is the time from which a row is known, where
-    the statement returns it: training and evaluation need it, which read an entity once for many as-of times. It is not an input.
+    the statement returns it: training and evaluation need it, which read an entity once for many as-of times. It is not an input. `rank`
+    ascends, among rows of one entity, code and time that differ in value, with when they were recorded; it is 0 where that says nothing,
+    and None where it is 0 for all.
     `unread` holds, by column, the text (n,) that stood where a number was expected: None where there was a number, or NULL.
     """
 
@@ -41,6 +43,7 @@ class Observations:
     extras: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     known_from: Integers | None = None
     unread: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+    rank: Integers | None = None
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -64,6 +67,7 @@ class Observations:
             extras={name: column[kept] for name, column in self.extras.items()},
             known_from=None if self.known_from is None else self.known_from[kept],
             unread={name: column[kept] for name, column in self.unread.items()},
+            rank=None if self.rank is None else self.rank[kept],
         )
 
 

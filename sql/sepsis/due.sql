@@ -1,6 +1,8 @@
 -- The visits that may be due as of a time: one row per visit that has begun, or that began nobody knows when (the suite holds it). A
 -- visit that has ended is scored as of its end, and is settled once `recheck` has passed since: until then, rows that were committed late
 -- or put right are still looked for. An end before 1900 (-infinity, a date BC) is a mistake, and no time that a program could hold.
+-- A visit that begins ten years from now or later has a date such as 9999-12-31, which a system writes where it knows none: it is due, and
+-- the suite holds it.
 -- A sweep looks at every visit. Any other run looks at those that are not settled, at those without a risk level, as is whoever was never
 -- scored where the scorer alone fills that column, and at those that it is told of: with indexes.sql, at a cost that history does not raise.
 -- Of settled visits, a sweep alone finds one that was never judged and has a risk level all the same, written by somebody else, and one
@@ -46,3 +48,4 @@ FROM (
       )
 ) AS v
 WHERE (v.admitted_at > :as_of) IS NOT TRUE
+   OR v.admitted_at > CAST(:as_of AS timestamptz) + INTERVAL '10 years'

@@ -3,6 +3,8 @@
 -- and NULL in all other rows, which costs nothing to send.
 -- `known_from` is when the row came to be known: training reads a visit once, and takes for each as-of time the rows known by then. No
 -- other column may depend on the as-of time, therefore.
+-- `recorded_at` says which of two values of one code and moment is the later. It is no input of the features, nor is `known_from`.
+-- A date from 2090 on is what a system writes where it knows none: such a row is known, and the suite refuses it.
 -- What was recorded after the as-of time and is known all the same (known_ats later than as_ofs) counts where its date lies before.
 -- Observations are found by one walk of the index, and only then joined with what is known of their visits: each page of the table is read
 -- once. Joined at once, the planner likes to read the table whole for 5,000 visits (of 50 million rows, 7.4 s a batch instead of 0.2). OFFSET 0
@@ -17,14 +19,17 @@ SELECT
     o.reference_range_min,
     o.reference_range_max,
     CASE WHEN o.client <> v.client THEN false END AS same_client,
-    COALESCE(o.recorded_at, o.observation_date) AS known_from
+    o.recorded_at,
+    COALESCE(o.recorded_at, o.dated_at) AS known_from
 FROM unnest(:entity_ids, :as_ofs, :known_ats) WITH ORDINALITY AS k (entity_id, as_of, known_at, position)
 JOIN public.visits AS v ON v.visit_id = CAST(k.entity_id AS bigint)
 JOIN (
-    SELECT *
+    SELECT
+        *,
+        CASE WHEN observation_date < TIMESTAMPTZ '2090-01-01 UTC' THEN observation_date END AS dated_at
     FROM public.patient_observations
     WHERE visit_id = ANY (CAST(:entity_ids AS bigint []))
     OFFSET 0
 ) AS o ON o.visit_id = v.visit_id
-WHERE (COALESCE(o.recorded_at, o.observation_date) > k.known_at) IS NOT TRUE
-  AND (LEAST(o.observation_date, o.recorded_at) > k.as_of) IS NOT TRUE
+WHERE (COALESCE(o.recorded_at, o.dated_at) > k.known_at) IS NOT TRUE
+  AND (LEAST(o.dated_at, o.recorded_at) > k.as_of) IS NOT TRUE

@@ -27,3 +27,10 @@ FROM public.outcomes AS t
 JOIN public.visits AS v ON v.visit_id = t.visit_id
 WHERE t.onset_at < v.admitted_at
 HAVING count(*) > 0
+UNION ALL
+SELECT
+    'of an onset that is still to come' AS fault,
+    count(*) AS outcomes
+FROM public.outcomes AS t
+WHERE t.onset_at > now()
+HAVING count(*) > 0

@@ -1,5 +1,5 @@
 -- The asked visits that have begun, or that began nobody knows when (the suite holds it), each with the moment as of which it is scored:
--- now, or its end. One row per visit, found by its key. What is asked for is anybody's text: only a whole number can be a visit.
+-- now, or its end; or that begin ten years from now or later (due.sql says why). One row per visit, found by its key. What is asked for is anybody's text: only a whole number can be a visit.
 -- Parameters: entity_ids (array), as_of.
 SELECT
     CAST(v.visit_id AS text) AS entity_id,
@@ -12,4 +12,4 @@ WHERE v.visit_id = ANY (
             WHERE e.entity_id ~ '^-?[0-9]{1,19}$'
         )
     )
-    AND (v.admitted_at > :as_of) IS NOT TRUE
+    AND ((v.admitted_at > :as_of) IS NOT TRUE OR v.admitted_at > CAST(:as_of AS timestamptz) + INTERVAL '10 years')

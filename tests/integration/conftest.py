@@ -208,7 +208,7 @@ class Hospital:
     def under_another_name(self, job: Job) -> Job:
         """The same job, called "other", with the same model in production."""
         other = replace(job, name="other")
-        (shipped,) = (shipped_root() / "models" / job.name).glob("*/manifest.json")
+        (shipped,) = (shipped_root() / "models" / job.name).glob(f"{job.first_model}/manifest.json")
         folder = self.settings.home_dir / "models" / "other" / shipped.parent.name
         shutil.copytree(shipped.parent, folder)
         manifest = json.loads(shipped.read_text(encoding="utf-8")) | {"job": "other"}

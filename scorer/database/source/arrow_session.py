@@ -11,6 +11,7 @@ from typing import Any
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
+import pyarrow.compute as pc
 from adbc_driver_manager import dbapi
 
 from scorer.database.connecting import refusals, refused_settings, searching, settling
@@ -79,7 +80,7 @@ class ArrowSession:
                 cursor.fetchall()
                 self._bound |= new
             cursor.execute(query)
-            return cursor.fetch_arrow_table()
+            return _without_padding(cursor.fetch_arrow_table())
 
     def replayed(self, position: Position) -> Mapping[str, Any]:
         """How far the server is from `position`: the columns of sql/engine/server/replayed_position.sql."""
@@ -114,6 +115,14 @@ class ArrowSession:
         with self._session.cursor() as cursor:
             cursor.execute(statement("read_encoding"))
             return str(cursor.fetch_arrow_table()["encoding"][0].as_py())
+
+
+def _without_padding(table: pa.Table) -> pa.Table:
+    """The table without the blanks that fill up a char(n): in SQL they do not count either."""
+    for place, field in enumerate(table.schema):
+        if (field.metadata or {}).get(b"POSTGRESQL:type") == b"bpchar":
+            table = table.set_column(place, field, pc.utf8_rtrim(table[place], characters=" "))
+    return table
 
 
 def _connect(target: Target) -> dbapi.Connection:

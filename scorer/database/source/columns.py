@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 
 from scorer.database.source.numbers import floats, is_numeric, read_numbers, text_of
 from scorer.errors import UserError
-from scorer.types.arrays import NO_TIME, Attributes, Floats, Integers, Observations
+from scorer.types.arrays import NO_TIME, Attributes, Booleans, Floats, Integers, Observations
 from scorer.types.values import WorkItem
 
 OBSERVATION_COLUMNS = (
@@ -26,7 +28,9 @@ OBSERVATION_COLUMNS = (
     "reference_range_max",
 )
 _NUMBERS = OBSERVATION_COLUMNS[-3:]
-KNOWN_FROM = "known_from"  # an observation's column that is no input: it enters neither hashes nor frames
+# Columns of an observation that are no inputs: they enter neither hashes nor frames.
+KNOWN_FROM = "known_from"
+RECORDED_AT = "recorded_at"
 ATTRIBUTE_COLUMNS = ("position",)
 
 # The database's infinities as the driver gives them, wrapped round in counting from 1970 instead of 2000, and as the arrays
@@ -36,7 +40,7 @@ _ENDLESS = {NO_TIME + _FROM_2000 - 1: 2**62, NO_TIME + _FROM_2000: -(2**62)}
 
 
 def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observations:
-    """The rows of an observations statement, sorted by entity, code, time and value.
+    """The rows of an observations statement, sorted as in Observations.
 
     Their column `position` counts `keys` from 1. Raises UserError where a column has another type than the scoring needs.
     """
@@ -56,12 +60,34 @@ def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observati
         extras={
             name: _further(table[name], where=name)
             for name in table.column_names
-            if name not in {*OBSERVATION_COLUMNS, KNOWN_FROM}
+            if name not in {*OBSERVATION_COLUMNS, KNOWN_FROM, RECORDED_AT}
         },
         known_from=_times(table[KNOWN_FROM], where=KNOWN_FROM) if KNOWN_FROM in table.column_names else None,
         unread={name: texts for name, (_, texts) in read.items() if texts is not None},
     )
-    return plain.only(_order(plain))
+    recorded = _times(table[RECORDED_AT], where=RECORDED_AT) if RECORDED_AT in table.column_names else None
+    return _sorted(plain, recorded=recorded)
+
+
+def places_of_two_values(rows: Observations) -> Integers:
+    """The places (m,), ascending, of the entities that have two values of one code and time."""
+    keys = (rows.position, rows.code, rows.time)
+    tied = np.flatnonzero(np.logical_and.reduce([key[1:] == key[:-1] for key in keys]))
+    return np.unique(rows.position[tied[rows.value[tied] != rows.value[tied + 1]]])
+
+
+def exchanged(table: pa.Table, anew: pa.Table, *, places: Integers) -> pa.Table:
+    """The table of an observations statement, with the rows of the entities at `places` (m,) from `anew`.
+
+    `anew` was read for these entities alone, in their order.
+    """
+    kept = table.filter(pa.array(~np.isin(integers(table["position"], where="position") - 1, places)))
+    position = places[integers(anew["position"], where="position") - 1] + 1
+    at = anew.column_names.index("position")
+    anew = anew.set_column(at, "position", pa.array(position, pa.int64()))
+    at = kept.column_names.index("position")
+    kept = kept.set_column(at, "position", pc.cast(kept["position"], pa.int64()))
+    return pa.concat_tables([kept, anew], promote_options="default")
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Integers]:
@@ -76,23 +102,61 @@ def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Integers]:
     return codes, ranks[integers(encoded.indices.fill_null(-1), where="observation_type_code")]
 
 
-def _order(rows: Observations) -> Integers:
-    """Indices (n,) that sort by entity, code, time, value, range and key, however the database sorted."""
+def _sorted(rows: Observations, *, recorded: Integers | None) -> Observations:
+    """The rows by entity, code, time, rank, value, range and key, however the database sorted.
+
+    `recorded` (n,) is when each was recorded, NO_TIME where that is not known; None where it is not known of any.
+    """
     segment = rows.position * (len(rows.codes) + 1) + rows.code + 1
     order = np.lexsort((rows.time, segment)) if len(rows) else np.empty(0, np.int64)
     same = (np.diff(segment[order]) == 0) & (np.diff(rows.time[order]) == 0)
     if same.any():
+        if recorded is not None:
+            rows = replace(rows, rank=_ranks(rows.value, recorded, order=order, same=same))
+        rank = np.zeros(len(rows), np.int64) if rows.rank is None else rows.rank
         further = [column for column in rows.extras.values() if column.dtype.kind in "biuf"]
-        ties = (rows.observation_id, *further, rows.value_is_null, rows.high, rows.low, rows.value, rows.time, segment)
-        order = np.lexsort(ties)
-    return order.astype(np.int64)
+        ties = (rows.observation_id, *further, rows.value_is_null, rows.high, rows.low, rows.value, rank, rows.time)
+        order = np.lexsort((*ties, segment))
+    return rows.only(order.astype(np.int64))
 
 
-def attributes_of(table: pa.Table, *, entities: int, numbers: Collection[str] = ()) -> Attributes:
+def _ranks(value: Floats, recorded: Integers, *, order: Integers, same: Booleans) -> Integers | None:
+    """The rank of each row (n,), as in Observations; None where all are 0.
+
+    `order` (n,) sorts the rows by moment, and `same` (n - 1,) says which of them so sorted are of the same moment as the next. What was
+    recorded nobody knows when may have been recorded first or last: then no row of its moment has a rank.
+    """
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    row = order[tied]
+    begins = np.concatenate([[True], ~same[tied[1:] - 1]])
+    moment = np.cumsum(begins) - 1
+    first = np.flatnonzero(begins)
+    differing = np.minimum.reduceat(value[row], first) != np.maximum.reduceat(value[row], first)
+    told = differing & (np.minimum.reduceat(recorded[row], first) != NO_TIME)
+    by_time = np.lexsort((recorded[row], moment))
+    row, moment = row[by_time], moment[by_time]
+    later = np.concatenate([[False], (np.diff(recorded[row]) > 0) & (np.diff(moment) == 0)])
+    steps = np.cumsum(later)
+    rank = np.zeros(len(value), np.int64)
+    rank[row] = np.where(told[moment], steps - steps[first][moment], 0)
+    return rank if rank.any() else None
+
+
+_NO_WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+
+
+def attributes_of(
+    table: pa.Table,
+    *,
+    entities: int,
+    numbers: Collection[str] = (),
+    words: Mapping[str, Mapping[str, str]] = _NO_WORDS,
+) -> Attributes:
     """The rows of an attributes statement, an array (entities,) for each column.
 
-    Columns of `numbers` may be text that holds such. An entity without a row has missing values; one with more rows than one is
-    `repeated`, and misses what they do not agree in.
+    Columns of `numbers` may be text that holds such. `words` gives for each category, by its name, what the job calls the values that the
+    database calls otherwise; blanks at the end of a category do not count. An entity without a row has missing values; one with more rows
+    than one is `repeated`, and misses what they do not agree in.
     """
     position = integers(table["position"], where="position") - 1
     repeated = np.bincount(position, minlength=entities) > 1
@@ -104,13 +168,23 @@ def attributes_of(table: pa.Table, *, entities: int, numbers: Collection[str] = 
         if pa.types.is_timestamp(column.type):
             found.times[name] = _spread(_times(column, where=name), position, np.full(entities, NO_TIME))
         elif text_of(column) is not None and name not in numbers:
-            found.texts[name] = _spread(_plain(column), position, np.empty(entities, dtype=object))
+            texts = _plain(_in_words(column, words.get(name)))
+            found.texts[name] = _spread(texts, position, np.empty(entities, dtype=object))
         else:
             values, unread = read_numbers(column, where=name)
             found.numbers[name] = _spread(values, position, np.full(entities, np.nan))
             if unread is not None:
                 found.unread[name] = _spread(unread, position, np.empty(entities, dtype=object))
     return found
+
+
+def _in_words(column: pa.ChunkedArray, words: Mapping[str, str] | None) -> pa.ChunkedArray | pa.Array:
+    """The column of a category (n,) in the job's words; any other as it stands."""
+    if words is None:
+        return column
+    encoded = pc.utf8_rtrim(column, characters=" ").combine_chunks().dictionary_encode()
+    own = pa.array([words.get(text, text) for text in encoded.dictionary.to_pylist()], pa.string())
+    return own.take(encoded.indices)
 
 
 def _spread(values: npt.NDArray[Any], position: Integers, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -202,5 +276,5 @@ def _further(column: pa.ChunkedArray, *, where: str) -> npt.NDArray[Any]:
     return floats(column, where=where) if is_numeric(column) else _plain(column)
 
 
-def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    return np.asarray(column.to_numpy())
+def _plain(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
+    return np.asarray(column.to_numpy(**({} if isinstance(column, pa.ChunkedArray) else {"zero_copy_only": False})))

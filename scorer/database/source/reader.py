@@ -26,10 +26,13 @@ from scorer.database.source.columns import (
     ATTRIBUTE_COLUMNS,
     KNOWN_FROM,
     OBSERVATION_COLUMNS,
+    RECORDED_AT,
     attributes_of,
+    exchanged,
     integers,
     labels,
     observations_of,
+    places_of_two_values,
 )
 from scorer.database.source.standby import Standby
 from scorer.database.statements import bound, only_named, statement
@@ -55,7 +58,9 @@ class Source:
     def __init__(self, target: Target, *, standby: Standby | None = None) -> None:
         self._primary, self._standby = ArrowSession(target), standby
         self._position: Position | None = None
-        self._inputs: dict[str, str] = {}  # by a job's version, the columns of its observations that are inputs
+        # By a job's version, the columns of its observations that are inputs; and they and RECORDED_AT, where the statement gives it.
+        self._inputs: dict[str, str] = {}
+        self._dated: dict[str, str] = {}
 
     @classmethod
     def of(cls, database: Database) -> Self:
@@ -66,7 +71,7 @@ class Source:
         """The same tables, in sessions of its own, for a second thread."""
         standby = None if self._standby is None else self._standby.beside()
         other = Source(self._primary.target, standby=standby)
-        other._inputs = self._inputs
+        other._inputs, other._dated = self._inputs, self._dated
         return other
 
     def close(self) -> None:
@@ -94,9 +99,10 @@ class Source:
         return self._standby.lack(position)
 
     def observations(self, job: Job, items: Sequence[WorkItem], *, known_from: bool = False) -> Observations:
-        """The observations of `items` as known at their as-of times, sorted by entity, code, time and value.
+        """The observations of `items` as known at their as-of times, sorted as in Observations.
 
-        With `known_from`, since when each is known, where the job's statement gives it.
+        With `known_from`, since when each is known, where the job's statement gives it. When a row was recorded is read for the entities
+        alone that need it, which are read anew: those that have two values of one code and time.
         """
         inputs = None if known_from else self._inputs.get(job.version)
         try:
@@ -107,15 +113,23 @@ class Source:
             self._inputs.clear()  # the statement may give other columns by now, where it says SELECT *
             table = self._read(job, "observations", OBSERVATION_COLUMNS, items)
         if job.version not in self._inputs:
-            self._inputs[job.version] = _named(column for column in table.column_names if column != KNOWN_FROM)
-        return observations_of(table, keys=tuple(items))
+            names = [column for column in table.column_names if column not in {KNOWN_FROM, RECORDED_AT}]
+            self._inputs[job.version] = _named(names)
+            if RECORDED_AT in table.column_names:
+                self._dated[job.version] = _named([*names, RECORDED_AT])
+        found = observations_of(table, keys=tuple(items))
+        if inputs is not None and job.version in self._dated and len(places := places_of_two_values(found)):
+            dated = self._dated[job.version]
+            anew = self._read(job, "observations", (RECORDED_AT,), [items[place] for place in places], only=dated)
+            found = observations_of(exchanged(table, anew, places=places), keys=tuple(items))
+        return found
 
     def attributes(self, job: Job, items: Sequence[WorkItem]) -> Attributes:
         """What is known of `items` beside their observations: arrays (items,), missing where there is no row."""
         if "attributes" not in job.statements:
             return Attributes()
         table = self._read(job, "attributes", ATTRIBUTE_COLUMNS, items)
-        return attributes_of(table, entities=len(items), numbers=job.features.numbers)
+        return attributes_of(table, entities=len(items), numbers=job.features.numbers, words=job.features.words)
 
     def orphans(self, job: Job, *, sweep: bool, known: Sequence[str]) -> list[tuple[str, int]]:
         """Entities that have observations but do not exist, with how many observations.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,13 +17,17 @@ from scorer.types.values import WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """A model in production, read at `read_at` by the database's clock; `metrics` are its manifest's."""
+    """A model in production, read at `read_at` by the database's clock; `metrics` are its manifest's.
+
+    Of the `manifest` there are the features and the baseline.
+    """
 
     model_version: str
     promoted_at: datetime
     trained_at: datetime
     read_at: datetime
     metrics: Mapping[str, Mapping[str, float]]
+    manifest: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,12 @@ def count_same_scores(
     """How many entities the newest scores are of, and how many of those have the commonest score."""
     row = session.one("count_same_scores", job=job, output=output, model_version=model_version, look_back=look_back)
     return row.entities, row.same
+
+
+def list_newest_vectors(session: Session, job: str, *, output: str, model_version: str, look_back: int) -> list[bytes]:
+    """The feature vectors of the newest scores, one per entity, the newest first."""
+    rows = session.all("list_newest_vectors", job=job, output=output, model_version=model_version, look_back=look_back)
+    return [bytes(row.features) for row in rows]
 
 
 def list_new_codes(

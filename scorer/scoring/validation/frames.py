@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scorer.jobs.job import Job
-from scorer.types.arrays import NO_TIME, Attributes, Features, Floats, Integers, Observations
+from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations
 from scorer.types.values import Published
 
 _MICROSECONDS_PER_HOUR = 3_600_000_000
+# Columns in which an observation is compared with others of its moment. Only those that no other rule drops take part.
+BESIDE = ("repeat", "superseded", "ambiguous")
+# Upper limits that systems write where a range has none.
+_NINES = (999.0, 9999.0, 99999.0, 999999.0, 9999999.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Columns by name, each of shape (rows,); a row's number is its place in them."""
+    """Columns by name, each of shape (rows,); a row's number is its place in them.
+
+    `texts` are shown with what is found, and never judged.
+    """
 
     columns: Mapping[str, npt.NDArray[Any]]
     rows: int
+    texts: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         return self.columns[name]
@@ -48,8 +56,8 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
     `as_of` (entities,) is in microseconds since 1970-01-01 UTC.
 
     Its columns: hours_before_as_of, hours_since_<attribute> for each attribute that is a time, code_known (0 or 1), observation_value,
-    plausible_min, plausible_max, reference_range_min, reference_range_max, repeat (0 for the first of rows that agree in entity, code, time
-    and value, then 1, 2, ...), and the statement's further columns. Times that are missing are NaN.
+    plausible_min, plausible_max, reference_range_min, reference_range_max, range_fits_unit (0 or 1, NaN where there is nothing to go by),
+    those of BESIDE, and the statement's further columns. Times that are missing are NaN.
     """
     known = {code.name: code for code in job.codes}
     listed = [known.get(code) for code in observations.codes]
@@ -66,7 +74,8 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
         "plausible_max": high,
         "reference_range_min": observations.low,
         "reference_range_max": observations.high,
-        "repeat": _repeats(observations),
+        "range_fits_unit": _range_fits_unit(job, observations),
+        **beside(observations),
     }
     for name, times in attributes.times.items():
         columns[f"hours_since_{name}"] = _hours(observations.time, times[observations.position])
@@ -75,20 +84,26 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
     return Frame(columns, rows=len(observations))
 
 
-def feature_frame(features: Features, attributes: Attributes, *, read: Integers, used: Integers) -> Frame:
+def feature_frame(job: Job, features: Features, attributes: Attributes, *, read: Integers, used: Integers) -> Frame:
     """The frame of the features suite: one row per entity.
 
-    `read` and `used` (entities,) count its observations. The columns: the features, attributes that are numbers, observations_read,
-    observations_used, and dropped_share, the share of the read that is not used (0 where none was read).
+    `read` and `used` (entities,) count its observations. The columns: the features, attributes that are numbers, <category>_known for each
+    category (0 or 1, NaN where it is missing), observations_read, observations_used, and dropped_share, the share of the read that is not
+    used (0 where none was read).
     """
     columns: dict[str, npt.NDArray[Any]] = {
         "observations_read": read,
         "observations_used": used,
         "dropped_share": (read - used) / np.maximum(read, 1),
+        **{
+            f"{name}_known": _is_listed(attributes.texts[name], values)
+            for name, values in job.features.categories
+            if name in attributes.texts
+        },
         **{name: features.values[:, place] for place, name in enumerate(features.names)},
     }
     # The attributes last, as they were read: of the feature made of one, what was infinite is gone.
-    return Frame(columns | attributes.numbers, rows=len(read))
+    return Frame(columns | attributes.numbers, rows=len(read), texts=attributes.texts)
 
 
 def score_frame(score: Floats, training_quantile: Floats) -> Frame:
@@ -141,14 +156,73 @@ def _hours(later: Integers, earlier: Integers) -> Floats:
     return hours
 
 
-def _repeats(observations: Observations) -> Integers:
-    """For each row (n,), how many rows before it agree with it in entity, code, time and value.
+def _is_listed(texts: npt.NDArray[np.object_], values: Sequence[str]) -> Floats:
+    """Whether each text (n,) is one of `values`: 1 or 0, NaN where there is none."""
+    given = np.array([text is not None for text in texts.tolist()], dtype=bool)
+    return np.where(given, np.isin(texts, np.array(values, dtype=object)), np.nan)
 
-    Rows are sorted so that those that agree are neighbours.
+
+def _range_fits_unit(job: Job, observations: Observations) -> Floats:
+    """Whether each row's reference range (n,) is one in the code's unit: 1 or 0, NaN where nothing tells.
+
+    The upper limit tells. Where there is none, a lower limit above all upper limits is one of another unit. An upper limit of 0 or less, or
+    of nothing but nines, is none, and nor is a range that is reversed.
     """
-    if not len(observations):
-        return np.empty(0, np.int64)
-    keys = (observations.position, observations.code, observations.time, observations.value)
-    same = np.concatenate([[False], np.logical_and.reduce([key[1:] == key[:-1] for key in keys])])
-    row = np.arange(len(same))
-    return np.asarray(row - np.maximum.accumulate(np.where(same, 0, row)))
+    known = {code.name: code for code in job.codes if code.range_upper_min is not None}
+    limits = [known.get(code) for code in observations.codes]
+    fits = np.full(len(observations), np.nan)
+    if not any(limits):
+        return fits
+    lowest, highest = (
+        np.array([getattr(code, side) if code else np.nan for code in limits] + [np.nan], dtype=np.float64)[
+            observations.code
+        ]
+        for side in ("range_upper_min", "range_upper_max")
+    )
+    low, high = observations.low, observations.high
+    with np.errstate(invalid="ignore"):
+        tells = np.isfinite(high) & (high > 0) & ~np.isin(high, _NINES) & ~(low > high) & ~np.isnan(lowest)
+        fits[tells] = (lowest <= high)[tells] & (high <= highest)[tells]
+        fits[~tells & ~(high < low) & np.isfinite(low) & (low > highest)] = 0
+    return fits
+
+
+def beside(observations: Observations, among: Booleans | None = None) -> dict[str, Integers]:
+    """The columns of BESIDE, (n,) each, 0 for the row that counts and for rows that stand alone.
+
+    repeat      1, 2, ... for further rows that agree in entity, code, time and value
+    superseded  1 for a value that was recorded before another of its code and time
+    ambiguous   1, 2, ... for a value below another of its code and time, of which nothing says that either was recorded later
+
+    Rows that are not `among` those to compare (n,) have no part in it. Rows are sorted by entity, code and time.
+    """
+    columns = {name: np.zeros(len(observations), np.int64) for name in BESIDE}
+    keys = [observations.position, observations.code, observations.time]
+    if among is not None:
+        keys = [key[among] for key in keys]
+    same = np.logical_and.reduce([key[1:] == key[:-1] for key in keys])
+    if not same.any():
+        return columns
+    row = np.arange(len(observations)) if among is None else np.flatnonzero(among)
+    tied = (np.append(same, False) | np.append(False, same)) & np.isfinite(observations.value[row])
+    moment = np.cumsum(~np.append(False, same))[tied]
+    row = row[tied]
+    if not len(row):
+        return columns
+    by_value = np.lexsort((observations.value[row], moment))
+    row, moment = row[by_value], moment[by_value]
+    # Rows of one value, and values of one moment, by where each begins.
+    value = observations.value[row]
+    begins = np.flatnonzero(np.append(True, (moment[1:] != moment[:-1]) | (value[1:] != value[:-1])))
+    count = np.diff(begins, append=len(row))
+    columns["repeat"][row] = np.arange(len(row)) - np.repeat(begins, count)
+    rank = np.zeros(len(row), np.int64) if observations.rank is None else observations.rank[row]
+    recorded = np.maximum.reduceat(rank, begins)
+    firsts = np.flatnonzero(np.append(True, np.diff(moment[begins]) != 0))
+    values = np.diff(firsts, append=len(begins))
+    newest = recorded == np.repeat(np.maximum.reduceat(recorded, firsts), values)
+    so_far = np.cumsum(newest)
+    above = np.repeat(so_far[firsts + values - 1], values) - so_far
+    columns["superseded"][row[begins]] = ~newest
+    columns["ambiguous"][row[begins]] = np.where(newest, above, 0)
+    return columns

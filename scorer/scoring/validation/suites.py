@@ -9,14 +9,23 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from scorer.errors import RunStopped, UserError
 from scorer.jobs.job import Job
-from scorer.scoring.validation.frames import Frame, Pool, feature_frame, observation_frame, score_frame, with_newest
+from scorer.scoring.validation.frames import (
+    BESIDE,
+    Frame,
+    Pool,
+    beside,
+    feature_frame,
+    observation_frame,
+    score_frame,
+    with_newest,
+)
 from scorer.scoring.validation.reading import (
     ONE_ROW,
     findings_of_entities,
@@ -43,10 +52,12 @@ _LISTED = 1000
 class ObservationResult:
     """What the observations suite found: which observations are usable (n,), which entities are held.
 
-    `held` gives the rule by the entity's place, `unknown_codes` how often each code that the job does not know was read.
+    `held` gives the rule by the entity's place, `unknown_codes` how often each code that the job does not know was read. `distinct` (n,)
+    are all but those that another value of the same moment stands for: to be superseded is nothing that is wrong with a row.
     """
 
     usable: Booleans
+    distinct: Booleans
     held: Mapping[int, str]
     rejections: tuple[Rejection, ...]
     results: tuple[RuleResult, ...]
@@ -55,11 +66,15 @@ class ObservationResult:
 
 @dataclass(frozen=True, slots=True)
 class EntityResult:
-    """What a suite on entities found; `held` gives, by the entity's place, the rule that holds it."""
+    """What a suite on entities found; `held` gives, by the entity's place, the rule that holds it.
+
+    `unknown_words` is how many entities have each value, as category=value, that is none of those that the job lists.
+    """
 
     held: Mapping[int, str]
     rejections: tuple[Rejection, ...]
     results: tuple[RuleResult, ...]
+    unknown_words: Mapping[str, int] = field(default_factory=dict)
 
 
 class Suites:
@@ -94,8 +109,9 @@ class Suites:
         `as_of` (entities,) is in microseconds since 1970-01-01 UTC. Raises RunStopped where a rule whose action is fail is broken.
         """
         frame = observation_frame(self._job, observations, attributes, as_of=as_of)
-        findings = self._observations.validate(frame)
-        usable, refused = np.ones(len(observations), dtype=bool), np.zeros(len(observations), dtype=bool)
+        findings = self._observations.validate(frame, then=lambda found: _among_usable(frame, observations, found))
+        usable, distinct = _usable(findings, rows=len(frame)), np.ones(len(observations), dtype=bool)
+        refused = np.zeros(len(observations), dtype=bool)
         of_entities = findings_of_entities(attributes)
         held = {
             place: each.rule.name for each in of_entities if each.rule.name == ONE_ROW for place in each.broken.tolist()
@@ -104,7 +120,8 @@ class Suites:
             if finding.rule.action in {Action.DROP, Action.QUARANTINE}:
                 refused[finding.broken] = True
             if finding.rule.action is Action.DROP:
-                usable[finding.broken] = False
+                if {*finding.rule.columns} & {"superseded", "ambiguous"}:
+                    distinct[finding.broken] = False
             elif finding.rule.action is Action.QUARANTINE:
                 for position in np.unique(observations.position[finding.broken]).tolist():
                     held.setdefault(position, finding.rule.name)
@@ -115,6 +132,7 @@ class Suites:
         entity_ids = [item.entity_id for item in observations.keys]
         return ObservationResult(
             usable=usable,
+            distinct=distinct,
             held=held,
             rejections=(
                 *(each for finding in of_entities for each in rejections_of_entities(entity_ids, attributes, finding)),
@@ -131,8 +149,9 @@ class Suites:
 
         `read` and `used` (entities,) count observations. Raises RunStopped where a rule whose action is fail is broken.
         """
-        frame = feature_frame(features, attributes, read=read, used=used)
-        return self._validate_entities(self._features, entity_ids, frame)
+        frame = feature_frame(self._job, features, attributes, read=read, used=used)
+        found = self._validate_entities(self._features, entity_ids, frame)
+        return replace(found, unknown_words=_unknown_words(self._job, frame))
 
     @property
     def pool_rows(self) -> int:
@@ -157,7 +176,7 @@ class Suites:
         """
         none = np.empty(0, np.int64)
         self._observations.prepare(observation_frame(self._job, observations, attributes, as_of=none))
-        self._features.prepare(feature_frame(features, attributes, read=none, used=none))
+        self._features.prepare(feature_frame(self._job, features, attributes, read=none, used=none))
         self._scores.prepare(score_frame(np.empty(0), np.empty(0)))
 
     def _validate_entities(
@@ -188,7 +207,8 @@ class _Suite:
 
     def require_columns(self, frame: Frame) -> None:
         for rule in self.rules:
-            for column in (*rule.columns, *(show for show in rule.shows if show not in _SHOWN)):
+            shows = [show for show in rule.shows if show not in _SHOWN and show not in frame.texts]
+            for column in (*rule.columns, *shows):
                 if column not in frame.columns:
                     there = [*frame.columns]
                     raise UserError(
@@ -201,11 +221,17 @@ class _Suite:
         self.require_columns(frame)
         self._engine.prepare(frame)
 
-    def validate(self, frame: Frame, *, pool: Pool | None = None) -> list[Finding]:
+    def validate(
+        self,
+        frame: Frame,
+        *,
+        pool: Pool | None = None,
+        then: Callable[[Sequence[Finding]], Frame] | None = None,
+    ) -> list[Finding]:
         """Evaluate each rule on `frame`. Returns a finding per rule, in the suite's order.
 
-        A rule on all rows together that needs more of them is evaluated with the pool. Raises RunStopped where a rule whose action is fail
-        is broken.
+        A rule on all rows together that needs more of them is evaluated with the pool. Rules on a column of BESIDE come last, on the frame
+        that `then` makes of what the others found. Raises RunStopped where a rule whose action is fail is broken.
         """
         self.require_columns(frame)
         frames = {
@@ -213,7 +239,10 @@ class _Suite:
             for rule in self.rules
             if pool is not None and rule.is_aggregate and len(frame) < rule.min_rows
         }
-        found = self._evaluate([rule for rule in self.rules if rule.name not in frames], frame)
+        last = [rule for rule in self.rules if then is not None and {*rule.columns} & {*BESIDE}]
+        found = self._evaluate([rule for rule in self.rules if rule.name not in frames and rule not in last], frame)
+        if then is not None and last:
+            found |= self._evaluate(last, then([*found.values()]))
         for rule in self.rules:
             if rule.name in frames:
                 found |= self._evaluate([rule], frames[rule.name])
@@ -244,6 +273,36 @@ def _finding(rule: Rule, outcome: RuleOutcome | None, *, rows: int) -> Finding:
         detail = f"not judged: {rows} rows, {rule.min_rows} needed"
         return Finding(rule=rule, judged=0, broken=np.empty(0, np.int64), success=True, detail=detail)
     return Finding(rule=rule, judged=rows, broken=outcome.broken, success=outcome.success, detail=outcome.detail)
+
+
+def _usable(findings: Iterable[Finding], *, rows: int) -> Booleans:
+    """Which rows (n,) no finding drops."""
+    usable = np.ones(rows, dtype=bool)
+    for finding in findings:
+        if finding.rule.action is Action.DROP:
+            usable[finding.broken] = False
+    return usable
+
+
+def _among_usable(frame: Frame, observations: Observations, found: Sequence[Finding]) -> Frame:
+    """The frame, its columns of BESIDE about the rows alone that nothing `found` so far drops."""
+    if not any(frame[name].any() for name in BESIDE):
+        return frame
+    usable = _usable(found, rows=len(frame))
+    return frame if usable.all() else replace(frame, columns={**frame.columns, **beside(observations, usable)})
+
+
+def _unknown_words(job: Job, frame: Frame) -> dict[str, int]:
+    """How often each text stands for a category and is none of its values, as category=value."""
+    counts: Counter[str] = Counter()
+    for name, _ in job.features.categories:
+        if name in frame.texts:
+            counts.update(f"{name}={_word(text)}" for text in frame.texts[name][frame[f"{name}_known"] == 0])
+    return {_key(word): times for word, times in counts.items()}
+
+
+def _word(text: object) -> str:
+    return "(none)" if text is None else str(text) or "(empty)"
 
 
 def _unknown_codes(job: Job, observations: Observations) -> dict[str, int]:
@@ -310,8 +369,11 @@ def _observed(rule: Rule, observations: Observations, row: int) -> str:
 
 def _entity_rejections(entity_ids: Sequence[str], frame: Frame, finding: Finding) -> Iterable[Rejection]:
     for row in finding.broken.tolist():
-        observed = " ".join(str(frame[show][row]) for show in finding.rule.shows)
-        yield _rejection(finding.rule, entity_ids[row], None, observed)
+        observed = " ".join(
+            _word(frame.texts[show][row]) if show in frame.texts else str(frame[show][row])
+            for show in finding.rule.shows
+        )
+        yield _rejection(finding.rule, entity_ids[row], None, _cut(observed))
 
 
 def _cut(text: str) -> str:

@@ -27,9 +27,8 @@ def dirty(hospital: Any) -> Any:
     """Three visits that have ended, with rows that came late, rows without a date, and rows that no suite takes."""
     end = hospital.noon
     hospital.admit(1, 2, 3, 4, discharged_at=end)
-    hospital.observe(
-        1, hours_ago=8, observation_type_code="LACTATE", observation_value=4.0, recorded_at=end - timedelta(hours=2)
-    )
+    lactate = {"observation_type_code": "LACTATE", "reference_range_min": 0.5, "reference_range_max": 2.0}
+    hospital.observe(1, hours_ago=8, observation_value=4.0, recorded_at=end - timedelta(hours=2), **lactate)
     hospital.observe(1, hours_ago=8, observation_value=91.0, recorded_at=end - timedelta(hours=2))  # a tie, known later
     hospital.observe(1, hours_ago=8, observation_value=91.0, recorded_at=end - timedelta(hours=1))  # and its repetition
     hospital.observe(1, hours_ago=-5, recorded_at=end - timedelta(hours=6))  # dated in the future
@@ -64,7 +63,7 @@ def each_by_itself(job: Job, source: Source, landmarks: Landmarks) -> tuple[Any,
         seen = suites.validate_observations(observations, attributes, as_of=np.array([as_of]))
         usable = observations.only(seen.usable)
         matrix = build(usable, attributes, as_of=np.array([as_of]), spec=job.features)
-        counts = (np.array([len(observations)]), np.array([len(usable)]))
+        counts = (np.array([int(seen.distinct.sum())]), np.array([len(usable)]))
         fit = suites.validate_features([entity_id], matrix, attributes, read=counts[0], used=counts[1])
         good = not seen.held and not fit.held and len(usable) >= job.min_observations
         values.append(matrix.values[0] if good else np.full(matrix.values.shape[1], np.nan))

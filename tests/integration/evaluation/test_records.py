@@ -16,7 +16,7 @@ from scorer.evaluation.bootstrap import Figure
 from scorer.evaluation.figures import EVERYONE, Above, Evaluation, Group, Pictures
 from scorer.evaluation.records import record
 
-SHIPPED = "2026.11.21"
+SHIPPED = "2026.11.28"
 
 
 def group(key: tuple[str, str], *, figures: dict[str, Figure], above: tuple[Above, ...] = ()) -> Group:

@@ -16,7 +16,7 @@ from scorer.scoring import pipeline
 from scorer.scoring.opening import Pipeline
 
 JOB = "sepsis"
-SHIPPED = "2026.11.21"
+SHIPPED = "2026.11.28"
 
 Said = tuple[int, str, str]
 

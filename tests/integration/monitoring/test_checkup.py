@@ -210,7 +210,7 @@ def test_like_patients_are_no_drift(watched: Any) -> None:
 
 
 def test_a_laboratory_that_changes_its_unit_is_drift(watched: Any) -> None:
-    score_only(watched, 20_001, creatinine=10)
+    score_only(watched, 20_001, creatinine=4)
     found = look(watched)
     assert found.drift.found is True
     assert {each.feature for each in found.drift.moved} == {"CREATININE_last_stay"}
@@ -247,7 +247,7 @@ def test_the_view_and_the_checkup_agree(watched: Any) -> None:
 
 
 def test_too_few_scores_are_no_finding_and_leave_what_was_found(watched: Any) -> None:
-    score_only(watched, 20_001, creatinine=10)
+    score_only(watched, 20_001, creatinine=4)
     assert look(watched).drift.found is True
     score_only(watched, 25_001, visits=20)
     assert look(watched).drift.found is None
@@ -471,7 +471,7 @@ def night(hospital: Any) -> None:
 
 
 def test_an_alert_is_logged_once_until_it_ended_and_came_back(watched: Any, logged: Callable[[], list[str]]) -> None:
-    score_only(watched, 20_001, creatinine=10)
+    score_only(watched, 20_001, creatinine=4)
     look(watched)
     assert logged() == []  # by hand, what is found is only shown
     night(watched)
@@ -483,7 +483,7 @@ def test_an_alert_is_logged_once_until_it_ended_and_came_back(watched: Any, logg
     score_only(watched, 100_001)
     night(watched)
     assert logged() == [events.ALERT_ENDED.sentence]
-    score_only(watched, 120_001, creatinine=10)
+    score_only(watched, 120_001, creatinine=4)
     night(watched)
     assert logged() == [events.DRIFT_FOUND.sentence]
     assert watched.rows("SELECT told_at IS NOT NULL, ended_at IS NOT NULL FROM reporting.alerts ORDER BY since") == [
@@ -495,13 +495,35 @@ def test_an_alert_is_logged_once_until_it_ended_and_came_back(watched: Any, logg
 def test_another_model_ends_the_alerts_of_the_one_before(
     watched: Any, logged: Callable[[], list[str]], make_model: Callable[..., Path]
 ) -> None:
-    score_only(watched, 20_001, creatinine=10)
+    score_only(watched, 20_001, creatinine=4)
     night(watched)
     logged()
     watched.put_into_production(watched.job, make_model(watched.job, by_age(watched.job), version="next"))
     assert due(watched)["drift"][0] is False
     night(watched)
     assert logged() == [events.ALERT_ENDED.sentence]
+
+
+def test_a_change_of_units_is_told_from_twenty_visits_on_and_until_it_has_ended(
+    watched: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    score_only(watched, 20_001, visits=19, creatinine=10)
+    night(watched)
+    assert watched.rows("SELECT kind FROM reporting.alerts") == []
+    score_only(watched, 30_001, visits=20, creatinine=10)
+    (found,) = look(watched).units
+    assert found.startswith("CREATININE lies ")
+    assert found.endswith(" times as high as in training")
+    night(watched)
+    night(watched)
+    assert [each.getMessage() for each in caplog.records].count(events.UNITS_MOVED.sentence) == 1
+    ((kind, detail),) = watched.rows("SELECT kind, detail FROM reporting.alerts WHERE ended_at IS NULL")
+    assert kind == "units"
+    assert str(detail).startswith("CREATININE lies ")
+    score_only(watched, 40_001, visits=40)
+    night(watched)
+    assert watched.rows("SELECT kind FROM reporting.alerts WHERE ended_at IS NULL") == []
 
 
 def test_a_checkup_stops_where_it_is_asked_to_and_keeps_nothing(watched: Any) -> None:
@@ -518,7 +540,7 @@ def test_counts_are_pruned(watched: Any) -> None:
 
 
 def test_the_metrics_have_the_newest_checkup(watched: Any) -> None:
-    score_only(watched, 20_001, creatinine=10)
+    score_only(watched, 20_001, creatinine=4)
     target = Target.of(watched.url, watched.settings, role="scorer_worker")
     with closing(ReadOnlySession(target, patience=timedelta(seconds=5))) as session:
         (before,) = list_checkups(session)
@@ -542,7 +564,7 @@ def test_the_health_of_models(watched: Any) -> None:
         "last_prediction_at IS NOT NULL FROM reporting.model_health ORDER BY deployed_at"
     )
     assert [row[1:3] for row in health] == [
-        ("2026.11.21", "archived"),
+        ("2026.11.28", "archived"),
         ("first", "archived"),
         ("watched", "production"),
     ]
@@ -610,7 +632,7 @@ def test_a_worker_changes_nothing_that_was_found(url: str, sql: str) -> None:
 
 
 def test_the_command(watched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    score_only(watched, 20_001, creatinine=10)
+    score_only(watched, 20_001, creatinine=4)
     monkeypatch.setenv("SCORER_DATABASE_URL", watched.url)
     ran = CliRunner().invoke(cli.cli, ["monitor", "sepsis"], catch_exceptions=False)
     assert ran.exit_code == 0

@@ -18,7 +18,7 @@ from scorer.jobs.features import feature_names
 from scorer.registry.manifest import ARTEFACT, MANIFEST
 from scorer.registry.registration import install_jobs, register
 
-SHIPPED = "2026.11.21"
+SHIPPED = "2026.11.28"
 
 
 @pytest.fixture

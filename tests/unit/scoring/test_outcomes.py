@@ -77,9 +77,9 @@ def outcomes(
         job=sepsis,
         results=SuiteResults(
             observations=ObservationResult(
-                usable=rows, held=held or {}, rejections=refused, results=(), unknown_codes={"X": 2}
+                usable=rows, distinct=rows, held=held or {}, rejections=refused, results=(), unknown_codes={"X": 2}
             ),
-            features=EntityResult(held={}, rejections=(), results=()),
+            features=EntityResult(held={}, rejections=(), results=(), unknown_words={"sex=X": 1}),
             scores=EntityResult(held=unfit or {}, rejections=(), results=()),
         ),
         scored=Scored(
@@ -138,7 +138,7 @@ def test_observations_that_were_refused_do_not_count(sepsis: Job, make_inputs: M
     assert found.new_outcomes[0].reason == "4 usable observations, 5 needed"
     assert (found.observations_read, found.observations_dropped) == (6, 2)
     assert [each.rule for each in found.rejections] == ["r"]
-    assert found.unknown_codes == {"X": 2}
+    assert found.unknown_codes == {"X": 2, "sex=X": 1}
 
 
 def test_an_outcome_that_repeats_is_counted_and_not_written(sepsis: Job, make_inputs: MakeInputs) -> None:

@@ -43,9 +43,10 @@ def test_observations_become_numbers(sepsis: Job) -> None:
     assert {frame[name].dtype for name in frame.columns} == {np.dtype(np.int64), np.dtype(np.float64)}
 
 
-def test_an_attribute_is_as_it_was_read_and_not_as_the_feature_shows_it() -> None:
+def test_an_attribute_is_as_it_was_read_and_not_as_the_feature_shows_it(sepsis: Job) -> None:
     names = ("age_years",)
     frame = feature_frame(
+        sepsis,
         Features(names=names, values=np.array([[np.nan]])),
         Attributes(numbers={"age_years": np.array([math.inf])}),
         read=np.array([0]),

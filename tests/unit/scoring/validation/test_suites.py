@@ -15,7 +15,7 @@ from scorer.errors import RunStopped
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
 from scorer.scoring.validation.frames import Pool, observation_frame, pool_of
-from scorer.scoring.validation.suites import Suites
+from scorer.scoring.validation.suites import Suites, _among_usable
 from scorer.types.arrays import NO_TIME, Attributes, Features, Observations
 from scorer.types.values import Published, WorkItem
 
@@ -23,8 +23,10 @@ HOUR = 3_600_000_000
 NOON = int(datetime(2025, 6, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
 CODES = ("FIO2", "HR", "WHAT")
 NAN = math.nan
+RANK = 7
+BESIDE_OTHERS = ("not_repeated", "superseded", "ambiguous")
 
-# hours ago, code, value, value is null, low, high, the visit's own client; the rules that the row breaks
+# hours ago, code, value, value is null, low, high, the visit's own client, and its rank if it has one; the rules that the row breaks
 ROWS: list[tuple[tuple[Any, ...], set[str]]] = [
     ((3.0, "HR", 80.0, False, 60.0, 100.0, True), set()),
     ((0.0, "HR", 80.0, False, NAN, NAN, True), set()),
@@ -45,10 +47,14 @@ ROWS: list[tuple[tuple[Any, ...], set[str]]] = [
     ((4.0, "FIO2", 40.0, False, NAN, NAN, True), {"value_not_too_high"}),
     ((4.1, "HR", 80.0, False, 100.0, 60.0, True), {"range_in_order"}),
     ((4.2, "HR", 80.0, False, math.inf, -math.inf, True), {"range_in_order"}),
-    ((5.0, "HR", 80.0, False, 60.0, 100.0, True), set()),
+    ((5.0, "HR", 80.0, False, 60.0, 100.0, True), {"ambiguous"}),
     ((5.0, "HR", 80.0, False, 60.0, 100.0, True), {"not_repeated"}),
     ((5.0, "HR", 80.0, False, 60.0, 100.0, True), {"not_repeated"}),
     ((5.0, "HR", 80.5, False, 60.0, 100.0, True), set()),
+    ((5.1, "FIO2", 0.4, False, NAN, 50.0, True), {"range_fits_unit"}),
+    ((5.2, "HR", 81.0, False, 60.0, 100.0, True, 1), set()),
+    ((5.2, "HR", 82.0, False, 60.0, 100.0, True, 0), {"superseded"}),
+    ((5.2, "HR", 500.0, False, 60.0, 100.0, True, 2), {"value_not_too_high"}),
     ((6.0, "HR", 80.0, False, 60.0, 100.0, False), {"one_client"}),
     ((None, None, NAN, True, NAN, NAN, True), {"date_present", "code_known", "value_present"}),
 ]
@@ -70,6 +76,7 @@ def observations(rows: list[tuple[Any, ...]], *, entities: int = 1) -> Observati
         low=np.array([row[4] for row in rows], np.float64),
         high=np.array([row[5] for row in rows], np.float64),
         extras={"same_client": np.array([NAN if row[6] else 0.0 for row in rows], np.float16)},
+        rank=np.array([row[7] if len(row) > RANK else 0 for row in rows], np.int64),
     )
 
 
@@ -90,7 +97,9 @@ def broken(suites: Suites, rows: list[tuple[Any, ...]]) -> dict[str, list[int]]:
     """By rule, the numbers of the rows that broke it."""
     suite = suites._observations
     frame = observation_frame(suites._job, observations(rows), admitted(10), as_of=as_of())
-    return {finding.rule.name: sorted(finding.broken.tolist()) for finding in suite.validate(frame)}
+    rows_ = observations(rows)
+    found = suite.validate(frame, then=lambda before: _among_usable(frame, rows_, before))
+    return {finding.rule.name: sorted(finding.broken.tolist()) for finding in found}
 
 
 def test_each_rule_finds_the_rows_that_break_it_and_no_other(suites: Suites) -> None:
@@ -106,14 +115,14 @@ def test_each_rule_finds_the_rows_that_break_it_and_no_other(suites: Suites) -> 
 def test_a_row_alone_breaks_the_rules_that_it_breaks_among_others(number: int, suites: Suites) -> None:
     row, rules = ROWS[number]
     found = broken(suites, [row])
-    assert {rule for rule, rows in found.items() if rows} == rules - {"not_repeated"}
+    assert {rule for rule, rows in found.items() if rows} == rules - {*BESIDE_OTHERS}
 
 
 def test_an_empty_frame_breaks_nothing(suites: Suites) -> None:
     result = suites.validate_observations(observations([], entities=0), admitted(), as_of=as_of(0))
     assert result.usable.shape == (0,)
     assert (result.rejections, dict(result.held), dict(result.unknown_codes)) == ((), {}, {})
-    assert [(each.judged, each.unexpected, each.success) for each in result.results] == [(0, 0, True)] * 11
+    assert [(each.judged, each.unexpected, each.success) for each in result.results] == [(0, 0, True)] * 14
 
 
 def test_columns_with_nothing_in_them_are_refused_row_by_row(suites: Suites) -> None:
@@ -159,13 +168,22 @@ def test_a_limit_counts_where_only_one_is_known_and_a_missing_value_breaks_its_o
     assert {rule: numbers for rule, numbers in found.items() if numbers} == {"value_present": [0, 1, 2]}
 
 
-def entities(suites: Suites, *, read: list[int], used: list[int], hours: list[float], **numbers: list[float]) -> Any:
+def entities(
+    suites: Suites,
+    *,
+    read: list[int],
+    used: list[int],
+    hours: list[float],
+    words: dict[str, list[str | None]] | None = None,
+    **numbers: list[float],
+) -> Any:
     """The result for entities of which no more is known than this."""
     names = feature_names(suites._job.features)
     values = np.full((len(read), len(names)), NAN)
     values[:, names.index("hours_since_admitted_at")] = hours
     attributes = Attributes(
-        numbers={name: np.array(numbers.get(name, [NAN] * len(read))) for name in ("age_years", "hours_before_icu")}
+        numbers={name: np.array(numbers.get(name, [NAN] * len(read))) for name in ("age_years", "hours_before_icu")},
+        texts={name: np.array((words or {}).get(name, [None] * len(read)), dtype=object) for name in ("sex", "unit")},
     )
     return suites.validate_features(
         [f"e{number}" for number in range(len(read))],
@@ -179,11 +197,12 @@ def entities(suites: Suites, *, read: list[int], used: list[int], hours: list[fl
 def test_each_rule_on_entities_holds_those_that_break_it(suites: Suites) -> None:
     result = entities(
         suites,
-        read=[10, 11, 0, 10, 10, 10, 10, 10, 10],
-        used=[5, 5, 0, 10, 10, 10, 10, 10, 10],
-        hours=[1.0, 1.0, 0.0, NAN, -0.1, 1.0, 1.0, 1.0, 1.0],
-        age_years=[0.0, 130.0, NAN, 50.0, 50.0, -0.1, 130.1, math.inf, -math.inf],
-        hours_before_icu=[-1.0, 0.0, NAN, 100_000.0, 1.0, -1.1, math.inf, 1.0, 1.0],
+        read=[10, 11, 0, 10, 10, 10, 10, 10, 10, 10, 10],
+        used=[5, 5, 0, 10, 10, 10, 10, 10, 10, 10, 10],
+        hours=[1.0, 1.0, 0.0, NAN, -0.1, 1.0, 1.0, 1.0, 1.0, 43_800.0, 43_800.1],
+        age_years=[0.0, 120.0, NAN, 50.0, 50.0, -0.1, 120.1, math.inf, -math.inf, 50.0, 50.0],
+        hours_before_icu=[-1.0, 0.0, NAN, 100_000.0, 1.0, -1.1, math.inf, 1.0, 1.0, 1.0, 1.0],
+        words={"sex": ["F", "M", None, "", "m", *"FFFFFF"], "unit": ["MICU", "SICU", "CCU", "", *[None] * 7]},
     )
     assert dict(result.held) == {
         1: "mostly_usable",
@@ -193,7 +212,12 @@ def test_each_rule_on_entities_holds_those_that_break_it(suites: Suites) -> None
         6: "age_possible",
         7: "age_possible",
         8: "age_possible",
+        10: "admission_possible",
     }
+    assert {
+        (each.entity_id, each.rule, each.observed) for each in result.rejections if each.rule.endswith("t_known")
+    } == {("e2", "unit_known", "CCU"), ("e3", "unit_known", "(empty)")}
+    assert result.unknown_words == {"sex=(empty)": 1, "sex=m": 1, "unit=CCU": 1, "unit=(empty)": 1}
     assert {
         (each.entity_id, each.observed) for each in result.rejections if each.rule == "hours_before_icu_possible"
     } == {
@@ -201,8 +225,17 @@ def test_each_rule_on_entities_holds_those_that_break_it(suites: Suites) -> None
         ("e6", "inf"),
     }
     assert {each.rule: each.judged for each in result.results} == dict.fromkeys(
-        ("mostly_usable", "admission_known", "not_ended_before_admission", "age_possible", "hours_before_icu_possible"),
-        9,
+        (
+            "admission_known",
+            "not_ended_before_admission",
+            "admission_possible",
+            "age_possible",
+            "mostly_usable",
+            "hours_before_icu_possible",
+            "sex_known",
+            "unit_known",
+        ),
+        11,
     )
 
 
