@@ -127,7 +127,8 @@ def enqueue(
 def withdraw_gone(pipeline: Pipeline, run: Run, *, nightly: Schedule) -> None:
     """Take back the scores of entities that are gone, once the work of the run is enqueued.
 
-    This has a transaction of its own. Those that the run did not find due are asked for by their keys, as they are when their scores are requested.
+    This has a transaction of its own. Those that the run did not find due are asked for by their keys, as they are when their scores are
+    requested.
     """
     session, job = pipeline.session, pipeline.job
     with session.transaction():
