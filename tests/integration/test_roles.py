@@ -664,6 +664,18 @@ def test_nobody_else_recalls(tries: Any, role: str) -> None:
             tries(role, RECALL.format(trial=trial))
 
 
+WITHDRAW = "SELECT scorer.withdraw_scores('j', 'score', true, ARRAY ['1'], ARRAY ['{why}'])"
+
+
+def test_a_worker_takes_scores_back_for_a_reason_that_a_run_can_have(tries: Any) -> None:
+    assert tries("worker", WITHDRAW.format(why="gone")) == []  # it has no current score
+    with pytest.raises(Refused, match="takes no score back for that reason"):
+        tries("worker", WITHDRAW.format(why="a whim"))
+    for role in ("approver", "requester", "reader", "nobody"):
+        with pytest.raises(Denied):
+            tries(role, WITHDRAW.format(why="gone"))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -220,6 +220,7 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "start_challenge",
         "step_model",
         "stop_challenge",
+        "withdraw_scores",
     ]
     for name, as_owner, configuration, open_to_all in functions:
         # A reader of reporting.drift runs what its index is taken with; it looks at nothing but what it is given.
@@ -242,6 +243,7 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "roll_back_model",
         "start_challenge",
         "stop_challenge",
+        "withdraw_scores",
     }
 
 
