@@ -35,7 +35,7 @@ class Daemonlike:
     jobs: dict[str, Schedule] = field(
         default_factory=lambda: {"sepsis": Schedule.of("5 * * * *", "UTC", where="a test")}
     )
-    states: dict[str, JobState] = field(default_factory=dict)
+    states: dict[str, JobState] = field(default_factory=lambda: {"sepsis": JobState()})
 
     def live(self) -> bool:
         return True
@@ -56,7 +56,8 @@ class Scraper:
     def __init__(self, target: Target) -> None:
         self._hours = 0
         self.session = ReadOnlySession(target, patience=PATIENCE)
-        self.metrics = Metrics(self.session, state=Daemonlike(), clock=lambda: self._hours * 3600.0)
+        self.daemon = Daemonlike()
+        self.metrics = Metrics(self.session, state=self.daemon, clock=lambda: self._hours * 3600.0)
 
     def text(self) -> str:
         self._hours += 1
@@ -335,3 +336,13 @@ def test_the_view_says_the_same_as_the_metrics(hospital: Any, scraper: Scraper) 
         for name in ("scorer_scores_valid", "scorer_scores_stale", "scorer_backlog_entities", "scorer_job_ready")
     )
     assert stale == 3
+
+
+def test_what_a_job_that_is_not_run_here_left_behind_is_not_told(hospital: Any, scraper: Scraper) -> None:
+    hospital.admit(1)
+    hospital.run()
+    assert 'scorer_job_ready{job_name="sepsis"}' in scraper.text()
+    assert 'scorer_job_broken{job_name="sepsis"} 0.0' in scraper.text()
+    scraper.daemon.states["sepsis"] = JobState(runs=False, why="the option jobs does not name it")
+    assert 'scorer_job_ready{job_name="sepsis"}' not in scraper.text()
+    assert "scorer_job_broken{" not in scraper.text()
