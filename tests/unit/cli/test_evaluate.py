@@ -43,6 +43,7 @@ def checkup(*, found: bool | None, lost: bool | None) -> Checkup:
         performance=Performance(900, 400, 70, figures, lost, "another detail"),
         constant_share=0.5,
         new_codes={"LACTATE": 120},
+        units=("CREATININE in MICU: as if in umol/L",),
         health=[health],
         retrain_due=[{"due": True, "reason": "drift", "detail": "a detail", "since": NOON}],
     )
