@@ -102,16 +102,23 @@ def _check_installed(each: InstalledJob, *, database: Database) -> Iterator[Chec
 
 
 def _of_job(job: str, *, database: Database) -> Iterator[CheckResult]:
+    """Where the job itself does not hold, only what else keeps it from being run is told."""
     try:
-        yield from check_job(job, database=database)
+        of_job = list(check_job(job, database=database))
+        yield from of_job
+        is_sound = of_job[0].holds
         for suffix, look, blocks in _OF_A_JOB:
-            yield result_of(
-                f"job {job} {suffix}",
-                lambda look=look: look(job, database=database),  # type: ignore[misc]
-                job=job,
-                blocks=blocks,
-            )
-        yield from check_values(job, database=database)
+            if is_sound or blocks:
+                found = result_of(
+                    f"job {job} {suffix}",
+                    lambda look=look: look(job, database=database),  # type: ignore[misc]
+                    job=job,
+                    blocks=blocks,
+                )
+                if is_sound or not found.holds:
+                    yield found
+        if is_sound:
+            yield from check_values(job, database=database)
     except Exception as error:  # noqa: BLE001 - the edge of a job: the others are checked all the same
         say(_log, events.BUG, raised=error, job=job)
         yield CheckResult(name=f"job {job}", holds=False, found=f"a bug: {type(error).__name__}", job=job)
