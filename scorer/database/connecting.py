@@ -25,6 +25,7 @@ from scorer.errors import UserError
 from scorer.jobs.sql_text import without_comments
 
 _NOT_ALLOWED, _NO_SUCH_VALUE = "42501", "22023"
+_BACKSLASHES = "standard_conforming_strings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ def connect(target: Target, *, read_only: bool) -> Connection:
     """
     with refusals(target):
         connection: Connection = psycopg2.connect(target.dsn, connection_factory=Connection)
+        if connection.info.parameter_status(_BACKSLASHES) == "off":
+            # The driver looks at this once, as it connects, to quote text by it.
+            connection.close()
+            options = f"{connection.info.options or ''} -c {_BACKSLASHES}=on"
+            connection = psycopg2.connect(target.dsn, options=options, connection_factory=Connection)
     try:
         connection.autocommit = True  # what is set in a transaction is lost with it
         text, asked = settling(target, read_only=read_only)

@@ -505,7 +505,7 @@ class TestJob:
     @pytest.mark.parametrize(
         ("column", "instead", "words"),
         [
-            ("o.observation_value", "'high' AS observation_value", r"a number is expected"),
+            ("o.observation_value", "o.observation_date AS observation_value", r"a number is expected"),
             ("o.observation_date", "CAST(o.observation_date AS text) AS observation_date", r"timestamp with time zone"),
             ("o.observation_date", "o.observation_date AT TIME ZONE 'UTC' AS observation_date", r"with time zone"),
             ("o.observation_type_code", "7 AS observation_type_code", r"text is expected"),

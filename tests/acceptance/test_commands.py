@@ -274,9 +274,17 @@ class TestWhatStands:
         before = due.content()
         told = due.json("check")
         assert told["holds"] is True
-        assert [line["name"] for line in told["lines"]] == ["database", "schema", "job sepsis"]
+        names = [line["name"] for line in told["lines"]]
+        of_job = ["", " data", " write-back", " times", " triggers", " units", " words"]
+        assert names == [
+            "database",
+            "schema",
+            "temporary tables",
+            "sessions",
+            *(f"job sepsis{each}" for each in of_job),
+        ]
         shown = due("check").out.splitlines()
-        assert len(shown) == 3
+        assert len(shown) == len(names)
         assert all(line.startswith("ok  ") for line in shown)
         assert due.content() == before
 

@@ -74,7 +74,15 @@ def test_a_score_is_not_shown_beside_the_client_who_has_its_visit_now(ward: Any)
     ward.execute(NONE_LEFT)
     ward.execute(ANOTHER_PATIENT)
     for code in ("HR", "SBP", "TEMP", "LACTATE"):
-        ward.observe(1, hours_ago=0.5, client="B", observation_type_code=code, observation_value=39.0)
+        ward.observe(
+            1,
+            hours_ago=0.5,
+            client="B",
+            observation_type_code=code,
+            observation_value=39.0,
+            reference_range_min=None,
+            reference_range_max=None,
+        )
     assert again(ward).insufficient == 1
     assert shown(ward) == in_visits(ward) == [2, 3]
     assert ward.status(1) == ("INSUFFICIENT", "4 usable observations, 5 needed")

@@ -39,8 +39,8 @@ def test_the_check_of_visits_that_have_ended_tells_it(hospital: Any) -> None:
     hospital.admit(1, 2)
     hospital.execute("UPDATE visits SET discharged_at = %s", hospital.noon)
     hospital.execute("UPDATE patient_observations SET recorded_at = now()")
-    found = check_job("sepsis", database=Database(hospital.url, hospital.settings))
-    assert "2 of 2 entities of job sepsis that were looked at" in found
+    found = next(check_job("sepsis", database=Database(hospital.url, hospital.settings)))
+    assert "2 of 2 entities of job sepsis that were looked at" in found.found
 
 
 @pytest.mark.parametrize("missing", ["no rows at all", "few of many"])

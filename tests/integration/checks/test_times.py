@@ -31,7 +31,7 @@ def times_of(ward: Any, tmp_path: Path) -> Callable[[], str]:
 
 
 def without_zones(ward: Any, table: str, *columns: str) -> None:
-    ward.execute("DROP SCHEMA reporting CASCADE")
+    ward.execute("DROP VIEW reporting.sepsis_predictions")
     for column in columns:
         ward.execute(f"ALTER TABLE public.{table} ALTER COLUMN {column} TYPE timestamp")
 

@@ -116,7 +116,7 @@ def test_a_band_that_is_cut_without_an_error_is_found(
     [
         ("RETURN NULL", "wrote no row of 7: others hold them"),
         ("RETURN OLD", "the row is the same after each"),
-        ("RAISE 'not for you'", "was refused by the hospital's table (SQLSTATE P0001)"),
+        ("RAISE 'not for you'", "was refused by the hospital's function public.keep() (SQLSTATE P0001)"),
     ],
 )
 def test_a_trigger_that_keeps_the_row_as_it_is_is_found(one: Any, body: str, sentence: str) -> None:

@@ -229,7 +229,8 @@ def test_what_a_function_of_the_hospital_raises_has_its_remedy(sqlstate: str, wo
 )
 def test_a_fault_of_the_servers_is_no_bug_of_ours(sqlstate: str) -> None:
     told = translate_error(Failed(sqlstate, "a reason", ""), where="The statement due of job j")
-    assert type(told) is UserError
+    assert isinstance(told, UserError)
+    assert not isinstance(told, DatabaseUnavailable)
     assert sqlstate in str(told) or sqlstate == "25P04"
 
 

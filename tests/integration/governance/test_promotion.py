@@ -69,7 +69,7 @@ def test_a_model_goes_into_production_by_two_people_and_back_by_one_command(
     code, _, said = scorer("bob", "model", "promote", JOB, "v2", "--why", "well")
     assert (code, "card of model v2 of sepsis is not filled: limits missing" in said) == (1, True)
     assert "every field is filled" in fill_card(scorer, "v2", tmp_path / "card.toml", left=())[1]
-    assert "permission denied to set role" in scorer("nobody", "model", "promote", JOB, "v2", "--why", "well")[2]
+    assert "the login must be able to set role" in scorer("nobody", "model", "promote", JOB, "v2", "--why", "well")[2]
     assert standing(hospital) == {SHIPPED: "production", "v2": "candidate"}
     assert hospital.one("SELECT count(*) FROM scorer.model_evidence") == 0, "nothing half done"
 

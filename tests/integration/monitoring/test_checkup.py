@@ -508,7 +508,7 @@ def test_a_change_of_units_is_told_from_twenty_visits_on_and_until_it_has_ended(
     watched: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    score_only(watched, 20_001, visits=19, creatinine=10)
+    score_only(watched, 20_001, visits=9, creatinine=10)
     night(watched)
     assert watched.rows("SELECT kind FROM reporting.alerts") == []
     score_only(watched, 30_001, visits=20, creatinine=10)

@@ -105,7 +105,7 @@ def test_no_loop_is_woken_for_nothing(stream: Any, answering: RequestAnswering) 
         arrive(stream, 1, rows=2)
         assert answering.ask_for_arrivals() == 0
         assert answering.answer_waiting() == 0
-        assert answering.refuse_strangers() == 0
+        assert answering.refuse_strangers({}) == 0
         listening.poll()
         assert listening.notifies == []
         arrive(stream, 1, rows=3)

@@ -15,7 +15,7 @@ from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.statements import bound
 from scorer.database.store.batches import claim_work
-from scorer.database.store.ledger import _write_staged
+from scorer.database.store.ledger import write_staged
 from scorer.database.store.runs import begin_run, list_missing, register_job_version
 from scorer.runs.plan import steps_of
 from scorer.types.enums import Trigger
@@ -166,6 +166,6 @@ def test_only_the_batchs_visits_are_written(crowded: Any, counted: Callable[[], 
         if name == "take_back":
             columns, values = "entity_id, since", f"CAST(n AS text), now() FROM generate_series(1, {BATCH}) AS n"
         session.execute(f"INSERT INTO pg_temp.staged_{name} ({columns}) SELECT {values}", {})
-        written = _write_staged(session, crowded.job, name)
+        written = write_staged(session, crowded.job, name)
         assert len(written) == BATCH
         assert session.rows["visits"] == BATCH

@@ -43,6 +43,7 @@ DUE = """
             COALESCE(v.discharged_at < CAST(%(as_of)s AS timestamptz) - INTERVAL '30 days', false) AS settled
         FROM public.visits AS v
         WHERE (v.admitted_at > %(as_of)s) IS NOT TRUE
+           OR v.admitted_at > CAST(%(as_of)s AS timestamptz) + INTERVAL '10 years'
     ) AS d
     LEFT JOIN scorer.current_scores AS c
         ON c.job = 'sepsis'

@@ -126,8 +126,8 @@ def test_the_time_of_an_answer_is_from_asked_to_answered(hospital: Any, looking:
 
 def test_a_daemon_is_alive_for_a_minute(hospital: Any, looking: ReadOnlySession, session: Session) -> None:
     with session.transaction():
-        record_heartbeat(session, "here/1", ready=True, detail="2 jobs")
-        record_heartbeat(session, "here/2", ready=True, detail="")
+        record_heartbeat(session, "here/1", ready=True, detail="2 jobs", jobs=None)
+        record_heartbeat(session, "here/2", ready=True, detail="", jobs=None)
     hospital.execute("UPDATE scorer.daemons SET beat_at = now() - interval '61 s' WHERE daemon = 'here/2'")
     assert [(each.daemon, each.ready, each.alive, each.detail) for each in list_daemons(looking)] == [
         ("here/1", True, True, "2 jobs"),

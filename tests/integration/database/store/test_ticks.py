@@ -104,9 +104,9 @@ def test_a_daemon_lives_until_it_stops_or_is_not_seen_for_a_day(hospital: Any, s
         "INSERT INTO scorer.daemons (daemon, version, beat_at, ready, detail) VALUES ('old', '0', now() - interval '25 hours', true, '')"
     )
     with session.transaction():
-        record_heartbeat(session, "here/1", ready=False, detail="starting")
-        record_heartbeat(session, "here/1", ready=True, detail="")
-        record_heartbeat(session, "here/2", ready=True, detail="")
+        record_heartbeat(session, "here/1", ready=False, detail="starting", jobs=None)
+        record_heartbeat(session, "here/1", ready=True, detail="", jobs=None)
+        record_heartbeat(session, "here/2", ready=True, detail="", jobs=None)
     assert hospital.rows("SELECT daemon, ready FROM scorer.daemons ORDER BY 1") == [("here/1", True), ("here/2", True)]
     with session.transaction():
         remove_daemon(session, "here/1")

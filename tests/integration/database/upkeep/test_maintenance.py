@@ -217,7 +217,7 @@ def test_a_login_that_may_not_act_as_the_owner_is_told_so(ledger: Ledger) -> Non
     ledger.run(f"CREATE ROLE {name} LOGIN PASSWORD 'only-for-tests' IN ROLE scorer_worker")
     try:
         url = ledger.url.replace("//scorer@", f"//{name}:only-for-tests@")
-        with pytest.raises(UserError, match='permission denied to set role "scorer_owner"; GRANT that role'):
+        with pytest.raises(UserError, match='the login must be able to set role "scorer_owner"; GRANT that role'):
             upkeep.maintain(Database(url, ledger.settings), dry_run=False, report=print)
         made: list[str] = []
         with closing(Session(Target.of(url, ledger.settings, role="scorer_worker"))) as session, session.transaction():
