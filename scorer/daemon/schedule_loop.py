@@ -17,7 +17,15 @@ from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
 from scorer.database.session import Session, process_name
 from scorer.database.store.runs import hold_run, is_waiting, list_unfinished_runs, release_run
-from scorer.database.store.ticks import Breaker, count_failure, last_tick, miss_ticks, read_breaker, read_clock
+from scorer.database.store.ticks import (
+    Breaker,
+    count_failure,
+    has_tick,
+    last_tick,
+    miss_ticks,
+    read_breaker,
+    read_clock,
+)
 from scorer.errors import DatabaseBusy, DatabaseUnavailable, Stopping, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
@@ -137,7 +145,12 @@ class ScheduleLoop(Loop):
 
     def _lacks_settled(self, last: datetime | None, *, now: datetime) -> bool:
         """Whether the database lacks a tick that we saw settled, and that has passed by its clock."""
-        return self._settled is not None and self._settled <= now and (last is None or last < self._settled)
+        settled = self._settled
+        if settled is None or settled > now or (last is not None and last >= settled):
+            return False
+        # One that was settled by a clock that has been put right since counts no more, and is there all the same.
+        with self._session.transaction():
+            return not has_tick(self._session, self.job.name, settled)
 
     def _say_gone(self, last: datetime | None) -> None:
         assert self._settled is not None

@@ -750,7 +750,7 @@ def test_the_daemons_own_clock_jumps_both_ways(night: Night, clock: Clock, tmp_p
 
 
 def test_a_model_file_that_is_replaced(night: Night, jobs_dir: Path) -> None:
-    (model,) = jobs_dir.glob("models/sepsis/*/pipeline.joblib")
+    model = jobs_dir / "models" / "sepsis" / load_job("sepsis").first_model / "pipeline.joblib"
     right = model.read_bytes()
     night.begin()
     replace_file(model, right)

@@ -170,7 +170,7 @@ def test_a_worker_that_has_another_database_says_so_and_does_nothing(
     standing.settle(database_url=undisturbed, home=str(clinic.settings.home))
     clinic.run(workers=2, progress=until_told(caplog))
     assert clinic.carriers() == {HERE}
-    assert any("its SCORER_DATABASE_URL leads to another database" in error for error in errors_told(caplog))
+    assert any(" leads to another database" in error for error in errors_told(caplog))
     clinic.require_same_as_undisturbed()
 
 

@@ -54,6 +54,11 @@ def is_tick_open(session: Session, job: str, tick: datetime) -> bool:
     return bool(session.one("is_tick_open", job=job, scheduled_for=tick).is_open)
 
 
+def has_tick(session: Session, job: str, tick: datetime) -> bool:
+    """Whether a tick was ever settled, whatever the clock said then."""
+    return bool(session.one("has_tick", job=job, scheduled_for=tick).has_tick)
+
+
 def record_tick(session: Session, job: str, tick: Tick, *, run_id: int) -> None:
     """Record that a tick set off this run."""
     session.do(
