@@ -20,7 +20,7 @@ from scorer.database.source.reader import Source, microseconds
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
-from scorer.scoring.features import build
+from scorer.scoring.features.build import build
 from scorer.scoring.input_hash import input_hashes
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations

@@ -11,9 +11,9 @@ from scorer.database.store.batches import claim_work, finish_work, lock_against_
 from scorer.database.store.ledger import write_back
 from scorer.log import events
 from scorer.log.logger import about, say
-from scorer.scoring import features
 from scorer.scoring.batch import BatchInputs, BatchResult
 from scorer.scoring.challenger import predict_both
+from scorer.scoring.features import build as features
 from scorer.scoring.isolation import isolate_failures
 from scorer.scoring.opening import Pipeline
 from scorer.scoring.outcomes import Scored, SuiteResults, outcomes_of
