@@ -58,10 +58,6 @@ class BatchInputs:
             attributes=self.attributes.only(kept),
         )
 
-    def count(self, observations: Observations) -> Integers:
-        """How many of `observations` each item has, (entities,)."""
-        return np.bincount(observations.position, minlength=len(self.items))
-
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:

@@ -102,6 +102,7 @@ DOORS = {
         "database.source.columns",
         "database.source.reader",
         "evaluation.landmarks",
+        "training.matrices",
         "scoring.features.calendar",  # local times of whole arrays
     },
     "apscheduler": {"daemon.daemon"},

@@ -15,7 +15,6 @@ def test_an_item_that_is_left_out_takes_its_observations_along(make_inputs: Call
     assert left.observations.observation_id.tolist() == [0, 1, 5, 6, 7, 8]
     assert left.observations.keys == left.items
     assert left.attributes.texts["client"].tolist() == ["c0", "c2", "c3"]
-    assert left.count(left.observations).tolist() == [2, 0, 4]
     assert make_inputs(1, 2).without([True, True]).items == ()
 
 
