@@ -112,7 +112,7 @@ class Settings:
     )
     keep_operations: timedelta = option(
         timedelta(days=400),
-        "how long batches, ticks, what rules found, checkups, replays, chores and ended alerts are kept",
+        "how long batches, ticks, what rules found, checkups, replays, chores, feature vectors and ended alerts are kept",
     )
     keep_requests: timedelta = option(timedelta(days=400), "how long requests are kept once they have ended")
     keep_rejections: timedelta = option(timedelta(days=400), "how long rejections are kept once they are mended")

@@ -18,6 +18,7 @@ from scorer.cli.audit import explain, recall, replay
 from scorer.cli.compare import compare, shadow
 from scorer.cli.database import db, maintain
 from scorer.cli.evaluate import evaluate, monitor
+from scorer.cli.features import features, training_set
 from scorer.cli.models import models
 from scorer.cli.operate import check, daemon, plan, status
 from scorer.cli.request import cancel, request
@@ -113,6 +114,7 @@ for _command in (
     demo,
     evaluate,
     explain,
+    features,
     load,
     maintain,
     models,
@@ -125,6 +127,7 @@ for _command in (
     run,
     status,
     train,
+    training_set,
 ):
     cli.add_command(_command)
 for _command in (compare, shadow):

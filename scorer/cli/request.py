@@ -99,7 +99,7 @@ def _require_answers(rows: Sequence[Mapping[str, Any]]) -> None:
 @click.argument("requests", metavar="REQUEST...", nargs=-1, required=True, type=int)
 @click.pass_obj
 def cancel(settings: Settings, *, requests: tuple[int, ...]) -> None:
-    """Cancel requests for scores that still wait, by their numbers.
+    """Cancel requests that still wait, by their numbers.
 
     Exit 1 where one does not wait any more, or is somebody else's.
     """

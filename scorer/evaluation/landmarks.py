@@ -22,8 +22,9 @@ from scorer.database.source.reader import Source, microseconds
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, Task
-from scorer.scoring.features import build
 from scorer.scoring.input_hash import input_hashes
+from scorer.scoring.prepared import Prepared, prepare
+from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations
 from scorer.types.values import Progress, WorkItem
@@ -115,8 +116,8 @@ def read_landmarks(
     for portion in _portions(job, source, rows, digest=digest):
         attributes.append(portion.attributes)
         for part in portion.parts():
-            built, place = _built(job, suites, part), slice(part.start, part.start + len(part.as_of))
-            values[place][built.scorable] = built.values[built.scorable]
+            built, place = part.prepared(job, suites), slice(part.start, part.start + len(part.as_of))
+            values[place][built.scorable] = built.matrix.values[built.scorable]
             scorable[place], read[place], used[place] = built.scorable, built.read, built.used
         if progress is not None:
             progress(portion.start + len(portion.as_of), table.num_rows)
@@ -210,6 +211,18 @@ class _Part:
     observations: Observations
     attributes: Attributes
 
+    def prepared(self, job: Job, suites: Suites) -> Prepared:
+        """What scoring would have made of it: validated and built as a batch is."""
+        return prepare(
+            job,
+            suites,
+            self.observations,
+            self.attributes,
+            entity_ids=[item.entity_id for item in self.observations.keys],
+            as_of=self.as_of,
+            steps=StepTimer(),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Portion:
@@ -295,32 +308,6 @@ def _at_each(job: Job, source: Source, rows: _LandmarkRows, *, digest: _Digest) 
             attributes=attributes,
             read_at_each=True,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Built:
-    """What scoring would have made of a part: `values` (landmarks, features), the others (landmarks,)."""
-
-    values: Floats
-    scorable: Booleans
-    read: Integers
-    used: Integers
-
-
-def _built(job: Job, suites: Suites, part: _Part) -> _Built:
-    """Validate and build a part as a batch is; an entity that would be held is not scorable."""
-    count = len(part.as_of)
-    observations, attributes = part.observations, part.attributes
-    seen = suites.validate_observations(observations, attributes, as_of=part.as_of)
-    usable = observations.only(seen.usable)
-    matrix = build(usable, attributes, as_of=part.as_of, spec=job.features)
-    counted = (observations.only(seen.distinct), usable)
-    read, used = (np.bincount(each.position, minlength=count) for each in counted)
-    entity_ids = [item.entity_id for item in observations.keys]
-    fit = suites.validate_features(entity_ids, matrix, attributes, read=read, used=used)
-    scorable = used >= job.min_observations
-    scorable[[*seen.held, *fit.held]] = False
-    return _Built(values=matrix.values, scorable=scorable, read=read, used=used)
 
 
 class _Digest:

@@ -25,7 +25,7 @@ from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
 from scorer.registry.model import LoadedModel
-from scorer.scoring.features import build
+from scorer.scoring.features.build import build
 from scorer.scoring.reasons import add_up, reasons_of
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import Features, Integers, Observations

@@ -1,6 +1,6 @@
 """A job's features: [codes] and [features] of job.toml, and the names of the matrix's columns.
 
-Pure: the registry needs the names without NumPy. scoring/features.py computes the values.
+Pure: the registry needs the names without NumPy. scoring/features/ computes the values.
 """
 
 from __future__ import annotations
@@ -29,7 +29,17 @@ STATISTICS = (
     "hours_since",
     "outside",
     "distance",
+    "sum",
+    "days",
+    "median",
+    "range",
+    "interval_mean",
+    "interval_std",
+    "since_first",
 )
+# Of no observation these are 0; the others have no value.
+ZERO_OF_NOTHING = frozenset({"count", "sum", "days"})
+CALENDAR = ("hour", "weekday", "month")
 WHOLE_STAY = "stay"
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -55,15 +65,17 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class FeatureGroup:
-    """Every code x every statistic x every window.
+    """Every code x every statistic x every window, and every pair of windows in `ratios`.
 
-    A window is a trailing span, or None for the whole stay. A search selects a group by its `name`.
+    A window is a trailing span, or None for the whole stay. A ratio is the statistic over the first window of a pair, divided by that over
+    the second; both are among `windows`. A search selects a group by its `name`.
     """
 
     codes: tuple[str, ...]
     statistics: tuple[str, ...]
     windows: tuple[timedelta | None, ...]
     name: str = ""
+    ratios: tuple[tuple[timedelta | None, timedelta | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class FeatureSpec:
     """The features of a job, in the order of the matrix's columns.
 
     `synonyms` gives, by a category's name, other words for its values.
+    `calendar` are parts of the as-of time on the clock of `timezone`, whose days the statistic `days` counts.
     """
 
     groups: tuple[FeatureGroup, ...]
@@ -78,6 +91,8 @@ class FeatureSpec:
     hours_since: tuple[str, ...]
     categories: tuple[tuple[str, tuple[str, ...]], ...]
     synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    calendar: tuple[str, ...] = ()
+    timezone: str = "UTC"
 
     @property
     def words(self) -> dict[str, Mapping[str, str]]:
@@ -92,12 +107,17 @@ class FeatureSpec:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a feature of observations is computed from."""
+    """What a feature of observations is computed from.
+
+    A ratio is of the statistic over `window` and that over `by`.
+    """
 
     code: str
     statistic: str
     window: timedelta | None
     group: str
+    by: timedelta | None = None
+    is_ratio: bool = False
 
 
 def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
@@ -107,6 +127,7 @@ def feature_names(spec: FeatureSpec) -> tuple[str, ...]:
         *spec.numbers,
         *(f"hours_since_{name}" for name in spec.hours_since),
         *(f"{name}={value}" for name, values in spec.categories for value in values),
+        *(f"as_of_{part}{form}" for part in spec.calendar for form in ("", "_sin", "_cos")),
     ]
     for name, times in Counter(names).items():
         if times > 1:
@@ -149,8 +170,11 @@ def _factor(table: TomlTable, unit: str) -> float:
     return factor
 
 
-def read_features(table: TomlTable) -> FeatureSpec:
-    """Read [features] of job.toml. Raises UserError where a group names an unknown statistic or window."""
+def read_features(table: TomlTable, *, timezone: str = "UTC") -> FeatureSpec:
+    """Read [features] of job.toml; days and calendar are those of `timezone`.
+
+    Raises UserError where a statistic, window, ratio or part of the calendar is unknown.
+    """
     categories = table.table("categories", required=False)
     synonyms = table.table("synonyms", required=False)
     spec = FeatureSpec(
@@ -159,10 +183,15 @@ def read_features(table: TomlTable) -> FeatureSpec:
         hours_since=table.texts("hours_since", default=()),
         categories=tuple((name, categories.texts(name)) for name in categories.names()),
         synonyms={name: _words(synonyms.table(name)) for name in synonyms.names()},
+        calendar=table.texts("calendar", default=()),
+        timezone=timezone,
     )
     _require_listed(spec, where=table.where)
     categories.finish()
     table.finish()
+    for part in spec.calendar:
+        if part not in CALENDAR:
+            raise UserError(f'{table.where}: calendar: "{part}" is no part of it; there are: {", ".join(CALENDAR)}.')
     return spec
 
 
@@ -192,12 +221,15 @@ def _group(table: TomlTable) -> FeatureGroup:
     for statistic in statistics:
         if statistic not in STATISTICS:
             raise UserError(f'{table.where}: "{statistic}" is not a statistic; there are: {", ".join(STATISTICS)}.')
-    windows = tuple(
-        None if window == WHOLE_STAY else parse_span(window, where=f"{table.where}: windows")
-        for window in table.texts("windows")
-    )
+    windows = tuple(_window(window, where=f"{table.where}: windows") for window in table.texts("windows"))
     group = FeatureGroup(
-        codes=table.texts("codes"), statistics=statistics, windows=windows, name=table.text("name", default="")
+        codes=table.texts("codes"),
+        statistics=statistics,
+        windows=windows,
+        name=table.text("name", default=""),
+        ratios=tuple(
+            _ratio(text, windows, where=f"{table.where}: ratios") for text in table.texts("ratios", default=())
+        ),
     )
     if group.name == ATTRIBUTES:
         raise UserError(
@@ -207,22 +239,49 @@ def _group(table: TomlTable) -> FeatureGroup:
     return group
 
 
+def _window(text: str, *, where: str) -> timedelta | None:
+    return None if text == WHOLE_STAY else parse_span(text, where=where)
+
+
+def _ratio(
+    text: str, windows: tuple[timedelta | None, ...], *, where: str
+) -> tuple[timedelta | None, timedelta | None]:
+    """Read a ratio such as "7 days / 30 days"; both windows must be the group's."""
+    one, slash, other = text.partition("/")
+    if not slash:
+        raise UserError(f'{where}: "{text}" is no ratio of two windows; write it as "7 days / 30 days".')
+    pair = _window(one.strip(), where=where), _window(other.strip(), where=where)
+    for window, written in zip(pair, (one, other), strict=True):
+        if window not in windows:
+            raise UserError(f'{where}: "{written.strip()}" is not among the windows of the group; add it there.')
+    return pair
+
+
 def _of_observations(spec: FeatureSpec) -> Iterator[tuple[str, Column]]:
     for group in spec.groups:
-        for code, statistic, window in itertools.product(group.codes, group.statistics, group.windows):
-            yield f"{code}_{statistic}_{_window_text(window)}", Column(code, statistic, window, group=group.name)
+        for code, statistic in itertools.product(group.codes, group.statistics):
+            for window in group.windows:
+                name = f"{code}_{statistic}_{window_text(window)}"
+                yield name, Column(code, statistic, window, group=group.name)
+            for window, by in group.ratios:
+                name = f"{code}_{statistic}_{window_text(window)}_by_{window_text(by)}"
+                yield name, Column(code, statistic, window, group=group.name, by=by, is_ratio=True)
 
 
-def _window_text(window: timedelta | None) -> str:
+def window_text(window: timedelta | None) -> str:
     """A window as it stands in a feature's name: in the largest unit that needs no fraction.
 
-    >>> [_window_text(timedelta(hours=hours)) for hours in (6, 24, 1.5, 720)]
-    ['6h', '24h', '90min', '720h']
-    >>> _window_text(None)
+    In days from two days on.
+
+    >>> [window_text(timedelta(hours=hours)) for hours in (6, 24, 1.5, 36, 720)]
+    ['6h', '24h', '90min', '36h', '30d']
+    >>> window_text(None)
     'stay'
     """
     if window is None:
         return WHOLE_STAY
+    if window > timedelta(days=1) and window % timedelta(days=1) == timedelta(0):
+        return f"{window.days}d"
     length = window // _MICROSECOND
     unit, size = next((unit, size) for unit, size in _UNITS.items() if length % size == 0)
     return f"{length // size}{unit}"

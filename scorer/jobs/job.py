@@ -211,6 +211,9 @@ def _built(
 ) -> Job:
     """The job of a definition's `table`, from which [statements] were taken already."""
     schedule = table.table("schedule")
+    on_schedule = Schedule.of(
+        schedule.text("cron"), schedule.text("timezone", default="UTC"), where=f"{where}: [schedule]"
+    )
     actions = table.table("actions", required=False)
     bands_table = table.optional_table("bands")
     bands = None if bands_table is None else Bands.read(bands_table)
@@ -226,11 +229,9 @@ def _built(
         min_observations=table.positive("min_observations", default=1),
         valid_for=table.span("valid_for"),
         due_again=table.choice("due_again", DueAgain),
-        schedule=Schedule.of(
-            schedule.text("cron"), schedule.text("timezone", default="UTC"), where=f"{where}: [schedule]"
-        ),
+        schedule=on_schedule,
         codes=read_codes(table.table("codes")),
-        features=read_features(table.table("features")),
+        features=read_features(table.table("features"), timezone=on_schedule.timezone),
         bands=bands,
         published=table.texts("published", default=()),
         actions={rule: actions.choice(rule, Action) for rule in actions.names()},

@@ -24,7 +24,7 @@ from scorer.registry.artefacts import open_production, open_version
 from scorer.registry.drift_bins import tally_of
 from scorer.registry.model import LoadedModel
 from scorer.scoring.challenger import Challenger
-from scorer.scoring.features import build
+from scorer.scoring.features.build import build
 from scorer.scoring.isolation import leave_out
 from scorer.scoring.validation.frames import Pool, pool_of
 from scorer.scoring.validation.suites import Suites

@@ -11,12 +11,12 @@ from scorer.database.store.batches import claim_work, finish_work, lock_against_
 from scorer.database.store.ledger import write_back
 from scorer.log import events
 from scorer.log.logger import about, say
-from scorer.scoring import features
 from scorer.scoring.batch import BatchInputs, BatchResult
 from scorer.scoring.challenger import predict_both
 from scorer.scoring.isolation import isolate_failures
 from scorer.scoring.opening import Pipeline
 from scorer.scoring.outcomes import Scored, SuiteResults, outcomes_of
+from scorer.scoring.prepared import prepare
 from scorer.scoring.reasons import reasons_for
 from scorer.scoring.recording import record
 from scorer.scoring.timing import StepTimer
@@ -85,21 +85,12 @@ def _score_inputs(
 ) -> BatchResult:
     """Validate, build features and score. `unchanged` is how many were left out."""
     job, suites, as_of = pipeline.job, pipeline.suites, inputs.as_of
-    by_observations = suites.validate_observations(inputs.observations, inputs.attributes, as_of=as_of)
-    usable = inputs.observations.only(by_observations.usable)
-    steps.end("validate")
-
-    matrix = features.build(usable, inputs.attributes, as_of=as_of, spec=job.features)
-    steps.end("features")
-
-    read, used = inputs.count(inputs.observations.only(by_observations.distinct)), inputs.count(usable)
-    by_features = suites.validate_features(inputs.entity_ids, matrix, inputs.attributes, read=read, used=used)
-    steps.end("validate")
-
-    held = {**by_features.held, **by_observations.held}
-    scorable = used >= job.min_observations
-    scorable[[*held]] = False
-    rows, ids = matrix.only(scorable), [*compress(inputs.entity_ids, scorable)]
+    entity_ids = inputs.entity_ids
+    ready = prepare(
+        job, suites, inputs.observations, inputs.attributes, entity_ids=entity_ids, as_of=as_of, steps=steps
+    )
+    scorable, held = ready.scorable, ready.held
+    rows, ids = ready.matrix.only(scorable), [*compress(entity_ids, scorable)]
     predictions, shadow = predict_both(pipeline.model, pipeline.challenger, rows, entity_ids=ids, job=job)
     steps.end("score")
 
@@ -109,10 +100,10 @@ def _score_inputs(
     steps.end("validate")
 
     models, unfit = pipeline.models, by_scores.held
-    reasons = reasons_for(predictions, models, rows, usable, as_of=as_of, scorable=scorable, held=unfit, job=job)
+    reasons = reasons_for(predictions, models, rows, ready.usable, as_of=as_of, scorable=scorable, held=unfit, job=job)
     steps.end("score")
-    results = SuiteResults(by_observations, by_features, by_scores)
-    scored = Scored(matrix, held, scorable, predictions, shadow, reasons)
+    results = SuiteResults(ready.by_observations, ready.by_features, by_scores)
+    scored = Scored(ready.matrix, held, scorable, predictions, shadow, reasons)
     model_version = pipeline.model_version
     return outcomes_of(
         inputs, run, job=job, results=results, scored=scored, unchanged=unchanged, model_version=model_version

@@ -4,10 +4,10 @@ Contributions are in log-odds: those of all features of a score, and the bias, a
 of its code within its window: the one whose value it is or, where it is made of all of them, the newest. `source` says which:
 
     last      of last and hours_since; of distance, the last one that has a reference range
-    first     of first
+    first     of first and since_first
     lowest    of min; of several that are equal, the last
     highest   of max; of several that are equal, the last
-    newest    of mean, std, slope, count, outside: the newest of those in the window
+    newest    of every other statistic: the newest of those in the window; of a ratio, in its first window
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import numpy as np
 from scorer.jobs.features import FeatureSpec, columns
 from scorer.jobs.job import Job
 from scorer.registry.model import LoadedModel, band_names
-from scorer.scoring.features import Series, series_within
+from scorer.scoring.features.build import series_within
+from scorer.scoring.features.series import Series
 from scorer.scoring.isolation import leave_out
 from scorer.scoring.predictions import Predictions
 from scorer.types.arrays import Booleans, Features, Floats, Integers, Observations
@@ -174,6 +175,13 @@ SOURCES: Mapping[str, str] = {
     "slope": "newest",
     "count": "newest",
     "outside": "newest",
+    "sum": "newest",
+    "days": "newest",
+    "median": "newest",
+    "range": "newest",
+    "interval_mean": "newest",
+    "interval_std": "newest",
+    "since_first": "first",
 }
 
 

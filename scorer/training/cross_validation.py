@@ -12,7 +12,7 @@ from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Recipe
 from scorer.registry.ensemble import Ensemble, logistic
-from scorer.scoring.features import group_columns
+from scorer.scoring.features.build import group_columns
 from scorer.training.calibration import best_threshold, platt
 from scorer.training.estimators import fit, parameters_of
 from scorer.training.folds import folds_of

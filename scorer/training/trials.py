@@ -16,7 +16,7 @@ from scorer.evaluation.landmarks import Landmarks, hours_from_event
 from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration, Recipe
-from scorer.scoring.features import group_columns
+from scorer.scoring.features.build import group_columns
 from scorer.training.cross_validation import crossed, fit_fold
 from scorer.training.estimators import parameters_of
 from scorer.training.folds import folds_of

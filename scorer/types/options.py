@@ -30,6 +30,9 @@ _SECONDS = {
     "d": 86400.0,
     "day": 86400.0,
     "days": 86400.0,
+    "w": 604800.0,
+    "week": 604800.0,
+    "weeks": 604800.0,
 }
 
 
@@ -113,13 +116,13 @@ def parse_span(text: str, *, where: str) -> timedelta:
 
     >>> parse_span("6 h", where="valid_for")
     datetime.timedelta(seconds=21600)
-    >>> parse_span("30 days", where="recheck").days
-    30
+    >>> parse_span("30 days", where="recheck").days, parse_span("4 weeks", where="recheck").days
+    (30, 28)
     """
     match = _SPAN.fullmatch(str(text))
     if match is None or match[2] not in _SECONDS:
         raise UserError(
-            f'{where}: "{text}" is not a span of time; write a number and ms, s, min, h or days, such as "6 h".'
+            f'{where}: "{text}" is not a span of time; write a number and ms, s, min, h, days or weeks, such as "6 h".'
         )
     try:
         span = timedelta(seconds=float(match[1]) * _SECONDS[match[2]])

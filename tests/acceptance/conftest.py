@@ -47,7 +47,7 @@ from scorer.runs.due import enqueue
 from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import run_job
 from scorer.runs.worker import Hooks
-from scorer.scoring.features import build
+from scorer.scoring.features.build import build
 from scorer.scoring.opening import open_pipeline
 from scorer.scoring.pipeline import carry_batch
 from scorer.scoring.validation.suites import Suites

@@ -16,7 +16,7 @@ from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.database.source.reader import microseconds
 from scorer.registry.model import LoadedModel, band_names
-from scorer.scoring.features import build
+from scorer.scoring.features.build import build
 from scorer.scoring.opening import open_pipeline
 from scorer.types.arrays import Features
 from scorer.types.values import WorkItem

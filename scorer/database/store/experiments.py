@@ -1,4 +1,4 @@
-"""Searches with their trials, and evaluations with their figures.
+"""Searches with their trials, evaluations with their figures, and feature vectors that are kept.
 
 Every function works within a transaction of the session.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from scorer import __version__
 from scorer.database.session import Session
+from scorer.jobs.job import Job
 
 
 def upsert_experiment(session: Session, about: Mapping[str, Any]) -> None:
@@ -38,3 +39,8 @@ def record_evaluation(session: Session, *, attrition: Any, reliability: Any, **c
 def record_figures(session: Session, evaluation_id: int, *, figures: Sequence[Mapping[str, Any]]) -> None:
     """Record the figures of an evaluation, a row each, in order."""
     session.do("record_figures", evaluation_id=evaluation_id, figures=json.dumps(list(figures)))
+
+
+def write_feature_vectors(session: Session, job: Job, *, vectors: Sequence[Mapping[str, Any]]) -> None:
+    """Write feature vectors; one of the same entity and as-of time is replaced."""
+    session.do("write_feature_vectors", job=job.name, job_version=job.version, vectors=json.dumps(list(vectors)))

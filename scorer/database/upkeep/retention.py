@@ -31,6 +31,7 @@ TABLES = {
         "alerts",
         "replays",
         "arrivals",
+        "feature_vectors",
         "daemons",
         "runs",
     ),

@@ -14,7 +14,7 @@ from scorer.database.source.reader import Source
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks, read_landmarks
 from scorer.jobs.job import Job
-from scorer.scoring.features import build
+from scorer.scoring.features.build import build
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import NO_TIME
 from scorer.types.values import WorkItem

@@ -108,6 +108,48 @@ def test_features_are_read() -> None:
     )
 
 
+def test_ratios_and_the_calendar_are_read() -> None:
+    text = """
+        calendar = ["hour"]
+        groups = [{ codes = ["STEPS"], statistics = ["sum"], windows = ["1 week", "30 days"], ratios = ["7 d / 30 d"] }]
+    """
+    spec = read_features(table(text), timezone="Europe/Vienna")
+    assert spec.timezone == "Europe/Vienna"
+    assert feature_names(spec) == (
+        "STEPS_sum_7d",
+        "STEPS_sum_30d",
+        "STEPS_sum_7d_by_30d",
+        "as_of_hour",
+        "as_of_hour_sin",
+        "as_of_hour_cos",
+    )
+    week, month = timedelta(days=7), timedelta(days=30)
+    assert columns(spec)["STEPS_sum_7d_by_30d"] == Column("STEPS", "sum", week, group="", by=month, is_ratio=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ('ratios = ["7 days"]', r'^.* ratios: "7 days" is no ratio of two windows; write it as "7 days / 30 days"\.$'),
+        (
+            'ratios = ["7 days / 30 days"]',
+            r'^.* ratios: "30 days" is not among the windows of the group; add it there\.$',
+        ),
+    ],
+)
+def test_a_ratio_is_of_two_windows_of_its_group(change: str, sentence: str) -> None:
+    text = f'groups = [{{ codes = ["HR"], statistics = ["sum"], windows = ["7 days"], {change} }}]'
+    with pytest.raises(UserError, match=sentence):
+        read_features(table(text))
+
+
+def test_a_part_of_the_calendar_that_is_none_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=r'^\[features\]: calendar: "year" is no part of it; there are: hour, weekday, month\.$'
+    ):
+        read_features(table('calendar = ["year"]\ngroups = []'))
+
+
 def test_codes_are_read() -> None:
     assert read_codes(table('HR = { unit = "beats/min", plausible = [0, 350] }')) == (Code("HR", "beats/min", 0, 350),)
 

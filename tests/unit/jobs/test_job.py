@@ -172,8 +172,8 @@ BROKEN = {
         'windows = ["6 h"]',
         "",
     ): r': \[features\]: \[\[groups\]\] 2: "windows" is missing; the shipped job\.toml says what each key means\.',
-    ('statistics = ["min", "max", "mean"]', 'statistics = ["median"]'): (
-        r': \[features\]: \[\[groups\]\] 2: "median" is not a statistic; there are: last, first, .*'
+    ('statistics = ["min", "max", "mean"]', 'statistics = ["mode"]'): (
+        r': \[features\]: \[\[groups\]\] 2: "mode" is not a statistic; there are: last, first, .*'
     ),
     (
         'statistics = ["min", "max", "mean"]',

@@ -11,7 +11,7 @@ import pytest
 
 from scorer.jobs.features import STATISTICS, FeatureGroup, FeatureSpec, columns, feature_names
 from scorer.registry.ensemble import Boosted, Ensemble, Linear
-from scorer.scoring.features import build
+from scorer.scoring.features.build import build
 from scorer.scoring.reasons import SOURCES, add_up, observations_of, origins_of, reasons_of
 from scorer.types.arrays import Attributes, Features, Floats, Observations
 from scorer.types.enums import ReasonKind

@@ -5,6 +5,8 @@ import math
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
+from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 from unittest import mock
 
@@ -14,14 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scorer.errors import UserError
-from scorer.jobs.features import STATISTICS, FeatureGroup, FeatureSpec, feature_names
+from scorer.jobs.features import STATISTICS, ZERO_OF_NOTHING, FeatureGroup, FeatureSpec, feature_names
 from scorer.jobs.training import ATTRIBUTES
-from scorer.scoring import features
-from scorer.scoring.features import build, group_columns
+from scorer.scoring.features import build as features
+from scorer.scoring.features.build import build, group_columns
 from scorer.types.arrays import NO_TIME, Attributes, Observations
 
 NAN = math.nan
 HOUR = 3_600_000_000
+DAY = 24 * HOUR
 NOW = 1_748_736_000_000_000
 SIX_HOURS = timedelta(hours=6)
 
@@ -138,7 +141,7 @@ def test_the_doctest_shows_what_it_says():
 
 
 def test_every_statistic_that_a_job_may_ask_for_is_known():
-    assert tuple(features._STATISTICS) == STATISTICS
+    assert tuple(features.STATISTICS) == STATISTICS
 
 
 # Statistics by hand.
@@ -156,6 +159,13 @@ def test_every_statistic_that_a_job_may_ask_for_is_known():
         ("slope", 1.4),  # hours -1.5, -0.5, 0.5, 1.5: (1.5 + 1 + 0 + 4.5) / 5
         ("count", 4.0),
         ("hours_since", 0.5),
+        ("sum", 12.0),
+        ("days", 1.0),
+        ("median", 2.5),
+        ("range", 5.0),
+        ("interval_mean", 1.0),
+        ("interval_std", 0.0),
+        ("since_first", 3.5),
     ],
 )
 def test_a_statistic_of_four_values(statistic, expected):
@@ -163,14 +173,15 @@ def test_a_statistic_of_four_values(statistic, expected):
     assert one(statistic, rows) == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.parametrize("statistic", [name for name in STATISTICS if name != "count"])
+@pytest.mark.parametrize("statistic", [name for name in STATISTICS if name not in ZERO_OF_NOTHING])
 def test_nothing_observed_says_nothing(statistic):
     assert math.isnan(one(statistic, []))
 
 
-def test_a_count_of_nothing_is_zero():
-    assert one("count", []) == 0.0
-    assert one("count", [], window=SIX_HOURS) == 0.0
+@pytest.mark.parametrize("statistic", sorted(ZERO_OF_NOTHING))
+def test_a_count_a_sum_and_the_days_of_nothing_are_zero(statistic):
+    assert one(statistic, []) == 0.0
+    assert one(statistic, [], window=SIX_HOURS) == 0.0
 
 
 def test_a_single_observation_has_neither_spread_nor_slope():
@@ -259,6 +270,58 @@ def test_distance_is_that_of_the_last_one_that_has_a_range():
     assert one("distance", rows) == 0.25
 
 
+def test_intervals_are_between_one_observation_and_the_next():
+    rows = [hours_ago(9, 1.0), hours_ago(8, 1.0), hours_ago(4, 1.0), hours_ago(4, 2.0)]
+    assert one("interval_mean", rows) == pytest.approx(5 / 3)  # 1, 4 and 0 hours
+    assert one("interval_std", rows) == pytest.approx(math.sqrt(((2 / 3) ** 2 + (7 / 3) ** 2 + (5 / 3) ** 2) / 2))
+
+
+def test_one_interval_has_a_mean_and_no_spread_and_one_observation_neither():
+    assert one("interval_mean", [hours_ago(5, 1.0), hours_ago(2, 1.0)]) == 3.0
+    assert math.isnan(one("interval_std", [hours_ago(5, 1.0), hours_ago(2, 1.0)]))
+    assert math.isnan(one("interval_mean", [hours_ago(5, 1.0)]))
+
+
+def test_a_median_lies_between_the_two_in_the_middle():
+    assert one("median", [hours_ago(3, 9.0), hours_ago(2, 1.0), hours_ago(1, 2.0)]) == 2.0
+    assert one("median", [hours_ago(2, 1.0), hours_ago(1, 2.0)]) == 1.5
+    assert one("median", [hours_ago(2, 1e308), hours_ago(1, 1.6e308)]) == 1.3e308
+
+
+@pytest.mark.parametrize(("timezone", "days"), [("UTC", 2.0), ("America/New_York", 1.0), ("Asia/Tokyo", 1.0)])
+def test_days_are_those_of_the_jobs_time_zone(timezone, days):
+    # 23:30 and 00:30 UTC: in New York 19:30 and 20:30 of one day, in Tokyo 8:30 and 9:30 of another.
+    rows = [hours_ago(1, 1.0), hours_ago(0, 1.0)]
+    as_of = np.array([1_748_737_800_000_000])  # 2025-06-01 00:30 UTC
+    shifted = [row._replace(age=row.age - HOUR // 2) for row in rows]
+    spec = replace(spec_of(group_of("days")), timezone=timezone)
+    assert build(observed(shifted), Attributes(), as_of=as_of, spec=spec).values.tolist() == [[days]]
+
+
+def test_a_ratio_divides_a_statistic_over_one_window_by_that_over_another():
+    six_by_stay = (SIX_HOURS, None)
+    group = replace(group_of("mean", "count", windows=(SIX_HOURS, None)), ratios=(six_by_stay,))
+    built = build(
+        observed([hours_ago(1, 8.0), hours_ago(9, 4.0)], [hours_ago(9, 4.0)], [hours_ago(1, 0.0)], []),
+        Attributes(),
+        as_of=np.full(4, NOW),
+        spec=spec_of(group),
+    )
+    assert built.names[2::3] == ("HR_mean_6h_by_stay", "HR_count_6h_by_stay")
+    np.testing.assert_equal(built.values[:, 2], [8 / 6, NAN, NAN, NAN])
+    np.testing.assert_equal(built.values[:, 5], [1 / 2, 0.0, 1.0, NAN])
+
+
+def test_the_calendar_is_of_the_as_of_time_in_the_jobs_time_zone():
+    spec = replace(spec_of(), calendar=("hour", "weekday", "month"), timezone="Europe/Vienna")
+    as_of = np.array([1_735_686_000_000_000])  # Tuesday 2024-12-31 23:00 UTC: Wednesday, the 1st of January, 0:00
+    built = build(observed([]), Attributes(), as_of=as_of, spec=spec)
+    assert built.names[:3] == ("as_of_hour", "as_of_hour_sin", "as_of_hour_cos")
+    angle = 2 * math.pi * 2 / 7
+    expected = [0.0, 0.0, 1.0, 3.0, math.sin(angle), math.cos(angle), 1.0, 0.0, 1.0]
+    np.testing.assert_allclose(built.values, [expected], atol=1e-15)
+
+
 # What counts.
 
 
@@ -319,7 +382,9 @@ def test_no_entities_give_an_empty_matrix():
 
 @pytest.mark.parametrize("codes", [(), ("HR", "LACTATE", "OTHER")])
 def test_no_observations_give_counts_of_zero_and_nothing_else(codes):
-    expected = [0.0 if "_count_" in name else NAN for name in feature_names(EVERYTHING)]
+    expected = [
+        0.0 if any(f"_{zero}_" in name for zero in ZERO_OF_NOTHING) else NAN for name in feature_names(EVERYTHING)
+    ]
     np.testing.assert_equal(matrix([], [], codes=codes), [expected, expected])
 
 
@@ -412,6 +477,11 @@ def expected_feature(rows, statistic, code, window):
     ranged = [row for row in counted if limits(row) != (None, None)]
     if statistic == "count":
         return len(counted), 0
+    if statistic == "days":
+        return len({(NOW - row.age) // DAY for row in counted}), 0
+    if statistic == "sum":
+        total = sum((Fraction(row.value) for row in counted), Fraction(0))
+        return float(total), 1e-13 * len(counted) * max((abs(row.value) for row in counted), default=0.0)
     if not counted or (statistic in ("outside", "distance") and not ranged):
         return NAN, 0
     values = [row.value for row in counted]
@@ -423,10 +493,28 @@ def expected_feature(rows, statistic, code, window):
         "hours_since": lambda: counted[-1].age / HOUR,
         "outside": lambda: sum(distance(row) != 0 for row in ranged) / len(ranged),
         "distance": lambda: distance(ranged[-1]),
+        "since_first": lambda: counted[0].age / HOUR,
     }
     if statistic in simple:
         return simple[statistic](), 0
+    if statistic in {"median", "range"}:
+        exact = median([Fraction(value) for value in values]) if statistic == "median" else max(values) - min(values)
+        return float(exact), 1e-15 * (abs(max(values)) + abs(min(values)))
+    if statistic.startswith("interval_"):
+        intervals = [Fraction(one.age - other.age, HOUR) for one, other in pairwise(counted)]
+        return spread_of(statistic, intervals)
     return moment(statistic, [Fraction(value) for value in values], [Fraction(-row.age, HOUR) for row in counted])
+
+
+def spread_of(statistic, intervals):
+    """The mean or the standard deviation of intervals."""
+    if len(intervals) < (1 if statistic == "interval_mean" else 2):
+        return NAN, 0
+    near = 1e-13 * len(intervals) * float(max(intervals))
+    mean = sum(intervals) / len(intervals)
+    if statistic == "interval_mean":
+        return float(mean), near
+    return math.sqrt(sum((each - mean) ** 2 for each in intervals) / (len(intervals) - 1)), near
 
 
 def limits(row):
@@ -484,7 +572,7 @@ def test_every_feature_equals_slow_and_obvious_arithmetic(entities):
 def test_no_feature_is_ever_infinite_and_no_spread_below_zero(entities):
     values = matrix(*entities)
     assert not np.isinf(values).any()
-    spreads = ["_std_" in name for name in feature_names(EVERYTHING)]
+    spreads = ["std_" in name or "_range_" in name for name in feature_names(EVERYTHING)]
     assert not (values[:, spreads] < 0).any()
 
 

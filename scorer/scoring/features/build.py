@@ -10,8 +10,14 @@ earlier, and where that is not known the lower value.
     mean           value
     std            of the sample, for two observations or more
     slope          by least squares, per hour, for two different times or more
-    count          0 where there is none; every other statistic says nothing (NaN) there
+    count          0 where there is none, as are sum and days; every other statistic says nothing (NaN) there
+    sum            of the values
+    median, range  of the values; range is max less min
     hours_since    hours from the last observation to the as-of time
+    since_first    hours from the first observation to the as-of time
+    days           days of the job's time zone with an observation
+    interval_mean  hours between one observation and the next, for two observations or more
+    interval_std   of the sample of those intervals, for two intervals or more; observations of one moment are 0 apart
     outside        the share that lies outside its reference range, among those that have a range
     distance       how far the last one that has a range lies outside it, in widths of that range: above 0 beyond its
                    upper limit, below 0 beyond its lower, 0 within. Where only one limit is known, or both are the
@@ -19,7 +25,9 @@ earlier, and where that is not known the lower value.
 
 A reference range has a finite limit or two, the lower not above the upper; anything else is none. Features of the
 attributes are numbers as they stand, hours since a time, and one column of 1 and 0 for each listed value of a category,
-which says nothing where the text is missing or not listed. No feature is infinite: what overflows says nothing.
+which says nothing where the text is missing or not listed. The calendar is that of the as-of time in the job's time zone
+(calendar.py). A ratio is a statistic over one window divided by that over another; where that is 0, it says nothing. No
+feature is infinite: what overflows says nothing.
 
 A row of the matrix depends on its own entity alone, to the last bit: sums run along one series, row by row.
 """
@@ -28,17 +36,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.jobs.features import FeatureGroup, FeatureSpec, columns, feature_names
+from scorer.jobs.features import ZERO_OF_NOTHING, FeatureGroup, FeatureSpec, columns, feature_names
 from scorer.jobs.training import ATTRIBUTES
+from scorer.scoring.features.calendar import calendar_columns
+from scorer.scoring.features.series import Rows, Series, series_of
+from scorer.scoring.features.statistics import STATISTICS
 from scorer.types.arrays import Attributes, Booleans, Features, Floats, Integers, Observations
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -67,7 +76,7 @@ def series_within(observations: Observations, *, as_of: Integers, codes: Set[str
     `as_of` (entities,) is in microseconds since 1970-01-01 UTC.
     """
     rows = _rows(observations, slice(0, len(observations)), as_of=as_of, codes=codes)
-    return _series(observations, rows.within(window))
+    return series_of(observations, rows.within(window))
 
 
 def build(observations: Observations, attributes: Attributes, *, as_of: Integers, spec: FeatureSpec) -> Features:
@@ -86,7 +95,11 @@ def build(observations: Observations, attributes: Attributes, *, as_of: Integers
         for block in _blocks(observations.position):
             rows = _rows(observations, block, as_of=as_of, codes=asked)
             for group, table in zip(spec.groups, tables, strict=True):
-                _fill(table, observations, rows=rows, group=group)
+                _fill(table, observations, rows=rows, group=group, timezone=spec.timezone)
+        for group, table in zip(spec.groups, tables, strict=True):
+            for place, (window, by) in enumerate(group.ratios, start=len(group.windows)):
+                one, other = (table[..., group.windows.index(each)] for each in (window, by))
+                table[..., place] = _finite(one / other)
         of_attributes = list(_attribute_columns(attributes, as_of=as_of, spec=spec))
         for column, each in enumerate(of_attributes, start=len(names) - len(of_attributes)):
             values[:, column] = _finite(each)
@@ -109,6 +122,7 @@ def _attribute_columns(attributes: Attributes, *, as_of: Integers, spec: Feature
         columns = [np.asarray(text == value, dtype=bool) for value in values]
         listed = np.logical_or.reduce(columns)
         yield from (np.where(listed, column, np.nan) for column in columns)
+    yield from calendar_columns(as_of, spec.calendar, timezone=spec.timezone)
 
 
 def _attribute(columns: Mapping[str, Any], name: str, *, kind: str) -> Any:
@@ -125,29 +139,32 @@ def _is_time(time: Integers) -> Booleans:
 
 
 def _tables(values: Floats, spec: FeatureSpec) -> list[Floats]:
-    """Each group's part of `values`, as a view (entities, codes, statistics, windows); counts begin at 0."""
+    """Each group's part of `values`, as a view (entities, codes, statistics, windows and ratios).
+
+    What is 0 of no observation begins so, and what is a ratio of it is without a value.
+    """
     tables, start = [], 0
     for group in spec.groups:
-        shape = (len(group.codes), len(group.statistics), len(group.windows))
+        shape = (len(group.codes), len(group.statistics), len(group.windows) + len(group.ratios))
         stop = start + math.prod(shape)
         table = values[:, start:stop].reshape(len(values), *shape)
-        table[:, :, [statistic == "count" for statistic in group.statistics]] = 0.0
+        table[:, :, [statistic in ZERO_OF_NOTHING for statistic in group.statistics], : len(group.windows)] = 0.0
         tables.append(table)
         start = stop
     return tables
 
 
-def _fill(table: Floats, observations: Observations, *, rows: _Rows, group: FeatureGroup) -> None:
-    """Write the features of `group` into its `table` (entities, codes, statistics, windows)."""
+def _fill(table: Floats, observations: Observations, *, rows: Rows, group: FeatureGroup, timezone: str) -> None:
+    """Write the features of `group` over its windows into its `table`, as `_tables` shapes it."""
     places = {name: place for place, name in enumerate(group.codes)}
     place_of_code = np.array([places.get(name, -1) for name in observations.codes], np.int64)
     rows = rows.only(place_of_code[observations.code[rows.row]] >= 0)
     for w, window in enumerate(group.windows):
-        series = _series(observations, rows.within(window))
+        series = series_of(observations, rows.within(window), timezone=timezone)
         begins = series.row[series.first]
         entity, place = observations.position[begins], place_of_code[observations.code[begins]]
         for s, statistic in enumerate(group.statistics):
-            table[:, :, s, w][entity, place] = _finite(_STATISTICS[statistic](series))
+            table[:, :, s, w][entity, place] = _finite(STATISTICS[statistic](series))
 
 
 def _blocks(position: Integers) -> Iterator[slice]:
@@ -159,24 +176,7 @@ def _blocks(position: Integers) -> Iterator[slice]:
         yield slice(start, stop)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Observations that count, series by series, each oldest first; arrays (rows,)."""
-
-    row: Integers  # in the whole of the observations
-    key: Integers  # one number per entity and code, ascending
-    age: Integers  # microseconds before the as-of time
-
-    def within(self, window: timedelta | None) -> _Rows:
-        """Those of a trailing window."""
-        return self if window is None else self.only(self.age < window // _MICROSECOND)
-
-    def only(self, which: Booleans | Integers) -> _Rows:
-        """Those that `which` picks, in its order."""
-        return _Rows(row=self.row[which], key=self.key[which], age=self.age[which])
-
-
-def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: Set[str]) -> _Rows:
+def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: Set[str]) -> Rows:
     """The observations of `codes` among the rows of `block` that count."""
     entity, code, time = observations.position[block], observations.code[block], observations.time[block]
     # Code -1, which is none, falls on the last place.
@@ -185,7 +185,7 @@ def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: S
     counts &= _is_time(time) & (time <= as_of[entity])
     kept = np.flatnonzero(counts)
     entity, code, time = entity[kept], code[kept], time[kept]
-    rows = _Rows(row=kept + block.start, key=entity * len(observations.codes) + code, age=as_of[entity] - time)
+    rows = Rows(row=kept + block.start, key=entity * len(observations.codes) + code, age=as_of[entity] - time)
     rank = () if observations.rank is None else (observations.rank,)
     columns = (observations.time, *rank, observations.value, observations.low, observations.high)
     if _is_sorted(rows, columns):
@@ -193,7 +193,7 @@ def _rows(observations: Observations, block: slice, *, as_of: Integers, codes: S
     return rows.only(np.lexsort((*(column[rows.row] for column in reversed(columns)), rows.key)))
 
 
-def _is_sorted(rows: _Rows, columns: tuple[Integers | Floats, ...]) -> bool:
+def _is_sorted(rows: Rows, columns: tuple[Integers | Floats, ...]) -> bool:
     """Whether `rows` ascend by key, then by each of `columns` in turn; NaN comes last.
 
     Features use nothing else, so rows that are alike in all of them may be in any order.
@@ -207,119 +207,3 @@ def _is_sorted(rows: _Rows, columns: tuple[Integers | Floats, ...]) -> bool:
             return False
         tied = tied[(before == after) | (np.isnan(before) & np.isnan(after))]
     return True
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """All series of one group in one window, none of them empty: arrays (rows,) and (series,)."""
-
-    observations: Observations
-    row: Integers  # (rows,), as in _Rows
-    age: Integers
-    first: Integers  # (series,): where each begins among the rows
-    count: Integers
-
-    @property
-    def last(self) -> Integers:
-        """The place of each series' last row, (series,)."""
-        return self.first + self.count - 1
-
-    def sums(self, column: Floats | Booleans) -> Floats:
-        """The sum of `column` (rows,) over each series, (series,)."""
-        # bincount adds row by row, so no neighbour can matter; np.add.reduceat does not promise its order.
-        return np.bincount(self.of_row, weights=column, minlength=len(self.first)).astype(np.float64, copy=False)
-
-    def from_mean(self, column: Floats) -> Floats:
-        """`column` (rows,) less its mean over each series, (rows,)."""
-        return column - (self.sums(column) / self.count)[self.of_row]
-
-    @cached_property
-    def of_row(self) -> Integers:
-        """The series of each row, (rows,)."""
-        return np.repeat(np.arange(len(self.first)), self.count)
-
-    @cached_property
-    def value(self) -> Floats:
-        """The value of each row, (rows,)."""
-        # -0.0 becomes 0.0: they are equal, so which of them comes first is left to chance.
-        return self.observations.value[self.row] + 0.0
-
-    @cached_property
-    def value_from_first(self) -> Floats:
-        """Each value less the first of its series, (rows,): small, so that a spread keeps its digits."""
-        return self.value - self.value[self.first][self.of_row]
-
-    @cached_property
-    def value_from_mean(self) -> Floats:
-        """Each value less the mean of its series, (rows,)."""
-        return self.from_mean(self.value_from_first)
-
-    @cached_property
-    def limits(self) -> tuple[Floats, Floats]:
-        """The reference range of each row, (rows,) each; infinite where there is no such limit."""
-        low, high = self.observations.low[self.row], self.observations.high[self.row]
-        crossed = low > high
-        return (
-            np.where(np.isfinite(low) & ~crossed, low, -np.inf),
-            np.where(np.isfinite(high) & ~crossed, high, np.inf),
-        )
-
-    @cached_property
-    def has_range(self) -> Booleans:
-        """Whether each row has a limit or two, (rows,)."""
-        low, high = self.limits
-        return np.isfinite(low) | np.isfinite(high)
-
-
-def _series(observations: Observations, rows: _Rows) -> Series:
-    """`rows` cut into series."""
-    begins = np.ones(len(rows.key), dtype=bool)
-    np.not_equal(rows.key[1:], rows.key[:-1], out=begins[1:])
-    first = np.flatnonzero(begins)
-    count = np.diff(first, append=len(begins))
-    return Series(observations=observations, row=rows.row, age=rows.age, first=first, count=count)
-
-
-def _mean(series: Series) -> Floats:
-    return series.value[series.first] + series.sums(series.value_from_first) / series.count
-
-
-def _std(series: Series) -> Floats:
-    # Of one observation, 0 / 0: NaN.
-    return np.sqrt(series.sums(np.square(series.value_from_mean)) / (series.count - 1))
-
-
-def _slope(series: Series) -> Floats:
-    hours = series.from_mean((series.age[series.first][series.of_row] - series.age) / _HOUR)
-    # At one time, 0 / 0: NaN.
-    return series.sums(hours * series.value_from_mean) / series.sums(np.square(hours))
-
-
-def _outside(series: Series) -> Floats:
-    low, high = series.limits
-    return series.sums((series.value < low) | (series.value > high)) / series.sums(series.has_range)
-
-
-def _distance(series: Series) -> Floats:
-    last = np.maximum.reduceat(np.where(series.has_range, np.arange(len(series.row)), -1), series.first)
-    value, low, high = series.value[last], series.limits[0][last], series.limits[1][last]
-    beyond = np.maximum(value - high, 0.0) - np.maximum(low - value, 0.0)
-    width = high - low
-    for instead in (np.abs(np.where(np.isfinite(high), high, low)), 1.0):
-        width = np.where(np.isfinite(width) & (width > 0.0), width, instead)
-    return np.where(last >= 0, beyond / width, np.nan)
-
-
-_STATISTICS: Mapping[str, Callable[[Series], Floats]] = {
-    "last": lambda series: series.value[series.last],
-    "first": lambda series: series.value[series.first],
-    "min": lambda series: np.minimum.reduceat(series.value, series.first),
-    "max": lambda series: np.maximum.reduceat(series.value, series.first),
-    "mean": _mean,
-    "std": _std,
-    "slope": _slope,
-    "count": lambda series: series.count.astype(np.float64),
-    "hours_since": lambda series: series.age[series.last] / _HOUR,
-    "outside": _outside,
-    "distance": _distance,
-}

@@ -1,0 +1,2 @@
+DROP VIEW reporting.feature_vectors;
+DROP TABLE scorer.feature_vectors;

@@ -1,0 +1,22 @@
+"""Features are kept without scores.
+
+Revision ID: 0014
+"""
+
+from alembic import op
+from scorer.migrations import statements
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make it."""
+    op.execute(statements(__file__, "up"))
+
+
+def downgrade() -> None:
+    """Take it away."""
+    op.execute(statements(__file__, "down"))
