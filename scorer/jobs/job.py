@@ -29,7 +29,7 @@ from scorer.jobs.monitoring import Limits
 from scorer.jobs.publication import Bands, Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
 from scorer.jobs.toml_table import TomlTable
-from scorer.jobs.training import Recipe, SearchSpec, require_groups
+from scorer.jobs.training import Configuration, Recipe, SearchSpec, require_groups
 from scorer.types.enums import Action
 
 # Increased when the same definition comes to mean other features or rule results: every job's version changes with it.
@@ -61,6 +61,14 @@ class Task(StrEnum):
     BINARY = "binary"  # a probability and its band
     MULTICLASS = "multiclass"  # a label, its probability, and every class's
     REGRESSION = "regression"  # a value, banded where the job defines bands
+
+
+# What [training] stands for where it names no configuration.
+_USUAL = {
+    Task.BINARY: Configuration.LIGHTGBM_UTILITY,
+    Task.MULTICLASS: Configuration.LIGHTGBM_SMALL,
+    Task.REGRESSION: Configuration.LIGHTGBM_SMALL,
+}
 
 
 class DueAgain(StrEnum):
@@ -103,6 +111,7 @@ class Job:
     search: SearchSpec = SearchSpec()
     measures: Measures = Measures()
     limits: Limits = Limits()
+    classes: tuple[str, ...] = ()
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -194,11 +203,13 @@ def _built(
     bands_table = table.optional_table("bands")
     bands = None if bands_table is None else Bands.read(bands_table)
     band_names = () if bands is None else bands.names
+    task = table.choice("task", Task)
     job = Job(
         name=name,
         version=_version(text, statements, suites),
         entity=table.text("entity"),
-        task=table.choice("task", Task),
+        task=task,
+        classes=table.texts("classes", default=()),
         output=table.text("output", default="score"),
         batch_size=table.positive("batch_size", default=1000),
         min_observations=table.positive("min_observations", default=1),
@@ -219,9 +230,9 @@ def _built(
         model_folder=model_folder,
         first_model=table.text("first_model", default="") or None,
         reasons=Reasoning.read(table.table("reasons", required=False), bands=band_names),
-        declining=Declining.read(table.table("declining", required=False)),
+        declining=Declining.read(table.table("declining", required=False), bands=bands),
         split=Split.read(table.table("challenger", required=False)),
-        training=Recipe.read(table.table("training", required=False)),
+        training=Recipe.read(table.table("training", required=False), usual=_USUAL[task]),
         search=SearchSpec.read(table.table("search", required=False)),
         limits=Limits.read(table.table("monitoring", required=False)),
         measures=read_measures(table, bands=band_names),

@@ -45,6 +45,7 @@ PACKAGES = (
     "database.source",
     "database.store",
     "database.upkeep",
+    "tasks",
     "registry",
     "scoring.validation",
     "scoring",
@@ -88,7 +89,7 @@ DOORS = {
         "database.notifications",
         "database.source.load",
     },
-    "sklearn": {"registry.model", "training.estimators"},
+    "sklearn": {"registry.model", "training.classifiers", "training.regressors"},
     "lightgbm": {"registry.boosting"},
     "scipy": set(),  # scikit-learn's own
     "threadpoolctl": {"runs.threads", "registry.model", "training.cross_validation"},

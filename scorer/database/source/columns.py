@@ -130,6 +130,16 @@ def floats(column: pa.ChunkedArray, *, where: str) -> Floats:
         ) from error
 
 
+def labels(column: pa.ChunkedArray, *, where: str) -> npt.NDArray[Any]:
+    """The labels (n,) of a column: texts as they are, None where it is NULL; else numbers, NaN where it is.
+
+    Raises UserError where it is of another type.
+    """
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return np.asarray(column.to_numpy(), dtype=object)
+    return floats(column, where=where)
+
+
 def integers(column: pa.ChunkedArray | pa.Array, *, where: str) -> Integers:
     """The column (n,) as whole numbers. Raises UserError where it holds others."""
     try:

@@ -17,13 +17,14 @@ from scorer.types.values import WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """A model in production, read at `read_at` by the database's clock; `metrics` are its manifest's."""
+    """A model in production, read at `read_at` by the database's clock; `metrics` and `classes` are its manifest's."""
 
     model_version: str
     promoted_at: datetime
     trained_at: datetime
     read_at: datetime
     metrics: Mapping[str, Mapping[str, float]]
+    classes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,14 @@ def list_new_codes(
 
 def sample_scores(
     session: Session, job: str, *, output: str, model_version: str, since: datetime, size: int
-) -> tuple[list[WorkItem], list[float]]:
-    """A sample of the scores published since `since`: entities with their as-of times, and scores.
+) -> tuple[list[WorkItem], list[tuple[float, Mapping[str, Any]]]]:
+    """A sample of the scores published since `since`: entities with their as-of times; scores with what is beside them.
 
     There are about `size` of them, and never more than twice as many.
     """
     rows = session.all("sample_scores", job=job, output=output, model_version=model_version, since=since, size=size)
-    return [WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows], [row.score for row in rows]
+    items = [WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows]
+    return items, [(row.score, row.outputs) for row in rows]
 
 
 def lock_checkups(session: Session, job: str) -> None:

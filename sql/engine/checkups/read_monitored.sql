@@ -9,7 +9,8 @@ SELECT
         m.registered_at
     ) AS trained_at,
     now() AS read_at,
-    COALESCE(m.manifest -> 'metrics', '{}') AS metrics
+    COALESCE(m.manifest -> 'metrics', '{}') AS metrics,
+    COALESCE(m.manifest -> 'classes', '[]') AS classes
 FROM scorer.model_versions AS m
 WHERE m.job = :job
   AND m.status = 'production'
