@@ -59,7 +59,7 @@ class Rows:
         )
 
     def counted(self, spec: Utility | None) -> Rows:
-        """The rows whose outcome is known and whose event, with a utility, is not more than `dt_late` hours past."""
+        """The rows whose outcome is known and, with a utility, whose event is not past its `dt_late`."""
         if spec is None:
             return self.only(~np.isnan(self.label))
         with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""A model beside the naive forecast: whether it is any better than prevalence, class shares, or the own past."""
+"""A model beside the naive forecast: is it better than prevalence, class shares, or the own past?"""
 
 from __future__ import annotations
 

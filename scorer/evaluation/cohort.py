@@ -102,9 +102,10 @@ def cohort_of(
     clients_seen: int | None,
     everyone: Mapping[str, Any] | None = None,
 ) -> EvaluationCohort:
-    """The cohort of `landmarks` with what is `published` of them, (n,) or (n, k), NaN where there is no score.
+    """The cohort of `landmarks` with what is `published` of them, (n,) or (n, k).
 
-    The naive forecast is by what the model's training knew of `everyone`; where it does not say, by what this cohort does.
+    It is NaN where there is no score. The naive forecast is by what the model's training knew of `everyone`; where it does not say, by what
+    this cohort does.
     """
     rules = task_of(job.task, classes=landmarks.classes)
     score = rules.score_of(published)
@@ -145,7 +146,7 @@ def _naive(landmarks: Landmarks, rules: TaskRules, everyone: Mapping[str, Any] |
 
 
 def _published(job: Job, model: LoadedModel, landmarks: Landmarks) -> Floats:
-    """What is published of each landmark, (n,) or (n, k); NaN where it is not scorable or the model declines."""
+    """What is published of each landmark, (n,) or (n, k); NaN where there is no score."""
     nothing = model.score(landmarks.features.only(np.zeros(len(landmarks), dtype=bool))).whole
     published = np.full((len(landmarks), *nothing.shape[1:]), np.nan)
     places = np.flatnonzero(landmarks.scorable)

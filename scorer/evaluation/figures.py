@@ -369,7 +369,10 @@ def _remarks(
     faults: Iterable[tuple[str, int]] | None,
     naive: BesideNaive | None,
 ) -> Iterable[str]:
-    """What a reader must know to judge the figures, a sentence each; `faults` is None where outcomes are not looked at."""
+    """What a reader must know to judge the figures, a sentence each.
+
+    `faults` is None where outcomes are not looked at.
+    """
     version = manifest.model_version
     if cohort.clients_seen is None:
         yield (

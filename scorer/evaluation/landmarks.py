@@ -111,9 +111,11 @@ def read_landmarks(
     if not table.num_rows:
         raise UserError(f"The statement landmarks of job {job.name} gave no row: there is nothing to train on.")
     rows = _landmark_rows(table, job, classes=classes or job.classes)
-    values = np.full((table.num_rows, len(feature_names(job.features))), np.nan)
-    scorable = np.zeros(table.num_rows, dtype=bool)
-    read, used = np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
+    values, scorable = (
+        np.full((len(rows.as_of), len(feature_names(job.features))), np.nan),
+        np.zeros(len(rows.as_of), bool),
+    )
+    read, used = np.zeros(len(rows.as_of), np.int64), np.zeros(len(rows.as_of), np.int64)
     attributes: list[Attributes] = []
     suites, digest = Suites(job), _Digest(rows)
     for portion in _portions(job, source, rows, digest=digest):
@@ -124,7 +126,6 @@ def read_landmarks(
             scorable[place], read[place], used[place] = built.scorable, built.read, built.used
         if progress is not None:
             progress(portion.start + len(portion.as_of), table.num_rows)
-    held = ~scorable & (used >= job.min_observations)
     return Landmarks(
         entity_ids=rows.entity_ids,
         as_of=rows.as_of,
@@ -139,7 +140,7 @@ def read_landmarks(
         attrition={
             "entities": len(np.unique(rows.entity_ids)),
             "landmarks": len(rows.as_of),
-            "held": int(held.sum()),
+            "held": int((~scorable & (used >= job.min_observations)).sum()),
             "insufficient": int((used < job.min_observations).sum()),
             "scorable": int(scorable.sum()),
             "without outcome": int((scorable & np.isnan(rows.label)).sum()),

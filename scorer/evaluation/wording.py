@@ -136,7 +136,7 @@ def subgroup(group: Group) -> str:
 
 
 def few(group: Group) -> str:
-    """A remark where a group has too few events, or entities with an outcome, for its figures; empty otherwise."""
+    """A remark where a group has too few events, or outcomes, for its figures; empty otherwise."""
     return f"fewer than {FEW} {'events' if group.positives else 'outcomes'}" if group.events < FEW else ""
 
 

@@ -57,7 +57,7 @@ class Explained:
     note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The explanation as the command line prints it; what the reasons add up to under the name of its unit."""
+        """The explanation as the command line prints it; the sum of the reasons by its unit's name."""
         content = asdict(self)
         unit = content.pop("reasons_in").replace("-", "_").replace(" ", "_")
         return {**content, unit: sum(each.contribution for each in self.reasons)}

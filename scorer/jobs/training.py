@@ -20,7 +20,7 @@ ATTRIBUTES = "attributes"
 
 
 class Configuration(StrEnum):
-    """The model configurations; tasks/ says which fit a task, training/estimators.py has the parameters of each."""
+    """The model configurations; tasks/ says which fit a task, training/ has the parameters of each."""
 
     LOGISTIC_REGRESSION = "logistic regression"  # standardised; a missing value has a weight of its own
     LINEAR_REGRESSION = "linear regression"  # the same for values, with a ridge
@@ -84,7 +84,7 @@ class Recipe:
         return recipe
 
     def as_json(self) -> dict[str, Any]:
-        """The recipe with the keys of job.toml, for JSON; `split` and `target` where they are not the usual ones."""
+        """The recipe with the keys of job.toml, for JSON; an unusual `split` or `target` too."""
         return {
             "configuration": self.configuration.value,
             "groups": list(self.groups),

@@ -39,9 +39,10 @@ def performance(
     metrics: Mapping[str, Mapping[str, float]],
     limits: Limits,
 ) -> Performance:
-    """The live figures of what was `published`, (n,) or (n, k), by labels (n,), which are NaN where not known yet.
+    """The live figures of what was `published`, (n,) or (n, k), by what came true (n,).
 
-    Intervals are from a bootstrap over entities; `metrics` are the model's own figures. The task says by which of them performance is lost.
+    A label is NaN where it is not known yet. Intervals are from a bootstrap over entities; `metrics` are the model's own figures. The task
+    says by which of them performance is lost.
     """
     known = np.isfinite(label) & np.isfinite(rules.score_of(published))
     ids, entity = np.unique(np.array(entity_ids, dtype=str)[known], return_inverse=True)

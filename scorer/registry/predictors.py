@@ -34,7 +34,7 @@ class PerClass:
         return np.column_stack([each.margin(rows) for each in self.members])
 
     def contributions(self, rows: Floats) -> Floats:
-        """Each feature's part of each class's margin, (n, k * (f + 1)), bias last of each."""
+        """Each feature's part of each class's margin for rows (n, f), bias last of each class."""
         return np.column_stack([each.contributions(rows) for each in self.members])
 
 
@@ -49,7 +49,7 @@ class Shares:
         return log_shares(np.asarray(self.estimator.predict_proba(rows), dtype=np.float64))
 
     def contributions(self, rows: Floats) -> None:  # noqa: ARG002 - the protocol's
-        """None: there is no exact split, which would be (n, k * (f + 1))."""
+        """None: there is no exact split of rows (n, f)."""
         return
 
 
@@ -69,9 +69,10 @@ class Predicted:
 
 
 class ClassEnsemble:
-    """Members whose margins of several classes are averaged, then calibrated: softmax(slope * average + bias).
+    """Members whose margins of several classes are averaged, then calibrated.
 
-    `columns` are the indexes of the members' features among those of the job; None for all of them.
+    What is published is softmax(slope * average + bias). `columns` are the indexes of the members' features among those of the job; None
+    for all of them.
     """
 
     def __init__(

@@ -76,7 +76,10 @@ class Binary:
         return self
 
     def read_labels(self, column: npt.NDArray[Any], *, where: str) -> tuple[Floats, tuple[str, ...]]:
-        """Labels (n,), 0, 1 or NaN, of numbers or of the words that PostgreSQL has for true and false."""
+        """Labels (n,), 0, 1 or NaN, of numbers or words for true and false.
+
+        Raises UserError where one is another.
+        """
         if column.dtype == object:
             words = [None if each is None else str(each).strip().lower() for each in column.tolist()]
             odd = next((each for each in words if each is not None and each not in _TRUE | _FALSE), None)
@@ -91,12 +94,12 @@ class Binary:
         return label, ()
 
     def strata(self, label: Floats, client: Integers) -> Integers:
-        """0 for clients with a positive label, 1 for the others."""
+        """0 for clients with a positive label, 1 for the others, (clients,)."""
         positive = np.bincount(client, weights=label == 1) > 0
         return np.where(positive, 0, 1)
 
     def require_sound(self, label: Floats, client: Integers, fold: Integers) -> None:  # noqa: ARG002 - the protocol's
-        """Raises UserError where a class is missing, in all or in a fold."""
+        """Raises UserError where a class is missing, in all or in a fold; labels are (n,)."""
         for name, value in (("positive", 1), ("negative", 0)):
             if not (label == value).any():
                 raise UserError(
@@ -110,17 +113,17 @@ class Binary:
                     )
 
     def thinned(self, label: Floats, entity: Integers) -> Booleans:
-        """The rows of entities that never have the event."""
+        """The rows of entities that never have the event, (n,)."""
         return ~(np.bincount(entity, weights=label == 1) > 0)[entity]
 
     def positives(self, label: Floats) -> int:
-        """How many labels are 1."""
+        """How many labels are 1; labels are (n,)."""
         return int((label == 1).sum())
 
     # Fits
 
     def target_of(self, label: Floats) -> npt.NDArray[Any]:
-        """Whether each is positive."""
+        """Whether each is positive, (n,)."""
         return np.asarray(label == 1)
 
     def require_fit(self, target: npt.NDArray[Any]) -> None:
@@ -131,7 +134,7 @@ class Binary:
             )
 
     def calibrate(self, margin: Floats, label: Floats, client: Integers) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
-        """Platt's slope and intercept."""
+        """Platt's slope and intercept; margins are (n,)."""
         slope, intercept = platt(margin, label)
         return {"slope": slope, "intercept": intercept}
 
@@ -140,7 +143,7 @@ class Binary:
         return logistic(calibration["slope"] * margin + calibration["intercept"])
 
     def trial_figures(self, margin: Floats, label: Floats) -> dict[str, float]:
-        """AUROC and average precision: they look at the order alone."""
+        """AUROC and average precision: they look at the order alone; margins are (n,)."""
         labelled = LabelledScores(score=margin, label=label, client=np.zeros(len(margin), dtype=np.int64))
         return {name: each.value for name, each in discrimination(labelled, np.ones((1, 1))).items()}
 
@@ -155,30 +158,30 @@ class Binary:
         return {}
 
     def scores(self, predicted: Floats, *, interval: Mapping[str, float] | None) -> Scores:  # noqa: ARG002 - the protocol's
-        """The probability of the last class."""
+        """The probability of the last class; predicted are (n, 2)."""
         return Scores(score=finite(predicted[:, -1]), labels=None, outputs=None)
 
     def score_of(self, published: Floats) -> Floats:
-        """The probability itself."""
+        """The probability itself, (n,)."""
         return published
 
     def banded(self, score: Floats, published: Floats, bands: Bands | None) -> Floats:  # noqa: ARG002 - the protocol's
-        """The probability itself."""
+        """The probability itself, (n,)."""
         return score
 
     def totals(self, published: Floats) -> tuple[Floats, Floats]:
-        """The log-odds, and how closely they are known."""
+        """The log-odds, and how closely they are known, (n,)."""
         with np.errstate(all="ignore"):
             # The logit of a probability near 0 or 1 is known as exactly only as that is.
             exact = np.finfo(np.float64).eps / np.minimum(published, 1.0 - published)
             return np.log(published) - np.log1p(-published), 4 * exact
 
     def of_ledger(self, rows: Sequence[tuple[float, Mapping[str, Any]]]) -> Floats:
-        """The scores."""
+        """The scores, (n,)."""
         return np.array([score for score, _ in rows], dtype=np.float64)
 
     def drift_values(self, published: Floats) -> Floats:
-        """The probability itself."""
+        """The probability itself, (n,)."""
         return published
 
     def drift_value(self, score: float, label: str | None) -> float:  # noqa: ARG002 - the protocol's
@@ -188,12 +191,12 @@ class Binary:
     # Figures
 
     def losses(self, published: Floats, label: Floats) -> Floats:
-        """Squared differences."""
+        """Squared differences, (n,)."""
         found: Floats = (published - label) ** 2
         return found
 
     def figures(self, rows: Judged, weights: Floats) -> dict[str, Figure]:
-        """Discrimination and calibration."""
+        """Discrimination and calibration; weights are (d, clients)."""
         labelled = _labelled(rows)
         return {**discrimination(labelled, weights), **calibration(labelled, weights)}
 
@@ -202,19 +205,19 @@ class Binary:
         return THRESHOLDS
 
     def is_event(self, label: Floats, limit: float, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
-        """Whether the label is 1."""
+        """Whether the label is 1, (n,)."""
         found: Booleans = label == 1
         return found
 
     def lacks(self, label: Floats) -> str | None:
-        """That a class is missing."""
+        """That a class is missing; labels are (n,)."""
         for value, name in ((1, "positive"), (0, "negative")):
             if not (label == value).any():
                 return f"none is {name}: with one class alone nothing can be said of the model"
         return None
 
     def pictures(self, rows: Judged, weights: Floats) -> dict[str, Picture]:
-        """Reliability and the curves."""
+        """Reliability and the curves; weights are (d, clients)."""
         labelled = _labelled(rows)
         bins = {"": reliability(labelled, weights)}
         return {
@@ -236,17 +239,17 @@ class Binary:
     # The naive forecast
 
     def everyone(self, label: Floats) -> dict[str, Any]:
-        """The prevalence."""
+        """The prevalence; labels are (n,)."""
         return {"prevalence": float(label.mean())}
 
     def naive(self, history: History, everyone: Mapping[str, Any]) -> Floats:
-        """The prevalence for each."""
+        """The prevalence for each, (n,)."""
         return np.full(len(history.label), float(everyone["prevalence"]))
 
     # Conformal sets
 
     def fit_conformal(self, published: Floats, label: Floats, client: Integers) -> dict[str, Any] | None:  # noqa: ARG002 - the protocol's
-        """Held-out scores of each class; None without both."""
+        """Held-out scores of each class; None without both; labels are (n,)."""
         if not ((label == 1).any() and (label == 0).any()):
             return None
         return {
@@ -259,7 +262,7 @@ class Binary:
         return BinarySets(*(ClassScores.of(content[each]) for each in ("zero", "one"))) if content else None
 
     def groups(self, label: Floats) -> dict[str, Booleans]:
-        """Each class."""
+        """Each class, (n,)."""
         return {"0": label == 0, "1": label == 1}
 
     def quality(self, rows: Judged) -> tuple[str, float | None]:

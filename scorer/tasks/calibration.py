@@ -1,4 +1,4 @@
-"""Calibration of margins, and the alarm threshold, both from scores of entities that the model has not seen.
+"""Calibration and the alarm threshold, both from scores of entities that the model has not seen.
 
 Platt, Probabilistic outputs for support vector machines (1999): probability = logistic(slope * margin + intercept), by maximum likelihood.
 """

@@ -17,7 +17,7 @@ _OF_CLASS = ("brier", "prevalence", "calibration_intercept", "calibration_slope"
 
 
 def class_figures(rows: Judged, weights: Floats, *, classes: Sequence[str]) -> dict[str, Figure]:
-    """Figures of probabilities (n, k) by the codes of the true classes, under each of `weights` (d, clients).
+    """Figures of probabilities (n, k) by the true classes' codes, under each of `weights` (d, clients).
 
     `log_loss`, `auroc` (one against the rest, the mean over the classes), `f1` (the same mean), `accuracy`, `top_2` where there are more
     than two classes; and for each class `auroc`, `brier`, `prevalence` and its logistic recalibration, named "auroc of A".

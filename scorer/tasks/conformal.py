@@ -65,7 +65,7 @@ class ClassScores:
 
 @dataclass(frozen=True, slots=True)
 class ClientScores:
-    """Some nonconformity scores, ascending, with the weight of clients `reached` at each, of `clients` in all."""
+    """Some nonconformity scores, ascending, with the weight `reached` at each, of `clients` in all."""
 
     scores: Floats
     reached: Floats
@@ -137,7 +137,7 @@ def held(shares: Floats, limit: float) -> Booleans:
 
 
 def numbers(values: Sequence[Any], length: int) -> Floats:
-    """`values` as numbers, NaN for None. Raises ValueError where there are not `length` of them."""
+    """`values` as numbers (length,), NaN for None. Raises ValueError where there are not `length` of them."""
     found = np.array([np.nan if each is None else each for each in values], dtype=np.float64)
     if found.shape != (length,):
         raise ValueError("another number of them")

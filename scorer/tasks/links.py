@@ -1,4 +1,4 @@
-"""From margins to what is published: logistic, softmax, exponential, each to the same last bit in any batch."""
+"""From margins to what is published: logistic, softmax, exponential, the same bits in any batch."""
 
 from __future__ import annotations
 

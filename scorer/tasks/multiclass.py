@@ -85,7 +85,8 @@ class Multiclass:
     def read_labels(self, column: npt.NDArray[Any], *, where: str) -> tuple[Floats, tuple[str, ...]]:
         """The code of each row's class (n,), NaN where unknown, and the classes.
 
-        The classes are those of the rules, else those that occur, in alphabetical order; whole numbers are names too.
+        The classes are those of the rules, else those that occur, in alphabetical order; whole numbers are names too. Raises UserError
+        where a class is none of them, or cannot be one.
         """
         names = _names(column, where=where)
         there = sorted({each for each in names if each is not None})
@@ -105,7 +106,7 @@ class Multiclass:
         return label, classes
 
     def strata(self, label: Floats, client: Integers) -> Integers:
-        """Each client's rarest class, by clients, the rarest of all first."""
+        """Each client's rarest class, by clients, the rarest of all first, (clients,)."""
         clients = int(client.max()) + 1
         has = np.array([np.bincount(client, weights=label == code, minlength=clients) > 0 for code in self._codes])
         order = np.argsort(has.sum(axis=1), kind="stable")
@@ -113,7 +114,7 @@ class Multiclass:
         return found
 
     def require_sound(self, label: Floats, client: Integers, fold: Integers) -> None:
-        """Raises UserError where a class is of too few clients, or can be learnt from one fold alone."""
+        """Raises UserError where a class of `label` (n,) is of too few clients, or in one fold alone."""
         known = [name for code, name in enumerate(self.classes) if (label == code).any()]
         if len(known) < 2:  # noqa: PLR2004 - something to tell apart
             raise UserError(
@@ -134,17 +135,17 @@ class Multiclass:
                 )
 
     def thinned(self, label: Floats, entity: Integers) -> Booleans:  # noqa: ARG002 - the protocol's
-        """Every row: there is no event."""
+        """Every row: there is no event, (n,)."""
         return np.ones(len(label), dtype=bool)
 
     def positives(self, label: Floats) -> int:  # noqa: ARG002 - the protocol's
-        """0: there is no event."""
+        """0: there is no event; labels are (n,)."""
         return 0
 
     # Fits
 
     def target_of(self, label: Floats) -> npt.NDArray[Any]:
-        """The codes as whole numbers."""
+        """The codes as whole numbers, (n,)."""
         return np.nan_to_num(label).astype(np.int64)
 
     def require_fit(self, target: npt.NDArray[Any]) -> None:
@@ -158,7 +159,7 @@ class Multiclass:
             )
 
     def calibrate(self, margin: Floats, label: Floats, client: Integers) -> dict[str, Any]:  # noqa: ARG002 - the protocol's
-        """One slope, and a bias for each class."""
+        """One slope, and a bias for each class; margins are (n, k)."""
         slope, bias = scaled(margin, label.astype(np.int64))
         return {"slope": slope, "bias": bias.tolist()}
 
@@ -167,7 +168,7 @@ class Multiclass:
         return softmax(calibration["slope"] * margin + np.asarray(calibration["bias"], dtype=np.float64))
 
     def trial_figures(self, margin: Floats, label: Floats) -> dict[str, float]:
-        """Macro AUROC and F1."""
+        """Macro AUROC and F1; margins are (n, k)."""
         rows = Judged(softmax(margin), label, np.zeros(len(label), dtype=np.int64))
         found = class_figures(rows, np.ones((1, 1)), classes=self.classes)
         return {name: found[name].value for name in ("auroc", "f1")}
@@ -183,7 +184,7 @@ class Multiclass:
         return {}
 
     def scores(self, predicted: Floats, *, interval: Mapping[str, float] | None) -> Scores:  # noqa: ARG002 - the protocol's
-        """The most probable class and its probability, with those of all."""
+        """The most probable class and its probability, with those of all; predicted are (n, k)."""
         best = chosen(predicted)
         return Scores(
             score=finite(self.score_of(predicted)),
@@ -193,29 +194,29 @@ class Multiclass:
         )
 
     def score_of(self, published: Floats) -> Floats:
-        """The largest probability."""
+        """The largest probability, (n,)."""
         found: Floats = published[np.arange(len(published)), chosen(published)]
         return found
 
     def banded(self, score: Floats, published: Floats, bands: Bands | None) -> Floats:
-        """The probability of the class that the bands name."""
+        """The probability of the class that the bands name, (n,)."""
         if bands is None or bands.of_class not in self.classes:
             return np.full(len(score), np.nan)
         return np.where(np.isnan(score), np.nan, published[:, self.classes.index(bands.of_class)])
 
     def totals(self, published: Floats) -> tuple[Floats, Floats]:
-        """The centred log-ratio of the most probable class."""
+        """The centred log-ratio of the most probable class, (n,)."""
         logs = log_shares(published)
         exact = np.finfo(np.float64).eps / np.maximum(published.min(axis=1, initial=1.0), np.finfo(np.float64).tiny)
         return self.score_of(logs) - logs.mean(axis=1), 4 * exact
 
     def of_ledger(self, rows: Sequence[tuple[float, Mapping[str, Any]]]) -> Floats:
-        """The probabilities, which stand beside the score; NaN where they do not."""
+        """The probabilities, which stand beside the score; NaN where they do not, (n, k)."""
         found = [[outputs.get(name, np.nan) for name in self.classes] for _, outputs in rows]
         return np.array(found, dtype=np.float64).reshape(len(rows), len(self.classes))
 
     def drift_values(self, published: Floats) -> Floats:
-        """The code of the class that is published, so that a shift of the classes' shares is seen."""
+        """The code of the class that is published, so that a shift of the classes' shares is seen, (n,)."""
         return np.where(np.isnan(published[:, 0]), np.nan, np.minimum(chosen(published), _BINS - 1).astype(np.float64))
 
     @property
@@ -230,11 +231,11 @@ class Multiclass:
     # Figures
 
     def losses(self, published: Floats, label: Floats) -> Floats:
-        """Logarithmic losses."""
+        """Logarithmic losses, (n,)."""
         return class_losses(published, label)
 
     def figures(self, rows: Judged, weights: Floats) -> dict[str, Figure]:
-        """See class_figures."""
+        """See class_figures; weights are (d, clients)."""
         return class_figures(rows, weights, classes=self.classes)
 
     def thresholds(self, bands: Bands | None) -> tuple[float, ...]:
@@ -242,19 +243,19 @@ class Multiclass:
         return () if bands is None else THRESHOLDS
 
     def is_event(self, label: Floats, limit: float, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
-        """Whether the class of the bands came true."""
+        """Whether the class of the bands came true, (n,)."""
         code = self.classes.index(bands.of_class) if bands is not None and bands.of_class in self.classes else -1
         found: Booleans = label == code
         return found
 
     def lacks(self, label: Floats) -> str | None:
-        """That there is one class alone."""
+        """That there is one class alone; labels are (n,)."""
         if len(np.unique(label)) > 1:
             return None
         return "all are of one class: with one class alone nothing can be said of the model"
 
     def pictures(self, rows: Judged, weights: Floats) -> dict[str, Picture]:
-        """Reliability by class, and which class was taken for which."""
+        """Reliability by class, and which class was taken for which; weights are (d, clients)."""
         bins = {}
         for code, name in enumerate(self.classes):
             one = LabelledScores(rows.published[:, code], (rows.label == code).astype(np.float64), rows.client)
@@ -277,19 +278,19 @@ class Multiclass:
     # The naive forecast
 
     def everyone(self, label: Floats) -> dict[str, Any]:
-        """The share of each class."""
+        """The share of each class; labels are (n,)."""
         shares = np.bincount(label.astype(np.int64), minlength=len(self.classes)) / len(label)
         return {"shares": dict(zip(self.classes, shares.tolist(), strict=True))}
 
     def naive(self, history: History, everyone: Mapping[str, Any]) -> Floats:
-        """The shares for each."""
+        """The shares for each, (n, k)."""
         shares = np.array([everyone["shares"][name] for name in self.classes], dtype=np.float64)
         return np.tile(shares, (len(history.label), 1))
 
     # Conformal sets
 
     def fit_conformal(self, published: Floats, label: Floats, client: Integers) -> dict[str, Any] | None:
-        """The probability, of each row, of its true class and all that were more probable."""
+        """The probability, of each row, of its true class and all that were more probable; labels are (n,)."""
         rows = np.arange(len(label))
         scores = cumulated(published)[rows, label.astype(np.int64)]
         return ClientScores.fit(scores, client).content()
@@ -299,7 +300,7 @@ class Multiclass:
         return ClassSets(self.classes, ClientScores.of(content)) if content else None
 
     def groups(self, label: Floats) -> dict[str, Booleans]:
-        """Each class."""
+        """Each class, (n,)."""
         return {name: label == code for code, name in enumerate(self.classes)}
 
     def quality(self, rows: Judged) -> tuple[str, float | None]:

@@ -98,7 +98,7 @@ class Regression:
         )
 
     def read_labels(self, column: npt.NDArray[Any], *, where: str) -> tuple[Floats, tuple[str, ...]]:
-        """Finite numbers (n,), NaN where unknown."""
+        """Finite numbers (n,), NaN where unknown. Raises UserError where one is not."""
         if column.dtype == object:
             raise UserError(f"{where} is text, where a regression needs a number; CAST it in the job's statement.")
         label = column.astype(np.float64)
@@ -109,13 +109,13 @@ class Regression:
         return label, ()
 
     def strata(self, label: Floats, client: Integers) -> Integers:
-        """The decile of each client's mean label."""
+        """The decile of each client's mean label, (clients,)."""
         mean = np.bincount(client, weights=label) / np.maximum(np.bincount(client), 1)
         edges = np.quantile(mean, np.linspace(0, 1, _STRATA + 1)[1:-1])
         return np.searchsorted(edges, mean, side="left")
 
     def require_sound(self, label: Floats, client: Integers, fold: Integers) -> None:
-        """Raises UserError where the target is constant, has no logarithm, or there are too few clients."""
+        """Raises UserError where `label` (n,) is constant, has no logarithm, or is of too few clients."""
         if label.min() == label.max():
             raise UserError(
                 f"All {len(label):,} landmarks with a known outcome have the same value, {label[0]:g}: there is nothing to learn."
@@ -135,17 +135,17 @@ class Regression:
             )
 
     def thinned(self, label: Floats, entity: Integers) -> Booleans:  # noqa: ARG002 - the protocol's
-        """Every row: there is no event."""
+        """Every row: there is no event, (n,)."""
         return np.ones(len(label), dtype=bool)
 
     def positives(self, label: Floats) -> int:  # noqa: ARG002 - the protocol's
-        """0: there is no event."""
+        """0: there is no event; labels are (n,)."""
         return 0
 
     # Fits
 
     def target_of(self, label: Floats) -> npt.NDArray[Any]:
-        """The values, or their logarithms."""
+        """The values, or their logarithms, (n,)."""
         return np.log(label) if self.target is Target.LOG else label
 
     def require_fit(self, target: npt.NDArray[Any]) -> None:
@@ -156,7 +156,10 @@ class Regression:
             )
 
     def calibrate(self, margin: Floats, label: Floats, client: Integers) -> dict[str, Any]:
-        """By how much quantiles are moved, and the factor of a mean; margins (n, 3) are value, low and high."""
+        """By how much quantiles are moved, and the factor of a mean; margins (n, 3) are value, low and high.
+
+        Raises UserError where there are too few clients.
+        """
         truth = np.log(label) if self.target is Target.LOG else label
         low, high = np.minimum(margin[:, 1], margin[:, 2]), np.maximum(margin[:, 1], margin[:, 2])
         outside = np.maximum(low - truth, truth - high)
@@ -187,7 +190,7 @@ class Regression:
         return np.column_stack([value, np.minimum(low, value), np.maximum(high, value)])
 
     def trial_figures(self, margin: Floats, label: Floats) -> dict[str, float]:
-        """The mean absolute error against that of the median."""
+        """The mean absolute error against that of the median; margins are (n, 3)."""
         value = np.exp(margin[:, 0]) if self.target is Target.LOG else margin[:, 0]
         usual = float(np.abs(label - np.median(label)).mean())
         mae = float(np.abs(value - label).mean())
@@ -204,7 +207,7 @@ class Regression:
         return {"interval": {"coverage": calibration["coverage"]}}
 
     def scores(self, predicted: Floats, *, interval: Mapping[str, float] | None) -> Scores:
-        """The value, and its interval: the estimator's own, or one of constant width."""
+        """The value, and its interval: the estimator's own, or one of constant width; predicted are (n, 3)."""
         value = predicted[:, 0]
         unknown = np.full(len(value), np.nan)
         low, high, coverage = unknown, unknown, None
@@ -224,24 +227,24 @@ class Regression:
         return Scores(score=score, labels=None, outputs=outputs, published=np.column_stack([score, low, high]))
 
     def score_of(self, published: Floats) -> Floats:
-        """The value."""
+        """The value, (n,)."""
         return published[:, 0]
 
     def banded(self, score: Floats, published: Floats, bands: Bands | None) -> Floats:  # noqa: ARG002 - the protocol's
-        """The value."""
+        """The value, (n,)."""
         return score
 
     def totals(self, published: Floats) -> tuple[Floats, Floats]:
-        """The value, as closely as it is large."""
+        """The value, as closely as it is large, (n,)."""
         return published[:, 0], _TOLERANCE * np.abs(published[:, 0])
 
     def of_ledger(self, rows: Sequence[tuple[float, Mapping[str, Any]]]) -> Floats:
-        """The values with their intervals."""
+        """The values with their intervals, (n, 3)."""
         found = [[score, outputs.get("low", np.nan), outputs.get("high", np.nan)] for score, outputs in rows]
         return np.array(found, dtype=np.float64).reshape(len(rows), 3)
 
     def drift_values(self, published: Floats) -> Floats:
-        """The value."""
+        """The value, (n,)."""
         return published[:, 0]
 
     def drift_value(self, score: float, label: str | None) -> float:  # noqa: ARG002 - the protocol's
@@ -251,12 +254,12 @@ class Regression:
     # Figures
 
     def losses(self, published: Floats, label: Floats) -> Floats:
-        """Absolute errors."""
+        """Absolute errors, (n,)."""
         found: Floats = np.abs(published[:, 0] - label)
         return found
 
     def figures(self, rows: Judged, weights: Floats) -> dict[str, Figure]:
-        """See value_figures."""
+        """See value_figures; weights are (d, clients)."""
         return value_figures(rows, weights)
 
     def thresholds(self, bands: Bands | None) -> tuple[float, ...]:  # noqa: ARG002 - the protocol's
@@ -264,17 +267,17 @@ class Regression:
         return ()
 
     def is_event(self, label: Floats, limit: float, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
-        """Whether the value that came true is above the limit too."""
+        """Whether the value that came true is above the limit too, (n,)."""
         with np.errstate(invalid="ignore"):
             found: Booleans = label > limit
         return found
 
     def lacks(self, label: Floats) -> str | None:
-        """That there are fewer than two."""
+        """That there are fewer than two; labels are (n,)."""
         return None if len(label) > 1 else "there are fewer than two: nothing can be said of the model"
 
     def pictures(self, rows: Judged, weights: Floats) -> dict[str, Picture]:
-        """What came true against what was foretold, and coverage by tenths of the value."""
+        """What came true against the value, and coverage by its tenths; weights are (d, clients)."""
         some = np.unique(np.linspace(0, len(rows.label) - 1, min(len(rows.label), _POINTS)).astype(np.int64))
         value, low, high = rows.published[some].T
         found: dict[str, Picture] = {
@@ -302,14 +305,14 @@ class Regression:
     # The naive forecast
 
     def everyone(self, label: Floats) -> dict[str, Any]:
-        """The median, and an interval of the coverage that is stated."""
+        """The median, and an interval of the coverage that is stated; labels are (n,)."""
         low, median, high = np.quantile(label, [self.alpha / 2, 0.5, 1 - self.alpha / 2])
         return {"median": float(median), "low": float(low), "high": float(high)}
 
     def naive(self, history: History, everyone: Mapping[str, Any]) -> Floats:
-        """The median of the client's own earlier outcomes, everyone's where there is none; everyone's interval.
+        """The median of the client's own earlier outcomes, with everyone's interval, (n, 3).
 
-        An outcome counts from its event on, or from after its landmark where there is no event.
+        Where there is none, everyone's median. An outcome counts from its event on, or from after its landmark where there is no event.
         """
         found = np.tile([float(everyone[name]) for name in ("median", "low", "high")], (len(history.label), 1))
         order = np.lexsort((history.as_of, history.client))
@@ -328,7 +331,7 @@ class Regression:
     # Conformal sets
 
     def fit_conformal(self, published: Floats, label: Floats, client: Integers) -> dict[str, Any] | None:  # noqa: ARG002 - the protocol's
-        """Nothing: the interval is published with the value."""
+        """Nothing: the interval is published with the value; labels are (n,)."""
         return None
 
     def conformal(self, content: Mapping[str, Any] | None) -> Conformal | None:  # noqa: ARG002 - the protocol's
@@ -336,7 +339,7 @@ class Regression:
         return Intervals()
 
     def groups(self, label: Floats) -> dict[str, Booleans]:
-        """All together."""
+        """All together, (n,)."""
         return {"all": np.ones(len(label), dtype=bool)}
 
     def quality(self, rows: Judged) -> tuple[str, float | None]:

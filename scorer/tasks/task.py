@@ -1,8 +1,8 @@
-"""What a job's task answers: how labels are read, what is published, how good it is. One Protocol, three that keep it.
+"""What a job's task answers: how labels are read, what is published, how good it is.
 
-Everything outside this room asks these questions and not which task a job has. Two words are used throughout. A `margin` is what a fitted
-model gives of a row before it is calibrated. `published` is what it comes to: for binary the probability (n,), for multiclass every
-class's (n, k), for regression value, low and high (n, 3).
+One Protocol, which binary, multiclass and regression keep. Everything outside this room asks these questions and not which task a job has.
+Two words are used throughout. A `margin` is what a fitted model gives of a row before it is calibrated. `published` is what it comes to:
+for binary the probability (n,), for multiclass every class's (n, k), for regression value, low and high (n, 3).
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """The conformal sets of n rows: `size` (n,), what is recorded of each, and which rows are `known` (n,).
+    """The conformal sets of n rows: what is recorded of each, and which rows are `known` (n,).
 
-    `empty` and `undecided` (n,) are the sets that decide nothing; `holds` (n, k) is which members each has. `p_values` (n, 2) are those of
+    `empty` and `undecided` (n,) are the sets that decide nothing. `p_values` (n, 2) are those of
     a binary task's classes, NaN otherwise.
     """
 
@@ -92,7 +92,7 @@ class Conformal(Protocol):
     """Conformal sets, calibrated."""
 
     def sets(self, published: Floats, spec: Declining) -> Sets:
-        """The set of each row that is `published`, at the level of `spec`."""
+        """The set of each row that is `published`, at the level of `spec`, (n,) or (n, k)."""
 
     def covers(self, published: Floats, label: Floats, spec: Declining) -> Booleans:
         """Whether the set of each row holds its `label`, (n,)."""
@@ -193,16 +193,16 @@ class TaskRules(Protocol):
         """
 
     def strata(self, label: Floats, client: Integers) -> Integers:
-        """A number for each client, by which clients are spread evenly over folds, the least first."""
+        """A number for each client by which they are spread evenly over folds, the least first, (clients,)."""
 
     def require_sound(self, label: Floats, client: Integers, fold: Integers) -> None:
-        """Raises UserError where a fold, or all the others, cannot be learnt from or judged by."""
+        """Raises UserError where a fold, or all others, cannot be learnt from or judged by; labels are (n,)."""
 
     def thinned(self, label: Floats, entity: Integers) -> Booleans:
         """The rows (n,) of which a recipe that is thinned keeps some."""
 
     def positives(self, label: Floats) -> int:
-        """How many labels are of the event; 0 where the task has none."""
+        """How many labels are of the event; 0 where the task has none; labels are (n,)."""
 
     # Fits
 
@@ -213,13 +213,13 @@ class TaskRules(Protocol):
         """Raises UserError where nothing can be learnt from the targets (n,)."""
 
     def calibrate(self, margin: Floats, label: Floats, client: Integers) -> dict[str, Any]:
-        """What turns margins into what is published, fitted to margins of clients that the model has not seen."""
+        """What turns margins, (n,) or (n, k), into what is published, by clients that the model has not seen."""
 
     def publish(self, margin: Floats, calibration: Mapping[str, Any]) -> Floats:
-        """What is published of margins by a calibration."""
+        """What is published of margins by a calibration, (n,) or (n, k)."""
 
     def trial_figures(self, margin: Floats, label: Floats) -> dict[str, float]:
-        """The figures of a fold of a search, by margins that are not calibrated."""
+        """The figures of a fold of a search, by margins that are not calibrated; margins are (n,) or (n, k)."""
 
     def objective_of(self, means: Mapping[str, float]) -> float:
         """The objective, by the means of the folds' figures."""
@@ -273,10 +273,10 @@ class TaskRules(Protocol):
         """Whether what an alarm above `limit` is about came true, (n,)."""
 
     def lacks(self, label: Floats) -> str | None:
-        """Why nothing can be said of a model by these labels (n,), as the end of a sentence; None where it can."""
+        """Why labels (n,) say nothing of a model, as the end of a sentence; None where they do."""
 
     def pictures(self, rows: Judged, weights: Floats) -> dict[str, Picture]:
-        """Pictures by name."""
+        """Pictures by name; weights are (d, clients)."""
 
     def live(
         self, figures: Mapping[str, Figure], own: Mapping[str, Mapping[str, float]], rows: Judged, limits: Limits
@@ -286,15 +286,15 @@ class TaskRules(Protocol):
     # The naive forecast
 
     def everyone(self, label: Floats) -> dict[str, Any]:
-        """What is known of everyone, for JSON: the naive forecast of a client of whom nothing is known."""
+        """What labels (n,) say of everyone, for JSON: the naive forecast where nothing else is known."""
 
     def naive(self, history: History, everyone: Mapping[str, Any]) -> Floats:
-        """What would be published of each row without any model."""
+        """What would be published of each row without any model, (n,) or (n, k)."""
 
     # Conformal sets
 
     def fit_conformal(self, published: Floats, label: Floats, client: Integers) -> dict[str, Any] | None:
-        """What conformal sets are made by, for JSON; None where the rows do not suffice, or nothing is needed."""
+        """What conformal sets are made by, for JSON; None where nothing is needed; labels are (n,)."""
 
     def conformal(self, content: Mapping[str, Any] | None) -> Conformal | None:
         """The conformal sets by what `fit_conformal` made; None where there are none.
@@ -333,7 +333,7 @@ def live_by(name: str, live: Figure, own: Mapping[str, float], limits: Limits, *
 
 
 def require_configuration(rules: TaskRules, recipe: Recipe, job: Job) -> None:
-    """Raises UserError where the configuration of `recipe` is of another task, or has a target that this one has not."""
+    """Raises UserError where the configuration of `recipe` is of another task."""
     if recipe.configuration not in rules.configurations:
         raise UserError(
             f'Job {job.name} has the task {job.task}, which the configuration "{recipe.configuration}" does not fit; there are: '

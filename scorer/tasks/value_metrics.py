@@ -10,7 +10,7 @@ from scorer.types.arrays import Floats
 
 
 def value_figures(rows: Judged, weights: Floats) -> dict[str, Figure]:
-    """Figures of values with intervals (n, 3) by what came true (n,), under each of `weights` (d, clients).
+    """Figures of values with intervals (n, 3) by what came true, under each of `weights` (d, clients).
 
     `mae`, `rmse`, `median_percentage_error` (of what is not 0), `r2`; `coverage` and mean `width` of the intervals.
     """

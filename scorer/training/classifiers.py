@@ -114,7 +114,7 @@ def seeds_of(recipe: Recipe) -> list[int]:
 
 
 def standardised(rows: Floats) -> tuple[Floats, Floats, Floats]:
-    """Rows (n, k) in standard deviations from the mean, 0 where missing, and whether each is missing, (n, 2 k); mean and scale (k,)."""
+    """Rows (n, k) in standard deviations, and whether each is missing, (n, k + k); mean and scale (k,)."""
     there = ~np.isnan(rows)
     count = np.maximum(there.sum(axis=0), 1)
     filled = np.where(there, rows, 0.0)
@@ -200,7 +200,7 @@ def _gradient_boosting(wrap: Callable[[Any], Member]) -> Fit:
 def boosted(
     rows: Floats, target: Floats, weight: Floats, parameters: Parameters, seeds: Sequence[int], **objective: Any
 ) -> list[Member]:
-    """A LightGBM member for each seed, fitted by an `objective` with its parameters."""
+    """A LightGBM member for each seed, fitted to rows (n, k) by an `objective` with its parameters."""
     own = dict(parameters)
     trees, max_bin = int(own.pop("trees")), int(own.pop("max_bin"))
     # Values are binned once for all members.

@@ -85,7 +85,7 @@ def fit_all(
 
 
 def held_out_margins(models: Sequence[Model], rows: Floats, folds: Folds, *, scorable: Booleans) -> Floats:
-    """The margin of each of `rows` (n, features) by its fold's model, (n,) or (n, k); NaN where not `scorable`."""
+    """The margin of each of `rows` (n, f) by its fold's model, (n,) or (n, k); NaN if not `scorable`."""
     found: Floats | None = None
     for each, model in enumerate(models):
         held_out = (folds.fold == each) & scorable
@@ -113,7 +113,7 @@ def fit_fold(
 def crossed(
     margin: Floats, folds: Folds, label: Floats, gain: Floats | None, *, rules: TaskRules, client: Integers
 ) -> tuple[Floats, Booleans]:
-    """What is published, (n,) or (n, k), and alarms (n,), of each fold, by calibration and threshold of what it has seen.
+    """What is published, (n,) or (n, k), and alarms (n,) of each fold, calibrated by what it has seen.
 
     `margin` (n,) or (n, k) is NaN where there is no score; without a `gain` (n,) there are no alarms.
     """

@@ -34,7 +34,7 @@ class Model(Protocol):
         """The margins of rows (n, f), before calibration."""
 
     def contributions(self, rows: Floats) -> Floats | None:
-        """What each feature adds to what is published, (n, f + 1), bias last; None where there is no exact split."""
+        """What each feature adds to a score, (n, f + 1), bias last; None where there is no exact split."""
 
     def calibrated(self, *args: Any, **calibration: Any) -> Model:
         """A copy with another calibration."""

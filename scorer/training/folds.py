@@ -1,4 +1,4 @@
-"""Folds: cross-validation by client, like clients spread evenly by a fixed seed; or what follows the past."""
+"""Folds: cross-validation by client, like clients spread evenly; or what follows the past."""
 
 from __future__ import annotations
 

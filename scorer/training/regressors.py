@@ -1,4 +1,4 @@
-"""Fits for values: ridge regression, forests, boosted trees; and for the two quantiles that an interval begins with.
+"""Fits for values, and for the two quantiles that an interval begins with.
 
 The quantiles are LightGBM's whatever fits the value. Every fit runs on one thread and by a fixed seed, so that it gives the same bits on
 any number of cores.

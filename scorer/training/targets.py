@@ -36,7 +36,7 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """What a configuration is fitted to: `rows` (n, k) of the features `columns` (k,), with each row's `client`."""
+    """What a configuration is fitted to: `rows` (n, k) of features `columns` (k,), each row's `client`."""
 
     rows: Floats
     target: npt.NDArray[Any]

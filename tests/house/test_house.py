@@ -59,7 +59,7 @@ PACKAGES = (
     "cli",
 )
 MOST_MODULES = 13  # in one room
-MOST_ENTRIES = 16  # in scorer/, but for __init__.py and py.typed
+MOST_ENTRIES = 17  # in scorer/, but for __init__.py and py.typed
 # What the pipeline puts together: none of them imports another.
 STEPS = (
     "database.source.reader",

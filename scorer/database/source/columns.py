@@ -131,7 +131,7 @@ def floats(column: pa.ChunkedArray, *, where: str) -> Floats:
 
 
 def labels(column: pa.ChunkedArray, *, where: str) -> npt.NDArray[Any]:
-    """The labels (n,) of a column: texts as they are, None where it is NULL; else numbers, NaN where it is.
+    """The labels (n,) of a column: texts, None where it is NULL; or numbers, NaN where it is.
 
     Raises UserError where it is of another type.
     """

@@ -145,9 +145,9 @@ class Source:
         return list(zip(table["fault"].to_pylist(), table["outcomes"].to_pylist(), strict=True))
 
     def outcomes_known(self, job: Job, items: Sequence[WorkItem]) -> npt.NDArray[Any]:
-        """The label of each of `items` as of its time, (n,), as the statement gives it; NaN or None where it is not known yet.
+        """The label of each of `items` as of its time, (n,), as the statement gives it.
 
-        It is NaN for all where the job has no such statement.
+        NaN, or None of texts, where it is not known yet. It is NaN for all where the job has no such statement.
         """
         unknown = np.full(len(items), np.nan)
         if "outcomes_known" not in job.statements or not items:

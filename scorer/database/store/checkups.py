@@ -17,7 +17,10 @@ from scorer.types.values import WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """A model in production, read at `read_at` by the database's clock; `metrics` and `classes` are its manifest's."""
+    """A model in production, read at `read_at` by the database's clock.
+
+    `metrics` and `classes` are its manifest's.
+    """
 
     model_version: str
     promoted_at: datetime
@@ -101,9 +104,9 @@ def list_new_codes(
 def sample_scores(
     session: Session, job: str, *, output: str, model_version: str, since: datetime, size: int
 ) -> tuple[list[WorkItem], list[tuple[float, Mapping[str, Any]]]]:
-    """A sample of the scores published since `since`: entities with their as-of times; scores with what is beside them.
+    """A sample of the scores published since `since`: entities with their as-of times, and scores.
 
-    There are about `size` of them, and never more than twice as many.
+    With each score come the outputs beside it. There are about `size` of them, and never more than twice as many.
     """
     rows = session.all("sample_scores", job=job, output=output, model_version=model_version, since=since, size=size)
     items = [WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows]
