@@ -111,11 +111,9 @@ def read_landmarks(
     if not table.num_rows:
         raise UserError(f"The statement landmarks of job {job.name} gave no row: there is nothing to train on.")
     rows = _landmark_rows(table, job, classes=classes or job.classes)
-    values, scorable = (
-        np.full((len(rows.as_of), len(feature_names(job.features))), np.nan),
-        np.zeros(len(rows.as_of), bool),
-    )
-    read, used = np.zeros(len(rows.as_of), np.int64), np.zeros(len(rows.as_of), np.int64)
+    values = np.full((table.num_rows, len(feature_names(job.features))), np.nan)
+    scorable = np.zeros(table.num_rows, dtype=bool)
+    read, used = np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
     attributes: list[Attributes] = []
     suites, digest = Suites(job), _Digest(rows)
     for portion in _portions(job, source, rows, digest=digest):
@@ -137,20 +135,26 @@ def read_landmarks(
         attributes=_joined(attributes),
         read=read,
         used=used,
-        attrition={
-            "entities": len(np.unique(rows.entity_ids)),
-            "landmarks": len(rows.as_of),
-            "held": int((~scorable & (used >= job.min_observations)).sum()),
-            "insufficient": int((used < job.min_observations).sum()),
-            "scorable": int(scorable.sum()),
-            "without outcome": int((scorable & np.isnan(rows.label)).sum()),
-            "trainable": int((scorable & ~np.isnan(rows.label)).sum()),
-        },
+        attrition=_attrition(rows, scorable=scorable, enough=used >= job.min_observations),
         first=_moment(rows.as_of.min()),
         last=_moment(rows.as_of.max()),
         data_sha256=digest.hexdigest(),
         classes=rows.classes,
     )
+
+
+def _attrition(rows: _LandmarkRows, *, scorable: Booleans, enough: Booleans) -> dict[str, int]:
+    """How many landmarks are left after each step; `enough` (n,) are those with enough observations."""
+    unknown = np.isnan(rows.label)
+    return {
+        "entities": len(np.unique(rows.entity_ids)),
+        "landmarks": len(rows.as_of),
+        "held": int((~scorable & enough).sum()),
+        "insufficient": int((~enough).sum()),
+        "scorable": int(scorable.sum()),
+        "without outcome": int((scorable & unknown).sum()),
+        "trainable": int((scorable & ~unknown).sum()),
+    }
 
 
 def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa.Table:
