@@ -33,6 +33,7 @@ from scorer.tasks.task import (
     finite,
     live_by,
     require_configuration,
+    require_plain_target,
 )
 from scorer.types.arrays import Booleans, Floats, Integers
 
@@ -73,6 +74,7 @@ class Binary:
     def fitted_by(self, recipe: Recipe, job: Job) -> TaskRules:
         """The same. Raises UserError where the recipe is of another task."""
         require_configuration(self, recipe, job)
+        require_plain_target(recipe, job)
         return self
 
     def read_labels(self, column: npt.NDArray[Any], *, where: str) -> tuple[Floats, tuple[str, ...]]:

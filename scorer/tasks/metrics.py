@@ -147,7 +147,8 @@ def _refit(design: Floats, rows: LabelledScores, weights: Floats, *, offset: Flo
 
 def _expected(design: Floats, coefficients: Floats, offset: Floats) -> Floats:
     """The probabilities (n,) of the fit."""
-    return np.asarray(1 / (1 + np.exp(-(offset + design @ coefficients))), dtype=np.float64)
+    with np.errstate(over="ignore"):  # on the way to scores that separate the classes
+        return np.asarray(1 / (1 + np.exp(-(offset + design @ coefficients))), dtype=np.float64)
 
 
 def _steps(design: Floats, rows: LabelledScores, weights: Floats, *, expected: Floats) -> Floats:

@@ -17,7 +17,7 @@ from scorer.jobs.training import Configuration, Recipe
 from scorer.tasks.bootstrap import Figure
 from scorer.tasks.calibration import scaled
 from scorer.tasks.class_metrics import chosen, class_figures, class_losses
-from scorer.tasks.conformal import ClientScores, cumulated, held
+from scorer.tasks.conformal import ClientScores, held, more_probable
 from scorer.tasks.links import log_shares, softmax
 from scorer.tasks.metrics import THRESHOLDS, LabelledScores, reliability
 from scorer.tasks.task import (
@@ -34,6 +34,7 @@ from scorer.tasks.task import (
     finite,
     live_by,
     require_configuration,
+    require_plain_target,
 )
 from scorer.types.arrays import Booleans, Floats, Integers
 
@@ -80,6 +81,7 @@ class Multiclass:
     def fitted_by(self, recipe: Recipe, job: Job) -> TaskRules:
         """The same. Raises UserError where the recipe is of another task."""
         require_configuration(self, recipe, job)
+        require_plain_target(recipe, job)
         return self
 
     def read_labels(self, column: npt.NDArray[Any], *, where: str) -> tuple[Floats, tuple[str, ...]]:
@@ -290,9 +292,9 @@ class Multiclass:
     # Conformal sets
 
     def fit_conformal(self, published: Floats, label: Floats, client: Integers) -> dict[str, Any] | None:
-        """The probability, of each row, of its true class and all that were more probable; labels are (n,)."""
+        """The probability, of each row, of all classes that were more probable than the true one; labels are (n,)."""
         rows = np.arange(len(label))
-        scores = cumulated(published)[rows, label.astype(np.int64)]
+        scores = more_probable(published)[rows, label.astype(np.int64)]
         return ClientScores.fit(scores, client).content()
 
     def conformal(self, content: Mapping[str, Any] | None) -> Conformal | None:

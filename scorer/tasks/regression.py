@@ -146,7 +146,9 @@ class Regression:
 
     def target_of(self, label: Floats) -> npt.NDArray[Any]:
         """The values, or their logarithms, (n,)."""
-        return np.log(label) if self.target is Target.LOG else label
+        if self.target is Target.VALUE:
+            return label
+        return np.log(np.where(label > 0, label, np.nan))  # require_sound refuses what has none
 
     def require_fit(self, target: npt.NDArray[Any]) -> None:
         """Raises UserError where all values are the same, or there is none."""
@@ -312,18 +314,23 @@ class Regression:
     def naive(self, history: History, everyone: Mapping[str, Any]) -> Floats:
         """The median of the client's own earlier outcomes, with everyone's interval, (n, 3).
 
-        Where there is none, everyone's median. An outcome counts from its event on, or from after its landmark where there is no event.
+        Where there is none, or where it would have been worse, everyone's median. An outcome counts from its event on, or from after its
+        landmark where there is no event.
         """
         found = np.tile([float(everyone[name]) for name in ("median", "low", "high")], (len(history.label), 1))
+        usual = found[:, 0].copy()
         order = np.lexsort((history.as_of, history.client))
         begins = np.flatnonzero(np.append(True, np.diff(history.client[order]) != 0)[: len(order)])
         for rows in np.split(order, begins[1:]):
-            known = rows[~np.isnan(history.label[rows])]
-            at = np.where(history.event_at[known] == NO_TIME, history.as_of[known], history.event_at[known])
+            told = rows[~np.isnan(history.label[rows])]
+            at = np.where(history.event_at[told] == NO_TIME, history.as_of[told], history.event_at[told])
             for row in rows.tolist():
-                earlier = history.label[known[(at <= history.as_of[row]) & (history.as_of[known] < history.as_of[row])]]
+                earlier = history.label[told[(at <= history.as_of[row]) & (history.as_of[told] < history.as_of[row])]]
                 if len(earlier):
                     found[row, 0] = np.median(earlier)
+        known = ~np.isnan(history.label)
+        if np.abs(found[known, 0] - history.label[known]).sum() > np.abs(usual[known] - history.label[known]).sum():
+            found[:, 0] = usual
         return np.column_stack(
             [found[:, 0], np.minimum(found[:, 1], found[:, 0]), np.maximum(found[:, 2], found[:, 0])]
         )

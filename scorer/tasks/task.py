@@ -19,7 +19,7 @@ from scorer.errors import UserError
 from scorer.jobs.job import Job, Task
 from scorer.jobs.monitoring import Limits
 from scorer.jobs.publication import Bands, Declining
-from scorer.jobs.training import Configuration, Recipe
+from scorer.jobs.training import Configuration, Recipe, Target
 from scorer.tasks.bootstrap import Figure
 from scorer.tasks.metrics import Bin, Curves
 from scorer.types.arrays import Booleans, Floats, Integers
@@ -338,4 +338,12 @@ def require_configuration(rules: TaskRules, recipe: Recipe, job: Job) -> None:
         raise UserError(
             f'Job {job.name} has the task {job.task}, which the configuration "{recipe.configuration}" does not fit; there are: '
             f"{', '.join(rules.configurations)}."
+        )
+
+
+def require_plain_target(recipe: Recipe, job: Job) -> None:
+    """Raises UserError where `recipe` has a target that only values have."""
+    if recipe.target is not Target.VALUE:
+        raise UserError(
+            f'Job {job.name} has the task {job.task}, and its recipe target = "{recipe.target}", which is for regressions; take it out.'
         )
