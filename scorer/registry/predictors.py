@@ -120,7 +120,7 @@ class ClassEnsemble:
             part = member.contributions(known)
             if part is None:
                 return None
-            total += part.reshape(len(known), classes, -1) / len(self.members)
+            total += part.reshape(total.shape) / len(self.members)
         total *= self.slope
         total[:, :, -1] += np.asarray(self.bias)
         mean = np.zeros((len(known), known.shape[1] + 1))

@@ -292,7 +292,7 @@ class Multiclass:
     # Conformal sets
 
     def fit_conformal(self, published: Floats, label: Floats, client: Integers) -> dict[str, Any] | None:
-        """The probability, of each row, of all classes that were more probable than the true one; labels are (n,)."""
+        """How much of the probability was above the true class; labels are (n,)."""
         rows = np.arange(len(label))
         scores = more_probable(published)[rows, label.astype(np.int64)]
         return ClientScores.fit(scores, client).content()

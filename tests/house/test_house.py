@@ -366,6 +366,16 @@ def test_log_calls_are_an_event_and_fields() -> None:
     assert seen > 5
 
 
+def test_only_the_room_of_tasks_asks_which_task_a_job_has() -> None:
+    """Elsewhere a member of Task is a key of a table at most, never what a branch is taken by."""
+    for module in MODULES:
+        if module.startswith("tasks."):
+            continue
+        for node in ast.walk(tree_of(FILES[module])):
+            asked = isinstance(node, ast.Compare | ast.match_case) and re.search(r"\bTask\.[A-Z]", ast.unparse(node))
+            assert not asked, f"{module}:{getattr(node, 'lineno', '?')} asks which task a job has"
+
+
 def test_nothing_is_printed_past_the_command_line() -> None:
     for module in MODULES:
         called = [ast.unparse(node.func) for node in ast.walk(tree_of(FILES[module])) if isinstance(node, ast.Call)]
