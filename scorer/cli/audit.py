@@ -67,7 +67,7 @@ def explain(settings: Settings, job: str, entity: str, *, score_id: int | None, 
     )
     total = sum(each.contribution for each in found.reasons)
     where = "stored with the score" if found.stored else "made now, of the stored feature vector"
-    click.echo(f"They add up to {total:+.3f}, in {found.reasons_in}. {where.capitalize()}.")
+    click.echo(f"They add up to {total:+.3f}, {found.reasons_give}. {where.capitalize()}.")
     if found.note is not None:
         click.echo(f"{found.note[:1].upper()}{found.note[1:]}.")
 

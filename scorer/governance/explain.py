@@ -53,13 +53,15 @@ class Explained:
     shadow: bool
     stored: bool
     reasons_in: str
+    reasons_give: str
     reasons: tuple[Reason, ...]
     note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The explanation as the command line prints it; the sum of the reasons by its unit's name."""
         content = asdict(self)
-        unit = content.pop("reasons_in").replace("-", "_").replace(" ", "_")
+        unit = content.pop("reasons_in").replace("-", "_")
+        del content["reasons_give"]
         return {**content, unit: sum(each.contribution for each in self.reasons)}
 
 
@@ -102,6 +104,7 @@ def explain(
         shadow=row.shadow,
         stored=stored,
         reasons_in=task_of(job.task).reasons_in,
+        reasons_give=task_of(job.task).reasons_give,
         reasons=reasons,
         note=note,
     )

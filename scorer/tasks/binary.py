@@ -55,6 +55,7 @@ class Binary:
     has_event = True
     method = "predict_proba"
     reasons_in = "log-odds"
+    reasons_give = "the log-odds of the score"
     configurations = (
         Configuration.LOGISTIC_REGRESSION,
         Configuration.RANDOM_FOREST,

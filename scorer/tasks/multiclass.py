@@ -55,7 +55,8 @@ class Multiclass:
     decisive = "log_loss"
     method = "predict_proba"
     has_event = False
-    reasons_in = "log-probability above the mean of all classes"
+    reasons_in = "log-ratio"
+    reasons_give = "the logarithm of the class's probability above the mean of all classes'"
     configurations = (
         Configuration.LOGISTIC_REGRESSION,
         Configuration.RANDOM_FOREST,

@@ -70,7 +70,8 @@ class Regression:
     drift_edges = None
     has_event = False
     method = "predict"
-    reasons_in = "the unit of the value"
+    reasons_in = "contribution"
+    reasons_give = "the value"
     configurations = (
         Configuration.LINEAR_REGRESSION,
         Configuration.RANDOM_FOREST,

@@ -176,6 +176,10 @@ class TaskRules(Protocol):
 
     @property
     def reasons_in(self) -> str:
+        """The unit of a score's reasons."""
+
+    @property
+    def reasons_give(self) -> str:
         """What the reasons of a score add up to, in words."""
 
     def require_job(self, job: Job) -> None:

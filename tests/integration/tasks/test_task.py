@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scorer.database.session import Session
+from scorer.database.store.models import list_pairs, move_model, start_challenge
 from scorer.errors import UserError
 from scorer.evaluation.conduct import Wanted, conduct
+from scorer.governance.comparison import agreement, migration
 from scorer.governance.explain import explain
 from scorer.governance.known_outcomes import on_outcomes
+from scorer.governance.promotion import band_order
 from scorer.governance.replay import replay
 from scorer.jobs.job import Task
 from scorer.jobs.training import SplitBy, Target
@@ -108,6 +113,47 @@ def test_a_job_of_each_task_is_judged_and_watched(
     assert compared["models"]["v1"]["metrics"][FIGURE[task.value]]["value"] == pytest.approx(
         whole.figures[FIGURE[task.value]].value
     )
+
+
+@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.REGRESSION])
+def test_a_challenger_scores_beside_and_is_compared(shop: Any, task: Task, shopped: Callable[..., Any]) -> None:
+    job = shopped(shop, task)
+    shop.train(job, version="v2", seed=5)
+    with closing(Session(shop.database.as_login())) as store, store.transaction():
+        move_model(store, job.name, model_version="v2", status="staging", why="a test")
+        start_challenge(store, job.name, model_version="v2", why="a test")
+    shop.hospital.execute("UPDATE shop.events SET amount = amount + 0.25 WHERE what = 'SPENT'")
+    shop.run(job, as_of=shop.hospital.noon + timedelta(hours=1))
+    rows = shop.hospital.rows("SELECT score, outputs, label FROM scorer.scores WHERE shadow AND status = 'SCORED'")
+    assert len(rows) == 90
+    assert set(rows[0][1]) == PUBLISHED[task.value]
+    with closing(Session(shop.database.as_worker())) as store, store.transaction():
+        clock = shop.hospital.one("SELECT now()")
+        since = timedelta(days=1)
+        pairs = list_pairs(store, job, one="v1", other="v2", since=since, now=clock, limit=None)
+    assert len(pairs) == 90
+    assert migration(pairs, bands=band_order(job)).entities == 90
+    assert agreement(pairs)["rank_correlation"] > 0.5
+
+
+@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.REGRESSION])
+def test_other_classes_and_other_values_than_in_training_are_drift(
+    shop: Any, task: Task, shopped: Callable[..., Any]
+) -> None:
+    job = shopped(shop, task)
+    before = check_up(job, database=shop.database)
+    assert before.drift.score_psi is not None
+    assert before.drift.score_psi < 0.25
+    shop.hospital.execute("UPDATE shop.events SET amount = 6 WHERE what = 'SPENT'")
+    for hours in range(1, 5):
+        shop.hospital.execute("UPDATE shop.events SET amount = amount + 0.01 WHERE what = 'SPENT'")
+        shop.run(job, as_of=shop.hospital.noon + timedelta(hours=hours))
+    found = check_up(job, database=shop.database)
+    assert found.drift.score_psi is not None
+    assert found.drift.score_psi > 0.25
+    assert found.drift.found is True
+    due = {row["reason"]: row["due"] for row in found.retrain_due}
+    assert due["drift"] is True, due
 
 
 @pytest.mark.parametrize("task", [Task.MULTICLASS, Task.REGRESSION])
