@@ -145,6 +145,7 @@ def _pipeline(job: Job, session: Session, source: Source, *, settings: Settings,
         with session.transaction():
             challenge = read_challenge(session, job.name)
             model = open_production(job, session, settings=settings)
+    model.rules.require_job(job)
     return Pipeline(
         job=job,
         session=session,

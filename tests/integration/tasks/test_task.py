@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from scorer.cli.evaluate import evaluate, monitor
+from scorer.cli.models import models
+from scorer.cli.train import optimize, train
 from scorer.database.session import Session
 from scorer.database.store.models import list_pairs, move_model, start_challenge
 from scorer.errors import UserError
@@ -166,6 +172,36 @@ def test_a_search_tries_what_fits_the_task(shop: Any, task: Task, tmp_path: Path
     assert all(np.isfinite(each["objective"]) for each in found.trials)
     assert {path.name for path in write_findings(found, tmp_path)} > {"summary.txt", "best_model_config.json"}
     assert json.loads((tmp_path / "best_model_config.json").read_text())["found"]["figures"]
+
+
+@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.REGRESSION])
+def test_the_commands_print_what_there_is(shop: Any, task: Task, tmp_path: Path) -> None:
+    landmarks = 'first_landmark = "1 week"\nlandmark_step = "1 week"\n'
+    job = shop.job(task, rest=f"[parameters]\n{landmarks}")
+    settings = replace(shop.settings, database_url=shop.hospital.url)
+
+    def said(command: click.Command, *words: object) -> str:
+        ran = CliRunner().invoke(command, [str(each) for each in words], obj=settings, catch_exceptions=False)
+        assert ran.exit_code == 0
+        return ran.output
+
+    searched = said(
+        optimize, job.name, "--landmark-step", "7 days", "--folds", "2", "--into", tmp_path, "--workers", "1"
+    )
+    assert "models of" in searched
+    best = tmp_path / "best_model_config.json"
+    page = tmp_path / "page.html"
+    trained = said(train, job.name, "--full", "--version", "v1", "--config", best, "--workers", "1", "--report", page)
+    assert "naive forecast" in trained
+    assert "It beats the naive forecast: its" in trained
+    assert page.exists()
+    assert said(models, "list", job.name).count("v1") == 1
+    shop.promote(job)
+    shop.run(job)
+    evaluated = said(evaluate, job.name, "--as-of-every", "7 days", "--outcomes")
+    assert "The model beats the naive forecast: its" in evaluated
+    assert "Of 90 scores of 90 entities." in said(monitor, job.name)
+    assert "naive" in json.loads(said(evaluate, job.name, "--as-of-every", "7 days", "--outcomes", "--json"))
 
 
 def test_what_follows_the_past_is_another_figure(shop: Any) -> None:
