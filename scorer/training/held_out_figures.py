@@ -60,17 +60,17 @@ def band_figures(
 
 
 def naive_figures(
-    landmarks: Landmarks, everyone: dict[str, Any], *, published: Floats, rules: TaskRules
+    landmarks: Landmarks, everyone: dict[str, Any], *, judged: Booleans, published: Floats, rules: TaskRules
 ) -> dict[str, Any]:
-    """The naive forecast beside what is `published`, (n,) or (n, k), for JSON.
+    """The naive forecast beside what is `published`, (n,) or (n, k), of the rows `judged` (n,), for JSON.
 
-    `landmarks` have known outcomes; `everyone` is what is known of everyone.
+    `landmarks` have known outcomes, all of which the forecast may use; `everyone` is what is known of everyone.
     """
     clients, client = np.unique(landmarks.cohort.astype(str), return_inverse=True)
     naive = rules.naive(history_of(landmarks), everyone)
-    scored = np.isfinite(rules.score_of(published))
-    rows = Judged(published, landmarks.label, client.astype(np.int64)).only(scored)
-    beside = beside_naive(rows, naive[scored], draws(len(clients)), rules=rules)
+    kept = np.isfinite(rules.score_of(published)) & judged
+    rows = Judged(published, landmarks.label, client.astype(np.int64)).only(kept)
+    beside = beside_naive(rows, naive[kept], draws(len(clients)), rules=rules)
     return {"everyone": everyone, **beside.content()}
 
 

@@ -171,7 +171,7 @@ def _findings(
             "clients_seen": [mark_of(each) for each in sorted(clients)],
         },
         "metrics": figures_of(figures, job, published=out_of_fold, alarm=fitted.alarm[judged], rules=rules),
-        "naive": naive_figures(figures, everyone, published=out_of_fold, rules=rules),
+        "naive": naive_figures(known, everyone, judged=judged, published=fitted.published, rules=rules),
         **rules.publishing(calibration),
         "bands": band_figures(figures, job, published=out_of_fold, rules=rules),
         "alarm_threshold": None if gain is None else best_threshold(score, gain[scored]),
