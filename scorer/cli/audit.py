@@ -33,8 +33,9 @@ _NO_FEATURE = {"others": "all others", "bias": "before any feature"}  # reasons 
 def explain(settings: Settings, job: str, entity: str, *, score_id: int | None, top: int | None, as_json: bool) -> None:
     """Tell why ENTITY has its score.
 
-    The features that contribute most, with value, contribution (in log-odds) and the observation that each comes from, then all others
-    together and the bias: they add up to the score. As stored with the score; where no reasons were stored, as its model gives them now.
+    The features that contribute most, with value, contribution (of a probability in log-odds, of a value in its own unit) and the
+    observation that each comes from, then all others together and the bias: they add up to the score. As stored with the score; where no
+    reasons were stored, as its model gives them now.
     """
     from scorer.governance.explain import explain as explained
     from scorer.jobs.job import load_job
@@ -50,7 +51,7 @@ def explain(settings: Settings, job: str, entity: str, *, score_id: int | None, 
         f"{found.model_version}{', in the shadow' if found.shadow else ''}"
     )
     print_table(
-        ["feature", "value", "log-odds", "comes from", "observation", "of", "its value"],
+        ["feature", "value", found.reasons_in, "comes from", "observation", "of", "its value"],
         [
             [
                 each.feature or _NO_FEATURE[each.kind],
@@ -66,7 +67,7 @@ def explain(settings: Settings, job: str, entity: str, *, score_id: int | None, 
     )
     total = sum(each.contribution for each in found.reasons)
     where = "stored with the score" if found.stored else "made now, of the stored feature vector"
-    click.echo(f"They add up to {total:+.3f}, the log-odds of the score. {where.capitalize()}.")
+    click.echo(f"They add up to {total:+.3f}, {found.reasons_give}. {where.capitalize()}.")
     if found.note is not None:
         click.echo(f"{found.note[:1].upper()}{found.note[1:]}.")
 

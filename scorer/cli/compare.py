@@ -164,7 +164,8 @@ def _pairs_of_ledger(
 
 def _print_measured(measured: Mapping[str, Any], *, one: str, other: str) -> None:
     """Print both models' figures with their intervals, and the calibration of each."""
-    rows = f"{measured['rows']:,} landmarks of {measured['clients']:,} clients, {measured['events']:,} with the event"
+    rows = f"{measured['rows']:,} landmarks of {measured['clients']:,} clients"
+    rows += f", {measured['events']:,} with the event" if measured["events"] else ""
     click.echo(f"Where the outcome is known: {rows}.")
     names = list(measured["models"][one]["metrics"])
     print_table(
@@ -178,11 +179,14 @@ def _print_measured(measured: Mapping[str, Any], *, one: str, other: str) -> Non
         ],
     )
     for version in (one, other):
+        bins = measured["models"][version]["calibration"]
+        if not bins:
+            continue
         print_table(
-            [f"calibration of {version}: predicted", "observed", "landmarks"],
+            [f"calibration of {version}: predicted", "observed", "landmarks", *(["of"] if "of" in bins[0] else [])],
             [
-                [each["predicted"], each["observed"], each["rows"]]
-                for each in measured["models"][version]["calibration"]
+                [each["predicted"], each["observed"], each["rows"], *([each["of"]] if "of" in each else [])]
+                for each in bins
             ],
         )
 

@@ -30,6 +30,7 @@ _OF_BANDS = (  # figures of an evaluation
     "new_alarms_per_entity_day",
     "entities_alarmed_per_100",
 )
+_OF_SUBGROUPS = ("auroc", "average_precision", "f1", "mae", "r2", "coverage", "width")
 _FEATURES_SHOWN = 10  # of a checkup
 
 
@@ -120,22 +121,32 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     click.echo(wording.headline(evaluation))
     print_table(["step", "how many"], [[wording.step(name), count] for name, count in evaluation.attrition.items()])
     if whole.figures:
+        naive = {} if evaluation.naive is None else evaluation.naive.figures
         print_table(
-            ["figure", "value (95 % interval)"],
-            [[wording.FIGURES[name][0], wording.written(figure)] for name, figure in whole.figures.items()],
+            ["figure", "value (95 % interval)", "naive forecast"],
+            [
+                [
+                    wording.title(name),
+                    wording.written(figure),
+                    wording.number(naive[name].value) if name in naive else "",
+                ]
+                for name, figure in whole.figures.items()
+            ],
         )
     named = wording.bands(whole)
     if named:
         print_table(
             ["alarms", *(wording.threshold(each) for each in named)],
             [
-                [wording.FIGURES[name][0], *(wording.written(each.figures[name]) for each in named)]
+                [wording.title(name), *(wording.written(each.figures[name]) for each in named)]
                 for name in _OF_BANDS
                 if name in named[0].figures
             ],
         )
     if len(evaluation.groups) > 1:
         _print_subgroups(evaluation)
+    if evaluation.naive is not None and evaluation.naive.beaten:
+        click.echo(wording.beside_naive(evaluation.naive))
     for remark in evaluation.remarks:
         click.echo(f"Note: {remark}")
 
@@ -144,16 +155,24 @@ def _print_subgroups(evaluation: Evaluation) -> None:
     """Print a row of figures for each subgroup."""
     from scorer.evaluation import wording
 
+    of_scores = [name for name in _OF_SUBGROUPS if name in evaluation.whole.figures]
+    whole = evaluation.alarming(evaluation.whole)
+    all_alarms = {} if whole is None else whole.figures
+    heads = [
+        wording.title(name)
+        for name in (*of_scores, "utility", "alarms_per_entity_day")
+        if name in of_scores or name in all_alarms
+    ]
     rows = []
     for group in evaluation.groups[1:]:
         alarming = evaluation.alarming(group)
         of_alarms = {} if alarming is None else alarming.figures
-        shown = [group.figures.get("auroc"), group.figures.get("average_precision")]
-        shown += [of_alarms.get(name) for name in ("utility", "alarms_per_entity_day")]
+        shown = [group.figures.get(name) for name in of_scores]
+        shown += [of_alarms.get(name) for name in ("utility", "alarms_per_entity_day") if name in all_alarms]
         few = wording.few(group) if evaluation.outcomes else ""
         texts = ["" if each is None else wording.written(each) for each in shown]
         rows.append([wording.subgroup(group), group.entities, group.events, *texts, few])
-    print_table(["subgroup", "entities", "events", "AUROC", "average precision", "utility", "alarms per day", ""], rows)
+    print_table(["subgroup", "entities", "events", *heads, ""], rows)
 
 
 @click.command()
@@ -163,9 +182,9 @@ def _print_subgroups(evaluation: Evaluation) -> None:
 def monitor(settings: Settings, job: str, *, as_json: bool) -> None:
     """Check the model of JOB up: drift, live figures, what is due.
 
-    Features and scores of the last days beside those of training; AUROC, average precision and calibration of published scores whose
-    outcome is known beside the model's own; observation types that are new; and whether it is due for training. What is found is kept,
-    as the daemon keeps what it finds each night.
+    Features and scores of the last days beside those of training; the figures of published scores whose outcome is known beside the model's
+    own (AUROC, average precision and calibration, for a binary job); observation types that are new; and whether it is due for training.
+    What is found is kept, as the daemon keeps what it finds each night.
     """
     from scorer.jobs.job import load_job
     from scorer.monitoring.checkup import check_up
@@ -242,7 +261,8 @@ def _print_live_figures(live: Performance) -> None:
                 for each in live.figures
             ],
         )
-        click.echo(f"Of {live.rows} scores of {live.entities} entities, {live.positives} followed by the event.")
+        followed = f", {live.positives} followed by the event" if live.positives else ""
+        click.echo(f"Of {live.rows} scores of {live.entities} entities{followed}.")
 
 
 def _answer(found: bool | None, *, yes: str, no: str) -> str:

@@ -269,6 +269,8 @@ def promote(settings: Settings, job: str, model_version: str, *, why: str, as_js
     click.echo(f"{done.verified.golden} golden vectors passed, off by {done.verified.difference:.2g} at most.")
     print_migration(done.migration, one=done.replaced, other=model_version, bands=band_order(loaded))
     click.echo(f"Model {model_version} of {job} is in production from the next batch on.")
+    if done.beats_naive is False:
+        click.echo("Note: in its training it did not beat the naive forecast; see `scorer model show`.")
 
 
 @models.command()

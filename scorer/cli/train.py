@@ -15,7 +15,7 @@ from scorer.cli.output import print_json, print_table, progress_bar, shown_inter
 from scorer.config import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _workers = click.option(
     "--workers", type=click.IntRange(min=1), help="Fits at a time; as many as there are cores, where not given."
 )
+
+_HEADS = {"auroc": "AUROC", "f1": "F1", "mae": "mean absolute error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +120,37 @@ def _print_trained(trained: Trained, job: str, *, as_json: bool) -> None:
     if as_json:
         training = {name: each for name, each in manifest["training"].items() if name != "clients_seen"}
         where = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder)}
-        print_json({**where, "metrics": manifest["metrics"], "training": training})
+        content = {"metrics": manifest["metrics"], "naive": manifest["naive"], "training": training}
+        print_json({**where, **content})
         return
-    click.echo(
-        f"Model {trained.model_version} of {job} is in {trained.folder}, registered as a candidate. Cross-validated by client:"
-    )
+    how = "What follows the past" if manifest["recipe"].get("split") == "time" else "Cross-validated by client"
+    click.echo(f"Model {trained.model_version} of {job} is in {trained.folder}, registered as a candidate. {how}:")
+    naive = manifest["naive"]["figures"]
     print_table(
-        ["metric", "value", "95 % interval"],
+        ["metric", "value", "95 % interval", "naive forecast"],
         [
             [
                 name.replace("_", " "),
                 shown_number(each["value"], none="unknown"),
                 shown_interval(each["low"], each["high"], none="unknown"),
+                shown_number(naive[name]["value"], none="") if name in naive else "",
             ]
             for name, each in manifest["metrics"].items()
         ],
+    )
+    click.echo(_beside_naive(manifest))
+
+
+def _beside_naive(manifest: Mapping[str, Any]) -> str:
+    """Whether the model beats the naive forecast, in a sentence."""
+    naive = manifest["naive"]
+    name, gained = naive["decisive"], naive["gained"]
+    interval = shown_interval(gained["low"], gained["high"], none="no interval")
+    if naive["beaten"]:
+        return f"It beats the naive forecast: its {name.replace('_', ' ')} is less by {shown_number(gained['value'])} ({interval})."
+    return (
+        f"It does not beat the naive forecast by more than chance: its {name.replace('_', ' ')} is less by "
+        f"{shown_number(gained['value'])} ({interval}); without a model one would know as much."
     )
 
 
@@ -201,7 +219,8 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     """Search for the best model of JOB.
 
     Every combination of feature groups that job.toml names is tried with every model configuration, cross-validated by client, with the
-    objective ROC AUC + average precision. A search that was interrupted goes on where it stopped when the command is given again.
+    objective ROC AUC + average precision (of several classes, AUROC + F1; of values, how far the error is below the median's). A search
+    that was interrupted goes on where it stopped when the command is given again.
     `scorer train --full --config` makes the best one that it writes down.
     """
     import time
@@ -249,7 +268,7 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
 
 def _print_search_json(found: Found, job: str, folder: Path) -> None:
     """Print the search's counts and its best trial as JSON."""
-    best = ("trial", "combination", "configuration", "auroc", "average_precision", "objective")
+    best = ("trial", "combination", "configuration", "auroc", "average_precision", "figures", "objective")
     print_json(
         {
             "job": job,
@@ -267,15 +286,17 @@ def _print_search(found: Found, job: str, folder: Path, written: Collection[Path
     """Print the ten best trials, and what to do next."""
     from scorer.training.search_report import CONFIG, PICTURE
 
+    names = list(found.ranked[0]["figures"])
+    heads = [_HEADS.get(name, name.replace("_", " ")) for name in names]
     failed = len(found.trials) - len(found.ranked)
     click.echo(
         f"{len(found.trials)} of {found.about['planned']} models of {job} tried, {failed} failed; the best ten of {folder}:"
     )
     print_table(
-        ["rank", "configuration", "combination", "features", "AUROC", "average precision", "objective", "seconds"],
+        ["rank", "configuration", "combination", "features", *heads, "objective", "seconds"],
         [
             [rank, *(each[key] for key in ("configuration", "combination", "features")),
-             *(each[key] for key in ("auroc", "average_precision", "objective", "seconds"))]
+             *(each["figures"][name] for name in names), *(each[key] for key in ("objective", "seconds"))]
             for rank, each in enumerate(found.ranked[:10], start=1)
         ],
     )  # fmt: skip

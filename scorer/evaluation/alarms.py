@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scorer.evaluation.bootstrap import Figure, quantiles, quotient, ratio
 from scorer.evaluation.utility import best_alarms, gain_and_best
 from scorer.jobs.evaluation import Utility
+from scorer.tasks.bootstrap import Figure, quantiles, quotient, ratio
+from scorer.tasks.task import Judged
 from scorer.types.arrays import Booleans, Floats, Integers
 
 _MEDIAN_AND_QUARTILES = (0.5, 0.25, 0.75)
@@ -24,6 +25,8 @@ class Rows:
 
     `entity` and `client` are indices among the entities and the clients. `score` is NaN where there is none, `label` 0, 1 or NaN where the
     outcome is unknown. `hours` is the as-of time less the event's, in hours, NaN without an event. `days` is how long a row stands for.
+    Of another task than a binary one, `label` is as the task has it, `score` the number that its bands are by, and `published` (n, k) all
+    that is published.
     """
 
     entity: Integers
@@ -32,6 +35,12 @@ class Rows:
     label: Floats
     hours: Floats
     days: float
+    published: Floats | None = None
+
+    @property
+    def judged(self) -> Judged:
+        """What is published, with label and client."""
+        return Judged(self.score if self.published is None else self.published, self.label, self.client)
 
     def __len__(self) -> int:
         """Rows."""
@@ -46,10 +55,13 @@ class Rows:
             label=self.label[kept],
             hours=self.hours[kept],
             days=self.days,
+            published=None if self.published is None else self.published[kept],
         )
 
-    def counted(self, spec: Utility) -> Rows:
-        """The rows whose outcome is known and whose event, if any, is not more than `dt_late` hours past."""
+    def counted(self, spec: Utility | None) -> Rows:
+        """The rows whose outcome is known and, with a utility, whose event is not past its `dt_late`."""
+        if spec is None:
+            return self.only(~np.isnan(self.label))
         with np.errstate(invalid="ignore"):
             return self.only(~np.isnan(self.label) & ~(self.hours > spec.dt_late))
 
@@ -73,22 +85,31 @@ def alert_load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Fi
     }
 
 
-def consequences(counted: Rows, weights: Floats, *, threshold: float, spec: Utility) -> dict[str, Figure]:
+def consequences(
+    counted: Rows, weights: Floats, *, threshold: float, spec: Utility | None, positive: Booleans | None = None
+) -> dict[str, Figure]:
     """How alarms above `threshold` agree with the outcomes, under each of `weights` (d, clients).
 
-    `counted` are rows as Rows.counted gives them. By row: `sensitivity`, `specificity` and `ppv` for the label, and the normalised
-    `utility`. By entity: `entities_foreseen`, of those with rows in the window of their event, the share with an alarm from `dt_early` up
-    to the event; `entities_caught`, the same up to `dt_late`; `entities_left_alone`, of those without the event, the share that never has
-    an alarm; and the hours from the first alarm in the window to the event: `lead_hours_median`, `lead_hours_lower`, `lead_hours_upper`.
+    `counted` are rows as Rows.counted gives them; `positive` (n,) says of which rows an alarm is right, where that is not the label. By
+    row: `sensitivity`, `specificity` and `ppv`. With a utility, the normalised `utility`, and by entity: `entities_foreseen`, of those with
+    rows in the window of their event, the share with an alarm from `dt_early` up to the event; `entities_caught`, the same up to `dt_late`;
+    `entities_left_alone`, of those without the event, the share that never has an alarm; and the hours from the first alarm in the window
+    to the event: `lead_hours_median`, `lead_hours_lower`, `lead_hours_upper`.
     """
     alarm, client = _above(counted.score, threshold), counted.client
-    positive = counted.label == 1
-    gain, best = gain_and_best(counted.hours, ~np.isnan(counted.hours), spec)
-    return {
-        "utility": ratio(gain * alarm, best, client, weights),
+    if positive is None:
+        positive = counted.label == 1
+    by_row = {
         "sensitivity": ratio(alarm & positive, positive, client, weights),
         "specificity": ratio(~alarm & ~positive, ~positive, client, weights),
         "ppv": ratio(alarm & positive, alarm, client, weights),
+    }
+    if spec is None:
+        return by_row
+    gain, best = gain_and_best(counted.hours, ~np.isnan(counted.hours), spec)
+    return {
+        "utility": ratio(gain * alarm, best, client, weights),
+        **by_row,
         **_by_entity(counted, alarm, weights, spec=spec),
     }
 

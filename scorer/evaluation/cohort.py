@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,14 @@ import numpy.typing as npt
 from scorer.database.source.reader import Source
 from scorer.errors import UserError
 from scorer.evaluation.alarms import Rows
+from scorer.evaluation.beside_naive import history_of
 from scorer.evaluation.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
 from scorer.jobs.evaluation import Subgroups
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import predict
+from scorer.tasks.known import task_of
+from scorer.tasks.task import TaskRules
 from scorer.types.arrays import Attributes, Booleans, Floats
 from scorer.types.values import Progress
 
@@ -31,7 +35,8 @@ class EvaluationCohort:
     """A cohort with its scores.
 
     `rows` are its n landmarks; `subgroup` has, by attribute and value, which of them (n,) belong to it; `attrition` counts what is left
-    after each step. `clients_seen` is how many of its clients the model was trained on, None where the manifest does not say.
+    after each step. `clients_seen` is how many of its clients the model was trained on, None where the manifest does not say. `naive` is
+    what the naive forecast would publish of each row, None without outcomes; `classes` are those of a multiclass job.
     """
 
     rows: Rows
@@ -42,6 +47,8 @@ class EvaluationCohort:
     first: datetime
     last: datetime
     sha256: str
+    naive: Floats | None = None
+    classes: tuple[str, ...] = ()
 
 
 def read_cohort(
@@ -58,42 +65,50 @@ def read_cohort(
     """Read and score the cohort of `job`, first one step of `every` after each entity's beginning.
 
     Landmarks lie in `between`, from the first time to before the second. Without `outcomes` every outcome counts as unknown. Raises
-    UserError where there is no landmark, the job is not binary, or an attribute of `subgroups` is missing.
+    UserError where there is no landmark, a label is none that the model knows, or an attribute of `subgroups` is missing.
     """
-    if job.task is not Task.BINARY:
-        raise UserError(f"Job {job.name} has the task {job.task}; evaluation is for binary jobs.")
+    model.rules.require_job(job)
     step = f"{every.total_seconds()} s"
     landmarks = read_landmarks(
         job,
         source,
         parameters={"first_landmark": step, "landmark_step": step},
         between=between,
+        classes=model.rules.classes,
         progress=progress,
     )
-    score = _scores(job, model, landmarks)
+    published = _published(job, model, landmarks)
     clients = landmarks.cohort.astype(str)
     return cohort_of(
         job,
         landmarks,
-        score,
+        published,
         every=every,
         outcomes=outcomes,
         subgroups=subgroups,
         clients_seen=_seen(model, np.unique(clients)),
+        everyone=model.manifest.content.get("naive", {}).get("everyone"),
     )
 
 
 def cohort_of(
     job: Job,
     landmarks: Landmarks,
-    score: Floats,
+    published: Floats,
     *,
     every: timedelta,
     outcomes: bool,
     subgroups: tuple[Subgroups, ...],
     clients_seen: int | None,
+    everyone: Mapping[str, Any] | None = None,
 ) -> EvaluationCohort:
-    """The cohort of `landmarks` with their `score` (n,), NaN where there is none."""
+    """The cohort of `landmarks` with what is `published` of them, (n,) or (n, k).
+
+    It is NaN where there is no score. The naive forecast is by what the model's training knew of `everyone`; where it does not say, by what
+    this cohort does.
+    """
+    rules = task_of(job.task, classes=landmarks.classes)
+    score = rules.score_of(published)
     groups = {each: rows for group in subgroups for each, rows in _members(job, landmarks.attributes, group).items()}
     _, entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)
     clients, client = np.unique(landmarks.cohort.astype(str), return_inverse=True)
@@ -101,34 +116,49 @@ def cohort_of(
     rows = Rows(
         entity=entity,
         client=client,
-        score=score,
+        score=score if job.bands is None else rules.banded(score, published, job.bands),
         label=np.where(outcomes, landmarks.label, np.nan),
         hours=np.where(outcomes, hours, np.nan),
         days=every / _DAY,
+        published=published if published.ndim > 1 else None,
     )
     declined = int(np.isnan(score[landmarks.scorable]).sum())
     return EvaluationCohort(
         rows=rows,
         subgroup=groups,
-        attrition=_attrition(landmarks, rows, declined=declined, outcomes=outcomes),
+        attrition=_attrition(landmarks, rows, declined=declined, outcomes=outcomes, rules=rules),
         clients=len(clients),
         clients_seen=clients_seen,
         first=landmarks.first,
         last=landmarks.last,
         sha256=_digest(landmarks),
+        naive=_naive(landmarks, rules, everyone) if outcomes else None,
+        classes=rules.classes,
     )
 
 
-def _scores(job: Job, model: LoadedModel, landmarks: Landmarks) -> Floats:
-    """The score of each landmark (n,); NaN where it is not scorable or the model declines."""
-    score = np.full(len(landmarks), np.nan)
+def _naive(landmarks: Landmarks, rules: TaskRules, everyone: Mapping[str, Any] | None) -> Floats | None:
+    """What the naive forecast would publish of each landmark; None where nothing is known of any."""
+    known = landmarks.label[~np.isnan(landmarks.label)]
+    if not len(known):
+        return None
+    return rules.naive(history_of(landmarks), everyone or rules.everyone(known))
+
+
+def _published(job: Job, model: LoadedModel, landmarks: Landmarks) -> Floats:
+    """What is published of each landmark, (n,) or (n, k); NaN where there is no score."""
+    nothing = model.score(landmarks.features.only(np.zeros(len(landmarks), dtype=bool))).whole
+    published = np.full((len(landmarks), *nothing.shape[1:]), np.nan)
     places = np.flatnonzero(landmarks.scorable)
     for start in range(0, len(places), _SCORED_TOGETHER):
         part = places[start : start + _SCORED_TOGETHER]
         wanted = np.zeros(len(landmarks), dtype=bool)
         wanted[part] = True
-        score[part] = predict(model, landmarks.features.only(wanted), spec=job.declining).scores.score
-    return score
+        scores = predict(model, landmarks.features.only(wanted), spec=job.declining).scores
+        whole = scores.whole.copy()
+        whole[np.isnan(scores.score)] = np.nan
+        published[part] = whole
+    return published
 
 
 def _members(job: Job, attributes: Attributes, group: Subgroups) -> dict[tuple[str, str], Booleans]:
@@ -163,7 +193,7 @@ def _bands(values: Floats, group: Subgroups) -> dict[tuple[str, str], Booleans]:
     return {key: rows for key, rows in found.items() if rows.any()}
 
 
-def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: bool) -> dict[str, int]:
+def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: bool, rules: TaskRules) -> dict[str, int]:
     """Counts of what is left after each step, in the order of the steps."""
     entity = rows.entity
     scored = ~np.isnan(rows.score)
@@ -175,7 +205,7 @@ def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: boo
     if outcomes:
         counts |= {
             "entities_without_outcome": len(np.unique(entity[~known])),
-            "entities_with_event": len(np.unique(entity[~np.isnan(rows.hours)])),
+            **({"entities_with_event": len(np.unique(entity[~np.isnan(rows.hours)]))} if rules.has_event else {}),
         }
     counts |= {
         "landmarks": len(rows),
@@ -188,7 +218,7 @@ def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: boo
         counts |= {
             "scored_without_outcome": int((scored & ~known).sum()),
             "scored_with_outcome": int((scored & known).sum()),
-            "positive": int((scored & (rows.label == 1)).sum()),
+            **({"positive": rules.positives(rows.label[scored])} if rules.has_event else {}),
         }
     return counts
 

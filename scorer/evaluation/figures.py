@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.evaluation import alarms, metrics
+from scorer.evaluation import alarms
 from scorer.evaluation.alarms import Rows
-from scorer.evaluation.bootstrap import DRAWS, Figure, draws
+from scorer.evaluation.beside_naive import BesideNaive, beside_naive, not_beaten
 from scorer.evaluation.cohort import EvaluationCohort
 from scorer.jobs.evaluation import Utility
 from scorer.jobs.job import Job
 from scorer.registry.manifest import Manifest
+from scorer.tasks.bootstrap import DRAWS, Figure, draws
+from scorer.tasks.known import task_of
+from scorer.tasks.metrics import Bin
+from scorer.tasks.task import Judged, Picture, Reliability, TaskRules
 from scorer.types.arrays import Booleans, Floats
 
-FEW = 10  # entities with the event, below which a group is marked as having too few
-THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+FEW = 10  # entities with the event (of a task without one, with a known outcome), below which a group is marked as having too few
 EVERYONE = ("", "everyone")
 OF_THE_MODEL = "the model's own"
 _HISTOGRAM_BINS = 40
@@ -41,7 +44,7 @@ class Above:
 class Group:
     """A cohort or a subgroup of it, with its figures.
 
-    `events` counts entities with the event, `positives` scored rows with a positive label.
+    `events` counts entities with the event (of a task without one, with a known outcome), `positives` scored rows with a positive label.
     """
 
     attribute: str
@@ -57,14 +60,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What the plots show: reliability, curves, utility by threshold, and a histogram of the scores.
+    """What the plots show: the task's own, utility by threshold, and a histogram of the scores.
 
     `utility` (t,) is that of alarming at or above each of `thresholds` (t,).
     `best_threshold` has the `best_utility` on this very cohort, which is known only afterwards.
     """
 
-    bins: tuple[metrics.Bin, ...]
-    curves: metrics.Curves | None
+    shown: Mapping[str, Picture]
     thresholds: Floats
     utility: Floats
     best_threshold: float
@@ -94,11 +96,18 @@ class Evaluation:
     pictures: Pictures
     command: str
     draws: int = DRAWS
+    naive: BesideNaive | None = None
 
     @property
     def whole(self) -> Group:
         """The whole cohort."""
         return self.groups[0]
+
+    @property
+    def reliability(self) -> Mapping[str, tuple[Bin, ...]]:
+        """The bins of the reliability plot, by what they are of."""
+        picture = self.pictures.shown.get("reliability")
+        return picture.bins if isinstance(picture, Reliability) else {}
 
     def alarming(self, group: Group) -> Above | None:
         """The figures of the job's own alarms in a group; None where the job names no band for them."""
@@ -123,9 +132,16 @@ class Evaluation:
             "bootstraps": self.draws,
             "command": self.command,
             "groups": [_group(each) for each in self.groups],
+            "naive": None if self.naive is None else self.naive.content(),
             "reliability": [
-                {"rows": each.rows, "predicted": each.predicted, "observed": plain(each.observed)}
-                for each in self.pictures.bins
+                {
+                    **({"of": name} if name else {}),
+                    "rows": each.rows,
+                    "predicted": each.predicted,
+                    "observed": plain(each.observed),
+                }
+                for name, bins in self.reliability.items()
+                for each in bins
             ],
             "in_hindsight": {
                 "best_threshold": _number(self.pictures.best_threshold),
@@ -175,22 +191,19 @@ def evaluate(
 ) -> Evaluation:
     """Compute every figure of `cohort`, whole and by subgroup, with the remarks that go with them.
 
-    `faults` are the faults of the outcomes, each with its number. Raises UserError where there is no score, or, with `outcomes`, where a
-    class is missing or the job has no [utility].
+    `faults` are the faults of the outcomes, each with its number. Without a [utility] of the job nothing is said of what alarms are worth.
+    Raises UserError where there is no score, or, with `outcomes`, where nothing can be said by them.
     """
-    spec = job.measures.utility
-    if outcomes and spec is None:
-        raise UserError(
-            f"Job {job.name} does not say what its alarms are worth; add [utility] to its job.toml, as the shipped one has it."
-        )
-    _require_classes(job, cohort, outcomes=outcomes)
+    rules = task_of(job.task, classes=cohort.classes)
+    _require_outcomes(job, cohort, rules, outcomes=outcomes)
     weights = draws(cohort.clients)
-    counted_by = spec if outcomes else None
     named = _named(job, manifest)
     everyone = np.ones(len(cohort.rows), dtype=bool)
-    free = [(limit, None) for limit in THRESHOLDS if limit not in dict(named)]
-    whole = _measured(EVERYONE, everyone, cohort, weights, at=[*named, *free], spec=counted_by)
-    parts = [_measured(key, rows, cohort, weights, at=named, spec=counted_by) for key, rows in cohort.subgroup.items()]
+    free = [(limit, None) for limit in rules.thresholds(job.bands) if limit not in dict(named)]
+    how = _How(job, rules, weights, outcomes=outcomes)
+    whole = _measured(EVERYONE, everyone, cohort, how, at=[*named, *free])
+    parts = [_measured(key, rows, cohort, how, at=named) for key, rows in cohort.subgroup.items()]
+    naive = _beside_naive(cohort, how)
     return Evaluation(
         job=job.name,
         job_version=job.version,
@@ -204,29 +217,59 @@ def evaluate(
         clients_seen=cohort.clients_seen,
         cohort_sha256=cohort.sha256,
         attrition=cohort.attrition,
-        remarks=tuple(_remarks(job, cohort, manifest, whole, faults=faults, outcomes=outcomes)),
+        remarks=tuple(_remarks(job, cohort, manifest, whole, faults=faults if outcomes else None, naive=naive)),
         groups=(whole, *parts),
-        pictures=_pictures(cohort, weights, spec=counted_by),
+        pictures=_pictures(cohort, how),
         command=command,
+        naive=naive,
     )
 
 
-def _require_classes(job: Job, cohort: EvaluationCohort, *, outcomes: bool) -> None:
-    rows = cohort.rows
-    scored = ~np.isnan(rows.score)
+@dataclass(frozen=True, slots=True)
+class _How:
+    """By what rules a cohort is measured, with the `weights` (d, clients) of the bootstrap."""
+
+    job: Job
+    rules: TaskRules
+    weights: Floats
+    outcomes: bool
+
+    @property
+    def spec(self) -> Utility | None:
+        """What alarms are worth; None where the job does not say, or outcomes are not looked at."""
+        return self.job.measures.utility if self.outcomes else None
+
+
+def _scored(rows: Rows, how: _How) -> Judged:
+    """What is published of the rows that have a score."""
+    judged = rows.judged
+    return judged.only(~np.isnan(how.rules.score_of(judged.published)))
+
+
+def _beside_naive(cohort: EvaluationCohort, how: _How) -> BesideNaive | None:
+    """The model beside the naive forecast; None without outcomes."""
+    if not how.outcomes or cohort.naive is None:
+        return None
+    kept = ~np.isnan(cohort.rows.label) & ~np.isnan(how.rules.score_of(cohort.rows.judged.published))
+    return beside_naive(cohort.rows.judged.only(kept), cohort.naive[kept], how.weights, rules=how.rules)
+
+
+def _require_outcomes(job: Job, cohort: EvaluationCohort, rules: TaskRules, *, outcomes: bool) -> None:
+    judged = cohort.rows.judged
+    scored = ~np.isnan(rules.score_of(judged.published))
     if not scored.any():
         raise UserError(
-            f"None of the {len(rows):,} landmarks of job {job.name} could be scored: there is nothing to evaluate."
+            f"None of the {len(scored):,} landmarks of job {job.name} could be scored: there is nothing to evaluate."
         )
     if not outcomes:
         return
-    label = rows.label[scored & ~np.isnan(rows.label)]
-    for class_, name in ((1, "positive"), (0, "negative")):
-        if not (label == class_).any():
-            raise UserError(
-                f"Of the {len(label):,} landmarks of job {job.name} that have a score and a known outcome none is {name}: with one class "
-                "alone nothing can be said of the model; load more outcomes, or evaluate without --outcomes."
-            )
+    label = judged.label[scored & ~np.isnan(judged.label)]
+    lack = rules.lacks(label)
+    if lack is not None:
+        raise UserError(
+            f"Of the {len(label):,} landmarks of job {job.name} that have a score and a known outcome {lack}; load more outcomes, or "
+            "evaluate without --outcomes."
+        )
 
 
 def _named(job: Job, manifest: Manifest) -> list[tuple[float, str | None]]:
@@ -246,39 +289,30 @@ def _measured(
     key: tuple[str, str],
     members: Booleans,
     cohort: EvaluationCohort,
-    weights: Floats,
+    how: _How,
     *,
     at: Iterable[tuple[float, str | None]],
-    spec: Utility | None,
 ) -> Group:
-    rows = cohort.rows.only(members)
-    scored = ~np.isnan(rows.score)
+    rows, rules = cohort.rows.only(members), how.rules
     figures: dict[str, Figure] = {}
     positives = events = 0
     counted = None
-    if spec is not None:
-        counted = rows.counted(spec)
-        labelled = _labelled(counted)
-        positives = int((labelled.label == 1).sum())
-        events = len(np.unique(counted.entity[~np.isnan(counted.hours)]))
-        figures |= metrics.discrimination(labelled, weights) | metrics.calibration(labelled, weights)
+    if how.outcomes:
+        counted = rows.counted(how.spec)
+        judged = _scored(counted, how)
+        positives = rules.positives(judged.label)
+        with_event = ~np.isnan(counted.hours)
+        events = len(np.unique(counted.entity[with_event if rules.has_event else ~np.isnan(counted.label)]))
+        figures |= rules.figures(judged, how.weights)
     above = tuple(
-        Above(
-            threshold=threshold,
-            name=name,
-            figures={
-                **(alarms.consequences(counted, weights, threshold=threshold, spec=spec) if counted and spec else {}),
-                **alarms.alert_load(rows, weights, threshold=threshold),
-            },
-        )
-        for threshold, name in at
+        Above(threshold=threshold, name=name, figures=_above(rows, counted, threshold, how)) for threshold, name in at
     )
     return Group(
         attribute=key[0],
         value=key[1],
         entities=len(np.unique(rows.entity)),
         landmarks=len(rows),
-        scored=int(scored.sum()),
+        scored=len(_scored(rows, how).label),
         positives=positives,
         events=events,
         figures=figures,
@@ -286,30 +320,37 @@ def _measured(
     )
 
 
-def _labelled(counted: Rows) -> metrics.LabelledScores:
-    scored = ~np.isnan(counted.score)
-    return metrics.LabelledScores(
-        score=counted.score[scored], label=counted.label[scored], client=counted.client[scored]
-    )
+def _above(rows: Rows, counted: Rows | None, threshold: float, how: _How) -> dict[str, Figure]:
+    """The figures of alarming above a threshold."""
+    load = alarms.alert_load(rows, how.weights, threshold=threshold)
+    if counted is None:
+        return load
+    positive = how.rules.is_event(counted.label, threshold, how.job.bands)
+    right = alarms.consequences(counted, how.weights, threshold=threshold, spec=how.spec, positive=positive)
+    return {**right, **load}
 
 
-def _pictures(cohort: EvaluationCohort, weights: Floats, *, spec: Utility | None) -> Pictures:
+def _pictures(cohort: EvaluationCohort, how: _How) -> Pictures:
     score = cohort.rows.score[~np.isnan(cohort.rows.score)]
-    # Edges grow with the square: most scores are small, so the low bins are narrow.
-    edges = np.linspace(0, math.sqrt(float(score.max())) or 1.0, _HISTOGRAM_BINS + 1) ** 2
-    edges[-1] = max(edges[-1], float(score.max()))
+    if not len(score) or score.min() < 0 or score.max() > 1:
+        edges = np.histogram_bin_edges(score, bins=_HISTOGRAM_BINS)
+    else:
+        # Edges of shares grow with the square: most scores are small, so the low bins are narrow.
+        edges = np.linspace(0, math.sqrt(float(score.max())) or 1.0, _HISTOGRAM_BINS + 1) ** 2
+        edges[-1] = max(edges[-1], float(score.max()))
     histogram = np.histogram(score, bins=edges)[0].astype(np.float64)
-    if spec is None:
-        nothing = np.empty(0)
-        return Pictures((), None, nothing, nothing, math.nan, math.nan, histogram, edges)
+    nothing, spec = np.empty(0), how.spec
+    if not how.outcomes:
+        return Pictures({}, nothing, nothing, math.nan, math.nan, histogram, edges)
     counted = cohort.rows.counted(spec)
-    labelled = _labelled(counted)
+    shown = how.rules.pictures(_scored(counted, how), how.weights)
+    if spec is None:
+        return Pictures(shown, nothing, nothing, math.nan, math.nan, histogram, edges)
     thresholds, utility = alarms.utility_by_threshold(counted, spec=spec)
     best = int(np.nanargmax(utility)) if np.isfinite(utility).any() else None
     kept = np.unique(np.linspace(0, len(thresholds) - 1, _POINTS).astype(int))
     return Pictures(
-        bins=metrics.reliability(labelled, weights),
-        curves=metrics.curves(labelled),
+        shown=shown,
         thresholds=thresholds[kept],
         utility=utility[kept],
         best_threshold=math.nan if best is None else float(thresholds[best]),
@@ -325,10 +366,13 @@ def _remarks(
     manifest: Manifest,
     whole: Group,
     *,
-    faults: Iterable[tuple[str, int]],
-    outcomes: bool,
+    faults: Iterable[tuple[str, int]] | None,
+    naive: BesideNaive | None,
 ) -> Iterable[str]:
-    """What a reader must know to judge the figures, a sentence each."""
+    """What a reader must know to judge the figures, a sentence each.
+
+    `faults` is None where outcomes are not looked at.
+    """
     version = manifest.model_version
     if cohort.clients_seen is None:
         yield (
@@ -340,12 +384,15 @@ def _remarks(
             f"Model {version} was trained on {cohort.clients_seen:,} of the {cohort.clients:,} clients: these are not figures of unseen "
             "clients, and better than those would be; its manifest has cross-validated ones."
         )
-    if not outcomes:
+    if faults is None:
         return
     for fault, count in faults:
         if count:
             yield f"{count:,} outcomes are {fault}." if count > 1 else f"1 outcome is {fault}."
     if whole.events < FEW:
-        yield f"Only {whole.events} entities with a known outcome have the event: no figure here can be relied on."
+        whose = "with a known outcome have the event" if whole.positives else "have a known outcome"
+        yield f"Only {whole.events} entities {whose}: no figure here can be relied on."
     if job.bands is None:
         yield f"Job {job.name} has no bands: nothing is said of its own alarms."
+    if naive is not None and not naive.beaten:
+        yield not_beaten(naive)

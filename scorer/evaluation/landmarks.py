@@ -17,15 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from scorer.database.source.columns import labels
-from scorer.database.source.numbers import floats
 from scorer.database.source.reader import Source, microseconds
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.scoring.input_hash import input_hashes
 from scorer.scoring.prepared import Prepared, prepare
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.suites import Suites
+from scorer.tasks.known import task_of
 from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations
 from scorer.types.values import Progress, WorkItem
 
@@ -41,9 +41,10 @@ _SHOWN_DIGITS = 8  # of a client's hash
 class Landmarks:
     """Entities at landmarks, sorted by entity and time; arrays (n,).
 
-    `label` is 0, 1 or NaN where the outcome is unknown; `as_of` and `event_at` are microseconds since 1970-01-01 UTC, `event_at` NO_TIME
-    without an event. Where not `scorable`, scoring would have held the entity or found too few observations, and the row of `features` is
-    NaN. `read` counts the observations known, `used` those of them that passed the suite.
+    `label` is as the job's task has it (0 or 1, the code of one of `classes`, a value), NaN where the outcome is unknown. `as_of` and
+    `event_at` are microseconds since 1970-01-01 UTC, `event_at` NO_TIME without an event. Where not `scorable`, scoring would have held the
+    entity or found too few observations, and the row of `features` is NaN. `read` counts the observations known, `used` those of them that
+    passed the suite.
     """
 
     entity_ids: npt.NDArray[np.object_]
@@ -60,6 +61,7 @@ class Landmarks:
     first: datetime
     last: datetime
     data_sha256: str
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Landmarks."""
@@ -93,12 +95,14 @@ def read_landmarks(
     *,
     parameters: Mapping[str, str] | None = None,
     between: tuple[datetime | None, datetime | None] = (None, None),
+    classes: tuple[str, ...] = (),
     progress: Progress | None = None,
 ) -> Landmarks:
     """Read the landmarks of `job`, with `parameters` in place of its own where given.
 
-    Landmarks lie in `between`, from the first time to before the second; nothing is read of others. `progress` is called with how many
-    landmarks are done, and of how many. Raises UserError where there is none, or `parameters` has one that the job does not have.
+    The `classes` of a multiclass job are those that occur, where neither these nor job.toml says which. Landmarks lie in `between`, from
+    the first time to before the second; nothing is read of others. `progress` is called with how many landmarks are done, and of how many.
+    Raises UserError where there is none, a label is none of the job's task, or `parameters` has one that the job does not have.
     """
     for name in parameters or {}:
         if name not in job.parameters:
@@ -107,7 +111,7 @@ def read_landmarks(
     table = _within(table, *between).sort_by([("entity_id", "ascending"), ("as_of", "ascending")])
     if not table.num_rows:
         raise UserError(f"The statement landmarks of job {job.name} gave no row: there is nothing to train on.")
-    rows = _landmark_rows(table, job)
+    rows = _landmark_rows(table, job, classes=classes or job.classes)
     values = np.full((table.num_rows, len(feature_names(job.features))), np.nan)
     scorable = np.zeros(table.num_rows, dtype=bool)
     read, used = np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
@@ -121,7 +125,6 @@ def read_landmarks(
             scorable[place], read[place], used[place] = built.scorable, built.read, built.used
         if progress is not None:
             progress(portion.start + len(portion.as_of), table.num_rows)
-    held = ~scorable & (used >= job.min_observations)
     return Landmarks(
         entity_ids=rows.entity_ids,
         as_of=rows.as_of,
@@ -133,19 +136,26 @@ def read_landmarks(
         attributes=_joined(attributes),
         read=read,
         used=used,
-        attrition={
-            "entities": len(np.unique(rows.entity_ids)),
-            "landmarks": len(rows.as_of),
-            "held": int(held.sum()),
-            "insufficient": int((used < job.min_observations).sum()),
-            "scorable": int(scorable.sum()),
-            "without outcome": int((scorable & np.isnan(rows.label)).sum()),
-            "trainable": int((scorable & ~np.isnan(rows.label)).sum()),
-        },
+        attrition=_attrition(rows, scorable=scorable, enough=used >= job.min_observations),
         first=_moment(rows.as_of.min()),
         last=_moment(rows.as_of.max()),
         data_sha256=digest.hexdigest(),
+        classes=rows.classes,
     )
+
+
+def _attrition(rows: _LandmarkRows, *, scorable: Booleans, enough: Booleans) -> dict[str, int]:
+    """How many landmarks are left after each step; `enough` (n,) are those with enough observations."""
+    unknown = np.isnan(rows.label)
+    return {
+        "entities": len(np.unique(rows.entity_ids)),
+        "landmarks": len(rows.as_of),
+        "held": int((~scorable & enough).sum()),
+        "insufficient": int((~enough).sum()),
+        "scorable": int(scorable.sum()),
+        "without outcome": int((scorable & unknown).sum()),
+        "trainable": int((scorable & ~unknown).sum()),
+    }
 
 
 def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa.Table:
@@ -167,17 +177,16 @@ class _LandmarkRows:
     cohort: npt.NDArray[np.object_]
     label: Floats
     event_at: Integers
+    classes: tuple[str, ...]
 
     def items(self, rows: Integers) -> tuple[WorkItem, ...]:
         """Work items for the landmarks at the indices `rows` (m,)."""
         return tuple(WorkItem(entity_id=self.entity_ids[row], as_of=_moment(self.as_of[row])) for row in rows.tolist())
 
 
-def _landmark_rows(table: pa.Table, job: Job) -> _LandmarkRows:
-    if job.task is Task.BINARY:
-        label = labels(table["label"], where=f"the statement landmarks of job {job.name}")
-    else:
-        label = floats(table["label"], where="label of landmarks")
+def _landmark_rows(table: pa.Table, job: Job, *, classes: tuple[str, ...]) -> _LandmarkRows:
+    where = f"the statement landmarks of job {job.name}"
+    label, known = task_of(job.task, classes=classes).read_labels(labels(table["label"]), where=where)
     return _LandmarkRows(
         entity_ids=np.asarray(table["entity_id"].to_numpy(), dtype=object),
         as_of=_microseconds(table["as_of"], where="as_of"),
@@ -186,6 +195,7 @@ def _landmark_rows(table: pa.Table, job: Job) -> _LandmarkRows:
         event_at=_microseconds(table["event_at"], where="event_at")
         if "event_at" in table.column_names
         else np.full(table.num_rows, NO_TIME, np.int64),
+        classes=known,
     )
 
 

@@ -12,7 +12,7 @@ from string import Template
 from scorer import __version__
 from scorer.errors import UserError
 from scorer.evaluation import wording
-from scorer.evaluation.figures import Above, Evaluation, Group
+from scorer.evaluation.figures import Above, Evaluation
 from scorer.evaluation.plots import plots
 
 _NUMBER, _OWN = ' class="n"', ' class="own"'
@@ -23,8 +23,25 @@ _CAPTIONS = {
     "roc": "ROC curve; on the dashed line a score says nothing.",
     "precision": "Precision-recall curve; the dashed line is the prevalence.",
     "utility": "Utility of alarming above each score; where the bands begin.",
+    "confusion": "Which class (rows) was taken for which (columns): landmarks, shaded by their share of the true class.",
+    "agreement": "Values against what came true, with their intervals; on the dashed line they are equal.",
+    "coverage": "The share of what came true inside the interval, by tenths of the value, with 95 % intervals.",
 }
-_OF_SUBGROUPS = ("auroc", "average_precision", "brier", "calibration_intercept", "calibration_slope")
+_OF_SUBGROUPS = (
+    "auroc",
+    "average_precision",
+    "brier",
+    "calibration_intercept",
+    "calibration_slope",
+    "log_loss",
+    "f1",
+    "accuracy",
+    "mae",
+    "rmse",
+    "r2",
+    "coverage",
+    "width",
+)
 _OF_ALARMS = (
     "utility",
     "sensitivity",
@@ -52,9 +69,10 @@ def page(evaluation: Evaluation) -> str:
 def _sections(evaluation: Evaluation) -> Iterator[str]:
     whole = evaluation.whole
     if whole.figures:
-        yield "<h2>Summary</h2>" + _figures(whole)
+        yield "<h2>Summary</h2>" + _figures(evaluation)
     yield "<h2>Plots</h2>" + _plots(evaluation)
-    yield "<h2>Alarms</h2>" + _thresholds(evaluation)
+    if whole.above:
+        yield "<h2>Alarms</h2>" + _thresholds(evaluation)
     yield "<h2>Who was evaluated</h2>" + _table(
         ["step", "how many"],
         [[wording.step(name), f"{count:,}"] for name, count in evaluation.attrition.items()],
@@ -62,16 +80,24 @@ def _sections(evaluation: Evaluation) -> Iterator[str]:
     )
     if len(evaluation.groups) > 1:
         yield "<h2>Subgroups</h2>" + _subgroups(evaluation)
-    yield "<h2>What the words say</h2>" + _words()
+    yield "<h2>What the words say</h2>" + _words(evaluation)
     yield "<h2>How this page was made</h2>" + _making(evaluation)
 
 
-def _figures(group: Group) -> str:
+def _figures(evaluation: Evaluation) -> str:
+    naive = evaluation.naive
+    beside = {} if naive is None else naive.figures
     rows = [
-        [wording.FIGURES[name][0], wording.written(figure), wording.FIGURES[name][1]]
-        for name, figure in group.figures.items()
+        [
+            wording.title(name),
+            wording.written(figure),
+            wording.number(beside[name].value) if name in beside else "",
+            wording.meaning(name),
+        ]
+        for name, figure in evaluation.whole.figures.items()
     ]
-    return _table(["figure", "value (95 % interval)", ""], rows)
+    note = "" if naive is None else f"<p>{escape(wording.beside_naive(naive))}</p>"
+    return _table(["figure", "value (95 % interval)", "naive forecast", ""], rows) + note
 
 
 def _plots(evaluation: Evaluation) -> str:
@@ -91,12 +117,12 @@ def _thresholds(evaluation: Evaluation) -> str:
     own = {place for place, each in enumerate(above) if each.name is not None and each.name == evaluation.alarm}
     notes = [f"The job alarms from the band {evaluation.alarm} on." if own else "The job names no band to alarm from."]
     best = evaluation.pictures.best_threshold
-    if evaluation.pictures.curves is not None and math.isfinite(best):
+    if math.isfinite(best):
         notes.append(
             f"The best utility on this cohort would have come of alarming at {wording.number(best)} and above, "
             f"{wording.number(evaluation.pictures.best_utility)}: known only afterwards, and no promise."
         )
-    header = ["alarms at scores", *(wording.FIGURES[name][0] for name in names)]
+    header = ["alarms at scores", *(wording.title(name) for name in names)]
     return f"<p>{escape(' '.join(notes))}</p>" + _table(header, rows, marked=own, stacked=True)
 
 
@@ -116,14 +142,19 @@ def _subgroups(evaluation: Evaluation) -> str:
         counts = [f"{count:,}" for count in (group.entities, group.events, group.positives)]
         rows.append([named, *counts, *figures, *_shown(evaluation.alarming(group), of_alarms)])
     header = ["subgroup", "entities", "events", "positive landmarks"]
-    header += [wording.FIGURES[name][0] for name in (*of_scores, *of_alarms)]
+    header += [wording.title(name) for name in (*of_scores, *of_alarms)]
     note = f"Alarms are those of the job, from the band {evaluation.alarm} on." if of_alarms else ""
     return f"<p>{escape(note)}</p>" + _table(header, rows, numbers={1, 2, 3}, stacked=True)
 
 
-def _words() -> str:
-    return _table(["figure", "says"], [[name, says] for name, says in wording.FIGURES.values()]) + (
-        "<p>A landmark is an entity at an as-of time: scored by what was known then, no less and no more. Sensitivity, specificity, PPV "
+def _words(evaluation: Evaluation) -> str:
+    whole = evaluation.whole
+    used = {*whole.figures, *(name for each in whole.above for name in each.figures)}
+    words = [[title, says] for name, (title, says) in wording.FIGURES.items() if name in used]
+    return _table(["figure", "says"], words) + (
+        "<p>The naive forecast is what one would say without a model: the prevalence, the shares of the classes, or the median of a "
+        "client's own earlier outcomes (everyone's, where there is none). A landmark is an entity at an as-of time: scored by what was "
+        "known then, no less and no more. Sensitivity, specificity, PPV "
         "and utility are by landmark; one without a score has no alarm. Intervals are the middle 95 % of a bootstrap over clients.</p>"
     )
 

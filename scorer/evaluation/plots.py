@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from scorer.errors import UserError
 from scorer.evaluation.figures import Evaluation
+from scorer.tasks.metrics import Curves
+from scorer.tasks.task import Matrix, Picture, Points, Reliability
 from scorer.types.arrays import Floats
 
 INK, SOFT, BLUE, PALE, RED = "#333333", "#9a9a9a", "#2a5d8a", "#c9d8e6", "#a8403a"
@@ -36,10 +39,27 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
 
     Raises UserError where matplotlib is missing.
     """
-    wanted: dict[str, Draw] = {"histogram": _histogram}
-    if evaluation.pictures.curves is not None:
-        wanted = {"reliability": _reliability, **wanted, "roc": _roc, "precision": _precision, "utility": _utility}
+    shown = evaluation.pictures.shown
+    wanted: dict[str, Draw] = {name: draw for name, picture in shown.items() for draw in _drawers(picture)}
+    wanted["histogram"] = _histogram
+    curves = shown.get("curves")
+    if isinstance(curves, Curves):
+        wanted |= {"roc": partial(_roc, curves), "precision": partial(_precision, curves)}
+    if len(evaluation.pictures.thresholds):
+        wanted["utility"] = _utility
     return {name: _drawn(name, draw, evaluation) for name, draw in wanted.items()}
+
+
+def _drawers(picture: Picture) -> tuple[Draw, ...]:
+    """What draws a picture of its own kind; curves make two plots, and are drawn by name."""
+    match picture:
+        case Reliability():
+            return (partial(_reliability, picture),)
+        case Matrix():
+            return (partial(_matrix, picture),)
+        case Points():
+            return (partial(_points, picture),)
+    return ()
 
 
 def require_plots() -> None:
@@ -76,31 +96,67 @@ def _inline(svg: str, *, name: str) -> str:
     return element.replace("xlink:href", "href").replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
 
 
-def _reliability(axes: Any, evaluation: Evaluation) -> None:
-    """Observed against predicted with intervals, on logarithmic scales, as most scores are small."""
-    bins = [each for each in evaluation.pictures.bins if np.isfinite(each.observed.value)]
-    predicted = np.array([each.predicted for each in bins])
-    observed = np.array([each.observed.value for each in bins])
-    low = np.array([np.nan_to_num(each.observed.low, nan=each.observed.value) for each in bins])
-    high = np.array([np.nan_to_num(each.observed.high, nan=each.observed.value) for each in bins])
-    least = max(1e-4, float(min(predicted.min(), observed[observed > 0].min(initial=1.0))) / 2)
-    axes.plot([least, 1], [least, 1], color=SOFT, linewidth=1, linestyle="--")
-    errors = [np.maximum(observed - low, 0), np.maximum(high - observed, 0)]
-    axes.errorbar(predicted, np.maximum(observed, least), yerr=errors, fmt="o", markersize=4, color=BLUE, linewidth=1)
-    axes.set(xscale="log", yscale="log", xlim=(least, 1), ylim=(least, 1))
-    axes.set(xlabel="mean score", ylabel="share with a positive label")
+def _reliability(picture: Reliability, axes: Any, _evaluation: Evaluation) -> None:
+    """Observed against predicted with intervals; on logarithmic scales where most scores are small."""
+    least = 0.0
+    for place, (name, bins) in enumerate(picture.bins.items()):
+        known = [each for each in bins if np.isfinite(each.observed.value)]
+        if not known:
+            continue
+        predicted = np.array([each.predicted for each in known])
+        observed = np.array([each.observed.value for each in known])
+        low = np.array([np.nan_to_num(each.observed.low, nan=each.observed.value) for each in known])
+        high = np.array([np.nan_to_num(each.observed.high, nan=each.observed.value) for each in known])
+        if picture.logarithmic:
+            least = max(1e-4, float(min(predicted.min(), observed[observed > 0].min(initial=1.0))) / 2)
+        errors = [np.maximum(observed - low, 0), np.maximum(high - observed, 0)]
+        colour = BLUE if len(picture.bins) == 1 else f"C{place % 10}"
+        at = np.maximum(observed, least)
+        axes.errorbar(predicted, at, yerr=errors, fmt="o", markersize=4, color=colour, linewidth=1, label=name or None)
+    shares = all(0 <= each.predicted <= 1 for bins in picture.bins.values() for each in bins)
+    if shares:
+        axes.plot([least, 1], [least, 1], color=SOFT, linewidth=1, linestyle="--")
+        axes.set(xlim=(least, 1))
+    axes.set(ylim=(least, 1.02), xlabel=picture.axes[0], ylabel=picture.axes[1])
+    if picture.logarithmic:
+        axes.set(xscale="log", yscale="log", ylim=(least, 1))
+    if len(picture.bins) > 1:
+        axes.legend(fontsize=7)
+
+
+def _matrix(picture: Matrix, axes: Any, _evaluation: Evaluation) -> None:
+    """Which class was taken for which: counts, shaded by their share of the true class."""
+    rows = np.maximum(picture.counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(picture.counts / rows, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    places = range(len(picture.names))
+    axes.set_xticks(places, picture.names, rotation=45, ha="right")
+    axes.set_yticks(places, picture.names)
+    for (row, column), count in np.ndenumerate(picture.counts):
+        axes.text(column, row, f"{count:.0f}", ha="center", va="center", fontsize=7, color=INK)
+    axes.set(xlabel="most probable class", ylabel="true class")
+
+
+def _points(picture: Points, axes: Any, _evaluation: Evaluation) -> None:
+    """Pairs of values, and the line on which they would be equal."""
+    if picture.low is not None and picture.high is not None:
+        order = np.argsort(picture.x, kind="stable")
+        axes.vlines(picture.x[order], picture.low[order], picture.high[order], color=PALE, linewidth=0.6)
+    axes.plot(picture.x, picture.y, "o", markersize=2, color=BLUE, alpha=0.5)
+    ends = [float(np.nanmin(picture.x)), float(np.nanmax(picture.x))]
+    axes.plot(ends, ends, color=SOFT, linewidth=1, linestyle="--")
+    axes.set(xlabel=picture.axes[0], ylabel=picture.axes[1])
 
 
 def _histogram(axes: Any, evaluation: Evaluation) -> None:
     pictures = evaluation.pictures
     axes.stairs(np.maximum(pictures.histogram, 0.5), pictures.histogram_edges, fill=True, color=PALE, edgecolor=BLUE)
-    axes.set(yscale="log", xlabel="score", ylabel="landmarks", ylim=(0.5, None), xlim=(0, None))
+    axes.set(yscale="log", xlabel="score", ylabel="landmarks", ylim=(0.5, None))
+    if pictures.histogram_edges[0] >= 0:
+        axes.set(xlim=(0, None))
     _mark_bands(axes, evaluation)
 
 
-def _roc(axes: Any, evaluation: Evaluation) -> None:
-    curves = evaluation.pictures.curves
-    assert curves is not None
+def _roc(curves: Curves, axes: Any, evaluation: Evaluation) -> None:
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--")
     axes.plot(_from(0, curves.false_positive_rate), _from(0, curves.sensitivity), color=BLUE)
     for above in evaluation.whole.above:
@@ -110,9 +166,7 @@ def _roc(axes: Any, evaluation: Evaluation) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="1 - specificity", ylabel="sensitivity")
 
 
-def _precision(axes: Any, evaluation: Evaluation) -> None:
-    curves = evaluation.pictures.curves
-    assert curves is not None
+def _precision(curves: Curves, axes: Any, evaluation: Evaluation) -> None:
     axes.axhline(evaluation.whole.figures["prevalence"].value, color=SOFT, linewidth=1, linestyle="--")
     axes.plot(curves.sensitivity, curves.ppv, color=BLUE)
     for above in evaluation.whole.above:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from scorer.evaluation.bootstrap import Figure
+from scorer.evaluation.beside_naive import BesideNaive, not_beaten
 from scorer.evaluation.figures import FEW, Above, Evaluation, Group
+from scorer.tasks.bootstrap import Figure
 
 # By name: its title, and what it means.
 FIGURES = {
-    "auroc": ("AUROC", "how often a positive landmark scores higher than a negative one"),
+    "auroc": (
+        "AUROC",
+        "how often a positive landmark scores higher than a negative one; of several classes, the mean of each against the rest",
+    ),
     "average_precision": (
         "Average precision",
         "area below the precision-recall curve; of no use it would equal the prevalence",
@@ -22,6 +26,19 @@ FIGURES = {
         "0 where as many events happen as are predicted; above 0, more happen",
     ),
     "calibration_slope": ("Calibration slope", "1 where the scores spread as they should; below 1 they are too bold"),
+    "log_loss": ("Log loss", "mean of minus the logarithm of the true class's probability; 0 is perfect"),
+    "f1": ("F1", "harmonic mean of sensitivity and PPV of the most probable class, averaged over the classes"),
+    "accuracy": ("Accuracy", "share of landmarks whose most probable class is the true one"),
+    "top_2": ("Among the best two", "share of landmarks whose true class is among the two most probable ones"),
+    "mae": ("Mean absolute error", "in the unit of the value"),
+    "rmse": ("Root mean squared error", "the same, with large errors weighing more"),
+    "median_percentage_error": (
+        "Median percentage error",
+        "half of the errors are less than so many per cent of what came true",
+    ),
+    "r2": ("R2", "share of the variance that the values tell; 0 for the mean, below 0 worse than that"),
+    "coverage": ("Coverage", "share of what came true that lies inside the published interval"),
+    "width": ("Width", "mean width of the published intervals"),
     "utility": ("Utility", "1 for the best alarms there could be, 0 for never alarming"),
     "sensitivity": ("Sensitivity", "share of positive landmarks with an alarm"),
     "specificity": ("Specificity", "share of negative landmarks without an alarm"),
@@ -56,6 +73,21 @@ _STEPS = {
     "scored_with_outcome": "scored, with a known outcome",
     "positive": "scored, with a positive label",
 }
+
+
+def title(name: str) -> str:
+    """The title of a figure.
+
+    >>> title("auroc of ill"), title("mae")
+    ('AUROC of ill', 'Mean absolute error')
+    """
+    figure, of, what = name.partition(" of ")
+    return f"{FIGURES[figure][0]}{of}{what}" if figure in FIGURES else name.replace("_", " ")
+
+
+def meaning(name: str) -> str:
+    """What a figure means; empty for a figure of one class, which means the same."""
+    return FIGURES[name][1] if name in FIGURES else ""
 
 
 def step(name: str) -> str:
@@ -104,8 +136,8 @@ def subgroup(group: Group) -> str:
 
 
 def few(group: Group) -> str:
-    """A remark where a group has too few events for its figures; empty otherwise."""
-    return f"fewer than {FEW} events" if group.events < FEW else ""
+    """A remark where a group has too few events, or outcomes, for its figures; empty otherwise."""
+    return f"fewer than {FEW} {'events' if group.positives else 'outcomes'}" if group.events < FEW else ""
 
 
 def span(every: timedelta) -> str:
@@ -126,6 +158,16 @@ def headline(evaluation: Evaluation) -> str:
         f"Model {evaluation.model_version} of {evaluation.job} on {evaluation.whole.entities:,} entities of {evaluation.clients:,} "
         f"clients, {span(evaluation.every)}, as of {evaluation.first:%Y-%m-%d %H:%M}Z to {evaluation.last:%Y-%m-%d %H:%M}Z, "
         f"{'with' if evaluation.outcomes else 'without'} outcomes."
+    )
+
+
+def beside_naive(naive: BesideNaive) -> str:
+    """Whether the model beats the naive forecast, in a sentence."""
+    if not naive.beaten:
+        return not_beaten(naive)
+    return (
+        f"The model beats the naive forecast: its {title(naive.decisive).lower()} is {naive.model.value:.4g}, less by "
+        f"{naive.gained.value:.3g} ({naive.gained.low:.3g} to {naive.gained.high:.3g})."
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from scorer.database.store.models import Pair
-from scorer.evaluation.bootstrap import draws
-from scorer.evaluation.metrics import LabelledScores, calibration, discrimination, reliability
+from scorer.tasks.bootstrap import draws
+from scorer.tasks.task import Judged, Reliability, TaskRules
 from scorer.types.arrays import Floats
 
 SCORED = "SCORED"
@@ -146,23 +146,31 @@ def _ranks(values: Floats) -> Floats:
     return middle
 
 
-def measured(score: Floats, label: Floats, client: Sequence[object]) -> dict[str, Any]:
-    """Metrics of scores by known outcomes, with 95 % intervals, and calibration by bins.
+def measured(published: Floats, label: Floats, client: Sequence[object], *, rules: TaskRules) -> dict[str, Any]:
+    """Metrics of what is published by known outcomes, with 95 % intervals, and calibration by bins.
 
-    `score`, `label` and `client` are (n,).
+    `published` is (n,) or (n, k), `label` and `client` are (n,).
     """
     _, place = np.unique(np.asarray(client, dtype=object).astype(str), return_inverse=True)
-    rows = LabelledScores(score=score, label=label, client=place.astype(np.int64))
+    rows = Judged(published, label, place.astype(np.int64))
     weights = draws(int(place.max()) + 1)
-    figures = {**discrimination(rows, weights), **calibration(rows, weights)}
+    figures = rules.figures(rows, weights)
+    shown = rules.pictures(rows, weights[:1]).get("reliability")
+    bins = shown.bins if isinstance(shown, Reliability) else {}
     return {
         "metrics": {
             name: {"value": _number(each.value), "low": _number(each.low), "high": _number(each.high)}
             for name, each in figures.items()
         },
         "calibration": [
-            {"rows": each.rows, "predicted": each.predicted, "observed": _number(each.observed.value)}
-            for each in reliability(rows, weights[:1])
+            {
+                **({"of": name} if name else {}),
+                "rows": each.rows,
+                "predicted": each.predicted,
+                "observed": _number(each.observed.value),
+            }
+            for name, of_one in bins.items()
+            for each in of_one
         ],
     }
 

@@ -28,6 +28,7 @@ from scorer.registry.model import LoadedModel
 from scorer.scoring.features.build import build
 from scorer.scoring.reasons import add_up, reasons_of
 from scorer.scoring.validation.suites import Suites
+from scorer.tasks.known import task_of
 from scorer.types.arrays import Features, Integers, Observations
 from scorer.types.enums import ReasonKind, Status
 from scorer.types.values import Reason, WorkItem
@@ -51,12 +52,17 @@ class Explained:
     model_version: str
     shadow: bool
     stored: bool
+    reasons_in: str
+    reasons_give: str
     reasons: tuple[Reason, ...]
     note: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The explanation as the command line prints it."""
-        return {**asdict(self), "log_odds": sum(each.contribution for each in self.reasons)}
+        """The explanation as the command line prints it; the sum of the reasons by its unit's name."""
+        content = asdict(self)
+        unit = content.pop("reasons_in").replace("-", "_")
+        del content["reasons_give"]
+        return {**content, unit: sum(each.contribution for each in self.reasons)}
 
 
 def explain(
@@ -97,6 +103,8 @@ def explain(
         model_version=row.model_version,
         shadow=row.shadow,
         stored=stored,
+        reasons_in=task_of(job.task).reasons_in,
+        reasons_give=task_of(job.task).reasons_give,
         reasons=reasons,
         note=note,
     )
@@ -128,7 +136,9 @@ def _reasons(
             f"Model {row.model_version} of {job.name} cannot be taken apart, so that its scores have no reasons; "
             "those of an ensemble of trees or of linear models have some (see `scorer train --full`)."
         )
-    if not add_up(contributions, np.array([row.score])).all():
+    scores = model.score(matrix)
+    same_score = bool(np.isclose(scores.score[0], row.score, rtol=1e-6, atol=1e-9))
+    if not (same_score and add_up(contributions, scores.whole, rules=model.rules).all()):
         raise UserError(
             f"What model {row.model_version} of {job.name} says of score {row.score_id} does not add up to it: this machine does not give "
             "the score again; see `scorer model verify`."

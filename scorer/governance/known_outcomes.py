@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from scorer.database.store.models import read_model
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import read_landmarks
 from scorer.governance.comparison import measured
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
+from scorer.registry.model import LoadedModel
+from scorer.tasks.task import TaskRules
 from scorer.types.values import Progress
 
 
@@ -24,11 +26,9 @@ def on_outcomes(
 ) -> dict[str, Any]:
     """Measure each of `versions` at the landmarks that all of them score and whose outcome is known.
 
-    A version that was trained on these landmarks looks better here than it is. Raises UserError where the job is not binary, a version
-    cannot be loaded, or not both outcomes occur.
+    A version that was trained on these landmarks looks better here than it is. Raises UserError where a version cannot be loaded, they know
+    other classes, or the outcomes do not suffice (of both kinds, for a binary job).
     """
-    if job.task is not Task.BINARY:
-        raise UserError(f"Job {job.name} has the task {job.task}; metrics by outcomes are for binary jobs.")
     target = database.as_worker()
     session, source = Session(target), Source(target)
     try:
@@ -37,21 +37,34 @@ def on_outcomes(
                 version: open_version(job, read_model(session, job.name, version), session, settings=database.settings)
                 for version in versions
             }
-        landmarks = read_landmarks(job, source, progress=progress)
+        rules = _common_rules(job, models)
+        landmarks = read_landmarks(job, source, classes=rules.classes, progress=progress)
     finally:
         session.close()
         source.close()
     known = landmarks.trainable
-    scores = {version: model.score(landmarks.features.only(known)).score for version, model in models.items()}
-    both = ~np.isnan(np.column_stack(list(scores.values()))).any(axis=1)
+    scores = {version: model.score(landmarks.features.only(known)).whole for version, model in models.items()}
+    both = ~np.isnan(np.column_stack([rules.score_of(each) for each in scores.values()])).any(axis=1)
     label, client = landmarks.label[known][both], landmarks.cohort[known][both]
-    if not 0 < label.sum() < len(label):
-        raise UserError(
-            f"Of {len(label)} landmarks whose outcome is known, {int(label.sum())} have the event; some with and some without are needed."
-        )
+    lack = rules.lacks(label)
+    if lack is not None:
+        raise UserError(f"Of {len(label)} landmarks whose outcome is known {lack}; load more outcomes.")
     return {
         "rows": len(label),
         "clients": len(set(client)),
-        "events": int(label.sum()),
-        "models": {version: measured(score[both], label, client.tolist()) for version, score in scores.items()},
+        "events": rules.positives(label),
+        "models": {
+            version: measured(published[both], label, client.tolist(), rules=rules)
+            for version, published in scores.items()
+        },
     }
+
+
+def _common_rules(job: Job, models: Mapping[str, LoadedModel]) -> TaskRules:
+    """The rules of all models. Raises UserError where they know different classes."""
+    rules = [model.rules for model in models.values()]
+    if any(each.classes != rules[0].classes for each in rules):
+        raise UserError(
+            f"The models {', '.join(models)} of {job.name} do not know the same classes, so that their figures cannot be compared."
+        )
+    return rules[0]

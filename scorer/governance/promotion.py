@@ -44,11 +44,15 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """A promotion: the version replaced (None: production was empty), and the entities that change band."""
+    """A promotion: the version replaced (None: production was empty), and the entities that change band.
+
+    `beats_naive` is whether its training found it better than the naive forecast, None where its manifest does not say.
+    """
 
     replaced: str | None
     migration: Migration
     verified: Verified
+    beats_naive: bool | None = None
 
 
 def verify(job: Job, registered: Registered, session: Session, *, settings: Settings) -> Verified:
@@ -107,7 +111,8 @@ def promote(
             move_model(session, job.name, model_version=model_version, status="production", why=why)
     finally:
         session.close()
-    return Promoted(replaced=beside.one, migration=moved, verified=verified)
+    beats_naive = registered.manifest.get("naive", {}).get("beaten")
+    return Promoted(replaced=beside.one, migration=moved, verified=verified, beats_naive=beats_naive)
 
 
 def roll_back(job: Job, *, why: str, database: Database) -> tuple[str | None, str]:

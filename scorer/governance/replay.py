@@ -254,7 +254,7 @@ def _published(predictions: Predictions, job: Job) -> _Published:
         status=Status.SCORED,
         reason=None,
         score=score,
-        risk_band=band_names(job.bands, predictions.scores.score)[0],
+        risk_band=band_names(job.bands, predictions.banded)[0],
         label=predictions.scores.labels[0] if predictions.scores.labels else None,
         outputs=predictions.outputs(0),
     )

@@ -30,7 +30,7 @@ from scorer.jobs.publication import Bands, Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
 from scorer.jobs.sql_text import find_fault
 from scorer.jobs.toml_table import TomlTable
-from scorer.jobs.training import Recipe, SearchSpec, require_groups
+from scorer.jobs.training import Configuration, Recipe, SearchSpec, require_groups
 from scorer.types.enums import Action
 
 # Increased when the same definition comes to mean other features or rule results: every job's version changes with it.
@@ -70,6 +70,21 @@ class Task(StrEnum):
     BINARY = "binary"  # a probability and its band
     MULTICLASS = "multiclass"  # a label, its probability, and every class's
     REGRESSION = "regression"  # a value, banded where the job defines bands
+
+
+# What [training] stands for where it names no configuration.
+_USUAL = {
+    Task.BINARY: Configuration.LIGHTGBM_UTILITY,
+    Task.MULTICLASS: Configuration.LIGHTGBM_SMALL,
+    Task.REGRESSION: Configuration.LIGHTGBM_SMALL,
+}
+
+
+def _usual(task: Task, *, measures: Measures) -> Configuration:
+    """The configuration of a job's [training] that names none; the one by utility needs a [utility]."""
+    usual = _USUAL[task]
+    by_utility = usual is Configuration.LIGHTGBM_UTILITY
+    return Configuration.LIGHTGBM_SMALL if by_utility and measures.utility is None else usual
 
 
 class DueAgain(StrEnum):
@@ -112,6 +127,7 @@ class Job:
     search: SearchSpec = SearchSpec()
     measures: Measures = Measures()
     limits: Limits = Limits()
+    classes: tuple[str, ...] = ()
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -219,11 +235,13 @@ def _built(
     bands = None if bands_table is None else Bands.read(bands_table)
     band_names = () if bands is None else bands.names
     measures = read_measures(table, bands=band_names)
+    task = table.choice("task", Task)
     job = Job(
         name=name,
         version=_version(text, statements, suites),
         entity=table.text("entity"),
-        task=table.choice("task", Task),
+        task=task,
+        classes=table.texts("classes", default=()),
         output=table.text("output", default="score"),
         batch_size=table.positive("batch_size", default=1000),
         min_observations=table.positive("min_observations", default=1),
@@ -242,9 +260,9 @@ def _built(
         model_folder=model_folder,
         first_model=table.text("first_model", default="") or None,
         reasons=Reasoning.read(table.table("reasons", required=False), bands=band_names),
-        declining=Declining.read(table.table("declining", required=False)),
+        declining=Declining.read(table.table("declining", required=False), bands=bands),
         split=Split.read(table.table("challenger", required=False)),
-        training=Recipe.read(table.table("training", required=False), has_utility=measures.utility is not None),
+        training=Recipe.read(table.table("training", required=False), usual=_usual(task, measures=measures)),
         search=SearchSpec.read(table.table("search", required=False)),
         limits=Limits.read(table.table("monitoring", required=False)),
         measures=measures,

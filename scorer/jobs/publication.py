@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from scorer.errors import UserError
@@ -18,18 +18,20 @@ class Decline(StrEnum):
 
     UNLIKE = "unlike"  # the inputs are unlike the training data
     EMPTY = "empty"  # the conformal set holds neither class: the score is rare in both
-    UNDECIDED = "undecided"  # the conformal set holds both classes
+    UNDECIDED = "undecided"  # the conformal set holds several classes, or the interval lies in several bands
 
 
 @dataclass(frozen=True, slots=True)
 class Bands:
     """[bands]: the names of ranges of the score.
 
-    A score has the name with the highest limit that it is above, else the lowest name. `limits` are highest first.
+    A score has the name with the highest limit that it is above, else the lowest name. `limits` are highest first. `of_class` is the class
+    of a multiclass job by whose probability they are; None in other jobs.
     """
 
     limits: tuple[tuple[str, float], ...]
     lowest: str
+    of_class: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,11 +42,12 @@ class Bands:
     def read(cls, table: TomlTable) -> Bands:
         """Read [bands]."""
         lowest = table.text("lowest")
+        of_class = table.text("class", default="") or None
         above = table.table("above")
         limits = sorted(((name, above.number(name)) for name in above.names()), key=lambda limit: -limit[1])
         above.finish()
         table.finish()
-        return cls(limits=tuple(limits), lowest=lowest)
+        return cls(limits=tuple(limits), lowest=lowest, of_class=of_class)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +78,17 @@ class Declining:
     """[declining]: on what a model declines, and the two levels that decide it.
 
     At level `alpha` the true class is outside the conformal set for at most this share of each class. `share` is the largest part of the
-    training data that would itself be declined as unlike the training data.
+    training data that would itself be declined as unlike the training data. `bands` are the job's: an interval that lies in several of them
+    decides nothing.
     """
 
     alpha: float = 0.1
     share: float = 0.001
     decline_on: tuple[Decline, ...] = (Decline.UNLIKE,)
+    bands: Bands | None = field(default=None, compare=False)
 
     @classmethod
-    def read(cls, table: TomlTable) -> Declining:
+    def read(cls, table: TomlTable, *, bands: Bands | None = None) -> Declining:
         """Read [declining]; what it leaves out has its default."""
         plain = cls()
         declining = cls(
@@ -92,6 +97,7 @@ class Declining:
             decline_on=tuple(
                 _choice(table, each) for each in table.texts("decline_on", default=[*map(str, plain.decline_on)])
             ),
+            bands=bands,
         )
         table.finish()
         return declining

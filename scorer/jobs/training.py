@@ -20,16 +20,32 @@ ATTRIBUTES = "attributes"
 
 
 class Configuration(StrEnum):
-    """The model configurations that a search tries; training/estimators.py has the parameters of each."""
+    """The model configurations; tasks/ says which fit a task, training/ has the parameters of each."""
 
     LOGISTIC_REGRESSION = "logistic regression"  # standardised; a missing value has a weight of its own
+    LINEAR_REGRESSION = "linear regression"  # the same for values, with a ridge
     RANDOM_FOREST = "random forest"
     EXTRA_TREES = "extra trees"
     GRADIENT_BOOSTING = "histogram gradient boosting"
     LIGHTGBM_SMALL = "lightgbm small"  # few leaves, strongly regularised
     LIGHTGBM_LARGE = "lightgbm large"  # more leaves and trees
     LIGHTGBM_UTILITY = "lightgbm utility"  # landmarks weighted by what an alarm is worth at that hour
+    LIGHTGBM_ABSOLUTE = "lightgbm absolute"  # of values: the median, by absolute errors
     STACK = "calibrated stack"  # logistic regression, extra trees and LightGBM, weighted on held-out clients
+
+
+class Target(StrEnum):
+    """What a regression is fitted to."""
+
+    VALUE = "value"
+    LOG = "log"  # the logarithm, for values above 0 whose errors grow with them; carried back when it is published
+
+
+class SplitBy(StrEnum):
+    """How a recipe's figures are had: by whom, or by what time, the model has not seen."""
+
+    CLIENT = "client"  # cross-validated: each client is scored by a model that has not seen it
+    TIME = "time"  # what follows is scored by a model of the past alone, of all clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +53,8 @@ class Recipe:
     """One way to train a model.
 
     `groups` are names of feature groups, empty for all features. `parameters` override the configuration's own. `members` models are
-    fitted, each with a seed of its own, and averaged. Of entities without the event one landmark in `thin` is used, its weight times
-    `thin`.
+    fitted, each with a seed of its own, and averaged. Of entities without the event (of all, where the task has none) one landmark in
+    `thin` is used, its weight times `thin`. `target` is of a regression.
     """
 
     configuration: Configuration = Configuration.LIGHTGBM_UTILITY
@@ -47,28 +63,28 @@ class Recipe:
     members: int = 1
     thin: int = 1
     seed: int = 1
+    split: SplitBy = SplitBy.CLIENT
+    target: Target = Target.VALUE
 
     @classmethod
-    def read(cls, table: TomlTable, *, has_utility: bool = True) -> Self:
-        """Read a recipe; what it leaves out has its default.
-
-        The default configuration weighs landmarks by [utility], where the job has one.
-        """
-        default = Configuration.LIGHTGBM_UTILITY if has_utility else Configuration.LIGHTGBM_SMALL
+    def read(cls, table: TomlTable, *, usual: Configuration = Configuration.LIGHTGBM_UTILITY) -> Self:
+        """Read a recipe; what it leaves out has its default, `usual` for the configuration."""
         parameters = table.table("parameters", required=False)
         recipe = cls(
-            configuration=table.choice("configuration", Configuration) if "configuration" in table.names() else default,
+            configuration=table.choice("configuration", Configuration) if "configuration" in table.names() else usual,
             groups=table.texts("groups", default=()),
             parameters={name: _parameter(parameters, name, value) for name, value in parameters.take_all().items()},
             members=table.positive("members", default=1),
             thin=table.positive("thin", default=1),
             seed=table.positive("seed", default=1),
+            split=table.choice("split", SplitBy) if "split" in table.names() else SplitBy.CLIENT,
+            target=table.choice("target", Target) if "target" in table.names() else Target.VALUE,
         )
         table.finish()
         return recipe
 
     def as_json(self) -> dict[str, Any]:
-        """The recipe with the keys of job.toml, for JSON."""
+        """The recipe with the keys of job.toml, for JSON; an unusual `split` or `target` too."""
         return {
             "configuration": self.configuration.value,
             "groups": list(self.groups),
@@ -76,6 +92,8 @@ class Recipe:
             "members": self.members,
             "thin": self.thin,
             "seed": self.seed,
+            **({} if self.split is SplitBy.CLIENT else {"split": self.split.value}),
+            **({} if self.target is Target.VALUE else {"target": self.target.value}),
         }
 
 

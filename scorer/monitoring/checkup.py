@@ -21,13 +21,14 @@ from scorer.database.source.reader import Source
 from scorer.database.store import checkups
 from scorer.database.store.checkups import Alert, Monitored, Shift
 from scorer.errors import Stopping, UserError
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.jobs.monitoring import Limits
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.monitoring.live_performance import Performance, performance
 from scorer.registry.drift_bins import SCORE
 from scorer.registry.units import Usual, unit_shift, usual_values
+from scorer.tasks.known import task_of
 from scorer.types.arrays import Floats
 
 _log = logging.getLogger(__name__)
@@ -237,13 +238,14 @@ def find_unit_shifts(matrix: Floats, *, names: list[str], usual: Sequence[Usual]
 
 
 def _live(session: Session, source: Source, job: Job, model: Monitored) -> Performance:
-    """The live figures; none where the job names no known outcomes or does not predict an event."""
+    """The live figures; none where the job names no known outcomes."""
+    rules = task_of(job.task, classes=tuple(model.classes))
     entity_ids: list[str] = []
-    score: list[float] = []
+    scores: Sequence[tuple[float, Mapping[str, Any]]] = ()
     label = np.empty(0)
-    if job.task is Task.BINARY and "outcomes_known" in job.statements:
+    if "outcomes_known" in job.statements:
         with session.transaction():
-            items, score = checkups.sample_scores(
+            items, scores = checkups.sample_scores(
                 session,
                 job.name,
                 output=job.output,
@@ -252,8 +254,11 @@ def _live(session: Session, source: Source, job: Job, model: Monitored) -> Perfo
                 size=_SAMPLE,
             )
         entity_ids = [item.entity_id for item in items]
-        label = source.outcomes_known(job, items)
-    return performance(entity_ids, np.array(score), label, metrics=model.metrics, limits=job.limits)
+        where = f"the statement outcomes_known of job {job.name}"
+        label, _ = rules.read_labels(source.outcomes_known(job, items), where=where)
+    return performance(
+        entity_ids, rules.of_ledger(scores), label, rules=rules, metrics=model.metrics, limits=job.limits
+    )
 
 
 def _alerts(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorer.database.store.checkups import LiveFigure
-from scorer.evaluation.bootstrap import Figure, draws
-from scorer.evaluation.metrics import LabelledScores, calibration, discrimination
 from scorer.jobs.monitoring import Limits
+from scorer.tasks.bootstrap import Figure, draws
+from scorer.tasks.task import Judged, TaskRules
 from scorer.types.arrays import Floats
 
 
@@ -32,29 +32,34 @@ class Performance:
 
 def performance(
     entity_ids: Sequence[str],
-    score: Floats,
+    published: Floats,
     label: Floats,
     *,
+    rules: TaskRules,
     metrics: Mapping[str, Mapping[str, float]],
     limits: Limits,
 ) -> Performance:
-    """The live figures of scores (n,) and labels (n,); a label is NaN where it is not known yet.
+    """The live figures of what was `published`, (n,) or (n, k), by what came true (n,).
 
-    Intervals are from a bootstrap over entities; `metrics` are the model's own figures. AUROC alone decides whether performance is lost:
-    average precision and calibration depend on how often an entity is scored, which differs from training.
+    A label is NaN where it is not known yet. Intervals are from a bootstrap over entities; `metrics` are the model's own figures. The task
+    says by which of them performance is lost.
     """
-    known = np.isfinite(label) & np.isfinite(score)
+    known = np.isfinite(label) & np.isfinite(rules.score_of(published))
     ids, entity = np.unique(np.array(entity_ids, dtype=str)[known], return_inverse=True)
-    rows = LabelledScores(score=score[known], label=label[known], client=entity.astype(np.int64))
-    positives = int(rows.label.sum())
+    rows = Judged(published[known], label[known], entity.astype(np.int64))
+    positives = rules.positives(rows.label)
     if not len(rows.label):
         return Performance(rows=0, entities=0, positives=0, figures=(), lost=None, detail="no outcome is known yet")
-    weights = draws(len(ids))
-    found = {**discrimination(rows, weights), **calibration(rows, weights)}
+    found = rules.figures(rows, draws(len(ids)))
     figures = tuple(_beside(name, figure, metrics.get(name, {})) for name, figure in found.items())
-    lost, detail = _is_lost(found["auroc"], metrics.get("auroc", {}), positives=positives, limits=limits)
+    live = rules.live(found, metrics, rows, limits)
     return Performance(
-        rows=len(rows.label), entities=len(ids), positives=positives, figures=figures, lost=lost, detail=detail
+        rows=len(rows.label),
+        entities=len(ids),
+        positives=positives,
+        figures=figures,
+        lost=live.lost,
+        detail=live.detail,
     )
 
 
@@ -72,21 +77,3 @@ def _beside(name: str, figure: Figure, own: Mapping[str, float]) -> LiveFigure:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _is_lost(auroc: Figure, own: Mapping[str, float], *, positives: int, limits: Limits) -> tuple[bool | None, str]:
-    """Whether the live AUROC is too low, None where that is unknown; and the reason in words."""
-    if positives < limits.min_positives:
-        return None, f"only {positives} scores were followed by the event, {limits.min_positives} needed"
-    low = own.get("low")
-    if low is None or not math.isfinite(auroc.value):
-        return (
-            None,
-            "there is no figure of its own to compare with" if low is None else "the event followed every score",
-        )
-    detail = (
-        f"AUROC {auroc.value:.3f} ({auroc.low:.3f} to {auroc.high:.3f}), its own {own['value']:.3f} from {low:.3f} on"
-    )
-    # By more than chance: the upper end of the interval, where there is one, is below as well.
-    beyond_chance = not math.isfinite(auroc.high) or auroc.high < low
-    return auroc.value < low - limits.performance_loss and beyond_chance, detail

@@ -27,6 +27,7 @@ FIELDS: Mapping[str, str] = {
     "owner": "Who answers for it?",
     "contact": "Whom does a ward call?",
 }
+_BEATEN: Mapping[Any, str] = {True: "yes", False: "no, not by more than chance"}
 _IDENTITY = ("job", "model_version", "sha256")
 
 
@@ -63,6 +64,7 @@ def facts(model: Registered) -> dict[str, str]:
         "libraries": _listed(manifest.get("libraries")),
         **{f"training_{name}": value for name, value in training.items() if isinstance(value, str | int | float)},
         **{name: _measured(value) for name, value in (manifest.get("metrics") or {}).items()},
+        "beats_naive_forecast": _BEATEN.get((manifest.get("naive") or {}).get("beaten")),
         "alarm_threshold": manifest.get("alarm_threshold"),
     }
     return {name: str(value) for name, value in found.items() if value is not None}

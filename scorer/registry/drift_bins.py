@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from scorer.errors import UserError
+from scorer.jobs.job import Task
+from scorer.tasks.known import task_of
 from scorer.types.arrays import Features, Floats, Integers
 from scorer.types.values import Outcome
 
@@ -27,8 +29,10 @@ _DIGITS = 6  # significant digits of an edge
 _MOST_ROWS = 2_000  # of a batch that are counted
 
 
-def bins_of(features: Features, score: Floats) -> dict[str, Any]:
+def bins_of(features: Features, score: Floats, *, edges: Sequence[float] | None = None) -> dict[str, Any]:
     """Make the bins of training rows, `features` (n, f) and `score` (n,), NaN where there is none.
+
+    The score's inner `edges` are its deciles, where none are given.
 
     For JSON: {"rows": n, "features": {name: {"edges": [...], "shares": [...], "missing": share}}, "score": {...}}. There is one share
     more than edges; they and the missing share add up to 1, to six decimals. Raises ValueError where there is no row, or another number
@@ -41,17 +45,17 @@ def bins_of(features: Features, score: Floats) -> dict[str, Any]:
     return {
         "rows": rows,
         "features": {name: _bins(column) for name, column in columns},
-        SCORE: _bins(score),
+        SCORE: _bins(score, edges=edges),
     }
 
 
-def _bins(column: Floats) -> dict[str, Any]:
-    """The bins of one column (n,)."""
+def _bins(column: Floats, *, edges: Sequence[float] | None = None) -> dict[str, Any]:
+    """The bins of one column (n,), by `edges` or its deciles."""
     known = column[~np.isnan(column)]
-    edges = _edges(known)
-    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
+    inner = _edges(known) if edges is None else np.array(edges, dtype=np.float64)
+    counts = np.bincount(np.searchsorted(inner, known, side="left"), minlength=len(inner) + 1)
     return {
-        "edges": edges.tolist(),
+        "edges": inner.tolist(),
         "shares": [round(float(share), _DIGITS) for share in counts / len(column)],
         "missing": round(1 - len(known) / len(column), _DIGITS),
     }
@@ -111,6 +115,7 @@ def tally_of(manifest: Mapping[str, Any]) -> Callable[[Sequence[Outcome]], tuple
     if content is None:
         return None
     names, model_version = tuple(manifest["features"]), manifest["model_version"]
+    rules = task_of(Task(manifest["task"]), classes=tuple(manifest.get("classes", ())))
     bins = BinCounter(content, names=names)
 
     def tally(outcomes: Sequence[Outcome]) -> tuple[int, list[int]] | None:
@@ -122,7 +127,8 @@ def tally_of(manifest: Mapping[str, Any]) -> Callable[[Sequence[Outcome]], tuple
             return None
         vectors = np.frombuffer(b"".join(each.features or b"" for each in counted), dtype="<f8")
         matrix = Features(names=names, values=vectors.reshape(len(counted), len(names)))
-        score = np.array([each.score for each in counted], dtype=np.float64)
+        values = [rules.drift_value(each.score, each.label) for each in counted if each.score is not None]
+        score = np.array(values, dtype=np.float64)
         return len(counted), bins.count(matrix, score).tolist()
 
     return tally

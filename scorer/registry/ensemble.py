@@ -9,31 +9,35 @@ individualized feature attribution for tree ensembles (arXiv 1802.03888), the co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from scorer.registry.boosting import lightgbm
+from scorer.tasks.links import in_whole_steps, log_odds, logistic
 from scorer.types.arrays import Floats
-
-_SMALLEST = 1e-12  # the smallest probability whose log-odds are taken
-_STEP = 64  # values: a multiple of what any processor computes at once
 
 
 class Member(Protocol):
-    """A part of an ensemble; `rows` (n, f) have NaN for missing."""
+    """A part of an ensemble; `rows` (n, f) have NaN for missing.
+
+    Its margin is the log-odds of two classes, or a value, (n,); of more classes one margin for each, (n, k).
+    """
 
     def margin(self, rows: Floats) -> Floats:
-        """The log-odds (n,) of rows (n, f)."""
+        """The margin of rows (n, f)."""
 
     def contributions(self, rows: Floats) -> Floats | None:
-        """What each feature adds to the log-odds, (n, f + 1), bias last; None where there is no exact split."""
+        """What each feature adds to the margin, (n, f + 1), bias last; None where there is no exact split.
+
+        Of more classes (n, k * (f + 1)), class by class.
+        """
 
 
 class Boosted:
-    """A LightGBM model for two classes, pickled as LightGBM's own text of it."""
+    """A LightGBM model, pickled as LightGBM's own text of it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -46,7 +50,7 @@ class Boosted:
         self.__init__(text)  # type: ignore[misc]
 
     def margin(self, rows: Floats) -> Floats:
-        """The log-odds (n,) of rows (n, f): sums over the trees, row by row, on one thread."""
+        """The margin of rows (n, f): sums over the trees, row by row, on one thread."""
         if not len(rows):
             return np.empty(0)
         return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
@@ -145,7 +149,7 @@ class Ensemble:
 
     def predict_proba(self, rows: Floats) -> Floats:
         """The calibrated probability of each class, (n, 2), for rows (n, f)."""
-        probability = _in_whole_steps(logistic, self.slope * self.margin(rows) + self.intercept)
+        probability = in_whole_steps(logistic, self.slope * self.margin(rows) + self.intercept)
         return np.column_stack([1.0 - probability, probability])
 
     def contributions(self, rows: Floats) -> Floats | None:
@@ -170,34 +174,3 @@ class Ensemble:
 
     def _seen(self, rows: Floats) -> Floats:
         return rows if self.columns is None else np.ascontiguousarray(rows[:, self.columns])
-
-
-def _in_whole_steps(function: Callable[[Floats], Floats], values: Floats) -> Floats:
-    """Call `function` with values (n,), padded with zeros to a multiple of `_STEP`.
-
-    A library may compute a remainder in another way, with other last bits; so there is none.
-    """
-    padded = np.zeros(-(-len(values) // _STEP) * _STEP)
-    padded[: len(values)] = values
-    return function(padded)[: len(values)]
-
-
-def logistic(margin: Floats) -> Floats:
-    """The probabilities (n,) of log-odds (n,).
-
-    >>> logistic(np.array([-800.0, 0.0, 800.0])).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    smaller = np.exp(-np.abs(margin))
-    return np.where(margin >= 0, 1.0 / (1.0 + smaller), smaller / (1.0 + smaller))
-
-
-def log_odds(probability: Floats) -> Floats:
-    """The log-odds (n,) of probabilities (n,), which are kept a little away from 0 and 1.
-
-    >>> log_odds(np.array([0.5])).tolist()
-    [0.0]
-    """
-    kept = np.clip(probability, _SMALLEST, 1.0 - _SMALLEST)
-    odds: Floats = np.log(kept) - np.log1p(-kept)
-    return odds

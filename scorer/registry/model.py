@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,8 @@ from scorer.registry.estimator import (
     tried,
 )
 from scorer.registry.manifest import ARTEFACT, Manifest, libraries, read_manifest, unlike_libraries
+from scorer.tasks.known import task_of
+from scorer.tasks.task import Scores
 from scorer.types.arrays import Features, Floats
 
 # Rows are scored in blocks of this size, the last one filled up, on one thread: the last bits of a score depend on the shape of the
@@ -50,19 +51,6 @@ def keep_to_one_thread() -> None:
     threadpool_limits(limits=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """A model's scores of n entities.
-
-    `score` (n,) is NaN where the model gave none. For multiclass, `labels` are the most probable classes, `outputs` all probabilities; for
-    regression, `outputs` are the intervals.
-    """
-
-    score: Floats
-    labels: tuple[str, ...] | None
-    outputs: tuple[dict[str, float], ...] | None
-
-
 def passes(difference: float) -> bool:
     """Whether golden vectors agree, the largest difference being `difference`.
 
@@ -78,6 +66,13 @@ class LoadedModel:
 
     def __init__(self, manifest: Manifest, estimator: Any, *, name: str | None = None) -> None:
         self.manifest = manifest
+<<<<<<< HEAD
+||||||| d3b358a
+        self.baseline = Baseline.of(manifest.content)
+=======
+        self.rules = task_of(manifest.task, classes=_classes(manifest, estimator))
+        self.baseline = Baseline.of(manifest.content)
+>>>>>>> h-t
         self._estimator = estimator
         self._name = name or f"Model {manifest.model_version} of {manifest.job}"
         try:
@@ -155,7 +150,7 @@ class LoadedModel:
     def golden_difference(self) -> float | None:
         """The largest difference between golden scores and those computed here; None without golden vectors.
 
-        Infinite where one of the two is a score and the other is not.
+        It is a share of the score, where that is above 1. Infinite where one of the two is a score and the other is not.
         """
         golden = self.manifest.golden
         if golden is None:
@@ -165,13 +160,14 @@ class LoadedModel:
         self.require_probabilities(here)
         if (np.isnan(here) != np.isnan(golden.scores)).any():
             return float("inf")
-        return float(np.nanmax(np.abs(here - golden.scores), initial=0.0))
+        return float(np.nanmax(np.abs(here - golden.scores) / np.maximum(1.0, np.abs(golden.scores)), initial=0.0))
 
     def score(self, features: Features) -> Scores:
         """Score `features` (n, f): a score per row, of the same bits whatever the other rows are.
 
         A score that is not finite becomes NaN: the model declines. Whether it is a probability is for `require_probabilities`.
         """
+<<<<<<< HEAD
         rows = features.values
         if self.manifest.task is Task.REGRESSION:
             value = _finite(self._in_blocks(self._estimator.predict, rows)[:, 0])
@@ -189,6 +185,25 @@ class LoadedModel:
             labels=tuple(classes[each] for each in best.tolist()),
             outputs=tuple(dict(zip(classes, row, strict=True)) for row in given.tolist()),
         )
+||||||| d3b358a
+        rows = features.values
+        if self.manifest.task is Task.REGRESSION:
+            value = _finite(self._in_blocks(self._estimator.predict, rows)[:, 0])
+            return Scores(score=value, labels=None, outputs=self._intervals(value))
+        probability = self._in_blocks(self._estimator.predict_proba, rows)
+        if self.manifest.task is Task.BINARY:
+            return Scores(score=_finite(probability[:, -1]), labels=None, outputs=None)
+        classes = [str(each) for each in self._estimator.classes_]
+        best = np.argmax(probability, axis=1) if len(rows) else np.empty(0, np.int64)
+        return Scores(
+            score=_finite(probability[np.arange(len(rows)), best]),
+            labels=tuple(classes[each] for each in best.tolist()),
+            outputs=tuple(dict(zip(classes, row, strict=True)) for row in probability.tolist()),
+        )
+=======
+        predicted = self._in_blocks(getattr(self._estimator, self.rules.method), features.values)
+        return self.rules.scores(predicted, interval=self.manifest.interval)
+>>>>>>> h-t
 
     def require_probabilities(self, score: Floats) -> None:
         """Check that scores (n,) of a classifier are in 0 to 1, or NaN. Raises UserError where not."""
@@ -196,7 +211,7 @@ class LoadedModel:
             require_probabilities(score, name=self._name)
 
     def contributions(self, features: Features) -> Floats | None:
-        """What each feature adds to the log-odds of a score, (n, f + 1), bias last; None where unknown.
+        """What each feature adds to a score, in `rules.reasons_in`, (n, f + 1), bias last; None where unknown.
 
         Each row by itself: they need not be the rows that were scored together.
         """
@@ -228,16 +243,18 @@ class LoadedModel:
                 block[: len(part)] = part
                 block[len(part) :] = part[0]
                 parts.append(np.asarray(predict(block), dtype=np.float64).reshape(_BLOCK, -1)[: len(part)])
+<<<<<<< HEAD
         return np.concatenate(parts) if parts else np.empty((0, len(self._classes or "01")))
+||||||| d3b358a
+        return np.concatenate(parts) if parts else np.empty((0, 2))
+=======
+        return np.concatenate(parts) if parts else np.empty((0, max(2, len(self.rules.classes))))
+>>>>>>> h-t
 
-    def _intervals(self, value: Floats) -> tuple[dict[str, float], ...] | None:
-        interval = self.manifest.interval
-        if interval is None:
-            return None
-        return tuple(
-            {"low": each - interval["below"], "high": each + interval["above"], "coverage": interval["coverage"]}
-            for each in value.tolist()
-        )
+
+def _classes(manifest: Manifest, estimator: Any) -> tuple[str, ...]:
+    """The classes of the manifest, else those of the estimator; of no matter but for multiclass."""
+    return tuple(manifest.content.get("classes") or map(str, getattr(estimator, "classes_", ())))
 
 
 def band_names(bands: Bands | None, score: Floats) -> list[str | None]:
@@ -253,10 +270,6 @@ def band_names(bands: Bands | None, score: Floats) -> list[str | None]:
         above = [score > limit for _, limit in bands.limits]
     place = np.argmax([*above, np.ones(len(score), dtype=bool)], axis=0)
     return [None if nan else names[each] for each, nan in zip(place.tolist(), np.isnan(score).tolist(), strict=True)]
-
-
-def _finite(score: Floats) -> Floats:
-    return np.where(np.isfinite(score), score, np.nan)
 
 
 def _advice(manifest: Manifest) -> str:

@@ -70,7 +70,7 @@ def shadow_outcomes(
     """
     new = {outcome.entity_id: outcome for outcome in published}
     values = shadow.scores.score.tolist()
-    bands = band_names(job.bands, shadow.scores.score)
+    bands = band_names(job.bands, shadow.banded)
     labels = shadow.scores.labels
     outcomes = []
     for place, item in enumerate(itertools.compress(inputs.items, scorable.tolist())):

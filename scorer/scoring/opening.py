@@ -145,6 +145,7 @@ def _pipeline(job: Job, session: Session, source: Source, *, settings: Settings,
         with session.transaction():
             challenge = read_challenge(session, job.name)
             model = open_production(job, session, settings=settings)
+    model.rules.require_job(job)
     return Pipeline(
         job=job,
         session=session,
@@ -154,17 +155,22 @@ def _pipeline(job: Job, session: Session, source: Source, *, settings: Settings,
         worker=process_name(),
         batch_size=settings.batch_size or job.batch_size,
         challenge=challenge,
-        challenger=None if challenge is None else _challenger(job, challenge, session, settings=settings),
+        challenger=None if challenge is None else _challenger(job, challenge, model, session, settings=settings),
         tally=tally_of(model.manifest.content),
     )
 
 
-def _challenger(job: Job, challenge: Challenge, session: Session, *, settings: Settings) -> Challenger | None:
+def _challenger(
+    job: Job, challenge: Challenge, model: LoadedModel, session: Session, *, settings: Settings
+) -> Challenger | None:
     """The version that challenges the one in production; None, with a warning, where it cannot be loaded."""
     try:
         with session.transaction():
             registered = read_model(session, job.name, challenge.model_version)
-            return Challenger(open_version(job, registered, session, settings=settings), job=job.name)
+            challenger = open_version(job, registered, session, settings=settings)
+        if challenger.rules.classes != model.rules.classes:
+            raise UserError("its classes are not those of the model in production")  # noqa: TRY301 - told as the others
+        return Challenger(challenger, job=job.name)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, production goes on
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__} was raised as it was loaded"
         leave_out("challenger", job=job.name, model_version=challenge.model_version, why=why)

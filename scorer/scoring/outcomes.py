@@ -126,7 +126,7 @@ def _outcomes(inputs: BatchInputs, *, job: Job, results: SuiteResults, scored: S
     used = np.bincount(positions, minlength=len(inputs.items)).tolist()
     place_of_score = (np.cumsum(scored.scorable) - 1).tolist()
     values = predictions.scores.score.tolist()
-    bands = band_names(job.bands, predictions.scores.score)
+    bands = band_names(job.bands, predictions.banded)
     labels = predictions.scores.labels
     vectors = scored.matrix.values.astype("<f8", copy=False)
     attributes = published(job, inputs.attributes, entities=len(inputs.items))

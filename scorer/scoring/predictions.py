@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from scorer.jobs.publication import Declining
-from scorer.registry.model import LoadedModel, Scores
+from scorer.registry.model import LoadedModel
+from scorer.tasks.task import Scores
 from scorer.types.arrays import Booleans, Features, Floats
 from scorer.types.enums import Status
 
@@ -27,6 +28,7 @@ class Predictions:
     model_versions  the model that gave each
     declined        why, by place, where a score was declined
     extra_outputs   what the declining adds to each one's outputs; None where the model has nothing to decline by
+    of_class        (n,): the probability of the class that the job's bands name; None where they are of the score itself
     """
 
     scores: Scores
@@ -35,6 +37,12 @@ class Predictions:
     model_versions: tuple[str, ...]
     declined: Mapping[int, str]
     extra_outputs: tuple[Mapping[str, Any], ...] | None = None
+    of_class: Floats | None = None
+
+    @property
+    def banded(self) -> Floats:
+        """The number (n,) that the bands are by; NaN where there is no score."""
+        return self.scores.score if self.of_class is None else self.of_class
 
     def outputs(self, place: int) -> Mapping[str, Any]:
         """What is published of an entity beside its score; entities may share one object."""
@@ -65,8 +73,9 @@ def predict(model: LoadedModel, matrix: Features, *, spec: Declining) -> Predict
             quantile=model.training_quantile(scores.score),
             model_versions=model_versions,
             declined={},
+            of_class=_of_class(model, scores, spec=spec),
         )
-    declined = model.baseline.find_declined(matrix, scores.score, spec=spec)
+    declined = model.baseline.find_declined(matrix, scores.whole, spec=spec)
     kept = replace(scores, score=np.where(declined.declined, np.nan, scores.score))
     return Predictions(
         scores=kept,
@@ -75,7 +84,15 @@ def predict(model: LoadedModel, matrix: Features, *, spec: Declining) -> Predict
         model_versions=model_versions,
         declined=declined.reasons,
         extra_outputs=tuple(declined.outputs),
+        of_class=_of_class(model, kept, spec=spec),
     )
+
+
+def _of_class(model: LoadedModel, scores: Scores, *, spec: Declining) -> Floats | None:
+    """The probability of the class that the bands name, (n,); None where they name none."""
+    if spec.bands is None or spec.bands.of_class is None:
+        return None
+    return model.rules.banded(scores.score, scores.whole, spec.bands)
 
 
 def swapped(one: Predictions, other: Predictions, which: Booleans) -> tuple[Predictions, Predictions]:
@@ -99,6 +116,7 @@ def _chosen(one: Predictions, other: Predictions, of_other: Booleans) -> Predict
             score=np.where(of_other, other.scores.score, one.scores.score),
             labels=pick(one.scores.labels, other.scores.labels),
             outputs=pick(one.scores.outputs, other.scores.outputs, {}),
+            published=_merged(one.scores.published, other.scores.published, of_other),
         ),
         undeclined=np.where(of_other, other.undeclined, one.undeclined),
         quantile=np.where(of_other, other.quantile, one.quantile),
@@ -108,4 +126,12 @@ def _chosen(one: Predictions, other: Predictions, of_other: Booleans) -> Predict
             **{place: why for place, why in other.declined.items() if sides[place]},
         },
         extra_outputs=pick(one.extra_outputs, other.extra_outputs, {}),
+        of_class=_merged(one.of_class, other.of_class, of_other),
     )
+
+
+def _merged(one: Floats | None, other: Floats | None, of_other: Booleans) -> Floats | None:
+    """`one`, but the rows of `other` where `of_other` (n,) is true; None where either is."""
+    if one is None or other is None:
+        return None
+    return np.where(of_other.reshape(-1, *(1,) * (one.ndim - 1)), other, one)

@@ -1,6 +1,7 @@
 """Why a score is what it is: the features that contribute most, and the observation behind each.
 
-Contributions are in log-odds: those of all features of a score, and the bias, add up to logit(score). A feature comes from one observation
+Contributions are in the unit that the task has for them (log-odds, for a probability): those of all features of a score, and the bias, add
+up to it. A feature comes from one observation
 of its code within its window: the one whose value it is or, where it is made of all of them, the newest. `source` says which:
 
     last      of last and hours_since; of distance, the last one that has a reference range
@@ -27,12 +28,13 @@ from scorer.scoring.features.build import series_within
 from scorer.scoring.features.series import Series
 from scorer.scoring.isolation import leave_out
 from scorer.scoring.predictions import Predictions
+from scorer.tasks.task import TaskRules
 from scorer.types.arrays import Booleans, Features, Floats, Integers, Observations
 from scorer.types.enums import ReasonKind
 from scorer.types.values import Reason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Parts that are farther apart from the score than this, in log-odds, explain another score.
+# Parts that are farther apart from the score than this, in its unit, explain another score.
 _TOLERANCE = 1e-6
 
 
@@ -47,7 +49,7 @@ def reasons_of(
 ) -> list[tuple[Reason, ...]]:
     """For each row of `matrix` (n, f): its `top` features by contribution, the others together, the bias.
 
-    `contributions` (n, f + 1) are in log-odds, the bias last; `observations` are those that the rows were built of, as of `as_of` (n,) in
+    `contributions` (n, f + 1) have the bias last; `observations` are those that the rows were built of, as of `as_of` (n,) in
     microseconds.
     """
     top = min(top, len(matrix.names))
@@ -73,13 +75,11 @@ def reasons_of(
     return found
 
 
-def add_up(contributions: Floats, score: Floats) -> Booleans:
-    """Whether the contributions (n, f + 1) of each score (n,) add up to its logit, (n,)."""
+def add_up(contributions: Floats, published: Floats, *, rules: TaskRules) -> Booleans:
+    """Whether the contributions (n, f + 1) of each row add up to what is `published`, (n,) or (n, k)."""
+    total, tolerance = rules.totals(published)
     with np.errstate(all="ignore"):
-        apart = np.abs(contributions.sum(axis=1) - (np.log(score) - np.log1p(-score)))
-        # The logit of a probability near 0 or 1 is known as exactly only as that is.
-        exact = np.finfo(np.float64).eps / np.minimum(score, 1.0 - score)
-        return np.asarray(apart <= _TOLERANCE + 4 * exact)
+        return np.asarray(np.abs(contributions.sum(axis=1) - total) <= _TOLERANCE + tolerance)
 
 
 def origins_of(
@@ -203,7 +203,7 @@ def reasons_for(
     """
     if not job.reasons.bands:
         return {}
-    bands = band_names(job.bands, predictions.scores.score)
+    bands = band_names(job.bands, predictions.banded)
     found: dict[int, tuple[Reason, ...]] = {}
     for model in models:
         version = model.manifest.model_version
@@ -213,7 +213,7 @@ def reasons_for(
             if band in job.reasons.bands and place not in held and predictions.model_versions[place] == version
         ]
         if chosen:
-            scores = predictions.scores.score[chosen]
+            scores = predictions.scores.whole[chosen]
             rows = Features(names=matrix.names, values=matrix.values[chosen])
             entities = np.flatnonzero(scorable)[chosen]
             try:
@@ -228,7 +228,7 @@ def reasons_for(
 
 def _reasons(
     model: LoadedModel,
-    scores: Floats,
+    published: Floats,
     rows: Features,
     usable: Observations,
     *,
@@ -236,14 +236,14 @@ def _reasons(
     as_of: Integers,
     job: Job,
 ) -> Sequence[tuple[Reason, ...] | None]:
-    """The reasons of each of the `scores` (n,) with the features `rows` (n, f).
+    """The reasons of each score that is `published`, (n,) or (n, k), with the features `rows` (n, f).
 
     `entities` (n,) are their places among all entities. None for a score where the model can tell none, or where they do not add up to it.
     """
     contributions = model.contributions(rows)
     if contributions is None:
-        return [None] * len(scores)
-    exact = add_up(contributions, scores)
+        return [None] * len(published)
+    exact = add_up(contributions, published, rules=model.rules)
     if not exact.all():
         why = "they do not add up to the score"
         leave_out("reasons", job=job.name, model_version=model.manifest.model_version, why=why)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import joblib
 import numpy as np
@@ -11,11 +12,11 @@ from threadpoolctl import threadpool_limits
 from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Recipe
-from scorer.registry.ensemble import Ensemble, logistic
 from scorer.scoring.features.build import group_columns
-from scorer.training.calibration import best_threshold, platt
-from scorer.training.estimators import fit, parameters_of
-from scorer.training.folds import folds_of
+from scorer.tasks.calibration import best_threshold
+from scorer.tasks.task import TaskRules
+from scorer.training.estimators import Model, fit, parameters_of
+from scorer.training.folds import Folds, folds_for
 from scorer.training.targets import Targets, gains, targets_of
 from scorer.types.arrays import Booleans, Floats, Integers
 from scorer.types.values import Progress
@@ -26,18 +27,19 @@ _CELLS_WORTH_PROCESSES = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A recipe fitted fold by fold; arrays (n,) over the landmarks with a known outcome.
+    """A recipe fitted fold by fold; arrays (n,), or (n, k), over the landmarks with a known outcome.
 
-    `margin` and `score` are NaN where the row is not scorable. `margin` is by the model that has not seen the row's client. `score` is
-    the margin calibrated on the rows of the other folds, and `alarm` is whether it exceeds the threshold that was best for them. `whole`
-    is the model fitted to everything, if it was asked for.
+    `margin` and `published` are NaN where the row is not scorable. `margin` is by the model that has not seen the row's client (or, split
+    by time, has seen the past alone). `published` is the margin calibrated on the rows that this model has seen, `alarm` whether its score
+    exceeds the threshold that was best for them. `whole` is the model fitted to everything, if it was asked for.
     """
 
     margin: Floats
-    score: Floats
+    published: Floats
     alarm: Booleans
-    fold: Integers
-    whole: Ensemble | None
+    folds: Folds
+    rules: TaskRules
+    whole: Model | None
 
 
 def fit_all(
@@ -55,36 +57,49 @@ def fit_all(
     `landmarks` are those with a known outcome; a row that is not scorable is neither fitted nor scored, and has no alarm. `progress` is
     called with how many fits are done, and of how many.
     """
-    parameters_of(recipe)
-    fold = folds_of(landmarks.cohort, landmarks.label, folds=folds)
     targets = targets_of(landmarks, job, recipe)
+    rules = targets.rules
+    parameters_of(recipe, rules)
+    dealt = folds_for(landmarks, rules, folds=folds, split=recipe.split)
     client = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
     columns = group_columns(job.features, recipe.groups)
     rows = landmarks.features.values
-    sides = [(each, fold != each) for each in range(folds)] + (
-        [(folds, np.ones(len(fold), dtype=bool))] if whole else []
+    sides = [(each, dealt.seen(each)) for each in range(dealt.count)] + (
+        [(dealt.count, np.ones(len(landmarks), dtype=bool))] if whole else []
     )
     calls = [
         joblib.delayed(fit_fold)(recipe, rows, targets, client, columns, np.flatnonzero(seen)) for _, seen in sides
     ]
-    models: dict[int, Ensemble] = {}
+    models: dict[int, Model] = {}
     workers = workers if rows.size >= _CELLS_WORTH_PROCESSES else 1
     made = joblib.Parallel(n_jobs=workers, return_as="generator")(calls)
     for (side, _), model in zip(sides, made, strict=True):
         models[side] = model
         if progress is not None:
             progress(len(models), len(sides))
-    margin = np.full(len(fold), np.nan)
-    for each in range(folds):
-        held_out = (fold == each) & landmarks.scorable
-        margin[held_out] = models[each].margin(rows[held_out])
-    score, alarm = crossed(margin, fold, landmarks.label, gains(landmarks, job))
-    return Fitted(margin=margin, score=score, alarm=alarm, fold=fold, whole=models.get(folds))
+    margin = held_out_margins([models[each] for each in range(dealt.count)], rows, dealt, scorable=landmarks.scorable)
+    published, alarm = crossed(margin, dealt, landmarks.label, gains(landmarks, job), rules=rules, client=client)
+    return Fitted(
+        margin=margin, published=published, alarm=alarm, folds=dealt, rules=rules, whole=models.get(dealt.count)
+    )
+
+
+def held_out_margins(models: Sequence[Model], rows: Floats, folds: Folds, *, scorable: Booleans) -> Floats:
+    """The margin of each of `rows` (n, f) by its fold's model, (n,) or (n, k); NaN if not `scorable`."""
+    found: Floats | None = None
+    for each, model in enumerate(models):
+        held_out = (folds.fold == each) & scorable
+        margin = model.margin(rows[held_out])
+        if found is None:
+            found = np.full((len(rows), *margin.shape[1:]), np.nan)
+        found[held_out] = margin
+    assert found is not None, "there are folds"
+    return found
 
 
 def fit_fold(
     recipe: Recipe, rows: Floats, targets: Targets, client: Integers, columns: Integers, seen: Integers
-) -> Ensemble:
+) -> Model:
     """Fit to the rows `seen` (m,) of `rows` (n, features), on one thread. Returns the model, uncalibrated.
 
     `client` (n,) is each row's client, `columns` (k,) are the features it may use. It gives the same bits in any process.
@@ -92,21 +107,23 @@ def fit_fold(
     weight = np.zeros(len(targets.weight))
     weight[seen] = targets.weight[seen]
     with threadpool_limits(limits=1):
-        return fit(recipe, rows, Targets(targets.positive, weight), client=client, columns=columns)
+        return fit(recipe, rows, replace(targets, weight=weight), client=client, columns=columns)
 
 
-def crossed(margin: Floats, fold: Integers, label: Floats, gain: Floats | None) -> tuple[Floats, Booleans]:
-    """Scores (n,) and alarms (n,) of each `fold` (n,), by calibration and threshold of the other folds.
+def crossed(
+    margin: Floats, folds: Folds, label: Floats, gain: Floats | None, *, rules: TaskRules, client: Integers
+) -> tuple[Floats, Booleans]:
+    """What is published, (n,) or (n, k), and alarms (n,) of each fold, calibrated by what it has seen.
 
-    `margin` (n,) is NaN where there is no score; `label` (n,) is 0 or 1; without a `gain` (n,) there are no alarms.
+    `margin` (n,) or (n, k) is NaN where there is no score; without a `gain` (n,) there are no alarms.
     """
-    score, alarm = np.full(len(margin), np.nan), np.zeros(len(margin), dtype=bool)
-    scored = np.isfinite(margin)
-    for each in np.unique(fold):
-        own, others = scored & (fold == each), scored & (fold != each)
-        slope, intercept = platt(margin[others], label[others])
-        score[own] = logistic(slope * margin[own] + intercept)
+    published, alarm = np.full(margin.shape, np.nan), np.zeros(len(margin), dtype=bool)
+    scored = np.isfinite(margin.reshape(len(margin), -1)).all(axis=1)
+    for each in range(folds.count):
+        own, others = scored & (folds.fold == each), scored & folds.seen(each)
+        calibration = rules.calibrate(margin[others], label[others], client[others])
+        published[own] = rules.publish(margin[own], calibration)
         if gain is not None:
-            threshold = best_threshold(logistic(slope * margin[others] + intercept), gain[others])
-            alarm[own] = score[own] > threshold
-    return score, alarm
+            threshold = best_threshold(rules.score_of(rules.publish(margin[others], calibration)), gain[others])
+            alarm[own] = rules.score_of(published[own]) > threshold
+    return published, alarm

@@ -1,60 +1,103 @@
-"""Folds for cross-validation by client, those with a positive spread evenly, by a fixed seed."""
+"""Folds: cross-validation by client, like clients spread evenly; or what follows the past."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from scorer.errors import UserError
-from scorer.types.arrays import Floats, Integers
+from scorer.evaluation.landmarks import Landmarks
+from scorer.jobs.training import SplitBy
+from scorer.tasks.task import TaskRules
+from scorer.types.arrays import Booleans, Floats, Integers
 
 FEWEST = 2
 _SEED = 20251120
 
 
-def folds_of(cohort: npt.NDArray[np.object_], label: Floats, *, folds: int) -> Integers:
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """The fold (n,) of each row, and which rows (n,) the figures are of.
+
+    A fold is scored by a model of the rows that it has `seen`. Split by client, those are all rows of other folds, and the figures are of
+    all rows. Split by time, the last fold is what follows, the others divide the past by client; each of them has seen the rest of the
+    past, the last one all of it, and the figures are of the last one.
+    """
+
+    fold: Integers
+    judged: Booleans
+    by_time: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many folds there are."""
+        return int(self.fold.max()) + 1
+
+    def seen(self, fold: int) -> Booleans:
+        """The rows (n,) that the model has seen by which `fold` is scored, and calibrated."""
+        others: Booleans = self.fold != fold
+        return others & ~self.judged if self.by_time else others
+
+
+def folds_for(landmarks: Landmarks, rules: TaskRules, *, folds: int, split: SplitBy) -> Folds:
+    """Deal out the landmarks to `folds`; raises UserError where that is not possible.
+
+    Split by time, one landmark in `folds` + 1 follows the past: those from a moment on, all of a moment together.
+    """
+    if split is SplitBy.CLIENT:
+        fold = folds_of(landmarks.cohort, landmarks.label, rules, folds=folds)
+        return Folds(fold=fold, judged=np.ones(len(fold), dtype=bool))
+    begins = np.sort(landmarks.as_of)[len(landmarks) * folds // (folds + 1)]
+    follows = landmarks.as_of >= begins
+    if follows.all():
+        raise UserError(
+            'All landmarks are of one moment, so nothing follows the past; take split = "client", or load more time.'
+        )
+    fold = np.full(len(landmarks), folds, dtype=np.int64)
+    fold[~follows] = folds_of(landmarks.cohort[~follows], landmarks.label[~follows], rules, folds=folds)
+    lack = rules.lacks(landmarks.label[follows])
+    if lack is not None:
+        raise UserError(f"Of the {int(follows.sum()):,} landmarks that follow the past {lack}; load more outcomes.")
+    return Folds(fold=fold, judged=follows, by_time=True)
+
+
+def folds_of(cohort: npt.NDArray[np.object_], label: Floats, rules: TaskRules, *, folds: int) -> Integers:
     """The fold (n,) of each row, 0 to `folds` - 1, by its client in `cohort` (n,).
 
-    Clients with a positive `label` (n,) are dealt out first, then the others, each in an order drawn by a fixed seed: neither the order of
-    the rows nor how many a client has matters. Raises UserError where a fold would be left without a positive or without a negative.
+    Clients are dealt out stratum by stratum, as the task has them by `label` (n,) (in a binary one those with a positive first), each in
+    an order drawn by a fixed seed: neither the order of the rows nor how many a client has matters. Raises UserError where a fold cannot
+    be learnt from or judged by.
 
+    >>> from scorer.tasks.binary import Binary
     >>> cohort = np.array(["a", "a", "b", "c", "d"], dtype=object)
-    >>> fold = folds_of(cohort, np.array([0.0, 1.0, 0.0, 1.0, 0.0]), folds=2)
+    >>> fold = folds_of(cohort, np.array([0.0, 1.0, 0.0, 1.0, 0.0]), Binary(), folds=2)
     >>> bool(fold[0] == fold[1]), sorted(fold[[0, 3]].tolist()), sorted(fold[[2, 4]].tolist())
     (True, [0, 1], [0, 1])
     """
     if folds < FEWEST:
         raise UserError(f"Cross-validation needs {FEWEST} folds or more, not {folds}.")
     clients, client = np.unique(cohort.astype(str), return_inverse=True)
-    positive = np.bincount(client, weights=label == 1, minlength=len(clients)) > 0
     order = np.random.default_rng(_SEED).permutation(len(clients))
-    order = np.concatenate([order[positive[order]], order[~positive[order]]])
+    order = order[np.argsort(rules.strata(label, client)[order], kind="stable")]
     of_client = np.empty(len(clients), dtype=np.int64)
     of_client[order] = np.arange(len(clients)) % folds
     fold: Integers = of_client[client]
-    require_sound(fold, cohort, label)
+    require_sound(fold, cohort, label, rules)
     return fold
 
 
-def require_sound(fold: Integers, cohort: npt.NDArray[np.object_], label: Floats) -> None:
-    """Check that each client is in one `fold` (n,) and each fold has both classes of `label` (n,).
+def require_sound(fold: Integers, cohort: npt.NDArray[np.object_], label: Floats, rules: TaskRules) -> None:
+    """Check that each client is in one `fold` (n,), and that the task can use each fold.
 
     `cohort` (n,) are the clients. Raises UserError where that does not hold: figures would be too good, or impossible.
     """
-    pairs = np.unique(np.stack([np.unique(cohort.astype(str), return_inverse=True)[1], fold]), axis=1)
+    client = np.unique(cohort.astype(str), return_inverse=True)[1]
+    pairs = np.unique(np.stack([client, fold]), axis=1)
     clients, times = np.unique(pairs[0], return_counts=True)
     if (times > 1).any():
         raise UserError(
             f"{int((times > 1).sum())} of {len(clients)} clients are in two folds of the cross-validation; give each client one fold."
         )
-    for name, value in (("positive", 1), ("negative", 0)):
-        if not (label == value).any():
-            raise UserError(
-                f"No landmark has a {name} outcome, so there is nothing to learn; load outcomes of both kinds."
-            )
-        for each in range(int(fold.max()) + 1):
-            if not ((fold == each) & (label == value)).any():
-                raise UserError(
-                    f"Fold {each + 1} of {int(fold.max()) + 1} has no landmark with a {name} outcome; take fewer folds (--folds), or load "
-                    "more outcomes."
-                )
+    rules.require_sound(label, client, fold)

@@ -25,11 +25,12 @@ def report_held_out(job: Job, trained: Trained, *, report: Path, command: str) -
     cohort = cohort_of(
         job,
         landmarks,
-        trained.score,
+        trained.published,
         every=every,
         outcomes=True,
         subgroups=job.measures.subgroups,
         clients_seen=0,
+        everyone=trained.manifest["naive"]["everyone"],
     )
     evaluation = evaluate(
         job,
@@ -40,5 +41,10 @@ def report_held_out(job: Job, trained: Trained, *, report: Path, command: str) -
         faults=(),
         command=command,
     )
-    held_out = "Cross-validated: every client was scored by a model of the same recipe that had not seen that client."
+    by_time = trained.manifest["recipe"].get("split") == "time"
+    held_out = (
+        "What follows the past: scored by a model of the same recipe that had seen the past alone, of all clients."
+        if by_time
+        else "Cross-validated: every client was scored by a model of the same recipe that had not seen that client."
+    )
     write_page(report, page(replace(evaluation, remarks=(held_out, *evaluation.remarks))))

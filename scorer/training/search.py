@@ -1,7 +1,7 @@
 """The search for a model: each feature combination with each configuration, cross-validated by client.
 
-Each trial is recorded as it ends, one line of JSON; a search that was stopped reads what is there and runs the rest. The objective is
-AUROC + average precision, each the mean over the folds.
+Each trial is recorded as it ends, one line of JSON; a search that was stopped reads what is there and runs the rest. The objective is the
+task's, of means over the folds (AUROC + average precision, for a binary one).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 from scorer import __version__
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.jobs.training import Recipe
 from scorer.registry.manifest import libraries
 from scorer.runs.threads import libraries_on_one_thread
+from scorer.tasks.known import task_of
 from scorer.training.trials import TrialData, plan_trials, run_trial
 
-OBJECTIVE = "auroc + average_precision"
 TRIALS = "trials.jsonl"
 Progress = Callable[[int, int, str], None]  # called with how many trials are done, of how many, and the best in words
 # Runs trials on other hosts: given their numbers, the SHA-256 of the data and the time to stop at, yields those that it could, as they end.
@@ -76,8 +76,7 @@ def search(job: Job, landmarks: Landmarks, options: SearchOptions, *, progress: 
     `progress` is called with how many trials are done, of how many, and the best objective in words. Raises UserError where the folder
     holds a search of other data, another job version or other libraries, and is not to begin again.
     """
-    if job.task is not Task.BINARY:
-        raise UserError(f"Job {job.name} has the task {job.task}; a search is for binary jobs so far.")
+    task_of(job.task).require_job(job)
     data = TrialData.of(landmarks, job, folds=options.folds)
     planned = plan_trials(job)
     about = _about(job, data.landmarks, folds=options.folds, landmark_step=options.landmark_step, planned=len(planned))
@@ -120,12 +119,12 @@ def _about(job: Job, known: Landmarks, *, folds: int, landmark_step: str, planne
         "experiment_id": uuid.uuid4().hex,
         "job": job.name,
         "job_version": job.version,
-        "objective": OBJECTIVE,
+        "objective": task_of(job.task).objective,
         "folds": folds,
         "landmark_step": landmark_step,
         "seed": Recipe().seed,
         "landmarks": len(known),
-        "positive_landmarks": int((known.label == 1).sum()),
+        "positive_landmarks": task_of(job.task).positives(known.label),
         "entities": len(np.unique(known.entity_ids.astype(str))),
         "clients": len(np.unique(known.cohort.astype(str))),
         "data_sha256": known.data_sha256,

@@ -15,6 +15,7 @@ CONFIG = "best_model_config.json"
 LOG = "optimization_log.json"
 SUMMARY = "summary.txt"
 PICTURE = "trade_offs.svg"
+_SHORT = {"auroc": "AUROC", "average_precision": "AP", "f1": "F1", "mae": "MAE"}
 
 
 def write_findings(found: Found, folder: Path) -> tuple[Path, ...]:
@@ -30,7 +31,7 @@ def write_findings(found: Found, folder: Path) -> tuple[Path, ...]:
         "job": found.about["job"],
         "recipe": {**Recipe().as_json(), **best["recipe"]},
         "found": {name: best[name] for name in ("combination", "auroc", "average_precision", "objective", "utility")}
-        | {"experiment_id": found.about["experiment_id"], "trials": len(found.trials)},
+        | {"figures": best["figures"], "experiment_id": found.about["experiment_id"], "trials": len(found.trials)},
     }
     _write_json(written[0], config)
     _write_json(written[1], {**found.about, "trials": list(found.trials)})
@@ -49,22 +50,31 @@ def summary(found: Found) -> str:
     """The ranking of the trials as text."""
     about = found.about
     failed = [trial for trial in found.trials if trial["error"] is not None]
+    names = list(found.ranked[0]["figures"]) if found.ranked else []
+    heads = "  ".join(f"{_SHORT.get(name, name):>6}" for name in names)
+    positive = f", {about['positive_landmarks']:,} of them positive" if about["positive_landmarks"] else ""
     lines = [
         f"Search for the best model of job {about['job']}: {len(found.trials)} of {about['planned']} trials, {len(failed)} failed.",
-        f"{about['landmarks']:,} landmarks, one every {about['landmark_step']}, {about['positive_landmarks']:,} of them positive.",
+        f"{about['landmarks']:,} landmarks, one every {about['landmark_step']}{positive}.",
         f"{about['entities']:,} entities, {about['clients']:,} clients; {about['folds']} folds by client.",
         f"Objective: {about['objective']}, each the mean over the folds. Seconds are of one core.",
         "",
-        f"{'rank':>4}  {'objective':>9}  {'AUROC':>6}  {'AP':>6}  {'utility':>7}  {'features':>8}  {'seconds':>7}  model",
+        f"{'rank':>4}  {'objective':>9}  {heads}  {'utility':>7}  {'features':>8}  {'seconds':>7}  model",
     ]
     for rank, trial in enumerate(found.ranked, start=1):
         utility = "" if trial["utility"] is None else f"{trial['utility']:.3f}"
+        figures = "  ".join(_written(trial["figures"][name]) for name in names)
         lines.append(
-            f"{rank:>4}  {trial['objective']:>9.4f}  {trial['auroc']:>6.4f}  {trial['average_precision']:>6.4f}  {utility:>7}  "
+            f"{rank:>4}  {trial['objective']:>9.4f}  {figures}  {utility:>7}  "
             f"{trial['features']:>8}  {trial['seconds']:>7.1f}  {trial['configuration']}, {trial['combination']}"
         )
     lines += [f"failed  {each['configuration']}, {each['combination']}: {each['error']}" for each in failed]
     return "\n".join(lines) + "\n"
+
+
+def _written(value: float) -> str:
+    """A figure in six places or more: four decimals of a share, four digits of what is larger."""
+    return f"{value:>6.4f}" if abs(value) < 1 else f"{value:>6.4g}"
 
 
 def draw(found: Found, path: Path) -> bool:

@@ -7,23 +7,42 @@ in utility, so that the loss counts mistakes as the utility does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks, hours_from_event
 from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration, Recipe
-from scorer.types.arrays import Booleans, Floats
+from scorer.tasks.known import training_rules
+from scorer.tasks.task import TaskRules
+from scorer.types.arrays import Floats, Integers
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The target and the weight of each row (n,); a row of weight 0 is not fitted."""
+    """The target and the weight of each row (n,); a row of weight 0 is not fitted.
 
-    positive: Booleans
+    The target is whether a row is positive, the code of its class, or its value; `rules` are those of the task and the recipe.
+    """
+
+    target: npt.NDArray[Any]
     weight: Floats
+    rules: TaskRules
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a configuration is fitted to: `rows` (n, k) of features `columns` (k,), each row's `client`."""
+
+    rows: Floats
+    target: npt.NDArray[Any]
+    weight: Floats
+    client: Integers
+    columns: Integers
 
 
 def gains(landmarks: Landmarks, job: Job) -> Floats | None:
@@ -52,9 +71,11 @@ def counted(landmarks: Landmarks, job: Job) -> Landmarks:
 def targets_of(landmarks: Landmarks, job: Job, recipe: Recipe) -> Targets:
     """The targets of `recipe`; landmarks not scorable or without a known outcome have the weight 0.
 
-    Of an entity without the event, one landmark in `recipe.thin` is kept, from a start that moves from entity to entity, its weight
-    multiplied by as many. Raises UserError where the configuration needs a [utility] and the job has none.
+    Of an entity without the event (of each, where the task has none), one landmark in `recipe.thin` is kept, from a start that moves from
+    entity to entity, its weight multiplied by as many. Raises UserError where the configuration needs a [utility] and the job has none.
     """
+    rules = training_rules(job, recipe, classes=landmarks.classes)
+    target: npt.NDArray[Any]
     if recipe.configuration is Configuration.LIGHTGBM_UTILITY:
         gain = gains(landmarks, job)
         if gain is None:
@@ -62,14 +83,14 @@ def targets_of(landmarks: Landmarks, job: Job, recipe: Recipe) -> Targets:
                 f"Job {job.name} has no [utility], which the configuration {recipe.configuration} needs; add it to job.toml, or take "
                 "another configuration."
             )
-        positive, weight = gain > 0, np.abs(gain)
+        target, weight = gain > 0, np.abs(gain)
     else:
-        positive, weight = landmarks.label == 1, np.ones(len(landmarks))
+        target, weight = rules.target_of(landmarks.label), np.ones(len(landmarks))
     weight = np.where(landmarks.trainable, weight, 0.0)
     if recipe.thin > 1:
         entities, entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)
         first = np.searchsorted(entity, np.arange(len(entities)))
         number = np.arange(len(entity)) - first[entity] + entity
-        never = ~(np.bincount(entity, weights=landmarks.label == 1, minlength=len(entities)) > 0)[entity]
-        weight = np.where(never, np.where(number % recipe.thin == 0, weight * recipe.thin, 0.0), weight)
-    return Targets(positive=positive, weight=weight)
+        thinned = rules.thinned(landmarks.label, entity)
+        weight = np.where(thinned, np.where(number % recipe.thin == 0, weight * recipe.thin, 0.0), weight)
+    return Targets(target=target, weight=weight, rules=rules)

@@ -1,7 +1,7 @@
 """Training: a recipe cross-validated, fitted to the whole cohort, calibrated, and written to disk.
 
-A model fitted to everything has no held-out figures; those of the manifest are of the same recipe, cross-validated by client, with
-calibration and threshold of each fold chosen from the others.
+A model fitted to everything has no held-out figures; those of the manifest are of the same recipe, cross-validated by client (or, split by
+time, of what follows the past), with calibration and threshold of each fold chosen from what its model has seen.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,17 +23,18 @@ import numpy as np
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks, mark_of
 from scorer.jobs.features import feature_names
-from scorer.jobs.job import MEANING, Job, Task
+from scorer.jobs.job import MEANING, Job
 from scorer.jobs.training import Recipe
 from scorer.registry import declining
 from scorer.registry.drift_bins import bins_of
-from scorer.registry.ensemble import Ensemble, logistic
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 from scorer.registry.model import LoadedModel
-from scorer.training.calibration import best_threshold, platt
+from scorer.tasks.calibration import best_threshold
+from scorer.tasks.known import task_of
+from scorer.tasks.task import Judged, TaskRules
 from scorer.training.cross_validation import Fitted, fit_all
-from scorer.training.estimators import parameters_of
-from scorer.training.held_out_figures import band_figures, figures_of
+from scorer.training.estimators import Model, parameters_of
+from scorer.training.held_out_figures import band_figures, figures_of, naive_figures
 from scorer.training.targets import counted, gains
 from scorer.types.arrays import Features, Floats, Integers
 from scorer.types.values import Progress
@@ -43,14 +45,17 @@ _EXPLAINED = 1000  # rows whose contributions are averaged
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model version on disk, its manifest, and its landmarks (n) with the `score` (n,) out of the folds."""
+    """A model version on disk, its manifest, and the landmarks (n) of its figures.
+
+    `published` (n,) or (n, k) is what was published of them out of the folds.
+    """
 
     folder: Path
     model_version: str
     sha256: str
     manifest: dict[str, Any]
     landmarks: Landmarks
-    score: Floats
+    published: Floats
 
 
 def require_free(job: Job, *, models: Path, model_version: str | None) -> tuple[str, Path]:
@@ -58,8 +63,7 @@ def require_free(job: Job, *, models: Path, model_version: str | None) -> tuple[
 
     Raises UserError where the folder exists, or the job cannot be trained.
     """
-    if job.task is not Task.BINARY:
-        raise UserError(f"Job {job.name} has the task {job.task}; training is for binary jobs so far.")
+    task_of(job.task).require_job(job)
     version = model_version or f"{datetime.now(UTC):%Y.%m.%d.%H%M%S}"
     folder = models / job.name / version
     if folder.exists():
@@ -87,13 +91,17 @@ def train(
     known = counted(landmarks, job)
     fitted = fit_all(known, job, recipe, folds=folds, whole=True, workers=workers, progress=progress)
     assert fitted.whole is not None
-    scored = np.isfinite(fitted.margin)
-    slope, intercept = platt(fitted.margin[scored], known.label[scored])
-    estimator = fitted.whole.calibrated(slope=slope, intercept=intercept)
+    scored = np.isfinite(fitted.margin.reshape(len(known), -1)).all(axis=1)
+    client = np.unique(known.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
+    calibration = fitted.rules.calibrate(fitted.margin[scored], known.label[scored], client[scored])
+    estimator = fitted.whole.calibrated(**calibration)
     artefact = io.BytesIO()
     joblib.dump(estimator, artefact, compress=("zlib", 9))
     content = artefact.getvalue()
-    manifest = _manifest(job, known, recipe, fitted=fitted, estimator=estimator, version=version, content=content)
+    manifest = {
+        **_description(job, known, recipe, version=version, content=content, rules=fitted.rules),
+        **_findings(job, known, recipe, fitted=fitted, calibration=calibration, estimator=estimator),
+    }
     manifest["training"] |= {"folds": folds, "attrition": dict(landmarks.attrition)}
     _write_whole(folder, manifest=manifest, artefact=content, job=job, landmarks=known)
     return Trained(
@@ -101,70 +109,81 @@ def train(
         model_version=version,
         sha256=manifest["sha256"],
         manifest=manifest,
-        landmarks=known,
-        score=fitted.score,
+        landmarks=known.only(fitted.folds.judged),
+        published=fitted.published[fitted.folds.judged],
     )
 
 
-def _manifest(
-    job: Job,
-    known: Landmarks,
-    recipe: Recipe,
-    *,
-    fitted: Fitted,
-    estimator: Ensemble,
-    version: str,
-    content: bytes,
+def _description(
+    job: Job, known: Landmarks, recipe: Recipe, *, version: str, content: bytes, rules: TaskRules
 ) -> dict[str, Any]:
-    """The manifest but for the golden vectors, folds and attrition; `known` are the landmarks that count."""
-    scored = np.isfinite(fitted.score)
-    # What the model would publish of clients that it has not seen; quantiles, declining and drift bins are set by it.
-    score = logistic(estimator.slope * fitted.margin[scored] + estimator.intercept)
-    gain = gains(known, job)
-    features = known.features.only(scored)
-    clients = np.unique(known.cohort.astype(str))
+    """What the manifest says of the version itself."""
     return {
         "job": job.name,
         "model_version": version,
         "task": job.task.value,
+        **({"classes": list(rules.classes)} if rules.classes else {}),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "artefact": ARTEFACT,
         "sha256": hashlib.sha256(content).hexdigest(),
         "libraries": libraries(),
         "meaning": MEANING,
         "recipe": recipe.as_json(),
+        "features": list(known.features.names),
+    }
+
+
+def _findings(
+    job: Job, known: Landmarks, recipe: Recipe, *, fitted: Fitted, calibration: Mapping[str, Any], estimator: Model
+) -> dict[str, Any]:
+    """What the manifest says of the fit and its figures, but for golden vectors, folds and attrition.
+
+    `known` are the landmarks that count.
+    """
+    rules, judged = fitted.rules, fitted.folds.judged
+    scored = np.isfinite(rules.score_of(fitted.published))
+    # What the model would publish of clients that it has not seen; quantiles, declining and drift bins are set by it.
+    published = rules.publish(fitted.margin[scored], calibration)
+    score = rules.score_of(published)
+    gain = gains(known, job)
+    features = known.features.only(scored)
+    clients, client = np.unique(known.cohort.astype(str), return_inverse=True)
+    rows = Judged(published, known.label[scored], client[scored].astype(np.int64))
+    figures, out_of_fold = known.only(judged), fitted.published[judged]
+    everyone = rules.everyone(known.label[~judged] if fitted.folds.by_time else known.label)
+    return {
         "estimator": {
             "class": recipe.configuration.value,
-            "parameters": parameters_of(recipe),
+            "parameters": parameters_of(recipe, rules),
             "members": recipe.members,
-            "slope": estimator.slope,
-            "intercept": estimator.intercept,
+            **calibration,
         },
         "training": {
             "job_version": job.version,
             "entities": len(np.unique(known.entity_ids.astype(str))),
             "clients": len(clients),
             "rows": int(scored.sum()),
-            "positive_rows": int((known.label[scored] == 1).sum()),
+            "positive_rows": rules.positives(known.label[scored]),
             "parameters": dict(job.parameters),
             "first_landmark": known.first.isoformat(),
             "last_landmark": known.last.isoformat(),
             "data_sha256": known.data_sha256,
             "clients_seen": [mark_of(each) for each in sorted(clients)],
         },
-        "metrics": figures_of(known, job, score=fitted.score, alarm=fitted.alarm),
-        "bands": band_figures(known, job, score=fitted.score),
+        "metrics": figures_of(figures, job, published=out_of_fold, alarm=fitted.alarm[judged], rules=rules),
+        "naive": naive_figures(known, everyone, judged=judged, published=fitted.published, rules=rules),
+        **rules.publishing(calibration),
+        "bands": band_figures(figures, job, published=out_of_fold, rules=rules),
         "alarm_threshold": None if gain is None else best_threshold(score, gain[scored]),
         "importances": _importances(estimator, features),
         "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
-        "declining": declining.fit(features, known.label[scored], score, known.cohort[scored], job.declining),
-        "baseline": bins_of(features, score),
-        "features": list(known.features.names),
+        "declining": declining.fit(features, rows, job.declining, rules=rules),
+        "baseline": bins_of(features, rules.drift_values(published), edges=rules.drift_edges),
     }
 
 
-def _importances(estimator: Ensemble, features: Features) -> dict[str, float]:
-    """The mean absolute contribution of each feature to the log-odds, largest first.
+def _importances(estimator: Model, features: Features) -> dict[str, float]:
+    """The mean absolute contribution of each feature to the score, largest first.
 
     Empty where the estimator has no contributions.
     """

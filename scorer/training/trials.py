@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,24 +17,30 @@ from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration, Recipe
 from scorer.scoring.features.build import group_columns
-from scorer.training.cross_validation import crossed, fit_fold
-from scorer.training.estimators import parameters_of
-from scorer.training.folds import folds_of
-from scorer.training.held_out_figures import objective_of
+from scorer.tasks.known import task_of, training_rules
+from scorer.tasks.task import TaskRules
+from scorer.training.cross_validation import crossed, fit_fold, held_out_margins
+from scorer.training.estimators import Model, parameters_of
+from scorer.training.folds import Folds, folds_for
 from scorer.training.targets import counted, gains, targets_of
-from scorer.types.arrays import Booleans, Floats, Integers
+from scorer.types.arrays import Floats, Integers
 
 
 def plan_trials(job: Job) -> list[tuple[int, str, Recipe]]:
     """Number, combination and recipe of each trial, in order."""
     # This one weighs landmarks by [utility].
     left_out = set() if job.measures.utility else {Configuration.LIGHTGBM_UTILITY}
-    configurations = [each for each in Configuration if each not in left_out]
+    configurations = [each for each in task_of(job.task).configurations if each not in left_out]
     pairs = [(name, groups, each) for name, groups in job.search.combinations.items() for each in configurations]
     return [
-        (number, name, Recipe(configuration=configuration, groups=groups))
+        (number, name, replace(_usual(job), configuration=configuration, groups=groups))
         for number, (name, groups, configuration) in enumerate(pairs, start=1)
     ]
+
+
+def _usual(job: Job) -> Recipe:
+    """A recipe of the usual parameters, with the split and the target of the job's own."""
+    return Recipe(split=job.training.split, target=job.training.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class TrialData:
 
     landmarks: Landmarks
     rows: Floats
-    fold: Integers
+    folds: Folds
     client: Integers
 
     @classmethod
@@ -53,9 +59,11 @@ class TrialData:
         Raises UserError where that is not possible.
         """
         known = counted(landmarks, job)
-        fold = folds_of(known.cohort, known.label, folds=folds)
+        (_, _, recipe), *_ = plan_trials(job)
+        rules = training_rules(job, recipe, classes=known.classes)
+        dealt = folds_for(known, rules, folds=folds, split=recipe.split)
         client = np.unique(known.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
-        return cls(landmarks=known, rows=known.features.values, fold=fold, client=client)
+        return cls(landmarks=known, rows=known.features.values, folds=dealt, client=client)
 
 
 def run_trial(data: TrialData, job: Job, number: int, until: float | None) -> dict[str, Any] | None:
@@ -69,9 +77,13 @@ def run_trial(data: TrialData, job: Job, number: int, until: float | None) -> di
         "trial": number,
         "combination": name,
         "configuration": recipe.configuration.value,
-        "recipe": {**recipe.as_json(), "parameters": parameters_of(recipe)},
+        "recipe": {
+            **recipe.as_json(),
+            "parameters": parameters_of(recipe, task_of(job.task)),
+        },
         "features": len(columns),
         "folds": [],
+        "figures": {},
         "auroc": None,
         "average_precision": None,
         "objective": None,
@@ -86,42 +98,48 @@ def run_trial(data: TrialData, job: Job, number: int, until: float | None) -> di
 
 
 def _measured(data: TrialData, job: Job, recipe: Recipe, *, columns: Integers) -> dict[str, Any]:
-    known, fold = data.landmarks, data.fold
+    known, dealt = data.landmarks, data.folds
     targets = targets_of(known, job, recipe)
-    margin = np.full(len(fold), np.nan)
-    folds = []
-    for each in range(int(fold.max()) + 1):
+    rules = targets.rules
+    models, folds = [], []
+    for each in range(dealt.count):
         began = time.monotonic()
-        held_out = (fold == each) & known.scorable
-        model = fit_fold(recipe, data.rows, targets, data.client, columns, np.flatnonzero(fold != each))
-        margin[held_out] = model.margin(data.rows[held_out])
-        auroc, average_precision = objective_of(margin[held_out], known.label[held_out])
+        models.append(fit_fold(recipe, data.rows, targets, data.client, columns, np.flatnonzero(dealt.seen(each))))
+        held_out = (dealt.fold == each) & known.scorable
+        if not dealt.judged[held_out].all():
+            continue
+        figures = rules.trial_figures(models[-1].margin(data.rows[held_out]), known.label[held_out])
         folds.append(
             {
                 "fold": each + 1,
                 "landmarks": int(held_out.sum()),
-                "positive_landmarks": int((known.label[held_out] == 1).sum()),
-                "auroc": auroc,
-                "average_precision": average_precision,
+                "positive_landmarks": rules.positives(known.label[held_out]),
+                **figures,
                 "seconds": round(time.monotonic() - began, 3),
             }
         )
-    means = {name: float(np.mean([each[name] for each in folds])) for name in ("auroc", "average_precision")}
+    means = {name: float(np.mean([each[name] for each in folds])) for name in figures}
     if not np.isfinite(list(means.values())).all():
         raise UserError("A fold has scorable landmarks of one class alone; take fewer folds, or load more outcomes.")
-    _, alarm = crossed(margin, fold, known.label, gains(known, job))
     return {
         "folds": folds,
-        **means,
-        "objective": means["auroc"] + means["average_precision"],
-        "utility": _utility(known, job, alarm),
+        "figures": means,
+        "auroc": means.get("auroc"),
+        "average_precision": means.get("average_precision"),
+        "objective": rules.objective_of(means),
+        "utility": _utility(data, job, models, rules=rules),
     }
 
 
-def _utility(known: Landmarks, job: Job, alarm: Booleans) -> float | None:
-    if job.measures.utility is None:
+def _utility(data: TrialData, job: Job, models: Sequence[Model], *, rules: TaskRules) -> float | None:
+    known, gain = data.landmarks, gains(data.landmarks, job)
+    if job.measures.utility is None or gain is None:
         return None
+    margin = held_out_margins(models, data.rows, data.folds, scorable=known.scorable)
+    _, alarm = crossed(margin, data.folds, known.label, gain, rules=rules, client=data.client)
+    alarm &= data.folds.judged
     gain, best = gain_and_best(*hours_from_event(known), job.measures.utility)
+    best = best[data.folds.judged]
     return float(gain[alarm].sum() / best.sum()) if best.any() else None
 
 

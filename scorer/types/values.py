@@ -116,7 +116,9 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What one feature, all others together, or the bias adds to the log-odds of a score.
+    """What one feature, all others together, or the bias adds to a score.
+
+    Of a probability in log-odds, of several classes to the log-ratio, of a value in its own unit.
 
     For one feature also its value, what it is made of, and the observation that it comes from, where there is one.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -198,41 +197,24 @@ def _spread(values: npt.NDArray[Any], position: Integers, into: npt.NDArray[Any]
     return into
 
 
-def labels(column: pa.ChunkedArray, *, where: str) -> Floats:
-    """The column (n,) as labels of a binary job: 0, 1, and NaN where it is NULL; true is 1, false is 0.
+def labels(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """The labels (n,) of a column, for the task to read: numbers, NaN where it is NULL; or texts, None where it is.
 
-    Raises UserError where a row has anything else, NaN included: it is no way to say that an outcome is unknown.
+    What is neither, NaN itself included, comes as text: it is no way to say that an outcome is unknown.
     """
     if isinstance(column.type, pa.BaseExtensionType):  # numeric comes as text, of a type of its own
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        values = np.array([_label(text) for text in column.to_pylist()], dtype=np.float64)
-    elif pa.types.is_boolean(column.type) or pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
-    else:
-        values = np.full(len(column), np.nan)
-    other = int((~(np.isin(values, (0, 1)) | column.is_null().to_numpy())).sum())
-    if other:
-        raise UserError(
-            f"The label of {where} must be 0, 1 or NULL; {other:,} of {len(values):,} rows have something else. Write NULL where "
-            "the outcome is not known, and 1 for the event."
-        )
-    return values
+        numbers = pc.cast(column, pa.float64())
+        column = column if _has_nan(numbers) else numbers
+    if pa.types.is_boolean(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
+        return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    if pa.types.is_floating(column.type) and not _has_nan(column):
+        return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    return np.array([None if each is None else str(each) for each in column.to_pylist()], dtype=object)
 
 
-def _label(text: str | None) -> float:
-    """The label that a text says, NaN for NULL and for any other text.
-
-    >>> _label("1"), _label("false"), _label("0.0"), _label("yes")
-    (1.0, 0.0, 0.0, nan)
-    """
-    if text is None:
-        return math.nan
-    word = {"true": "1", "t": "1", "false": "0", "f": "0"}.get(text.strip().lower(), text)
-    try:
-        return float(word)
-    except ValueError:
-        return math.nan
+def _has_nan(column: pa.ChunkedArray) -> bool:
+    return bool(pc.any(pc.is_nan(column)).as_py())
 
 
 def integers(column: pa.ChunkedArray | pa.Array, *, where: str) -> Integers:

@@ -14,9 +14,10 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from scorer.database.connection import Database, Target
@@ -41,7 +42,7 @@ from scorer.jobs.job import Job
 from scorer.jobs.sql_text import without_comments
 from scorer.log import events
 from scorer.log.logger import say
-from scorer.types.arrays import Attributes, Floats, Observations
+from scorer.types.arrays import Attributes, Observations
 from scorer.types.values import Position, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -158,18 +159,19 @@ class Source:
         table = self._read(job, "outcome_faults", _FAULT_COLUMNS, ())
         return list(zip(table["fault"].to_pylist(), table["outcomes"].to_pylist(), strict=True))
 
-    def outcomes_known(self, job: Job, items: Sequence[WorkItem]) -> Floats:
-        """The label of each of `items` as of its time, (n,); NaN where it is not known yet.
+    def outcomes_known(self, job: Job, items: Sequence[WorkItem]) -> npt.NDArray[Any]:
+        """The label of each of `items` as of its time, (n,), as the statement gives it.
 
-        It is NaN for all where the job has no such statement.
+        NaN, or None of texts, where it is not known yet. It is NaN for all where the job has no such statement.
         """
-        known = np.full(len(items), np.nan)
-        if "outcomes_known" in job.statements and items:
-            table = self._read(job, "outcomes_known", _KNOWN_COLUMNS, items)
-            known[integers(table["position"], where="position") - 1] = labels(
-                table["label"], where=f"the statement outcomes_known of job {job.name}"
-            )
-        return known
+        unknown = np.full(len(items), np.nan)
+        if "outcomes_known" not in job.statements or not items:
+            return unknown
+        table = self._read(job, "outcomes_known", _KNOWN_COLUMNS, items)
+        found = labels(table["label"])
+        spread = unknown if found.dtype != object else np.full(len(items), None, dtype=object)
+        spread[integers(table["position"], where="position") - 1] = found
+        return spread
 
     def _read(
         self,

@@ -17,9 +17,9 @@ from scorer.types.values import WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """A model in production, read at `read_at` by the database's clock; `metrics` are its manifest's.
+    """A model in production, read at `read_at` by the database's clock.
 
-    Of the `manifest` there are the features and the baseline.
+    `metrics` and `classes` are its manifest's. Of the `manifest` there are the features and the baseline.
     """
 
     model_version: str
@@ -27,6 +27,7 @@ class Monitored:
     trained_at: datetime
     read_at: datetime
     metrics: Mapping[str, Mapping[str, float]]
+    classes: Sequence[str] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -109,13 +110,14 @@ def list_new_codes(
 
 def sample_scores(
     session: Session, job: str, *, output: str, model_version: str, since: datetime, size: int
-) -> tuple[list[WorkItem], list[float]]:
+) -> tuple[list[WorkItem], list[tuple[float, Mapping[str, Any]]]]:
     """A sample of the scores published since `since`: entities with their as-of times, and scores.
 
-    There are about `size` of them, and never more than twice as many.
+    With each score come the outputs beside it. There are about `size` of them, and never more than twice as many.
     """
     rows = session.all("sample_scores", job=job, output=output, model_version=model_version, since=since, size=size)
-    return [WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows], [row.score for row in rows]
+    items = [WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows]
+    return items, [(row.score, row.outputs) for row in rows]
 
 
 def lock_checkups(session: Session, job: str) -> None:

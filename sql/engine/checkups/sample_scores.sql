@@ -4,7 +4,8 @@
 SELECT
     s.entity_id,
     s.as_of,
-    s.score
+    s.score,
+    s.outputs
 FROM (
     SELECT
         scorer.first_score_since(:since) AS low,

@@ -1,4 +1,5 @@
 -- The registered models of all jobs, newest first; one row per version.
+-- log_loss is of multiclass jobs, mae of regressions; the other figures are of binary ones, auroc of multiclass ones too.
 SELECT
     job,
     model_version,
@@ -7,7 +8,9 @@ SELECT
     promoted_at,
     auroc,
     average_precision,
-    brier
+    brier,
+    CAST(metrics #>> '{log_loss,value}' AS double precision) AS log_loss,
+    CAST(metrics #>> '{mae,value}' AS double precision) AS mae
 FROM reporting.models
 ORDER BY
     job,

@@ -7,10 +7,10 @@ SELECT DISTINCT ON (a.entity_id, a.as_of)
     a.as_of,
     a.status AS one_status,
     a.score AS one_score,
-    a.risk_band AS one_band,
+    COALESCE(a.risk_band, a.label) AS one_band,
     b.status AS other_status,
     b.score AS other_score,
-    b.risk_band AS other_band
+    COALESCE(b.risk_band, b.label) AS other_band
 FROM scorer.scores AS a
 JOIN scorer.scores AS b
     ON b.job = a.job

@@ -12,9 +12,9 @@ import pytest
 
 from scorer.database.connection import Target
 from scorer.database.session import Session
-from scorer.evaluation.bootstrap import Figure
 from scorer.evaluation.figures import EVERYONE, Above, Evaluation, Group, Pictures
 from scorer.evaluation.records import record
+from scorer.tasks.bootstrap import Figure
 
 SHIPPED = "2026.11.28"
 
@@ -59,7 +59,7 @@ def evaluation(hospital: Any) -> Evaluation:
             ),
             group(("sex", "F"), figures={"auroc": Figure(math.nan)}),
         ),
-        pictures=Pictures((), None, nothing, nothing, math.nan, math.nan, nothing, nothing),
+        pictures=Pictures({}, nothing, nothing, math.nan, math.nan, nothing, nothing),
         command="scorer evaluate here",
     )
 

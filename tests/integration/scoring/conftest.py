@@ -13,6 +13,8 @@ from scorer.jobs.job import Job
 from scorer.jobs.publication import Declining
 from scorer.registry.declining import fit
 from scorer.scoring.isolation import leave_out
+from scorer.tasks.binary import Binary
+from scorer.tasks.task import Judged
 from scorer.types.arrays import Features
 
 
@@ -32,8 +34,8 @@ def _declining(job: Job, *, spec: Declining) -> dict[str, Any]:
         values[:, names.index(name)] = random.uniform(-200, 200, 3000)
     label = (np.arange(3000) % 4 == 0).astype(float)
     score = np.where(label == 1, random.uniform(0.2, 1.0, 3000), random.uniform(0.0, 0.6, 3000))
-    clients = np.arange(3000).astype(object)
-    return fit(Features(names=names, values=values), label, score, clients, spec)
+    client = np.unique(np.arange(3000).astype(str), return_inverse=True)[1]
+    return fit(Features(names=names, values=values), Judged(score, label, client), spec, rules=Binary())
 
 
 @pytest.fixture(scope="session")

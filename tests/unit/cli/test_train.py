@@ -34,12 +34,19 @@ def test_what_cannot_be_is_refused_first(command: click.Command, arguments: list
     assert words in str(refused)
 
 
-def trained() -> Any:
+def trained(*, beaten: bool = True) -> Any:
     metrics = {
         "auroc": {"value": 0.81234, "low": 0.8, "high": 0.825},
         "calibration_slope": {"value": None, "low": None, "high": None},
     }
-    manifest = {"metrics": metrics, "training": {"rows": 9, "clients_seen": "a digest of each client"}}
+    naive = {
+        "decisive": "brier",
+        "beaten": beaten,
+        "gained": {"value": 0.01, "low": -0.002, "high": 0.02},
+        "figures": {"auroc": {"value": 0.5, "low": 0.5, "high": 0.5}},
+    }
+    training = {"rows": 9, "clients_seen": "a digest of each client"}
+    manifest = {"metrics": metrics, "naive": naive, "recipe": {}, "training": training}
     return SimpleNamespace(model_version="v1", folder=Path("/models/sepsis/v1"), manifest=manifest)
 
 
@@ -48,19 +55,29 @@ def test_a_model_is_printed_with_its_intervals(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert shown.startswith("Model v1 of sepsis is in /models/sepsis/v1, registered as a candidate.")
     lines = [line.split() for line in shown.splitlines()]
-    assert ["auroc", "0.812", "0.800", "to", "0.825"] in lines
+    assert ["auroc", "0.812", "0.800", "to", "0.825", "0.500"] in lines
     assert ["calibration", "slope", "unknown", "unknown", "to", "unknown"] in lines
+
+
+def test_the_naive_forecast_stands_beside_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_trained(trained(), "sepsis", as_json=False)
+    assert "It beats the naive forecast: its brier is less by 0.010 (-0.002 to 0.020)." in capsys.readouterr().out
+    _print_trained(trained(beaten=False), "sepsis", as_json=False)
+    assert (
+        "It does not beat the naive forecast by more than chance: its brier is less by 0.010" in capsys.readouterr().out
+    )
 
 
 def test_the_json_of_a_model_leaves_its_clients_out(capsys: pytest.CaptureFixture[str]) -> None:
     _print_trained(trained(), "sepsis", as_json=True)
     printed = json.loads(capsys.readouterr().out)
-    assert list(printed) == ["job", "model_version", "folder", "metrics", "training"]
+    assert list(printed) == ["job", "model_version", "folder", "metrics", "naive", "training"]
     assert printed["training"] == {"rows": 9}
 
 
 def searched(*, planned: int) -> Found:
     trial = {"configuration": "boosted", "combination": "a+b", "features": 12, "auroc": 0.8, "average_precision": 0.25}
+    trial["figures"] = {"auroc": 0.8, "average_precision": 0.25}
     trials = [{**trial, "trial": n, "objective": 1.0 + n, "seconds": 2.0, "error": None} for n in range(2)]
     about = {"experiment_id": "e1", "planned": planned}
     return Found(about, (*trials, {**trial, "trial": 2, "objective": None, "seconds": 1.0, "error": "it failed"}))

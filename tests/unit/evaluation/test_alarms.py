@@ -9,8 +9,8 @@ import pytest
 
 from scorer.evaluation import alarms
 from scorer.evaluation.alarms import Rows
-from scorer.evaluation.bootstrap import draws
 from scorer.jobs.evaluation import Utility
+from scorer.tasks.bootstrap import draws
 
 SPEC = Utility()
 

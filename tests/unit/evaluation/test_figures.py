@@ -12,11 +12,11 @@ import pytest
 
 from scorer.errors import UserError
 from scorer.evaluation.cohort import EvaluationCohort
-from scorer.evaluation.figures import THRESHOLDS, Evaluation
-from scorer.evaluation.metrics import LabelledScores, discrimination
+from scorer.evaluation.figures import Evaluation
 from scorer.evaluation.wording import few
 from scorer.jobs.evaluation import Utility
 from scorer.jobs.job import Job
+from scorer.tasks.metrics import THRESHOLDS, LabelledScores, discrimination
 
 
 def test_everyone_and_every_subgroup_has_every_figure(done: Evaluation) -> None:
@@ -80,12 +80,14 @@ def test_a_cohort_without_a_score_is_one_sentence(
         evaluated(sepsis, whom)
 
 
-def test_a_job_without_a_utility_is_one_sentence(
+def test_a_job_without_a_utility_has_figures_all_the_same(
     sepsis: Job, cohort: Callable[..., EvaluationCohort], evaluated: Callable[..., Evaluation]
 ) -> None:
     job = dataclasses.replace(sepsis, measures=dataclasses.replace(sepsis.measures, utility=None))
-    with pytest.raises(UserError, match=r"^Job sepsis does not say what its alarms are worth; add \[utility\]"):
-        evaluated(job, cohort())
+    whole = evaluated(job, cohort()).whole
+    assert whole.figures["auroc"].value > 0.8
+    assert {"sensitivity", "ppv", "alarms_per_entity_day"} <= set(whole.above[0].figures)
+    assert not {"utility", "entities_foreseen"} & set(whole.above[0].figures)
 
 
 @pytest.mark.parametrize(

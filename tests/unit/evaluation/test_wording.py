@@ -13,7 +13,7 @@ from scorer.evaluation.figures import Evaluation
 def test_every_figure_has_a_title_and_a_meaning(done: Evaluation) -> None:
     whole = done.whole
     named = {*whole.figures, *(name for above in whole.above for name in above.figures)}
-    assert named == set(wording.FIGURES)
+    assert named < set(wording.FIGURES)
     assert all(title and meaning for title, meaning in wording.FIGURES.values())
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from scorer.database.store.models import Pair
 from scorer.governance.comparison import agreement, measured, migration, rank_correlation
+from scorer.tasks.binary import Binary
 
 BANDS = ("HIGH", "MEDIUM", "LOW")
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -70,7 +71,7 @@ def test_equal_scores_have_no_rank_correlation() -> None:
 
 
 def test_known_outcomes_measure_a_model() -> None:
-    found = measured(np.array([0.4, 0.3, 0.2, 0.1]), np.array([1.0, 0, 1, 0]), ["a", "b", "c", "d"])
+    found = measured(np.array([0.4, 0.3, 0.2, 0.1]), np.array([1.0, 0, 1, 0]), ["a", "b", "c", "d"], rules=Binary())
     assert found["metrics"]["auroc"]["value"] == 0.75
     assert found["metrics"]["prevalence"]["value"] == 0.5
     assert sum(each["rows"] for each in found["calibration"]) == 4

@@ -50,6 +50,11 @@ def test_bands_are_read_highest_first_whatever_their_order_in_the_file() -> None
     assert bands.names == ("HIGH", "MEDIUM", "LOW")
 
 
+def test_bands_may_be_of_a_class() -> None:
+    content = {"lowest": "LOW", "class": "ill", "above": {"HIGH": 0.2}}
+    assert Bands.read(TomlTable(content, where="[bands]")).of_class == "ill"
+
+
 def read_split(**content: object) -> Split:
     return Split.read(TomlTable(content, where="job.toml: [challenger]"))
 

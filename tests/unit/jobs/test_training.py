@@ -12,7 +12,7 @@ import pytest
 from scorer.errors import UserError
 from scorer.jobs.job import load_job
 from scorer.jobs.toml_table import TomlTable
-from scorer.jobs.training import Configuration, Recipe, SearchSpec, read_recipe, require_groups
+from scorer.jobs.training import Configuration, Recipe, SearchSpec, SplitBy, Target, read_recipe, require_groups
 
 QUICK = Recipe(configuration=Configuration.LIGHTGBM_SMALL, parameters={"trees": 20, "min_child_samples": 5})
 
@@ -32,6 +32,21 @@ def test_the_default_recipe_of_a_job_without_a_utility_needs_none() -> None:
     job = load_job("ward_load", jobs_dir=Path(__file__).parents[2] / "jobs")
     assert job.measures.utility is None
     assert job.training.configuration is Configuration.LIGHTGBM_SMALL
+
+
+def test_split_and_target_are_written_only_where_they_are_unusual() -> None:
+    text = 'configuration = "lightgbm absolute"\nsplit = "time"\ntarget = "log"'
+    read = Recipe.read(table(text))
+    assert (read.split, read.target) == (SplitBy.TIME, Target.LOG)
+    assert {**read.as_json(), "split": "time", "target": "log"} == read.as_json()
+    assert not {"split", "target"} & set(Recipe().as_json()), "files of earlier searches have neither"
+    with pytest.raises(UserError, match="split"):
+        Recipe.read(table('split = "week"'))
+
+
+def test_the_usual_configuration_is_the_tasks() -> None:
+    usual = Configuration.LIGHTGBM_SMALL
+    assert Recipe.read(table("members = 2"), usual=usual).configuration is usual
 
 
 def test_without_a_combination_a_search_tries_all_features() -> None:

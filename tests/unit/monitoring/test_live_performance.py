@@ -8,6 +8,7 @@ import numpy as np
 
 from scorer.jobs.monitoring import Limits
 from scorer.monitoring.live_performance import performance
+from scorer.tasks.binary import Binary
 
 METRICS = {"auroc": {"value": 0.82, "low": 0.8, "high": 0.84}}
 
@@ -18,7 +19,7 @@ def live(strength: float, *, entities: int = 400, known: float = 1.0) -> Any:
     score = 1 / (1 + np.exp(-(random.normal(size=entities) + strength * label)))
     label[random.random(entities) >= known] = np.nan
     ids = [f"e{place}" for place in range(entities)]
-    return performance(ids, score, label, metrics=METRICS, limits=Limits())
+    return performance(ids, score, label, rules=Binary(), metrics=METRICS, limits=Limits())
 
 
 def test_when_a_model_foretells_worse() -> None:

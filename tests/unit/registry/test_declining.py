@@ -12,7 +12,10 @@ import pytest
 
 from scorer.errors import UserError
 from scorer.jobs.publication import Decline, Declining
-from scorer.registry.declining import Baseline, fit
+from scorer.registry import declining
+from scorer.registry.declining import Baseline
+from scorer.tasks.binary import Binary
+from scorer.tasks.task import Judged
 from scorer.types.arrays import Features, Floats
 
 WIDTH = 20
@@ -31,6 +34,11 @@ def cohort(rows: int, *, seed: int) -> tuple[Features, Floats, Floats]:
     return Features(names=NAMES, values=values), label, score
 
 
+def fit(features: Features, label: Floats, score: Floats, clients: Any, spec: Declining) -> dict[str, Any]:
+    client = np.unique(clients.astype(str), return_inverse=True)[1]
+    return declining.fit(features, Judged(score, label, client), spec, rules=Binary())
+
+
 def fitted(rows: int = 20_000, spec: Declining = ANY, *, seed: int = 1) -> dict[str, Any]:
     features, label, score = cohort(rows, seed=seed)
     clients = np.array([f"c{number // 3}" for number in range(rows)], dtype=object)
@@ -45,7 +53,7 @@ def content() -> dict[str, Any]:
 
 @pytest.fixture
 def baseline(content: dict[str, Any]) -> Baseline:
-    return Baseline(content, features=NAMES)
+    return Baseline(content, features=NAMES, rules=Binary())
 
 
 def features_of(values: Sequence[Sequence[float]] | Floats) -> Features:
@@ -109,7 +117,7 @@ def test_sets_and_what_they_decline() -> None:
     label = np.repeat([0.0, 1.0], 500)
     features = features_of(np.tile(usual(), (1000, 1)))
     clients = np.array([str(number) for number in range(1000)], dtype=object)
-    baseline = Baseline(fit(features, label, apart, clients, ANY), features=NAMES)
+    baseline = Baseline(fit(features, label, apart, clients, ANY), features=NAMES, rules=Binary())
     rows = features_of(np.tile(usual(), (4, 1)))
     found = baseline.find_declined(rows, np.array([0.05, 0.5, 0.95, np.nan]), spec=ANY)
     assert [each.get("conformal") for each in found.outputs] == ["0", "neither", "1", None]
@@ -179,7 +187,9 @@ def test_without_two_classes_only_what_is_unlike_is_known() -> None:
         content = fit(features, label, score, clients, ANY)
         assert content["conformal"] is None
         assert "measured" not in content
-        found = Baseline(content, features=NAMES).find_declined(features_of([usual()]), np.array([0.5]), spec=ANY)
+        found = Baseline(content, features=NAMES, rules=Binary()).find_declined(
+            features_of([usual()]), np.array([0.5]), spec=ANY
+        )
         assert found.outputs == [{"unlike": 0}]
 
 
@@ -192,7 +202,7 @@ def test_an_old_manifest_declines_nothing() -> None:
 )
 def test_a_manifest_that_cannot_be_used_is_one_sentence(content: dict[str, Any], spoil: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r'^The manifest\'s "declining" cannot be used \(\w+\); [^.]+\.$'):
-        Baseline({**content, "unlike": {**content["unlike"], **spoil}}, features=NAMES)
+        Baseline({**content, "unlike": {**content["unlike"], **spoil}}, features=NAMES, rules=Binary())
 
 
 def test_a_batch_is_looked_at_in_no_time(baseline: Baseline) -> None:
@@ -200,7 +210,9 @@ def test_a_batch_is_looked_at_in_no_time(baseline: Baseline) -> None:
     names = tuple(f"f{number}" for number in range(250))
     known = Features(names=names, values=random.normal(size=(2000, 250)))
     score, label = random.random(2000), (random.random(2000) < 0.1).astype(float)
-    wide = Baseline(fit(known, label, score, np.arange(2000).astype(object), Declining()), features=names)
+    wide = Baseline(
+        fit(known, label, score, np.arange(2000).astype(object), Declining()), features=names, rules=Binary()
+    )
     rows, scores = Features(names=names, values=random.normal(size=(20_000, 250))), random.random(20_000)
     seconds = []
     for _ in range(5):

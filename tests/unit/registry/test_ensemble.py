@@ -17,9 +17,10 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from scorer.config import shipped_root
 from scorer.jobs.job import MEANING, Task
-from scorer.registry.ensemble import Boosted, Ensemble, Linear, Voted, log_odds, logistic
+from scorer.registry.ensemble import Boosted, Ensemble, Linear, Voted
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 from scorer.registry.model import LoadedModel
+from scorer.tasks.links import log_odds, logistic
 from scorer.types.arrays import Features, Floats
 
 NAMES = tuple("abcdefgh")

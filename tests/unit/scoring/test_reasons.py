@@ -13,6 +13,7 @@ from scorer.jobs.features import STATISTICS, FeatureGroup, FeatureSpec, columns,
 from scorer.registry.ensemble import Boosted, Ensemble, Linear
 from scorer.scoring.features.build import build
 from scorer.scoring.reasons import SOURCES, add_up, observations_of, origins_of, reasons_of
+from scorer.tasks.binary import Binary
 from scorer.types.arrays import Attributes, Features, Floats, Observations
 from scorer.types.enums import ReasonKind
 from scorer.types.values import Reason, WorkItem
@@ -194,7 +195,7 @@ def test_they_add_up_to_the_score(ensemble: Ensemble, top: int) -> None:
     score = ensemble.predict_proba(matrix.values)[:, 1]
     contributions = ensemble.contributions(matrix.values)
     assert contributions is not None
-    assert add_up(contributions, score).all()
+    assert add_up(contributions, score, rules=Binary()).all()
     found = reasons_of(contributions, matrix, observed(*[()] * 300), as_of=np.full(300, NOW), spec=SPEC, top=top)
     for reasons, expected in zip(found, logit(score).tolist(), strict=True):
         assert sum(each.contribution for each in reasons) == pytest.approx(expected, abs=1e-9)
@@ -222,5 +223,7 @@ def test_the_foremost_are_those_that_contribute_most(ensemble: Ensemble) -> None
 def test_parts_of_another_score_are_noticed() -> None:
     contributions = np.array([[1.0, 0.5], [1.0, 0.5]])
     right = 1 / (1 + np.exp(-1.5))
-    assert add_up(contributions, np.array([right, right + 1e-5])).tolist() == [True, False]
-    assert add_up(np.array([[30.0, 1.0]]), 1 / (1 + np.exp([-31.0]))).all(), "as exactly as a score so near 1 allows"
+    assert add_up(contributions, np.array([right, right + 1e-5]), rules=Binary()).tolist() == [True, False]
+    assert add_up(np.array([[30.0, 1.0]]), 1 / (1 + np.exp([-31.0])), rules=Binary()).all(), (
+        "as exactly as a score so near 1 allows"
+    )

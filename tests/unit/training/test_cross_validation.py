@@ -10,8 +10,8 @@ import numpy as np
 from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Recipe
+from scorer.tasks.binary import Binary
 from scorer.training.cross_validation import fit_all
-from scorer.training.held_out_figures import objective_of
 from scorer.training.targets import counted
 from scorer.types.arrays import NO_TIME, Features
 
@@ -43,9 +43,9 @@ def test_shuffled_labels_give_an_auroc_within_noise_of_a_half(
     ):
         known = counted(each, job)
         fitted = fit_all(known, job, quick, folds=5, whole=False, workers=1)
-        scored = np.isfinite(fitted.score)
+        scored = np.isfinite(fitted.published)
         # Of the last hours alone, where positives are: the hour itself says much of the label.
         late = scored & (known.used > 15)
-        aurocs[name] = objective_of(fitted.score[late], known.label[late])[0]
+        aurocs[name] = Binary().trial_figures(fitted.published[late], known.label[late])["auroc"]
     assert aurocs["true"] > 0.9
     assert abs(aurocs["shuffled"] - 0.5) < 0.08

@@ -26,20 +26,20 @@ def test_targets_are_the_better_decision_by_how_much_it_is_better(
     targets = targets_of(of_one, job, Recipe())
     event = of_one.entity_ids == "00000"
     # The event is at hour 31: hour 25 is its optimum, hour 19 where an alarm begins to be worth something, hour 22 midway.
-    worth = dict(zip(np.arange(1, 31), zip(targets.positive[event], targets.weight[event], strict=True), strict=True))
+    worth = dict(zip(np.arange(1, 31), zip(targets.target[event], targets.weight[event], strict=True), strict=True))
     assert worth[25] == (True, 1.0)
     assert worth[22] == (True, pytest.approx(0.5))
     assert worth[28] == (True, pytest.approx(2 / 3 + 2 / 3))
     assert worth[10] == (False, pytest.approx(0.05))
     assert worth[1][1] == 0.0, "what cannot be scored is not fitted"
-    assert not targets.positive[~event].any()
+    assert not targets.target[~event].any()
     assert set(targets.weight[~event].round(9).tolist()) == {0.0, 0.05}
     without = replace(job, measures=replace(job.measures, utility=None))
     assert gains(of_one, without) is None
     with pytest.raises(UserError, match=r"no \[utility\]"):
         targets_of(of_one, without, Recipe())
     plain = targets_of(of_one, without, quick)
-    np.testing.assert_array_equal(plain.positive, of_one.label == 1)
+    np.testing.assert_array_equal(plain.target, of_one.label == 1)
 
 
 def test_thinning_keeps_every_event_and_the_weight_of_all_others(job: Job, landmarks: Landmarks, quick: Recipe) -> None:

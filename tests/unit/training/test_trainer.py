@@ -53,7 +53,7 @@ def test_what_cannot_be_trained_leaves_nothing_behind(
     healthy = replace(landmarks, label=np.zeros(len(landmarks)))
     with pytest.raises(UserError, match="No landmark has a positive outcome"):
         train(job, healthy, quick, models=tmp_path, model_version="1", folds=2, workers=1)
-    with pytest.raises(UserError, match="the task regression"):
+    with pytest.raises(UserError, match=r"Job sepsis is a regression, and \[utility\] is for binary jobs"):
         train(replace(job, task=Task.REGRESSION), landmarks, quick, models=tmp_path, folds=2, workers=1)
     unscored = replace(landmarks, scorable=landmarks.scorable & (landmarks.label == 0))
     with pytest.raises(UserError, match="all of one class"):

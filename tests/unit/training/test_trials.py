@@ -10,6 +10,7 @@ import pytest
 from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration
+from scorer.tasks.binary import Binary
 from scorer.training.trials import TrialData, plan_trials, run_trial
 
 
@@ -21,8 +22,8 @@ def data(job: Job, landmarks: Landmarks) -> TrialData:
 
 def test_each_combination_is_planned_with_each_configuration(job: Job) -> None:
     planned = plan_trials(job)
-    assert [number for number, _, _ in planned] == list(range(1, 2 * len(Configuration) + 1))
-    assert [(name, recipe.groups) for _, name, recipe in planned[:: len(Configuration)]] == [
+    assert [number for number, _, _ in planned] == list(range(1, 2 * len(Binary().configurations) + 1))
+    assert [(name, recipe.groups) for _, name, recipe in planned[:: len(Binary().configurations)]] == [
         (name, groups) for name, groups in job.search.combinations.items()
     ]
 

@@ -55,7 +55,7 @@ def test_published_scores_are_counted_and_sampled(
         assert count_same_scores(session, "sepsis", look_back=100, output="another", model_version=model) == (0, 0)
         items, scores = sample_scores(session, "sepsis", since=since, size=100, **of)
     assert sorted(item.entity_id for item in items) == ["1", "2"]
-    assert scores == [0.5, 0.5]
+    assert scores == [(0.5, {}), (0.5, {})], "each with the outputs beside it"
 
 
 def test_a_code_is_new_where_it_was_not_seen_before_the_model_had_settled(

@@ -1,4 +1,4 @@
-"""Platt calibration and the alarm threshold, both from scores of entities that the model has not seen.
+"""Calibration and the alarm threshold, both from scores of entities that the model has not seen.
 
 Platt, Probabilistic outputs for support vector machines (1999): probability = logistic(slope * margin + intercept), by maximum likelihood.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from scorer.registry.ensemble import logistic
-from scorer.types.arrays import Floats
+from scorer.tasks.links import log_shares, logistic, softmax
+from scorer.types.arrays import Floats, Integers
 
 _STEPS = 100
 _CLOSE = 1e-10
 _RIDGE = 1e-9  # keeps the step finite where the margin separates the classes
 _STEEPEST = 1e3
+_SHRINK = 1e-3  # keeps the slope of several classes finite where the margins separate them
 
 
 def platt(margin: Floats, label: Floats, *, weight: Floats | None = None) -> tuple[float, float]:
@@ -66,3 +67,52 @@ def best_threshold(score: Floats, gain: Floats) -> float:
         return float(ordered[0])
     following = ordered[best + 1] if best + 1 < len(ordered) else 0.0
     return float((ordered[best] + following) / 2.0)
+
+
+def scaled(margin: Floats, code: Integers) -> tuple[float, Floats]:
+    """A slope and a bias per class (k,) that calibrate `margin` (n, k) to the true class `code` (n,).
+
+    softmax(slope * margin + bias) is the most likely, by Newton's method; the biases add up to 0. Source: Guo, Pleiss, Sun, Weinberger, On
+    calibration of modern neural networks (2017): between temperature scaling, which has no bias, and vector scaling.
+
+    >>> slope, bias = scaled(np.zeros((4, 2)), np.array([0, 0, 0, 1]))
+    >>> softmax(bias[None, :]).round(3).tolist()
+    [[0.75, 0.25]]
+    """
+    rows, classes = margin.shape
+    centred = margin - margin.mean(axis=1, keepdims=True)
+    spread = float(np.sqrt((centred**2).mean())) or 1.0
+    design = centred / spread
+    truth = np.eye(classes)[code]
+    found = np.zeros(1 + classes)
+    ridge = np.full(1 + classes, _RIDGE * rows)
+    ridge[0] += _SHRINK
+    loss = _log_loss(found, design, truth, ridge)
+    for _ in range(_STEPS):
+        shares = softmax(found[0] * design + found[1:])
+        error = shares - truth
+        slope = np.r_[(error * design).sum(), error.sum(axis=0)] + ridge * found
+        mean = (shares * design).sum(axis=1)
+        cross = (shares * (design - mean[:, None])).sum(axis=0)
+        curve = np.empty((1 + classes, 1 + classes))
+        curve[0, 0] = (shares * design**2).sum() - (mean**2).sum()
+        curve[0, 1:] = curve[1:, 0] = cross
+        curve[1:, 1:] = np.diag(shares.sum(axis=0)) - shares.T @ shares
+        # The biases are known up to a constant: this direction has no curve of its own.
+        curve[1:, 1:] += rows / classes**2
+        step = np.linalg.solve(curve + np.diag(ridge), slope)
+        size = 1.0
+        while size > _CLOSE and not (further := _log_loss(found - size * step, design, truth, ridge)) <= loss:
+            size /= 2.0
+        if size <= _CLOSE:
+            break
+        found, loss = found - size * step, further
+        if np.abs(size * step).max() < _CLOSE:
+            break
+    bias = found[1:] - found[1:].mean()
+    return float(max(found[0], 0.0)) / spread, np.asarray(bias, dtype=np.float64)
+
+
+def _log_loss(found: Floats, design: Floats, truth: Floats, ridge: Floats) -> float:
+    shares = softmax(found[0] * design + found[1:])
+    return float(-(truth * log_shares(shares)).sum() + (ridge * found**2).sum() / 2)

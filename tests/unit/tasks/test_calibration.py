@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scorer.registry.ensemble import logistic
-from scorer.training.calibration import best_threshold, platt
+from scorer.tasks.calibration import best_threshold, platt
+from scorer.tasks.links import logistic
 
 
 def test_platt_finds_the_line_that_made_the_labels() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scorer.registry.ranking import ends_of_equal, pairs_in_order
+from scorer.tasks.ranking import ends_of_equal, pairs_in_order
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scorer.evaluation.bootstrap import Figure, draws, quantiles, ratio
+from scorer.tasks.bootstrap import Figure, draws, quantiles, ratio
 
 
 def test_the_first_draw_counts_everyone_once_and_each_draws_as_many() -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scorer.evaluation.bootstrap import Figure, figure, quotient, ratio, sums
-from scorer.registry.ranking import ends_of_equal, pairs_in_order
+from scorer.tasks.bootstrap import Figure, figure, quotient, ratio, sums
+from scorer.tasks.ranking import ends_of_equal, pairs_in_order
 from scorer.types.arrays import Floats, Integers
 
 _CLOSEST = 1e-9  # that a probability may come to 0 and 1, so that its log-odds are finite
@@ -21,6 +21,8 @@ _WORST_CONDITION = 1e12
 # Where the bins of the reliability plot end, as shares of the rows, lowest scores first: narrow where scores are high, and few.
 BIN_EDGES = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 _POINTS = 400
+# Scores at which alarms are looked at, beside those that have a name.
+THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,12 @@ def discrimination(rows: LabelledScores, weights: Floats) -> dict[str, Figure]:
 
     Equal scores count as in scikit-learn.
     """
+    found = areas(rows, weights)
+    return {"auroc": figure(found[0]), "average_precision": figure(found[1])}
+
+
+def areas(rows: LabelledScores, weights: Floats) -> Floats:
+    """AUROC and average precision of each draw, (2, d); NaN where a class is missing."""
     order = np.argsort(-rows.score, kind="stable")
     label, client = rows.label[order], rows.client[order]
     ends = ends_of_equal(rows.score[order])
@@ -71,7 +79,7 @@ def discrimination(rows: LabelledScores, weights: Floats) -> dict[str, Figure]:
         hits = np.cumsum(weight * label)[ends]
         all_rows = np.cumsum(weight)[ends]
         found[:, number] = _areas(hits, all_rows)
-    return {"auroc": figure(found[0]), "average_precision": figure(found[1])}
+    return found
 
 
 def _areas(hits: Floats, all_rows: Floats) -> tuple[float, float]:
@@ -139,7 +147,8 @@ def _refit(design: Floats, rows: LabelledScores, weights: Floats, *, offset: Flo
 
 def _expected(design: Floats, coefficients: Floats, offset: Floats) -> Floats:
     """The probabilities (n,) of the fit."""
-    return np.asarray(1 / (1 + np.exp(-(offset + design @ coefficients))), dtype=np.float64)
+    with np.errstate(over="ignore"):  # on the way to scores that separate the classes
+        return np.asarray(1 / (1 + np.exp(-(offset + design @ coefficients))), dtype=np.float64)
 
 
 def _steps(design: Floats, rows: LabelledScores, weights: Floats, *, expected: Floats) -> Floats:

@@ -9,8 +9,8 @@ from hypothesis import strategies as some
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from scorer.evaluation import metrics
-from scorer.evaluation.bootstrap import draws
+from scorer.tasks import metrics
+from scorer.tasks.bootstrap import draws
 
 
 def labelled(rows: int, *, clients: int, seed: int = 0) -> metrics.LabelledScores:

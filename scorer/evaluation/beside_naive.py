@@ -1,0 +1,74 @@
+"""A model beside the naive forecast: is it better than prevalence, class shares, or the own past?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scorer.evaluation.landmarks import Landmarks
+from scorer.tasks.bootstrap import Figure, ratio
+from scorer.tasks.task import History, Judged, TaskRules, none_unless_finite
+from scorer.types.arrays import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class BesideNaive:
+    """The figures of the naive forecast, and by how much the model's `decisive` loss is below its own.
+
+    `gained` is the naive forecast's mean loss less the model's, paired by row, with its interval: above 0 the model is better.
+    """
+
+    decisive: str
+    model: Figure
+    gained: Figure
+    figures: Mapping[str, Figure]
+
+    @property
+    def beaten(self) -> bool:
+        """Whether the model is better by more than chance."""
+        return bool(self.gained.value > 0 and (not np.isfinite(self.gained.low) or self.gained.low > 0))
+
+    def content(self) -> dict[str, Any]:
+        """For JSON; NaN becomes None."""
+        return {
+            "decisive": self.decisive,
+            "beaten": self.beaten,
+            "gained": _plain(self.gained),
+            "figures": {name: _plain(each) for name, each in self.figures.items()},
+        }
+
+
+def not_beaten(naive: BesideNaive) -> str:
+    """That a model is no better than the naive forecast, in a sentence."""
+    loss = naive.decisive.replace("_", " ")
+    gained = "" if not np.isfinite(naive.gained.low) else f" ({naive.gained.low:.3g} to {naive.gained.high:.3g})"
+    return (
+        f"The model does not beat the naive forecast by more than chance: its {loss} is {naive.model.value:.4g}, "
+        f"{naive.gained.value:.3g}{gained} less; without a model one would know as much."
+    )
+
+
+def history_of(landmarks: Landmarks) -> History:
+    """What of the landmarks a naive forecast may use."""
+    client = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
+    return History(landmarks.label, client, landmarks.as_of, landmarks.event_at)
+
+
+def beside_naive(rows: Judged, naive: Floats, weights: Floats, *, rules: TaskRules) -> BesideNaive:
+    """Compare what is published of `rows` with what the `naive` forecast would be, (n,) or (n, k)."""
+    ones = np.ones(len(rows.label))
+    loss = rules.losses(rows.published, rows.label)
+    gained = rules.losses(naive, rows.label) - loss
+    return BesideNaive(
+        decisive=rules.decisive,
+        model=ratio(loss, ones, rows.client, weights),
+        gained=ratio(gained, ones, rows.client, weights),
+        figures=rules.figures(Judged(naive, rows.label, rows.client), weights),
+    )
+
+
+def _plain(figure: Figure) -> dict[str, float | None]:
+    return {key: none_unless_finite(getattr(figure, key)) for key in ("value", "low", "high")}
