@@ -11,7 +11,8 @@ from scorer.database.session import Session
 from scorer.database.store.ledger import stage_probe, stage_recall, write_staged
 from scorer.database.store.server import read_written
 from scorer.errors import UserError
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
+from scorer.tasks.known import task_of
 
 _WITHIN = 0.4137  # a band's probe lies so far between its limits: four digits of it are no round number
 _NEARLY = (
@@ -81,8 +82,10 @@ def probes_of(job: Job) -> list[Probe]:
     if job.bands is None:
         return [Probe(score, None) for score in (0.0341, _WITHIN, _NEARLY)]
     limits = [limit for _, limit in reversed(job.bands.limits)]
-    highest = 1.0 if job.task is not Task.REGRESSION else limits[-1] + 1.0
-    edges = [min(0.0, limits[0] - 1.0) if job.task is Task.REGRESSION else 0.0, *limits, highest]
+    lowest, highest = (
+        (0.0, 1.0) if task_of(job.task).gives_probabilities else (min(0.0, limits[0] - 1.0), limits[-1] + 1.0)
+    )
+    edges = [lowest, *limits, highest]
     probes = [
         Probe(_between(low, high), band)
         for band, low, high in zip(reversed(job.bands.names), edges[:-1], edges[1:], strict=True)

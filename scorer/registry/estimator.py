@@ -13,6 +13,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from scorer.errors import UserError
 from scorer.jobs.job import Task
+from scorer.tasks.known import task_of
 from scorer.types.arrays import Floats
 
 _LONGEST = 200  # characters of a library's own words
@@ -35,14 +36,14 @@ def read_estimator(artefact: bytes, *, name: str, task: Task) -> Any:
     Raises UserError where it is no fitted estimator for the task, or cannot be read with the libraries here.
     """
     estimator = _unpickled(artefact, name=name)
-    method = "predict" if task is Task.REGRESSION else "predict_proba"
+    rules = task_of(task)
     kind = f"the class {estimator.__name__}" if isinstance(estimator, type) else f"a {type(estimator).__name__}"
-    if isinstance(estimator, type) or not callable(getattr(estimator, method, None)):
+    if isinstance(estimator, type) or not callable(getattr(estimator, rules.method, None)):
         raise UserError(
-            f"{name} holds {kind}, which is no fitted estimator with {method}, as the task {task} needs; save the estimator itself, "
+            f"{name} holds {kind}, which is no fitted estimator with {rules.method}, as the task {task} needs; save the estimator itself, "
             "with joblib.dump."
         )
-    if task is not Task.REGRESSION and hasattr(estimator, "fit") and not hasattr(estimator, "classes_"):
+    if rules.gives_probabilities and hasattr(estimator, "fit") and not hasattr(estimator, "classes_"):
         raise UserError(f"{name} holds {kind} without classes: it is not fitted; fit it, and save it with joblib.dump.")
     return estimator
 

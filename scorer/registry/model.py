@@ -66,13 +66,7 @@ class LoadedModel:
 
     def __init__(self, manifest: Manifest, estimator: Any, *, name: str | None = None) -> None:
         self.manifest = manifest
-<<<<<<< HEAD
-||||||| d3b358a
-        self.baseline = Baseline.of(manifest.content)
-=======
         self.rules = task_of(manifest.task, classes=_classes(manifest, estimator))
-        self.baseline = Baseline.of(manifest.content)
->>>>>>> h-t
         self._estimator = estimator
         self._name = name or f"Model {manifest.model_version} of {manifest.job}"
         try:
@@ -84,7 +78,7 @@ class LoadedModel:
             ) from error
         self._classes = classes_of(estimator)
         self._event = 0
-        if manifest.task is Task.BINARY:
+        if self.rules.has_event:
             self._event = event_column(estimator, positive=manifest.content.get("positive_class"), name=self._name)
         self._threads = ThreadpoolController()
 
@@ -167,47 +161,16 @@ class LoadedModel:
 
         A score that is not finite becomes NaN: the model declines. Whether it is a probability is for `require_probabilities`.
         """
-<<<<<<< HEAD
-        rows = features.values
-        if self.manifest.task is Task.REGRESSION:
-            value = _finite(self._in_blocks(self._estimator.predict, rows)[:, 0])
-            return Scores(score=value, labels=None, outputs=self._intervals(value))
-        given = self._in_blocks(self._estimator.predict_proba, rows)
-        if self.manifest.task is Task.BINARY:
-            require_columns(given, classes=len(self._classes or ()), name=self._name)
-            return Scores(score=_finite(given[:, self._event]), labels=None, outputs=None)
-        classes = self._classes
-        assert classes is not None, "a classifier without classes is not opened"
-        require_columns(given, classes=len(classes), name=self._name)
-        best = np.argmax(given, axis=1) if len(rows) else np.empty(0, np.int64)
-        return Scores(
-            score=_finite(given[np.arange(len(rows)), best]),
-            labels=tuple(classes[each] for each in best.tolist()),
-            outputs=tuple(dict(zip(classes, row, strict=True)) for row in given.tolist()),
-        )
-||||||| d3b358a
-        rows = features.values
-        if self.manifest.task is Task.REGRESSION:
-            value = _finite(self._in_blocks(self._estimator.predict, rows)[:, 0])
-            return Scores(score=value, labels=None, outputs=self._intervals(value))
-        probability = self._in_blocks(self._estimator.predict_proba, rows)
-        if self.manifest.task is Task.BINARY:
-            return Scores(score=_finite(probability[:, -1]), labels=None, outputs=None)
-        classes = [str(each) for each in self._estimator.classes_]
-        best = np.argmax(probability, axis=1) if len(rows) else np.empty(0, np.int64)
-        return Scores(
-            score=_finite(probability[np.arange(len(rows)), best]),
-            labels=tuple(classes[each] for each in best.tolist()),
-            outputs=tuple(dict(zip(classes, row, strict=True)) for row in probability.tolist()),
-        )
-=======
         predicted = self._in_blocks(getattr(self._estimator, self.rules.method), features.values)
+        if self.rules.gives_probabilities:
+            require_columns(predicted, classes=len(self._classes or ()), name=self._name)
+        if self.rules.has_event:
+            predicted = predicted[:, [self._event]]
         return self.rules.scores(predicted, interval=self.manifest.interval)
->>>>>>> h-t
 
     def require_probabilities(self, score: Floats) -> None:
-        """Check that scores (n,) of a classifier are in 0 to 1, or NaN. Raises UserError where not."""
-        if self.manifest.task is not Task.REGRESSION:
+        """Check that scores (n,) that are probabilities are in 0 to 1, or NaN. Raises UserError where not."""
+        if self.rules.gives_probabilities:
             require_probabilities(score, name=self._name)
 
     def contributions(self, features: Features) -> Floats | None:
@@ -243,13 +206,7 @@ class LoadedModel:
                 block[: len(part)] = part
                 block[len(part) :] = part[0]
                 parts.append(np.asarray(predict(block), dtype=np.float64).reshape(_BLOCK, -1)[: len(part)])
-<<<<<<< HEAD
         return np.concatenate(parts) if parts else np.empty((0, len(self._classes or "01")))
-||||||| d3b358a
-        return np.concatenate(parts) if parts else np.empty((0, 2))
-=======
-        return np.concatenate(parts) if parts else np.empty((0, max(2, len(self.rules.classes))))
->>>>>>> h-t
 
 
 def _classes(manifest: Manifest, estimator: Any) -> tuple[str, ...]:

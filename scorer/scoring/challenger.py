@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.jobs.publication import Declining
 from scorer.registry.estimator import require_probabilities
 from scorer.registry.model import LoadedModel, band_names
@@ -32,11 +32,11 @@ class Challenger:
         """The challenger's model version."""
         return self.model.manifest.model_version
 
-    def predict(self, matrix: Features, *, spec: Declining, task: Task) -> Predictions | None:
+    def predict(self, matrix: Features, *, spec: Declining) -> Predictions | None:
         """Predict each row of `matrix`. Returns None, and warns once a process, where the model raises."""
         try:
             found = predict(self.model, matrix, spec=spec)
-            if task is not Task.REGRESSION:
+            if self.model.rules.gives_probabilities:
                 require_probabilities(found.undeclined, name=f"Model {self.model_version}")
         except Exception as error:  # noqa: BLE001 - whatever it raises, production goes on
             why = f"{type(error).__name__} was raised as it scored"
@@ -54,7 +54,7 @@ def predict_both(
     two is published of an entity is the job's split.
     """
     published = predict(model, matrix, spec=job.declining)
-    shadow = None if challenger is None else challenger.predict(matrix, spec=job.declining, task=job.task)
+    shadow = None if challenger is None else challenger.predict(matrix, spec=job.declining)
     if shadow is None:
         return published, None
     by_challenger = [job.split.takes(job.name, entity_id) for entity_id in entity_ids]

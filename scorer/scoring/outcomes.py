@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.registry.estimator import require_probabilities
 from scorer.registry.model import band_names
 from scorer.scoring.batch import BatchInputs, BatchResult
 from scorer.scoring.challenger import shadow_outcomes
 from scorer.scoring.predictions import Predictions
 from scorer.scoring.validation.suites import EntityResult, ObservationResult
+from scorer.tasks.known import task_of
 from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features
 from scorer.types.enums import Status
 from scorer.types.values import Counts, Outcome, Reason, Rejection, RuleResult, Run, WorkItem
@@ -119,7 +120,7 @@ def outcomes_of(
 def _outcomes(inputs: BatchInputs, *, job: Job, results: SuiteResults, scored: Scored) -> list[Outcome]:
     """The outcome of each entity, in order."""
     predictions, unfit = scored.predictions, results.scores.held
-    if job.task is not Task.REGRESSION:
+    if task_of(job.task).gives_probabilities:
         fit = np.delete(predictions.scores.score, [*unfit])
         require_probabilities(fit, name=f"The model of job {job.name}")
     positions = inputs.observations.position[results.observations.usable]

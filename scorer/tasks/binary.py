@@ -55,6 +55,7 @@ class Binary:
     drift_edges = None
     has_event = True
     method = "predict_proba"
+    gives_probabilities = True
     reasons_in = "log-odds"
     reasons_give = "the log-odds of the score"
     configurations = (
@@ -162,7 +163,7 @@ class Binary:
         return {}
 
     def scores(self, predicted: Floats, *, interval: Mapping[str, float] | None) -> Scores:  # noqa: ARG002 - the protocol's
-        """The probability of the last class; predicted are (n, 2)."""
+        """The probability of the last class; predicted are (n, columns)."""
         return Scores(score=finite(predicted[:, -1]), labels=None, outputs=None)
 
     def score_of(self, published: Floats) -> Floats:

@@ -54,6 +54,7 @@ class Multiclass:
     objective = "auroc + f1, each the mean over the classes"
     decisive = "log_loss"
     method = "predict_proba"
+    gives_probabilities = True
     has_event = False
     reasons_in = "log-ratio"
     reasons_give = "the logarithm of the class's probability above the mean of all classes'"
@@ -96,13 +97,18 @@ class Multiclass:
         classes = self.classes or tuple(there)
         strange = next((each for each in there if each not in classes), None)
         if strange is not None:
-            raise UserError(f'The label of {where} is "{strange}" in a row, a class that is none of {", ".join(classes)}.')
+            raise UserError(
+                f'The label of {where} is "{strange}" in a row, a class that is none of {", ".join(classes)}.'
+            )
         reserved = next((each for each in classes if each in RESERVED or not each.strip()), None)
         if reserved is not None:
-            raise UserError(f'The label of {where} is "{reserved}" in a row, which cannot be the name of a class; give it another.')
+            raise UserError(
+                f'The label of {where} is "{reserved}" in a row, which cannot be the name of a class; give it another.'
+            )
         if len(classes) > _MOST_CLASSES:
             raise UserError(
-                f"The label of {where} has {len(classes)} classes, where {_MOST_CLASSES} are the most; join the rare ones, or make it a regression."
+                f"The label of {where} has {len(classes)} classes, where {_MOST_CLASSES} are the most; join the rare ones, or make it a "
+                "regression."
             )
         codes = {name: float(number) for number, name in enumerate(classes)}
         label = np.array([np.nan if each is None else codes[each] for each in names], dtype=np.float64)

@@ -70,6 +70,7 @@ class Regression:
     drift_edges = None
     has_event = False
     method = "predict"
+    gives_probabilities = False
     reasons_in = "contribution"
     reasons_give = "the value"
     configurations = (
@@ -101,11 +102,14 @@ class Regression:
     def read_labels(self, column: npt.NDArray[Any], *, where: str) -> tuple[Floats, tuple[str, ...]]:
         """Finite numbers (n,), NaN where unknown. Raises UserError where one is not."""
         if column.dtype == object:
-            raise UserError(f"The label of {where} is text, where a regression needs a number; CAST it in the job's statement.")
+            raise UserError(
+                f"The label of {where} is text, where a regression needs a number; CAST it in the job's statement."
+            )
         label = column.astype(np.float64)
         if np.isinf(label).any():
             raise UserError(
-                f"The label of {where} is infinite in {int(np.isinf(label).sum()):,} rows, where a finite number is expected; mend it, or give NULL."
+                f"The label of {where} is infinite in {int(np.isinf(label).sum()):,} rows, where a finite number is expected; mend it, "
+                "or give NULL."
             )
         return label, ()
 

@@ -175,6 +175,10 @@ class TaskRules(Protocol):
         """The method of an estimator that gives what is published."""
 
     @property
+    def gives_probabilities(self) -> bool:
+        """Whether a score is a probability, from 0 to 1."""
+
+    @property
     def reasons_in(self) -> str:
         """The unit of a score's reasons."""
 
