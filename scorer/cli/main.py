@@ -18,6 +18,7 @@ from scorer.cli.audit import explain, recall, replay
 from scorer.cli.compare import compare, shadow
 from scorer.cli.database import db, maintain
 from scorer.cli.evaluate import evaluate, monitor
+from scorer.cli.job import jobs
 from scorer.cli.models import models
 from scorer.cli.operate import check, daemon, plan, status
 from scorer.cli.request import cancel, request
@@ -108,6 +109,7 @@ for _command in (
     demo,
     evaluate,
     explain,
+    jobs,
     load,
     maintain,
     models,

@@ -51,8 +51,12 @@ OPTIONAL_STATEMENTS = (
     "outcomes_known",
 )
 SUITES = ("observations", "features", "scores")
-# Folders of sql/ that hold the program's own statements.
-RESERVED = ("engine", "source")
+# Folders of sql/ that hold the program's own statements, and what a new job is made from.
+RESERVED = ("engine", "source", "template")
+
+
+# What a job may be called.
+NAME = "[a-z][a-z0-9_]*"
 
 
 class Task(StrEnum):
@@ -103,6 +107,7 @@ class Job:
     search: SearchSpec = SearchSpec()
     measures: Measures = Measures()
     limits: Limits = Limits()
+    planned: tuple[str, ...] = ()  # columns of times that are known ahead, such as the end of a contract
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -123,14 +128,21 @@ def job_names(jobs_dir: Path | None) -> tuple[str, ...]:
 
 def load_job(name: str, *, jobs_dir: Path | None = None) -> Job:
     """Read the job called `name`. Raises UserError where there is none, or a file is missing or wrong."""
+    folder = folder_of(name, jobs_dir=jobs_dir)
+    return _read(name, folder.parents[1], folder / "job.toml")
+
+
+def folder_of(name: str, *, jobs_dir: Path | None = None) -> Path:
+    """The folder of the job's definition and statements, the site's before the shipped one.
+
+    Raises UserError where there is no such job.
+    """
     if name in RESERVED:
-        raise UserError(
-            f'A job cannot be called "{name}": sql/{name}/ holds the program\'s own statements; give it another name.'
-        )
+        raise UserError(f'A job cannot be called "{name}": sql/{name}/ is the program\'s own; give it another name.')
     for root in roots(jobs_dir):
-        path = root / "sql" / name / "job.toml"
-        if re.fullmatch(r"[a-z][a-z0-9_]*", name) and path.exists():
-            return _read(name, root, path)
+        folder = root / "sql" / name
+        if re.fullmatch(NAME, name) and (folder / "job.toml").exists():
+            return folder
     known = job_names(jobs_dir)
     nearest = difflib.get_close_matches(name, known, n=1)
     raise UserError(
@@ -211,6 +223,7 @@ def _built(
         features=read_features(table.table("features")),
         bands=bands,
         published=table.texts("published", default=()),
+        planned=table.texts("planned", default=()),
         actions={rule: actions.choice(rule, Action) for rule in actions.names()},
         parameters={key: str(value) for key, value in table.table("parameters", required=False).take_all().items()},
         statements=statements,
