@@ -51,18 +51,20 @@ class _RunOptions:
     type=click.Path(path_type=Path),
     help="The reject file; where not given, a new one in SCORER_HOME/rejects.",
 )
+@click.option("--job", metavar="JOB", help="Load the tables that this job's tables.toml describes.")
 @json_option
 @click.pass_obj
-def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: bool) -> None:
+def load(settings: Settings, folder: Path, *, rejects: Path | None, job: str | None, as_json: bool) -> None:
     """Load a folder into the source tables.
 
-    Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz. Tables that are missing are made.
-    Rows that are already there are passed over; rows that cannot be loaded go to the reject file, with line and reason.
+    Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz; with --job, those that the job's
+    tables.toml names. Tables that are missing are made. Rows that are already there are passed over; rows that cannot be loaded go to the
+    reject file, with line and reason.
     """
     from scorer.registry import registration
 
     database = database_of(settings)
-    report = _load(database, folder, rejects=rejects)
+    report = _load(database, folder, rejects=rejects, job=job)
     grants = registration.grant_source(database=database)
     if as_json:
         print_json(
@@ -70,9 +72,9 @@ def load(settings: Settings, folder: Path, *, rejects: Path | None, as_json: boo
         )
         return
     print_load(report)
-    for job, why in grants.items():
-        if why is not None:
-            click.echo(f"The worker was not granted what job {job} needs: {why}", err=True)
+    for name, why in grants.items():
+        if why is not None and job in {None, name}:
+            click.echo(f"The worker was not granted what job {name} needs: {why}", err=True)
 
 
 @click.command()
@@ -187,10 +189,13 @@ def demo(settings: Settings, *, visits: int) -> None:
     _print_where_to_look(settings)
 
 
-def _load(database: Database, folder: Path, *, rejects: Path | None) -> LoadReport:
-    """Load the files of `folder`. Returns how many rows of each were loaded and rejected."""
+def _load(database: Database, folder: Path, *, rejects: Path | None, job: str | None) -> LoadReport:
+    """Load the files of `folder`, a job's own where one is named. Returns how many rows of each were loaded and rejected."""
     from scorer.database.connection import plain_session
     from scorer.database.source.load import load as load_folder
+    from scorer.jobs.tables import read_tables
+
+    tables = () if job is None else read_tables(job, jobs_dir=database.settings.jobs_dir)
 
     with (
         closing(plain_session(database, application_name="scorer load")) as connection,
@@ -201,6 +206,7 @@ def _load(database: Database, folder: Path, *, rejects: Path | None) -> LoadRepo
             connection=connection,
             rejects=rejects or reject_file(database.settings, folder),
             progress=lambda table, done, total: progress(done, total, table) if progress else None,
+            tables=tables,
         )
 
 

@@ -1,4 +1,4 @@
-"""The statements that make a job's source tables, from the tables.toml in its folder."""
+"""The statements that make and fill a job's source tables, from the tables.toml in its folder."""
 
 from __future__ import annotations
 
@@ -26,8 +26,32 @@ def ddl(tables: Sequence[SourceTable]) -> str:
     return "\n\n".join(f"{each};" for each in making(tables)) + "\n"
 
 
-def _filled(name: str, **places: str) -> str:
-    text = without_comments(statement(f"source/{name}"))
+def filling(step: str, table: SourceTable, given: Sequence[str]) -> str:
+    """The statement of a step of loading the table from a file that has the columns `given`.
+
+    The steps are stage, copy, pass_known, refuse_taken and insert.
+    """
+    columns = [name for name in table.columns if name in given] if step == "insert" else [*table.columns]
+    return _filled(
+        f"{step}_rows",
+        table=table.table,
+        staged=f"loading_{table.name}"[:63],
+        columns=",\n    ".join(columns),
+        given=", ".join(f"l.{name}" for name in table.columns if name in given),
+        theirs=", ".join(f"t.{name}" for name in table.columns if name in given),
+        key=", ".join(f"l.{name}" for name in table.key),
+        same_key=" AND ".join(f"t.{name} = l.{name}" for name in table.key),
+        key_in_words=" and ".join(table.key),
+    )
+
+
+def analyzing(tables: Sequence[SourceTable]) -> str:
+    """The statement that takes the planner's statistics of the tables."""
+    return _filled("analyze_tables", tables=",\n    ".join(table.table for table in tables))
+
+
+def _filled(file: str, **places: str) -> str:
+    text = without_comments(statement(f"source/{file}"))
     for place, instead in places.items():
         text = text.replace(f"{{{place}}}", instead)
     return text

@@ -1,10 +1,10 @@
-"""Files loaded into the tables `visits`, `patient_observations`, `outcomes`: .csv or .csv.gz.
+"""Files loaded into source tables, .csv or .csv.gz: `visits`, `patient_observations`, `outcomes`, or those of a job.
 
     file -> rows -> COPY to a temporary table -> skip what is there -> refuse keys that are taken -> INSERT
 
 A folder is one transaction. A row that cannot be loaded goes to the reject file and keeps no other row out; a fault of a
-whole file stops the load, and nothing is loaded. The columns are listed in sql/source/tables.toml; their types are those
-of the database.
+whole file stops the load, and nothing is loaded. The columns are listed in sql/source/tables.toml, or in the tables.toml in
+the job's folder; their types are those of the database.
 
 How fields are read: an empty field is NULL, in every column. Numbers as PostgreSQL reads them, NaN and infinity
 included. Times as ISO 8601 writes them, 2025-06-01T14:30:00+02:00 or less of it; without a zone they are taken as UTC.
@@ -31,8 +31,10 @@ from scorer.config import shipped_root
 from scorer.database.error_messages import sentences
 from scorer.database.source.csv_fields import NULL, READERS, FieldError
 from scorer.database.source.csv_rows import Row, open_lines, read_header, read_rows
+from scorer.database.source.job_tables import analyzing, filling, making
 from scorer.database.statements import statement
 from scorer.errors import UserError
+from scorer.jobs.tables import SourceTable
 
 ROWS_AT_ONCE = 20_000
 
@@ -59,26 +61,35 @@ class LoadReport:
     rejects: Path | None
 
 
-def load(folder: Path, *, connection: Any, rejects: Path, progress: LoadProgress | None = None) -> LoadReport:
+def load(
+    folder: Path,
+    *,
+    connection: Any,
+    rejects: Path,
+    progress: LoadProgress | None = None,
+    tables: Sequence[SourceTable] = (),
+) -> LoadReport:
     """Load the files in `folder`, and commit, on `connection` (psycopg2's). Returns the counts of each.
 
-    Tables that are missing are made. Rows that are already there, the same in every column that the file has, are
-    skipped, so the same folder again adds nothing. Rows that cannot be loaded are written to `rejects`, a CSV file
-    of file, line, reason and row that its owner alone may read. `progress` is called with table, bytes read, bytes in all.
+    They fill `visits`, `patient_observations` and `outcomes`, or a job's own `tables`, where given. Tables that are missing are
+    made. Rows that are already there, the same in every column that the file has, are skipped, so the same folder again adds
+    nothing. Rows that cannot be loaded are written to `rejects`, a CSV file of file, line, reason and row that its owner alone
+    may read. `progress` is called with table, bytes read, bytes in all.
 
     Raises UserError, with nothing loaded, where a file or a column is missing, a file has no header, is not UTF-8 or
     cannot be unpacked, or the database refuses.
     """
-    tables = _tables()
-    files = _files(folder, tables)
+    files = _files(folder, _tables_of(tables) if tables else _tables())
     with sentences(), _Rejects(rejects) as rejected, connection, connection.cursor() as cursor:
         cursor.execute(_statement("one_load_at_a_time"))
-        types = {table.name: _types(cursor, table) for table in tables}
+        for making_one in making(tables):
+            cursor.execute(making_one)
+        types = {file.table.name: _types(cursor, file.table) for file in files}
         loads = [
             _load_file(file, types[file.table.name], cursor=cursor, rejects=rejected, progress=progress)
             for file in files
         ]
-        cursor.execute(_statement("analyze"))
+        cursor.execute(analyzing(tables) if tables else _statement("analyze"))
     return LoadReport(tables=tuple(loads), rejects=rejects if rejected.count else None)
 
 
@@ -95,17 +106,25 @@ def _folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table of tables.toml."""
+    """A table of tables.toml, the shipped one or a job's: then `of_job` says how it is filled."""
 
     name: str
     file: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
     unique: bool
+    of_job: SourceTable | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return self.required + self.optional
+        return self.required + self.optional if self.of_job is None else tuple(self.of_job.columns)
+
+    @property
+    def relation(self) -> str:
+        return f"public.{self.name}" if self.of_job is None else self.of_job.table
+
+    def statement(self, step: str, given: Sequence[str] = ()) -> str:
+        return _statement(f"{step}_{self.name}") if self.of_job is None else filling(step, self.of_job, given)
 
 
 class _File(NamedTuple):
@@ -144,6 +163,21 @@ def _tables() -> tuple[_Table, ...]:
     )
 
 
+def _tables_of(tables: Iterable[SourceTable]) -> tuple[_Table, ...]:
+    """A job's own tables, as the loader takes them."""
+    return tuple(
+        _Table(
+            name=table.name,
+            file="optional" if table.optional else "required",
+            required=table.required,
+            optional=tuple(name for name in table.columns if name not in table.required),
+            unique=bool(table.key),
+            of_job=table,
+        )
+        for table in tables
+    )
+
+
 def _files(folder: Path, tables: Iterable[_Table]) -> tuple[_File, ...]:
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; name the one that holds the files to load.")
@@ -161,10 +195,10 @@ def _files(folder: Path, tables: Iterable[_Table]) -> tuple[_File, ...]:
 
 def _types(cursor: Any, table: _Table) -> dict[str, _Type]:
     """The types of the table's columns in the database; a table that is missing is made."""
-    cursor.execute(_statement("columns"), {"table": table.name})
+    cursor.execute(_statement("columns"), {"table": table.relation})
     if cursor.rowcount == 0:
         cursor.execute(_statement(f"create_{table.name}"))
-        cursor.execute(_statement("columns"), {"table": table.name})
+        cursor.execute(_statement("columns"), {"table": table.relation})
     return {name: _Type(type_name, must_have) for name, type_name, must_have in cursor}
 
 
@@ -177,10 +211,10 @@ def _columns(file: _File, header: Sequence[str], types: Mapping[str, _Type]) -> 
         if name in table.required and name not in header:
             raise UserError(f'{file.path}: the column "{name}" is missing; add it, or mend its name in the header.')
         if name not in types:
-            raise UserError(f'The table public.{table.name} has no column "{name}"; add it to the table.')
+            raise UserError(f'The table {table.relation} has no column "{name}"; add it to the table.')
         if types[name].name not in READERS:
             raise UserError(
-                f'The column "{name}" of public.{table.name} is of type {types[name].name}, which no file can fill; '
+                f'The column "{name}" of {table.relation} is of type {types[name].name}, which no file can fill; '
                 f"make it one of {', '.join(READERS)}."
             )
     return tuple(_Column(name, header.index(name) if name in header else None, types[name]) for name in table.columns)
@@ -196,7 +230,7 @@ def _load_file(
     with open_lines(file.path) as (lines, bytes_read):
         header = read_header(lines)
         columns = _columns(file, header, types)
-        cursor.execute(_statement(f"stage_{table.name}"))
+        cursor.execute(table.statement("stage"))
         rows = read_rows(lines, header=header, loaded=table.columns)
         while chunk := list(islice(rows, ROWS_AT_ONCE)):
             _stage(file, columns, chunk, cursor=cursor, rejects=rejects)
@@ -222,7 +256,7 @@ def _stage(file: _File, columns: Sequence[_Column], rows: Sequence[Row], *, curs
     unreadable = [(whole[index].line, fault, whole[index].text) for index, fault in faults.items()]
     rejects.add(file.path.name, sorted(broken + unreadable))
     with _refusal_explained(file):
-        cursor.copy_expert(_statement(f"copy_{file.table.name}"), io.BytesIO("".join(copied).encode()))
+        cursor.copy_expert(file.table.statement("copy"), io.BytesIO("".join(copied).encode()))
 
 
 def _settle(file: _File, header: Sequence[str], *, cursor: Any, rejects: _Rejects) -> tuple[int, int]:
@@ -230,13 +264,13 @@ def _settle(file: _File, header: Sequence[str], *, cursor: Any, rejects: _Reject
 
     Returns how many were already there, and how many were inserted.
     """
-    cursor.execute(_statement(f"pass_known_{file.table.name}"), {"given": list(header)})
+    cursor.execute(file.table.statement("pass_known", header), {"given": list(header)})
     already_there = cursor.rowcount
     if file.table.unique:
-        cursor.execute(_statement(f"refuse_taken_{file.table.name}"))
+        cursor.execute(file.table.statement("refuse_taken"))
         rejects.add(file.path.name, _rows_on(file, dict(cursor.fetchall())))
     with _refusal_explained(file):
-        cursor.execute(_statement(f"insert_{file.table.name}"))
+        cursor.execute(file.table.statement("insert", header))
     return already_there, cursor.rowcount
 
 
@@ -258,13 +292,13 @@ def _refusal_explained(file: _File) -> Iterator[None]:
     except psycopg2.IntegrityError as error:
         raise UserError(
             f"{file.path}: the database refuses a row, and nothing was loaded: {error.diag.message_primary}; "
-            f"mend the file, or the constraint of public.{file.table.name}."
+            f"mend the file, or the constraint of {file.table.relation}."
         ) from error
     except psycopg2.DataError as error:
         fault = errorcodes.lookup(error.pgcode or errorcodes.DATA_EXCEPTION).lower().replace("_", " ")
         raise UserError(
             f"{file.path}: the database cannot hold a value, and nothing was loaded: {fault}; "
-            f"mend the file, or widen the columns of public.{file.table.name}."
+            f"mend the file, or widen the columns of {file.table.relation}."
         ) from error
 
 
