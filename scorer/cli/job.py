@@ -204,9 +204,7 @@ def _print_tried(tried: Tried, *, entity: str) -> None:
 def _print_outcome(tried: Tried) -> None:
     outcome = tried.outcome
     if outcome is None:
-        click.echo(
-            f"4. Score: none, since no model of {tried.job} is in production: scorer train {tried.job} --full, then scorer model promote."
-        )
+        click.echo(f"4. Score: none. {tried.without}")
         return
     if outcome.score is None:
         click.echo(f"4. Score: none by model {tried.model_version}: {outcome.status}, {outcome.reason}.")

@@ -24,6 +24,7 @@ from scorer.cli.options import (
 )
 from scorer.cli.output import print_json, print_load, print_rows, print_run, print_table, progress_bar
 from scorer.config import Settings
+from scorer.errors import UserError
 
 if TYPE_CHECKING:
     from scorer.database.connection import Database
@@ -151,8 +152,9 @@ def run(settings: Settings, /, job: str, **given: Any) -> None:
 
 @click.command()
 @click.option("--visits", type=click.IntRange(min=1), default=500, show_default=True, help="Size of the sample cohort.")
+@click.option("--job", metavar="JOB", help="Show this job instead, on the files in its folder `example`.")
 @click.pass_obj
-def demo(settings: Settings, *, visits: int) -> None:
+def demo(settings: Settings, *, visits: int, job: str | None) -> None:
     """Show it all on a sample cohort.
 
     Starts the embedded PostgreSQL, migrates it, loads a generated cohort with dirt planted in it, scores it, and says where to look.
@@ -172,9 +174,12 @@ def demo(settings: Settings, *, visits: int) -> None:
     database = database_of(settings)
     schema.upgrade(engine(database.as_login()))
     registration.install_jobs(database=database)
-    job = load_job(JOB, jobs_dir=settings.jobs_dir)
+    if job not in {None, JOB}:
+        _show_example(database, job)
+        return
+    shown = load_job(JOB, jobs_dir=settings.jobs_dir)
     with closing(plain_session(database, application_name="scorer demo")) as connection:
-        sample = load_sample(job, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
+        sample = load_sample(shown, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
     registration.grant_source(database=database)
     if sample.report is not None:
         click.echo(f"A sample cohort of {sample.visits} visits, generated, with dirt planted in it:")
@@ -183,10 +188,32 @@ def demo(settings: Settings, *, visits: int) -> None:
     else:
         click.echo("The sample cohort is there already; only what is new is scored.")
     with progress_bar(f"Scoring {JOB}") as progress:
-        ended = run_job(job, database=database, hooks=Hooks(progress=progress))
+        ended = run_job(shown, database=database, hooks=Hooks(progress=progress))
     print_run(ended.as_json())
     _print_outcomes(database, JOB)
     _print_where_to_look(settings)
+
+
+def _show_example(database: Database, name: str) -> None:
+    """Load the example in a job's folder, and score it, if the job has a model."""
+    from scorer.jobs.job import folder_of, load_job
+    from scorer.monitoring.job_list import list_jobs
+    from scorer.registry import registration
+    from scorer.runs.run import run_job
+
+    folder = folder_of(name, jobs_dir=database.settings.jobs_dir) / "example"
+    if not folder.is_dir():
+        raise UserError(
+            f"Job {name} has no example: there is no folder {folder}; put files there, as tables.toml names them."
+        )
+    print_load(_load(database, folder, rejects=None, job=name))
+    registration.grant_source(database=database)
+    (listed,) = (each for each in list_jobs(database.settings, database=database) if each.name == name)
+    if listed.model_version is None:
+        click.echo(f"No model of {name} is in production yet: scorer train {name} --full, then scorer model promote.")
+        return
+    print_run(run_job(load_job(name, jobs_dir=database.settings.jobs_dir), database=database).as_json())
+    _print_outcomes(database, name)
 
 
 def _load(database: Database, folder: Path, *, rejects: Path | None, job: str | None) -> LoadReport:

@@ -1,6 +1,6 @@
 """One entity of a job all the way, step by step, as a run would score it; nothing is written.
 
-Where the job has no model in production, as one that is being written, the way ends with the features.
+Where no model can score it, as of a job that is being written, the way ends with the features.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Value:
 class Tried:
     """What became of one entity, step by step.
 
-    `outcome` is the row that the ledger would get; None where the job has no model in production. `reasons` are those of its score,
+    `outcome` is the row that the ledger would get; None where there is none, and `without` says why. `reasons` are those of its score,
     whatever its band. `writes_back`: the score would be copied to the source table.
     """
 
@@ -76,6 +76,7 @@ class Tried:
     features: tuple[Value, ...]
     model_version: str | None
     outcome: Outcome | None
+    without: str | None
     reasons: tuple[Reason, ...]
     writes_back: bool
 
@@ -84,7 +85,7 @@ def try_one(job: Job, entity_id: str, *, database: Database, as_of: datetime | N
     """Score one entity as of a time, now where none is given. Returns each step.
 
     Its own as-of time is earlier where its record ended before. Raises UserError where there is no such entity then, or the job's
-    statements, suites or model are wrong.
+    statements or suites are wrong.
     """
     target = database.as_worker()
     schema.require_head(engine(target))
@@ -108,8 +109,15 @@ def try_one(job: Job, entity_id: str, *, database: Database, as_of: datetime | N
     held = suites.validate_features(
         [entity_id], matrix, attributes, read=np.array([len(observations)]), used=np.array([len(usable)])
     )
-    scored = _scored(job, item, matrix, usable, database=database) if has_model else (None, None, ())
-    model_version, outcome, reasons = scored
+    scored = _Scored()
+    without = (
+        None if has_model else f"no model is in production: scorer train {job.name} --full, then scorer model promote"
+    )
+    if has_model:
+        try:
+            scored = _scored(job, item, matrix, usable, database=database)
+        except UserError as error:  # a model for other features, say, as of a job that is being changed
+            without = str(error)
     origins = origins_of([(0, name) for name in matrix.names], usable, as_of=moment, spec=job.features)
     units = {feature.name: feature.unit for feature in catalogue(job)}
     return Tried(
@@ -125,16 +133,24 @@ def try_one(job: Job, entity_id: str, *, database: Database, as_of: datetime | N
             Value(name, None if np.isnan(value) else float(value), units[name], _source(origin))
             for name, value, origin in zip(matrix.names, matrix.values[0], origins, strict=True)
         ),
-        model_version=model_version,
-        outcome=outcome,
-        reasons=reasons,
-        writes_back="write_back" in job.statements and outcome is not None and outcome.score is not None,
+        model_version=scored.model_version,
+        outcome=scored.outcome,
+        without=without,
+        reasons=scored.reasons,
+        writes_back="write_back" in job.statements and scored.outcome is not None and scored.outcome.score is not None,
     )
 
 
-def _scored(
-    job: Job, item: WorkItem, matrix: Features, usable: Observations, *, database: Database
-) -> tuple[str, Outcome, tuple[Reason, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What the model in production makes of the entity."""
+
+    model_version: str | None = None
+    outcome: Outcome | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+def _scored(job: Job, item: WorkItem, matrix: Features, usable: Observations, *, database: Database) -> _Scored:
     """The model in production, the outcome that a run would give the item, and the reasons of its score."""
     pipeline = open_pipeline(job, database=database)
     try:
@@ -154,10 +170,10 @@ def _scored(
     finally:
         pipeline.close()
     if outcome.reasons or contributions is None:
-        return pipeline.model_version, outcome, outcome.reasons
+        return _Scored(pipeline.model_version, outcome, outcome.reasons)
     as_of = np.array([microseconds(item.as_of)], dtype=np.int64)
     (reasons,) = reasons_of(contributions, matrix, usable, as_of=as_of, spec=job.features, top=job.reasons.top)
-    return pipeline.model_version, outcome, reasons
+    return _Scored(pipeline.model_version, outcome, reasons)
 
 
 def _rows(observations: Observations, judged: ObservationResult) -> tuple[Row, ...]:

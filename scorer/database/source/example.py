@@ -44,13 +44,13 @@ def write_example(folder: Path, *, task: Task, now: datetime) -> tuple[Path, ...
     clients, events, outcomes = [], [], []
     for number in range(1, CLIENTS + 1):
         client = f"C{number:03}"
-        joined = today - timedelta(days=chance.randint(130, 220), hours=chance.randint(0, 23))
+        joined = today - timedelta(days=chance.randint(40, 400), hours=chance.randint(0, 23))
         clients.append([client, joined.isoformat(), chance.choice(["north", "south"]), chance.randint(18, 79)])
         done = list(_events(chance, joined=joined, today=today))
         events += [(client, event) for event in done]
         for days in _LANDMARKS:
-            as_of = today - timedelta(days=days)
-            outcomes.append([client, as_of.isoformat(), _outcome(done, as_of, task=task)])
+            if (as_of := today - timedelta(days=days)) > joined:
+                outcomes.append([client, as_of.isoformat(), _outcome(done, as_of, task=task)])
     rows = [_row(place, *each, chance=chance) for place, each in enumerate(events, start=1)]
     rows.append([len(rows) + 1, "C001", "yesterday", "LOGIN", 5, ""])
     return tuple(
@@ -65,7 +65,7 @@ def write_example(folder: Path, *, task: Task, now: datetime) -> tuple[Path, ...
 
 def _events(chance: random.Random, *, joined: datetime, today: datetime) -> Iterator[_Event]:
     """What a client did, oldest first."""
-    zeal = chance.lognormvariate(0.0, 0.5) / 5.0  # visits a day
+    zeal = chance.lognormvariate(0.0, 0.5) / 3.0  # visits a day
     loses_interest = today - timedelta(days=chance.randint(0, 350))
     moment = joined
     while True:
