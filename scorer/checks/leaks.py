@@ -44,7 +44,7 @@ _FEWEST = 20  # of them, from which on that says something
 _FEWEST_OF_A_CLASS = 5
 _PERFECT = 0.999
 _CORRECTED = 0.1  # such a share of past scores may have been corrected since
-_SHOWN = 5
+_SHOWN = 8  # names that a sentence has
 _RELATION = re.compile(
     r'(?P<before>\b(?:FROM|JOIN)\s+(?:ONLY\s+)?)(?P<relation>(?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+))(?P<after>\s+(?:AS\s+)?\w+)?',
     re.IGNORECASE,
@@ -72,21 +72,17 @@ def check_leaks(job: Job, *, database: Database) -> Iterator[CheckResult]:
 
 def _later_rows(job: Job, session: Session, source: Source) -> str:
     items = _landmark_items(job, source) or _past_items(job, session, source)
-    found: dict[str, list[WorkItem]] = defaultdict(list)
+    found: dict[tuple[str, str], list[WorkItem]] = defaultdict(list)
     for item in items:
         as_it_is = _inputs(job, source, item)
         for statement in ("observations", "attributes"):
             if statement in job.statements:
                 for name in _depending(job, session, source, item, statement=statement, as_it_is=as_it_is):
-                    found[f"{name} ({statement})"].append(item)
+                    found[statement, name].append(item)
     if found:
-        told = [
-            f"{name} for {len(of)} of {len(items)}, such as {of[0].entity_id} as of {of[0].as_of.isoformat()}"
-            for name, of in sorted(found.items(), key=lambda each: -len(each[1]))[:_SHOWN]
-        ]
         raise UserError(
-            f"What these say of a time changes with what came later: {'; '.join(told)}. Read them as of the time; where a column holds "
-            'times that are known ahead, name it in job.toml: planned = ["column"].'
+            f"What these say of a time changes with what came later: {_told(found, looked_at=len(items))}. Read them as of the time; where "
+            'a column holds times that are known ahead, name it in job.toml: planned = ["column"].'
         )
     untold = (
         ""
@@ -94,6 +90,23 @@ def _later_rows(job: Job, session: Session, source: Source) -> str:
         else ("; observations does not name :known_ats, so that rows recorded late count as known from the first")
     )
     return f"{len(items)} of the job's {job.entity}s read the same without what came after their as-of times{untold}"
+
+
+def _told(found: Mapping[tuple[str, str], Sequence[WorkItem]], *, looked_at: int) -> str:
+    """What was found, in words: the names that a statement makes depend on what came later, together where they are alike."""
+    alike: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for (statement, name), of in found.items():
+        alike[statement, len(of)].append(name)
+    (example, *_), *_ = found.values()
+    told = [
+        f"{_named(names)} ({statement}) for {times} of {looked_at}"
+        for (statement, times), names in sorted(alike.items(), key=lambda each: -each[0][1])
+    ]
+    return f"{'; '.join(told)}, such as {example.entity_id} as of {example.as_of.isoformat()}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _depending(
@@ -251,7 +264,7 @@ def _outcomes(job: Job, source: Source) -> str:
     ]
     if telling:
         raise UserError(
-            f"These features alone tell the outcomes of {len(rows)} landmarks apart, without a fault: {', '.join(telling[:_SHOWN])}. Is "
+            f"These features alone tell the outcomes of {len(rows)} landmarks apart, without a fault: {_named(telling)}. Is "
             "an outcome joined in, or a column that is filled because of it?"
         )
     return f"none of {len(matrix.names)} features alone tells the outcomes of {len(rows)} landmarks apart"

@@ -37,8 +37,11 @@ _IDLE_TOO_LONG = "25P03"
 WRITE_IT_SO = "write SCORER_DATABASE_URL as postgresql://user@host:5432/database."
 
 
+_ANY = "A statement"  # where none is named
+
+
 @contextmanager
-def sentences(*more: type[Exception], where: str = "A statement") -> Iterator[None]:
+def sentences(*more: type[Exception], where: str = _ANY) -> Iterator[None]:
     """Within it, the driver's errors (and types `more`) that an operator can correct become a sentence.
 
     `where` names the statement in that sentence. Raises UserError or DatabaseUnavailable, as `translate_error` decides, and
@@ -66,7 +69,7 @@ def _sqlstate(error: BaseException) -> str | None:
     return getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
 
 
-def translate_error(error: BaseException, *, where: str = "A statement") -> UserError | None:
+def translate_error(error: BaseException, *, where: str = _ANY) -> UserError | None:
     """The sentence for a driver's error; None where it is a bug of ours."""
     original = getattr(error, "orig", None) or error
     sqlstate = _sqlstate(original)
@@ -79,7 +82,7 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
             sqlstate=sqlstate,
         )
     by_state = {
-        "42501": f"A privilege is missing: {reason}; grant it (see the README, Roles) and run `scorer check`.",
+        "42501": f"A privilege is missing: {reason}{_of(where)}; grant it (see the README, Roles) and run `scorer check`.",
         "42P01": f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
         "mend the job's statement, or run `scorer db upgrade`.",
         "25006": "The database is read-only, a standby perhaps; point SCORER_DATABASE_URL at the primary.",
@@ -100,6 +103,11 @@ def translate_error(error: BaseException, *, where: str = "A statement") -> User
     if sqlstate in {"28000", "28P01", "3D000"}:
         return UserError(f"The database refuses the connection: {reason}; check SCORER_DATABASE_URL.")
     return None
+
+
+def _of(where: str) -> str:
+    """Which statement it was, where that is known: of many jobs' tables called events, one lacks a privilege."""
+    return "" if where == _ANY else f" ({where[:1].lower()}{where[1:]})"
 
 
 def translate_connection_error(error: BaseException, reason: str) -> UserError | None:

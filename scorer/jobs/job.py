@@ -53,8 +53,6 @@ OPTIONAL_STATEMENTS = (
 SUITES = ("observations", "features", "scores")
 # Folders of sql/ that hold the program's own statements, and what a new job is made from.
 RESERVED = ("engine", "source", "template")
-
-
 # What a job may be called.
 NAME = "[a-z][a-z0-9_]*"
 
@@ -138,7 +136,9 @@ def folder_of(name: str, *, jobs_dir: Path | None = None) -> Path:
     Raises UserError where there is no such job.
     """
     if name in RESERVED:
-        raise UserError(f'A job cannot be called "{name}": sql/{name}/ is the program\'s own; give it another name.')
+        raise UserError(
+            f'A job cannot be called "{name}": sql/{name}/ holds the program\'s own statements; give it another name.'
+        )
     for root in roots(jobs_dir):
         folder = root / "sql" / name
         if re.fullmatch(NAME, name) and (folder / "job.toml").exists():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from uuid import UUID
 
 
 class FieldError(ValueError):
@@ -80,6 +81,13 @@ def _time(field: str) -> str:
         raise FieldError("is not a time that exists") from error
 
 
+def _uuid(field: str) -> str:
+    try:
+        return str(UUID(field.strip()))
+    except ValueError as error:
+        raise FieldError("is not a UUID") from error
+
+
 # By the name of the column's type in PostgreSQL's catalog, what reads its fields; each raises FieldError.
 READERS: Mapping[str, Callable[[str], str]] = {
     "int2": partial(_whole_number, bits=16),
@@ -90,4 +98,5 @@ READERS: Mapping[str, Callable[[str], str]] = {
     "text": _text,
     "varchar": _text,
     "timestamptz": _time,
+    "uuid": _uuid,
 }
