@@ -480,9 +480,7 @@ class Shop:
 def open_shop(hospital: Any, tmp_path: Path) -> Callable[..., Shop]:
     """Makes a job from the template, of a name and a task, has it changed, and loads its example."""
 
-    def give(
-        name: str = "shop", task: Task = Task.BINARY, change: Callable[[Shop], object] = lambda shop: None
-    ) -> Shop:
+    def give(name: str = "shop", task: Task = Task.BINARY, change: Callable[[Shop], object] = lambda _: None) -> Shop:
         jobs_dir = tmp_path / "shops"
         hospital.settings = replace(hospital.settings, jobs_dir=jobs_dir)
         folder = make(name, jobs_dir=jobs_dir, task=task).folder

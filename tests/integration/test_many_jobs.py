@@ -70,13 +70,12 @@ def writing_back(shop: Any) -> None:
     shop.edit(
         "job.toml", 'grants = "grants.sql"', 'grants = "grants.sql"\nwrite_back = "write_back.sql"\nviews = "views.sql"'
     )
-    shop.edit(
-        "grants.sql",
-        "GRANT USAGE",
-        "ALTER TABLE in_numbers_data.clients ADD COLUMN IF NOT EXISTS band text;\nGRANT UPDATE (band) ON in_numbers_data.clients TO scorer_worker;\nGRANT USAGE",
-    )
+    band = "ALTER TABLE in_numbers_data.clients ADD COLUMN IF NOT EXISTS band text;\n"
+    write = "GRANT UPDATE (band) ON in_numbers_data.clients TO scorer_worker;\n"
+    shop.edit("grants.sql", "GRANT USAGE", f"{band}{write}GRANT USAGE")
     (shop.folder / "write_back.sql").write_text(
-        "WITH locked AS (SELECT c.client_id, s.entity_id, s.risk_band FROM in_numbers_data.clients AS c JOIN pg_temp.staged_write_back AS s "
+        "WITH locked AS (SELECT c.client_id, s.entity_id, s.risk_band FROM in_numbers_data.clients AS c "
+        "JOIN pg_temp.staged_write_back AS s "
         "ON c.client_id = CAST(s.entity_id AS bigint) FOR NO KEY UPDATE OF c SKIP LOCKED) UPDATE in_numbers_data.clients AS c "
         "SET band = locked.risk_band FROM locked WHERE c.client_id = locked.client_id RETURNING locked.entity_id AS entity_id"
     )

@@ -55,7 +55,8 @@ def test_the_shipped_job_has_none(ward: Any) -> None:
     ward.admit(*range(1, 30))
     ward.execute("UPDATE public.visits SET discharged_at = now() - interval '1 hour'")
     ward.execute(
-        "INSERT INTO public.outcomes SELECT visit_id, visit_id % 2, CASE visit_id % 2 WHEN 1 THEN now() - interval '2 hours' END FROM public.visits"
+        "INSERT INTO public.outcomes SELECT visit_id, visit_id % 2, "
+        "CASE visit_id % 2 WHEN 1 THEN now() - interval '2 hours' END FROM public.visits"
     )
     ward.observe(3, hours_ago=8, recorded_at=ward.noon)
     ward.observe(4, hours_ago=-8, recorded_at=ward.noon)
@@ -67,7 +68,7 @@ def test_a_time_that_is_filled_in_later_is_found(shop: Any) -> None:
     shop.hospital.execute("ALTER TABLE shop_data.clients ADD left_at timestamptz")
     shop.hospital.execute("UPDATE shop_data.clients SET left_at = now() - interval '1 day'")
     add_attribute(shop, "c.left_at", kind="hours_since")
-    found(shop, LATER, "hours_since_left_at (attributes) for 20 of 20", "as of 2", "planned")
+    found(shop, LATER, "hours_since_left_at, left_at (attributes) for 20 of 20", "as of 2", "planned")
 
 
 def test_a_time_that_is_known_ahead_is_none(shop: Any) -> None:
@@ -85,17 +86,19 @@ def test_a_row_that_says_when_it_was_overwritten_is_found(shop: Any) -> None:
     found(shop, LATER, "visits (attributes) for 20 of 20")
 
 
-@pytest.mark.parametrize(
-    ("column", "join"),
-    [
-        ("s.seen", "CROSS JOIN LATERAL (SELECT count(*) AS seen FROM shop_data.events AS e WHERE e.client_id = c.client_id) AS s"),
-        ("s.seen", "LEFT JOIN (SELECT client_id, max(amount) AS seen FROM shop_data.events GROUP BY client_id) AS s ON s.client_id = c.client_id"),
-        ("s.seen", "CROSS JOIN LATERAL (SELECT max(happened_at) AS seen FROM shop_data.events WHERE client_id = c.client_id) AS s"),
-    ],
-    ids=["counted", "joined", "newest"],
-)  # fmt: skip
-def test_what_is_made_of_rows_that_came_later_is_found(shop: Any, column: str, join: str) -> None:
-    add_attribute(shop, column, join=join, kind="hours_since" if "happened_at" in join else "numbers")
+MADE = {
+    "counted": "SELECT count(*) AS seen FROM shop_data.events AS e WHERE e.client_id = c.client_id",
+    "highest": "SELECT max(e.amount) AS seen FROM shop_data.events AS e WHERE e.client_id = c.client_id AND e.kind = 'LOGIN'",
+    "newest": "SELECT max(happened_at) AS seen FROM shop_data.events WHERE client_id = c.client_id",
+    "in a group": "SELECT g.seen FROM (SELECT client_id, sum(amount) AS seen FROM shop_data.events GROUP BY 1) AS g "
+    "WHERE g.client_id = c.client_id",
+}
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_what_is_made_of_rows_that_came_later_is_found(shop: Any, made: str) -> None:
+    kind = "hours_since" if made == "newest" else "numbers"
+    add_attribute(shop, "s.seen", join=f"LEFT JOIN LATERAL ({MADE[made]}) AS s ON true", kind=kind)
     found(shop, LATER, "seen (attributes)")
 
 
@@ -114,7 +117,8 @@ def test_what_observations_cannot_be_asked_is_told(shop: Any) -> None:
 
 def test_an_outcome_with_a_time_of_its_own_is_found(shop: Any) -> None:
     shop.hospital.execute(
-        "CREATE TABLE shop_data.losses AS SELECT client_id, max(as_of) + interval '20 days' AS lost_at FROM shop_data.outcomes WHERE outcome = 1 GROUP BY 1"
+        "CREATE TABLE shop_data.losses AS SELECT client_id, max(as_of) + interval '20 days' AS lost_at "
+        "FROM shop_data.outcomes WHERE outcome = 1 GROUP BY 1"
     )
     shop.hospital.execute("GRANT SELECT ON shop_data.losses TO scorer_worker")
     add_attribute(

@@ -36,17 +36,17 @@ def test_a_job_whose_folder_is_broken_is_one_sentence(shop: Any) -> None:
 FAULTS = {
     "a column that is not there": ("due.sql", "c.joined_at", "c.begun_at", "statements", "due"),
     "a number for a key": ("due.sql", "c.client_id AS entity_id", "1 AS entity_id", "statements", "due"),
-    "a date for a time": ("due.sql", "CAST(:as_of AS timestamptz) AS as_of", "CAST(:as_of AS date) AS as_of", "due", "a timestamptz is expected"),
+    "a date for a time": ("due.sql", "CAST(:as_of AS timestamptz) AS", "CAST(:as_of AS date) AS", "due", "a timestamptz"),
     "a column left out": ("observations.sql", "    e.kind AS observation_type_code,\n", "", "observations", "observation_type_code"),
     "another unit": ("observations.sql", "    e.amount AS", "    e.amount * 1e6 AS", "observations", "another unit"),
-    "two rows for an entity": ("attributes.sql", "JOIN shop_data.clients AS c ON c.client_id = k.entity_id", "JOIN shop_data.clients AS c ON true", "attributes", "more than one row"),
+    "two rows for an entity": ("attributes.sql", "ON c.client_id = k.entity_id", "ON true", "attributes", "more than one row"),
     "other words": ("attributes.sql", "    c.region", "    upper(c.region) AS region", "attributes", "no value is known"),
     "an attribute left out": ("attributes.sql", ",\n    c.age_years", "", "suites", "age_years"),
     "a label that is text": ("landmarks.sql", "o.outcome AS label", "CAST(o.outcome AS text) AS label", "landmarks", "0, 1 and NULL"),
     "another number": ("landmarks.sql", "o.outcome AS label", "o.outcome + 1 AS label", "landmarks", "0, 1 and NULL"),
     "one label": ("landmarks.sql", "o.outcome AS label", "1 AS label", "landmarks", "nothing to tell apart"),
     "landmarks to come": ("landmarks.sql", "    o.as_of,", "    o.as_of + interval '10 years' AS as_of,", "landmarks", "in the future"),
-    "a landmark twice": ("landmarks.sql", "    o.as_of,", "    CAST('2025-01-01' AS timestamptz) AS as_of,", "landmarks", "times; give it once"),
+    "a landmark twice": ("landmarks.sql", "    o.as_of,", "    timestamptz '2025-01-01' AS as_of,", "landmarks", "give it once"),
     "a key that is a number": ("landmarks.sql", "o.client_id AS entity_id", "1 AS entity_id", "landmarks", "text is expected"),
 }  # fmt: skip
 

@@ -29,7 +29,8 @@ def test_rows_that_are_refused_say_by_which_rule(shop: Any) -> None:
     hospital = shop.hospital
     entity = shop.entity(events=12)
     hospital.execute(
-        "INSERT INTO shop_data.events VALUES (900001, %s, now(), 'LOGIN', NULL), (900002, %s, NULL, 'LOGIN', 5), (900003, %s, now(), 'DANCE', 5), (900004, %s, now(), 'LOGIN', 1e9)",
+        "INSERT INTO shop_data.events VALUES (900001, %s, now(), 'LOGIN', NULL), (900002, %s, NULL, 'LOGIN', 5), "
+        "(900003, %s, now(), 'DANCE', 5), (900004, %s, now(), 'LOGIN', 1e9)",
         *[entity] * 4,
     )
     tried = try_one(shop.job, entity, database=shop.database)

@@ -38,7 +38,10 @@ def rejected(report: LoadReport) -> list[list[str]]:
 
 def test_the_script_makes_what_the_loader_made_and_does_nothing_again(shop: Any) -> None:
     hospital = shop.hospital
-    columns = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'shop_data' ORDER BY 1, ordinal_position"
+    columns = (
+        "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'shop_data' "
+        "ORDER BY table_name, ordinal_position"
+    )
     made = hospital.rows(columns)
     script = ddl(read_tables("shop", jobs_dir=hospital.settings.jobs_dir))
     hospital.execute(script)
