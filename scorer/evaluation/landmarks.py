@@ -99,7 +99,10 @@ def read_landmarks(
     """
     for name in parameters or {}:
         if name not in job.parameters:
-            raise UserError(f'Job {job.name} has no parameter "{name}"; it has {", ".join(job.parameters)}.')
+            raise UserError(
+                f'Job {job.name} has no parameter "{name}": its landmarks are those that its statement gives. To have them at steps, put '
+                "it into [parameters] of job.toml and use it in landmarks.sql, as the shipped job does."
+            )
     table = source.landmarks(replace(job, parameters={**job.parameters, **(parameters or {})}))
     table = _within(table, *between).sort_by([("entity_id", "ascending"), ("as_of", "ascending")])
     if not table.num_rows:
@@ -143,6 +146,14 @@ def read_landmarks(
         last=_moment(rows.as_of.max()),
         data_sha256=digest.hexdigest(),
     )
+
+
+OWN_LANDMARKS = "0 s"  # the step of a job whose landmarks are those that its statement gives
+
+
+def steps_of(job: Job, step: str) -> dict[str, str]:
+    """The parameters that have an entity's landmarks follow one another by `step`; none where the job has no such parameters."""
+    return {name: step for name in ("first_landmark", "landmark_step") if name in job.parameters}
 
 
 def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa.Table:

@@ -76,3 +76,16 @@ def test_a_search_without_a_success_writes_nothing(found: Found, tmp_path: Path)
     with pytest.raises(UserError, match="No trial of the search succeeded"):
         write_findings(nothing, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_landmarks_of_the_jobs_own_have_no_step(found: Found, tmp_path: Path) -> None:
+    write_findings(found, tmp_path / "steps")
+    assert ", one every " in (tmp_path / "steps" / SUMMARY).read_text()
+    own = Found(
+        **{
+            **{name: getattr(found, name) for name in found.__dataclass_fields__},
+            "about": {**found.about, "landmark_step": "0 s"},
+        }
+    )
+    write_findings(own, tmp_path / "own")
+    assert " every " not in (tmp_path / "own" / SUMMARY).read_text()
