@@ -1,4 +1,4 @@
-"""The search for leaks: what a job's statements say of a time, although it came to be known only later.
+"""The search for leaks: what statements say of a time, although it came to be known only later.
 
 Three looks, none of which can see everything:
 
@@ -93,7 +93,7 @@ def _later_rows(job: Job, session: Session, source: Source) -> str:
 
 
 def _told(found: Mapping[tuple[str, str], Sequence[WorkItem]], *, looked_at: int) -> str:
-    """What was found, in words: the names that a statement makes depend on what came later, together where they are alike."""
+    """What was found, in words: names that depend on what came later, together where they are alike."""
     alike: dict[tuple[str, int], list[str]] = defaultdict(list)
     for (statement, name), of in found.items():
         alike[statement, len(of)].append(name)

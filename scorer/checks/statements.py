@@ -1,4 +1,4 @@
-"""The check of a job's statements against this database: each planned, and run for twenty entities; no model is needed."""
+"""The check of a job's statements: each is planned, and run for twenty entities; it needs no model."""
 
 from __future__ import annotations
 
@@ -119,7 +119,10 @@ def _suites(job: Job, source: Source, database: Database) -> str:
 
 
 def _landmarks(job: Job, source: Source) -> str:
-    """Run `landmarks`. Returns how many there are, by outcome. Raises UserError where they cannot be learnt from."""
+    """Run `landmarks`. Returns how many there are, by outcome.
+
+    Raises UserError where they cannot be learnt from.
+    """
     table = source.landmarks(job)
     where = f"The statement landmarks of job {job.name}"
     if not table.num_rows:

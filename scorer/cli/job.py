@@ -1,4 +1,4 @@
-"""The commands about jobs as folders: which there are, a new one, does it hold, one entity all the way, what differs."""
+"""The commands about jobs as folders: list, new, check, try, diff, features, tables."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scorer.runs.try_one import Tried
 
 _name = click.argument("name", metavar="NAME")
+_ROWS_SHOWN = 10  # of those that an entity has
 
 
 @click.group(name="job")
@@ -169,6 +170,7 @@ def _print_tried(tried: Tried, *, entity: str) -> None:
         f"{entity.capitalize()} {tried.entity_id} of {tried.job} as of {shown_time(tried.as_of)}; nothing is written."
     )
     click.echo(f"\n1. Read: {len(tried.rows)} rows, of which {used} are used; {tried.needed} are needed.")
+    shown = [row for place, row in enumerate(tried.rows) if row.rules or place >= len(tried.rows) - _ROWS_SHOWN]
     print_table(
         ["observation", "date", "code", "value", "used", "rules broken"],
         [
@@ -180,15 +182,19 @@ def _print_tried(tried: Tried, *, entity: str) -> None:
                 "yes" if row.used else "no",
                 ", ".join(row.rules),
             ]
-            for row in tried.rows
+            for row in shown
         ],
     )
+    if len(shown) < len(tried.rows):
+        click.echo(
+            f"Shown are the newest, and those that broke a rule, {len(shown)} of {len(tried.rows)}; --json has all."
+        )
     if tried.attributes:
-        shown = (
+        known = (
             f"{name} {value if not isinstance(value, datetime) else shown_time(value)}"
             for name, value in tried.attributes.items()
         )
-        click.echo(f"Attributes: {', '.join(shown)}.")
+        click.echo(f"Attributes: {', '.join(known)}.")
     click.echo("\n2. Refused:" if tried.rejections else "\n2. Refused: nothing.")
     for each in tried.rejections:
         what = f"observation {each.observation_id}" if each.observation_id is not None else f"the {entity}"
@@ -204,7 +210,7 @@ def _print_tried(tried: Tried, *, entity: str) -> None:
 def _print_outcome(tried: Tried) -> None:
     outcome = tried.outcome
     if outcome is None:
-        click.echo(f"4. Score: none. {tried.without}")
+        click.echo(f"4. Score: none: {tried.without}")
         return
     if outcome.score is None:
         click.echo(f"4. Score: none by model {tried.model_version}: {outcome.status}, {outcome.reason}.")

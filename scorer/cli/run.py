@@ -217,7 +217,7 @@ def _show_example(database: Database, name: str) -> None:
 
 
 def _load(database: Database, folder: Path, *, rejects: Path | None, job: str | None) -> LoadReport:
-    """Load the files of `folder`, a job's own where one is named. Returns how many rows of each were loaded and rejected."""
+    """Load the files of `folder`, a job's own where one is named. Returns the counts of each."""
     from scorer.database.connection import plain_session
     from scorer.database.source.load import load as load_folder
     from scorer.jobs.tables import read_tables

@@ -210,8 +210,8 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
     from scorer.database.store.experiments import upsert_experiment, upsert_trials
-    from scorer.evaluation.landmarks import OWN_LANDMARKS, steps_of
-    from scorer.jobs.job import load_job
+    from scorer.jobs.job import load_job, steps_of
+    from scorer.jobs.training import OWN_LANDMARKS
     from scorer.training.search import SearchOptions, search
     from scorer.training.search_report import write_findings
 

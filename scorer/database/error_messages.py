@@ -106,7 +106,7 @@ def translate_error(error: BaseException, *, where: str = _ANY) -> UserError | N
 
 
 def _of(where: str) -> str:
-    """Which statement it was, where that is known: of many jobs' tables called events, one lacks a privilege."""
+    """Which statement it was, where that is known: many jobs may have a table of that name."""
     return "" if where == _ANY else f" ({where[:1].lower()}{where[1:]})"
 
 

@@ -148,14 +148,6 @@ def read_landmarks(
     )
 
 
-OWN_LANDMARKS = "0 s"  # the step of a job whose landmarks are those that its statement gives
-
-
-def steps_of(job: Job, step: str) -> dict[str, str]:
-    """The parameters that have an entity's landmarks follow one another by `step`; none where the job has no such parameters."""
-    return {name: step for name in ("first_landmark", "landmark_step") if name in job.parameters}
-
-
 def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa.Table:
     as_of = _microseconds(table["as_of"], where="as_of")
     kept = np.ones(len(as_of), dtype=bool)

@@ -1,4 +1,4 @@
-"""The catalogue of a job's features, generated from its definition: what each is, in which unit, of which group."""
+"""The catalogue of a job's features, generated from its definition: meaning, unit, group."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATISTICS_IN_WORDS: Mapping[str, tuple[str, str]] = {
     "mean": ("mean of {code}", "{unit}"),
     "std": ("standard deviation of {code}", "{unit}"),
     "slope": ("change of {code} per hour, by least squares", "{unit}/h"),
-    "count": ("number of {code}; 0 where there is none", ""),
+    "count": ("number of {code}, 0 where there is none,", ""),
     "hours_since": ("hours since the last {code}", "h"),
     "outside": ("share of {code} outside the reference range", "share"),
     "distance": ("how far the last {code} lies outside its reference range, in widths of it", "widths"),
@@ -28,7 +28,7 @@ STATISTICS_IN_WORDS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A feature: a column of the matrix, in words. `code`, `statistic` and `window` are those of observations alone."""
+    """A column of the matrix, in words; `code`, `statistic` and `window` are None for an attribute's."""
 
     name: str
     meaning: str
@@ -51,7 +51,7 @@ def catalogue(job: Job) -> tuple[Feature, ...]:
         meaning, unit = STATISTICS_IN_WORDS.get(column.statistic, (f"{column.statistic} of {{code}}", "{unit}"))
         found[name] = Feature(
             name=name,
-            meaning=f"{meaning.format(code=column.code)}, {_within(column.window)}",
+            meaning=f"{meaning.format(code=column.code)} {_within(column.window)}",
             unit=unit.format(unit=units[column.code]),
             group=column.group,
             code=column.code,

@@ -22,7 +22,7 @@ TEMPLATE = "template"
 _LONGEST_NAME = 40  # with "_data" it names a schema, of 63 characters at most
 _NOT_SHARED = ("write_back", "take_back")
 _MAKES = re.compile(
-    r"CREATE (?:OR REPLACE )?(?:UNIQUE )?(?:MATERIALIZED )?(?:VIEW|FUNCTION|TRIGGER|INDEX)(?: IF NOT EXISTS)? (?:\w+\.)?(\w+)"
+    r"\bCREATE (?:OR REPLACE )?(?:UNIQUE )?(?:MATERIALIZED )?(?:VIEW|FUNCTION|TRIGGER|INDEX)(?: IF NOT EXISTS)? (?:\w+\.)?(\w+)"
 )
 
 
@@ -99,7 +99,7 @@ def _mentioned(text: str, name: str, *, like: str) -> str:
 
 
 def _statement(text: str, name: str, *, like: str, makes: bool) -> str:
-    """A statement for the copy: the job's name as a literal is changed, and what a script makes has names of its own."""
+    """A statement for the copy: with the new name as a literal, and in the names of what it makes."""
     text = _mentioned(text, name, like=like).replace(f"'{like}'", f"'{name}'")
     if makes:
         for made in dict.fromkeys(_MAKES.findall(text)):

@@ -113,6 +113,11 @@ class Job:
         return {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
 
 
+def steps_of(job: Job, step: str) -> dict[str, str]:
+    """The parameters that have an entity's landmarks follow one another by `step`, if the job has them."""
+    return {name: step for name in ("first_landmark", "landmark_step") if name in job.parameters}
+
+
 def roots(jobs_dir: Path | None) -> tuple[Path, ...]:
     """The folders in which jobs are looked for, in order."""
     return (shipped_root(),) if jobs_dir is None else (jobs_dir, shipped_root())

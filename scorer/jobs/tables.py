@@ -1,4 +1,4 @@
-"""A job's source tables, as the tables.toml in its folder describes them: names, columns, types, keys, files."""
+"""A job's source tables, as the tables.toml in its folder describes them."""
 
 from __future__ import annotations
 

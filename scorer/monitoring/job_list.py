@@ -1,4 +1,4 @@
-"""The jobs that there are, shipped and the site's own: what each scores, by which model, and whether it runs."""
+"""The jobs that there are, shipped and the site's own: by which model each runs, or why not."""
 
 from __future__ import annotations
 

@@ -177,6 +177,7 @@ def _scored(job: Job, item: WorkItem, matrix: Features, usable: Observations, *,
 
 
 def _rows(observations: Observations, judged: ObservationResult) -> tuple[Row, ...]:
+    """The observations in order of time; first those without one."""
     rules: dict[str, list[str]] = {}
     for each in judged.rejections:
         # What is told once for an entity has, instead of a key, what was seen: the code.
@@ -194,7 +195,7 @@ def _rows(observations: Observations, judged: ObservationResult) -> tuple[Row, .
                 rules=(*rules.get(key, ()), *rules.get(name or "(none)", ())),
             )
         )
-    return tuple(rows)
+    return tuple(sorted(rows, key=lambda row: (row.observation_date is not None, row.observation_date or _EPOCH)))
 
 
 def _attributes(attributes: Attributes) -> dict[str, Any]:

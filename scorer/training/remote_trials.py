@@ -12,8 +12,8 @@ from typing import Any
 from scorer.config import Settings
 from scorer.database.source.reader import Source
 from scorer.errors import UserError
-from scorer.evaluation.landmarks import read_landmarks, steps_of
-from scorer.jobs.job import Job
+from scorer.evaluation.landmarks import read_landmarks
+from scorer.jobs.job import Job, steps_of
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.cluster import Cluster, ClusterLost

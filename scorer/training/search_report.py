@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scorer.errors import UserError
-from scorer.evaluation.landmarks import OWN_LANDMARKS
-from scorer.jobs.training import Recipe
+from scorer.jobs.training import OWN_LANDMARKS, Recipe
 from scorer.training.search import Found
 
 CONFIG = "best_model_config.json"

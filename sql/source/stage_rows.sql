@@ -1,4 +1,4 @@
--- Makes the table in which the rows of a job's file wait until it is known which of them can be loaded.
+-- Makes the table in which rows of a job's file wait until it is known which can be loaded.
 -- Its types are those of the table to load. line: in the file. Between the braces go the names of both tables, and the columns.
 CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS
 SELECT

@@ -1,4 +1,4 @@
-"""The example that a new job is tried on: clients of a shop, what they did, and what came after; made up, by a seed.
+"""The example of a new job, made up: clients of a shop, what they did, and what came after.
 
 A client visits (LOGIN, minutes), buys (PURCHASE, EUR) and complains (COMPLAINT, a number). Some clients lose interest from a day on, and do
 little from then. The outcome of a landmark is counted from the 30 days after it, so that it can be foretold to some extent from what was
@@ -35,9 +35,10 @@ class _Event:
 
 
 def write_example(folder: Path, *, task: Task, now: datetime) -> tuple[Path, ...]:
-    """Write clients.csv, events.csv and outcomes.csv into `folder`, up to the day before `now`. Returns the files.
+    """Write clients.csv, events.csv and outcomes.csv into `folder`. Returns the files.
 
-    The same but for the dates, whenever it is called. Raises UserError where the folder cannot be written.
+    They tell what happened up to the day before `now`, the same but for the dates whenever it is called. Raises UserError where the
+    folder cannot be written.
     """
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     chance = random.Random(_SEED)  # noqa: S311 - an example, not a secret
@@ -65,11 +66,11 @@ def write_example(folder: Path, *, task: Task, now: datetime) -> tuple[Path, ...
 
 def _events(chance: random.Random, *, joined: datetime, today: datetime) -> Iterator[_Event]:
     """What a client did, oldest first."""
-    zeal = chance.lognormvariate(0.0, 0.5) / 3.0  # visits a day
+    zeal = chance.lognormvariate(0.0, 0.5) / 4.0  # visits a day
     loses_interest = today - timedelta(days=chance.randint(0, 350))
     moment = joined
     while True:
-        moment += timedelta(days=chance.expovariate(zeal if moment < loses_interest else zeal / 15))
+        moment += timedelta(days=chance.expovariate(zeal if moment < loses_interest else zeal / 20))
         if moment >= today:
             return
         moment = moment.replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""Files loaded into source tables, .csv or .csv.gz: `visits`, `patient_observations`, `outcomes`, or those of a job.
+"""Files loaded into the source tables, the shipped job's or another's: .csv or .csv.gz.
 
     file -> rows -> COPY to a temporary table -> skip what is there -> refuse keys that are taken -> INSERT
 

@@ -156,7 +156,7 @@ def enqueue_due(
 
 
 def sample_due(session: Session, job: Job, *, as_of: datetime, limit: int) -> tuple[WorkItem, ...]:
-    """Some of the entities that the job's due statement gives as of a time, as items of work that is not enqueued.
+    """Some of the entities that `due` gives as of a time, as items of work that is not enqueued.
 
     Raises UserError where a column is of another type than the engine can take.
     """

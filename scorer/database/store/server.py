@@ -74,7 +74,7 @@ def _in_words(mode: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AsItWas:
-    """What stands for a table in a statement to read it as it was at a moment, in two ways: as_it_was.sql says which."""
+    """What stands for a table to read it as it was at a moment, in two ways; as_it_was.sql says which."""
 
     relation: str
     known: str
@@ -84,9 +84,9 @@ class AsItWas:
 def as_it_was(
     session: Session, relations: Sequence[str], *, moment: datetime, planned: Sequence[str]
 ) -> tuple[AsItWas, ...]:
-    """How each of these tables is read as it was at the moment; those without a column of times are left out.
+    """How each of these tables is read as it was at the moment.
 
-    Columns that are `planned` are times that were known ahead.
+    Tables without a column of times are left out. Columns that are `planned` are times that were known ahead.
     """
     rows = session.all("as_it_was", relations=list(relations), moment=moment.isoformat(), planned=list(planned))
     return tuple(AsItWas(row.relation, row.known, row.settled) for row in rows)

@@ -1,4 +1,4 @@
--- What stands for a table in a statement to read it as it was at a moment; one row per table that has a column of times.
+-- What stands for a table, to read it as it was at a moment; one row per table with a column of times.
 -- `known` gives later times as empty, and leaves out rows that have later times alone, or that were recorded or updated later, by a
 -- column that says so in its name. `settled` leaves out every row that has a later time. What a statement gives with neither of the two
 -- as with the table itself depends on what came later. Columns that are `planned` are times that were known ahead.

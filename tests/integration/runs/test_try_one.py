@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ def test_without_a_model_the_way_ends_with_the_features(shop: Any) -> None:
     assert tried.without is not None
     assert "scorer train shop --full" in tried.without
     features = {each.feature: each for each in tried.features}
-    assert features["LOGIN_count_stay"].value == sum(row.used and row.code == "LOGIN" for row in tried.rows)
-    assert features["LOGIN_hours_since_stay"].source.startswith("last LOGIN: observation ")
+    recent = [
+        row for row in tried.rows if row.observation_date and tried.as_of - row.observation_date < timedelta(days=90)
+    ]
+    assert features["LOGIN_count_2160h"].value == sum(row.used and row.code == "LOGIN" for row in recent) > 0
+    assert features["LOGIN_hours_since_2160h"].source.startswith("last LOGIN: observation ")
     assert features["region=north"].source == "attribute region"
     assert tried.attributes["region"] in {"north", "south"}
 
@@ -82,7 +86,7 @@ def test_an_entity_that_is_held_or_has_too_little_is_told(shop: Any, make_model:
 
 def test_a_model_of_other_features_does_not_hide_the_features(shop: Any, make_model: Callable[..., Path]) -> None:
     shop.promote(make_model)
-    shop.edit("job.toml", '"28 days", "stay"', '"7 days", "stay"')
+    shop.edit("job.toml", '"28 days", "90 days"', '"7 days", "90 days"')
     tried = try_one(shop.job, shop.entity(events=12), database=shop.database)
     assert any(each.feature == "LOGIN_count_168h" for each in tried.features)
     assert tried.without is not None

@@ -16,14 +16,14 @@ def test_every_feature_of_the_shipped_job_is_told(sepsis: Job) -> None:
     assert tuple(found) == feature_names(sepsis.features)
     rate = found["HR_mean_6h"]
     assert (rate.meaning, rate.unit, rate.group, rate.statistic, rate.window) == (
-        "mean of HR, within 6 h before the as-of time",
+        "mean of HR within 6 h before the as-of time",
         "beats/min",
         "vitals of 6 h",
         "mean",
         "6 h",
     )
     assert found["LACTATE_count_stay"].unit == ""
-    assert found["LACTATE_hours_since_stay"].meaning == "hours since the last LACTATE, of all that is known"
+    assert found["LACTATE_hours_since_stay"].meaning == "hours since the last LACTATE of all that is known"
     assert found["age_years"].group == found["sex=F"].group == "attributes"
     assert found["hours_since_admitted_at"].unit == "h"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,6 @@ def test_a_search_without_a_success_writes_nothing(found: Found, tmp_path: Path)
 
 
 def test_landmarks_of_the_jobs_own_have_no_step(found: Found, tmp_path: Path) -> None:
-    write_findings(found, tmp_path / "steps")
-    assert ", one every " in (tmp_path / "steps" / SUMMARY).read_text()
-    own = Found(
-        **{
-            **{name: getattr(found, name) for name in found.__dataclass_fields__},
-            "about": {**found.about, "landmark_step": "0 s"},
-        }
-    )
-    write_findings(own, tmp_path / "own")
-    assert " every " not in (tmp_path / "own" / SUMMARY).read_text()
+    for step, told in (("4 h", True), ("0 s", False)):
+        write_findings(replace(found, about={**found.about, "landmark_step": step}), tmp_path)
+        assert (", one every " in (tmp_path / SUMMARY).read_text()) is told
