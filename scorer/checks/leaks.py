@@ -75,10 +75,10 @@ def _later_rows(job: Job, session: Session, source: Source) -> str:
     found: dict[tuple[str, str], list[WorkItem]] = defaultdict(list)
     for item in items:
         as_it_is = _inputs(job, source, item)
-        for statement in ("observations", "attributes"):
-            if statement in job.statements:
-                for name in _depending(job, session, source, item, statement=statement, as_it_is=as_it_is):
-                    found[statement, name].append(item)
+        for called in ("observations", "attributes"):
+            if called in job.statements:
+                for name in _depending(job, session, source, item, called=called, as_it_is=as_it_is):
+                    found[called, name].append(item)
     if found:
         raise UserError(
             f"What these say of a time changes with what came later: {_told(found, looked_at=len(items))}. Read them as of the time; where "
@@ -95,12 +95,12 @@ def _later_rows(job: Job, session: Session, source: Source) -> str:
 def _told(found: Mapping[tuple[str, str], Sequence[WorkItem]], *, looked_at: int) -> str:
     """What was found, in words: names that depend on what came later, together where they are alike."""
     alike: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for (statement, name), of in found.items():
-        alike[statement, len(of)].append(name)
+    for (called, name), of in found.items():
+        alike[called, len(of)].append(name)
     (example, *_), *_ = found.values()
     told = [
-        f"{_named(names)} ({statement}) for {times} of {looked_at}"
-        for (statement, times), names in sorted(alike.items(), key=lambda each: -each[0][1])
+        f"{_named(names)} ({called}) for {times} of {looked_at}"
+        for (called, times), names in sorted(alike.items(), key=lambda each: -each[0][1])
     ]
     return f"{'; '.join(told)}, such as {example.entity_id} as of {example.as_of.isoformat()}"
 
@@ -110,10 +110,10 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _depending(
-    job: Job, session: Session, source: Source, item: WorkItem, *, statement: str, as_it_is: Mapping[str, Any]
+    job: Job, session: Session, source: Source, item: WorkItem, *, called: str, as_it_is: Mapping[str, Any]
 ) -> list[str]:
-    """The features and attributes of an item that this statement makes depend on what came later."""
-    text = without_comments(job.statements[statement])
+    """The features and attributes of an item that the statement `called` so makes depend on what came later."""
+    text = without_comments(job.statements[called])
     relations = sorted({match["relation"] for match in _RELATION.finditer(text)})
     with session.transaction(keep=False):
         tables = as_it_was(session, relations, moment=item.as_of, planned=job.planned)
@@ -124,13 +124,13 @@ def _depending(
         instead = replace(
             job,
             version=f"{job.version} {way} {item.as_of.isoformat()}",
-            statements={**job.statements, statement: _read_otherwise(text, tables, way=way)},
+            statements={**job.statements, called: _read_otherwise(text, tables, way=way)},
         )
         try:
             other = _inputs(instead, source, item)
         except (UserError, StatementFailed) as error:
             raise UserError(
-                f"The statement {statement} cannot be looked at: with its tables read as they were at a time it fails: {error}"
+                f"The statement {called} cannot be looked at: with its tables read as they were at a time it fails: {error}"
             ) from error
         differing.append({name for name in as_it_is.keys() | other.keys() if as_it_is.get(name) != other.get(name)})
     return sorted(set.intersection(*differing))

@@ -3,6 +3,6 @@
 DELETE FROM pg_temp.{staged} AS l
 WHERE EXISTS (
     SELECT
-    FROM {table} AS t
+    FROM {relation} AS t
     WHERE CAST(ROW({theirs}) AS text) = CAST(ROW({given}) AS text)
 )

@@ -9,7 +9,7 @@ WITH judged AS (
     FROM pg_temp.{staged} AS l
     LEFT JOIN LATERAL (
         SELECT true AS is_there
-        FROM {table} AS t
+        FROM {relation} AS t
         WHERE {same_key}
     ) AS t ON true
 ),

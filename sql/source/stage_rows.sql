@@ -4,5 +4,5 @@ CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS
 SELECT
     0::bigint AS line,
     {columns}
-FROM {table}
+FROM {relation}
 WITH NO DATA

@@ -15,10 +15,10 @@ def making(tables: Sequence[SourceTable]) -> Iterator[str]:
     for table in tables:
         columns = [f"{name} {kind}" for name, kind in table.columns.items()]
         key = [f"PRIMARY KEY ({', '.join(table.key)})"] if table.key else []
-        yield _filled("make_table", table=table.table, columns=",\n    ".join([*columns, *key]))
+        yield _filled("make_table", relation=table.table, columns=",\n    ".join([*columns, *key]))
         if table.index:
             name = f"{table.table.partition('.')[2]}_{'_'.join(table.index)}"[:59]
-            yield _filled("make_index", name=f"{name}_idx", table=table.table, columns=", ".join(table.index))
+            yield _filled("make_index", name=f"{name}_idx", relation=table.table, columns=", ".join(table.index))
 
 
 def ddl(tables: Sequence[SourceTable]) -> str:
@@ -34,7 +34,7 @@ def filling(step: str, table: SourceTable, given: Sequence[str]) -> str:
     columns = [name for name in table.columns if name in given] if step == "insert" else [*table.columns]
     return _filled(
         f"{step}_rows",
-        table=table.table,
+        relation=table.table,
         staged=f"loading_{table.name}"[:63],
         columns=",\n    ".join(columns),
         given=", ".join(f"l.{name}" for name in table.columns if name in given),

@@ -83,7 +83,8 @@ def test_versions_are_named_by_their_beginning(call: Call, hospital: Any) -> Non
     hospital.admit(1)
     hospital.run()
     hospital.execute(
-        "INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('old', 'ffff000000000000', '{}'), ('old', 'ffff000000000001', '{}')"
+        "INSERT INTO scorer.job_versions (job, job_version, definition) "
+        "VALUES ('old', 'ffff000000000000', '{}'), ('old', 'ffff000000000001', '{}')"
     )
     beginning = hospital.job.version[:6]
     assert "are the same" in call("job", "diff", beginning, "sepsis").out
