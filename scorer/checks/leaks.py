@@ -112,7 +112,7 @@ def _named(names: Sequence[str]) -> str:
 def _depending(
     job: Job, session: Session, source: Source, item: WorkItem, *, called: str, as_it_is: Mapping[str, Any]
 ) -> list[str]:
-    """The features and attributes of an item that the statement `called` so makes depend on what came later."""
+    """The features and attributes that a statement makes depend on what came later."""
     text = without_comments(job.statements[called])
     relations = sorted({match["relation"] for match in _RELATION.finditer(text)})
     with session.transaction(keep=False):

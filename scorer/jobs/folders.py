@@ -64,9 +64,9 @@ def copy(name: str, *, jobs_dir: Path | None, like: str) -> NewFolder:
         raise UserError(f"{folder / 'job.toml'} is not valid TOML: {error}.") from error
     changed, left_out = _definition(definition, name, like=like)
     texts = {f"sql/{name}/job.toml": changed}
-    for statement, file in statements.items():
-        if statement not in _NOT_SHARED:
-            makes = statement in ("views", "new_observations")
+    for called, file in statements.items():
+        if called not in _NOT_SHARED:
+            makes = called in ("views", "new_observations")
             texts[f"sql/{name}/{file}"] = _statement(_read(folder / file), name, like=like, makes=makes)
     if (folder / TABLES).exists():
         texts[f"sql/{name}/{TABLES}"] = _mentioned(_read(folder / TABLES), name, like=like)
