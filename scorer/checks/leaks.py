@@ -46,7 +46,8 @@ _PERFECT = 0.999
 _CORRECTED = 0.1  # such a share of past scores may have been corrected since
 _SHOWN = 8  # names that a sentence has
 _RELATION = re.compile(
-    r'(?P<before>\b(?:FROM|JOIN)\s+(?:ONLY\s+)?)(?P<relation>(?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+))(?P<after>\s+(?:AS\s+)?\w+)?',
+    r"(?P<before>\b(?:FROM|JOIN)\s+|,\s*)(?:ONLY\s+)?"
+    r'(?P<relation>(?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+))(?![\w.(])(?P<after>\s+(?:AS\s+)?(?:"[^"]+"|\w+))?',
     re.IGNORECASE,
 )
 _NO_ALIAS = frozenset(
@@ -82,7 +83,8 @@ def _later_rows(job: Job, session: Session, source: Source) -> str:
     if found:
         raise UserError(
             f"What these say of a time changes with what came later: {_told(found, looked_at=len(items))}. Read them as of the time; where "
-            'a column holds times that are known ahead, name it in job.toml: planned = ["column"].'
+            "a column holds times that are known ahead, or of updates that change nothing of this, name it in job.toml: "
+            'planned = ["column"].'
         )
     untold = (
         ""
@@ -142,6 +144,8 @@ def _read_otherwise(text: str, tables: Sequence[AsItWas], *, way: str) -> str:
     >>> table = AsItWas("a.b", known="(SELECT 1)", settled="(SELECT 2)")
     >>> _read_otherwise("TABLES FROM a.b WHERE x", [table], way="known")
     'TABLES FROM (SELECT 1) AS b WHERE x'
+    >>> _read_otherwise("SELECT c.d FROM e, ONLY a.b c JOIN A.b", [table], way="settled")
+    'SELECT c.d FROM e, (SELECT 2) c JOIN A.b'
     """
     instead = {table.relation: getattr(table, way) for table in tables}
 

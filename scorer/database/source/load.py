@@ -79,12 +79,13 @@ def load(
     Raises UserError, with nothing loaded, where a file or a column is missing, a file has no header, is not UTF-8 or
     cannot be unpacked, or the database refuses.
     """
-    files = _files(folder, _tables_of(tables) if tables else _tables())
+    described = _tables_of(tables) if tables else _tables()
+    files = _files(folder, described)
     with sentences(), _Rejects(rejects) as rejected, connection, connection.cursor() as cursor:
         cursor.execute(_statement("one_load_at_a_time"))
         for making_one in making(tables):
             cursor.execute(making_one)
-        types = {file.table.name: _types(cursor, file.table) for file in files}
+        types = {table.name: _types(cursor, table) for table in described}
         loads = [
             _load_file(file, types[file.table.name], cursor=cursor, rejects=rejected, progress=progress)
             for file in files
@@ -93,7 +94,10 @@ def load(
     return LoadReport(tables=tuple(loads), rejects=rejects if rejected.count else None)
 
 
-def _statement(name: str) -> str:
+def _statement(name: str, table: _Table | None = None, given: Sequence[str] = ()) -> str:
+    """The statement called `name`; of a job's own table, the one for any table, filled in for it and the columns `given`."""
+    if table is not None and table.of_job is not None:
+        return filling(name.removesuffix(f"_{table.name}"), table.of_job, given)
     return statement(f"source/{name}")
 
 
@@ -122,9 +126,6 @@ class _Table:
     @property
     def relation(self) -> str:
         return f"public.{self.name}" if self.of_job is None else self.of_job.table
-
-    def statement(self, step: str, given: Sequence[str] = ()) -> str:
-        return _statement(f"{step}_{self.name}") if self.of_job is None else filling(step, self.of_job, given)
 
 
 class _File(NamedTuple):
@@ -230,7 +231,7 @@ def _load_file(
     with open_lines(file.path) as (lines, bytes_read):
         header = read_header(lines)
         columns = _columns(file, header, types)
-        cursor.execute(table.statement("stage"))
+        cursor.execute(_statement(f"stage_{table.name}", table))
         rows = read_rows(lines, header=header, loaded=table.columns)
         while chunk := list(islice(rows, ROWS_AT_ONCE)):
             _stage(file, columns, chunk, cursor=cursor, rejects=rejects)
@@ -256,7 +257,7 @@ def _stage(file: _File, columns: Sequence[_Column], rows: Sequence[Row], *, curs
     unreadable = [(whole[index].line, fault, whole[index].text) for index, fault in faults.items()]
     rejects.add(file.path.name, sorted(broken + unreadable))
     with _refusal_explained(file):
-        cursor.copy_expert(file.table.statement("copy"), io.BytesIO("".join(copied).encode()))
+        cursor.copy_expert(_statement(f"copy_{file.table.name}", file.table), io.BytesIO("".join(copied).encode()))
 
 
 def _settle(file: _File, header: Sequence[str], *, cursor: Any, rejects: _Rejects) -> tuple[int, int]:
@@ -264,13 +265,13 @@ def _settle(file: _File, header: Sequence[str], *, cursor: Any, rejects: _Reject
 
     Returns how many were already there, and how many were inserted.
     """
-    cursor.execute(file.table.statement("pass_known", header), {"given": list(header)})
+    cursor.execute(_statement(f"pass_known_{file.table.name}", file.table, header), {"given": list(header)})
     already_there = cursor.rowcount
     if file.table.unique:
-        cursor.execute(file.table.statement("refuse_taken"))
+        cursor.execute(_statement(f"refuse_taken_{file.table.name}", file.table))
         rejects.add(file.path.name, _rows_on(file, dict(cursor.fetchall())))
     with _refusal_explained(file):
-        cursor.execute(file.table.statement("insert", header))
+        cursor.execute(_statement(f"insert_{file.table.name}", file.table, header))
     return already_there, cursor.rowcount
 
 

@@ -11,7 +11,7 @@ import pytest
 from scorer.checks.leaks import check_leaks
 from scorer.checks.result import CheckResult
 from scorer.database.connection import Database
-from scorer.jobs.job import Task
+from scorer.jobs.job import Job, Task
 
 LATER, PAST, OUTCOMES = "leaks: later rows", "leaks: past scores", "leaks: outcomes"
 
@@ -62,6 +62,34 @@ def test_the_shipped_job_has_none(ward: Any) -> None:
     ward.observe(4, hours_ago=-8, recorded_at=ward.noon)
     results = list(check_leaks(ward.job, database=Database(ward.url, ward.settings)))
     assert [(each.name, each.found) for each in results if not each.holds] == []
+
+
+JOINED_OUTCOME = "LEFT JOIN public.outcomes AS t ON t.visit_id = v.visit_id\nWHERE"
+PLANTED = {
+    "an outcome": ("v.hours_before_icu", "t.sepsis AS hours_before_icu", JOINED_OUTCOME),
+    "an outcome among tables": ("v.hours_before_icu", "t.sepsis AS hours_before_icu", ", public.outcomes t WHERE t.visit_id = v.visit_id AND"),
+    "a time of an outcome": ("v.admitted_at", "t.onset_at AS admitted_at", JOINED_OUTCOME),
+    "the end of a stay": ("v.admitted_at", "v.discharged_at AS admitted_at", "WHERE"),
+    "a stay's length": ("v.hours_before_icu", "EXTRACT(EPOCH FROM v.discharged_at - v.admitted_at)::float8 AS hours_before_icu", "WHERE"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("leak", PLANTED)
+def test_a_leak_that_is_planted_in_the_shipped_job_is_found(
+    ward: Any, changed_job: Callable[..., Job], leak: str
+) -> None:
+    ward.admit(*range(1, 41))
+    ward.execute("UPDATE public.visits SET discharged_at = now() - interval '1 hour'")
+    ward.execute(
+        "INSERT INTO public.outcomes SELECT visit_id, visit_id % 2, "
+        "CASE visit_id % 2 WHEN 1 THEN now() - interval '2 hours' END FROM public.visits"
+    )
+    column, instead, joined = PLANTED[leak]
+    job = changed_job(("attributes.sql", column, instead), ("attributes.sql", "WHERE", joined))
+    results = list(check_leaks(job, database=Database(ward.url, ward.settings)))
+    told = [each.found for each in results if not each.holds]
+    assert told
+    assert instead.split()[-1] in told[0]
 
 
 def test_a_time_that_is_filled_in_later_is_found(shop: Any) -> None:

@@ -107,8 +107,6 @@ def calls(module: str) -> Iterator[tuple[str, str]]:
 def of_tables(name: str) -> list[str]:
     """The statements that a name with {table} stands for."""
     tables = tomllib.loads((ROOT / "sql" / "source" / "tables.toml").read_text(encoding="utf-8"))
-    if name == "{table}_{table}":
-        return [each for step in STEPS for each in of_tables(f"{step}_{{table}}")]
     only_with_key = name.startswith("refuse_taken")
     return [
         name.replace("{table}", table)
