@@ -180,20 +180,26 @@ def _landmark_items(job: Job, source: Source) -> list[WorkItem]:
     """A few landmarks, of as many outcomes as there are, one for each entity; none where the job has none."""
     if "landmarks" not in job.statements:
         return []
-    by_label: dict[Any, dict[str, datetime]] = defaultdict(dict)
+    chosen: dict[str, datetime] = {}
+    for entity, as_of, _ in _labelled(job, source):
+        if len(chosen) < SAMPLE:
+            chosen.setdefault(entity, as_of)
+    return [WorkItem(entity_id=entity, as_of=as_of) for entity, as_of in chosen.items()]
+
+
+def _labelled(job: Job, source: Source) -> list[tuple[str, datetime, Any]]:
+    """The landmarks with their labels, shuffled, the labels taking turns while there are some of each."""
     table = source.landmarks(job)
     rows = list(zip(*(table[name].to_pylist() for name in ("entity_id", "as_of", "label")), strict=True))
     Random(1).shuffle(rows)  # noqa: S311 - a sample, not a secret
-    for entity, as_of, label in rows:
-        by_label[None if job.task is Task.REGRESSION else label].setdefault(entity, as_of)
-    chosen: dict[str, datetime] = {}
-    pools = [list(entities.items()) for entities in by_label.values()]
-    while len(chosen) < SAMPLE and any(pools):
-        for pool in pools:
-            if pool:
-                entity, as_of = pool.pop()
-                chosen.setdefault(entity, as_of)
-    return [WorkItem(entity_id=entity, as_of=as_of) for entity, as_of in list(chosen.items())[:SAMPLE]]
+    if job.task is Task.REGRESSION:
+        return rows
+    turns: Counter[Any] = Counter()
+    placed = []
+    for row in rows:
+        placed.append((turns[row[2]], row))
+        turns[row[2]] += 1
+    return [row for _, row in sorted(placed, key=lambda each: each[0])]
 
 
 def _past_items(job: Job, session: Session, source: Source) -> list[WorkItem]:
@@ -248,14 +254,7 @@ def _past_scores(job: Job, session: Session, source: Source) -> str:
 def _outcomes(job: Job, source: Source) -> str:
     if "landmarks" not in job.statements:
         return "the job has no landmarks to compare with"
-    table = source.landmarks(job)
-    rows = [
-        row
-        for row in zip(*(table[name].to_pylist() for name in ("entity_id", "as_of", "label")), strict=True)
-        if row[2] is not None
-    ]
-    Random(1).shuffle(rows)  # noqa: S311 - a sample, not a secret
-    rows = rows[:_LANDMARKS]
+    rows = [row for row in _labelled(job, source) if row[2] is not None][:_LANDMARKS]
     if len(rows) < _FEWEST:
         return f"{len(rows)} landmarks with a known outcome are too few to tell"
     items = [WorkItem(entity_id=entity, as_of=as_of) for entity, as_of, _ in rows]

@@ -65,9 +65,10 @@ def test_the_shipped_job_has_none(ward: Any) -> None:
 
 
 JOINED_OUTCOME = "LEFT JOIN public.outcomes AS t ON t.visit_id = v.visit_id\nWHERE"
+AMONG_TABLES = ", public.outcomes t WHERE t.visit_id = v.visit_id AND"
 PLANTED = {
     "an outcome": ("v.hours_before_icu", "t.sepsis AS hours_before_icu", JOINED_OUTCOME),
-    "an outcome among tables": ("v.hours_before_icu", "t.sepsis AS hours_before_icu", ", public.outcomes t WHERE t.visit_id = v.visit_id AND"),
+    "an outcome among tables": ("v.hours_before_icu", "t.sepsis AS hours_before_icu", AMONG_TABLES),
     "a time of an outcome": ("v.admitted_at", "t.onset_at AS admitted_at", JOINED_OUTCOME),
     "the end of a stay": ("v.admitted_at", "v.discharged_at AS admitted_at", "WHERE"),
     "a stay's length": ("v.hours_before_icu", "EXTRACT(EPOCH FROM v.discharged_at - v.admitted_at)::float8 AS hours_before_icu", "WHERE"),
