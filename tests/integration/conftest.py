@@ -456,14 +456,17 @@ class Shop:
         assert old in path.read_text(), f"{old!r} is not in {file}"
         path.write_text(path.read_text().replace(old, new))
 
-    def promote(self, make_model: Callable[..., Path], *, version: str = "1") -> None:
-        """Put a model made by hand into production: one by the number of events."""
+    def model(self, make_model: Callable[..., Path], *, version: str) -> Path:
+        """Make a model by hand, one by the number of events. Returns its folder."""
         job, names = self.job, feature_names(self.job.features)
         weight = np.array([0.1 if "_count_" in name else 0.0 for name in names])
         nothing, ones = np.zeros(len(names)), np.ones(len(names))
         member = Linear(centre=nothing, scale=ones, weight=weight, missing=nothing, bias=-2.0, limit=1e9)
-        model = make_model(job, Ensemble([member]), version=version)
-        self.hospital.put_into_production(job, model)
+        return make_model(job, Ensemble([member]), version=version)
+
+    def promote(self, make_model: Callable[..., Path], *, version: str = "1") -> None:
+        """Put a model made by hand into production."""
+        self.hospital.put_into_production(self.job, self.model(make_model, version=version))
 
     def entity(self, *, events: int) -> str:
         """A client with so many events or more."""

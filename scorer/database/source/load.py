@@ -95,7 +95,10 @@ def load(
 
 
 def _statement(name: str, table: _Table | None = None, given: Sequence[str] = ()) -> str:
-    """The statement called `name`; of a job's own table, the one for any table, filled in for it and the columns `given`."""
+    """The statement called `name`; of a job's own table, the one for any table, filled in.
+
+    `given` are the columns that the file has.
+    """
     if table is not None and table.of_job is not None:
         return filling(name.removesuffix(f"_{table.name}"), table.of_job, given)
     return statement(f"source/{name}")
