@@ -86,7 +86,6 @@ def _check_surroundings(database: Database) -> Iterator[CheckResult]:
 
 
 def _check_installed(each: InstalledJob, *, database: Database) -> Iterator[CheckResult]:
-    """The checks of a job, a line each; what several find alike is told once: a broken folder, say."""
     name = f"job {each.name}"
     if each.not_run is not None:
         yield CheckResult(name=name, holds=True, found=f"not run here: {each.not_run}", job=each.name, runs=False)
@@ -94,8 +93,13 @@ def _check_installed(each: InstalledJob, *, database: Database) -> Iterator[Chec
     if each.broken is not None:
         yield CheckResult(name=name, holds=False, found=each.broken, job=each.name)
         return
+    yield from check_of_job(each.name, database=database)
+
+
+def check_of_job(name: str, *, database: Database) -> Iterator[CheckResult]:
+    """The checks of a job, a line each; what several find alike is told once: a broken folder, say."""
     told = set()
-    for result in _of_job(each.name, database=database):
+    for result in _of_job(name, database=database):
         if result.holds or result.found not in told:
             yield result
         told.add(result.found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scorer.errors import UserError
-from scorer.jobs.training import Recipe
+from scorer.jobs.training import OWN_LANDMARKS, Recipe
 from scorer.training.search import Found
 
 CONFIG = "best_model_config.json"
@@ -51,7 +51,7 @@ def summary(found: Found) -> str:
     failed = [trial for trial in found.trials if trial["error"] is not None]
     lines = [
         f"Search for the best model of job {about['job']}: {len(found.trials)} of {about['planned']} trials, {len(failed)} failed.",
-        f"{about['landmarks']:,} landmarks, one every {about['landmark_step']}, {about['positive_landmarks']:,} of them positive.",
+        f"{about['landmarks']:,} landmarks{_every(about['landmark_step'])}, {about['positive_landmarks']:,} of them positive.",
         f"{about['entities']:,} entities, {about['clients']:,} clients; {about['folds']} folds by client.",
         f"Objective: {about['objective']}, each the mean over the folds. Seconds are of one core.",
         "",
@@ -65,6 +65,11 @@ def summary(found: Found) -> str:
         )
     lines += [f"failed  {each['configuration']}, {each['combination']}: {each['error']}" for each in failed]
     return "\n".join(lines) + "\n"
+
+
+def _every(step: str) -> str:
+    """The landmarks' step in words; nothing where the job has landmarks of its own."""
+    return "" if step == OWN_LANDMARKS else f", one every {step}"
 
 
 def draw(found: Found, path: Path) -> bool:
