@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from scorer.checks.result import CheckResult, result_of
 from scorer.database.connection import Database
 from scorer.database.session import Session
+from scorer.database.source.columns import labels
+from scorer.database.source.numbers import floats
 from scorer.database.source.reader import Source
 from scorer.database.store.requests import find_asked
 from scorer.database.store.runs import sample_due
@@ -99,12 +102,18 @@ def _beyond(job: Job, rows: Observations) -> list[str]:
 
 def _attributes(job: Job, source: Source, items: list[WorkItem]) -> str:
     attributes = source.attributes(job, items)
+    if attributes.repeated is not None:
+        (first, *_) = (items[place].entity_id for place in np.flatnonzero(attributes.repeated).tolist())
+        raise UserError(
+            f"The statement attributes of job {job.name} gives more than one row for {int(attributes.repeated.sum())} of {len(items)} "
+            f"entities, such as {first}; a run would set them apart."
+        )
     kinds = {"numbers": [*attributes.numbers], "times": [*attributes.times], "texts": [*attributes.texts]}
     told = [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
     spare = {name: values for name, values in job.features.categories if name in attributes.texts}
     for name, values in spare.items():
         there = {str(text) for text in attributes.texts[name] if text is not None}
-        if items and there and not there & set(values):
+        if items and there and not there & {*values, *job.features.words[name]}:
             raise UserError(
                 f"The attribute {name} is {_named(sorted(there))} in this database, and [features] categories lists {_named(values)}: "
                 "no value is known."
@@ -138,25 +147,33 @@ def _landmarks(job: Job, source: Source) -> str:
     now = datetime.now(UTC)
     if ahead := sum(as_of > now for as_of in as_ofs):
         raise UserError(f"{where} gives {ahead} rows whose as_of lies in the future; their outcome cannot be known.")
-    labels = [label for label in table["label"].to_pylist() if label is not None]
-    if not labels:
+    known, told = _outcomes(job, table["label"], where=where)
+    if not known:
         return f"{table.num_rows} of {len(set(entities))} entities, none with a known outcome"
-    return f"{table.num_rows} of {len(set(entities))} entities; outcomes: {_outcomes(job, labels, where=where)}"
+    return f"{table.num_rows} of {len(set(entities))} entities; outcomes: {told}"
 
 
-def _outcomes(job: Job, labels: list[object], *, where: str) -> str:
-    """The labels in a few words. Raises UserError where they do not fit the job's task."""
+def _outcomes(job: Job, column: Any, *, where: str) -> tuple[int, str]:
+    """How many labels are known, and which they are, in a few words; read as training reads them.
+
+    Raises UserError where they do not fit the job's task.
+    """
     if job.task is Task.REGRESSION:
-        if not all(isinstance(label, int | float) and np.isfinite(label) for label in labels):
+        numbers = floats(column, where="label of landmarks")
+        numbers = numbers[~np.isnan(numbers)]
+        if not np.isfinite(numbers).all():
             raise UserError(f"{where} gives a label that is not a finite number, as a regression needs.")
-        numbers = np.array(labels, dtype=float)
-        return f"{numbers.min():g} to {numbers.max():g}, mean {numbers.mean():.4g}"
-    counts = Counter(str(label) for label in labels)
-    if job.task is Task.BINARY and not all(not isinstance(label, str) and label in (0, 1) for label in labels):
-        raise UserError(f"{where} gives the labels {_named(sorted(counts))}; those of a binary job are 0, 1 and NULL.")
+        return len(numbers), f"{numbers.min():g} to {numbers.max():g}, mean {numbers.mean():.4g}" if len(
+            numbers
+        ) else ""
+    if job.task is Task.BINARY:
+        events = labels(column, where=f"the statement landmarks of job {job.name}")
+        counts = Counter(f"{label:g}" for label in events[~np.isnan(events)].tolist())
+    else:
+        counts = Counter(str(label) for label in column.to_pylist() if label is not None)
     if len(counts) == 1:
         raise UserError(f"{where} gives the label {next(iter(counts))} alone: there is nothing to tell apart.")
-    return ", ".join(f"{label} {times}" for label, times in counts.most_common(_SHOWN))
+    return counts.total(), ", ".join(f"{label} {times}" for label, times in counts.most_common(_SHOWN))
 
 
 def _others(job: Job, source: Source, name: str, items: list[WorkItem]) -> str:

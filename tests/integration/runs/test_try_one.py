@@ -23,8 +23,8 @@ def test_without_a_model_the_way_ends_with_the_features(shop: Any) -> None:
     recent = [
         row for row in tried.rows if row.observation_date and tried.as_of - row.observation_date < timedelta(days=90)
     ]
-    assert features["LOGIN_count_2160h"].value == sum(row.used and row.code == "LOGIN" for row in recent) > 0
-    assert features["LOGIN_hours_since_2160h"].source.startswith("last LOGIN: observation ")
+    assert features["LOGIN_count_90d"].value == sum(row.used and row.code == "LOGIN" for row in recent) > 0
+    assert features["LOGIN_hours_since_90d"].source.startswith("last LOGIN: observation ")
     assert features["region=north"].source == "attribute region"
     assert tried.attributes["region"] in {"north", "south"}
 
@@ -88,7 +88,7 @@ def test_a_model_of_other_features_does_not_hide_the_features(shop: Any, make_mo
     shop.promote(make_model)
     shop.edit("job.toml", '"28 days", "90 days"', '"7 days", "90 days"')
     tried = try_one(shop.job, shop.entity(events=12), database=shop.database)
-    assert any(each.feature == "LOGIN_count_168h" for each in tried.features)
+    assert any(each.feature == "LOGIN_count_7d" for each in tried.features)
     assert tried.without is not None
     assert "other features" in tried.without
 

@@ -90,7 +90,7 @@ def test_a_key_that_is_taken_is_rejected_with_its_line(shop: Any, again: Callabl
     reasons = [reason for _, _, reason, _ in rejected(report)]
     assert reasons[0] == "client_id is already there with another region"
     assert reasons[1] == "client_id is already on line 102"
-    assert reasons[3] == "client_id and as_of is already there with another label"
+    assert reasons[3] == "client_id and as_of is already there with another outcome"
 
 
 def test_a_column_that_the_file_lacks_is_left_to_the_table(shop: Any, again: Callable[[], LoadReport]) -> None:
