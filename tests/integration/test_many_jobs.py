@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scorer.checks.check import check, check_one
+from scorer.checks.check import check
+from scorer.checks.in_depth.job import check_in_depth
 from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.database.connection import Database
 from scorer.errors import UserError
@@ -170,8 +171,9 @@ def test_what_is_wrong_with_one_is_nothing_to_the_others(shops: dict[str, Any]) 
     for name in ("in_uuids", "in_texts"):
         with pytest.raises(UserError, match=f"of job {name}"):
             hospital.run(shops[name].job, as_of=now)
-    held = {each.job: each.holds for each in check(database=database) if each.job}
-    assert (held["in_numbers"], held["in_uuids"], held["in_texts"]) == (True, False, False)
+    lines = {each.name: each for each in check(database=database)}
+    assert (lines["job in_numbers"].holds, lines["job in_texts"].holds) == (True, False)
+    assert lines["job in_uuids"].found.startswith("not run here: its source tables in_uuids_data.")
     refused = grant_source(database=database)
     assert refused["in_numbers"] is None
     assert refused["in_uuids"] is not None
@@ -182,7 +184,7 @@ def test_what_is_wrong_with_one_is_nothing_to_the_others(shops: dict[str, Any]) 
     assert hospital.run(shops["in_numbers"].job, as_of=now).counts.unchanged > 50
     held = {each.job: each.holds for each in check(database=database) if each.job}
     assert (held["in_numbers"], held["in_uuids"]) == (True, False)
-    assert all(each.holds for each in check_one("in_numbers", database=database))
+    assert all(each.holds for each in check_in_depth("in_numbers", database=database))
 
 
 def test_each_is_tried_by_its_own_keys(shops: dict[str, Any]) -> None:

@@ -107,3 +107,43 @@ def test_a_file_that_is_missing_is_told_unless_it_may_be(shop: Any, again: Calla
     (shop.folder / "example" / "clients.csv").unlink()
     with pytest.raises(UserError, match=r"neither clients\.csv nor clients\.csv\.gz"):
         again()
+
+
+def test_update_gives_rows_the_values_of_the_file_in_its_columns(shop: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "newer"
+    folder.mkdir()
+    (folder / "clients.csv").write_text("client_id,joined_at,region\nC001,2020-01-01T00:00:00Z,west\n")
+    first = shop.hospital.rows("SELECT * FROM shop_data.events ORDER BY event_id LIMIT 1")[0]
+    (folder / "events.csv").write_text(
+        f"event_id,client_id,happened_at,kind,amount\n{first[0]},{first[1]},{first[2].isoformat()},{first[3]},17.5\n"
+    )
+    tables = read_tables("shop", jobs_dir=shop.hospital.settings.jobs_dir)
+    age = shop.hospital.one("SELECT age_years FROM shop_data.clients WHERE client_id = 'C001'")
+    reports = []
+    for update in (False, True, True):
+        with closing(psycopg2.connect(shop.hospital.url)) as connection:
+            reports.append(
+                load(folder, connection=connection, rejects=tmp_path / "r.csv", job_tables=tables, update=update)
+            )
+    refused, updated, again = reports
+    assert [table.differing for table in refused.tables] == [("joined_at", "region"), ("amount",)]
+    with pytest.raises(UserError, match="1 row of clients is there with another joined_at, region"):
+        refused.require_no_differing()
+    assert [(table.updated, table.changes) for table in updated.tables] == [
+        (1, {"joined_at": 1, "region": 1}),
+        (1, {"amount": 1}),
+    ]
+    assert [table.already_there for table in again.tables] == [1, 1]
+    known = "SELECT region, age_years FROM shop_data.clients WHERE client_id = 'C001'"
+    assert shop.hospital.rows(known) == [("west", age)]
+    assert shop.hospital.one("SELECT amount FROM shop_data.events WHERE event_id = %s", first[0]) == 17.5
+
+
+def test_rows_of_a_table_without_a_key_are_there_or_new(shop: Any, again: Callable[[], LoadReport]) -> None:
+    path = shop.folder / "tables.toml"
+    path.write_text(path.read_text().replace('key = ["event_id"]\n', ""))
+    assert again().tables[1].loaded == 0
+    events = shop.folder / "example" / "events.csv"
+    header, first, *rest = events.read_text().splitlines()
+    events.write_text("\n".join([header, "900001" + first[first.index(",") :], *rest, ""]))
+    assert (again().tables[1].loaded, again().tables[1].loaded) == (1, 0)
