@@ -206,7 +206,11 @@ class Daemon:
     # Becoming ready, and changing
 
     def _take_on(self, found: Readiness) -> None:
-        """Act on what a check found: run the sound jobs, each by itself, and tell what must be corrected."""
+        """Act on what a check found: run the sound jobs, each by itself, and tell what must be corrected.
+
+        A look at jobs that could not run before ends no reload: systemd would take that for done.
+        """
+        was = self._why_not
         if found.blocked is not None and found.of_reload:
             say(_log, events.RELOAD_REFUSED, reason=found.blocked)
         elif found.blocked is not None:
@@ -223,7 +227,7 @@ class Daemon:
                 self._say_ready(found, was_ready=before is None)
             else:
                 self._not_ready("; ".join(f"job {name}: {why}" for name, why in sorted(found.broken.items())))
-        if self._why_not is None:
+        if self._why_not is None and (found.of_reload or was is not None):
             self._manager.ready(self._status())
 
     def _say_ready(self, found: Readiness, *, was_ready: bool) -> None:
