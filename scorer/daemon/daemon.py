@@ -218,13 +218,12 @@ class Daemon:
         else:
             self._database = replace(self._database, settings=found.settings)
             self._states.note(found, running=self._loops)
-            before = self._why_not
             self._keep(found.jobs, others=found.broken if not found.partial else self._loops)
             if self._requests is not None:
                 self._requests.leave_out(self._states.left_out(self._loops))
             if self._loops:
                 self._why_not = None
-                self._say_ready(found, was_ready=before is None)
+                self._say_ready(found, was_ready=was is None)
             else:
                 self._not_ready("; ".join(f"job {name}: {why}" for name, why in sorted(found.broken.items())))
         if self._why_not is None and (found.of_reload or was is not None):
