@@ -30,10 +30,24 @@ from scorer.runs.neighbour import Neighbour
 
 _log = logging.getLogger(__name__)
 
+
+def _times(name: str, job: str, *, database: Database) -> Iterator[CheckResult]:
+    yield result_of(name, lambda: check_times(job, database=database), job=job)
+
+
+def _triggers(name: str, job: str, *, database: Database) -> Iterator[CheckResult]:
+    yield result_of(name, lambda: check_triggers(job, database=database), job=job, blocks=False)
+
+
+def _values(_name: str, job: str, *, database: Database) -> Iterator[CheckResult]:
+    yield from check_values(job, database=database)
+
+
 # What else is looked at of each job: how its line's name ends, and whether the job must not run where it does not hold.
-_OF_A_JOB: tuple[tuple[str, Callable[..., str], bool], ...] = (
-    ("times", check_times, True),
-    ("triggers", check_triggers, False),
+_OF_A_JOB: tuple[tuple[str, Callable[..., Iterator[CheckResult]], bool], ...] = (
+    ("times", _times, True),
+    ("triggers", _triggers, False),
+    ("units", _values, False),
 )
 
 
@@ -86,7 +100,6 @@ def _check_surroundings(database: Database) -> Iterator[CheckResult]:
 
 
 def _check_installed(each: InstalledJob, *, database: Database) -> Iterator[CheckResult]:
-    """The checks of a job, a line each; what several find alike is told once: a broken folder, say."""
     name = f"job {each.name}"
     if each.not_run is not None:
         yield CheckResult(name=name, holds=True, found=f"not run here: {each.not_run}", job=each.name, runs=False)
@@ -94,8 +107,13 @@ def _check_installed(each: InstalledJob, *, database: Database) -> Iterator[Chec
     if each.broken is not None:
         yield CheckResult(name=name, holds=False, found=each.broken, job=each.name)
         return
+    yield from check_of_job(each.name, database=database)
+
+
+def check_of_job(name: str, *, database: Database) -> Iterator[CheckResult]:
+    """The checks of a job, a line each; what several find alike is told once: a broken folder, say."""
     told = set()
-    for result in _of_job(each.name, database=database):
+    for result in _of_job(name, database=database):
         if result.holds or result.found not in told:
             yield result
         told.add(result.found)
@@ -103,22 +121,24 @@ def _check_installed(each: InstalledJob, *, database: Database) -> Iterator[Chec
 
 def _of_job(job: str, *, database: Database) -> Iterator[CheckResult]:
     """Where the job itself does not hold, only what else keeps it from being run is told."""
-    try:
-        of_job = list(check_job(job, database=database))
-        yield from of_job
-        is_sound = of_job[0].holds
-        for suffix, look, blocks in _OF_A_JOB:
-            if is_sound or blocks:
-                found = result_of(
-                    f"job {job} {suffix}",
-                    lambda look=look: look(job, database=database),  # type: ignore[misc]
-                    job=job,
-                    blocks=blocks,
-                )
+    of_job = list(_without_bugs(check_job(job, database=database), job=job, name=f"job {job}", blocks=True))
+    yield from of_job
+    is_sound = of_job[0].holds
+    for suffix, look, blocks in _OF_A_JOB:
+        if is_sound or blocks:
+            name = f"job {job} {suffix}"
+            for found in _without_bugs(look(name, job, database=database), job=job, name=name, blocks=blocks):
                 if is_sound or not found.holds:
                     yield found
-        if is_sound:
-            yield from check_values(job, database=database)
-    except Exception as error:  # noqa: BLE001 - the edge of a job: the others are checked all the same
+
+
+def _without_bugs(results: Iterator[CheckResult], *, job: str, name: str, blocks: bool) -> Iterator[CheckResult]:
+    """The results, and one more where a bug of ours ends them.
+
+    This is the edge of a job: the others are checked all the same. A bug in a check that does not block keeps no job from being run.
+    """
+    try:
+        yield from results
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its traceback
         say(_log, events.BUG, raised=error, job=job)
-        yield CheckResult(name=f"job {job}", holds=False, found=f"a bug: {type(error).__name__}", job=job)
+        yield CheckResult(name=name, holds=False, found=f"a bug: {type(error).__name__}", blocks=blocks, job=job)

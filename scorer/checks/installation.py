@@ -16,13 +16,15 @@ from scorer.jobs.source_tables import source_tables
 class InstalledJob:
     """A job that has files here, or that the settings name.
 
-    `not_run` is why it is not run here, `broken` why it cannot be read; `job` is None where it cannot.
+    `not_run` is why it is not run here, `broken` why it cannot be read; `job` is None where it cannot. `lacks` says which of its tables are
+    not there, or that it has no model, also where it is to be run all the same.
     """
 
     name: str
     job: Job | None = None
     not_run: str | None = None
     broken: str | None = None
+    lacks: str | None = None
 
 
 def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[InstalledJob, ...]:
@@ -51,13 +53,13 @@ def _installed(name: str, session: ReadOnlySession, *, settings: Settings, healt
     except UserError as error:
         named_by = "jobs" if name in (settings.jobs or ()) else "schedules"
         return InstalledJob(name, broken=str(error) if there else f"The option {named_by} names it: {error}")
-    if settings.jobs is not None or (health is not None and health.run_id is not None):
-        return InstalledJob(name, job=job)
-    return InstalledJob(name, job=job, not_run=_lack(job, session, health=health))
+    lacks = _lack(job, session, health=health)
+    is_run = settings.jobs is not None or (health is not None and health.run_id is not None)
+    return InstalledJob(name, job=job, not_run=None if is_run else lacks, lacks=lacks)
 
 
 def _lack(job: Job, session: ReadOnlySession, *, health: JobHealth | None) -> str | None:
-    """What a job that never ran here lacks to be run; None where it has all."""
+    """What a job lacks to be run here; None where it has all."""
     missing = list_missing_tables(session, source_tables(job))
     if missing:
         tables = "its source table" if len(missing) == 1 else "its source tables"

@@ -19,9 +19,9 @@ from scorer.cli.compare import compare, shadow
 from scorer.cli.database import db, maintain
 from scorer.cli.evaluate import evaluate, monitor
 from scorer.cli.features import features, training_set
+from scorer.cli.job import jobs
 from scorer.cli.models import models
-from scorer.cli.operate import check, daemon, plan, status
-from scorer.cli.request import cancel, request
+from scorer.cli.operate import cancel, check, daemon, plan, request, status
 from scorer.cli.run import demo, load, run
 from scorer.cli.train import optimize, train
 from scorer.config import load_settings
@@ -115,6 +115,7 @@ for _command in (
     evaluate,
     explain,
     features,
+    jobs,
     load,
     maintain,
     models,

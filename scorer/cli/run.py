@@ -24,6 +24,7 @@ from scorer.cli.options import (
 )
 from scorer.cli.output import load_as_json, print_json, print_load, print_rows, print_run, print_table, progress_bar
 from scorer.config import Settings
+from scorer.errors import UserError
 
 if TYPE_CHECKING:
     from scorer.database.connection import Database
@@ -41,6 +42,7 @@ class _LoadOptions:
     dialect: str
     null_words: tuple[str, ...]
     update: bool
+    job: str | None
     as_json: bool
 
 
@@ -88,22 +90,24 @@ class _RunOptions:
 @click.option(
     "--update", is_flag=True, help="Change rows that are there with other values; without it they are rejected."
 )
+@click.option("--job", metavar="JOB", help="Load the tables that this job's tables.toml describes.")
 @json_option
 @click.pass_obj
 def load(settings: Settings, /, folder: Path, **given: Any) -> None:
     """Load a folder into the source tables.
 
-    Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz, in UTF-8. Their fields are
-    separated by commas, semicolons, tabs or bars. Tables that are missing are made. Rows that are already there are passed over; rows that
-    cannot be loaded go to the reject file, with line and reason. A file of which no row can be loaded is an error, and nothing is loaded.
+    Its files are visits, patient_observations and, where there is one, outcomes, each as .csv or .csv.gz, in UTF-8; with --job, those that
+    the job's tables.toml names. Their fields are separated by commas, semicolons, tabs or bars. Tables that are missing are made. Rows that
+    are already there are passed over; rows that cannot be loaded go to the reject file, with line and reason. A file of which no row can be
+    loaded is an error, and nothing is loaded.
 
     A time needs its zone (2026-01-15T05:30:00+01:00), or --timezone; the hour that a clock shows twice, and the one that it leaves out, are
     rejected. NULL, NA, \\N, - and the like are empty fields in columns of numbers and times. In columns of text they may be meant: they are
     told or, like NULL, rejected.
 
-    A visit or outcome that is there with other values is an error (exit 1; the other rows are loaded). With --update it gets the file's
-    values, in the columns that the file has, as an observation does that is the only one of its visit, time and code. Rows that the file
-    no longer has stay as they are.
+    A visit or outcome, or a row with a key in tables.toml, that is there with other values is an error (exit 1; the other rows are loaded).
+    With --update it gets the file's values, in the columns that the file has, as an observation does that is the only one of its visit,
+    time and code. Rows that the file no longer has stay as they are.
     """
     from scorer.database.source.csv_dialect import Writing, zone_named
     from scorer.registry import registration
@@ -112,15 +116,15 @@ def load(settings: Settings, /, folder: Path, **given: Any) -> None:
     zone = None if options.timezone is None else zone_named(options.timezone)
     writing = Writing(dialect=options.dialect, zone=zone, null_words=frozenset(options.null_words))
     database = database_of(settings)
-    report = _load(database, folder, rejects=options.rejects, writing=writing, update=options.update)
+    report = _load(database, folder, rejects=options.rejects, job=options.job, writing=writing, update=options.update)
     grants = registration.grant_source(database=database)
     if options.as_json:
         print_json(load_as_json(report))
     else:
         print_load(report, zone=options.timezone)
-        for job, why in grants.items():
-            if why is not None:
-                click.echo(f"The worker was not granted what job {job} needs: {why}", err=True)
+        for name, why in grants.items():
+            if why is not None and options.job in {None, name}:
+                click.echo(f"The worker was not granted what job {name} needs: {why}", err=True)
     report.require_no_differing()
 
 
@@ -209,8 +213,9 @@ def _print_late_recording(job: Job, *, database: Database, as_of: datetime | Non
 
 @click.command()
 @click.option("--visits", type=click.IntRange(min=1), default=500, show_default=True, help="Size of the sample cohort.")
+@click.option("--job", metavar="JOB", help="Show this job instead, on the files in its folder `example`.")
 @click.pass_obj
-def demo(settings: Settings, *, visits: int) -> None:
+def demo(settings: Settings, *, visits: int, job: str | None) -> None:
     """Show it all on a sample cohort.
 
     Starts the embedded PostgreSQL, migrates it, loads a generated cohort with dirt planted in it, scores it, and says where to look.
@@ -230,9 +235,12 @@ def demo(settings: Settings, *, visits: int) -> None:
     database = database_of(settings)
     schema.upgrade(engine(database.as_login()))
     registration.install_jobs(database=database)
-    job = load_job(JOB, jobs_dir=settings.jobs_dir)
+    if job not in {None, JOB}:
+        _show_example(database, job)
+        return
+    shown = load_job(JOB, jobs_dir=settings.jobs_dir)
     with closing(plain_session(database, application_name="scorer demo")) as connection:
-        sample = load_sample(job, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
+        sample = load_sample(shown, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
     registration.grant_source(database=database)
     if sample.report is not None:
         click.echo(f"A sample cohort of {sample.visits} visits, generated, with dirt planted in it:")
@@ -241,16 +249,44 @@ def demo(settings: Settings, *, visits: int) -> None:
     else:
         click.echo("The sample cohort is there already; only what is new is scored.")
     with progress_bar(f"Scoring {JOB}") as progress:
-        ended = run_job(job, database=database, hooks=Hooks(progress=progress))
+        ended = run_job(shown, database=database, hooks=Hooks(progress=progress))
     print_run(ended.as_json())
     _print_outcomes(database, JOB)
     _print_where_to_look(settings)
 
 
-def _load(database: Database, folder: Path, *, rejects: Path | None, writing: Writing, update: bool) -> LoadReport:
-    """Load the files of `folder`. Returns how many rows of each were loaded and rejected."""
+def _show_example(database: Database, name: str) -> None:
+    """Load the example in a job's folder, and score it, if the job has a model."""
+    from scorer.database.source.csv_dialect import Writing
+    from scorer.jobs.job import folder_of, load_job
+    from scorer.monitoring.job_list import list_jobs
+    from scorer.registry import registration
+    from scorer.runs.run import run_job
+
+    folder = folder_of(name, jobs_dir=database.settings.jobs_dir) / "example"
+    if not folder.is_dir():
+        raise UserError(
+            f"Job {name} has no example: there is no folder {folder}; put files there, as tables.toml names them."
+        )
+    print_load(_load(database, folder, rejects=None, job=name, writing=Writing(), update=False))
+    registration.grant_source(database=database)
+    (listed,) = (each for each in list_jobs(database.settings, database=database) if each.name == name)
+    if listed.model_version is None:
+        click.echo(f"No model of {name} is in production yet: scorer train {name} --full, then scorer model promote.")
+        return
+    print_run(run_job(load_job(name, jobs_dir=database.settings.jobs_dir), database=database).as_json())
+    _print_outcomes(database, name)
+
+
+def _load(
+    database: Database, folder: Path, *, rejects: Path | None, job: str | None, writing: Writing, update: bool
+) -> LoadReport:
+    """Load the files of `folder`, a job's own where one is named. Returns the counts of each."""
     from scorer.database.connecting import plain_session
     from scorer.database.source.load import load as load_folder
+    from scorer.jobs.folder.tables import read_tables
+
+    tables = () if job is None else read_tables(job, jobs_dir=database.settings.jobs_dir)
 
     with (
         closing(plain_session(database, application_name="scorer load")) as connection,
@@ -263,6 +299,7 @@ def _load(database: Database, folder: Path, *, rejects: Path | None, writing: Wr
             writing=writing,
             update=update,
             progress=lambda table, done, total: progress(done, total, table) if progress else None,
+            job_tables=tables,
         )
 
 

@@ -198,7 +198,10 @@ class _SearchOptions:
 @click.command()
 @click.argument("job", metavar="JOB")
 @click.option(
-    "--landmark-step", default="4 h", show_default=True, help="Time from one landmark of an entity to its next."
+    "--landmark-step",
+    default="4 h",
+    show_default=True,
+    help="Time from one landmark of an entity to its next, where the job has it as a parameter.",
 )
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Of the cross-validation.")
 @_workers
@@ -228,7 +231,8 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
     from scorer.database.store.experiments import upsert_experiment, upsert_trials
-    from scorer.jobs.job import load_job
+    from scorer.jobs.job import load_job, steps_of
+    from scorer.jobs.training import OWN_LANDMARKS
     from scorer.training.search import SearchOptions, search
     from scorer.training.search_report import write_findings
     from scorer.types.options import parse_span
@@ -243,12 +247,12 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     worker = database_of(settings).as_worker()
     with closing(Session(worker)) as session, closing(Source(worker)) as source:
         remote = _remote_trials(settings, loaded, session, step, options.folds) if settings.backend == "dask" else None
-        landmarks = _landmarks(loaded, source, first_landmark=step, landmark_step=step)
+        landmarks = _landmarks(loaded, source, **steps_of(loaded, step))
         with progress_bar(f"Trying models of {job}") as progress:
             how = SearchOptions(
                 into=folder,
                 folds=options.folds,
-                landmark_step=step,
+                landmark_step=step if steps_of(loaded, step) else OWN_LANDMARKS,
                 workers=options.workers or _cores(),
                 again=options.again,
                 until=until,

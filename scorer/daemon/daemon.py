@@ -206,7 +206,11 @@ class Daemon:
     # Becoming ready, and changing
 
     def _take_on(self, found: Readiness) -> None:
-        """Act on what a check found: run the sound jobs, each by itself, and tell what must be corrected."""
+        """Act on what a check found: run the sound jobs, each by itself, and tell what must be corrected.
+
+        A look at jobs that could not run before ends no reload: systemd would take that for done.
+        """
+        was = self._why_not
         if found.blocked is not None and found.of_reload:
             say(_log, events.RELOAD_REFUSED, reason=found.blocked)
         elif found.blocked is not None:
@@ -214,16 +218,15 @@ class Daemon:
         else:
             self._database = replace(self._database, settings=found.settings)
             self._states.note(found, running=self._loops)
-            before = self._why_not
             self._keep(found.jobs, others=found.broken if not found.partial else self._loops)
             if self._requests is not None:
                 self._requests.leave_out(self._states.left_out(self._loops))
             if self._loops:
                 self._why_not = None
-                self._say_ready(found, was_ready=before is None)
+                self._say_ready(found, was_ready=was is None)
             else:
                 self._not_ready("; ".join(f"job {name}: {why}" for name, why in sorted(found.broken.items())))
-        if self._why_not is None:
+        if self._why_not is None and (found.of_reload or was is not None):
             self._manager.ready(self._status())
 
     def _say_ready(self, found: Readiness, *, was_ready: bool) -> None:

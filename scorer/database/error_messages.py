@@ -128,8 +128,8 @@ def translate_error(error: BaseException, *, where: str = _OURS) -> UserError | 
     if sqlstate != _FOR_THE_USER and (where == TEMPORARY_TABLE or hospitals_function(original) is not None):
         return _of_the_hospitals_function(sqlstate, reason, function=hospitals_function(original), where=where)
     by_state = {
-        _NOT_ALLOWED: f"A privilege is missing: {reason}; grant it (or, where a policy hides rows, ALTER ROLE scorer_worker BYPASSRLS; see "
-        "the README, Roles) and run `scorer check`.",
+        _NOT_ALLOWED: f"A privilege is missing: {reason}{_of(where)}; grant it (or, where a policy hides rows, ALTER ROLE scorer_worker "
+        "BYPASSRLS; see the README, Roles) and run `scorer check`.",
         "42P01": f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
         "mend the job's statement, or run `scorer db upgrade`.",
         "54000": f"{where} gives a text too long to be a key: {reason}; mend the data, or the job's statement.",
@@ -170,6 +170,11 @@ def _of_the_server(sqlstate: str, reason: str, *, where: str) -> UserError | Non
     if sqlstate[:2] in {"XX", "F0"}:
         return UserError(f"{where} met a fault of the server's own (SQLSTATE {sqlstate}); see the server's log.")
     return None
+
+
+def _of(where: str) -> str:
+    """Which statement it was, where that is known: many jobs may have a table of that name."""
+    return "" if where == _OURS else f" ({where[:1].lower()}{where[1:]})"
 
 
 def _refused(sqlstate: str, *, where: str) -> UserError:

@@ -104,9 +104,7 @@ def read_landmarks(
     the first time to before the second; nothing is read of others. `progress` is called with how many landmarks are done, and of how many.
     Raises UserError where there is none, a label is none of the job's task, or `parameters` has one that the job does not have.
     """
-    for name in parameters or {}:
-        if name not in job.parameters:
-            raise UserError(f'Job {job.name} has no parameter "{name}"; it has {", ".join(job.parameters)}.')
+    _require_parameters(job, parameters or {})
     table = source.landmarks(replace(job, parameters={**job.parameters, **(parameters or {})}))
     table = _within(table, *between).sort_by([("entity_id", "ascending"), ("as_of", "ascending")])
     if not table.num_rows:
@@ -156,6 +154,15 @@ def _attrition(rows: _LandmarkRows, *, scorable: Booleans, enough: Booleans) -> 
         "without outcome": int((scorable & unknown).sum()),
         "trainable": int((scorable & ~unknown).sum()),
     }
+
+
+def _require_parameters(job: Job, parameters: Mapping[str, str]) -> None:
+    for name in parameters:
+        if name not in job.parameters:
+            raise UserError(
+                f'Job {job.name} has no parameter "{name}": its landmarks are those that its statement gives. To have them at steps, put '
+                "it into [parameters] of job.toml and use it in landmarks.sql, as the shipped job does."
+            )
 
 
 def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa.Table:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.store.batches import recent_scores
@@ -14,6 +15,7 @@ from scorer.database.store.ticks import read_clock
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_version
+from scorer.registry.model import LoadedModel
 from scorer.scoring.opening import Pipeline, open_pipeline
 from scorer.scoring.pipeline import score_batch
 from scorer.scoring.timing import StepTimer
@@ -53,8 +55,8 @@ def shadow_run(
             found = production_model(session, job.name)
             one = beside or (found[0] if found else None)
             models = {
-                version: open_version(job, read_model(session, job.name, version), session, settings=database.settings)
-                for version in (one, model_version)
+                version: _opened(job, version, session, settings=database.settings)
+                for version in (model_version, one)
                 if version is not None
             }
     finally:
@@ -81,6 +83,23 @@ def shadow_run(
     finally:
         pipeline.close()
     return Beside(one=one, other=model_version, as_of=run.as_of, pairs=tuple(pairs))
+
+
+def _opened(job: Job, version: str, session: Session, *, settings: Settings) -> LoadedModel:
+    """The version, loaded.
+
+    Where it is the one in production, the sentence of a failure says how to go on without it.
+    """
+    registered = read_model(session, job.name, version)
+    try:
+        return open_version(job, registered, session, settings=settings)
+    except UserError as error:
+        if registered.status != "production":
+            raise
+        raise UserError(
+            f"Model {version}, in production, cannot score beside another: {error} Where the features were changed on purpose, take it "
+            f"out of use first: scorer model archive {job.name} {version}."
+        ) from error
 
 
 def _recent_scores_now(session: Session, job: Job, *, model_version: str, look_back: int) -> list[Published]:

@@ -60,8 +60,10 @@ _BEFORE_GX_1 = {
     "ge_cloud_id": "leave it out",
     "evaluation_parameters": "write the values into the rules",
 }
-# Folders of sql/ that hold the program's own statements.
-RESERVED = ("engine", "source")
+# Folders of sql/ that hold the program's own statements, and what a new job is made from.
+RESERVED = ("engine", "source", "template")
+# What a job may be called.
+NAME = "[a-z][a-z0-9_]*"
 
 
 class Task(StrEnum):
@@ -128,11 +130,17 @@ class Job:
     measures: Measures = Measures()
     limits: Limits = Limits()
     classes: tuple[str, ...] = ()
+    planned: tuple[str, ...] = ()  # columns of times that are known ahead, such as the end of a contract
 
     @property
     def definition(self) -> dict[str, Any]:
         """What the database keeps of a job version: job.toml, statements and suites."""
         return {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
+
+
+def steps_of(job: Job, step: str) -> dict[str, str]:
+    """The parameters that have an entity's landmarks follow one another by `step`, if the job has them."""
+    return {name: step for name in ("first_landmark", "landmark_step") if name in job.parameters}
 
 
 def roots(jobs_dir: Path | None) -> tuple[Path, ...]:
@@ -148,14 +156,23 @@ def job_names(jobs_dir: Path | None) -> tuple[str, ...]:
 
 def load_job(name: str, *, jobs_dir: Path | None = None) -> Job:
     """Read the job called `name`. Raises UserError where there is none, or a file is missing or wrong."""
+    folder = folder_of(name, jobs_dir=jobs_dir)
+    return _read(name, folder.parents[1], folder / "job.toml")
+
+
+def folder_of(name: str, *, jobs_dir: Path | None = None) -> Path:
+    """The folder of the job's definition and statements, the site's before the shipped one.
+
+    Raises UserError where there is no such job.
+    """
     if name in RESERVED:
         raise UserError(
             f'A job cannot be called "{name}": sql/{name}/ holds the program\'s own statements; give it another name.'
         )
     for root in roots(jobs_dir):
-        path = root / "sql" / name / "job.toml"
-        if re.fullmatch(r"[a-z][a-z0-9_]*", name) and path.exists():
-            return _read(name, root, path)
+        folder = root / "sql" / name
+        if re.fullmatch(NAME, name) and (folder / "job.toml").exists():
+            return folder
     known = job_names(jobs_dir)
     nearest = " or ".join(f'"{each}"' for each in difflib.get_close_matches(name, known, n=3))
     raise UserError(
@@ -252,6 +269,7 @@ def _built(
         features=read_features(table.table("features"), timezone=on_schedule.timezone),
         bands=bands,
         published=table.texts("published", default=()),
+        planned=table.texts("planned", default=()),
         actions={rule: actions.choice(rule, Action) for rule in actions.names()},
         parameters={key: str(value) for key, value in table.table("parameters", required=False).take_all().items()},
         statements=statements,

@@ -15,6 +15,8 @@ from typing import Any, Self
 from scorer.errors import UserError
 from scorer.jobs.toml_table import TomlTable
 
+# The step from one landmark to the next of a job whose landmarks are those that its statement gives.
+OWN_LANDMARKS = "0 s"
 # The name of the group that holds the features of attributes; the other groups are of observations.
 ATTRIBUTES = "attributes"
 

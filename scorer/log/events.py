@@ -426,7 +426,7 @@ DATABASE_WENT_BACK = Event(
     "@NEWEST@. It was restored from a backup, or a standby that lacked what was last written has become the primary. Scores of that time "
     "are gone with it; one run catches up with what is due.",
     action="Have the database's administrator confirm it, and see what is missing:\n"
-    '    psql -c "select * from reporting.runs order by run_id desc limit 20"',
+    '    psql "$(scorer db url)" -c "select * from reporting.runs order by run_id desc limit 20"',
 )
 TICKS_MISSED = Event(
     name="TICKS_MISSED",

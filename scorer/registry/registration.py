@@ -12,7 +12,7 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.store.models import admit_first_model, count_models, read_model, register_model
 from scorer.database.store.runs import lock_installs
-from scorer.errors import DatabaseUnavailable, UserError
+from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 from scorer.jobs.job import Job, job_names, load_job
 from scorer.log import events
 from scorer.log.logger import say
@@ -27,6 +27,7 @@ def install_jobs(*, database: Database) -> list[str]:
 
     A job that cannot be read, or whose views cannot be made, stops no other: raises UserError with what each lacks once all are done.
     The first model goes into production only where the job never had a model; later ones need an approver. Acts as the schema's owner.
+    Raises UserError where a job cannot be installed, once all others are.
     """
     session = Session(database.as_owner())
     names = job_names(database.settings.jobs_dir)
@@ -37,7 +38,7 @@ def install_jobs(*, database: Database) -> list[str]:
                 _install(load_job(name, jobs_dir=database.settings.jobs_dir), session)
             except DatabaseUnavailable:
                 raise
-            except UserError as error:
+            except (UserError, StatementFailed) as error:
                 refused.append(f"job {name}: {error}")
     finally:
         session.close()
@@ -60,17 +61,17 @@ def grant_source(*, database: Database) -> dict[str, str | None]:
     """Run each job's grants as the login that connects. Returns, by job, None or why it failed."""
     done: dict[str, str | None] = {}
     for name in job_names(database.settings.jobs_dir):
-        job = load_job(name, jobs_dir=database.settings.jobs_dir)
-        if "grants" in job.statements:
-            session = Session(database.as_login())
-            try:
+        session = Session(database.as_login())
+        try:
+            job = load_job(name, jobs_dir=database.settings.jobs_dir)
+            if "grants" in job.statements:
                 with session.transaction():
                     session.run_script(job.statements["grants"], where=f"The script grants of job {name}")
                 done[name] = None
-            except UserError as error:
-                done[name] = str(error)
-            finally:
-                session.close()
+        except (UserError, StatementFailed) as error:
+            done[name] = str(error)
+        finally:
+            session.close()
     return done
 
 

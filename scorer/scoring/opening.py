@@ -131,7 +131,7 @@ def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = N
         source.open_ahead()
         schema.require_head(engine(target))
         pipeline = _pipeline(job, session, source, settings=database.settings, model=model)
-        _require_columns(pipeline)
+        require_columns(job, source, pipeline.suites)
     except BaseException:
         session.close()
         source.close()
@@ -177,14 +177,13 @@ def _challenger(
         return None
 
 
-def _require_columns(pipeline: Pipeline) -> None:
-    """Raise UserError where statements, definition and suites do not agree.
+def require_columns(job: Job, source: Source, suites: Suites) -> None:
+    """Read the inputs of no entity at all, whose columns show what does not agree.
 
-    Reads the inputs of no entity at all, whose columns show it.
+    Raises UserError where statements, definition and suites do not.
     """
-    job = pipeline.job
-    observations = pipeline.source.observations(job, ())
-    attributes = pipeline.source.attributes(job, ())
+    observations = source.observations(job, ())
+    attributes = source.attributes(job, ())
     have = {*attributes.numbers, *attributes.times, *attributes.texts}
     named: list[tuple[str, Collection[str]]] = [
         *((name, attributes.numbers) for name in job.features.numbers),
@@ -205,4 +204,4 @@ def _require_columns(pipeline: Pipeline) -> None:
                 f"names{remedy}."
             )
     matrix = build(observations, attributes, as_of=np.empty(0, np.int64), spec=job.features)
-    pipeline.suites.check_columns(observations, attributes, matrix)
+    suites.check_columns(observations, attributes, matrix)

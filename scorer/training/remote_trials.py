@@ -13,7 +13,7 @@ from scorer.config import Settings
 from scorer.database.source.reader import Source
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import read_landmarks
-from scorer.jobs.job import Job
+from scorer.jobs.job import Job, steps_of
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.cluster import Cluster, ClusterLost
@@ -88,7 +88,7 @@ def _trial_data(search: RemoteSearch, data_sha256: str) -> tuple[Job, TrialData]
             _read.clear()
             here = settings_here(search.task)
             target = here.database.as_worker()
-            steps = {"first_landmark": search.landmark_step, "landmark_step": search.landmark_step}
+            steps = steps_of(here.job, search.landmark_step)
             with closing(Source(target)) as source:
                 landmarks = read_landmarks(here.job, source, parameters=steps)
             if landmarks.data_sha256 != data_sha256:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scorer.errors import UserError
-from scorer.jobs.training import Recipe
+from scorer.jobs.training import OWN_LANDMARKS, Recipe
 from scorer.training.search import Found
 
 CONFIG = "best_model_config.json"
@@ -55,7 +55,7 @@ def summary(found: Found) -> str:
     positive = f", {about['positive_landmarks']:,} of them positive" if about["positive_landmarks"] else ""
     lines = [
         f"Search for the best model of job {about['job']}: {len(found.trials)} of {about['planned']} trials, {len(failed)} failed.",
-        f"{about['landmarks']:,} landmarks, one every {about['landmark_step']}{positive}.",
+        f"{about['landmarks']:,} landmarks{_every(about['landmark_step'])}{positive}.",
         f"{about['entities']:,} entities, {about['clients']:,} clients; {about['folds']} folds by client.",
         f"Objective: {about['objective']}, each the mean over the folds. Seconds are of one core.",
         "",
@@ -75,6 +75,11 @@ def summary(found: Found) -> str:
 def _written(value: float) -> str:
     """A figure in six places or more: four decimals of a share, four digits of what is larger."""
     return f"{value:>6.4f}" if abs(value) < 1 else f"{value:>6.4g}"
+
+
+def _every(step: str) -> str:
+    """The landmarks' step in words; nothing where the job has landmarks of its own."""
+    return "" if step == OWN_LANDMARKS else f", one every {step}"
 
 
 def draw(found: Found, path: Path) -> bool:

@@ -1,7 +1,7 @@
--- The columns of a table in schema public; one row per column, none where the table is missing.
+-- The columns of a table; one row per column, none where the table is missing.
 -- must_have: the database refuses a row without a value there. length: of text, in characters. words: those of an enum, in its order.
 -- A domain is of the type that it restricts.
--- Parameters: table.
+-- Parameters: table (with its schema).
 SELECT
     a.attname AS column_name,
     COALESCE(b.typname, t.typname) AS type_name,
@@ -21,7 +21,7 @@ INNER JOIN pg_catalog.pg_type AS t
     ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_type AS b
     ON b.oid = t.typbasetype
-WHERE a.attrelid = pg_catalog.to_regclass('public.' || quote_ident(%(table)s))
+WHERE a.attrelid = pg_catalog.to_regclass(%(table)s)
     AND a.attnum > 0
     AND NOT a.attisdropped
 ORDER BY a.attnum

@@ -21,12 +21,17 @@ import pytest
 from scorer.config import Settings, shipped_root
 from scorer.database.connection import Database, Target
 from scorer.database.session import Session
+from scorer.database.source.load import load
 from scorer.database.source.reader import Source
 from scorer.database.store.models import register_model
 from scorer.jobs.features import feature_names
-from scorer.jobs.job import MEANING, Job, load_job
+from scorer.jobs.folder.example import write_example
+from scorer.jobs.folder.new import make
+from scorer.jobs.folder.tables import read_tables
+from scorer.jobs.job import MEANING, Job, Task, load_job
 from scorer.registry.ensemble import Ensemble, Linear
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
+from scorer.registry.registration import grant_source
 from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import Ended, run_job
 from scorer.runs.worker import Hooks
@@ -422,3 +427,82 @@ def open_answering(ward: Any) -> Iterator[Callable[..., RequestAnswering]]:
 def answering(open_answering: Callable[..., RequestAnswering]) -> RequestAnswering:
     """What answers requests for the ward's job."""
     return open_answering()
+
+
+# A job of one's own
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A job as `scorer job new` makes it, its example loaded."""
+
+    hospital: Hospital
+    name: str
+    folder: Path
+
+    @property
+    def job(self) -> Job:
+        """As its files stand."""
+        return load_job(self.name, jobs_dir=self.hospital.settings.jobs_dir)
+
+    @property
+    def database(self) -> Database:
+        """Its database, with the settings that find it."""
+        return Database(self.hospital.url, self.hospital.settings)
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change a text that stands in one of its files."""
+        path = self.folder / file
+        assert old in path.read_text(), f"{old!r} is not in {file}"
+        path.write_text(path.read_text().replace(old, new))
+
+    def model(self, make_model: Callable[..., Path], *, version: str) -> Path:
+        """Make a model by hand, one by the number of events. Returns its folder."""
+        job, names = self.job, feature_names(self.job.features)
+        weight = np.array([0.1 if "_count_" in name else 0.0 for name in names])
+        nothing, ones = np.zeros(len(names)), np.ones(len(names))
+        member = Linear(centre=nothing, scale=ones, weight=weight, missing=nothing, bias=-2.0, limit=1e9)
+        return make_model(job, Ensemble([member]), version=version)
+
+    def promote(self, make_model: Callable[..., Path], *, version: str = "1") -> None:
+        """Put a model made by hand into production."""
+        self.hospital.put_into_production(self.job, self.model(make_model, version=version))
+
+    def entity(self, *, events: int) -> str:
+        """A client with so many events or more."""
+        return str(
+            self.hospital.one(
+                f"SELECT min(client_id::text) FROM (SELECT client_id FROM {self.name}_data.events "
+                "GROUP BY 1 HAVING count(*) >= %s) AS busy",
+                events,
+            )
+        )
+
+
+@pytest.fixture
+def open_shop(hospital: Any, tmp_path: Path) -> Callable[..., Shop]:
+    """Makes a job from the template, of a name and a task, has it changed, and loads its example."""
+
+    def give(name: str = "shop", task: Task = Task.BINARY, change: Callable[[Shop], object] = lambda _: None) -> Shop:
+        jobs_dir = tmp_path / "shops"
+        hospital.settings = replace(hospital.settings, jobs_dir=jobs_dir)
+        folder = make(name, jobs_dir=jobs_dir, task=task).folder
+        write_example(folder / "example", task=task, now=datetime.now(UTC))
+        change(Shop(hospital, name, folder))
+        with closing(psycopg2.connect(hospital.url)) as connection:
+            load(
+                folder / "example",
+                connection=connection,
+                rejects=tmp_path / f"{name}-rejects.csv",
+                job_tables=read_tables(name, jobs_dir=jobs_dir),
+            )
+        assert grant_source(database=Database(hospital.url, hospital.settings))[name] is None
+        return Shop(hospital, name, folder)
+
+    return give
+
+
+@pytest.fixture
+def shop(open_shop: Callable[..., Shop]) -> Shop:
+    """A binary job as `scorer job new` makes it, its example loaded."""
+    return open_shop()

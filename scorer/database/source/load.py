@@ -1,10 +1,10 @@
-"""Files loaded into the tables `visits`, `patient_observations`, `outcomes`: .csv or .csv.gz.
+"""Files loaded into the source tables, the shipped job's or another's: .csv or .csv.gz.
 
     file -> rows -> COPY to a temporary table -> compare with what is there -> refuse, pass over or update -> INSERT
 
 A folder is one transaction. A row that cannot be loaded goes to the reject file and keeps no other row out; a fault of a
 whole file stops the load, and nothing is loaded. So does a file none of whose rows can be loaded. The columns are listed
-in sql/source/tables.toml; their types are those of the database.
+in sql/source/tables.toml, or in the tables.toml in the job's folder; their types are those of the database.
 
 How fields are read: an empty field is NULL, in every column, and so is a word such as NULL where the column is no text.
 Numbers as PostgreSQL reads them, NaN and infinity included. Times as ISO 8601 writes them, 2025-06-01T14:30:00+02:00 or
@@ -32,14 +32,19 @@ from scorer.database.source.load_tables import (
     Column,
     File,
     Table,
+    analyzing,
     column_types,
     columns_to_fill,
     files_in,
+    filling,
+    making,
     source_tables,
+    tables_of,
 )
 from scorer.database.source.reject_file import NothingLoaded, Rejected, RejectFile
 from scorer.database.statements import statement
 from scorer.errors import UserError
+from scorer.jobs.folder.tables import SourceTable
 
 ROWS_AT_ONCE = 20_000
 
@@ -121,40 +126,50 @@ def load(
     writing: Writing = PLAIN,
     update: bool = False,
     progress: LoadProgress | None = None,
+    job_tables: Sequence[SourceTable] = (),
 ) -> LoadReport:
     """Load the files in `folder`, and commit, on `connection` (psycopg2's). Returns the counts of each.
 
-    Tables that are missing are made. Rows that are already there, the same in every column that the file has, are
-    skipped, so the same folder again adds nothing. Those whose key is there with other values are rejected or, with
-    `update`, change what is there. Rows that cannot be loaded are written to `rejects`, a CSV file
-    of file, line, reason and row that its owner alone may read. `progress` is called with table, bytes read, bytes in all.
+    They fill `visits`, `patient_observations` and `outcomes`, or a job's own tables, where given. Tables that are missing
+    are made. Rows that are already there, the same in every column that the file has, are skipped, so the same folder
+    again adds nothing. Those whose key is there with other values are rejected or, with `update`, change what is there.
+    Rows that cannot be loaded are written to `rejects`, a CSV file of file, line, reason and row that its owner alone may
+    read. `progress` is called with table, bytes read, bytes in all.
 
     Raises UserError, with nothing loaded, where a file or a column is missing, a file has no header, is not UTF-8,
     cannot be unpacked or has no row that can be loaded, or the database refuses.
     """
-    tables = source_tables()
+    tables = tables_of(job_tables) if job_tables else source_tables()
     files = files_in(folder, tables)
     with sentences(), RejectFile(rejects) as rejected, connection, connection.cursor() as cursor:
         cursor.execute(_statement("one_load_at_a_time"))
         if writing.zone is not None:
             cursor.execute(_statement("set_zone"), {"zone": writing.zone.key})
+        for each in making(job_tables):
+            cursor.execute(each)
         types = {table.name: _types(cursor, table) for table in tables}
         one = _Load(cursor, rejected, writing, update=update, progress=progress)
         loads = [one.of(file, types[file.table.name]) for file in files]
-        cursor.execute(_statement("analyze"))
+        cursor.execute(analyzing(job_tables) if job_tables else _statement("analyze"))
     return LoadReport(tables=tuple(loads), rejects=rejects if rejected.count else None)
 
 
-def _statement(name: str) -> str:
+def _statement(name: str, table: Table | None = None, given: Sequence[str] = ()) -> str:
+    """The statement called `name`; of a job's own table, the one for any table, filled in.
+
+    `given` are the columns that the file has.
+    """
+    if table is not None and table.of_job is not None:
+        return filling(name.removesuffix(f"_{table.name}"), table.of_job, given)
     return statement(f"source/{name}")
 
 
 def _types(cursor: Any, table: Table) -> dict[str, ColumnType]:
     """The types of the table's columns in the database; a table that is missing is made."""
-    cursor.execute(_statement("columns"), {"table": table.name})
+    cursor.execute(_statement("columns"), {"table": table.relation})
     if cursor.rowcount == 0:
         cursor.execute(_statement(f"create_{table.name}"))
-        cursor.execute(_statement("columns"), {"table": table.name})
+        cursor.execute(_statement("columns"), {"table": table.relation})
     return column_types(cursor)
 
 
@@ -174,7 +189,7 @@ class _Load:
         with open_lines(file.path) as (lines, bytes_read):
             header = read_header(lines, required=table.required)
             columns = columns_to_fill(file, header.names, types, zone_is_told=self._writing.zone is not None)
-            self._cursor.execute(_statement(f"stage_{table.name}"))
+            self._cursor.execute(_statement(f"stage_{table.name}", table))
             for rows in chunks(read_rows(lines, header=header, loaded=table.columns), most=ROWS_AT_ONCE):
                 self._stage(file, columns, rows, notes=notes)
                 read += len(rows)
@@ -212,32 +227,33 @@ class _Load:
         unreadable = [Rejected(whole[index].line, reasons, whole[index].text) for index, reasons in faults.items()]
         self._rejects.add(file.path.name, sorted(broken + unreadable))
         with _refusal_explained(file):
-            self._cursor.copy_expert(_statement(f"copy_{file.table.name}"), io.BytesIO("".join(copied).encode()))
+            copying = _statement(f"copy_{file.table.name}", file.table)
+            self._cursor.copy_expert(copying, io.BytesIO("".join(copied).encode()))
 
     def _settle(self, file: File, header: Header) -> _Settled:
         """Insert the staged rows, or update by them; refuse those whose key is taken."""
-        table, cursor, given = file.table.name, self._cursor, {"given": list(header.names)}
-        cursor.execute(_statement(f"compare_{table}"), given)
+        table, cursor, given = file.table, self._cursor, {"given": list(header.names)}
+        cursor.execute(_statement(f"compare_{table.name}", table, header.names), given)
         differing: list[str] = []
         beside = 0
-        if file.table.unique:
-            cursor.execute(_statement(f"refuse_taken_{table}"), {"update": self._update})
+        if table.unique:
+            cursor.execute(_statement(f"refuse_taken_{table.name}", table), {"update": self._update})
             refused = cursor.fetchall()
             differing = [differs for _, differs, _ in refused if differs]
-            reasons = {line: _taken(file.table.required[0], differs, first) for line, differs, first in refused}
+            reasons = {line: _taken(table.key, differs, first) for line, differs, first in refused}
             self._rejects.add(file.path.name, _rows_on(file, reasons))
-        elif not self._update:
+        elif table.of_job is None and not self._update:
             beside = cursor.rowcount
-        cursor.execute(_statement(f"pass_known_{table}"), given)
+        cursor.execute(_statement(f"pass_known_{table.name}", table), given)
         already_there, updated = cursor.rowcount, 0
         changes: Counter[str] = Counter()
         with _refusal_explained(file):
             if self._update:
-                cursor.execute(_statement(f"update_{table}"), given)
+                cursor.execute(_statement(f"update_{table.name}", table, header.names), given)
                 for differs, rows in cursor.fetchall():
                     updated += rows
                     changes.update(dict.fromkeys(differs.split(", "), rows))
-            cursor.execute(_statement(f"insert_{table}"))
+            cursor.execute(_statement(f"insert_{table.name}", table, header.names))
         return _Settled(
             already_there=already_there,
             updated=updated,
@@ -275,13 +291,13 @@ def _refusal_explained(file: File) -> Iterator[None]:
     except psycopg2.IntegrityError as error:
         raise UserError(
             f"{file.path}: the database refuses a row, and nothing was loaded: {error.diag.message_primary}; "
-            f"mend the file, or the constraint of public.{file.table.name}."
+            f"mend the file, or the constraint of {file.table.relation}."
         ) from error
     except psycopg2.DataError as error:
         fault = errorcodes.lookup(error.pgcode or errorcodes.DATA_EXCEPTION).lower().replace("_", " ")
         raise UserError(
             f"{file.path}: the database cannot hold a value, and nothing was loaded: {fault}; "
-            f"mend the file, or widen the columns of public.{file.table.name}."
+            f"mend the file, or widen the columns of {file.table.relation}."
         ) from error
 
 

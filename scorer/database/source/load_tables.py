@@ -1,32 +1,49 @@
-"""Which tables `scorer load` fills, from which files, and the types of their columns in the database."""
+"""Which tables `scorer load` fills, from which files, and the types of their columns in the database.
+
+The tables of the shipped job have statements of their own; those of another are made and filled by statements for any table.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scorer.config import shipped_root
 from scorer.database.source.csv_fields import READERS, ColumnType
+from scorer.database.statements import statement
 from scorer.errors import UserError
+from scorer.jobs.folder.tables import SourceTable
+from scorer.jobs.sql_text import without_comments
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of sql/source/tables.toml."""
+    """A table of sql/source/tables.toml, or of a job's: then `of_job` says how it is filled."""
 
     name: str
     file: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
     unique: bool
+    of_job: SourceTable | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that a file may fill, in the order of copying."""
-        return self.required + self.optional
+        return self.required + self.optional if self.of_job is None else tuple(self.of_job.columns)
+
+    @property
+    def relation(self) -> str:
+        """The table's name in the database, with its schema."""
+        return f"public.{self.name}" if self.of_job is None else self.of_job.table
+
+    @property
+    def key(self) -> str:
+        """What two rows may not share where the table is `unique`, in words."""
+        return self.required[0] if self.of_job is None else " and ".join(self.of_job.key)
 
 
 class File(NamedTuple):
@@ -61,6 +78,21 @@ def source_tables() -> tuple[Table, ...]:
             unique=table["unique"],
         )
         for name, table in content.items()
+    )
+
+
+def tables_of(job_tables: Iterable[SourceTable]) -> tuple[Table, ...]:
+    """A job's own tables, in the order of loading."""
+    return tuple(
+        Table(
+            name=table.name,
+            file="optional" if table.optional else "required",
+            required=table.required,
+            optional=tuple(name for name in table.columns if name not in table.required),
+            unique=bool(table.key),
+            of_job=table,
+        )
+        for table in job_tables
     )
 
 
@@ -99,15 +131,71 @@ def columns_to_fill(
         if name in table.required and name not in header:
             raise UserError(f'{file.path}: the column "{name}" is missing; add it, or mend its name in the header.')
         if name not in types:
-            raise UserError(f'The table public.{table.name} has no column "{name}"; add it to the table.')
+            raise UserError(f'The table {table.relation} has no column "{name}"; add it to the table.')
         if types[name].name not in READERS and not types[name].words:
             raise UserError(
-                f'The column "{name}" of public.{table.name} is of type {types[name].name}, which no file can fill; '
+                f'The column "{name}" of {table.relation} is of type {types[name].name}, which no file can fill; '
                 f"make it one of {', '.join(READERS)}."
             )
     if not zone_is_told and {"timestamp", "timestamptz"} <= {types[name].name for name in table.columns}:
         raise UserError(
-            f"Some columns of public.{table.name} have a time zone and some have none; say whose clock those without one show, "
+            f"Some columns of {table.relation} have a time zone and some have none; say whose clock those without one show, "
             "such as --timezone Europe/Berlin."
         )
     return tuple(Column(name, header.index(name) if name in header else None, types[name]) for name in table.columns)
+
+
+# The statements for a job's own tables, from the tables.toml in its folder.
+
+
+def making(tables: Sequence[SourceTable]) -> Iterator[str]:
+    """The statements that make what is missing of the tables, in order; what is there is left as it is."""
+    for schema in dict.fromkeys(table.schema for table in tables):
+        yield _filled("make_schema", schema=schema)
+    for table in tables:
+        columns = [f"{name} {kind}" for name, kind in table.columns.items()]
+        key = [f"PRIMARY KEY ({', '.join(table.key)})"] if table.key else []
+        yield _filled("make_table", relation=table.table, columns=",\n    ".join([*columns, *key]))
+        if table.index:
+            name = f"{table.table.partition('.')[2]}_{'_'.join(table.index)}"[:59]
+            yield _filled("make_index", name=f"{name}_idx", relation=table.table, columns=", ".join(table.index))
+
+
+def ddl(tables: Sequence[SourceTable]) -> str:
+    """The same as a script."""
+    return "\n\n".join(f"{each};" for each in making(tables)) + "\n"
+
+
+def filling(step: str, table: SourceTable, given: Sequence[str]) -> str:
+    """The statement of a step of loading the table from a file that has the columns `given`.
+
+    The steps are stage, copy, compare, refuse_taken, pass_known, update and insert. Without a key a row differs from none: it is there,
+    alike in all columns of the file, or it is new.
+    """
+    filled = [name for name in table.columns if name in given]
+    row = ", ".join(f"{{side}}.{name}" for name in filled)
+    same_key = " AND ".join(f"t.{name} = l.{name}" for name in table.key)
+    same_row = " = ".join(f"CAST(ROW({row.format(side=side)}) AS text)" for side in "tl")
+    differences = [f"CASE WHEN t.{each} IS DISTINCT FROM l.{each} THEN '{each}' END" for each in filled if same_key]
+    return _filled(
+        f"{step}_rows",
+        relation=table.table,
+        staged=f"loading_{table.name}"[:63],
+        columns=",\n    ".join(filled if step == "insert" else table.columns),
+        key=", ".join(table.key),
+        same=same_key or same_row,
+        differences=",\n    ".join(["NULL", *differences]),
+        changed=",\n        ".join(f"{name} = l.{name}" for name in filled),
+    )
+
+
+def analyzing(tables: Sequence[SourceTable]) -> str:
+    """The statement that takes the planner's statistics of the tables."""
+    return _filled("analyze_tables", tables=",\n    ".join(table.table for table in tables))
+
+
+def _filled(file: str, **places: str) -> str:
+    text = without_comments(statement(f"source/{file}"))
+    for place, instead in places.items():
+        text = text.replace(f"{{{place}}}", instead)
+    return text

@@ -108,6 +108,11 @@ def read_job_version(session: Session, job: str, job_version: str) -> Mapping[st
     return definition
 
 
+def find_job_versions(session: Session, beginning: str) -> list[tuple[str, str]]:
+    """The versions of jobs that begin so: each with its job, newest first."""
+    return [(row.job, row.job_version) for row in session.all("find_job_versions", beginning=beginning)]
+
+
 def _as_written(digits: str) -> int | float:
     """A whole number as the file had it: the database writes out what the file has as 1e+20, say.
 

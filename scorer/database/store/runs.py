@@ -15,10 +15,11 @@ from scorer.database.encoding import texts
 from scorer.database.error_messages import sentences
 from scorer.database.session import Session
 from scorer.database.statements import only_named, statement
+from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.sql_text import parameters_of, without_comments
 from scorer.types.enums import Trigger
-from scorer.types.values import Counts, Run
+from scorer.types.values import Counts, Run, WorkItem
 
 _ONE_BY_ONE = "OFFSET 0"  # in enqueue_due.sql
 
@@ -174,6 +175,29 @@ def list_missing(session: Session, job: Job, run: Run, *, swept: bool) -> list[s
 def end_looking(session: Session, job: Job, run: Run, entity_ids: Sequence[str]) -> None:
     """Stop looking for those of the entities whose score has long been stale: their record has settled."""
     session.do("end_looking", job=job.name, output=job.output, as_of=run.as_of, entity_ids=texts(entity_ids))
+
+
+def sample_due(session: Session, job: Job, *, as_of: datetime, limit: int) -> tuple[WorkItem, ...]:
+    """Some of the entities that `due` gives as of a time, as items of work that is not enqueued.
+
+    Raises UserError where a column is of another type than the engine can take.
+    """
+    query = without_comments(statement("sample_due")).replace("{due}", without_comments(job.statements["due"]))
+    where = f"The statement due of job {job.name}"
+    parameters = {**job.parameters, "as_of": as_of, "sweep": True, "entity_ids": "{}", "max_entities": limit}
+    with sentences(where=where):
+        rows = session.execute(query, only_named(query, parameters, where=where)).all()
+    for row in rows:
+        for column, kind, wanted in (
+            ("entity_id", str, "text"),
+            ("as_of", datetime, "a timestamptz"),
+            ("settled", bool, "a boolean"),
+        ):
+            if not isinstance(getattr(row, column), kind):
+                raise UserError(
+                    f"{where} gives {column} as {type(getattr(row, column)).__name__}, where {wanted} is expected; CAST it."
+                )
+    return tuple(WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows)
 
 
 def wait_for_answers(session: Session, job: Job) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from scorer.database.session import Session
@@ -141,6 +141,26 @@ def _in_words(mode: str) -> str:
     'ROW EXCLUSIVE'
     """
     return re.sub("(?<=[a-z])(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()
+
+
+@dataclass(frozen=True, slots=True)
+class AsItWas:
+    """What stands for a table to read it as it was at a moment, in two ways; as_it_was.sql says which."""
+
+    relation: str
+    known: str
+    settled: str
+
+
+def as_it_was(
+    session: Session, relations: Sequence[str], *, moment: datetime, planned: Sequence[str]
+) -> tuple[AsItWas, ...]:
+    """How each of these tables is read as it was at the moment.
+
+    Tables without a column of times are left out. Columns that are `planned` are times that were known ahead.
+    """
+    rows = session.all("as_it_was", relations=list(relations), moment=moment.isoformat(), planned=list(planned))
+    return tuple(AsItWas(row.relation, row.known, row.settled) for row in rows)
 
 
 def explain_statement(session: Session, query: str, parameters: Mapping[str, Any], *, form: str) -> list[Any]:

@@ -129,3 +129,16 @@ def test_a_bug_in_one_job_stops_no_other(hospital: Any, site: Path, monkeypatch:
     lines = checked(hospital, replace(hospital.settings, jobs_dir=site, jobs=("readmit", "sepsis")))
     assert lines["job readmit"].found == "a bug: JSONDecodeError"
     assert lines["job sepsis"].holds
+
+
+def test_a_bug_in_a_check_that_does_not_block_keeps_no_job_from_being_run(
+    hospital: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(name: str, *, database: Database) -> str:
+        raise KeyError(name)
+
+    monkeypatch.setattr("scorer.checks.check.check_triggers", look)
+    lines = checked(hospital, hospital.settings)
+    assert (lines["job sepsis triggers"].found, lines["job sepsis triggers"].blocks) == ("a bug: KeyError", False)
+    assert [name for name, line in lines.items() if not line.holds] == ["job sepsis triggers"]
+    assert "job sepsis units" in lines, "the checks after it are made all the same"

@@ -402,6 +402,7 @@ def test_a_session_that_leads_to_a_server_left_behind_is_opened_anew_before_a_ti
         real_close()
 
     monkeypatch.setattr(schedule_loop, "last_tick", last_tick)
+    monkeypatch.setattr(schedule_loop, "has_tick", lambda *_: bool(closed))
     monkeypatch.setattr(old, "close", close)
     caplog.clear()
     loop.step()

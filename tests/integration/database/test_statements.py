@@ -26,7 +26,8 @@ RETENTION = [path for path in ENGINE if path.parent.name == "retention"]
 OWN = sorted(path.stem for path in ENGINE if path not in RETENTION)
 SOURCE = sorted(path.stem for path in (ROOT / "sql" / "source").glob("*.sql"))
 JOBS = sorted((ROOT / "sql").glob("*/job.toml"))
-OF_JOBS = sorted(path for definition in JOBS for path in definition.parent.glob("*.sql"))
+TEMPLATE = sorted((ROOT / "sql" / "template").glob("*.sql"))
+OF_JOBS = [*sorted(path for definition in JOBS for path in definition.parent.glob("*.sql")), *TEMPLATE]
 ALL = [*ENGINE, *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
 
 # What takes a statement by its name.
@@ -47,6 +48,7 @@ CALLERS = {
     "database/store/partitions": OF_SESSIONS | {"_about", "_about_table"},
     "database/source/demo": {"statement"},
     "database/source/load": {"_statement"},
+    "database/source/load_tables": {"_filled"},
 }
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
 RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN", "SET", "BEGIN")
@@ -79,6 +81,7 @@ WITH_A_JOBS_OWN = (
     "only_columns",
     "give_no_row",
     "look_into_statement",
+    "sample_due",
 )
 
 
@@ -161,7 +164,13 @@ def test_each_statement_for_the_source_tables_is_called() -> None:
         each for _, name in calls("database/source/load") for each in (of_tables(name) if "{table}" in name else [name])
     }
     called |= {name.removeprefix("source/") for _, name in calls("database/source/demo")}
-    assert sorted(called) == SOURCE
+    steps = {name.replace("{table}", step) for _, name in calls("database/source/load_tables") for step in STEPS}
+    assert sorted(called | steps) == SOURCE
+
+
+# The steps of loading a job's own tables; tests/integration/database/source/test_load_tables.py runs what they fill in.
+STEPS = ("stage", "copy", "compare", "refuse_taken", "pass_known", "update", "insert")
+OF_ANY_TABLE = {"make_schema", "make_table", "make_index", "analyze_tables", *(f"{step}_rows" for step in STEPS)}
 
 
 def test_each_statement_of_retention_is_of_a_table_that_is_pruned() -> None:
@@ -364,6 +373,11 @@ def test_a_worker_may_list_whom_a_shadow_run_scores(cursor: Any, sepsis: Job) ->
     understand(cursor, statement("list_current").replace("{due}", without_comments(sepsis.statements["due"])))
 
 
+def test_a_worker_may_look_at_some_that_are_due(cursor: Any, sepsis: Job) -> None:
+    become_worker(cursor)
+    understand(cursor, statement("sample_due").replace("{due}", without_comments(sepsis.statements["due"])))
+
+
 @pytest.mark.parametrize("name", ["due", "requested"])
 def test_a_worker_may_find_who_is_asked_for(cursor: Any, sepsis: Job, name: str) -> None:
     become_worker(cursor)
@@ -404,7 +418,9 @@ def test_a_worker_may_write_back(cursor: Any, sepsis: Job) -> None:
     assert cursor.rowcount == 0
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCE if not name.startswith("create_")])
+@pytest.mark.parametrize(
+    "name", [name for name in SOURCE if not name.startswith("create_") and name not in OF_ANY_TABLE]
+)
 def test_the_statements_for_the_source_tables_are_understood(cursor: Any, name: str) -> None:
     for table in TABLES:
         cursor.execute(statement(f"source/stage_{table}"))

@@ -13,7 +13,7 @@ import pytest
 from scorer.database.source.reader import Source
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks, read_landmarks
-from scorer.jobs.job import Job
+from scorer.jobs.job import Job, steps_of
 from scorer.scoring.features.build import build
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import NO_TIME
@@ -129,7 +129,7 @@ def test_since_when_a_row_is_known_is_no_input(dirty: Any, source: Source) -> No
 
 
 def test_bad_parameters_and_empty_tables_are_refused(hospital: Any, source: Source) -> None:
-    with pytest.raises(UserError, match='no parameter "landmark_steps"; it has'):
+    with pytest.raises(UserError, match='no parameter "landmark_steps": its landmarks are those'):
         read_landmarks(hospital.job, source, parameters={"landmark_steps": "1 hour"})
     with pytest.raises(UserError, match="gave no row: there is nothing to train on"):
         read_landmarks(hospital.job, source)
@@ -163,3 +163,8 @@ def test_a_label_may_be_of_any_type_that_says_0_and_1(
     landmarks = read_landmarks(job, source)
     assert set(landmarks.label[landmarks.entity_ids == "1"]) == {0.0}
     assert np.isnan(landmarks.label[landmarks.entity_ids == "2"]).all()
+
+
+def test_a_job_without_steps_has_its_landmarks_as_they_stand(hospital: Any) -> None:
+    assert steps_of(hospital.job, "4 h") == {"first_landmark": "4 h", "landmark_step": "4 h"}
+    assert steps_of(replace(hospital.job, parameters={"horizon": "6 h"}), "4 h") == {}

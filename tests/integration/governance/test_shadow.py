@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 
 from scorer.database.connection import Database
+from scorer.database.session import Session
+from scorer.errors import UserError
 from scorer.governance.shadow import shadow_run
+from scorer.registry.registration import register
 from scorer.scoring import pipeline
 from scorer.scoring.opening import Pipeline
 
@@ -85,3 +89,17 @@ def test_a_shadow_run_holds_nothing_of_the_hospital_while_it_scores(
     beside = shadow_run(hospital.job, "one", database=Database(hospital.url, settings), as_of=hospital.noon)
     assert len(beside.pairs) == 30
     assert held == [(name, []) for _ in range(6) for name in ("predict_both", "pool_for", "reasons_for")]
+
+
+def test_a_model_of_features_that_the_job_no_longer_has_is_told_with_the_way_out(
+    shop: Any, make_model: Callable[..., Path]
+) -> None:
+    shop.promote(make_model)
+    shop.edit("job.toml", '"28 days", "90 days"', '"7 days", "90 days"')
+    folder = shop.model(make_model, version="2")
+    with closing(Session(shop.database.as_worker())) as session, session.transaction():
+        register(shop.job, folder, session)
+    with pytest.raises(
+        UserError, match=r"Model 1, in production, cannot score beside another: .* scorer model archive shop 1\.$"
+    ):
+        shadow_run(shop.job, "2", database=shop.database)

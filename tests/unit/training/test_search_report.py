@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,9 @@ def test_a_search_without_a_success_writes_nothing(found: Found, tmp_path: Path)
     with pytest.raises(UserError, match="No trial of the search succeeded"):
         write_findings(nothing, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_landmarks_of_the_jobs_own_have_no_step(found: Found, tmp_path: Path) -> None:
+    for step, told in (("4 h", True), ("0 s", False)):
+        write_findings(replace(found, about={**found.about, "landmark_step": step}), tmp_path)
+        assert (", one every " in (tmp_path / SUMMARY).read_text()) is told

@@ -59,7 +59,8 @@ class TestStatements:
             named |= {f"{verb}{table.name}" for verb in verbs if verb in named}
         others = "".join(path.read_text(encoding="utf-8") for path in Path(load.__file__).parent.glob("*.py"))
         there = {path.stem for path in self.FOLDER.glob("*.sql")}
-        assert {name for name in there if name in asked or name not in others} == asked
+        of_any_table = {name for name in there if name.endswith("_rows")}  # load_tables fills them in, by their steps
+        assert {name for name in there - of_any_table if name in asked or name not in others} == asked
         assert {name for name in named if not name.endswith("_")} == asked
 
     @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

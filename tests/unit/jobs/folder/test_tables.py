@@ -1,0 +1,62 @@
+"""tables.toml: what it says of a job's source tables, and each mistake as one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scorer.errors import UserError
+from scorer.jobs.folder.new import make
+from scorer.jobs.folder.tables import read_tables
+from scorer.jobs.job import Task
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The tables.toml of a new job called churn."""
+    return make("churn", jobs_dir=tmp_path, task=Task.BINARY).folder / "tables.toml"
+
+
+def test_the_tables_come_in_the_order_of_the_file(tmp_path: Path, path: Path) -> None:
+    clients, events, outcomes = read_tables("churn", jobs_dir=tmp_path)
+    assert (clients.name, clients.schema, clients.key) == ("clients", "churn_data", ("client_id",))
+    assert events.index == ("client_id", "happened_at")
+    assert [*events.columns][-1] == "recorded_at"
+    assert "recorded_at" not in events.required
+    assert (clients.optional, outcomes.optional) == (False, True)
+
+
+FAULTS = {
+    "no schema": ('"churn_data.clients"', '"clients"', "with its schema"),
+    "a name in quotes": ('"churn_data.clients"', "'churn_data.\"c\"'", "is not a name"),
+    "a type with a statement": (
+        'client_id = "text", joined_at',
+        'client_id = "text; DROP", joined_at',
+        "is not a type",
+    ),
+    "a key that is no column": ('key = ["client_id"]', 'key = ["id"]', "not among the columns"),
+    "a word that means nothing": ("optional = true", "optionall = true", 'did you mean "optional"?'),
+    "no TOML": ("[clients]", "[clients", "not valid TOML"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_one_sentence(tmp_path: Path, path: Path, fault: str) -> None:
+    old, new, words = FAULTS[fault]
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(UserError) as raised:
+        read_tables("churn", jobs_dir=tmp_path)
+    assert words in str(raised.value)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_job_without_the_file_reads_tables_that_are_there(tmp_path: Path, path: Path) -> None:
+    path.unlink()
+    with pytest.raises(UserError, match=r"Job churn has no tables\.toml"):
+        read_tables("churn", jobs_dir=tmp_path)
+    path.write_text("")
+    with pytest.raises(UserError, match="describes no table"):
+        read_tables("churn", jobs_dir=tmp_path)
