@@ -293,7 +293,7 @@ class Cluster:
 
         with Client(self.address, set_as_default=False, timeout=PATIENCE) as client:
             client.wait_for_workers(workers, timeout=PATIENCE)
-            for module in ("scorer.runs.parallel", "scorer.training.remote_trials"):
+            for module in ("scorer.runs.parallel", "scorer.training.search.remote_trials"):
                 client.run(importlib.import_module, module)
 
     def settle(self, **settings: str) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scorer.evaluation.landmarks import Landmarks
     from scorer.jobs.job import Job
     from scorer.jobs.training import Recipe
-    from scorer.training.search import Found
+    from scorer.training.search.conduct import Found
     from scorer.training.trainer import Trained
 
 _workers = click.option(
@@ -233,8 +233,8 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.database.store.experiments import upsert_experiment, upsert_trials
     from scorer.jobs.job import load_job, steps_of
     from scorer.jobs.training import OWN_LANDMARKS
-    from scorer.training.search import SearchOptions, search
-    from scorer.training.search_report import write_findings
+    from scorer.training.search.conduct import SearchOptions, search
+    from scorer.training.search.report import write_findings
     from scorer.types.options import parse_span
 
     options = _SearchOptions(**given)
@@ -288,7 +288,7 @@ def _print_search_json(found: Found, job: str, folder: Path) -> None:
 
 def _print_search(found: Found, job: str, folder: Path, written: Collection[Path]) -> None:
     """Print the ten best trials, and what to do next."""
-    from scorer.training.search_report import CONFIG, PICTURE
+    from scorer.training.search.report import CONFIG, PICTURE
 
     names = list(found.ranked[0]["figures"])
     heads = [_HEADS.get(name, name.replace("_", " ")) for name in names]
@@ -322,7 +322,7 @@ def _remote_trials(
 
     from scorer.runs.cluster import Cluster
     from scorer.runs.remote import remote_task_of
-    from scorer.training.remote_trials import RemoteSearch, try_remotely
+    from scorer.training.search.remote_trials import RemoteSearch, try_remotely
 
     with Cluster(settings):
         return partial(try_remotely, settings, RemoteSearch(remote_task_of(job, session), landmark_step, folds))

@@ -288,12 +288,17 @@ def _built(
     schedule.finish()
     actions.finish()
     table.finish()
+    _require_known_names(job, where=where)
+    return job
+
+
+def _require_known_names(job: Job, *, where: str) -> None:
+    """Raises UserError where a section names codes or groups of features that the job does not have."""
     unknown = {code for group in job.features.groups for code in group.codes} - {code.name for code in job.codes}
     if unknown:
         raise UserError(f"{where}: [features] names codes that [codes] does not have: {', '.join(sorted(unknown))}.")
     for groups in (job.training.groups, *job.search.combinations.values()):
         require_groups(groups, job.features.group_names, where=where)
-    return job
 
 
 def _read_text(path: Path) -> str:

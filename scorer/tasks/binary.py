@@ -117,6 +117,10 @@ class Binary:
                         "load more outcomes."
                     )
 
+    def told(self, label: Floats) -> str:
+        """How many of each; labels are (n,)."""
+        return f"0 {int((label == 0).sum()):,}, 1 {int((label == 1).sum()):,}"
+
     def thinned(self, label: Floats, entity: Integers) -> Booleans:
         """The rows of entities that never have the event, (n,)."""
         return ~(np.bincount(entity, weights=label == 1) > 0)[entity]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -142,6 +143,11 @@ class Multiclass:
                     f'All landmarks of the class "{name}" are in one fold of the cross-validation; take more folds (--folds), or load more '
                     "outcomes."
                 )
+
+    def told(self, label: Floats) -> str:
+        """How many of each class, the most frequent first; labels are (n,)."""
+        counts = Counter(self.classes[int(code)] for code in label.tolist())
+        return ", ".join(f"{name} {times:,}" for name, times in counts.most_common())
 
     def thinned(self, label: Floats, entity: Integers) -> Booleans:  # noqa: ARG002 - the protocol's
         """Every row: there is no event, (n,)."""
@@ -371,5 +377,7 @@ def _names(column: npt.NDArray[Any], *, where: str) -> list[str | None]:
     numbers = column.astype(np.float64)
     broken = numbers[~np.isnan(numbers) & (numbers != np.floor(numbers))]
     if len(broken) or np.isinf(numbers).any():
-        raise UserError(f"{where} holds numbers that are not whole, where a multiclass job has the name of a class.")
+        raise UserError(
+            f"The label of {where} holds numbers that are not whole, where a multiclass job has the name of a class."
+        )
     return [None if np.isnan(each) else f"{each:.0f}" for each in numbers.tolist()]

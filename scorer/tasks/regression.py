@@ -25,10 +25,9 @@ from scorer.jobs.job import Job, Task
 from scorer.jobs.monitoring import Limits
 from scorer.jobs.publication import Bands, Declining
 from scorer.jobs.training import Configuration, Recipe, Target
-from scorer.tasks.bootstrap import Figure, ratio
+from scorer.tasks.bootstrap import Figure
 from scorer.tasks.conformal import ClientScores, fewest_clients
 from scorer.tasks.links import exponential
-from scorer.tasks.metrics import Bin
 from scorer.tasks.task import (
     Conformal,
     History,
@@ -43,7 +42,7 @@ from scorer.tasks.task import (
     finite,
     require_configuration,
 )
-from scorer.tasks.value_metrics import value_figures
+from scorer.tasks.value_metrics import coverage_bins, value_figures
 from scorer.types.arrays import NO_TIME, Booleans, Floats, Integers
 
 _STRATA = 10
@@ -138,6 +137,10 @@ class Regression:
                 f"There are outcomes of {clients} clients, and an interval that holds {1 - self.alpha:.0%} of new clients' values needs "
                 f"{needed}; load more, or raise alpha in [declining]."
             )
+
+    def told(self, label: Floats) -> str:
+        """Their range and mean; labels are (n,)."""
+        return f"{label.min():g} to {label.max():g}, mean {label.mean():.4g}"
 
     def thinned(self, label: Floats, entity: Integers) -> Booleans:  # noqa: ARG002 - the protocol's
         """Every row: there is no event, (n,)."""
@@ -292,7 +295,7 @@ class Regression:
         }
         if np.isfinite(rows.published).all():
             found["coverage"] = Reliability(
-                {"": _coverage_bins(rows, weights)}, axes=("mean value", "share inside the interval"), logarithmic=False
+                {"": coverage_bins(rows, weights)}, axes=("mean value", "share inside the interval"), logarithmic=False
             )
         return found
 
@@ -357,21 +360,6 @@ class Regression:
     def quality(self, rows: Judged) -> tuple[str, float | None]:
         """The mean absolute error."""
         return "mae", float(self.losses(rows.published, rows.label).mean()) if len(rows.label) else None
-
-
-def _coverage_bins(rows: Judged, weights: Floats) -> tuple[Bin, ...]:
-    value, low, high = rows.published.T
-    inside = ((low <= rows.label) & (rows.label <= high)).astype(np.float64)
-    edges = np.unique(np.quantile(value, np.linspace(0, 1, _STRATA + 1)[1:], method="inverted_cdf"))
-    place = np.searchsorted(edges, value, side="left")
-    return tuple(
-        Bin(
-            rows=int((place == each).sum()),
-            predicted=float(value[place == each].mean()),
-            observed=ratio(inside[place == each], np.ones((place == each).sum()), rows.client[place == each], weights),
-        )
-        for each in np.unique(place).tolist()
-    )
 
 
 @dataclass(frozen=True, slots=True)

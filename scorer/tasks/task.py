@@ -200,6 +200,9 @@ class TaskRules(Protocol):
         Raises UserError where one is no label of the task.
         """
 
+    def told(self, label: Floats) -> str:
+        """The labels (n,) of which there are some, in a few words."""
+
     def strata(self, label: Floats, client: Integers) -> Integers:
         """A number for each client by which they are spread evenly over folds, the least first, (clients,)."""
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from scorer.tasks.bootstrap import Figure, figure, quantiles, quotient, ratio, sums
+from scorer.tasks.metrics import Bin
 from scorer.tasks.task import Judged
 from scorer.types.arrays import Floats
+
+_TENTHS = 10
 
 
 def value_figures(rows: Judged, weights: Floats) -> dict[str, Figure]:
@@ -38,3 +41,19 @@ def _spread(rows: Judged, weights: Floats, count: Floats) -> Floats:
     total = sums(centred, rows.client, weights)
     found: Floats = sums(centred**2, rows.client, weights) - np.where(count > 0, total**2 / np.maximum(count, 1), 0.0)
     return np.maximum(found, 0.0)
+
+
+def coverage_bins(rows: Judged, weights: Floats) -> tuple[Bin, ...]:
+    """How often intervals hold what came true, by tenths of the value; weights are (d, clients)."""
+    value, low, high = rows.published.T
+    inside = ((low <= rows.label) & (rows.label <= high)).astype(np.float64)
+    edges = np.unique(np.quantile(value, np.linspace(0, 1, _TENTHS + 1)[1:], method="inverted_cdf"))
+    place = np.searchsorted(edges, value, side="left")
+    return tuple(
+        Bin(
+            rows=int((place == each).sum()),
+            predicted=float(value[place == each].mean()),
+            observed=ratio(inside[place == each], np.ones((place == each).sum()), rows.client[place == each], weights),
+        )
+        for each in np.unique(place).tolist()
+    )

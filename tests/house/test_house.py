@@ -56,6 +56,7 @@ PACKAGES = (
     "checks.in_depth",
     "evaluation",
     "training",
+    "training.search",
     "governance",
     "monitoring",
     "daemon",
@@ -102,7 +103,7 @@ DOORS = {
         "runs.cluster",
         "registry.estimator",
         "training.cross_validation",
-        "training.search",
+        "training.search.conduct",
         "training.trainer",
     },
     "adbc_driver_manager": {"database.source.arrow_session"},
@@ -123,7 +124,7 @@ DOORS = {
     "rich": {"cli.output"},
     "matplotlib": {
         "evaluation.plots",
-        "training.search_report",
+        "training.search.report",
     },  # inside functions: it comes with the extra `training`
 }
 
@@ -280,7 +281,7 @@ def test_imports_inside_functions_are_for_the_weight_of_commands_alone() -> None
         "runs.cluster",
         "scoring.validation.rule_engine",
         "evaluation.plots",
-        "training.search_report",
+        "training.search.report",
         "database.store.status",
     }
 

@@ -33,7 +33,7 @@ from scorer.database.store.runs import sample_due
 from scorer.database.store.server import AsItWas, as_it_was
 from scorer.errors import StatementFailed, UserError
 from scorer.jobs.features import columns, feature_names
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.jobs.sql_text import parameters_of, without_comments
 from scorer.scoring.features.build import build
 from scorer.types.arrays import NO_TIME, Booleans, Floats
@@ -192,8 +192,6 @@ def _labelled(job: Job, source: Source) -> list[tuple[str, datetime, Any]]:
     table = source.landmarks(job)
     rows = list(zip(*(table[name].to_pylist() for name in ("entity_id", "as_of", "label")), strict=True))
     Random(1).shuffle(rows)  # noqa: S311 - a sample, not a secret
-    if job.task is Task.REGRESSION:
-        return rows
     turns: Counter[Any] = Counter()
     placed = []
     for row in rows:

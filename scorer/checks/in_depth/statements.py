@@ -9,21 +9,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from scorer.checks.result import CheckResult, result_of
 from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.source.columns import labels
-from scorer.database.source.numbers import floats
 from scorer.database.source.reader import Source
 from scorer.database.store.requests import find_asked
 from scorer.database.store.runs import sample_due
 from scorer.errors import UserError
-from scorer.jobs.job import Job, Task
+from scorer.jobs.job import Job
 from scorer.runs.plan import plan_run
 from scorer.scoring.opening import require_columns
 from scorer.scoring.validation.suites import Suites
-from scorer.types.arrays import Observations
+from scorer.tasks.known import task_of
+from scorer.tasks.task import TaskRules
+from scorer.types.arrays import Floats, Observations
 from scorer.types.values import WorkItem
 
 SAMPLE = 20  # entities that are read
@@ -147,33 +149,21 @@ def _landmarks(job: Job, source: Source) -> str:
     now = datetime.now(UTC)
     if ahead := sum(as_of > now for as_of in as_ofs):
         raise UserError(f"{where} gives {ahead} rows whose as_of lies in the future; their outcome cannot be known.")
-    known, told = _outcomes(job, table["label"], where=where)
-    if not known:
+    label, rules = _labels(job, labels(table["label"]), where=f"the statement landmarks of job {job.name}")
+    if not len(label):
         return f"{table.num_rows} of {len(set(entities))} entities, none with a known outcome"
-    return f"{table.num_rows} of {len(set(entities))} entities; outcomes: {told}"
+    if lacking := rules.lacks(label):
+        raise UserError(f"{where} gives {table.num_rows} rows, of whose outcomes {lacking}.")
+    return f"{table.num_rows} of {len(set(entities))} entities; outcomes: {rules.told(label)}"
 
 
-def _outcomes(job: Job, column: Any, *, where: str) -> tuple[int, str]:
-    """How many labels are known, and which they are, in a few words; read as training reads them.
+def _labels(job: Job, column: npt.NDArray[Any], *, where: str) -> tuple[Floats, TaskRules]:
+    """The known labels (n,) of a column as training reads them, and the rules of their task.
 
     Raises UserError where they do not fit the job's task.
     """
-    if job.task is Task.REGRESSION:
-        numbers = floats(column, where="label of landmarks")
-        numbers = numbers[~np.isnan(numbers)]
-        if not np.isfinite(numbers).all():
-            raise UserError(f"{where} gives a label that is not a finite number, as a regression needs.")
-        return len(numbers), f"{numbers.min():g} to {numbers.max():g}, mean {numbers.mean():.4g}" if len(
-            numbers
-        ) else ""
-    if job.task is Task.BINARY:
-        events = labels(column, where=f"the statement landmarks of job {job.name}")
-        counts = Counter(f"{label:g}" for label in events[~np.isnan(events)].tolist())
-    else:
-        counts = Counter(str(label) for label in column.to_pylist() if label is not None)
-    if len(counts) == 1:
-        raise UserError(f"{where} gives the label {next(iter(counts))} alone: there is nothing to tell apart.")
-    return counts.total(), ", ".join(f"{label} {times}" for label, times in counts.most_common(_SHOWN))
+    label, classes = task_of(job.task, classes=job.classes).read_labels(column, where=where)
+    return label[~np.isnan(label)], task_of(job.task, classes=classes)
 
 
 def _others(job: Job, source: Source, name: str, items: list[WorkItem]) -> str:
@@ -182,8 +172,8 @@ def _others(job: Job, source: Source, name: str, items: list[WorkItem]) -> str:
     if name == "outcome_faults":
         faults = source.outcome_faults(job)
         return "; ".join(f"{outcomes} {fault}" for fault, outcomes in faults) or "none"
-    labels = source.outcomes_known(job, items)
-    return f"the outcome of {int(np.isfinite(labels).sum())} of {len(items)} entities is known"
+    label, _ = _labels(job, source.outcomes_known(job, items), where=f"the statement outcomes_known of job {job.name}")
+    return f"the outcome of {len(label)} of {len(items)} entities is known"
 
 
 def _named(names: list[str] | tuple[str, ...]) -> str:

@@ -198,7 +198,7 @@ def _spread(values: npt.NDArray[Any], position: Integers, into: npt.NDArray[Any]
 
 
 def labels(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """The labels (n,) of a column, for the task to read: numbers, NaN where it is NULL; or texts, None where it is.
+    """The labels (n,) of a column, for the task to read: numbers or texts, NaN or None where it is NULL.
 
     What is neither, NaN itself included, comes as text: it is no way to say that an outcome is unknown.
     """

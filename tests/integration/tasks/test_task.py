@@ -30,8 +30,8 @@ from scorer.governance.replay import replay
 from scorer.jobs.job import Task
 from scorer.jobs.training import SplitBy, Target
 from scorer.monitoring.checkup import check_up
-from scorer.training.search import SearchOptions, search
-from scorer.training.search_report import write_findings
+from scorer.training.search.conduct import SearchOptions, search
+from scorer.training.search.report import write_findings
 
 PUBLISHED = {"binary": {"conformal", "unlike"}, "multiclass": {"lost", "loyal", "new", "conformal", "unlike"}}
 PUBLISHED["regression"] = {"low", "high", "coverage", "unlike"}

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from scorer.cli.train import _print_search, _print_search_json, _print_trained, optimize, train
 from scorer.config import Settings
 from scorer.errors import UserError
-from scorer.training.search import Found
-from scorer.training.search_report import PICTURE
+from scorer.training.search.conduct import Found
+from scorer.training.search.report import PICTURE
 
 NOWHERE = Settings(database_url="postgresql://u@127.0.0.1:9/d")
 

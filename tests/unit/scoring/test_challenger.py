@@ -18,6 +18,7 @@ from scorer.scoring.batch import BatchInputs
 from scorer.scoring.challenger import Challenger, predict_both, shadow_outcomes
 from scorer.scoring.isolation import leave_out
 from scorer.scoring.predictions import Predictions
+from scorer.tasks.binary import Binary
 from scorer.types.arrays import Features
 from scorer.types.enums import Status
 from scorer.types.values import Outcome
@@ -40,6 +41,7 @@ def model(version: str, score: float) -> Any:
         score=lambda matrix: Scores(score=np.full(len(matrix.values), score), labels=None, outputs=None),
         training_quantile=lambda score: score,
         baseline=None,
+        rules=Binary(),
     )
 
 

@@ -17,18 +17,18 @@ RULES = Binary()
 
 
 def test_labels_are_read_from_numbers_and_words() -> None:
-    label, classes = RULES.read_labels(np.array([0.0, 1.0, np.nan]), where="The column")
+    label, classes = RULES.read_labels(np.array([0.0, 1.0, np.nan]), where="the column")
     assert label[:2].tolist() == [0.0, 1.0]
     assert np.isnan(label[2])
     assert classes == ()
     words = np.array(["true", "F", None, " 1 "], dtype=object)
-    label, _ = RULES.read_labels(words, where="The column")
+    label, _ = RULES.read_labels(words, where="the column")
     assert [None if np.isnan(each) else each for each in label] == [1.0, 0.0, None, 1.0]
     for odd in (np.array([0.0, 2.0]), np.array(["1", "maybe"], dtype=object), np.array([np.inf])):
         with pytest.raises(
-            UserError, match=r"^The column is .* in a row, where 0, 1 or NULL is expected of a binary job\.$"
+            UserError, match=r"^The label of the column must be 0, 1 or NULL; 1 of \d rows have something else\."
         ):
-            RULES.read_labels(odd, where="The column")
+            RULES.read_labels(odd, where="the column")
 
 
 def test_the_naive_forecast_is_the_prevalence() -> None:
@@ -59,3 +59,7 @@ def test_figures_that_are_worse_are_told() -> None:
     assert RULES.live(live, own, rows, Limits(min_positives=50)).lost is None
     assert RULES.live(live, {}, rows, Limits()).lost is None
     assert RULES.figures(rows, draws(100))["auroc"].value == 1.0
+
+
+def test_labels_in_a_few_words() -> None:
+    assert RULES.told(np.array([0.0, 1.0, 0.0])) == "0 2, 1 1"

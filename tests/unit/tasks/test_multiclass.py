@@ -31,19 +31,21 @@ def sample(rows: int, *, seed: int, sharpness: float = 1.0) -> tuple[Floats, Flo
 
 
 def test_classes_are_those_that_occur_or_those_that_are_known() -> None:
-    label, classes = Multiclass().read_labels(np.array(["b", None, "a"], dtype=object), where="The column")
+    label, classes = Multiclass().read_labels(np.array(["b", None, "a"], dtype=object), where="the column")
     assert classes == ("a", "b")
     assert [None if np.isnan(each) else each for each in label] == [1.0, None, 0.0]
-    label, classes = Multiclass().read_labels(np.array([3.0, np.nan, 10.0]), where="The column")
+    label, classes = Multiclass().read_labels(np.array([3.0, np.nan, 10.0]), where="the column")
     assert classes == ("10", "3")
-    with pytest.raises(UserError, match=r'^The column is "c" in a row, a class that is none of ill, odd, well\.$'):
-        RULES.read_labels(np.array(["ill", "c"], dtype=object), where="The column")
+    with pytest.raises(
+        UserError, match=r'^The label of the column is "c" in a row, a class that is none of ill, odd, well\.$'
+    ):
+        RULES.read_labels(np.array(["ill", "c"], dtype=object), where="the column")
     with pytest.raises(UserError, match="numbers that are not whole"):
-        RULES.read_labels(np.array([1.5]), where="The column")
+        RULES.read_labels(np.array([1.5]), where="the column")
     with pytest.raises(UserError, match="cannot be the name of a class"):
-        Multiclass().read_labels(np.array(["unlike"], dtype=object), where="The column")
+        Multiclass().read_labels(np.array(["unlike"], dtype=object), where="the column")
     with pytest.raises(UserError, match="has 51 classes"):
-        Multiclass().read_labels(np.arange(51.0), where="The column")
+        Multiclass().read_labels(np.arange(51.0), where="the column")
 
 
 def test_the_clients_of_rare_classes_are_dealt_out_first() -> None:
@@ -141,3 +143,7 @@ def test_sections_of_binary_jobs_are_refused(sepsis: Job) -> None:
         RULES.require_job(other)
     with pytest.raises(UserError, match=r"\[utility\] is for binary jobs"):
         RULES.require_job(replace(job, bands=None))
+
+
+def test_labels_in_a_few_words() -> None:
+    assert RULES.told(np.array([0.0, 2.0, 2.0])) == "well 2, ill 1"

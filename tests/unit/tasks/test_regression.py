@@ -77,12 +77,12 @@ def test_an_interval_always_holds_its_value() -> None:
 
 
 def test_labels_are_finite_numbers() -> None:
-    label, _ = RULES.read_labels(np.array([1.0, np.nan]), where="The column")
+    label, _ = RULES.read_labels(np.array([1.0, np.nan]), where="the column")
     assert np.isnan(label[1])
-    with pytest.raises(UserError, match=r"^The column is infinite in 1 rows"):
-        RULES.read_labels(np.array([1.0, -np.inf]), where="The column")
-    with pytest.raises(UserError, match=r"^The column is text, where a regression needs a number"):
-        RULES.read_labels(np.array(["1"], dtype=object), where="The column")
+    with pytest.raises(UserError, match=r"^The label of the column is infinite in 1 rows"):
+        RULES.read_labels(np.array([1.0, -np.inf]), where="the column")
+    with pytest.raises(UserError, match=r"^The label of the column is text, where a regression needs a number"):
+        RULES.read_labels(np.array(["1"], dtype=object), where="the column")
 
 
 def test_the_naive_forecast_is_the_own_past_where_it_is_any_good() -> None:
@@ -144,3 +144,7 @@ def test_live_errors_that_are_larger_than_their_own_are_told() -> None:
 def test_sections_of_binary_jobs_are_refused(sepsis: Job) -> None:
     with pytest.raises(UserError, match=r"\[utility\] is for binary jobs"):
         RULES.require_job(replace(sepsis, task=Task.REGRESSION))
+
+
+def test_labels_in_a_few_words() -> None:
+    assert RULES.told(np.array([0.0, 2.0, 2.5])) == "0 to 2.5, mean 1.5"

@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from scorer.tasks.bootstrap import draws
 from scorer.tasks.task import Judged
-from scorer.tasks.value_metrics import value_figures
+from scorer.tasks.value_metrics import coverage_bins, value_figures
 
 
 @settings(max_examples=40, deadline=None)
@@ -42,3 +42,11 @@ def test_what_cannot_be_computed_is_nan() -> None:
     assert "coverage" not in value_figures(unknown, draws(3))
     nothing = Judged(np.empty((0, 3)), np.empty(0), np.empty(0, np.int64))
     assert all(np.isnan(each.value) for each in value_figures(nothing, draws(3)).values())
+
+
+def test_coverage_by_tenths_of_the_value() -> None:
+    value = np.arange(20.0)
+    label = np.where(value < 10, value, value + 5)  # the intervals of the upper half miss
+    bins = coverage_bins(Judged(np.column_stack([value, value - 1, value + 1]), label, np.arange(20)), np.ones((1, 20)))
+    assert sum(each.rows for each in bins) == len(value)
+    assert [each.observed.value for each in bins] == [1.0] * 5 + [0.0] * 5

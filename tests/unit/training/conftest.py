@@ -14,7 +14,7 @@ from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job, load_job
 from scorer.jobs.training import ATTRIBUTES, Configuration, Recipe, SearchSpec
-from scorer.training import trials
+from scorer.training.search import trials
 from scorer.types.arrays import NO_TIME, Attributes, Features
 
 HOUR = 3_600_000_000

@@ -33,7 +33,7 @@ FAULTS = {
     "an attribute left out": ("attributes.sql", ",\n    c.age_years", "", "suites", "age_years"),
     "a label that is text": ("landmarks.sql", "o.outcome AS label", "'yes' AS label", "landmarks", "0, 1 or NULL"),
     "another number": ("landmarks.sql", "o.outcome AS label", "o.outcome + 1 AS label", "landmarks", "0, 1 or NULL"),
-    "one label": ("landmarks.sql", "o.outcome AS label", "1 AS label", "landmarks", "nothing to tell apart"),
+    "one label": ("landmarks.sql", "o.outcome AS label", "1 AS label", "landmarks", "none is negative"),
     "landmarks to come": ("landmarks.sql", "    o.as_of,", "    o.as_of + interval '10 years' AS as_of,", "landmarks", "in the future"),
     "a landmark twice": ("landmarks.sql", "    o.as_of,", "    timestamptz '2025-01-01' AS as_of,", "landmarks", "give it once"),
     "a key that is a number": ("landmarks.sql", "o.client_id AS entity_id", "1 AS entity_id", "landmarks", "text is expected"),

@@ -12,6 +12,7 @@ import pytest
 
 from scorer.database.source.columns import attributes_of, labels, observations_of
 from scorer.errors import UserError
+from scorer.tasks.binary import Binary
 from scorer.types.arrays import NO_TIME
 from scorer.types.values import WorkItem
 
@@ -191,7 +192,8 @@ class TestLabels:
         ids=lambda value: str(getattr(value, "type", "")) or None,
     )
     def test_are_0_1_or_not_known(self, column: pa.Array, expected: list[float]) -> None:
-        np.testing.assert_array_equal(labels(pa.chunked_array([column]), where="x"), expected)
+        label, _ = Binary().read_labels(labels(pa.chunked_array([column])), where="x")
+        np.testing.assert_array_equal(label, expected)
 
     @pytest.mark.parametrize(
         "value",
@@ -202,5 +204,5 @@ class TestLabels:
         column = pa.chunked_array([pa.array([value, None]), pa.array([None, value, value], pa.array([value]).type)])
         sentence = "The label of the statement x must be 0, 1 or NULL; 3 of 5 rows have something else"
         with pytest.raises(UserError, match=sentence) as refused:
-            labels(column, where="the statement x")
+            Binary().read_labels(labels(column), where="the statement x")
         assert "\n" not in str(refused.value)

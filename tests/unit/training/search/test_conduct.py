@@ -14,7 +14,7 @@ from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job, load_job
-from scorer.training.search import TRIALS, SearchOptions, search
+from scorer.training.search.conduct import TRIALS, SearchOptions, search
 
 
 def options(into: Path, **others: Any) -> SearchOptions:

@@ -11,7 +11,7 @@ from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration
 from scorer.tasks.binary import Binary
-from scorer.training.trials import TrialData, plan_trials, run_trial
+from scorer.training.search.trials import TrialData, plan_trials, run_trial
 
 
 @pytest.fixture

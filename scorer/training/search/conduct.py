@@ -25,7 +25,7 @@ from scorer.jobs.training import Recipe
 from scorer.registry.manifest import libraries
 from scorer.runs.threads import libraries_on_one_thread
 from scorer.tasks.known import task_of
-from scorer.training.trials import TrialData, plan_trials, run_trial
+from scorer.training.search.trials import TrialData, plan_trials, run_trial
 
 TRIALS = "trials.jsonl"
 Progress = Callable[[int, int, str], None]  # called with how many trials are done, of how many, and the best in words

@@ -19,7 +19,7 @@ from scorer.log.logger import say
 from scorer.runs.cluster import Cluster, ClusterLost
 from scorer.runs.remote import RemoteTask, settings_here, why_not
 from scorer.runs.threads import libraries_on_one_thread
-from scorer.training.trials import TrialData, run_trial
+from scorer.training.search.trials import TrialData, run_trial
 
 _log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from scorer.database.source.reader import Source
 from scorer.evaluation.landmarks import read_landmarks
 from scorer.jobs.job import Job
 from scorer.runs.remote import remote_task_of
-from scorer.training.remote_trials import RemoteSearch, try_remotely
-from scorer.training.search import SearchOptions, search
+from scorer.training.search.conduct import SearchOptions, search
+from scorer.training.search.remote_trials import RemoteSearch, try_remotely
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:

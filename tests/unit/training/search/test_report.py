@@ -11,8 +11,8 @@ import pytest
 
 from scorer.errors import UserError
 from scorer.jobs.training import Configuration, read_recipe
-from scorer.training.search import Found
-from scorer.training.search_report import CONFIG, LOG, PICTURE, SUMMARY, write_findings
+from scorer.training.search.conduct import Found
+from scorer.training.search.report import CONFIG, LOG, PICTURE, SUMMARY, write_findings
 
 
 def trial(number: int, configuration: Configuration, *, objective: float | None, error: str | None = None) -> Any:

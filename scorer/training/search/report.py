@@ -9,7 +9,7 @@ from typing import Any
 
 from scorer.errors import UserError
 from scorer.jobs.training import OWN_LANDMARKS, Recipe
-from scorer.training.search import Found
+from scorer.training.search.conduct import Found
 
 CONFIG = "best_model_config.json"
 LOG = "optimization_log.json"
