@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from scorer.checks.in_depth.statements import SAMPLE
+from scorer.checks.in_depth.statements import SAMPLE, read_labels
 from scorer.checks.result import CheckResult, result_of
 from scorer.database.connection import Database
 from scorer.database.session import Session
+from scorer.database.source.columns import labels
 from scorer.database.source.reader import Source, microseconds
 from scorer.database.store.replays import draw_scores, read_past_scores
 from scorer.database.store.runs import sample_due
@@ -36,6 +37,7 @@ from scorer.jobs.features import columns, feature_names
 from scorer.jobs.job import Job
 from scorer.jobs.sql_text import parameters_of, without_comments
 from scorer.scoring.features.build import build
+from scorer.tasks.task import TaskRules
 from scorer.types.arrays import NO_TIME, Booleans, Floats
 from scorer.types.values import WorkItem
 
@@ -181,23 +183,25 @@ def _landmark_items(job: Job, source: Source) -> list[WorkItem]:
     if "landmarks" not in job.statements:
         return []
     chosen: dict[str, datetime] = {}
-    for entity, as_of, _ in _labelled(job, source):
+    for entity, as_of, _ in _labelled(job, source)[0]:
         if len(chosen) < SAMPLE:
             chosen.setdefault(entity, as_of)
     return [WorkItem(entity_id=entity, as_of=as_of) for entity, as_of in chosen.items()]
 
 
-def _labelled(job: Job, source: Source) -> list[tuple[str, datetime, Any]]:
-    """The landmarks with their labels, shuffled, the labels taking turns while there are some of each."""
+def _labelled(job: Job, source: Source) -> tuple[list[tuple[str, datetime, float | None]], TaskRules]:
+    """The landmarks with their labels, shuffled, the labels taking turns; and the rules of the task."""
     table = source.landmarks(job)
-    rows = list(zip(*(table[name].to_pylist() for name in ("entity_id", "as_of", "label")), strict=True))
+    label, rules = read_labels(job, labels(table["label"]), statement="landmarks")
+    known = [None if np.isnan(each) else each for each in label.tolist()]
+    rows = list(zip(table["entity_id"].to_pylist(), table["as_of"].to_pylist(), known, strict=True))
     Random(1).shuffle(rows)  # noqa: S311 - a sample, not a secret
-    turns: Counter[Any] = Counter()
+    turns: Counter[float | None] = Counter()
     placed = []
     for row in rows:
         placed.append((turns[row[2]], row))
         turns[row[2]] += 1
-    return [row for _, row in sorted(placed, key=lambda each: each[0])]
+    return [row for _, row in sorted(placed, key=lambda each: each[0])], rules
 
 
 def _past_items(job: Job, session: Session, source: Source) -> list[WorkItem]:
@@ -252,17 +256,17 @@ def _past_scores(job: Job, session: Session, source: Source) -> str:
 def _outcomes(job: Job, source: Source) -> str:
     if "landmarks" not in job.statements:
         return "the job has no landmarks to compare with"
-    rows = [row for row in _labelled(job, source) if row[2] is not None][:_LANDMARKS]
+    labelled, rules = _labelled(job, source)
+    rows = [row for row in labelled if row[2] is not None][:_LANDMARKS]
     if len(rows) < _FEWEST:
         return f"{len(rows)} landmarks with a known outcome are too few to tell"
     items = [WorkItem(entity_id=entity, as_of=as_of) for entity, as_of, _ in rows]
     observations, attributes = source.observations(job, items), source.attributes(job, items)
     as_of = np.array([microseconds(item.as_of) for item in items], np.int64)
     matrix = build(observations, attributes, as_of=as_of, spec=job.features)
-    labels = [row[2] for row in rows]
-    telling = [
-        name for place, name in enumerate(matrix.names) if _tells(matrix.values[:, place], labels, task=job.task)
-    ]
+    label = np.array([row[2] for row in rows], dtype=np.float64)
+    groups = [*rules.groups(label).values()]
+    telling = [name for place, name in enumerate(matrix.names) if _tells(matrix.values[:, place], label, groups)]
     if telling:
         raise UserError(
             f"These features alone tell the outcomes of {len(rows)} landmarks apart, without a fault: {_named(telling)}. Is "
@@ -271,20 +275,21 @@ def _outcomes(job: Job, source: Source) -> str:
     return f"none of {len(matrix.names)} features alone tells the outcomes of {len(rows)} landmarks apart"
 
 
-def _tells(values: Floats, labels: Sequence[Any], *, task: Task) -> bool:
-    """Whether a feature's `values` (n,) alone tell the outcomes: their presence, or their order."""
-    if task is Task.REGRESSION:
-        return _follows(values, np.array(labels, dtype=np.float64))
-    classes = Counter(labels)
+def _tells(values: Floats, label: Floats, groups: Sequence[Booleans]) -> bool:
+    """Whether a feature's `values` (n,) alone tell the outcomes: their presence, or their order.
+
+    `groups` are the rows (n,) of each class, or all together where `label` (n,) is a value.
+    """
+    if len(groups) == 1:
+        return _follows(values, label)
     known = ~np.isnan(values)
-    for label, times in classes.items():
-        of_class = np.array([each == label for each in labels])
-        if times < _FEWEST_OF_A_CLASS or len(labels) - times < _FEWEST_OF_A_CLASS:
+    for of_class in groups:
+        if min(of_class.sum(), (~of_class).sum()) < _FEWEST_OF_A_CLASS:
             continue
         if (known == of_class).all() or (known == ~of_class).all():
             return True
         # Of several classes one may well be told by a measurement; what is made of the outcome has two values.
-        if len(classes) == len((0, 1)) or len(np.unique(values[known])) <= len((0, 1)):
+        if len(groups) == len((0, 1)) or len(np.unique(values[known])) <= len((0, 1)):
             area = _area(values[known], of_class[known])
             if known.mean() > 1 / 2 and max(area, 1 - area) >= _PERFECT:
                 return True

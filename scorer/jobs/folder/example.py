@@ -85,11 +85,12 @@ def _outcome(done: Sequence[_Event], as_of: datetime, *, task: Task) -> int | st
     """What came in the 30 days after `as_of`."""
     after = [event for event in done if as_of < event.happened_at <= as_of + _HORIZON]
     spent = round(sum(event.amount for event in after if event.kind == "PURCHASE"), 2)
-    if task is Task.BINARY:
-        return int(not after)
-    if task is Task.MULTICLASS:
-        return _SILENT if not spent else "much" if spent > _MUCH else "some"
-    return spent
+    outcomes: dict[Task, int | str | float] = {
+        Task.BINARY: int(not after),
+        Task.MULTICLASS: _SILENT if not spent else "much" if spent > _MUCH else "some",
+        Task.REGRESSION: spent,
+    }
+    return outcomes[task]
 
 
 def _row(number: int, client: str, event: _Event, *, chance: random.Random) -> list[object]:
