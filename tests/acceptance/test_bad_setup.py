@@ -291,9 +291,18 @@ class TestPrivilege:
     @pytest.mark.parametrize(
         ("statement", "words"),
         [
-            ("REVOKE SELECT ON visits FROM scorer_worker", r"permission denied for table visits; grant it"),
-            ("REVOKE SELECT ON patient_observations FROM scorer_worker", r"table patient_observations; grant it"),
-            ("REVOKE UPDATE (sepsis_score) ON visits FROM scorer_worker", r"table visits; grant it"),
+            (
+                "REVOKE SELECT ON visits FROM scorer_worker",
+                r"permission denied for table visits \(the statement \w+ of job sepsis\); grant it",
+            ),
+            (
+                "REVOKE SELECT ON patient_observations FROM scorer_worker",
+                r"table patient_observations \(the statement observations of job sepsis\); grant it",
+            ),
+            (
+                "REVOKE UPDATE (sepsis_score) ON visits FROM scorer_worker",
+                r"table visits \(the statement write_back of job sepsis\); grant it",
+            ),
             ("REVOKE USAGE ON SCHEMA scorer FROM scorer_worker", r"permission denied for schema scorer; grant it"),
             ("REVOKE INSERT ON scorer.scores FROM scorer_worker", r"table scores; grant it"),
             ("REVOKE scorer_worker FROM {login}", r'to set role "scorer_worker"; GRANT that role to the user of'),
@@ -453,7 +462,7 @@ class TestJob:
             ("batch_size = 5000", "batch_sise = 5000", r'unknown key "batch_sise"; did you mean "batch_size"\?'),
             ("batch_size = 5000", 'batch_size = "all"', r'"batch_size" must be a whole number above 0'),
             ('valid_for = "6 h"', 'valid_for = "a while"', r'"a while" is not a span of time'),
-            ('"std"', '"median"', r'"median" is not a statistic; there are: last, first, min'),
+            ('"std"', '"mode"', r'"mode" is not a statistic; there are: last, first, min'),
             ('["HR", "SPO2", "TEMP", "SBP", "MAP", "DBP", "RR", "ETCO2"]', '["PULSE"]', r"does not have: PULSE"),
             ('"age_years"', '"shoe_size"', r"shoe_size in the job; train it again or put job\.toml back"),
             ('observations = "observations.sql"', 'observations = "obs.sql"', r"obs\.sql cannot be read"),
