@@ -145,12 +145,12 @@ def _beside_naive(manifest: Mapping[str, Any]) -> str:
     """Whether the model beats the naive forecast, in a sentence."""
     naive = manifest["naive"]
     name, gained = naive["decisive"], naive["gained"]
-    interval = shown_interval(gained["low"], gained["high"], none="no interval")
+    interval = shown_interval(gained["low"], gained["high"], ".3g", none="no interval")
     if naive["beaten"]:
-        return f"It beats the naive forecast: its {name.replace('_', ' ')} is less by {shown_number(gained['value'])} ({interval})."
+        return f"It beats the naive forecast: its {name.replace('_', ' ')} is less by {shown_number(gained['value'], '.3g')} ({interval})."
     return (
         f"It does not beat the naive forecast by more than chance: its {name.replace('_', ' ')} is less by "
-        f"{shown_number(gained['value'])} ({interval}); without a model one would know as much."
+        f"{shown_number(gained['value'], '.3g')} ({interval}); without a model one would know as much."
     )
 
 
