@@ -61,10 +61,10 @@ def test_a_model_is_printed_with_its_intervals(capsys: pytest.CaptureFixture[str
 
 def test_the_naive_forecast_stands_beside_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     _print_trained(trained(), "sepsis", as_json=False)
-    assert "It beats the naive forecast: its brier is less by 0.010 (-0.002 to 0.020)." in capsys.readouterr().out
+    assert "It beats the naive forecast: its brier is less by 0.01 (-0.002 to 0.02)." in capsys.readouterr().out
     _print_trained(trained(beaten=False), "sepsis", as_json=False)
     assert (
-        "It does not beat the naive forecast by more than chance: its brier is less by 0.010" in capsys.readouterr().out
+        "It does not beat the naive forecast by more than chance: its brier is less by 0.01 (" in capsys.readouterr().out
     )
 
 
