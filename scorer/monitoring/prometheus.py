@@ -265,7 +265,7 @@ _MODELS: tuple[tuple[str, str, Callable[[ModelCheck], float | None]], ...] = (
         lambda m: m.worst_psi,
     ),
     ("score_psi", "The population stability index of its scores.", lambda m: m.score_psi),
-    ("live_auroc", "The AUROC of its scores whose outcome is known.", lambda m: m.auroc),
+    ("live_auroc", "scorer_live_figure of auroc, where the task has it.", lambda m: (m.live or {}).get("auroc")),
     ("retrain_due", "1 where reporting.retrain_due has a reason to train it again.", lambda m: m.due),
 )
 
@@ -304,7 +304,9 @@ class _Gauges(Collector):
             jobs = self._run_here(snapshot.jobs)
             yield from _gauges(_GAUGES, jobs)
             yield from _gauges(_COUNTS, self._run_here(snapshot.scores))
-            yield from _gauges(_MODELS, self._run_here(snapshot.models))
+            models = self._run_here(snapshot.models)
+            yield from _gauges(_MODELS, models)
+            yield _live_figures(models)
             yield from _infos(jobs)
             yield from self._ticks(jobs)
 
@@ -364,6 +366,18 @@ def _gauges(meanings: Iterable[tuple[str, str, Callable[[_Row], float | None]]],
             if value is not None:
                 gauge.add_metric([row.job], float(value))
         yield gauge
+
+
+def _live_figures(models: Iterable[ModelCheck]) -> GaugeMetricFamily:
+    """By job, the live figures of the model in production, by the names that its task has for them."""
+    meaning = (
+        "A figure of its scores whose outcome is known, at its newest checkup; the job's task says which there are."
+    )
+    family = GaugeMetricFamily("scorer_live_figure", meaning, labels=["job_name", "figure"])
+    for model in models:
+        for figure, value in (model.live or {}).items():
+            family.add_metric([model.job, figure], float(value))
+    return family
 
 
 def _infos(jobs: Iterable[JobHealth]) -> Iterator[Any]:

@@ -28,6 +28,7 @@ FIELDS: Mapping[str, str] = {
     "contact": "Whom does a ward call?",
 }
 _BEATEN: Mapping[Any, str] = {True: "yes", False: "no, not by more than chance"}
+_MOST_IMPORTANT = 5  # features that are named
 _IDENTITY = ("job", "model_version", "sha256")
 
 
@@ -66,6 +67,7 @@ def facts(model: Registered) -> dict[str, str]:
         **{name: _measured(value) for name, value in (manifest.get("metrics") or {}).items()},
         "beats_naive_forecast": _BEATEN.get((manifest.get("naive") or {}).get("beaten")),
         "alarm_threshold": manifest.get("alarm_threshold"),
+        "most_important_features": _most_important(manifest.get("importances")),
     }
     return {name: str(value) for name, value in found.items() if value is not None}
 
@@ -113,6 +115,15 @@ def _text(value: str) -> str:
 
 def _listed(values: Any) -> str | None:
     return ", ".join(f"{name} {value}" for name, value in values.items()) if isinstance(values, dict) else None
+
+
+def _most_important(importances: Any) -> str | None:
+    """The features that move a score most, each with its importance; None where the model has no contributions."""
+    if not isinstance(importances, dict):
+        return None
+    known = [(name, value) for name, value in importances.items() if isinstance(value, int | float)]
+    first = sorted(known, key=lambda each: (-each[1], each[0]))[:_MOST_IMPORTANT]
+    return ", ".join(f"{name} {value:.3g}" for name, value in first) or None
 
 
 def _measured(value: Any) -> str | None:

@@ -34,13 +34,13 @@ from scorer.tasks.known import task_of
 from scorer.tasks.task import Judged, TaskRules
 from scorer.training.cross_validation import Fitted, fit_all
 from scorer.training.estimators import Model, parameters_of
+from scorer.training.feature_summary import EXPLAINED, importances, spread_evenly, summaries
 from scorer.training.held_out_figures import band_figures, figures_of, naive_figures
 from scorer.training.targets import counted, gains
-from scorer.types.arrays import Features, Floats, Integers
+from scorer.types.arrays import Features, Floats
 from scorer.types.values import Progress
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
-_EXPLAINED = 1000  # rows whose contributions are averaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,33 +175,12 @@ def _findings(
         **rules.publishing(calibration),
         "bands": band_figures(figures, job, published=out_of_fold, rules=rules),
         "alarm_threshold": None if gain is None else best_threshold(score, gain[scored]),
-        "importances": _importances(estimator, features),
+        "importances": importances(estimator, features),
+        "catalogue": summaries(job, features),
         "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
         "declining": declining.fit(features, rows, job.declining, rules=rules),
         "baseline": bins_of(features, rules.drift_values(published), edges=rules.drift_edges),
     }
-
-
-def _importances(estimator: Model, features: Features) -> dict[str, float]:
-    """The mean absolute contribution of each feature to the score, largest first.
-
-    Empty where the estimator has no contributions.
-    """
-    rows = features.values[_spread(len(features.values), _EXPLAINED)]
-    contributions = estimator.contributions(rows)
-    if contributions is None:
-        return {}
-    mean = np.abs(contributions[:, :-1]).mean(axis=0)
-    return {
-        features.names[place]: float(mean[place])
-        for place in np.argsort(-mean, kind="stable").tolist()
-        if mean[place] > 0
-    }
-
-
-def _spread(rows: int, wanted: int) -> Integers:
-    """At most `wanted` indices of `rows` rows, spread evenly."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, wanted)).astype(np.int64))
 
 
 def _golden(model: LoadedModel, features: Features) -> dict[str, Any]:
@@ -209,9 +188,9 @@ def _golden(model: LoadedModel, features: Features) -> dict[str, Any]:
 
     A missing input is None.
     """
-    some = features.values[_spread(len(features.values), _EXPLAINED)]
+    some = features.values[spread_evenly(len(features.values), EXPLAINED)]
     rank = np.argsort(model.score(Features(features.names, some)).score, kind="stable")
-    inputs = some[rank[_spread(len(rank), _GOLDEN)]]
+    inputs = some[rank[spread_evenly(len(rank), _GOLDEN)]]
     scores = model.score(Features(features.names, inputs)).score
     return {
         "inputs": [[None if np.isnan(value) else value for value in row] for row in inputs.tolist()],

@@ -68,13 +68,13 @@ class ScoreCounts:
 class ModelCheck:
     """What the newest checkup found of a job's model in production; None where it had too little to go by.
 
-    `due`: for training.
+    `live` are its live figures, by the names that the job's task has for them; `due`: for training.
     """
 
     job: str
     worst_psi: float | None
     score_psi: float | None
-    auroc: float | None
+    live: Mapping[str, float] | None
     due: bool
 
 

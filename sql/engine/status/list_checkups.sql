@@ -1,10 +1,15 @@
 -- What the newest checkup found of each model in production; one row per job with such a model.
--- With it comes whether the model is due for training.
+-- live are its live figures, by the names that the job's task has for them; with it comes whether the model is due for training.
 SELECT
     m.job,
     c.worst_psi,
     c.score_psi,
-    p.value AS auroc,
+    (
+        SELECT jsonb_object_agg(p.metric, p.value)
+        FROM scorer.live_performance AS p
+        WHERE p.checkup_id = c.checkup_id
+          AND p.value IS NOT NULL
+    ) AS live,
     due.due
 FROM reporting.models AS m
 JOIN (
@@ -25,6 +30,5 @@ LEFT JOIN LATERAL (
     ORDER BY k.checkup_id DESC
     LIMIT 1
 ) AS c ON true
-LEFT JOIN scorer.live_performance AS p ON p.checkup_id = c.checkup_id AND p.metric = 'auroc'
 WHERE m.status = 'production'
 ORDER BY m.job

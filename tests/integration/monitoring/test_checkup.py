@@ -544,14 +544,15 @@ def test_the_metrics_have_the_newest_checkup(watched: Any) -> None:
     target = Target.of(watched.url, watched.settings, role="scorer_worker")
     with closing(ReadOnlySession(target, patience=timedelta(seconds=5))) as session:
         (before,) = list_checkups(session)
-        assert before == ModelCheck(job="sepsis", worst_psi=None, score_psi=None, auroc=None, due=False)
+        assert before == ModelCheck(job="sepsis", worst_psi=None, score_psi=None, live=None, due=False)
         outcomes(watched, above=True)
         look(watched)
         (after,) = list_checkups(session)
     assert after.due
     assert after.worst_psi is not None
     assert after.worst_psi > 0.25
-    assert after.auroc is not None
+    assert after.live is not None
+    assert after.live["auroc"] == watched.one("SELECT value FROM reporting.live_performance WHERE metric = 'auroc'")
 
 
 # Reports, roles, the command

@@ -129,6 +129,26 @@ def test_what_was_done_is_counted_once(hospital: Any, target: Target, scraper: S
     other.session.close()
 
 
+def test_live_figures_are_told_by_the_names_of_the_task(hospital: Any, scraper: Scraper) -> None:
+    assert series("scorer_live_figure", figure="auroc") not in scraper.scrape()
+    hospital.execute(
+        "WITH kept AS (INSERT INTO scorer.checkups (job, model_version, job_version, checked_at, window_from, scores, features, "
+        "features_moved, retrain_after) SELECT job, model_version, 'v', now(), now(), 1, 1, 0, '91 days' FROM scorer.model_versions "
+        "WHERE status = 'production' RETURNING checkup_id, job, model_version) "
+        "INSERT INTO scorer.live_performance (checkup_id, job, model_version, window_from, window_until, metric, value, rows, entities, "
+        "positives) SELECT k.checkup_id, k.job, k.model_version, now(), now(), f.metric, f.value, 1, 1, 1 FROM kept AS k, "
+        "(VALUES ('mae', 2.5), ('auroc', 0.75), ('r2', -0.5), ('coverage', NULL)) AS f (metric, value)"
+    )
+    found = scraper.scrape()
+    told = {name: value for name, value in found.items() if name.startswith("scorer_live_figure{")}
+    assert told == {
+        series("scorer_live_figure", figure="mae"): 2.5,
+        series("scorer_live_figure", figure="auroc"): 0.75,
+        series("scorer_live_figure", figure="r2"): -0.5,
+    }
+    assert found[series("scorer_live_auroc")] == 0.75
+
+
 def test_no_entity_and_no_value_is_reported(hospital: Any, scraper: Scraper) -> None:
     hospital.admit(*range(770_001, 770_006))
     hospital.observe(770_001, observation_value=987654.25, observation_type_code="NONSENSE")

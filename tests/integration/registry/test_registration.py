@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extras import DictCursor
 from sklearn.dummy import DummyClassifier
 
 from scorer.database.connection import Database
@@ -104,3 +106,61 @@ def test_the_first_model_has_a_way_in_of_its_own_once(hospital: Any) -> None:
     with pytest.raises(psycopg2.Error, match="was registered by"):
         hospital.execute("SELECT scorer.admit_first_model('sepsis', 'more', 'why')")
     assert statuses(hospital) == {SHIPPED: "production", "more": "candidate"}
+
+
+def features_of(hospital: Any, version: str) -> dict[str, dict[str, Any]]:
+    """The rows of reporting.features of a version, as a reader sees them, by feature."""
+    with closing(psycopg2.connect(hospital.url)) as connection, connection.cursor(cursor_factory=DictCursor) as cursor:
+        cursor.execute("SET ROLE scorer_reader")
+        cursor.execute("SELECT * FROM reporting.features WHERE model_version = %s", (version,))
+        return {row["feature"]: dict(row) for row in cursor.fetchall()}
+
+
+def test_features_of_a_version_from_before_have_what_their_manifest_has(hospital: Any) -> None:
+    found = features_of(hospital, SHIPPED)
+    manifest = json.loads((hospital.job.model_folder / SHIPPED / MANIFEST).read_text())
+    assert list(found) == sorted(found, key=lambda name: found[name]["importance_rank"])
+    assert set(found) == set(manifest["features"])
+    first = found["hours_before_icu"]
+    assert (first["job"], first["status"], first["importance_rank"]) == ("sepsis", "production", 1)
+    for name, row in found.items():
+        assert row["importance"] == manifest["importances"].get(name, 0)
+        assert row["null_rate"] == manifest["baseline"]["features"][name]["missing"]
+        assert {row[each] for each in ("meaning", "unit", "statistic", "min", "max", "mean", "sd")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ({}, (None, None, None, None, None)),
+        ({"catalogue": [], "importances": ["much"], "baseline": 3}, (None, None, None, None, None)),
+        ({"catalogue": {"HR_mean_6h": {"min": "low", "sd": None}}, "importances": {}}, (None, None, None, None, None)),
+        (
+            {
+                "catalogue": {"HR_mean_6h": {"meaning": "m", "min": 1.5, "null_rate": 0.25}},
+                "importances": {"HR_last_stay": 2},
+            },
+            ("m", 1.5, 0.25, 0.0, 2),
+        ),
+    ],
+)
+def test_no_manifest_breaks_the_features_of_the_others(
+    hospital: Any,
+    session: Session,
+    make_model: Callable[..., Path],
+    extra: dict[str, Any],
+    expected: tuple[Any, ...],
+) -> None:
+    estimator = DummyClassifier(strategy="prior").fit([[0.0]] * 2, [0, 1])
+    with session.transaction():
+        register(hospital.job, make_model(hospital.job, estimator, version="v2", **extra), session)
+    hospital.execute(
+        "INSERT INTO scorer.model_versions (job, model_version, sha256, manifest) VALUES ('j', 'm', repeat('0', 64), '{}')"
+    )
+    found = features_of(hospital, "v2")
+    assert set(found) == set(feature_names(hospital.job.features))
+    row = found["HR_mean_6h"]
+    assert row["status"] == "candidate"
+    assert tuple(row[each] for each in ("meaning", "min", "null_rate", "importance", "importance_rank")) == expected
+    assert features_of(hospital, "m") == {}
+    assert len(features_of(hospital, SHIPPED)) == len(found)

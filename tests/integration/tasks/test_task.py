@@ -12,14 +12,18 @@ from typing import Any
 
 import click
 import numpy as np
+import psycopg2
 import pytest
 from click.testing import CliRunner
 
 from scorer.cli.evaluate import evaluate, monitor
 from scorer.cli.models import models
 from scorer.cli.train import optimize, train
+from scorer.database.connection import Target
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.store.models import list_pairs, move_model, start_challenge
+from scorer.database.store.status import list_checkups
 from scorer.errors import UserError
 from scorer.evaluation.conduct import Wanted, conduct
 from scorer.governance.comparison import agreement, migration
@@ -28,7 +32,8 @@ from scorer.governance.known_outcomes import on_outcomes
 from scorer.governance.promotion import band_order
 from scorer.governance.replay import replay
 from scorer.jobs.job import Task
-from scorer.jobs.training import SplitBy, Target
+from scorer.jobs.training import Configuration, SplitBy
+from scorer.jobs.training import Target as TrainingTarget
 from scorer.monitoring.checkup import check_up
 from scorer.training.search.conduct import SearchOptions, search
 from scorer.training.search.report import write_findings
@@ -113,6 +118,15 @@ def test_a_job_of_each_task_is_judged_and_watched(
     assert found.drift.found is not None
     live = shop.hospital.one("SELECT expected FROM reporting.live_performance WHERE metric = %s", FIGURE[task.value])
     assert live is not None
+    with closing(
+        ReadOnlySession(
+            Target.of(shop.hospital.url, shop.settings, role="scorer_worker"), patience=timedelta(seconds=5)
+        )
+    ) as session:
+        (checked,) = (each for each in list_checkups(session) if each.job == job.name)
+    figures = "SELECT metric, value FROM reporting.live_performance WHERE value IS NOT NULL"
+    assert checked.live == dict(shop.hospital.rows(figures))
+    assert FIGURE[task.value] in checked.live
     assert shop.hospital.one("SELECT count(*) FROM reporting.retrain_due WHERE job = %s", job.name) > 0
 
     compared = on_outcomes(job, ("v1",), database=shop.database)
@@ -140,6 +154,38 @@ def test_a_challenger_scores_beside_and_is_compared(shop: Any, task: Task, shopp
     assert len(pairs) == 90
     assert migration(pairs, bands=band_order(job)).entities == 90
     assert agreement(pairs)["rank_correlation"] > 0.5
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_the_features_of_a_version_are_told_to_readers(shop: Any, task: Task) -> None:
+    job = shop.job(task)
+    trained = shop.train(job)
+    shop.train(job, version="forest", configuration=Configuration.EXTRA_TREES, parameters={"trees": 5})
+    told = (
+        "SELECT feature, meaning, unit, feature_group, code, statistic, feature_window, min, max, mean, sd, null_rate, "
+        "importance, importance_rank FROM reporting.features WHERE job = %s AND model_version = %s ORDER BY importance_rank"
+    )
+    with closing(psycopg2.connect(shop.hospital.url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET ROLE scorer_reader")
+        cursor.execute(told, (job.name, "v1"))
+        rows = cursor.fetchall()
+        cursor.execute(told, (job.name, "forest"))
+        of_forest = cursor.fetchall()
+    assert [row[-1] for row in rows] == [1, 2, 3, 4]
+    by_name = {row[0]: row for row in rows}
+    assert set(by_name) == {"SPENT_last_stay", "SPENT_mean_stay", "VISITS_last_stay", "VISITS_mean_stay"}
+    assert rows[0][0] == "SPENT_last_stay", "outcomes are made of what was spent last"
+    assert by_name["SPENT_last_stay"][1:7] == ("last SPENT of all that is known", "EUR", "all", "SPENT", "last", "stay")
+    # The label needs no figure of its own: what was spent before each outcome is what the events say.
+    spent = (
+        "SELECT min(e.amount), max(e.amount), avg(e.amount), stddev(e.amount) FROM shop.events AS e JOIN shop.outcomes AS o "
+        "ON o.customer = e.customer AND o.as_of = e.at + INTERVAL '1 hour' WHERE e.what = 'SPENT'"
+    )
+    assert by_name["SPENT_last_stay"][7:11] == pytest.approx(shop.hospital.rows(spent)[0], rel=1e-5)
+    assert {row[11] for row in rows} == {0.0}
+    assert {row[0]: row[12] for row in rows} == trained.manifest["importances"]
+    assert {row[-2:] for row in of_forest} == {(None, None)}
+    assert sorted(row[:12] for row in of_forest) == sorted(row[:12] for row in rows)
 
 
 @pytest.mark.parametrize("task", [Task.MULTICLASS, Task.REGRESSION])
@@ -215,7 +261,7 @@ def test_what_follows_the_past_is_another_figure(shop: Any) -> None:
 def test_a_logarithm_is_fitted_and_carried_back(shop: Any) -> None:
     shop.hospital.execute("UPDATE shop.outcomes SET amount = exp(amount / 5)")
     job = shop.job(Task.REGRESSION)
-    trained = shop.train(job, target=Target.LOG)
+    trained = shop.train(job, target=TrainingTarget.LOG)
     assert trained.manifest["estimator"]["factor"] > 1.0
     assert trained.manifest["metrics"]["coverage"]["value"] > 0.85
     shop.promote(job)
@@ -226,7 +272,7 @@ def test_a_logarithm_is_fitted_and_carried_back(shop: Any) -> None:
     assert sum(each.contribution for each in told.reasons) == pytest.approx(rows[0][2])
     shop.hospital.execute("UPDATE shop.outcomes SET amount = 0 WHERE customer = 'customer 1'")
     with pytest.raises(UserError, match=r"^5 outcomes are not above 0 and have no logarithm; [^.]+\.$"):
-        shop.train(job, version="v2", target=Target.LOG)
+        shop.train(job, version="v2", target=TrainingTarget.LOG)
 
 
 @pytest.mark.parametrize("task", list(Task))

@@ -53,6 +53,20 @@ def test_facts_are_those_of_registry_and_manifest() -> None:
     }
 
 
+def test_the_most_important_features_are_facts() -> None:
+    of = {"a": 0.012345, "b": 2.0, "c": 0.0, "d": 0.5, "e": 0.25, "f": 0.125}
+    shown = {
+        name: facts(replace(model(), manifest={"importances": given})).get("most_important_features")
+        for name, given in (("all", of), ("none", {}), ("from elsewhere", ["b"]), ("words", {"a": "much"}))
+    }
+    assert shown == {
+        "all": "b 2, d 0.5, e 0.25, f 0.125, a 0.0123",
+        "none": None,
+        "from elsewhere": None,
+        "words": None,
+    }
+
+
 def test_a_draft_has_the_facts_and_every_field_empty() -> None:
     written = tomllib.loads(draft(model()))
     assert written["facts"] == facts(model())

@@ -38,6 +38,13 @@ def test_two_trainings_give_the_same_model_and_the_same_figures(
     assert 0 < manifest["alarm_threshold"] < 1
     assert manifest["training"]["clients"] == len(manifest["training"]["clients_seen"]) == 150
     assert next(iter(manifest["importances"])) == landmarks.features.names[0]
+    fitted = landmarks.features.values[landmarks.trainable]
+    told = manifest["catalogue"]
+    assert tuple(told) == landmarks.features.names == tuple(manifest["features"])
+    assert [told[name]["mean"] for name in told] == pytest.approx(np.nanmean(fitted, axis=0).tolist(), rel=1e-5)
+    assert [told[name]["null_rate"] for name in told] == [
+        manifest["baseline"]["features"][name]["missing"] for name in told
+    ]
     model = LoadedModel.load(one.folder, sha256=one.sha256, task=Task.BINARY, features=landmarks.features.names)
     golden = manifest["golden"]
     inputs = np.array([[np.nan if value is None else value for value in row] for row in golden["inputs"]])
