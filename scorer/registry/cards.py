@@ -118,7 +118,7 @@ def _listed(values: Any) -> str | None:
 
 
 def _most_important(importances: Any) -> str | None:
-    """The features that move a score most, each with its importance; None where the model has no contributions."""
+    """The features that move a score most, each with its importance; None where none is known."""
     if not isinstance(importances, dict):
         return None
     known = [(name, value) for name, value in importances.items() if isinstance(value, int | float)]

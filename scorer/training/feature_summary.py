@@ -1,4 +1,4 @@
-"""What a manifest says of each feature: what it is, its figures over the training rows, and its importance."""
+"""What a manifest says of each feature: its catalogue entry, figures over training rows, importance."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _FEWEST = 2  # values that have a standard deviation
 
 
 def summaries(job: Job, features: Features) -> dict[str, dict[str, Any]]:
-    """The summary of each of `features` (n, f), by its name: its entry of the job's catalogue, and figures.
+    """The catalogue entry and the figures of each of `features` (n, f), by its name, for JSON.
 
-    For JSON. `min`, `max`, `mean` and `sd`, that of a sample, are of the values that are known, None where there are too few of them;
+    `min`, `max`, `mean` and `sd`, that of a sample, are of the values that are known, None where there are too few of them;
     `null_rate` is the share of the rows without one. Fields that the catalogue leaves empty are left out.
     """
     entries = {entry.name: entry for entry in catalogue(job)}
@@ -71,5 +71,5 @@ def importances(estimator: Model, features: Features) -> dict[str, float]:
 
 
 def spread_evenly(rows: int, wanted: int) -> Integers:
-    """At most `wanted` indices of `rows` rows, spread evenly."""
+    """At most `wanted` indices of `rows` rows, spread evenly, (m,)."""
     return np.unique(np.linspace(0, rows - 1, min(rows, wanted)).astype(np.int64))
