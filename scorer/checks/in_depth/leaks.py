@@ -192,7 +192,7 @@ def _landmark_items(job: Job, source: Source) -> list[WorkItem]:
 def _labelled(job: Job, source: Source) -> tuple[list[tuple[str, datetime, float | None]], TaskRules]:
     """The landmarks with their labels, shuffled, the labels taking turns; and the rules of the task."""
     table = source.landmarks(job)
-    label, rules = read_labels(job, labels(table["label"]), statement="landmarks")
+    label, rules = read_labels(job, labels(table["label"]), of="landmarks")
     known = [None if np.isnan(each) else each for each in label.tolist()]
     rows = list(zip(table["entity_id"].to_pylist(), table["as_of"].to_pylist(), known, strict=True))
     Random(1).shuffle(rows)  # noqa: S311 - a sample, not a secret

@@ -149,7 +149,7 @@ def _landmarks(job: Job, source: Source) -> str:
     now = datetime.now(UTC)
     if ahead := sum(as_of > now for as_of in as_ofs):
         raise UserError(f"{where} gives {ahead} rows whose as_of lies in the future; their outcome cannot be known.")
-    label, rules = read_labels(job, labels(table["label"]), statement="landmarks")
+    label, rules = read_labels(job, labels(table["label"]), of="landmarks")
     label = label[~np.isnan(label)]
     if not len(label):
         return f"{table.num_rows} of {len(set(entities))} entities, none with a known outcome"
@@ -158,12 +158,12 @@ def _landmarks(job: Job, source: Source) -> str:
     return f"{table.num_rows} of {len(set(entities))} entities; outcomes: {rules.told(label)}"
 
 
-def read_labels(job: Job, column: npt.NDArray[Any], *, statement: str) -> tuple[Floats, TaskRules]:
+def read_labels(job: Job, column: npt.NDArray[Any], *, of: str) -> tuple[Floats, TaskRules]:
     """The labels (n,) of a column as training reads them, NaN where unknown, and the rules of their task.
 
     Raises UserError where they do not fit the job's task.
     """
-    where = f"the statement {statement} of job {job.name}"
+    where = f"the statement {of} of job {job.name}"
     label, classes = task_of(job.task, classes=job.classes).read_labels(column, where=where)
     return label, task_of(job.task, classes=classes)
 
@@ -174,7 +174,7 @@ def _others(job: Job, source: Source, name: str, items: list[WorkItem]) -> str:
     if name == "outcome_faults":
         faults = source.outcome_faults(job)
         return "; ".join(f"{outcomes} {fault}" for fault, outcomes in faults) or "none"
-    label, _ = read_labels(job, source.outcomes_known(job, items), statement=name)
+    label, _ = read_labels(job, source.outcomes_known(job, items), of=name)
     return f"the outcome of {int((~np.isnan(label)).sum())} of {len(items)} entities is known"
 
 
