@@ -46,8 +46,9 @@ def explain(settings: Settings, job: str, entity: str, *, score_id: int | None, 
         print_json(found.as_json())
         return
     band = f", {found.risk_band}" if found.risk_band else ""
+    label = f"{found.label}, " if found.label else ""
     click.echo(
-        f"Score {found.score_id} of {loaded.entity} {entity}: {found.score:.4f}{band}, as of {shown_time(found.as_of)}, by model "
+        f"Score {found.score_id} of {loaded.entity} {entity}: {label}{found.score:.4f}{band}, as of {shown_time(found.as_of)}, by model "
         f"{found.model_version}{', in the shadow' if found.shadow else ''}"
     )
     print_table(

@@ -38,7 +38,7 @@ _FEATURES_SHOWN = 10  # of a checkup
 class _EvaluateOptions:
     """The options of `scorer evaluate`."""
 
-    as_of_every: str
+    as_of_every: str | None
     outcomes: bool
     first: datetime | None
     end: datetime | None
@@ -52,9 +52,8 @@ class _EvaluateOptions:
 @click.argument("job", metavar="JOB")
 @click.option(
     "--as-of-every",
-    default="1h",
-    show_default=True,
-    help="Time from one as-of time of an entity to the next, from its beginning to its end.",
+    help="Time from one as-of time of an entity to the next, from its beginning to its end. Without it an hour, or, where the job's "
+    "landmarks follow no steps, the landmarks as the job gives them.",
 )
 @click.option(
     "--outcomes",
@@ -79,8 +78,8 @@ class _EvaluateOptions:
 def evaluate(settings: Settings, /, job: str, **given: Any) -> None:
     """Say how good a model of JOB is, hour by hour.
 
-    Each entity that has ended is scored at steps of --as-of-every by what was known at each as-of time. What is found is kept in
-    reporting.evaluations and reporting.evaluation_figures.
+    Each landmark of the job is scored by what was known at its as-of time, at steps of --as-of-every where the job has them. What is
+    found is kept in reporting.evaluations and reporting.evaluation_figures.
     """
     from scorer.evaluation.conduct import Wanted, conduct
     from scorer.jobs.job import load_job
@@ -88,7 +87,7 @@ def evaluate(settings: Settings, /, job: str, **given: Any) -> None:
 
     options = _EvaluateOptions(**given)
     wanted = Wanted(
-        every=parse_span(options.as_of_every, where="--as-of-every"),
+        every=parse_span(options.as_of_every, where="--as-of-every") if options.as_of_every else None,
         outcomes=options.outcomes,
         between=(options.first, options.end),
         model_version=options.model_version,

@@ -42,6 +42,12 @@ class Rows:
         """What is published, with label and client."""
         return Judged(self.score if self.published is None else self.published, self.label, self.client)
 
+    @property
+    def with_event(self) -> Booleans:
+        """Which rows (n,) are of an entity with the event: by its time, or, where the job gives none, by the row's own label."""
+        found: Booleans = ~np.isnan(self.hours) | (self.label == 1)
+        return found
+
     def __len__(self) -> int:
         """Rows."""
         return len(self.entity)

@@ -18,15 +18,16 @@ from scorer.evaluation.alarms import Rows
 from scorer.evaluation.beside_naive import history_of
 from scorer.evaluation.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
 from scorer.jobs.evaluation import Subgroups
-from scorer.jobs.job import Job
+from scorer.jobs.job import Job, steps_of
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import predict
 from scorer.tasks.known import task_of
 from scorer.tasks.task import TaskRules
-from scorer.types.arrays import Attributes, Booleans, Floats
+from scorer.types.arrays import Attributes, Booleans, Floats, Integers
 from scorer.types.values import Progress
 
 _DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
 _SCORED_TOGETHER = 20_000
 
 
@@ -36,7 +37,8 @@ class EvaluationCohort:
 
     `rows` are its n landmarks; `subgroup` has, by attribute and value, which of them (n,) belong to it; `attrition` counts what is left
     after each step. `clients_seen` is how many of its clients the model was trained on, None where the manifest does not say. `naive` is
-    what the naive forecast would publish of each row, None without outcomes; `classes` are those of a multiclass job.
+    what the naive forecast would publish of each row, None without outcomes; `classes` are those of a multiclass job. A row stands
+    for the time `every`, from one landmark to the next: their usual distance, where the landmarks are the job's own and follow no steps.
     """
 
     rows: Rows
@@ -49,6 +51,8 @@ class EvaluationCohort:
     sha256: str
     naive: Floats | None = None
     classes: tuple[str, ...] = ()
+    every: timedelta = _HOUR
+    own_landmarks: bool = False
 
 
 def read_cohort(
@@ -56,7 +60,7 @@ def read_cohort(
     source: Source,
     model: LoadedModel,
     *,
-    every: timedelta,
+    every: timedelta | None = None,
     between: tuple[datetime | None, datetime | None] = (None, None),
     outcomes: bool = True,
     subgroups: tuple[Subgroups, ...] = (),
@@ -64,15 +68,17 @@ def read_cohort(
 ) -> EvaluationCohort:
     """Read and score the cohort of `job`, first one step of `every` after each entity's beginning.
 
+    Without `every` it is every hour, or, of a job whose landmarks have no steps, each landmark that its statement gives.
     Landmarks lie in `between`, from the first time to before the second. Without `outcomes` every outcome counts as unknown. Raises
     UserError where there is no landmark, a label is none that the model knows, or an attribute of `subgroups` is missing.
     """
     model.rules.require_job(job)
-    step = f"{every.total_seconds()} s"
+    step = f"{(every or _HOUR).total_seconds()} s"
+    steps = steps_of(job, step) if every is None else {"first_landmark": step, "landmark_step": step}
     landmarks = read_landmarks(
         job,
         source,
-        parameters={"first_landmark": step, "landmark_step": step},
+        parameters=steps,
         between=between,
         classes=model.rules.classes,
         progress=progress,
@@ -83,7 +89,7 @@ def read_cohort(
         job,
         landmarks,
         published,
-        every=every,
+        every=every or (_HOUR if steps else None),
         outcomes=outcomes,
         subgroups=subgroups,
         clients_seen=_seen(model, np.unique(clients)),
@@ -96,7 +102,7 @@ def cohort_of(
     landmarks: Landmarks,
     published: Floats,
     *,
-    every: timedelta,
+    every: timedelta | None,
     outcomes: bool,
     subgroups: tuple[Subgroups, ...],
     clients_seen: int | None,
@@ -104,6 +110,8 @@ def cohort_of(
 ) -> EvaluationCohort:
     """The cohort of `landmarks` with what is `published` of them, (n,) or (n, k).
 
+    Where they are the job's own and follow no steps, `every` is None: a row then stands for their usual distance, or, where no entity has
+    two, for as long as a score is valid.
     It is NaN where there is no score. The naive forecast is by what the model's training knew of `everyone`; where it does not say, by what
     this cohort does.
     """
@@ -113,13 +121,14 @@ def cohort_of(
     _, entity = np.unique(landmarks.entity_ids.astype(str), return_inverse=True)
     clients, client = np.unique(landmarks.cohort.astype(str), return_inverse=True)
     hours, _ = hours_from_event(landmarks)
+    distance = every or _usual_distance(entity, landmarks.as_of) or job.valid_for
     rows = Rows(
         entity=entity,
         client=client,
         score=score if job.bands is None else rules.banded(score, published, job.bands),
         label=np.where(outcomes, landmarks.label, np.nan),
         hours=np.where(outcomes, hours, np.nan),
-        days=every / _DAY,
+        days=distance / _DAY,
         published=published if published.ndim > 1 else None,
     )
     declined = int(np.isnan(score[landmarks.scorable]).sum())
@@ -134,7 +143,21 @@ def cohort_of(
         sha256=_digest(landmarks),
         naive=_naive(landmarks, rules, everyone) if outcomes else None,
         classes=rules.classes,
+        every=distance,
+        own_landmarks=every is None,
     )
+
+
+def _usual_distance(entity: Integers, as_of: Integers) -> timedelta | None:
+    """The median time from one landmark of an entity to its next; None where no entity has two.
+
+    >>> _usual_distance(np.array([0, 1, 0, 0]), np.array([0, 0, 2_000_000, 5_000_000]))
+    datetime.timedelta(seconds=2, microseconds=500000)
+    """
+    order = np.lexsort((as_of, entity))
+    between = np.diff(as_of[order])[np.diff(entity[order]) == 0]
+    between = between[between > 0]
+    return timedelta(microseconds=int(np.median(between))) if len(between) else None
 
 
 def _naive(landmarks: Landmarks, rules: TaskRules, everyone: Mapping[str, Any] | None) -> Floats | None:
@@ -205,7 +228,7 @@ def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: boo
     if outcomes:
         counts |= {
             "entities_without_outcome": len(np.unique(entity[~known])),
-            **({"entities_with_event": len(np.unique(entity[~np.isnan(rows.hours)]))} if rules.has_event else {}),
+            **({"entities_with_event": len(np.unique(entity[rows.with_event]))} if rules.has_event else {}),
         }
     counts |= {
         "landmarks": len(rows),

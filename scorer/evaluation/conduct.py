@@ -27,9 +27,9 @@ from scorer.types.values import Progress
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be evaluated; None stands for the model in production and for the job's own subgroups."""
+    """What is to be evaluated; None stands for the model in production, the job's own landmarks and subgroups."""
 
-    every: timedelta
+    every: timedelta | None
     outcomes: bool
     between: tuple[datetime | None, datetime | None] = (None, None)
     model_version: str | None = None
@@ -73,7 +73,6 @@ def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Progress 
             job,
             cohort,
             model.manifest,
-            every=wanted.every,
             outcomes=wanted.outcomes,
             faults=source.outcome_faults(job) if wanted.outcomes else (),
             command=wanted.command,

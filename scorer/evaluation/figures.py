@@ -97,6 +97,7 @@ class Evaluation:
     command: str
     draws: int = DRAWS
     naive: BesideNaive | None = None
+    own_landmarks: bool = False  # of the job, which follow no steps: `every` is their usual distance
 
     @property
     def whole(self) -> Group:
@@ -184,7 +185,6 @@ def evaluate(
     cohort: EvaluationCohort,
     manifest: Manifest,
     *,
-    every: timedelta,
     outcomes: bool,
     faults: Iterable[tuple[str, int]] = (),
     command: str = "",
@@ -209,7 +209,8 @@ def evaluate(
         job_version=job.version,
         model_version=manifest.model_version,
         alarm=_alarm(job),
-        every=every,
+        every=cohort.every,
+        own_landmarks=cohort.own_landmarks,
         first=cohort.first,
         last=cohort.last,
         outcomes=outcomes,
@@ -301,8 +302,7 @@ def _measured(
         counted = rows.counted(how.spec)
         judged = _scored(counted, how)
         positives = rules.positives(judged.label)
-        with_event = ~np.isnan(counted.hours)
-        events = len(np.unique(counted.entity[with_event if rules.has_event else ~np.isnan(counted.label)]))
+        events = len(np.unique(counted.entity[counted.with_event if rules.has_event else ~np.isnan(counted.label)]))
         figures |= rules.figures(judged, how.weights)
     above = tuple(
         Above(threshold=threshold, name=name, figures=_above(rows, counted, threshold, how)) for threshold, name in at

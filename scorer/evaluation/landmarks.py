@@ -110,6 +110,7 @@ def read_landmarks(
     if not table.num_rows:
         raise UserError(f"The statement landmarks of job {job.name} gave no row: there is nothing to train on.")
     rows = _landmark_rows(table, job, classes=classes or job.classes)
+    _require_past(job, rows)
     values = np.full((table.num_rows, len(feature_names(job.features))), np.nan)
     scorable = np.zeros(table.num_rows, dtype=bool)
     read, used = np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, np.int64)
@@ -163,6 +164,15 @@ def _require_parameters(job: Job, parameters: Mapping[str, str]) -> None:
                 f'Job {job.name} has no parameter "{name}": its landmarks are those that its statement gives. To have them at steps, put '
                 "it into [parameters] of job.toml and use it in landmarks.sql, as the shipped job does."
             )
+
+
+def _require_past(job: Job, rows: _LandmarkRows) -> None:
+    """Raises UserError where the outcome of a moment that is still to come is known."""
+    ahead = int(((rows.as_of > microseconds(datetime.now(UTC))) & ~np.isnan(rows.label)).sum())
+    if ahead:
+        raise UserError(
+            f"The statement landmarks of job {job.name} gives {ahead:,} rows whose as_of lies in the future; their outcome cannot be known."
+        )
 
 
 def _within(table: pa.Table, first: datetime | None, end: datetime | None) -> pa.Table:

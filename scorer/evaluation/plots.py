@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,6 +19,8 @@ from scorer.types.arrays import Floats
 
 INK, SOFT, BLUE, PALE, RED = "#333333", "#9a9a9a", "#2a5d8a", "#c9d8e6", "#a8403a"
 _SIZE = (4.6, 3.6)  # inches
+_DARK = 0.5  # a share whose blue is too dark for dark ink
+_LONGEST_NAME = 18  # letters of a class's name beside the matrix of classes
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "scorer",
@@ -126,13 +129,18 @@ def _reliability(picture: Reliability, axes: Any, _evaluation: Evaluation) -> No
 
 def _matrix(picture: Matrix, axes: Any, _evaluation: Evaluation) -> None:
     """Which class was taken for which: counts, shaded by their share of the true class."""
-    rows = np.maximum(picture.counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(picture.counts / rows, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    shares = picture.counts / np.maximum(picture.counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     places = range(len(picture.names))
-    axes.set_xticks(places, picture.names, rotation=45, ha="right")
-    axes.set_yticks(places, picture.names)
+    names = [
+        textwrap.shorten(name, _LONGEST_NAME, placeholder="…") or f"{name[: _LONGEST_NAME - 1]}…"
+        for name in picture.names
+    ]
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set_yticks(places, names)
     for (row, column), count in np.ndenumerate(picture.counts):
-        axes.text(column, row, f"{count:.0f}", ha="center", va="center", fontsize=7, color=INK)
+        ink = "white" if shares[row, column] > _DARK else INK  # on dark blue, dark ink cannot be read
+        axes.text(column, row, f"{count:.0f}", ha="center", va="center", fontsize=7, color=ink)
     axes.set(xlabel="most probable class", ylabel="true class")
 
 

@@ -152,11 +152,18 @@ def span(every: timedelta) -> str:
     return f"every {hours:g} h" if hours == int(hours) else f"every {hours * 60:g} min"
 
 
+def landmarks(evaluation: Evaluation) -> str:
+    """When entities were scored, in words."""
+    if not evaluation.own_landmarks:
+        return span(evaluation.every)
+    return "at the job's own landmarks"
+
+
 def headline(evaluation: Evaluation) -> str:
     """What was evaluated, in one sentence."""
     return (
         f"Model {evaluation.model_version} of {evaluation.job} on {evaluation.whole.entities:,} entities of {evaluation.clients:,} "
-        f"clients, {span(evaluation.every)}, as of {evaluation.first:%Y-%m-%d %H:%M}Z to {evaluation.last:%Y-%m-%d %H:%M}Z, "
+        f"clients, {landmarks(evaluation)}, as of {evaluation.first:%Y-%m-%d %H:%M}Z to {evaluation.last:%Y-%m-%d %H:%M}Z, "
         f"{'with' if evaluation.outcomes else 'without'} outcomes."
     )
 

@@ -46,6 +46,7 @@ class Explained:
     score_id: int
     score: float
     risk_band: str | None
+    label: str | None
     outputs: Mapping[str, Any]
     as_of: datetime
     scored_at: datetime
@@ -97,6 +98,7 @@ def explain(
         score_id=row.score_id,
         score=row.score,
         risk_band=row.risk_band,
+        label=row.label,
         outputs=row.outputs,
         as_of=row.as_of,
         scored_at=row.scored_at,

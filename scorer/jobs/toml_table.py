@@ -102,9 +102,9 @@ class TomlTable:
         """Take a span of time."""
         return parse_span(self.text(key, default), where=f"{self.where}: {key}")
 
-    def choice(self, key: str, choices: type[_Choice]) -> _Choice:
+    def choice(self, key: str, choices: type[_Choice], default: _Choice | None = None) -> _Choice:
         """Take one of the words of `choices`."""
-        value = self.text(key)
+        value = self.text(key, default)
         try:
             return choices(value)
         except ValueError as error:
@@ -115,7 +115,7 @@ class TomlTable:
         found = self.optional_table(key)
         if found is None:
             if required:
-                raise UserError(f"{self.where}: [{key}] is missing.")
+                raise UserError(f"{self.where}: [{key}] is missing{self._instead(key) or '.'}")
             return TomlTable({}, where=f"{self.where}: [{key}]")
         return found
 
@@ -143,8 +143,14 @@ class TomlTable:
         if key in self._left:
             return self._left.pop(key)
         if default is None:
-            raise UserError(f'{self.where}: "{key}" is missing; the shipped job.toml says what each key means.')
+            hint = self._instead(key) or "; the shipped job.toml says what each key means."
+            raise UserError(f'{self.where}: "{key}" is missing{hint}')
         return default
+
+    def _instead(self, key: str) -> str:
+        """A key that is there and may be meant for the one that is missing, in words; empty where none is like it."""
+        like = difflib.get_close_matches(key, self._left, n=1)
+        return f'; is "{like[0]}" meant for it?' if like else ""
 
     def _wrong(self, key: str, expected: str, found: Any) -> UserError:
         return UserError(f'{self.where}: "{key}" must be {expected}, not {found!r}.')

@@ -73,14 +73,14 @@ class Recipe:
         """Read a recipe; what it leaves out has its default, `usual` for the configuration."""
         parameters = table.table("parameters", required=False)
         recipe = cls(
-            configuration=table.choice("configuration", Configuration) if "configuration" in table.names() else usual,
+            configuration=table.choice("configuration", Configuration, usual),
             groups=table.texts("groups", default=()),
             parameters={name: _parameter(parameters, name, value) for name, value in parameters.take_all().items()},
             members=table.positive("members", default=1),
             thin=table.positive("thin", default=1),
             seed=table.positive("seed", default=1),
-            split=table.choice("split", SplitBy) if "split" in table.names() else SplitBy.CLIENT,
-            target=table.choice("target", Target) if "target" in table.names() else Target.VALUE,
+            split=table.choice("split", SplitBy, SplitBy.CLIENT),
+            target=table.choice("target", Target, Target.VALUE),
         )
         table.finish()
         return recipe

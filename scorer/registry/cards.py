@@ -7,6 +7,7 @@ The database knows the fields too, and refuses to promote a model with an empty 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def draft(model: Registered, *, card: Mapping[str, Any] | None = None) -> str:
         f"#     scorer model card {model.job} {model.model_version} --set THIS-FILE",
         "",
         "[facts]  # by the manifest; to be read, and not to be changed",
-        *(f"{name} = {_text(value)}" for name, value in facts(model).items()),
+        *(f"{_key(name)} = {_text(value)}" for name, value in facts(model).items()),
         "",
         "[card]",
     ]
@@ -104,6 +105,11 @@ def read_card(path: Path, model: Registered) -> dict[str, str]:
     if wrong is not None:
         raise UserError(f"The card {path}: {wrong} must be text in quotes.")
     return {name: card.get(name, "") for name in FIELDS}
+
+
+def _key(name: str) -> str:
+    """A TOML key: in quotes where it is made of more than letters, digits, _ and -, as the name of a class may be."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _text(name)
 
 
 def _text(value: str) -> str:

@@ -216,6 +216,8 @@ def _moment(microseconds_since: int) -> datetime | None:
 
 def _source(origin: Mapping[str, Any]) -> str:
     """What a feature comes from, in words."""
+    if "attribute" in origin and origin["attribute"] is None:
+        return "the as-of time"
     if "attribute" in origin:
         return f"attribute {origin['attribute']}"
     if "observation_id" not in origin:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
-
-import numpy as np
 
 from scorer.evaluation.cohort import cohort_of
 from scorer.evaluation.figures import evaluate
@@ -19,14 +16,11 @@ from scorer.training.trainer import Trained
 def report_held_out(job: Job, trained: Trained, *, report: Path, command: str) -> None:
     """Write the page of the cross-validated scores into the file `report`."""
     landmarks = trained.landmarks
-    entity = landmarks.entity_ids.astype(str)
-    steps = np.diff(landmarks.as_of)[entity[1:] == entity[:-1]]
-    every = timedelta(microseconds=int(np.median(steps))) if len(steps) else timedelta(hours=1)
     cohort = cohort_of(
         job,
         landmarks,
         trained.published,
-        every=every,
+        every=None,
         outcomes=True,
         subgroups=job.measures.subgroups,
         clients_seen=0,
@@ -36,7 +30,6 @@ def report_held_out(job: Job, trained: Trained, *, report: Path, command: str) -
         job,
         cohort,
         read_manifest(trained.folder),
-        every=every,
         outcomes=True,
         faults=(),
         command=command,

@@ -163,7 +163,7 @@ def _findings(
             "entities": len(np.unique(known.entity_ids.astype(str))),
             "clients": len(clients),
             "rows": int(scored.sum()),
-            "positive_rows": rules.positives(known.label[scored]),
+            **({"positive_rows": rules.positives(known.label[scored])} if rules.has_event else {}),
             "parameters": dict(job.parameters),
             "first_landmark": known.first.isoformat(),
             "last_landmark": known.last.isoformat(),

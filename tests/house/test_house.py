@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import doctest
 import importlib
 import json
@@ -562,6 +563,13 @@ def test_the_settings_file_tells_the_defaults(tmp_path: Path) -> None:
 def test_every_option_has_a_meaning() -> None:
     for option in fields(Settings):
         assert re.fullmatch(r"[a-z].*[^.]", option.metadata["meaning"])
+
+
+def test_the_wheel_holds_every_room() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    packed = set(setup["options"]["packages"].split())
+    assert packed >= {f"scorer.{room}" for room in ROOMS} | {"scorer"}
 
 
 def test_the_shipped_folders_are_those_of_the_checkout() -> None:

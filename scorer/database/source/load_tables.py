@@ -5,6 +5,7 @@ The tables of the shipped job have statements of their own; those of another are
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,18 +148,27 @@ def columns_to_fill(
 
 # The statements for a job's own tables, from the tables.toml in its folder.
 
+_WITH_PARAMETERS = {
+    "compare",
+    "refuse_taken",
+    "pass_known",
+    "update",
+}  # in which the driver reads a % as the beginning of one
+
 
 def making(tables: Sequence[SourceTable]) -> Iterator[str]:
     """The statements that make what is missing of the tables, in order; what is there is left as it is."""
-    for schema in dict.fromkeys(table.schema for table in tables):
-        yield _filled("make_schema", schema=schema)
+    for schema in dict.fromkeys(table.parts[0] for table in tables):
+        yield _filled("make_schema", schema=_quoted(schema))
     for table in tables:
-        columns = [f"{name} {kind}" for name, kind in table.columns.items()]
-        key = [f"PRIMARY KEY ({', '.join(table.key)})"] if table.key else []
-        yield _filled("make_table", relation=table.table, columns=",\n    ".join([*columns, *key]))
+        columns = [f"{_quoted(name)} {kind}" for name, kind in table.columns.items()]
+        key = [f"PRIMARY KEY ({_listed(table.key)})"] if table.key else []
+        yield _filled("make_table", relation=_relation(table), columns=",\n    ".join([*columns, *key]))
         if table.index:
-            name = f"{table.table.partition('.')[2]}_{'_'.join(table.index)}"[:59]
-            yield _filled("make_index", name=f"{name}_idx", relation=table.table, columns=", ".join(table.index))
+            name = f"{table.parts[1]}_{'_'.join(table.index)}".encode()[:59].decode(errors="ignore")
+            yield _filled(
+                "make_index", name=_quoted(f"{name}_idx"), relation=_relation(table), columns=_listed(table.index)
+            )
 
 
 def ddl(tables: Sequence[SourceTable]) -> str:
@@ -172,30 +182,55 @@ def filling(step: str, table: SourceTable, given: Sequence[str]) -> str:
     The steps are stage, copy, compare, refuse_taken, pass_known, update and insert. Without a key a row differs from none: it is there,
     alike in all columns of the file, or it is new.
     """
-    filled = [name for name in table.columns if name in given]
-    row = ", ".join(f"{{side}}.{name}" for name in filled)
-    same_key = " AND ".join(f"t.{name} = l.{name}" for name in table.key)
-    same_row = " = ".join(f"CAST(ROW({row.format(side=side)}) AS text)" for side in "tl")
-    differences = [f"CASE WHEN t.{each} IS DISTINCT FROM l.{each} THEN '{each}' END" for each in filled if same_key]
-    return _filled(
-        f"{step}_rows",
-        relation=table.table,
-        staged=f"loading_{table.name}"[:63],
-        columns=",\n    ".join(filled if step == "insert" else table.columns),
-        key=", ".join(table.key),
-        same=same_key or same_row,
-        differences=",\n    ".join(["NULL", *differences]),
-        changed=",\n        ".join(f"{name} = l.{name}" for name in filled),
-    )
+    named = [name for name in table.columns if name in given]
+    filled = [_quoted(name) for name in named]
+    same_key = " AND ".join(f"t.{name} = l.{name}" for name in map(_quoted, table.key))
+    same_row = " = ".join(f"CAST(ROW({', '.join(f'{side}.{name}' for name in filled)}) AS text)" for side in "tl")
+    differences = [
+        f"CASE WHEN t.{_quoted(name)} IS DISTINCT FROM l.{_quoted(name)} THEN {_literal(name)} END"
+        for name in named
+        if same_key
+    ]
+    places = {
+        "relation": _relation(table),
+        "staged": _quoted(f"loading_{table.name}".encode()[:63].decode(errors="ignore")),
+        "columns": ",\n    ".join(filled if step == "insert" else map(_quoted, table.columns)),
+        "key": _listed(table.key),
+        "same": same_key or same_row,
+        "differences": ",\n    ".join(["NULL", *differences]),
+        "changed": ",\n        ".join(f"{name} = l.{name}" for name in filled),
+    }
+    if step in _WITH_PARAMETERS:
+        places = {place: text.replace("%", "%%") for place, text in places.items()}
+    return _filled(f"{step}_rows", **places)
 
 
 def analyzing(tables: Sequence[SourceTable]) -> str:
     """The statement that takes the planner's statistics of the tables."""
-    return _filled("analyze_tables", tables=",\n    ".join(table.table for table in tables))
+    return _filled("analyze_tables", tables=",\n    ".join(_relation(table) for table in tables))
+
+
+def _relation(table: SourceTable) -> str:
+    return ".".join(map(_quoted, table.parts))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(_quoted, names))
+
+
+def _quoted(name: str) -> str:
+    """The name in double quotes, so that it means itself, whatever it is.
+
+    >>> _quoted('Bird "ID" (%)')
+    '"Bird ""ID"" (%)"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _filled(file: str, **places: str) -> str:
     text = without_comments(statement(f"source/{file}"))
-    for place, instead in places.items():
-        text = text.replace(f"{{{place}}}", instead)
-    return text
+    return re.sub(r"\{(\w+)\}", lambda place: places[place[1]], text)

@@ -13,7 +13,8 @@ from scorer.jobs.job import folder_of
 from scorer.jobs.toml_table import TomlTable
 
 FILE = "tables.toml"
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_TABLE = re.compile(r"""([a-z_][a-z0-9_]*|"(?:[^"]|"")+")\.([a-z_][a-z0-9_]*|"(?:[^"]|"")+")""")
+_LONGEST = 63  # bytes of a name in PostgreSQL
 _TYPE = re.compile(r"[a-z]+(?: [a-z]+)*(?:\([0-9]+(?:, ?[0-9]+)?\))?")
 
 
@@ -21,8 +22,9 @@ _TYPE = re.compile(r"[a-z]+(?: [a-z]+)*(?:\([0-9]+(?:, ?[0-9]+)?\))?")
 class SourceTable:
     """A table that a file of its `name` fills; `columns` are the file's, with their types in PostgreSQL.
 
-    `table` has its schema before it. No two rows share the `key`, where there is one. The file must have the `required` columns; a
-    folder may lack the file of an `optional` table. `index` are columns by which rows are looked up often.
+    `table` has its schema before it, as SQL writes them: in double quotes where a name is more than small letters, digits and
+    underscores. Columns are named as they are, without quotes. No two rows share the `key`, where there is one. The file must have the
+    `required` columns; a folder may lack the file of an `optional` table. `index` are columns by which rows are looked up often.
     """
 
     name: str
@@ -34,9 +36,12 @@ class SourceTable:
     optional: bool = False
 
     @property
-    def schema(self) -> str:
-        """The table's schema."""
-        return self.table.partition(".")[0]
+    def parts(self) -> tuple[str, str]:
+        """The table's schema and its own name, without quotes."""
+        match = _TABLE.fullmatch(self.table)
+        assert match is not None
+        schema, name = (each[1:-1].replace('""', '"') if each[0] == '"' else each for each in match.groups())
+        return schema, name
 
 
 def read_tables(name: str, *, jobs_dir: Path | None) -> tuple[SourceTable, ...]:
@@ -65,24 +70,28 @@ def read_tables(name: str, *, jobs_dir: Path | None) -> tuple[SourceTable, ...]:
 
 def _table(name: str, content: TomlTable) -> SourceTable:
     columns = content.table("columns")
+    key = content.texts("key", default=())
     table = SourceTable(
         name=name,
         table=content.text("table"),
         columns={column: columns.text(column) for column in columns.names()},
-        required=content.texts("required"),
-        key=content.texts("key", default=()),
+        required=content.texts("required", default=key),
+        key=key,
         index=content.texts("index", default=()),
         optional=content.flag("optional", default=False),
     )
     columns.finish()
     content.finish()
-    schema, _, relation = table.table.partition(".")
-    for each in (name, schema, relation, *table.columns):
-        if not _NAME.fullmatch(each):
-            raise UserError(
-                f'{content.where}: "{each or table.table}" is not a name; write small letters, digits and underscores, and a table '
-                "with its schema, such as shop.clients."
-            )
+    if not _TABLE.fullmatch(table.table):
+        raise UserError(
+            f"{content.where}: {table.table} is not a table with its schema; write them as SQL does, such as shop.clients, or "
+            """'"My Shop"."Clients"' where a name has more than small letters, digits and underscores."""
+        )
+    for each in (*table.parts, *table.columns):
+        if not each or "\0" in each or len(each.encode()) > _LONGEST:
+            raise UserError(f'{content.where}: "{each}" is not a name; it takes 1 to {_LONGEST} bytes.')
+    if "/" in name or "\0" in name:
+        raise UserError(f'{content.where}: "{name}" is not the name of a file, such as clients for clients.csv.')
     for column, kind in table.columns.items():
         if not _TYPE.fullmatch(kind):
             raise UserError(

@@ -11,6 +11,7 @@ SELECT
     s.reason,
     s.score,
     s.risk_band,
+    s.label,
     s.outputs,
     s.as_of,
     s.as_known_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -67,7 +67,6 @@ def _evaluated(
         job,
         whom,
         _manifest(),
-        every=timedelta(hours=1),
         outcomes=outcomes,
         faults=faults or [],
         command="scorer evaluate <here>",

@@ -178,7 +178,7 @@ BROKEN = {
     (
         'statistics = ["min", "max", "mean"]',
         'statistic = ["min", "max", "mean"]',
-    ): r': \[features\]: \[\[groups\]\] 2: "statistics" is missing; the shipped job\.toml says what each key means\.',
+    ): r': \[features\]: \[\[groups\]\] 2: "statistics" is missing; is "statistic" meant for it\?',
     ('numbers = ["age_years", "hours_before_icu"]', "number = []"): (
         r': \[features\]: unknown key "number"; did you mean "numbers"\?'
     ),

@@ -67,6 +67,8 @@ def test_a_missing_key_is_refused_unless_it_has_a_default() -> None:
         UserError, match=r'^job\.toml: "k" is missing; the shipped job\.toml says what each key means\.$'
     ):
         table("").text("k")
+    with pytest.raises(UserError, match=r'^job\.toml: "entity" is missing; is "entitty" meant for it\?$'):
+        TomlTable({"entitty": "x"}, where="job.toml").text("entity")
     with pytest.raises(UserError, match=r"^job\.toml: \[k\] is missing\.$"):
         table("").table("k")
     empty = table("")

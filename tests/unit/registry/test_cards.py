@@ -67,6 +67,15 @@ def test_the_most_important_features_are_facts() -> None:
     }
 
 
+def test_a_class_may_be_called_anything(tmp_path: Path) -> None:
+    metrics = {'auroc of Chinstrap (P. "antarctica")': {"value": 0.8}, "auroc of älter": {"value": 0.7}}
+    of_classes = replace(model(), manifest={**model().manifest, "metrics": metrics})
+    path = tmp_path / "card.toml"
+    path.write_text(draft(of_classes), encoding="utf-8")
+    assert tomllib.loads(path.read_text(encoding="utf-8"))["facts"] == facts(of_classes)
+    assert read_card(path, of_classes) == dict.fromkeys(FIELDS, "")
+
+
 def test_a_draft_has_the_facts_and_every_field_empty() -> None:
     written = tomllib.loads(draft(model()))
     assert written["facts"] == facts(model())

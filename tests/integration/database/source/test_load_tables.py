@@ -101,6 +101,30 @@ def test_a_column_that_the_file_lacks_is_left_to_the_table(shop: Any, again: Cal
     assert shop.hospital.one("SELECT count(*) FROM shop_data.events WHERE recorded_at IS NOT NULL") == 0
 
 
+def test_names_of_any_kind_are_made_and_filled(shop: Any, tmp_path: Path) -> None:
+    (shop.folder / "tables.toml").write_text(
+        """["Bird list"]
+        table = '"Bird Lab"."Bird ""Book"""'
+        key = ["Bird ID"]
+        index = ["union", "Body Mass (%)"]
+        columns = { "Bird ID" = "bigint", "Body Mass (%)" = "double precision", union = "text", "it's {same}" = "text" }
+        """
+    )
+    folder = tmp_path / "birds"
+    folder.mkdir()
+    tables = read_tables("shop", jobs_dir=shop.hospital.settings.jobs_dir)
+    reports = []
+    for mass in ("3.5", "3.5", "4.5"):
+        (folder / "Bird list.csv").write_text(f"Bird ID,Body Mass (%),union,it's {{same}}\n7,{mass},yes,so\n")
+        with closing(psycopg2.connect(shop.hospital.url)) as connection:
+            reports += load(
+                folder, connection=connection, rejects=tmp_path / "r.csv", job_tables=tables, update=True
+            ).tables
+    assert [(each.loaded, each.already_there, each.updated) for each in reports] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    assert reports[2].changes == {"Body Mass (%)": 1}
+    assert shop.hospital.rows('SELECT * FROM "Bird Lab"."Bird ""Book"""') == [(7, 4.5, "yes", "so")]
+
+
 def test_a_file_that_is_missing_is_told_unless_it_may_be(shop: Any, again: Callable[[], LoadReport]) -> None:
     (shop.folder / "example" / "outcomes.csv").unlink()
     assert [table.table for table in again().tables] == ["clients", "events"]

@@ -20,16 +20,33 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_tables_come_in_the_order_of_the_file(tmp_path: Path, path: Path) -> None:
     clients, events, outcomes = read_tables("churn", jobs_dir=tmp_path)
-    assert (clients.name, clients.schema, clients.key) == ("clients", "churn_data", ("client_id",))
+    assert (clients.name, clients.parts, clients.key) == ("clients", ("churn_data", "clients"), ("client_id",))
     assert events.index == ("client_id", "happened_at")
     assert [*events.columns][-1] == "recorded_at"
     assert "recorded_at" not in events.required
     assert (clients.optional, outcomes.optional) == (False, True)
 
 
+def test_names_that_need_quotes_are_as_in_the_database(tmp_path: Path, path: Path) -> None:
+    path.write_text(
+        """[Bird]
+        table = '"Bird Lab"."Bird ""Book"""'
+        key = ["Bird ID"]
+        columns = { "Bird ID" = "bigint", "Body Mass (%)" = "double precision", union = "text" }
+        """
+    )
+    (bird,) = read_tables("churn", jobs_dir=tmp_path)
+    assert bird.parts == ("Bird Lab", 'Bird "Book"')
+    assert [*bird.columns] == ["Bird ID", "Body Mass (%)", "union"]
+    assert bird.required == ("Bird ID",)  # without `required`, the key is
+
+
 FAULTS = {
     "no schema": ('"churn_data.clients"', '"clients"', "with its schema"),
-    "a name in quotes": ('"churn_data.clients"', "'churn_data.\"c\"'", "is not a name"),
+    "capital letters without quotes": ('"churn_data.clients"', '"churn_data.Clients"', "write them as SQL does"),
+    "an empty name in quotes": ('"churn_data.clients"', "'churn_data.\"\"'", "is not a table with its schema"),
+    "a name that is too long": ('client_id = "text"', f'{"ä" * 32} = "text"', "takes 1 to 63 bytes"),
+    "a file elsewhere": ("[clients]", '["../clients"]', "is not the name of a file"),
     "a type with a statement": (
         'client_id = "text", joined_at',
         'client_id = "text; DROP", joined_at',
