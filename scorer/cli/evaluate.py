@@ -38,7 +38,7 @@ _FEATURES_SHOWN = 10  # of a checkup
 class _EvaluateOptions:
     """The options of `scorer evaluate`."""
 
-    as_of_every: str
+    as_of_every: str | None
     outcomes: bool
     first: datetime | None
     end: datetime | None
@@ -52,9 +52,7 @@ class _EvaluateOptions:
 @click.argument("job", metavar="JOB")
 @click.option(
     "--as-of-every",
-    default="1h",
-    show_default=True,
-    help="Time from one as-of time of an entity to the next, from its beginning to its end.",
+    help="Time from one as-of time of an entity to the next, from its beginning to its end; the job's own landmarks, where not given.",
 )
 @click.option(
     "--outcomes",
@@ -79,8 +77,8 @@ class _EvaluateOptions:
 def evaluate(settings: Settings, /, job: str, **given: Any) -> None:
     """Say how good a model of JOB is, hour by hour.
 
-    Each entity that has ended is scored at steps of --as-of-every by what was known at each as-of time. What is found is kept in
-    reporting.evaluations and reporting.evaluation_figures.
+    Each entity that has ended is scored at steps of --as-of-every, or at the landmarks that the job is trained at, by what was known at
+    each as-of time. What is found is kept in reporting.evaluations and reporting.evaluation_figures.
     """
     from scorer.evaluation.conduct import Wanted, conduct
     from scorer.jobs.job import load_job
@@ -88,7 +86,7 @@ def evaluate(settings: Settings, /, job: str, **given: Any) -> None:
 
     options = _EvaluateOptions(**given)
     wanted = Wanted(
-        every=parse_span(options.as_of_every, where="--as-of-every"),
+        every=None if options.as_of_every is None else parse_span(options.as_of_every, where="--as-of-every"),
         outcomes=options.outcomes,
         between=(options.first, options.end),
         model_version=options.model_version,

@@ -18,7 +18,7 @@ from scorer.evaluation.alarms import Rows
 from scorer.evaluation.beside_naive import history_of
 from scorer.evaluation.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
 from scorer.jobs.evaluation import Subgroups
-from scorer.jobs.job import Job
+from scorer.jobs.job import Job, own_step
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import predict
 from scorer.tasks.known import task_of
@@ -56,23 +56,23 @@ def read_cohort(
     source: Source,
     model: LoadedModel,
     *,
-    every: timedelta,
+    every: timedelta | None,
     between: tuple[datetime | None, datetime | None] = (None, None),
     outcomes: bool = True,
     subgroups: tuple[Subgroups, ...] = (),
     progress: Progress | None = None,
 ) -> EvaluationCohort:
-    """Read and score the cohort of `job`, first one step of `every` after each entity's beginning.
+    """Read and score the cohort of `job`, first one step of `every` after each entity's beginning (None: at the job's own landmarks).
 
     Landmarks lie in `between`, from the first time to before the second. Without `outcomes` every outcome counts as unknown. Raises
     UserError where there is no landmark, a label is none that the model knows, or an attribute of `subgroups` is missing.
     """
     model.rules.require_job(job)
-    step = f"{every.total_seconds()} s"
+    step = None if every is None else f"{every.total_seconds()} s"
     landmarks = read_landmarks(
         job,
         source,
-        parameters={"first_landmark": step, "landmark_step": step},
+        parameters={} if step is None else {"first_landmark": step, "landmark_step": step},
         between=between,
         classes=model.rules.classes,
         progress=progress,
@@ -83,7 +83,7 @@ def read_cohort(
         job,
         landmarks,
         published,
-        every=every,
+        every=every or own_step(job),
         outcomes=outcomes,
         subgroups=subgroups,
         clients_seen=_seen(model, np.unique(clients)),

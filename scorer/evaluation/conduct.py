@@ -19,7 +19,7 @@ from scorer.evaluation.page import page, write_page
 from scorer.evaluation.plots import require_plots
 from scorer.evaluation.records import record
 from scorer.jobs.evaluation import Subgroups
-from scorer.jobs.job import Job
+from scorer.jobs.job import Job, own_step
 from scorer.registry.artefacts import open_production, open_version
 from scorer.registry.model import LoadedModel
 from scorer.types.values import Progress
@@ -27,9 +27,9 @@ from scorer.types.values import Progress
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be evaluated; None stands for the model in production and for the job's own subgroups."""
+    """What is to be evaluated; None stands for the job's own landmarks, the model in production, the job's own subgroups."""
 
-    every: timedelta
+    every: timedelta | None
     outcomes: bool
     between: tuple[datetime | None, datetime | None] = (None, None)
     model_version: str | None = None
@@ -73,7 +73,7 @@ def conduct(job: Job, wanted: Wanted, *, database: Database, progress: Progress 
             job,
             cohort,
             model.manifest,
-            every=wanted.every,
+            every=wanted.every or own_step(job),
             outcomes=wanted.outcomes,
             faults=source.outcome_faults(job) if wanted.outcomes else (),
             command=wanted.command,

@@ -143,6 +143,12 @@ def steps_of(job: Job, step: str) -> dict[str, str]:
     return {name: step for name in ("first_landmark", "landmark_step") if name in job.parameters}
 
 
+def own_step(job: Job) -> timedelta:
+    """From one of the job's own landmarks of an entity to the next: its landmark_step, or else for as long as a score is valid."""
+    match = re.fullmatch(r"(\d+) (minute|hour|day|week)s?", str(job.parameters.get("landmark_step", "")))
+    return job.valid_for if match is None else timedelta(**{f"{match[2]}s": int(match[1])})
+
+
 def roots(jobs_dir: Path | None) -> tuple[Path, ...]:
     """The folders in which jobs are looked for, in order."""
     return (shipped_root(),) if jobs_dir is None else (jobs_dir, shipped_root())

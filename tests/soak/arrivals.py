@@ -8,7 +8,6 @@ arrival. The dirt is that of the example; a row with a value that its column can
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import gzip
 import io
@@ -88,8 +87,12 @@ class Arrivals:
             while self._next < len(self._rows) and self._rows[self._next].arrives_at <= now:
                 row = self._rows[self._next]
                 names, places = ", ".join(row.values), ", ".join(["%s"] * len(row.values))
-                with contextlib.suppress(psycopg2.DataError, psycopg2.IntegrityError):  # `scorer load` rejects it
+                try:
                     cursor.execute(f"INSERT INTO {row.table.table} ({names}) VALUES ({places})", [*row.values.values()])
+                except psycopg2.errors.UndefinedTable:
+                    break  # a mishap; it arrives once the table is back
+                except (psycopg2.DataError, psycopg2.IntegrityError):
+                    pass  # `scorer load` rejects it
                 self._next += 1
         return self._next - before
 

@@ -45,6 +45,7 @@ from scorer.errors import UserError
 from scorer.jobs.folder.tables import has_tables, read_tables
 from scorer.jobs.job import job_names, load_job, load_scheduled
 from scorer.jobs.schedule import Schedule
+from scorer.jobs.source_tables import source_tables
 from scorer.log import logger as log
 from scorer.monitoring.prometheus import JobState, Metrics
 from scorer.registry import registration
@@ -384,7 +385,8 @@ def mishaps(names: Sequence[str], settings: Settings) -> tuple[Mishap, ...]:
         assert job.first_model is not None
         found.append(Mishap(job.name, 0.2, 0.4, model=job.model_folder / job.first_model / ARTEFACT))
     if len(others) > 1:
-        found.append(Mishap(others[1], 0.3, 0.45, table=read_tables(others[1], jobs_dir=site)[-1].table))
+        tables = source_tables(load_job(others[1], jobs_dir=site))
+        found.append(Mishap(others[1], 0.3, 0.45, table=".".join(tables[0])))
     return tuple(found)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.jobs import job as jobs
-from scorer.jobs.job import DueAgain, Job, Task, job_names, load_job
+from scorer.jobs.job import DueAgain, Job, Task, job_names, load_job, own_step
 from scorer.jobs.publication import Bands
 from scorer.jobs.schedule import Schedule
 from scorer.types.enums import Action
@@ -384,3 +385,20 @@ def test_a_version_can_be_made_again_from_what_the_database_keeps(sepsis: Job, t
     for name, suite in kept["suites"].items():
         (tmp_path / "expectations" / "sepsis" / f"{name}.json").write_text(json.dumps(suite), encoding="utf-8")
     assert version(tmp_path) == sepsis.version
+
+
+@pytest.mark.parametrize(
+    ("step", "span"),
+    [
+        ("1 hour", timedelta(hours=1)),
+        ("7 days", timedelta(days=7)),
+        ("2 weeks", timedelta(days=14)),
+        (None, timedelta(hours=6)),
+    ],
+)
+def test_a_jobs_own_step_is_that_of_its_landmarks_or_how_long_a_score_is_valid(
+    sepsis: Job, step: str | None, span: timedelta
+) -> None:
+    others = {name: value for name, value in sepsis.parameters.items() if name != "landmark_step"}
+    parameters = others if step is None else {**others, "landmark_step": step}
+    assert own_step(replace(sepsis, parameters=parameters)) == span
