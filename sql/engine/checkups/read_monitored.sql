@@ -10,8 +10,8 @@ SELECT
     ) AS trained_at,
     now() AS read_at,
     COALESCE(m.manifest -> 'metrics', '{}') AS metrics,
-    jsonb_build_object('features', m.manifest -> 'features', 'baseline', m.manifest -> 'baseline') AS manifest,
-    COALESCE(m.manifest -> 'classes', '[]') AS classes
+    COALESCE(m.manifest -> 'classes', '[]') AS classes,
+    jsonb_build_object('features', m.manifest -> 'features', 'baseline', m.manifest -> 'baseline') AS manifest
 FROM scorer.model_versions AS m
 WHERE m.job = :job
   AND m.status = 'production'
