@@ -100,7 +100,7 @@ def site(
         else:
             assert made.name == JOB, f"{folder} is missing"
             with closing(psycopg2.connect(migrated_url)) as loading:
-                load_sample(load_job(JOB), visits=300, connection=loading, rejects=tmp_path / "rejects.csv")
+                load_sample(load_job(JOB), visits=150, connection=loading, rejects=tmp_path / "rejects.csv")
         yield made
 
 
