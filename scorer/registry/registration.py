@@ -9,8 +9,9 @@ from pathlib import Path
 
 from scorer import __version__
 from scorer.config import shipped_root
+from scorer.database import schema
 from scorer.database.connection import Database
-from scorer.database.session import Session
+from scorer.database.session import Session, engine
 from scorer.database.store.models import admit_first_model, count_models, read_model, register_model
 from scorer.database.store.runs import lock_installs, switch_job
 from scorer.database.store.status import list_switches
@@ -85,8 +86,13 @@ def disable_job(name: str, *, database: Database) -> bool:
 
 
 def require_enabled(name: str, *, database: Database) -> None:
-    """Check that a job is enabled, where its files are here. Raises UserError where it is not."""
-    session = Session(database.as_worker())
+    """Check that a job is enabled, where its files are here.
+
+    Raises UserError where it is not, or the schema is not at head.
+    """
+    target = database.as_worker()
+    schema.require_head(engine(target))
+    session = Session(target)
     try:
         with session.transaction(keep=False):
             jobs_dir = database.settings.jobs_dir
