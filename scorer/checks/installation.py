@@ -1,4 +1,4 @@
-"""Which jobs this host runs: of those that are enabled, those that its settings name, or that it has all for."""
+"""Which of the enabled jobs this host runs: those that its settings name, or that have all they need."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[Ins
 
 
 def _disabled(each: InstalledJob, *, settings: Settings) -> InstalledJob:
-    """The job as one that is not enabled; a fault where the option `jobs` names it. A name that is no job stays what it is."""
+    """The job as one that is not enabled; a fault where the option `jobs` names it.
+
+    A name that is no job stays what it is.
+    """
     if each.name not in job_names(settings.jobs_dir):
         return each
     named = f"The option jobs names it, but {not_enabled(each.name)}." if each.name in (settings.jobs or ()) else None

@@ -1,4 +1,4 @@
-"""The commands about jobs: list, enable, disable; and as folders: new, check, try, diff, features, tables."""
+"""The commands about jobs: list, enable, disable; new, check, try, diff, features, tables."""
 
 from __future__ import annotations
 

@@ -108,7 +108,10 @@ class ReadinessLoop(Loop):
         return pause
 
     def _read_switches(self) -> Mapping[str, bool]:
-        """By name, whether each job that ever was is enabled; as read before, where the database cannot be asked."""
+        """Read, by name, whether each job that was ever switched is enabled.
+
+        Where the database cannot be asked, it is as read before.
+        """
         try:
             target = self.database.as_worker()
             with closing(ReadOnlySession(target, patience=self.settings.connect_timeout)) as session:

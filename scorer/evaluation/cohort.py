@@ -62,8 +62,9 @@ def read_cohort(
     subgroups: tuple[Subgroups, ...] = (),
     progress: Progress | None = None,
 ) -> EvaluationCohort:
-    """Read and score the cohort of `job`, first one step of `every` after each entity's beginning (None: at the job's own landmarks).
+    """Read and score the cohort of `job`, first one step of `every` after each entity's beginning.
 
+    Where `every` is None, at the job's own landmarks.
     Landmarks lie in `between`, from the first time to before the second. Without `outcomes` every outcome counts as unknown. Raises
     UserError where there is no landmark, a label is none that the model knows, or an attribute of `subgroups` is missing.
     """

@@ -27,7 +27,10 @@ from scorer.types.values import Progress
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be evaluated; None stands for the job's own landmarks, the model in production, the job's own subgroups."""
+    """What is to be evaluated.
+
+    None stands for the job's own landmarks, the model in production and the job's own subgroups.
+    """
 
     every: timedelta | None
     outcomes: bool

@@ -1,4 +1,4 @@
-"""Which jobs are enabled: as they were last switched; else a site's own, and of those shipped the demo's."""
+"""Which jobs are enabled: as last switched; else a site's own, and of those shipped the demo's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scorer.jobs.job import job_names
 
 
 def enabled_by_default(name: str, *, jobs_dir: Path | None) -> bool:
-    """Whether a job is enabled that was never enabled or disabled: it is in the site's own folder, or the demo's.
+    """Whether a job is enabled that was never switched: it is a site's own, or the demo's.
 
     >>> [enabled_by_default(name, jobs_dir=None) for name in (FIRST_JOB, "another")]
     [True, False]
@@ -19,7 +19,10 @@ def enabled_by_default(name: str, *, jobs_dir: Path | None) -> bool:
 
 
 def enabled_jobs(switched: Mapping[str, bool], *, jobs_dir: Path | None) -> tuple[str, ...]:
-    """The names of the jobs that are enabled, in alphabetical order; `switched` is how those were that ever were."""
+    """The names of the enabled jobs, in alphabetical order.
+
+    `switched` has, by name, how each job was last switched that ever was.
+    """
     return tuple(
         name for name in job_names(jobs_dir) if switched.get(name, enabled_by_default(name, jobs_dir=jobs_dir))
     )

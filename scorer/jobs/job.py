@@ -144,7 +144,10 @@ def steps_of(job: Job, step: str) -> dict[str, str]:
 
 
 def own_step(job: Job) -> timedelta:
-    """From one of the job's own landmarks of an entity to the next: its landmark_step, or else for as long as a score is valid."""
+    """The time from one of the job's own landmarks of an entity to the next.
+
+    It is the parameter landmark_step; where there is none, how long a score is valid.
+    """
     match = re.fullmatch(r"(\d+) (minute|hour|day|week)s?", str(job.parameters.get("landmark_step", "")))
     return job.valid_for if match is None else timedelta(**{f"{match[2]}s": int(match[1])})
 

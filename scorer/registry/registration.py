@@ -1,4 +1,4 @@
-"""Registering model versions, and enabling jobs: what each needs beside the schema is installed, views and a first model."""
+"""Registering model versions; enabling jobs, and installing what they need: views, a first model."""
 
 from __future__ import annotations
 
@@ -117,7 +117,10 @@ def _install(job: Job, session: Session) -> None:
 
 
 def grant_source(*, database: Database, jobs: Collection[str] | None = None) -> dict[str, str | None]:
-    """Run the grants of `jobs` (None: of all that are enabled) as the login. Returns, by job, None or why it failed."""
+    """Run the grants of `jobs` as the login. Returns, by job, None or why it failed.
+
+    Where `jobs` is None, they are those of all enabled jobs.
+    """
     done: dict[str, str | None] = {}
     for name in _granted(database) if jobs is None else jobs:
         session = Session(database.as_login())
@@ -135,7 +138,10 @@ def grant_source(*, database: Database, jobs: Collection[str] | None = None) -> 
 
 
 def _granted(database: Database) -> tuple[str, ...]:
-    """The jobs to grant: those enabled; where this login may not see which, or there is no schema yet, as jobs come."""
+    """The names of the enabled jobs, as this login sees them.
+
+    Where it may not, or there is no schema yet, those that are enabled by default.
+    """
     session, jobs_dir = Session(database.as_login()), database.settings.jobs_dir
     try:
         with session.transaction():

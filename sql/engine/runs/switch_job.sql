@@ -1,4 +1,4 @@
--- Records that a job was enabled or disabled, where that changes what counts; one row where it does, none else.
+-- Records that a job was enabled or disabled; one row, or none where it was so already.
 -- Whether the job is enabled without a row of its own, only the program knows.
 -- Parameters: job, enabled, by_default (whether the job is enabled while it has no row).
 INSERT INTO scorer.job_switches (job, enabled)
