@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint types tests unit integration house bench figures faults soak clean install uninstall test-systemd
+.PHONY: help demo test lint types tests unit integration house bench cohorts figures faults soak clean install uninstall test-systemd
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+( [a-z-]+)?):.*## (.*)/\1\t\3/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,13 +41,18 @@ bench: .venv/bench ## speed, beside what else one would write: build/bench
 faults: .venv/test ## causes of faults that last a minute each
 	FAULT_SECONDS=60 $(BIN)/pytest -s tests/acceptance/test_faults.py
 
-# Thirty days of hourly runs of two jobs on a compressed clock; prints memory day by day. DAYS=2 for a quick look.
-soak: .venv/test ## thirty days of hourly runs on a compressed clock
-	$(BIN)/python tests/soak/soak.py --days $(or $(DAYS),30)
+# Thirty days of hourly runs of two jobs on a compressed clock; prints memory day by day. DAYS=2 for a quick look. JOBS=all: a week of all
+# shipped jobs, each on its own schedule, two of which break for a while.
+soak: .venv/test ## thirty days of hourly runs on a compressed clock; JOBS=all: a week of all shipped jobs
+	$(BIN)/python -m tests.soak.soak --jobs $(or $(JOBS),two) $(if $(DAYS),--days $(DAYS))
 
-# The shipped model's figures again, from a cohort's files: DATA=DIR; writes report.html. The same seeds and libraries, the same numbers.
-figures: .venv/test ## the shipped model's figures again; DATA=DIR
-	$(BIN)/python tests/benchmarks/figures_again.py --data '$(DATA)' --report report.html
+# The data sets in DATA, each as its job's source tables, OUT/<job>, which `scorer load OUT/<job> --job <job>` takes (sepsis without --job).
+cohorts: .venv/test ## the data sets as the jobs' source tables; DATA=DIR OUT=DIR
+	$(BIN)/python -m tests.cohorts '$(DATA)' '$(or $(OUT),build/cohorts)' $(JOBS)
+
+# The shipped models' figures again, from the data sets: DATA=DIR; JOBS='sepsis' for some. The same seeds and libraries, the same numbers.
+figures: .venv/test ## the shipped models' figures again; DATA=DIR
+	$(BIN)/python -m tests.benchmarks.figures_again --data '$(DATA)' --reports '$(or $(OUT),build/figures)' $(JOBS)
 
 # For root: the wheel in a venv of its own, the command, the units. PREFIX, DESTDIR and PYTHON are honoured; see systemd/install.sh.
 install uninstall: ## put the service in place, or take it away; for root

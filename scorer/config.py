@@ -31,6 +31,7 @@ from scorer.types.options import (
 
 SYSTEM_CONFIG = Path("/etc/scorer/scorer.toml")
 SYSTEM_HOME = Path("/var/lib/scorer")
+FIRST_JOB = "sepsis"  # the demo's; of the shipped jobs, the one that is enabled from the first
 # Read from credentials too, since they may hold a password.
 _MAY_BE_SECRET = ("database_url", "owner_database_url", "read_url")
 
@@ -55,7 +56,7 @@ class Settings:
     jobs_dir: Path | None = option(None, "a site's own sql/, expectations/ and models/; looked in before those shipped")
     jobs: tuple[str, ...] | None = option(
         None,
-        "the jobs that this installation runs; unset, those whose source tables are there and which have a model in production",
+        "of the enabled jobs, those that this host runs; unset, all whose source tables are there and which have a model in production",
     )
     worker_role: str = option("scorer_worker", "the role that runs take on, so that they can do no more than it may")
     batch_size: int | None = option(None, "entities that commit together; unset, as the job says")

@@ -78,7 +78,8 @@ def check(*, database: Database, among: Collection[str] | None = None) -> Iterat
         run = len([each for each in jobs if each.not_run is None])
         yield result_of("sessions", lambda: check_sessions(target, jobs=run, workers=settings.workers), blocks=False)
     for each in jobs:
-        if among is None or each.name in among:
+        # Of a job that is not enabled nothing is told, unless the settings name it.
+        if (each.enabled or each.broken is not None) and (among is None or each.name in among):
             yield from _check_installed(each, database=database)
 
 

@@ -1,4 +1,4 @@
-"""Which jobs this installation runs: those that its settings name, or those that it has all for."""
+"""Which of the enabled jobs this host runs: those that its settings name, or that have all they need."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from scorer.config import Settings
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import JobHealth, list_health, list_missing_tables
+from scorer.database.store.status import JobHealth, list_health, list_missing_tables, list_switches
 from scorer.errors import UserError
+from scorer.jobs.enabling import enabled_jobs, not_enabled
 from scorer.jobs.job import Job, job_names, load_scheduled
 from scorer.jobs.source_tables import source_tables
 
@@ -17,7 +18,7 @@ class InstalledJob:
     """A job that has files here, or that the settings name.
 
     `not_run` is why it is not run here, `broken` why it cannot be read; `job` is None where it cannot. `lacks` says which of its tables are
-    not there, or that it has no model, also where it is to be run all the same.
+    not there, or that it has no model, also where it is to be run all the same. One that is not `enabled` is not run anywhere.
     """
 
     name: str
@@ -25,6 +26,7 @@ class InstalledJob:
     not_run: str | None = None
     broken: str | None = None
     lacks: str | None = None
+    enabled: bool = True
 
 
 def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[InstalledJob, ...]:
@@ -32,16 +34,29 @@ def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[Ins
 
     Raises UserError where the database does not answer.
 
-    Where the option `jobs` names none, a job is run if its source tables are there and it has a model in production. One that has run
-    in this database before is always run: then a table that is gone is a fault, and no reason to leave the job out. Where none has all,
-    all are to be run, so that each says what it lacks.
+    Of the enabled jobs, those are run that the option `jobs` names. Where it names none, a job is run if its source tables are there and
+    it has a model in production. One that has run in this database before is always run: then a table that is gone is a fault, and no
+    reason to leave the job out. Where no enabled job has all, all are to be run, so that each says what it lacks.
     """
     known = {health.job: health for health in list_health(session)}
+    enabled = enabled_jobs(list_switches(session), jobs_dir=settings.jobs_dir)
     names = {*job_names(settings.jobs_dir), *(settings.jobs or ()), *(entry.job for entry in settings.schedules or ())}
     found = [_installed(name, session, settings=settings, health=known.get(name)) for name in sorted(names)]
+    found = [each if each.name in enabled else _disabled(each, settings=settings) for each in found]
     if all(each.not_run is not None for each in found) and settings.jobs is None:
-        return tuple(replace(each, not_run=None) for each in found)
+        return tuple(replace(each, not_run=None) if each.enabled else each for each in found)
     return tuple(found)
+
+
+def _disabled(each: InstalledJob, *, settings: Settings) -> InstalledJob:
+    """The job as one that is not enabled; a fault where the option `jobs` names it.
+
+    A name that is no job stays what it is.
+    """
+    if each.name not in job_names(settings.jobs_dir):
+        return each
+    named = f"The option jobs names it, but {not_enabled(each.name)}." if each.name in (settings.jobs or ()) else None
+    return replace(each, enabled=False, not_run=None if named else not_enabled(each.name), broken=named)
 
 
 def _installed(name: str, session: ReadOnlySession, *, settings: Settings, health: JobHealth | None) -> InstalledJob:

@@ -1,4 +1,4 @@
-"""The commands about jobs as folders: list, new, check, try, diff, features, tables."""
+"""The commands about jobs: list, enable, disable; new, check, try, diff, features, tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scorer.cli.options import Moment, database_of, database_url, json_option, opened_session
+from scorer.cli.options import Moment, database_of, database_url, json_option, opened_session, owners_database
 from scorer.cli.output import print_json, print_table, shown_number, shown_time
 from scorer.config import Settings
 from scorer.errors import UserError
@@ -34,7 +34,7 @@ def jobs() -> None:
 def list_jobs(settings: Settings, *, as_json: bool) -> None:
     """List the jobs, shipped and your own.
 
-    With each its task, what it scores, the model in production, and whether it runs, or why it does not.
+    With each its task, what it scores, the model in production, and whether it runs, or why it does not: because it is not enabled, say.
     """
     from scorer.monitoring.job_list import list_jobs as all_jobs
 
@@ -46,7 +46,7 @@ def list_jobs(settings: Settings, *, as_json: bool) -> None:
         database, stopped = database_of(settings), ""
     found = all_jobs(settings, database=database)
     if as_json:
-        print_json({"jobs": [{**asdict(each), "enabled": each.why_not is None} for each in found]})
+        print_json({"jobs": [{**asdict(each), "runs": each.why_not is None} for each in found]})
         return
     header = ["job", "of", "task", "entity", "model", "runs"]
     print_table(
@@ -65,6 +65,59 @@ def list_jobs(settings: Settings, *, as_json: bool) -> None:
     )
     if stopped:
         click.echo(f"Models were not looked for: {stopped}")
+
+
+@jobs.command()
+@_name
+@click.pass_obj
+def enable(settings: Settings, name: str) -> None:
+    """Have a job run from now on.
+
+    Makes its reporting views, puts its first model into production where it has none, grants the worker what it reads, and records who
+    enabled it. For a login that may act as scorer_owner. Daemons take the job up within a minute. Again: what is missing is made. Which
+    of the enabled jobs a host runs, its option `jobs` says.
+    """
+    from scorer.database import schema
+    from scorer.database.session import engine
+    from scorer.monitoring.job_list import list_jobs as all_jobs
+    from scorer.registry import registration
+
+    database = owners_database(settings)
+    schema.require_head(engine(database.as_login()))
+    is_new = registration.enable_job(name, database=database)
+    click.echo(
+        f"Job {name} {'is enabled' if is_new else 'was enabled already'}; its views and first model are in place."
+    )
+    (refused,) = registration.grant_source(database=database, jobs=[name]).values() or (None,)
+    (listed,) = (each for each in all_jobs(settings, database=database) if each.name == name)
+    if listed.why_not is not None:
+        click.echo(
+            f"It is not run yet: {listed.why_not}. Where its tables are to be made: scorer load DIR --job {name}"
+        )
+    elif refused is not None:
+        click.echo(f"The worker was not granted what job {name} needs, as its grants.sql says: {refused}", err=True)
+
+
+@jobs.command()
+@_name
+@click.pass_obj
+def disable(settings: Settings, name: str) -> None:
+    """Have a job run no more.
+
+    Nothing is taken away: its scores, their ledger, views, models and tables stay, and its current scores read as stale once they
+    expire. For a login with the role scorer_owner or scorer_approver. Daemons leave the job within a minute, after the batch in hand.
+    """
+    from scorer.database import schema
+    from scorer.database.session import engine
+    from scorer.registry import registration
+
+    database = owners_database(settings)
+    schema.require_head(engine(database.as_login()))
+    was_enabled = registration.disable_job(name, database=database)
+    click.echo(
+        f"Job {name} {'is disabled' if was_enabled else 'was disabled already'}. Its scores, ledger, views and models stay; "
+        f"its scores read as stale once they expire. `scorer job enable {name}` brings it back."
+    )
 
 
 @jobs.command()

@@ -110,6 +110,7 @@ def load(settings: Settings, /, folder: Path, **given: Any) -> None:
     time and code. Rows that the file no longer has stay as they are.
     """
     from scorer.database.source.csv_dialect import Writing, zone_named
+    from scorer.jobs.folder.tables import has_tables
     from scorer.registry import registration
 
     options = _LoadOptions(**given)
@@ -117,13 +118,13 @@ def load(settings: Settings, /, folder: Path, **given: Any) -> None:
     writing = Writing(dialect=options.dialect, zone=zone, null_words=frozenset(options.null_words))
     database = database_of(settings)
     report = _load(database, folder, rejects=options.rejects, job=options.job, writing=writing, update=options.update)
-    grants = registration.grant_source(database=database)
+    grants = registration.grant_source(database=database, jobs=None if options.job is None else [options.job])
     if options.as_json:
         print_json(load_as_json(report))
     else:
         print_load(report, zone=options.timezone)
         for name, why in grants.items():
-            if why is not None and options.job in {None, name}:
+            if why is not None and (options.job is not None or not has_tables(name, jobs_dir=settings.jobs_dir)):
                 click.echo(f"The worker was not granted what job {name} needs: {why}", err=True)
     report.require_no_differing()
 
@@ -158,11 +159,13 @@ def run(settings: Settings, /, job: str, **given: Any) -> None:
     A run that was interrupted is finished first.
     """
     from scorer.jobs.job import load_job
+    from scorer.registry.registration import require_enabled
 
     options = _RunOptions(**given)
     settings = with_backend(settings, backend=options.backend, scheduler=options.scheduler)
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     database = database_of(settings)
+    require_enabled(loaded.name, database=database)
     # Imported only now: they take seconds, and what is wrong with the arguments is said before.
     from scorer.runs.run import dry_run, run_job
     from scorer.runs.worker import Hooks
@@ -235,13 +238,14 @@ def demo(settings: Settings, *, visits: int, job: str | None) -> None:
     database = database_of(settings)
     schema.upgrade(engine(database.as_login()))
     registration.install_jobs(database=database)
+    registration.enable_job(job or JOB, database=database)
     if job not in {None, JOB}:
         _show_example(database, job)
         return
     shown = load_job(JOB, jobs_dir=settings.jobs_dir)
     with closing(plain_session(database, application_name="scorer demo")) as connection:
         sample = load_sample(shown, visits=visits, connection=connection, rejects=reject_file(settings, Path("demo")))
-    registration.grant_source(database=database)
+    registration.grant_source(database=database, jobs=[JOB])
     if sample.report is not None:
         click.echo(f"A sample cohort of {sample.visits} visits, generated, with dirt planted in it:")
         print_table(["planted", "how many"], [[kind.replace("_", " "), times] for kind, times in sample.dirty.items()])
@@ -269,7 +273,7 @@ def _show_example(database: Database, name: str) -> None:
             f"Job {name} has no example: there is no folder {folder}; put files there, as tables.toml names them."
         )
     print_load(_load(database, folder, rejects=None, job=name, writing=Writing(), update=False))
-    registration.grant_source(database=database)
+    registration.grant_source(database=database, jobs=[name])
     (listed,) = (each for each in list_jobs(database.settings, database=database) if each.name == name)
     if listed.model_version is None:
         click.echo(f"No model of {name} is in production yet: scorer train {name} --full, then scorer model promote.")

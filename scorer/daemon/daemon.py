@@ -225,7 +225,8 @@ class Daemon:
                 self._why_not = None
                 self._say_ready(found, was_ready=was is None)
             else:
-                self._not_ready("; ".join(f"job {name}: {why}" for name, why in sorted(found.broken.items())))
+                broken = "; ".join(f"job {name}: {why}" for name, why in sorted(found.broken.items()))
+                self._not_ready(broken or "no job is to be run here; see `scorer job list`")
         if self._why_not is None and (found.of_reload or was is not None):
             self._manager.ready(self._status())
 

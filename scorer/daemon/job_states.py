@@ -22,6 +22,7 @@ class JobStates:
     def __init__(self) -> None:
         self._broken: Mapping[str, str] = {}  # by name of the job, what must be corrected
         self._not_run: Mapping[str, str] = {}  # by name of the job, why it is not run here
+        self._disabled: Mapping[str, str] = {}  # by name of the job, that it is not enabled
         self._warned: frozenset[str] = frozenset()  # what was told that keeps no job from being run
 
     def read(self, hindered: Mapping[str, str | None]) -> dict[str, JobState]:
@@ -37,7 +38,8 @@ class JobStates:
 
     def left_out(self, running: Collection[str]) -> dict[str, str]:
         """By name, why a job is not run here; `running` are the jobs that have a loop."""
-        found = {name: f"job {name} is not run here: {why}" for name, why in self._not_run.items()}
+        not_run = {**self._disabled, **self._not_run}
+        found = {name: f"job {name} is not run here: {why}" for name, why in not_run.items()}
         return found | {
             name: f"job {name} cannot be run: {why}" for name, why in self._broken.items() if name not in running
         }
@@ -45,6 +47,7 @@ class JobStates:
     def note(self, found: Readiness, *, running: Collection[str]) -> None:
         """Note what a check found, and log what is new of it; `running` are the jobs that have a loop."""
         self._say_warned(found)
+        self._disabled = found.disabled
         for name, why in found.not_run.items():
             if self._not_run.get(name) != why:
                 say(_log, events.JOB_NOT_RUN, job=name, reason=why)

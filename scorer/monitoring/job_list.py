@@ -18,6 +18,8 @@ from scorer.jobs.job import folder_of, job_names, load_job
 class ListedJob:
     """A job: its `origin` (shipped or own), what it scores, and why it does not run, None where it does.
 
+    `enabled` is None where the database did not tell.
+
     Task, entity and version are None where its folder cannot be read; the model where there is none, or the database did not tell.
     """
 
@@ -28,6 +30,7 @@ class ListedJob:
     job_version: str | None
     model_version: str | None
     why_not: str | None
+    enabled: bool | None = None
 
 
 def list_jobs(settings: Settings, *, database: Database | None) -> list[ListedJob]:
@@ -54,7 +57,16 @@ def _listed(
     try:
         job = load_job(name, jobs_dir=settings.jobs_dir)
     except UserError as error:
-        return ListedJob(name, "shipped" if shipped else "own", None, None, None, model, str(error))
+        return ListedJob(
+            name,
+            "shipped" if shipped else "own",
+            None,
+            None,
+            None,
+            model,
+            str(error),
+            None if installed is None else installed.enabled,
+        )
     return ListedJob(
         name=name,
         origin="shipped" if shipped else "own",
@@ -63,10 +75,13 @@ def _listed(
         job_version=job.version,
         model_version=model,
         why_not=unheard if installed is None else _why_not(installed, known),
+        enabled=None if installed is None else installed.enabled,
     )
 
 
 def _why_not(installed: InstalledJob, known: JobHealth | None) -> str | None:
+    if not installed.enabled:
+        return installed.broken or installed.not_run
     if known is not None and known.breaker_opened_at is not None:
         return f"left alone after {known.failures} failed runs: {known.breaker_reason}"
     return installed.broken or installed.not_run or installed.lacks

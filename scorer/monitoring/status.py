@@ -60,7 +60,7 @@ class ServiceStatus:
 
 
 def read_status(session: ReadOnlySession, *, settings: Settings) -> ServiceStatus:
-    """Read the status of every job that has files here or that the database knows, and of the daemons.
+    """Read the status of every job that is enabled here or that the database knows, and of the daemons.
 
     Raises UserError where the schema is not at head, or the database does not answer.
     """
@@ -79,7 +79,7 @@ def read_status(session: ReadOnlySession, *, settings: Settings) -> ServiceStatu
                 planned=_planned(here[name], after=at) if name in here else _without("its files are not here"),
                 not_run=here[name].not_run if name in here else None,
             )
-            for name in sorted({*here, *known})
+            for name in sorted({*known, *(name for name, each in here.items() if each.enabled or each.broken)})
         ),
         daemons=tuple(list_daemons(session)),
     )

@@ -1,19 +1,23 @@
-"""Registering model versions, and installing what a job needs beside the schema: views, a first model."""
+"""Registering model versions; enabling jobs, and installing what they need: views, a first model."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from scorer import __version__
 from scorer.config import shipped_root
+from scorer.database import schema
 from scorer.database.connection import Database
-from scorer.database.session import Session
+from scorer.database.session import Session, engine
 from scorer.database.store.models import admit_first_model, count_models, read_model, register_model
-from scorer.database.store.runs import lock_installs
+from scorer.database.store.runs import lock_installs, switch_job
+from scorer.database.store.status import list_switches
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
-from scorer.jobs.job import Job, job_names, load_job
+from scorer.jobs.enabling import enabled_by_default, enabled_jobs, not_enabled
+from scorer.jobs.job import Job, folder_of, job_names, load_job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.artefacts import store_bytes
@@ -23,19 +27,22 @@ _log = logging.getLogger(__name__)
 
 
 def install_jobs(*, database: Database) -> list[str]:
-    """Create each job's reporting views and admit its first model. Returns the jobs' names.
+    """Create each enabled job's reporting views and admit its first model. Returns the jobs' names.
 
     A job that cannot be read, or whose views cannot be made, stops no other: raises UserError with what each lacks once all are done.
     The first model goes into production only where the job never had a model; later ones need an approver. Acts as the schema's owner.
     Raises UserError where a job cannot be installed, once all others are.
     """
     session = Session(database.as_owner())
-    names = job_names(database.settings.jobs_dir)
     refused: list[str] = []
     try:
+        with session.transaction():
+            names = _enabled(session, jobs_dir=database.settings.jobs_dir)
         for name in names:
             try:
-                _install(load_job(name, jobs_dir=database.settings.jobs_dir), session)
+                job = load_job(name, jobs_dir=database.settings.jobs_dir)
+                with session.transaction():
+                    _install(job, session)
             except DatabaseUnavailable:
                 raise
             except (UserError, StatementFailed) as error:
@@ -47,20 +54,75 @@ def install_jobs(*, database: Database) -> list[str]:
     return list(names)
 
 
+def enable_job(name: str, *, database: Database) -> bool:
+    """Install a job and have it run from now on. Returns whether it was disabled before.
+
+    Acts as the schema's owner. Raises UserError where there is no such job, or it cannot be installed; then nothing has changed.
+    """
+    jobs_dir = database.settings.jobs_dir
+    job = load_job(name, jobs_dir=jobs_dir)
+    session = Session(database.as_owner())
+    try:
+        with session.transaction():
+            _install(job, session)
+            return switch_job(session, name, enabled=True, by_default=enabled_by_default(name, jobs_dir=jobs_dir))
+    finally:
+        session.close()
+
+
+def disable_job(name: str, *, database: Database) -> bool:
+    """Have a job run no more, and take nothing away. Returns whether it was enabled before.
+
+    Acts as the login, which needs the rights of the owner or of an approver. Raises UserError where there is no such job.
+    """
+    jobs_dir = database.settings.jobs_dir
+    folder_of(name, jobs_dir=jobs_dir)
+    session = Session(database.as_login())
+    try:
+        with session.transaction():
+            return switch_job(session, name, enabled=False, by_default=enabled_by_default(name, jobs_dir=jobs_dir))
+    finally:
+        session.close()
+
+
+def require_enabled(name: str, *, database: Database) -> None:
+    """Check that a job is enabled, where its files are here.
+
+    Raises UserError where it is not, or the schema is not at head.
+    """
+    target = database.as_worker()
+    schema.require_head(engine(target))
+    session = Session(target)
+    try:
+        with session.transaction(keep=False):
+            jobs_dir = database.settings.jobs_dir
+            if name in job_names(jobs_dir) and name not in _enabled(session, jobs_dir=jobs_dir):
+                raise UserError(f"Job {name} is not run: {not_enabled(name)}.")
+    finally:
+        session.close()
+
+
+def _enabled(session: Session, *, jobs_dir: Path | None) -> tuple[str, ...]:
+    """The names of the enabled jobs."""
+    return enabled_jobs(list_switches(session), jobs_dir=jobs_dir)
+
+
 def _install(job: Job, session: Session) -> None:
-    """Create a job's reporting views and admit its first model, in one transaction."""
-    with session.transaction():
-        lock_installs(session)
-        if "views" in job.statements:
-            session.run_script(job.statements["views"], where=f"The script views of job {job.name}")
-        if job.first_model is not None and count_models(session, job.name) == 0:
-            _admit_first(job, job.first_model, session)
+    """Create a job's reporting views and admit its first model, within a transaction."""
+    lock_installs(session)
+    if "views" in job.statements:
+        session.run_script(job.statements["views"], where=f"The script views of job {job.name}")
+    if job.first_model is not None and count_models(session, job.name) == 0:
+        _admit_first(job, job.first_model, session)
 
 
-def grant_source(*, database: Database) -> dict[str, str | None]:
-    """Run each job's grants as the login that connects. Returns, by job, None or why it failed."""
+def grant_source(*, database: Database, jobs: Collection[str] | None = None) -> dict[str, str | None]:
+    """Run the grants of `jobs` as the login. Returns, by job, None or why it failed.
+
+    Where `jobs` is None, they are those of all enabled jobs.
+    """
     done: dict[str, str | None] = {}
-    for name in job_names(database.settings.jobs_dir):
+    for name in _granted(database) if jobs is None else jobs:
         session = Session(database.as_login())
         try:
             job = load_job(name, jobs_dir=database.settings.jobs_dir)
@@ -73,6 +135,21 @@ def grant_source(*, database: Database) -> dict[str, str | None]:
         finally:
             session.close()
     return done
+
+
+def _granted(database: Database) -> tuple[str, ...]:
+    """The names of the enabled jobs, as this login sees them.
+
+    Where it may not, or there is no schema yet, those that are enabled by default.
+    """
+    session, jobs_dir = Session(database.as_login()), database.settings.jobs_dir
+    try:
+        with session.transaction():
+            return _enabled(session, jobs_dir=jobs_dir)
+    except (UserError, StatementFailed):
+        return enabled_jobs({}, jobs_dir=jobs_dir)
+    finally:
+        session.close()
 
 
 def _admit_first(job: Job, model_version: str, session: Session) -> None:

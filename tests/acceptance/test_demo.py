@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -10,6 +11,9 @@ from typing import Any
 
 import psycopg2
 import pytest
+
+from scorer.config import FIRST_JOB
+from scorer.jobs.job import job_names, load_job
 
 COUNTS = "eligible, scored, unchanged, quarantined, insufficient, indeterminate, failed"
 Call = Callable[..., str]
@@ -76,3 +80,23 @@ def test_on_nothing_then_again_then_with_more(call: Call) -> None:
     assert query(call, "SELECT count(*) FROM visits") == [(130,)]
     assert 0 < newest_run(call)[1] <= 10
     assert newest_run(call)[2] == scored
+
+
+@pytest.mark.parametrize("job", [name for name in job_names(None) if name != FIRST_JOB])
+def test_another_job_is_shown_on_its_example(call: Call, job: str) -> None:
+    """From nothing to outcomes, whether or not the job writes back: enabled, loaded, scored, and again nothing new."""
+    said = call("demo", "--job", job)
+    runs = f"SELECT {COUNTS} FROM reporting.runs WHERE job = '{job}' ORDER BY run_id DESC LIMIT 1"
+    ((eligible, scored, *_),) = query(call, runs)
+    assert re.search(rf"\b{eligible}\s+{scored}\s", said)
+    assert int(str(scored)) > 20
+    if load_job(job).bands is not None:
+        for band, entities in query(
+            call,
+            f"SELECT risk_band, count(*) FROM reporting.current_scores WHERE job = '{job}' AND risk_band > '' GROUP BY 1",
+        ):
+            assert re.search(rf"{band}\s+{entities}\b", said), f"{band} {entities}"
+    listed = {each["name"]: each for each in json.loads(call("job", "list", "--json"))["jobs"]}
+    assert (listed[job]["enabled"], listed[job]["runs"]) == (True, True)
+    assert "already there" in call("demo", "--job", job)
+    assert query(call, runs)[0][1] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,9 +16,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from scorer.jobs.job import job_names
+
 CHECKOUT = Path(__file__).parents[2]
+MOST_BYTES = 20 << 20
 SHIPPED = {
-    "sql": ("*.sql", "*.toml", "*.json", "*.md"),
+    "sql": ("*.sql", "*.toml", "*.json", "*.md", "*.csv", "*.csv.gz"),
     "expectations": ("*.json",),
     "migrations": ("*.sql", "*.py", "*.toml"),
     "models": ("*.json", "*.joblib", "*.md"),
@@ -52,6 +56,11 @@ def test_the_wheel_holds_what_the_program_reads_and_no_tests(wheel: Path) -> Non
     assert wanted | modules | pages | {"scorer/py.typed", "scorer/sql/sepsis/cohort.json"} <= held
     strange = {name for name in held - wanted - modules - pages if not name.endswith(("/__init__.py", "/py.typed"))}
     assert {name for name in strange if ".dist-info/" not in name} == set()
+
+
+def test_the_wheel_is_small(wheel: Path) -> None:
+    """Some nine jobs, each with models of 3 MB at most, of which most are far smaller, and an example of 150 kB at most."""
+    assert wheel.stat().st_size < MOST_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +117,8 @@ def test_it_works_without_the_checkout(installed: Path, elsewhere: Path) -> None
     assert str(CHECKOUT) not in told
 
     assert "Score what is due" in call("--help")
+    listed = {job["name"]: job["origin"] for job in json.loads(call("job", "list", "--json"))["jobs"]}
+    assert listed == dict.fromkeys(job_names(None), "shipped")
     call("db", "start")
     try:
         assert "is now at head" in call("db", "upgrade")

@@ -1,8 +1,9 @@
-"""The shipped model's figures, had again: a server of its own, the cohort loaded, the model trained anew, each figure compared.
+"""The shipped models' figures, had again: a server of its own, each cohort loaded, each model trained anew, each figure compared.
 
-    python tests/benchmarks/figures_again.py --data DIR [--report FILE.html]
+    python -m tests.benchmarks.figures_again --data DIR [--reports DIR] [JOB...]
 
-DIR holds visits, patient_observations and outcomes as `scorer load` takes them. Exit 1 where a figure differs from the shipped manifest's.
+DIR holds the data sets, as `make cohorts` takes them. Each job that has a module in tests/cohorts/ is trained anew on its cohort, by the
+recipe of its job.toml. Exit 1 where a figure differs from the shipped manifest's.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scorer.jobs.job import load_job
+from scorer.jobs.folder.tables import has_tables
+from scorer.jobs.job import Job, load_job
+from tests.cohorts.__main__ import jobs, module_of
 
-JOB = "sepsis"
 SCORER = Path(sys.executable).with_name("scorer")
+AGAIN = "again"  # the version that is trained
+FIGURES = ("metrics", "bands", "alarm_threshold")  # of a manifest, where it has them
 
 
 def flat(content: Any, name: str = "") -> dict[str, Any]:
@@ -33,23 +38,49 @@ def flat(content: Any, name: str = "") -> dict[str, Any]:
 
 def told(manifest: dict[str, Any]) -> dict[str, Any]:
     """The figures of a manifest, and the scores of its golden vectors."""
-    figures = flat({part: manifest[part] for part in ("metrics", "bands", "alarm_threshold")})
+    figures = flat({part: manifest[part] for part in FIGURES if part in manifest})
     return {**figures, "golden scores": manifest["golden"]["scores"]}
+
+
+def has_again(job: Job, *, data: Path, home: Path, call: Callable[..., None], reports: Path | None) -> bool:
+    """Train a job's model anew, and print which figures differ. Returns whether none does."""
+    assert job.first_model is not None
+    cohort = home / "cohorts" / job.name
+    cohort.mkdir(parents=True)
+    module_of(job.name).write(data, cohort)
+    own = ("--job", job.name) if has_tables(job.name, jobs_dir=None) else ()
+    call("load", cohort, *own)
+    page = () if reports is None else ("--report", reports.resolve() / f"{job.name}.html")
+    call("train", job.name, "--full", "--version", AGAIN, *page)
+    of = {
+        name: told(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+        for name, folder in (
+            ("shipped", job.model_folder / job.first_model),
+            ("again", home / "models" / job.name / AGAIN),
+        )
+    }
+    differing = [name for name in of["shipped"] if of["shipped"][name] != of["again"].get(name)]
+    for name in differing:
+        print(f"{job.name} {name}: {of['shipped'][name]} in the shipped manifest, {of['again'].get(name)} now")
+    same = len(of["shipped"]) - len(differing)
+    print(f"{job.name}: {same} of {len(of['shipped'])} figures are the same, to the last digit.", flush=True)
+    return not differing
 
 
 def main() -> int:
     """Train anew, compare."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--report", type=Path)
+    options.add_argument("--reports", type=Path)
+    options.add_argument("jobs", nargs="*", metavar="JOB")
     arguments = options.parse_args()
-    job = load_job(JOB)
-    assert job.first_model is not None
-    shipped = json.loads((job.model_folder / job.first_model / "manifest.json").read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as home:
-        Path(home).chmod(0o755)  # where this is root, the server runs as another user
+    if arguments.reports is not None:
+        arguments.reports.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o755)  # where this is root, the server runs as another user
         environment = {key: value for key, value in os.environ.items() if not key.startswith("SCORER_")}
-        environment["SCORER_HOME"] = home
+        environment["SCORER_HOME"] = str(home)
 
         def call(*words: str | Path) -> None:
             print("$ scorer", *words, flush=True)
@@ -58,18 +89,13 @@ def main() -> int:
         call("db", "start")
         try:
             call("db", "upgrade")
-            call("load", arguments.data)
-            page = ("--report", arguments.report.resolve()) if arguments.report else ()
-            call("train", JOB, "--full", "--version", "again", *page)
+            same = [
+                has_again(load_job(name), data=arguments.data, home=home, call=call, reports=arguments.reports)
+                for name in arguments.jobs or jobs()
+            ]
         finally:
             call("db", "stop")
-        again = json.loads((Path(home) / "models" / JOB / "again" / "manifest.json").read_text(encoding="utf-8"))
-    of = {name: told(manifest) for name, manifest in (("shipped", shipped), ("again", again))}
-    differing = [name for name in of["shipped"] if of["shipped"][name] != of["again"].get(name)]
-    for name in differing:
-        print(f"{name}: {of['shipped'][name]} in the shipped manifest, {of['again'].get(name)} now")
-    print(f"{len(of['shipped']) - len(differing)} of {len(of['shipped'])} figures are the same, to the last digit.")
-    return 1 if differing else 0
+    return 0 if all(same) else 1
 
 
 if __name__ == "__main__":

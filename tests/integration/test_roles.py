@@ -27,6 +27,7 @@ from scorer.database.source.load import load
 from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
 from scorer.jobs.job import Job
+from scorer.registry import registration
 from scorer.runs.run import run_job
 
 PASSWORD = "only-for-tests"
@@ -844,3 +845,24 @@ def test_a_workers_login_cannot_migrate(url: str, logins: dict[str, str], settin
     connected = engine(Target.of(as_login(url, logins["worker"]), settings, role=None))
     with pytest.raises(UserError, match="A privilege is missing"):
         schema.upgrade(connected)
+
+
+def test_the_owner_enables_jobs_and_an_approver_may_disable_them(
+    url: str, logins: dict[str, str], settings: Settings
+) -> None:
+    def switches() -> list[tuple[Any, ...]]:
+        return run_sql(url, "SELECT enabled, switched_by FROM reporting.job_switches WHERE is_current")
+
+    def database_of(role: str) -> Database:
+        return Database(as_login(url, logins[role]), settings)
+
+    registration.disable_job("sepsis", database=database_of("approver"))
+    assert switches() == [(False, logins["approver"])]
+    for role in ("worker", "requester", "reader"):
+        with pytest.raises(UserError):
+            registration.disable_job("sepsis", database=database_of(role))
+    for role in ("worker", "approver", "requester", "reader"):
+        with pytest.raises(UserError):
+            registration.enable_job("sepsis", database=database_of(role))
+    registration.enable_job("sepsis", database=database_of("owner"))
+    assert switches() == [(True, logins["owner"])]

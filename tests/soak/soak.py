@@ -1,7 +1,8 @@
-"""Thirty days of hourly runs of two jobs on a compressed clock: every tick accounted for, and nothing that grows.
+"""Days of scheduled runs on a compressed clock: every tick accounted for, and nothing that grows.
 
-    make soak                                   thirty days
-    python tests/soak/soak.py --days 2          as many as one likes
+    make soak                                      thirty days of two hourly jobs
+    make soak JOBS=all                             a week of all shipped jobs, two of which break for a while
+    python -m tests.soak.soak --days 2             as many as one likes
 
 The loops are the daemon's own, turned by hand on a clock that the program drives; the data arrives hour by hour, some of it late, some of
 it broken, and in the middle the daemon is away for five hours. Prints resident memory day by day, and exits with 1 where anything that
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ from typing import Any
 import numpy as np
 import psycopg2
 
-from scorer.config import Settings, shipped_root
+from scorer.config import FIRST_JOB, Settings, shipped_root
 from scorer.daemon.nightly_loop import CHORES, NightlyLoop
 from scorer.daemon.request_loop import RequestLoop
 from scorer.daemon.schedule_loop import ScheduleLoop
@@ -38,13 +39,20 @@ from scorer.database.connection import Database, Target
 from scorer.database.embedded.server import Server
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import engine
+from scorer.database.source.load_tables import making
 from scorer.database.store.chores import nightly
-from scorer.jobs.job import load_job
+from scorer.errors import UserError
+from scorer.jobs.folder.tables import has_tables, read_tables
+from scorer.jobs.job import job_names, load_job, load_scheduled
 from scorer.jobs.schedule import Schedule
+from scorer.jobs.source_tables import source_tables
 from scorer.log import logger as log
 from scorer.monitoring.prometheus import JobState, Metrics
 from scorer.registry import registration
+from scorer.registry.manifest import ARTEFACT
 from scorer.registry.model import keep_to_one_thread
+from scorer.types.options import CronEntry
+from tests.soak.arrivals import Arrivals
 
 HERE = Path(__file__).parent
 HOUR = timedelta(hours=1)
@@ -52,6 +60,9 @@ AWAY = 5  # hours in which no daemon runs
 REQUESTS = 5  # scores asked for by name, each hour
 # Resident memory may wander by so much over the days that are judged: allocators keep what they were given.
 NOISE = 0.05
+MOST_MB = 700  # of resident memory
+TWO_JOBS, ALL_JOBS = "two", "all"
+WEEK = 7  # days
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +95,21 @@ class State:
 
 
 @contextmanager
-def hospital() -> Iterator[tuple[str, Settings]]:
-    """A database with the source tables and two jobs, and the settings to run them."""
+def hospital(which: str, *, days: int) -> Iterator[tuple[str, Settings]]:
+    """A database with the source tables and two jobs, or all that are shipped, and the settings to run them."""
     home = Path(tempfile.mkdtemp(prefix="scorer-soak-"))
     home.chmod(0o755)
     try:
-        settings = Settings(home=home, jobs_dir=second_job(home / "jobs"))
+        site = second_job(home / "jobs") if which == TWO_JOBS else all_jobs(home / "jobs")
+        settings = Settings(home=home, jobs_dir=site, schedules=schedules(which, days))
         with Server.at(home).serving() as server:
             with closing(psycopg2.connect(server.url)) as connection, connection, connection.cursor() as cursor:
                 for table in ("visits", "patient_observations", "outcomes"):
                     cursor.execute((shipped_root() / "sql" / "source" / f"create_{table}.sql").read_text())
+                for name in job_names(site):
+                    if has_tables(name, jobs_dir=site):
+                        for statement in making(read_tables(name, jobs_dir=site)):
+                            cursor.execute(statement)
             schema.upgrade(engine(Target.of(server.url, settings, role=None)))
             registration.install_jobs(database=Database(server.url, settings))
             refused = [
@@ -103,6 +119,22 @@ def hospital() -> Iterator[tuple[str, Settings]]:
             yield server.url, settings
     finally:
         shutil.rmtree(home)
+
+
+def schedules(which: str, days: int) -> tuple[CronEntry, ...] | None:
+    """In less than a week of all jobs, each but the first is run every four hours: some would not be run at all."""
+    if which == TWO_JOBS or days >= WEEK:
+        return None
+    others = [name for name in job_names(None) if name != FIRST_JOB]
+    return tuple(CronEntry(name, f"{10 + 5 * place} */4 * * *", None) for place, name in enumerate(others)) or None
+
+
+def all_jobs(site: Path) -> Path:
+    """A site's folder with a copy of each shipped job, whose models may be taken away."""
+    for kind in ("sql", "expectations", "models"):
+        for name in job_names(None):
+            shutil.copytree(shipped_root() / kind / name, site / kind / name)
+    return site
 
 
 def second_job(site: Path) -> Path:
@@ -125,12 +157,21 @@ def second_job(site: Path) -> Path:
 class Soak:
     """A compressed stretch of time."""
 
-    def __init__(self, url: str, settings: Settings, *, days: int) -> None:
+    def __init__(self, url: str, settings: Settings, *, days: int, which: str) -> None:
         self.days = days
+        self.names = ("sepsis", "decline") if which == TWO_JOBS else job_names(None)
+        self.mishaps = () if which == TWO_JOBS else mishaps(self.names, settings)
         self.now = self.began = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=days + 1)
         self._connection = psycopg2.connect(url)
         self._connection.autocommit = True
         self._url, self.settings = url, settings
+        self.arrivals = [
+            Arrivals(name, jobs_dir=settings.jobs_dir, began=self.began, until=self.began + days * timedelta(days=1))
+            for name in self.names
+            if settings.jobs_dir is not None and has_tables(name, jobs_dir=settings.jobs_dir)
+        ]
+        for each in self.arrivals:
+            each.arrive(self._connection, now=self.began)
         self.loops = self._start()
         jobs = [loop.job for loop in self.loops.values()]
         self._requests = RequestLoop(jobs, database=Database(url, settings))
@@ -150,11 +191,11 @@ class Soak:
     def _start(self) -> dict[str, ScheduleLoop]:
         loops = {
             name: ScheduleLoop(
-                load_job(name, jobs_dir=self.settings.jobs_dir),
+                load_scheduled(name, settings=self.settings),
                 database=Database(self._url, self.settings),
                 clock=lambda: self.now,
             )
-            for name in ("sepsis", "decline")
+            for name in self.names
         }
         for loop in loops.values():
             loop.step()
@@ -164,6 +205,8 @@ class Soak:
         """All days, one after the other; what the process holds at the end of each."""
         away = set(range(24 * self.days // 2, 24 * self.days // 2 + AWAY))
         for hour in range(24 * self.days):
+            for mishap in self.mishaps:
+                mishap.pass_by(hour / (24 * self.days), connection=self._connection)
             self._chart(seed=hour / (24 * self.days))
             if hour in away:
                 self.now = self.began + (hour + 1) * HOUR
@@ -179,21 +222,35 @@ class Soak:
     def _chart(self, *, seed: float) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute((HERE / "hour.sql").read_text(encoding="utf-8"), {"now": self.now, "seed": seed})
+        for each in self.arrivals:
+            each.arrive(self._connection, now=self.now)
 
     def _pass(self, hour: int) -> None:
-        for minute in (5, 35, 60):
-            self.now = self.began + hour * HOUR + timedelta(minutes=minute)
-            for loop in self.loops.values():
-                loop.step()
+        begins, ends = self.began + hour * HOUR, self.began + (hour + 1) * HOUR
+        ticks = {tick for loop in self.loops.values() for tick in loop.job.schedule.ticks(after=begins, until=ends)}
+        for moment in sorted({*ticks, ends}):
+            self.now = moment
+            for name, loop in self.loops.items():
+                self._step(name, loop)
         with self._connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT scorer.request_score('sepsis', VARIADIC COALESCE(array_agg(CAST(visit_id AS text)), '{}')) FROM"
-                " (SELECT visit_id FROM public.visits WHERE discharged_at IS NOT NULL ORDER BY random() LIMIT %s) AS chosen",
-                (REQUESTS,),
-            )
+            for name in self.names:
+                cursor.execute(
+                    "SELECT scorer.request_score(%(job)s, VARIADIC COALESCE(array_agg(entity_id), '{}')) FROM (SELECT entity_id"
+                    " FROM scorer.current_scores WHERE job = %(job)s AND status = 'SCORED' ORDER BY random() LIMIT %(most)s) AS c",
+                    {"job": name, "most": REQUESTS},
+                )
         self._requests.step()
         self._nights.step()
         self._metrics.text()
+
+    def _step(self, name: str, loop: ScheduleLoop) -> None:
+        """A step of a loop; what a broken job refuses, its thread would log, and go on."""
+        try:
+            loop.step()
+        except UserError:
+            if not any(mishap.is_on and mishap.job == name for mishap in self.mishaps):
+                raise
+            loop.close()
 
     def _size(self) -> Size:
         gc.collect()
@@ -215,23 +272,42 @@ class Soak:
             return list(cursor.fetchall())
 
 
-def faults(soak: Soak, sizes: list[Size]) -> list[str]:
-    """What does not hold, a sentence each."""
-    found = []
-    until = soak.began + soak.days * timedelta(days=1)
+def ticks_amiss(soak: Soak) -> Iterator[str]:
+    """A sentence for each job that has other ticks than its schedule, or was missed or late while the daemon was there."""
+    until, noon = soak.began + soak.days * timedelta(days=1), soak.began + soak.days * timedelta(hours=12)
+    broken = {mishap.job for mishap in soak.mishaps}
     for name, loop in soak.loops.items():
         expected = list(loop.job.schedule.ticks(after=soak.began, until=until))
         told = dict(soak.rows(f"SELECT scheduled_for, outcome FROM reporting.ticks WHERE job = '{name}'"))
         if sorted(told) != expected:
-            found.append(f"{name}: {len(expected)} ticks were due, {len(told)} are accounted for")
+            yield f"{name}: {len(expected)} ticks were due, {len(told)} are accounted for"
         outcomes = list(told.values())
-        if (outcomes.count("missed"), outcomes.count("late")) != (AWAY - 1, 1):
-            found.append(f"{name}: {outcomes.count('missed')} ticks missed, {outcomes.count('late')} late")
-    found += chores_amiss(soak, until=until)
+        unseen = len(list(loop.job.schedule.ticks(after=noon, until=noon + AWAY * HOUR)))
+        of_away = (max(unseen - 1, 0), min(unseen, 1))
+        if name not in broken and (outcomes.count("missed"), outcomes.count("late")) != of_away:
+            yield f"{name}: {outcomes.count('missed')} ticks missed, {outcomes.count('late')} late"
+        if "ran" in outcomes and not soak.rows(
+            f"SELECT 1 FROM scorer.scores WHERE job = '{name}' AND score IS NOT NULL LIMIT 1"
+        ):
+            yield f"{name}: nothing was ever scored"
+
+
+def faults(soak: Soak, sizes: list[Size]) -> list[str]:
+    """What does not hold, a sentence each."""
+    until = soak.began + soak.days * timedelta(days=1)
+    found = list(ticks_amiss(soak))
+    found += [sentence for mishap in soak.mishaps for sentence in mishap.faults(soak)]
+    if not soak.mishaps:  # a job that was broken has chores that could not be done
+        found += chores_amiss(soak, until=until)
+    but = (
+        "job <> ALL (ARRAY[" + ", ".join(f"'{name}'" for name in ("", *(mishap.job for mishap in soak.mishaps))) + "])"
+    )
     for what, sql in {
-        "nightly chores that failed or did not end": "SELECT 1 FROM scorer.chores WHERE ended_at IS NULL OR error IS NOT NULL",
-        "replays that failed": "SELECT 1 FROM reporting.replays WHERE alarming OR verdict = 'NOT REPLAYABLE'",
-        "runs that did not succeed": "SELECT run_id FROM reporting.runs WHERE status <> 'succeeded'",
+        "nightly chores that failed or did not end": f"SELECT 1 FROM scorer.chores WHERE (ended_at IS NULL OR error IS NOT NULL) AND {but}",
+        "replays that failed": f"SELECT 1 FROM reporting.replays WHERE (alarming OR verdict = 'NOT REPLAYABLE') AND {but}",
+        "runs that did not succeed": f"SELECT run_id FROM reporting.runs WHERE status <> 'succeeded' AND {but}",
+        "runs that do not balance": "SELECT run_id FROM reporting.runs WHERE status = 'succeeded'"
+        " AND eligible <> scored + unchanged + quarantined + insufficient + indeterminate + failed",
         "work left": "SELECT 1 FROM scorer.work",
         "requests that wait": "SELECT 1 FROM reporting.requests WHERE status = 'waiting'",
         "visits of that time without an outcome": "SELECT visit_id FROM public.visits AS v WHERE admitted_at < now() - interval '2 days'"
@@ -239,15 +315,79 @@ def faults(soak: Soak, sizes: list[Size]) -> list[str]:
     }.items():
         if rows := soak.rows(sql):
             found.append(f"{len(rows)} {what}")
+    return found + list(growth(sizes))
+
+
+def growth(sizes: list[Size]) -> Iterator[str]:
+    """A sentence for each thing that the process holds too much of, or more and more of."""
+    if (most := max(size.resident_mb for size in sizes)) > MOST_MB:
+        yield (f"resident memory reached {most:.0f} MB")
     judged = sizes[len(sizes) // 3 :]
     if len(judged) > 1:
-        growth = slope(judged) * (len(judged) - 1)
-        if growth > NOISE * judged[0].resident_mb:
-            found.append(f"resident memory grew by {growth:.1f} MB over the last {len(judged)} days")
+        grown = slope(judged) * (len(judged) - 1)
+        if grown > NOISE * judged[0].resident_mb:
+            yield (f"resident memory grew by {grown:.1f} MB over the last {len(judged)} days")
         for what in ("threads", "files", "connections"):
             if getattr(judged[-1], what) > getattr(judged[0], what):
-                found.append(f"{what}: {getattr(judged[0], what)} grew to {getattr(judged[-1], what)}")
-    return found
+                yield (f"{what}: {getattr(judged[0], what)} grew to {getattr(judged[-1], what)}")
+
+
+@dataclass
+class Mishap:
+    """What happens to a job for a while: its model's file is gone, or a table that it reads has another name."""
+
+    job: str
+    first: float  # of the time to live, the part at which it begins, and that at which it is mended
+    last: float
+    model: Path | None = None
+    table: str | None = None
+    is_on: bool = False
+
+    def pass_by(self, share: float, *, connection: Any) -> None:
+        """Break the job, or mend it, where it is time."""
+        if self.is_on != (self.first <= share < self.last):
+            self.is_on = not self.is_on
+            if self.model is not None:
+                gone = self.model.with_suffix(".gone")
+                (self.model if self.is_on else gone).rename(gone if self.is_on else self.model)
+            if self.table is not None:
+                schema_name, _, name = self.table.partition(".")
+                names = (name, f"{name}_gone") if self.is_on else (f"{name}_gone", name)
+                with connection.cursor() as cursor:
+                    cursor.execute(f"ALTER TABLE {schema_name}.{names[0]} RENAME TO {names[1]}")
+
+    def faults(self, soak: Soak) -> list[str]:
+        """A sentence where the job did not go on once it was mended, though a tick came."""
+        mended = soak.began + self.last * soak.days * timedelta(days=1) + 2 * HOUR  # a breaker may pause it for so long
+        until = soak.began + soak.days * timedelta(days=1)
+        if not list(soak.loops[self.job].job.schedule.ticks(after=mended, until=until)):
+            return []
+        rows = soak.rows(
+            f"SELECT 1 FROM reporting.runs WHERE job = '{self.job}' AND status = 'succeeded' AND as_of >= '{mended}'"
+        )
+        return [] if rows else [f"{self.job}: no run succeeded after it was mended"]
+
+
+def mishaps(names: Sequence[str], settings: Settings) -> tuple[Mishap, ...]:
+    """One job loses its model's file, and another a table; they are those with the most ticks beside the first job."""
+    site = settings.jobs_dir
+    assert site is not None
+    others = [name for name in names if name != FIRST_JOB]
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    others.sort(
+        key=lambda name: (
+            -len(list(load_job(name, jobs_dir=site).schedule.ticks(after=begin, until=begin + 7 * 24 * HOUR)))
+        )
+    )
+    found = []
+    if others:
+        job = load_job(others[0], jobs_dir=site)
+        assert job.first_model is not None
+        found.append(Mishap(job.name, 0.2, 0.4, model=job.model_folder / job.first_model / ARTEFACT))
+    if len(others) > 1:
+        tables = source_tables(load_job(others[1], jobs_dir=site))
+        found.append(Mishap(others[1], 0.3, 0.45, table=".".join(tables[0])))
+    return tuple(found)
 
 
 def chores_amiss(soak: Soak, *, until: datetime) -> list[str]:
@@ -267,13 +407,15 @@ def slope(sizes: list[Size]) -> float:
 def main() -> int:
     """The program."""
     parser = argparse.ArgumentParser(description="Days of hourly runs on a compressed clock.")
-    parser.add_argument("--days", type=int, default=30)
-    days = parser.parse_args().days
+    parser.add_argument("--days", type=int)
+    parser.add_argument("--jobs", choices=[TWO_JOBS, ALL_JOBS], default=TWO_JOBS)
+    asked = parser.parse_args()
+    days = asked.days or (30 if asked.jobs == TWO_JOBS else WEEK)
     log.configure(level=30)
     keep_to_one_thread()
     began = time.monotonic()
-    with hospital() as (url, settings):
-        soak = Soak(url, replace(settings, poll=timedelta(milliseconds=1)), days=days)
+    with hospital(asked.jobs, days=days) as (url, settings):
+        soak = Soak(url, replace(settings, poll=timedelta(milliseconds=1)), days=days, which=asked.jobs)
         try:
             sizes = []
             print("day   resident MB   threads   files   connections   seconds", flush=True)

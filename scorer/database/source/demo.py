@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scorer.config import shipped_root
+from scorer.config import FIRST_JOB, shipped_root
 from scorer.database.error_messages import sentences
 from scorer.database.source.load import LoadReport, load
 from scorer.database.source.sample import generate, write
 from scorer.database.statements import statement
 from scorer.jobs.job import Job
 
-JOB = "sepsis"
+JOB = FIRST_JOB
 WHERE_TO_LOOK = (
     (f"reporting.{JOB}_predictions", "a row per visit: probability, risk level, until when it is valid"),
     ("reporting.quarantine", "a row per refused observation or visit: rule, what was seen, what was expected"),

@@ -250,12 +250,20 @@ def read_run(session: Session, run_id: int) -> Run:
     )
 
 
-# Job versions
+# Jobs, and their versions
 
 
 def lock_installs(session: Session) -> None:
     """Wait until no other process installs jobs; held until the transaction ends."""
     session.do("lock_installs")
+
+
+def switch_job(session: Session, name: str, *, enabled: bool, by_default: bool) -> bool:
+    """Record that a job was enabled or disabled. Returns whether it was the other before.
+
+    `by_default` is whether it is enabled where that was never recorded.
+    """
+    return bool(session.all("switch_job", job=name, enabled=enabled, by_default=by_default))
 
 
 def register_job_version(session: Session, job: Job) -> None:

@@ -164,6 +164,11 @@ def list_health(session: ReadOnlySession) -> list[JobHealth]:
     return [JobHealth(*row) for row in session.all("list_health")]
 
 
+def list_switches(session: ReadOnlySession | Session) -> dict[str, bool]:
+    """By name, whether each job that was ever enabled or disabled is enabled."""
+    return {row.job: row.enabled for row in session.all("list_switches")}
+
+
 def list_missing_tables(session: ReadOnlySession, tables: Sequence[tuple[str, str]]) -> list[str]:
     """Those of `tables`, each a schema and a name, that the database does not have, as schema.name."""
     if not tables:

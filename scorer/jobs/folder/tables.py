@@ -44,6 +44,11 @@ class SourceTable:
         return schema, name
 
 
+def has_tables(name: str, *, jobs_dir: Path | None) -> bool:
+    """Whether the job called `name` describes its source tables, so that files of its own fill them."""
+    return (folder_of(name, jobs_dir=jobs_dir) / FILE).exists()
+
+
 def read_tables(name: str, *, jobs_dir: Path | None) -> tuple[SourceTable, ...]:
     """Read the tables.toml of the job called `name`. Returns its tables in the order of the file.
 

@@ -142,3 +142,19 @@ def test_a_bug_in_a_check_that_does_not_block_keeps_no_job_from_being_run(
     assert (lines["job sepsis triggers"].found, lines["job sepsis triggers"].blocks) == ("a bug: KeyError", False)
     assert [name for name, line in lines.items() if not line.holds] == ["job sepsis triggers"]
     assert "job sepsis units" in lines, "the checks after it are made all the same"
+
+
+def test_of_a_job_that_is_not_enabled_nothing_is_told_unless_the_option_names_it(hospital: Any, site: Path) -> None:
+    hospital.execute("INSERT INTO scorer.job_switches (job, enabled) VALUES ('readmit', false)")
+    settings = replace(hospital.settings, jobs_dir=site)
+    assert not_run(hospital, settings)["readmit"] == "it is not enabled; `scorer job enable readmit` enables it"
+    (site / "sql" / "readmit" / "job.toml").write_text("entity = ")
+    assert {line.job for line in checked(hospital, settings).values()} == {"sepsis"}
+
+    line = checked(hospital, replace(settings, jobs=("readmit", "sepsis")))["job readmit"]
+    assert (line.holds, line.found) == (
+        False,
+        "The option jobs names it, but it is not enabled; `scorer job enable readmit` enables it.",
+    )
+    hospital.execute("INSERT INTO scorer.job_switches (job, enabled) VALUES ('sepsis', false)")
+    assert checked(hospital, settings) == {}

@@ -48,7 +48,7 @@ def test_a_new_job_is_made_loaded_checked_and_tried(call: Call, hospital: Any, t
     assert tried["outcome"] is None
     assert {row["used"] for row in tried["rows"]} == {True, False}
     listed = {job["name"]: job for job in json.loads(call("job", "list", "--json").out)["jobs"]}
-    assert (listed["shop"]["enabled"], listed["sepsis"]["origin"]) == (False, "shipped")
+    assert (listed["shop"]["enabled"], listed["shop"]["runs"], listed["sepsis"]["origin"]) == (True, False, "shipped")
     assert "no: it has no model in production" in call("job", "list").out
 
 
@@ -117,3 +117,32 @@ def test_a_check_that_fails_ends_with_its_first_sentence(call: Call, tmp_path: P
     failed = call("job", "check", "shop", code=1)
     assert "NO  statements: " in failed.out
     assert "the first: statements: The statement due of job shop names a table that is not there" in failed.err
+
+
+def test_a_job_is_disabled_and_enabled_again(call: Call, hospital: Any, tmp_path: Path) -> None:
+    call("job", "new", "shop")
+    call("load", str(tmp_path / "shops" / "sql" / "shop" / "example"), "--job", "shop")
+    said = call("job", "disable", "shop").out
+    assert said.startswith("Job shop is disabled. Its scores, ledger, views and models stay")
+    assert "was disabled already" in call("job", "disable", "shop").out
+    for arguments in (("run", "shop"), ("run", "shop", "--dry-run"), ("request", "shop", "C001")):
+        assert (
+            "Job shop is not run: it is not enabled; `scorer job enable shop` enables it."
+            in call(*arguments, code=1).err
+        )
+    assert "shop" not in call("status").out + call("check").out + call("db", "upgrade").out
+    assert "no: it is not enabled" in call("job", "list").out
+    listed = {job["name"]: job for job in json.loads(call("job", "list", "--json").out)["jobs"]}
+    assert (listed["shop"]["enabled"], listed["shop"]["runs"]) == (False, False)
+    for arguments in (("plan", "shop"), ("job", "check", "shop")):
+        call(*arguments)
+
+    said = call("job", "enable", "shop").out
+    assert said.startswith(
+        "Job shop is enabled; its views and first model are in place.\nIt is not run yet: it has no model"
+    )
+    assert "was enabled already" in call("job", "enable", "shop").out
+    assert "shop" in call("db", "upgrade").out
+    hospital.execute("DROP SCHEMA shop_data CASCADE")
+    assert "shop_data.clients, shop_data.events are not there" in call("job", "enable", "shop").out
+    assert 'There is no job "shopp"' in call("job", "enable", "shopp", code=1).err

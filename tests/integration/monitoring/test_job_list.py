@@ -10,11 +10,16 @@ from typing import Any
 from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.jobs.folder.new import copy
+from scorer.jobs.job import job_names
 from scorer.monitoring.job_list import list_jobs
 
 
 def test_shipped_and_own_jobs_are_listed(shop: Any, make_model: Callable[..., Path]) -> None:
-    own, shipped = sorted(list_jobs(shop.database.settings, database=shop.database), key=lambda each: each.origin)
+    listed = {each.name: each for each in list_jobs(shop.database.settings, database=shop.database)}
+    own, shipped = listed["shop"], listed["sepsis"]
+    assert {name: each.enabled for name, each in listed.items()} == {
+        name: name in {"shop", "sepsis"} for name in ("shop", *job_names(None))
+    }
     assert (shipped.name, shipped.origin, shipped.task, shipped.entity, shipped.why_not) == (
         "sepsis",
         "shipped",
@@ -40,8 +45,10 @@ def test_a_job_that_cannot_be_read_is_listed_with_why(shop: Any) -> None:
 
 
 def test_without_a_database_the_jobs_are_listed_all_the_same(settings: Settings) -> None:
-    (only,) = list_jobs(settings, database=None)
-    assert (only.name, only.model_version, only.why_not) == ("sepsis", None, "no database was asked")
+    found = list_jobs(settings, database=None)
+    assert [each.name for each in found] == list(job_names(None))
+    assert {(each.model_version, each.why_not, each.enabled) for each in found} == {
+        (None, "no database was asked", None)
+    }
     nowhere = Database("postgresql://nobody@localhost:1/nothing", replace(settings, allow_plaintext=True))
-    (only,) = list_jobs(settings, database=nowhere)
-    assert only.why_not is not None
+    assert all(each.why_not is not None for each in list_jobs(settings, database=nowhere))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ import pytest
 from psycopg2.extras import DictCursor
 from sklearn.dummy import DummyClassifier
 
+from scorer.config import shipped_root
 from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.registry.manifest import ARTEFACT, MANIFEST
-from scorer.registry.registration import install_jobs, register
+from scorer.registry.registration import disable_job, enable_job, grant_source, install_jobs, register, require_enabled
 
 SHIPPED = "2026.11.28"
 
@@ -164,3 +167,54 @@ def test_no_manifest_breaks_the_features_of_the_others(
     assert tuple(row[each] for each in ("meaning", "min", "null_rate", "importance", "importance_rank")) == expected
     assert features_of(hospital, "m") == {}
     assert len(features_of(hospital, SHIPPED)) == len(found)
+
+
+@pytest.fixture
+def second(hospital: Any, tmp_path: Path) -> Database:
+    """The database, with a folder that has the shipped job under another name, with a view and a first model."""
+    for kind in ("sql", "expectations", "models"):
+        shutil.copytree(shipped_root() / kind / "sepsis", tmp_path / kind / "second")
+    views = tmp_path / "sql" / "second" / "views.sql"
+    views.write_text(views.read_text().replace("sepsis", "second"))
+    for path in (tmp_path / "models" / "second").glob(f"*/{MANIFEST}"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"job": "second"}))
+    return Database(hospital.url, replace(hospital.settings, jobs_dir=tmp_path))
+
+
+def test_what_is_enabled_is_installed_and_nothing_else(hospital: Any, second: Database) -> None:
+    views = "SELECT count(*) FROM pg_views WHERE schemaname = 'reporting' AND viewname = 'second_predictions'"
+    assert disable_job("second", database=second)
+    assert not disable_job("second", database=second)
+    assert install_jobs(database=second) == ["sepsis"]
+    assert set(grant_source(database=second)) == {"sepsis"}
+    assert hospital.one(views) == 0
+    with pytest.raises(UserError, match="Job second is not run: it is not enabled; `scorer job enable second`"):
+        require_enabled("second", database=second)
+
+    assert enable_job("second", database=second)
+    assert not enable_job("second", database=second)
+    assert hospital.one(views) == 1
+    assert hospital.one("SELECT status FROM scorer.model_versions WHERE job = 'second'") == "production"
+    require_enabled("second", database=second)
+    assert install_jobs(database=second) == ["second", "sepsis"]
+
+    assert disable_job("second", database=second)
+    assert hospital.one(views) == 1, "what is there stays"
+    told = "SELECT enabled, switched_by = session_user, is_current FROM reporting.job_switches WHERE job = 'second' ORDER BY switched_at"
+    assert hospital.rows(told) == [(False, True, False), (True, True, False), (False, True, True)]
+
+
+def test_a_job_that_cannot_be_installed_is_not_enabled(hospital: Any, second: Database, tmp_path: Path) -> None:
+    disable_job("second", database=second)
+    (tmp_path / "sql" / "second" / "views.sql").write_text("SELECT nonsense")
+    with pytest.raises(UserError, match="The script views of job second"):
+        enable_job("second", database=second)
+    assert hospital.one("SELECT enabled FROM reporting.job_switches WHERE is_current") is False
+    with pytest.raises(UserError, match='There is no job "third"'):
+        enable_job("third", database=second)
+
+
+def test_a_login_that_may_not_see_which_jobs_are_enabled_grants_as_they_come(hospital: Any, second: Database) -> None:
+    hospital.execute("DROP VIEW reporting.job_switches")
+    hospital.execute("DROP TABLE scorer.job_switches")
+    assert set(grant_source(database=second)) == {"second", "sepsis"}

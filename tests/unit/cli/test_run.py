@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from scorer.cli.run import run
 from scorer.config import Settings
 from scorer.errors import UserError
+from scorer.registry import registration
 from scorer.runs import run as runs
 from scorer.types.values import Counts
 
@@ -37,6 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     pretend("run_job")
     pretend("dry_run")
+    monkeypatch.setattr(registration, "require_enabled", lambda _name, **_: None)
     return found
 
 

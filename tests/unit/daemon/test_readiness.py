@@ -56,11 +56,11 @@ def test_a_broken_job_is_looked_at_until_it_holds_and_stops_no_other(
     assert found is not None
     assert found.partial
     results.remove(JOB_BROKEN)
-    assert checking.step() == 3600
+    assert checking.step() == 60
     while (newer := checking.take()) is not None:
         found = newer
     assert (found.broken, found.jobs) == ({}, (sepsis,))
-    assert checking.step() == 3600
+    assert checking.step() == 60
     assert checking.take() is None, "what holds is not checked again"
 
 
@@ -83,7 +83,7 @@ def test_a_job_that_is_not_run_is_looked_at_again_unless_the_settings_leave_it_o
     assert (found.not_run, found.broken) == ({"other": "no table"}, {})
     named = loop(replace(SETTINGS, jobs=("sepsis",)))
     named.check_reload()
-    assert named.step() == 3600
+    assert named.step() == 60
 
 
 def test_a_database_that_is_gone_at_a_second_look_is_for_others_to_tell(results: list[CheckResult | Exception]) -> None:
@@ -100,7 +100,7 @@ def test_what_blocks_no_job_is_a_warning(results: list[CheckResult | Exception],
     warning = CheckResult(name="standby", holds=False, found="It is behind.", blocks=False)
     results.append(warning)
     checking = loop()
-    assert checking.step() == 3600
+    assert checking.step() == 60
     found = checking.take()
     assert found is not None
     assert (found.blocked, found.jobs, found.warned) == (None, (sepsis,), (warning,))
@@ -142,3 +142,33 @@ def test_what_a_check_raises_is_what_does_not_hold(
     found = checking.take()
     assert found is not None
     assert (found.blocked, found.jobs) == (broken, ())
+
+
+def test_jobs_are_checked_again_where_one_was_enabled_or_disabled(
+    results: list[CheckResult | Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switches: dict[str, bool] = {}
+    monkeypatch.setattr(ReadinessLoop, "_read_switches", lambda _: dict(switches))
+    checking = loop()
+    checking.step()
+    checking.take()
+    switches["sepsis"] = False
+    results.remove(JOB_HOLDS)
+    assert checking.step() == 60
+    found = checking.take()
+    assert found is not None
+    assert (found.jobs, found.partial, found.of_reload) == ((), False, False)
+    assert "`scorer job enable sepsis`" in found.disabled["sepsis"]
+    checking.step()
+    assert checking.take() is None
+
+    # Where the database does not answer at that moment, it is looked at again.
+    results[:] = [CheckResult(name="database", holds=False, found="It does not answer.")]
+    switches["sepsis"] = True
+    checking.step()
+    assert checking.take() is None
+    results[:] = [HOLDS, JOB_HOLDS]
+    checking.step()
+    found = checking.take()
+    assert found is not None
+    assert (len(found.jobs), found.disabled) == (1, {})

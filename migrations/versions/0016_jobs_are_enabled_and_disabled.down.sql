@@ -1,0 +1,2 @@
+DROP VIEW reporting.job_switches;
+DROP TABLE scorer.job_switches;

@@ -1,0 +1,22 @@
+"""Jobs are enabled and disabled.
+
+Revision ID: 0016
+"""
+
+from alembic import op
+from scorer.migrations import statements
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make it."""
+    op.execute(statements(__file__, "up"))
+
+
+def downgrade() -> None:
+    """Take it away."""
+    op.execute(statements(__file__, "down"))

@@ -1,0 +1,68 @@
+"""The data sets of the shipped jobs, each as the source tables that its job reads; and the examples that come with the jobs.
+
+    python -m tests.cohorts DATA OUT [JOB...]     # DATA/<set> -> OUT/<job>, as `scorer load OUT/<job> --job <job>` takes it
+    python -m tests.cohorts --samples [JOB...]    # sql/<job>/example, generated anew
+
+A module here is named like its job and has `write(data, out)`; one whose example is shipped has `write_sample(out)`, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+HERE = Path(__file__).parent
+SHIPPED = HERE.parents[1] / "sql"
+
+
+def jobs() -> list[str]:
+    """The jobs that have a module here, by name."""
+    return sorted(path.stem for path in HERE.glob("[!_]*.py"))
+
+
+def module_of(job: str) -> ModuleType:
+    """The module of a job."""
+    return importlib.import_module(f"tests.cohorts.{job}")
+
+
+def write_example(job: str, folder: Path) -> bool:
+    """Write a job's generated example into the folder. Returns whether it has one."""
+    sample = getattr(module_of(job), "write_sample", None)
+    if sample is None:
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    sample(folder)
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write what the command line asks for."""
+    options = argparse.ArgumentParser(prog="python -m tests.cohorts", description=__doc__.splitlines()[0])
+    options.add_argument("--samples", action="store_true", help="write sql/<job>/example instead")
+    options.add_argument("words", nargs="*", metavar="DATA OUT JOB...")
+    asked = options.parse_args(arguments)
+    words = list(asked.words)
+    if not asked.samples and len(words) < 2:
+        options.error("say where the data sets are, and where to write: DATA OUT [JOB...]")
+    data, out = (None, None) if asked.samples else (Path(words.pop(0)), Path(words.pop(0)))
+    unknown = sorted(set(words) - set(jobs()))
+    if unknown:
+        options.error(f"there is no module for {', '.join(unknown)}; there are: {', '.join(jobs())}")
+    for job in words or jobs():
+        if data is None or out is None:
+            print(
+                f"{job}: {SHIPPED / job / 'example' if write_example(job, SHIPPED / job / 'example') else 'no example'}"
+            )
+            continue
+        folder = out / job
+        folder.mkdir(parents=True, exist_ok=True)
+        module_of(job).write(data, folder)
+        print(f"{job}: {folder}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
