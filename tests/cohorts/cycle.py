@@ -63,7 +63,7 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
     for plant, places in zip(_PLANTED, _places(chance, numbered), strict=True):
         for place in places:
             numbered += plant(numbered[place])
-    for number, row in enumerate(numbered, start=1):
+    for number, row in enumerate(numbered, start=900_000_001):
         row[0] = number
     _write(out / "users.csv", USERS, users)
     _write(out / "cycles.csv", CYCLES, numbered)
