@@ -3,7 +3,6 @@
 --   work_missing      assessments that were due and are not handed in; weight_missing their weight
 --   days_to_next_due  until the next work is due, and next_weight, next_handed_in (1 or 0) of what is due then
 --   left_share        of the course's learners, the share that had left by the as-of time since its first day; left_lately in the four weeks before it
---   other_courses, other_left  other enrolments of the learner that were registered by the as-of time, and those that were left by then
 --   deprivation_readable  0 where the text for the area's deprivation is none of the ten bands
 -- gender, age_band, disability, region and deprivation are for subgroups alone: the model does not see them.
 -- Parameters: entity_ids, as_ofs (arrays, one element per enrolment).
@@ -107,8 +106,6 @@ SELECT
     CASE WHEN f.handed_in THEN 1 WHEN NOT f.handed_in THEN 0 END AS next_handed_in,
     l.left_share,
     l.left_lately,
-    o.other_courses,
-    o.other_left,
     CASE WHEN a.deprivation = '10-20' THEN '10-20%' ELSE a.deprivation END AS deprivation,
     CASE WHEN a.deprivation IS NOT NULL THEN CAST(a.deprivation ~ '^([0-9]|[1-9]0)-([1-9]0|100)%$' OR a.deprivation = '10-20' AS integer) END AS deprivation_readable,
     a.region,
@@ -119,12 +116,3 @@ FROM asked AS a
 LEFT JOIN leaving AS l ON l.course_id = a.course_id AND l.as_of = a.as_of
 LEFT JOIN missing AS m ON m.position = a.position
 LEFT JOIN following AS f ON f.position = a.position
-CROSS JOIN LATERAL (
-    SELECT
-        count(*) AS other_courses,
-        count(*) FILTER (WHERE e.unregistered_at <= a.as_of) AS other_left
-    FROM churn.enrolments AS e
-    WHERE e.user_id = a.user_id
-      AND e.enrolment_id <> a.enrolment_id
-      AND e.registered_at <= a.as_of
-) AS o
