@@ -1,7 +1,7 @@
 -- What is known of each person and slot beside the observations: one row per person and slot.
 --   hours_ahead  from the as-of time to the slot's next occurrence, 168 at most
 --   weekday      1 is Monday
--- sex and age_years are for subgroups alone: the model does not see them.
+-- work, sex and age_years are for subgroups alone: the model does not see them.
 -- Parameters: entity_ids, as_ofs (arrays, one element per person and slot), zone.
 SELECT
     k.position,

@@ -2,7 +2,7 @@
 --   ANSWERED     1 where a prompt was answered within `wait` of its slot's hour, else 0
 --   PROMPTLY     1 where it was answered within `promptly` of its coming, else 0
 --   SAME_HOUR    PROMPTLY of prompts at the slot's hour, SAME_DAY of those on its weekday
---   DELAY_MIN    minutes from the prompt's coming to its answer, known with the answer, as are VALENCE and AROUSAL
+--   DELAY_MIN    minutes from the prompt's coming to its answer, known with the answer
 --   UNPROMPTED   1 for an answer that nobody had asked for
 -- Whether a prompt was answered is known with its answer, or after `wait`. What came of a
 -- prompt stands at its slot's hour. known_from is when a row came to be known; no other column depends on the as-of time.
@@ -27,8 +27,6 @@ prompts AS MATERIALIZED (
         s.weekday,
         s.hour,
         a.answered_at,
-        a.valence,
-        a.arousal,
         EXTRACT(EPOCH FROM a.answered_at - a.prompted_at) / 60 AS delay,
         LEAST(a.answered_at, t.sent_at + CAST(:wait AS interval)) AS known_from,
         COALESCE(a.answered_at <= t.sent_at + CAST(:wait AS interval), false) AS answered,
@@ -42,9 +40,7 @@ prompts AS MATERIALIZED (
     LEFT JOIN LATERAL (
         SELECT
             n.answered_at,
-            n.prompted_at,
-            n.valence,
-            n.arousal
+            n.prompted_at
         FROM contact.answers AS n
         WHERE n.prompt_id = t.prompt_id AND n.person_id = t.person_id
         ORDER BY n.answered_at, n.answer_id
@@ -70,9 +66,7 @@ CROSS JOIN LATERAL (
     ('P', 'PROMPTLY', CAST(p.promptly AS integer), p.known_from),
     ('H', CASE WHEN p.hour = k.hour THEN 'SAME_HOUR' END, CAST(p.promptly AS integer), p.known_from),
     ('W', CASE WHEN p.weekday = k.weekday THEN 'SAME_DAY' END, CAST(p.promptly AS integer), p.known_from),
-    ('D', CASE WHEN p.answered_at IS NOT NULL THEN 'DELAY_MIN' END, p.delay, p.answered_at),
-    ('V', CASE WHEN p.answered_at IS NOT NULL THEN 'VALENCE' END, p.valence, p.answered_at),
-    ('R', CASE WHEN p.answered_at IS NOT NULL THEN 'AROUSAL' END, p.arousal, p.answered_at)
+    ('D', CASE WHEN p.answered_at IS NOT NULL THEN 'DELAY_MIN' END, p.delay, p.answered_at)
 ) AS o (observation_id, observation_type_code, observation_value, known_from)
 WHERE o.observation_type_code IS NOT NULL
   AND (o.known_from > k.known_at) IS NOT TRUE

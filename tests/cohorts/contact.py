@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import itertools
+import random
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,18 @@ HOURS = (7, 10, 13, 16, 19, 22)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _FEWEST_DAYS = 3
 
+# What the sample is made of, measured on the set (pandas, of the derived prompts): mean and standard deviation over people of the
+# share that is answered within three hours, how much of it at 7 h, and quantiles (10, 25, 50, 75, 90 %) of the minutes to an answer.
+_SAMPLE_ANSWERS = (0.435, 0.24)
+_SAMPLE_AT_7 = 0.5
+_SAMPLE_MINUTES = (0.17, 0.5, 6.2, 23.4, 44.3)
+_SAMPLE_FIRST, _SAMPLE_DAYS = date(2026, 10, 19), 28
+
 Slot = tuple[date, int]
+
+_PEOPLE = ["person_id", "joined_at", "left_at", "work", "sex", "age_years"]
+_PROMPTS = ["prompt_id", "person_id", "slot_id", "sent_at"]
+_ANSWERS = ["answer_id", "person_id", "prompt_id", "prompted_at", "answered_at"]
 
 
 def write(data: Path, out: Path) -> None:
@@ -51,7 +63,7 @@ def write(data: Path, out: Path) -> None:
         first[row["participant"]] = min(moment, first.get(row["participant"], moment))
     _write(
         out / "people.csv.gz",
-        ["person_id", "joined_at", "left_at", "work", "sex", "age_years"],
+        _PEOPLE,
         (
             (
                 row["id"],
@@ -66,25 +78,86 @@ def write(data: Path, out: Path) -> None:
     )
     _write(
         out / "prompts.csv.gz",
-        ["prompt_id", "person_id", "slot_id", "sent_at"],
+        _PROMPTS,
         ((number, person, slot_id(*slot), _at(*slot).isoformat()) for (person, slot), number in prompts.items()),
     )
     _write(
         out / "answers.csv.gz",
-        ["answer_id", "person_id", "prompt_id", "prompted_at", "answered_at", "valence", "arousal"],
+        _ANSWERS,
         (
             (
                 number,
                 row["participant"],
-                prompts.get((row["participant"], slot_of(_moment(row["timestamp"]))), "") if row["input_method"] == "App" else "",
+                prompts.get((row["participant"], slot_of(_moment(row["timestamp"]))), "")
+                if row["input_method"] == "App"
+                else "",
                 _moment(row["timestamp"]).isoformat(),
                 _moment(row["answer_timestamp"]).isoformat(),
-                row["valence"],
-                row["arousal"],
             )
             for number, row in enumerate(answers, start=1)
         ),
     )
+
+
+def write_sample(out: Path, *, seed: int = 7) -> None:
+    """Write a generated sample of 12 people over four weeks, 504 slots, with dirt planted. No row is one of the set's."""
+    chance = random.Random(seed)
+    _write_slots(out)
+    people, prompts, answers = [], [], []
+    for number in range(1, 13):
+        person = f"P{number:02}"
+        days = 1 if number == 12 else _SAMPLE_DAYS - 7 * (number == 11)  # one is new: too little is known; one left
+        first = _SAMPLE_FIRST + timedelta(days=_SAMPLE_DAYS - days if number == 12 else 0)
+        left = _at(first + timedelta(days=days), 0).isoformat() if number == 11 else ""
+        age = {3: 12, 4: 150}.get(number, chance.randint(18, 75))
+        people.append(
+            [
+                person,
+                _at(first, 6).isoformat(),
+                left,
+                chance.choice(["employee", "student"]),
+                chance.choice(["fem", "masc"]),
+                age,
+            ]
+        )
+        rate = min(0.95, max(0.05, chance.gauss(*_SAMPLE_ANSWERS)))
+        for day, hour in itertools.product(range(days), HOURS):
+            slot = (first + timedelta(days=day), hour)
+            prompts.append([len(prompts) + 1, person, slot_id(*slot), _at(*slot).isoformat()])
+            if chance.random() < rate * (_SAMPLE_AT_7 if hour == 7 else 1):
+                came = _at(*slot) + timedelta(minutes=chance.randint(0, 20))
+                minutes = chance.choice(_SAMPLE_MINUTES) * chance.uniform(0.5, 1.5)
+                answers.append(
+                    [person, len(prompts), came.isoformat(), (came + timedelta(minutes=minutes)).isoformat()]
+                )
+    _plant(prompts, answers)
+    _write(out / "people.csv.gz", _PEOPLE, people)
+    _write(out / "prompts.csv.gz", _PROMPTS, prompts)
+    _write(out / "answers.csv.gz", _ANSWERS, ([number, *row] for number, row in enumerate(answers, start=1)))
+
+
+def _plant(prompts: list[list[object]], answers: list[list[object]]) -> None:
+    """Plant each trap a few times."""
+    for place, minutes in (
+        (20, -3),
+        (40, -1977),
+        (60, 1500),
+        (80, 3888),
+        (100, 48620),
+    ):  # to the answer, before the prompt or days after
+        answers[place][3] = (_moment(str(answers[place][2])) + timedelta(minutes=minutes)).isoformat()
+    for place in (120, 140, 160):  # answers that nobody had asked for
+        row = answers[place]
+        answers.append([row[0], "", row[2], (_moment(str(row[2])) + timedelta(minutes=90)).isoformat()])
+    for place in (180, 200):  # a second answer to one prompt
+        row = answers[place]
+        answers.append([*row[:3], (_moment(str(row[3])) + timedelta(minutes=5)).isoformat()])
+    answers.append(["P02", prompts[0][0], answers[0][2], answers[0][3]])  # to another person's prompt
+    answers.append(["P01", "", "yesterday", "yesterday"])
+    number = len(prompts)
+    prompts.append([number + 1, "P01", "Mon-07", ""])  # sent nobody knows when
+    prompts.append([number + 2, "P02", "Mon-25", prompts[200][3]])  # at no slot
+    prompts.append([number + 3, "P99", "Mon-07", prompts[0][3]])  # of a person who does not exist
 
 
 def slot_of(moment: datetime) -> Slot:
@@ -107,7 +180,10 @@ def _write_slots(out: Path, suffix: str = ".csv.gz") -> None:
     _write(
         out / f"slots{suffix}",
         ["slot_id", "weekday", "hour"],
-        ((f"{name}-{hour:02}", number, hour) for (number, name), hour in itertools.product(enumerate(DAYS, start=1), HOURS)),
+        (
+            (f"{name}-{hour:02}", number, hour)
+            for (number, name), hour in itertools.product(enumerate(DAYS, start=1), HOURS)
+        ),
     )
 
 
