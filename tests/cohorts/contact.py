@@ -121,7 +121,7 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
             ]
         )
         rate = min(0.95, max(0.05, chance.gauss(*_SAMPLE_ANSWERS)))
-        for day, hour in itertools.product(range(days), HOURS):
+        for day, hour in itertools.product(range(days), HOURS[:2] if number == 12 else HOURS):
             slot = (first + timedelta(days=day), hour)
             prompts.append([len(prompts) + 1, person, slot_id(*slot), _at(*slot).isoformat()])
             if chance.random() < rate * (_SAMPLE_AT_7 if hour == 7 else 1):
