@@ -1,0 +1,108 @@
+"""The shipped job contact, on its example: each planted trap is found by its rule; landmarks, outcomes and the view are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from scorer.database.source.reader import Source
+from scorer.evaluation.landmarks import read_landmarks
+from scorer.types.values import WorkItem
+
+AS_OF = datetime(2026, 11, 16, 0, tzinfo=UTC)
+COLUMNS = [
+    *(
+        "entity_id",
+        "prediction_type",
+        "predicted_value",
+        "predicted_class",
+        "confidence",
+        "top_features",
+        "prediction_date",
+    ),
+    *("model_version", "latency_ms", "outputs", "as_of", "valid_until", "stale"),
+]
+# Of a person: prompts of Monday 2 to Tuesday 3 November 2026, by the clock of Madrid, an hour ahead of UTC, with minutes to the answer.
+PROMPTS = (
+    *(("Mon-07", "2026-11-02 06:00Z", None), ("Mon-10", "2026-11-02 09:00Z", 5), ("Mon-13", "2026-11-02 12:00Z", 40)),
+    *(("Mon-16", "2026-11-02 15:00Z", 10), ("Mon-19", "2026-11-02 18:00Z", 400), ("Mon-22", "2026-11-02 21:00Z", 5)),
+    *(("Tue-07", "2026-11-03 06:00Z", None), ("Tue-10", "2026-11-03 09:00Z", 15)),
+)
+
+
+@pytest.fixture
+def app(with_example: Callable[[str], Any]) -> Any:
+    """The example, loaded, with the person of PROMPTS beside it."""
+    hospital = with_example("contact")
+    hospital.execute("INSERT INTO contact.people (person_id, joined_at) VALUES ('P', '2026-11-01 00:00Z')")
+    for number, (slot, sent_at, minutes) in enumerate(PROMPTS, start=90001):
+        hospital.execute("INSERT INTO contact.prompts VALUES (%s, 'P', %s, %s)", number, slot, sent_at)
+        if minutes is not None:
+            hospital.execute(
+                "INSERT INTO contact.answers VALUES (%s, 'P', %s, %s, %s::timestamptz + %s * INTERVAL '1 minute')",
+                *(number, number, sent_at, sent_at, minutes),
+            )
+    return hospital
+
+
+def test_each_trap_is_found_and_the_best_slot_of_each_person_is_told(app: Any) -> None:
+    ended = app.run(as_of=AS_OF)
+    assert ended.counts.scored > 400
+    assert ended.counts.insufficient == 42  # of the person who is new
+    found = {(rule, action) for _, rule, action, *_ in app.open_findings()}
+    assert found == {
+        ("value_not_too_low", "drop"),
+        ("value_not_too_high", "drop"),
+        ("date_present", "drop"),
+        ("not_repeated", "drop"),
+        ("age_possible", "warn"),
+        ("entity_exists", "drop"),
+    }
+    columns = app.rows(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'reporting' AND table_name = 'contact_predictions' "
+        "ORDER BY ordinal_position"
+    )
+    assert [name for (name,) in columns] == COLUMNS
+    ((kind, value, best, confidence, outputs, latency, reasons),) = app.rows(
+        "SELECT prediction_type, predicted_value, predicted_class, confidence, outputs, latency_ms, top_features "
+        "FROM reporting.contact_predictions WHERE entity_id = 'P01'"
+    )
+    assert kind == "CONTACT_TIMING"
+    assert len(outputs) == 42
+    assert value == confidence == outputs[best] == max(outputs.values())
+    assert latency > 0
+    assert {"feature_name", "contribution", "value"} == set(reasons[0])
+    app.run(as_of=AS_OF)  # whether a person's last prompts were answered counts from the second judgement of the end on
+    again = app.run(as_of=AS_OF).counts
+    assert (again.scored, again.eligible) == (0, again.unchanged + again.insufficient + again.indeterminate)
+
+
+def test_landmarks_are_prompts_foretold_at_once_and_from_monday(app: Any, source: Source) -> None:
+    landmarks = read_landmarks(app.job, source)
+    own = landmarks.only(landmarks.cohort == "P")
+    # After the first six: Tuesday at 7 and at 10. On Monday at midnight nothing of the person was known.
+    assert [datetime.fromtimestamp(each / 1e6, UTC).isoformat()[:16] for each in own.as_of.tolist()] == [
+        "2026-11-03T05:59",
+        "2026-11-03T08:59",
+    ]
+    assert own.label.tolist() == [0, 1]
+    value = dict(zip(own.features.names, own.features.values[1].tolist(), strict=True))
+    # By 9:59 on Tuesday: of seven prompts at 7 to 22 and 7 again the last is not known to be unanswered; 400 minutes are no answer.
+    assert value["PROMPTLY_count_stay"] == 6
+    assert value["PROMPTLY_mean_stay"] == 3 / 6
+    assert value["ANSWERED_mean_stay"] == 4 / 6
+    assert value["SAME_HOUR_mean_stay"] == 1
+    assert (value["hour"], value["weekday"]) == (10, 2)
+    assert value["hours_ahead"] == pytest.approx(1 / 60)
+
+
+def test_outcomes_are_of_the_next_prompt_at_the_slot(app: Any, source: Source) -> None:
+    monday = datetime(2026, 11, 1, 23, tzinfo=UTC)
+    slots = ["Mon-07", "Mon-10", "Mon-13", "Mon-19", "Wed-10"]
+    known = source.outcomes_known(app.job, [WorkItem(entity_id=f"P/{slot}", as_of=monday) for slot in slots])
+    assert [str(each) for each in known] == ["0.0", "1.0", "0.0", "0.0", "nan"]
+    later = source.outcomes_known(app.job, [WorkItem(entity_id="P/Mon-10", as_of=AS_OF)])
+    assert [str(each) for each in later] == ["nan"]
