@@ -171,7 +171,7 @@ def sample(rng: np.random.Generator, *, houses: int) -> pd.DataFrame:
         }
     ).round({"latitude": 5, "longitude": 5})
     day = rng.integers(0, 1090, size=houses)
-    again = np.flatnonzero((rng.random(houses) < 0.25) & (day < 700))  # noqa: PLR2004 - a quarter is sold again, at least a year later
+    again = np.flatnonzero((rng.random(houses) < 0.25) & (day < 700))
     table = pd.concat([table, table.loc[again]], ignore_index=True)
     of_area = pd.concat([of_area, of_area.loc[again]], ignore_index=True)
     day = np.concatenate([day, day[again] + rng.integers(200, 390, size=len(again))])
