@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.cohorts.seattle_sales import markets, parcels, read, sample, write_table
+from tests.cohorts.seattle_sales import markets, parcels, read, sample, sample_markets, write_table
 
 HOUSES = 400
 KNOWN = ["parcel", "area", "use_type", "lot_sf", "year_built", "latitude", "longitude"]
@@ -21,9 +21,8 @@ def write(data: Path, out: Path) -> None:
 
 def write_sample(out: Path, *, seed: int = 8) -> None:
     """Write the source tables of a made-up sample into `out`, with each trap of the data in it."""
-    sales = sample(np.random.default_rng(seed), houses=HOUSES)
-    reports = markets(sales)
-    reports = reports[reports["reported_at"] >= "2014-03-01"]
+    rng = np.random.default_rng(seed)
+    sales, reports = sample(rng, houses=HOUSES), sample_markets(rng)
     houses = parcels(sales).astype({"year_built": float}).reset_index(drop=True)
     houses.loc[[0, 1], "year_built"] = 2019  # built again after the sale
     houses.loc[[2, 3], "use_type"] = "condo"

@@ -41,6 +41,7 @@ MEASURED: dict[str, Any] = {"townhouses": 0.2036,
  "waterfront": 0.0059,
  "growth_a_year": 0.1109,
  "log_price_sf_sd": 0.2679,
+ "city": {"log_price_2016": 13.3455, "log_price_sf_2016": 5.9915, "sales_in_90_days": 1613},
  "use_types": {"sfr": {"log_lot_sf_mean": 8.5763,
                        "log_lot_sf_sd": 0.4215,
                        "log_tot_sf_mean": 7.4917,
@@ -69,32 +70,44 @@ MEASURED: dict[str, Any] = {"townhouses": 0.2036,
                  "latitude_sd": 0.0133,
                  "longitude": -122.3466,
                  "longitude_sd": 0.011,
-                 "log_price_sf_2016": 5.8917},
+                 "log_price_2016": 13.125,
+                 "log_price_sf_2016": 5.8917,
+                 "sales_in_90_days": 110},
            "15": {"latitude": 47.6088,
                   "latitude_sd": 0.0098,
                   "longitude": -122.3027,
                   "longitude_sd": 0.0071,
-                  "log_price_sf_2016": 6.1048},
+                  "log_price_2016": 13.3975,
+                  "log_price_sf_2016": 6.1048,
+                  "sales_in_90_days": 115},
            "12": {"latitude": 47.639,
                   "latitude_sd": 0.0064,
                   "longitude": -122.3577,
                   "longitude_sd": 0.0132,
-                  "log_price_sf_2016": 6.2087},
+                  "log_price_2016": 13.714,
+                  "log_price_sf_2016": 6.2087,
+                  "sales_in_90_days": 81},
            "11": {"latitude": 47.6484,
                   "latitude_sd": 0.008,
                   "longitude": -122.3979,
                   "longitude_sd": 0.009,
-                  "log_price_sf_2016": 6.0832},
+                  "log_price_2016": 13.5606,
+                  "log_price_sf_2016": 6.0832,
+                  "sales_in_90_days": 71},
            "19": {"latitude": 47.6792,
                   "latitude_sd": 0.0068,
                   "longitude": -122.3864,
                   "longitude_sd": 0.0063,
-                  "log_price_sf_2016": 6.116},
+                  "log_price_2016": 13.4203,
+                  "log_price_sf_2016": 6.116,
+                  "sales_in_90_days": 82},
            "77": {"latitude": 47.5318,
                   "latitude_sd": 0.009,
                   "longitude": -122.3633,
                   "longitude_sd": 0.0098,
-                  "log_price_sf_2016": 5.6835}}}
+                  "log_price_2016": 12.8991,
+                  "log_price_sf_2016": 5.6835,
+                  "sales_in_90_days": 84}}}
 # fmt: on
 
 
@@ -129,6 +142,19 @@ def markets(sales: pd.DataFrame) -> pd.DataFrame:
         )
         rows.append(each.reset_index().assign(reported_at=day))
     found = pd.concat(rows)[["area", "reported_at", "median_price", "median_price_sf", "sales"]]
+    return found.round({"median_price": 0, "median_price_sf": 2})
+
+
+def sample_markets(rng: np.random.Generator) -> pd.DataFrame:
+    """Market reports of the sample's areas and of the city, 2014 to 2016: the level of 2016, less its growth until then."""
+    rows = []
+    for day in pd.date_range("2014-01-01", "2017-01-01", freq="MS", tz="America/Los_Angeles"):
+        years = (day - pd.Timestamp("2016-07-01", tz="America/Los_Angeles")).days / 365.25
+        for area, facts in [*MEASURED["areas"].items(), (CITY, MEASURED["city"])]:
+            level = np.exp(MEASURED["growth_a_year"] * years + rng.normal(scale=0.02))
+            price, price_sf = np.exp(facts["log_price_2016"]) * level, np.exp(facts["log_price_sf_2016"]) * level
+            rows.append((area, day, price, price_sf, rng.poisson(facts["sales_in_90_days"])))
+    found = pd.DataFrame(rows, columns=["area", "reported_at", "median_price", "median_price_sf", "sales"])
     return found.round({"median_price": 0, "median_price_sf": 2})
 
 
@@ -190,11 +216,20 @@ def measure(data: Path) -> dict[str, Any]:
     """The facts that the sample is made from: means, spreads and shares of the real sales."""
     sales = read(data)
     logs = pd.DataFrame({f"log_{name}": np.log(sales[name]) for name in ("lot_sf", "tot_sf")})
-    sales = sales.assign(**logs, log_price_sf=np.log(sales["sale_price"] / sales["tot_sf"]))
+    sales = sales.assign(
+        **logs, log_price_sf=np.log(sales["sale_price"] / sales["tot_sf"]), log_price=np.log(sales["sale_price"])
+    )
     lately = sales[sales["sale_date"] >= "2016"]
     largest = sales["area"].value_counts().index[:6]
     names = ("log_lot_sf", "log_tot_sf", "bldg_grade", "beds", "baths", "year_built")
     yearly = sales.groupby(sales["sale_date"].dt.year)["log_price_sf"].median()
+
+    def market(rows: pd.DataFrame) -> dict[str, float]:
+        return {
+            "log_price_2016": round(float(rows["log_price"].median()), 4),
+            "log_price_sf_2016": round(float(rows["log_price_sf"].median()), 4),
+            "sales_in_90_days": round(len(rows) * 90 / 365),
+        }
 
     def facts(rows: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, float]:
         return {
@@ -213,6 +248,7 @@ def measure(data: Path) -> dict[str, Any]:
             ),
             4,
         ),
+        "city": market(lately),
         "use_types": {use: facts(sales[sales["use_type"] == use], names) for use in USE_TYPES},
         "areas": {
             area: {
@@ -220,7 +256,7 @@ def measure(data: Path) -> dict[str, Any]:
                 "latitude_sd": round(float(rows["latitude"].std()), 4),
                 "longitude": round(float(rows["longitude"].mean()), 4),
                 "longitude_sd": round(float(rows["longitude"].std()), 4),
-                "log_price_sf_2016": round(float(lately[lately["area"] == area]["log_price_sf"].median()), 4),
+                **market(lately[lately["area"] == area]),
             }
             for area, rows in ((each, sales[sales["area"] == each]) for each in largest)
         },

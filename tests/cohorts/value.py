@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.cohorts.seattle_sales import markets, parcels, read, sample, write_table
+from tests.cohorts.seattle_sales import markets, parcels, read, sample, sample_markets, write_table
 
 HOUSES = 350
 
@@ -20,9 +20,8 @@ def write(data: Path, out: Path) -> None:
 
 def write_sample(out: Path, *, seed: int = 7) -> None:
     """Write the source tables of a made-up sample into `out`, with each trap of the data in it."""
-    sales = sample(np.random.default_rng(seed), houses=HOUSES)
-    reports = markets(sales)
-    reports = reports[reports["reported_at"] >= "2014-03-01"]
+    rng = np.random.default_rng(seed)
+    sales, reports = sample(rng, houses=HOUSES), sample_markets(rng)
     _write(_with_traps(parcels(sales)), _with_bad_sales(_sales(sales)), reports, out)
 
 
