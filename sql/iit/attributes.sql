@@ -5,8 +5,6 @@ SELECT
     k.position,
     p.programme,
     (p.art_start + CAST(:noon AS time)) AT TIME ZONE :zone AS art_start_at,
-    CAST(p.art_start - DATE '2000-01-01' AS double precision) / 365.25 + 2000 AS art_start_year,
-    CAST(CAST(k.as_of AT TIME ZONE :zone AS date) - DATE '2000-01-01' AS double precision) / 365.25 + 2000 AS as_of_year,
     CASE WHEN (p.died_on + CAST(:noon AS time)) AT TIME ZONE :zone <= k.as_of THEN (p.died_on + CAST(:noon AS time)) AT TIME ZONE :zone END AS died_at,
     CASE
         WHEN (p.transferred_on + CAST(:noon AS time)) AT TIME ZONE :zone <= k.as_of
