@@ -303,7 +303,7 @@ def _strange_measurements(trap: str, at: datetime, taken: list[tuple[Any, ...]])
         "no_hormone": [("TESTOSTERONE", 48.5, now, later)],
         "code_known": [("FERRITIN", 60, now, later)],
         "value_present": [("HDL", "", now, later)],
-        "value_finite": [("GLUCOSE", "NaN", now, later)],
+        "value_finite": [("GLUCOSE", "Infinity", now, later)],
         "value_not_too_low": [("DBP", 0, now, later)],
         "value_not_too_high": [("HEIGHT", 1630, now, later)],
         "not_repeated": taken[:3],

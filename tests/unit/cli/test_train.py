@@ -64,7 +64,8 @@ def test_the_naive_forecast_stands_beside_a_model(capsys: pytest.CaptureFixture[
     assert "It beats the naive forecast: its brier is less by 0.01 (-0.002 to 0.02)." in capsys.readouterr().out
     _print_trained(trained(beaten=False), "sepsis", as_json=False)
     assert (
-        "It does not beat the naive forecast by more than chance: its brier is less by 0.01 (" in capsys.readouterr().out
+        "It does not beat the naive forecast by more than chance: its brier is less by 0.01 ("
+        in capsys.readouterr().out
     )
 
 
