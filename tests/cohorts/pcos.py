@@ -216,7 +216,7 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
     planted = [f"{trap}_{number}" for trap in TRAPS for number in range(1, 4)]
     for exam, name in enumerate([*(f"W{number:04}" for number in range(WOMEN)), *planted], start=1):
         trap = name.rpartition("_")[0]
-        at = datetime(2026, 10, 1, 14, tzinfo=UTC) - timedelta(
+        at = datetime(2026, 11, 8, 14, tzinfo=UTC) - timedelta(
             days=chance.randint(0, 300), minutes=chance.randint(0, 300)
         )
         standing = _within(chance.gauss(0, 1))
