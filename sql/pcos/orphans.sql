@@ -1,0 +1,13 @@
+-- Answers and measurements of examinations that do not exist: one row per such exam_id (empty where a row has none), with how many there are.
+SELECT
+    COALESCE(CAST(c.exam_id AS text), '') AS entity_id,
+    count(*) AS observations
+FROM (
+    SELECT a.exam_id
+    FROM pcos.answers AS a
+    UNION ALL
+    SELECT m.exam_id
+    FROM pcos.measurements AS m
+) AS c
+WHERE NOT EXISTS (SELECT FROM pcos.examinations AS x WHERE x.exam_id = c.exam_id)
+GROUP BY c.exam_id
