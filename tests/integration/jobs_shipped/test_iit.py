@@ -16,7 +16,7 @@ TOLD = ("not_after_transfer", "programme_known", "date_present", "not_in_future"
 TOLD += ("code_known", "not_repeated")
 
 
-def test_every_planted_trap_is_found_by_its_rule(example: Any) -> None:
+def test_every_planted_trap_is_found_by_its_rule(with_example: Any) -> None:
     site = with_example("iit")
 
     ended = site.run(as_of=NOW)
@@ -40,7 +40,7 @@ def test_every_planted_trap_is_found_by_its_rule(example: Any) -> None:
     assert again.counts.unchanged > 10  # the others are settled
 
 
-def test_the_view_has_the_columns_of_the_document(example: Any) -> None:
+def test_the_view_has_the_columns_of_the_document(with_example: Any) -> None:
     site = with_example("iit")
     site.run(as_of=NOW)
 
@@ -70,7 +70,7 @@ BY_HAND: tuple[tuple[str, str | None, str | None, tuple[str, ...], dict[str, int
 )
 
 
-def test_labels_are_those_that_one_counts_by_hand(example: Any) -> None:
+def test_labels_are_those_that_one_counts_by_hand(with_example: Any) -> None:
     site = with_example("iit")
     site.execute("TRUNCATE iit.programmes, iit.patients, iit.visits, iit.obs")
     site.execute("INSERT INTO iit.programmes VALUES ('Program_A', '2025-06-30')")

@@ -29,7 +29,7 @@ TOLD = (
 TOLD += ("value_not_too_high", "not_repeated", "superseded", "ambiguous", "income_possible")
 
 
-def test_every_planted_trap_is_found_by_its_rule(example: Any) -> None:
+def test_every_planted_trap_is_found_by_its_rule(with_example: Any) -> None:
     site = with_example("pcos")
 
     ended = site.run(as_of=NOW)
@@ -51,7 +51,7 @@ def test_every_planted_trap_is_found_by_its_rule(example: Any) -> None:
     assert again.counts.unchanged > 10  # the others are settled
 
 
-def test_the_view_has_the_columns_of_a_prediction(example: Any) -> None:
+def test_the_view_has_the_columns_of_a_prediction(with_example: Any) -> None:
     site = with_example("pcos")
     site.run(as_of=NOW)
 
@@ -66,7 +66,7 @@ def test_the_view_has_the_columns_of_a_prediction(example: Any) -> None:
     assert "proxy" in comment
 
 
-def test_a_landmark_is_an_examination_whose_hormones_are_known(example: Any) -> None:
+def test_a_landmark_is_an_examination_whose_hormones_are_known(with_example: Any) -> None:
     site = with_example("pcos")
     site.execute("DELETE FROM pcos.outcomes WHERE exam_id = 2")
     site.execute("UPDATE pcos.examinations SET exclusion = 'pregnant' WHERE exam_id = 3")
@@ -86,7 +86,7 @@ def test_a_landmark_is_an_examination_whose_hormones_are_known(example: Any) -> 
         assert table[name]["label"] == outcome
 
 
-def test_a_remembered_weight_stands_at_its_own_time(example: Any) -> None:
+def test_a_remembered_weight_stands_at_its_own_time(with_example: Any) -> None:
     site = with_example("pcos")
     site.execute("DELETE FROM pcos.answers WHERE exam_id = 1")
     for number, (question, value, about) in enumerate(

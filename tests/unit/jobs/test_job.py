@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.jobs import job as jobs
-from scorer.jobs.job import DueAgain, Job, Task, job_names, load_job, own_step
+from scorer.jobs.job import DueAgain, Job, Task, job_names, load_job
 from scorer.jobs.publication import Bands
 from scorer.jobs.schedule import Schedule
 from scorer.types.enums import Action
