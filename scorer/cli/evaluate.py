@@ -52,8 +52,8 @@ class _EvaluateOptions:
 @click.argument("job", metavar="JOB")
 @click.option(
     "--as-of-every",
-    help="Time from one as-of time of an entity to the next, from its beginning to its end. Without it an hour, or, where the job's "
-    "landmarks follow no steps, the landmarks as the job gives them.",
+    help="Time from one as-of time of an entity to the next, from its beginning to its end; without it, the landmarks that the job is "
+    "trained at.",
 )
 @click.option(
     "--outcomes",
@@ -78,8 +78,8 @@ class _EvaluateOptions:
 def evaluate(settings: Settings, /, job: str, **given: Any) -> None:
     """Say how good a model of JOB is, hour by hour.
 
-    Each landmark of the job is scored by what was known at its as-of time, at steps of --as-of-every where the job has them. What is
-    found is kept in reporting.evaluations and reporting.evaluation_figures.
+    Entities are scored at the landmarks that the job is trained at, or at steps of --as-of-every, by what was known at each as-of
+    time. What is found is kept in reporting.evaluations and reporting.evaluation_figures.
     """
     from scorer.evaluation.conduct import Wanted, conduct
     from scorer.jobs.job import load_job

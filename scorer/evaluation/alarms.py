@@ -44,7 +44,7 @@ class Rows:
 
     @property
     def with_event(self) -> Booleans:
-        """Which rows (n,) are of an entity with the event: by its time, or, where the job gives none, by the row's own label."""
+        """Which rows (n,) tell of the event: by its time, or, where the job gives none, by their label."""
         found: Booleans = ~np.isnan(self.hours) | (self.label == 1)
         return found
 

@@ -18,7 +18,7 @@ from scorer.evaluation.alarms import Rows
 from scorer.evaluation.beside_naive import history_of
 from scorer.evaluation.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
 from scorer.jobs.evaluation import Subgroups
-from scorer.jobs.job import Job, steps_of
+from scorer.jobs.job import Job
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import predict
 from scorer.tasks.known import task_of
@@ -27,7 +27,6 @@ from scorer.types.arrays import Attributes, Booleans, Floats, Integers
 from scorer.types.values import Progress
 
 _DAY = timedelta(days=1)
-_HOUR = timedelta(hours=1)
 _SCORED_TOGETHER = 20_000
 
 
@@ -38,7 +37,7 @@ class EvaluationCohort:
     `rows` are its n landmarks; `subgroup` has, by attribute and value, which of them (n,) belong to it; `attrition` counts what is left
     after each step. `clients_seen` is how many of its clients the model was trained on, None where the manifest does not say. `naive` is
     what the naive forecast would publish of each row, None without outcomes; `classes` are those of a multiclass job. A row stands
-    for the time `every`, from one landmark to the next: their usual distance, where the landmarks are the job's own and follow no steps.
+    for the time `every`, from one landmark to the next: their usual distance, where the landmarks are the job's own.
     """
 
     rows: Rows
@@ -51,7 +50,7 @@ class EvaluationCohort:
     sha256: str
     naive: Floats | None = None
     classes: tuple[str, ...] = ()
-    every: timedelta = _HOUR
+    every: timedelta = timedelta(hours=1)
     own_landmarks: bool = False
 
 
@@ -68,17 +67,16 @@ def read_cohort(
 ) -> EvaluationCohort:
     """Read and score the cohort of `job`, first one step of `every` after each entity's beginning.
 
-    Without `every` it is every hour, or, of a job whose landmarks have no steps, each landmark that its statement gives.
+    Without `every` it is at the landmarks that the job is trained at.
     Landmarks lie in `between`, from the first time to before the second. Without `outcomes` every outcome counts as unknown. Raises
     UserError where there is no landmark, a label is none that the model knows, or an attribute of `subgroups` is missing.
     """
     model.rules.require_job(job)
-    step = f"{(every or _HOUR).total_seconds()} s"
-    steps = steps_of(job, step) if every is None else {"first_landmark": step, "landmark_step": step}
+    step = "" if every is None else f"{every.total_seconds()} s"
     landmarks = read_landmarks(
         job,
         source,
-        parameters=steps,
+        parameters={"first_landmark": step, "landmark_step": step} if step else {},
         between=between,
         classes=model.rules.classes,
         progress=progress,
@@ -89,7 +87,7 @@ def read_cohort(
         job,
         landmarks,
         published,
-        every=every or (_HOUR if steps else None),
+        every=every,
         outcomes=outcomes,
         subgroups=subgroups,
         clients_seen=_seen(model, np.unique(clients)),
@@ -110,8 +108,8 @@ def cohort_of(
 ) -> EvaluationCohort:
     """The cohort of `landmarks` with what is `published` of them, (n,) or (n, k).
 
-    Where they are the job's own and follow no steps, `every` is None: a row then stands for their usual distance, or, where no entity has
-    two, for as long as a score is valid.
+    Where they are the job's own, `every` is None: a row then stands for their usual distance, or, where no entity has two, for as long
+    as a score is valid.
     It is NaN where there is no score. The naive forecast is by what the model's training knew of `everyone`; where it does not say, by what
     this cohort does.
     """

@@ -27,7 +27,7 @@ from scorer.types.values import Progress
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be evaluated; None stands for the model in production, the job's own landmarks and subgroups."""
+    """What is to be evaluated; None: the model in production, the job's own landmarks and subgroups."""
 
     every: timedelta | None
     outcomes: bool

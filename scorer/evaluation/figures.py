@@ -97,7 +97,7 @@ class Evaluation:
     command: str
     draws: int = DRAWS
     naive: BesideNaive | None = None
-    own_landmarks: bool = False  # of the job, which follow no steps: `every` is their usual distance
+    own_landmarks: bool = False  # those that the job is trained at: `every` is their usual distance
 
     @property
     def whole(self) -> Group:

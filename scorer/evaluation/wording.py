@@ -59,6 +59,7 @@ FIGURES = {
     ),
     "entities_alarmed_per_100": ("Alarmed of 100", "entities with one alarm or more, of a hundred"),
 }
+_HOURS = 48  # up to which a step is told in hours
 _STEPS = {
     "entities": "entities",
     "entities_never_scored": "entities that never have a score",
@@ -143,12 +144,14 @@ def few(group: Group) -> str:
 def span(every: timedelta) -> str:
     """A step of time in words.
 
-    >>> span(timedelta(hours=1)), span(timedelta(minutes=90)), span(timedelta(days=2))
-    ('every hour', 'every 90 min', 'every 48 h')
+    >>> span(timedelta(hours=1)), span(timedelta(minutes=90)), span(timedelta(days=2)), span(timedelta(days=30.44))
+    ('every hour', 'every 90 min', 'every 48 h', 'every 30.4 days')
     """
     hours = every / timedelta(hours=1)
     if hours == 1:
         return "every hour"
+    if hours > _HOURS:
+        return f"every {hours / 24:.3g} days"
     return f"every {hours:g} h" if hours == int(hours) else f"every {hours * 60:g} min"
 
 
@@ -156,7 +159,7 @@ def landmarks(evaluation: Evaluation) -> str:
     """When entities were scored, in words."""
     if not evaluation.own_landmarks:
         return span(evaluation.every)
-    return "at the job's own landmarks"
+    return f"at the job's own landmarks, usually {span(evaluation.every)}"
 
 
 def headline(evaluation: Evaluation) -> str:

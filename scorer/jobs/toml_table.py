@@ -148,7 +148,7 @@ class TomlTable:
         return default
 
     def _instead(self, key: str) -> str:
-        """A key that is there and may be meant for the one that is missing, in words; empty where none is like it."""
+        """Words on a key that may be meant for the missing one; empty where none is like it."""
         like = difflib.get_close_matches(key, self._left, n=1)
         return f'; is "{like[0]}" meant for it?' if like else ""
 

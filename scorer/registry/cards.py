@@ -108,7 +108,7 @@ def read_card(path: Path, model: Registered) -> dict[str, str]:
 
 
 def _key(name: str) -> str:
-    """A TOML key: in quotes where it is made of more than letters, digits, _ and -, as the name of a class may be."""
+    """A TOML key, in quotes where it needs them, as the name of a class may."""
     return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _text(name)
 
 

@@ -45,12 +45,18 @@ def landmarks() -> Landmarks:
     )
 
 
-def made(job: Job, landmarks: Landmarks, *groups: Subgroups, outcomes: bool = True) -> EvaluationCohort:
+def made(
+    job: Job,
+    landmarks: Landmarks,
+    *groups: Subgroups,
+    outcomes: bool = True,
+    every: timedelta | None = timedelta(hours=1),
+) -> EvaluationCohort:
     return cohort_of(
         job,
         landmarks,
         SCORE,
-        every=timedelta(hours=1),
+        every=every,
         outcomes=outcomes,
         subgroups=groups,
         clients_seen=None,
@@ -124,3 +130,17 @@ def test_the_hash_is_of_what_was_read_and_of_the_outcomes(sepsis: Job, landmarks
         replace(landmarks, event_at=landmarks.event_at + 1),
     ):
         assert made(sepsis, other).sha256 != cohort.sha256
+
+
+def test_landmarks_without_steps_stand_for_their_usual_distance(sepsis: Job, landmarks: Landmarks) -> None:
+    stepped, own = made(sepsis, landmarks), made(sepsis, landmarks, every=None)
+    assert (stepped.every, stepped.own_landmarks) == (timedelta(hours=1), False)
+    assert (own.every, own.own_landmarks) == (timedelta(hours=1), True)
+    # Where no entity has two, for as long as a score is valid.
+    single = replace(landmarks, entity_ids=np.array(list("abcdef"), dtype=object))
+    assert made(sepsis, single, every=None).every == sepsis.valid_for
+
+
+def test_without_a_time_of_the_event_the_label_tells_of_it(sepsis: Job, landmarks: Landmarks) -> None:
+    no_times = replace(landmarks, event_at=np.full(6, NO_TIME), label=np.array([0.0, 1.0, 0.0, 1.0, 0.0, NAN]))
+    assert made(sepsis, no_times).attrition["entities_with_event"] == 2

@@ -104,7 +104,7 @@ def test_a_column_that_the_file_lacks_is_left_to_the_table(shop: Any, again: Cal
 def test_names_of_any_kind_are_made_and_filled(shop: Any, tmp_path: Path) -> None:
     (shop.folder / "tables.toml").write_text(
         """["Bird list"]
-        table = '"Bird Lab"."Bird ""Book"""'
+        table = '"Bird Lab"."Bird ""Book"" 1"'
         key = ["Bird ID"]
         index = ["union", "Body Mass (%)"]
         columns = { "Bird ID" = "bigint", "Body Mass (%)" = "double precision", union = "text", "it's {same}" = "text" }
@@ -122,7 +122,7 @@ def test_names_of_any_kind_are_made_and_filled(shop: Any, tmp_path: Path) -> Non
             ).tables
     assert [(each.loaded, each.already_there, each.updated) for each in reports] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
     assert reports[2].changes == {"Body Mass (%)": 1}
-    assert shop.hospital.rows('SELECT * FROM "Bird Lab"."Bird ""Book"""') == [(7, 4.5, "yes", "so")]
+    assert shop.hospital.rows('SELECT * FROM "Bird Lab"."Bird ""Book"" 1"') == [(7, 4.5, "yes", "so")]
 
 
 def test_a_file_that_is_missing_is_told_unless_it_may_be(shop: Any, again: Callable[[], LoadReport]) -> None:

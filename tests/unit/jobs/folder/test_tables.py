@@ -30,13 +30,13 @@ def test_the_tables_come_in_the_order_of_the_file(tmp_path: Path, path: Path) ->
 def test_names_that_need_quotes_are_as_in_the_database(tmp_path: Path, path: Path) -> None:
     path.write_text(
         """[Bird]
-        table = '"Bird Lab"."Bird ""Book"""'
+        table = '"Bird Lab"."Bird ""Book"" 1"'
         key = ["Bird ID"]
         columns = { "Bird ID" = "bigint", "Body Mass (%)" = "double precision", union = "text" }
         """
     )
     (bird,) = read_tables("churn", jobs_dir=tmp_path)
-    assert bird.parts == ("Bird Lab", 'Bird "Book"')
+    assert bird.parts == ("Bird Lab", 'Bird "Book" 1')
     assert [*bird.columns] == ["Bird ID", "Body Mass (%)", "union"]
     assert bird.required == ("Bird ID",)  # without `required`, the key is
 
@@ -45,7 +45,7 @@ FAULTS = {
     "no schema": ('"churn_data.clients"', '"clients"', "with its schema"),
     "capital letters without quotes": ('"churn_data.clients"', '"churn_data.Clients"', "write them as SQL does"),
     "an empty name in quotes": ('"churn_data.clients"', "'churn_data.\"\"'", "is not a table with its schema"),
-    "a name that is too long": ('client_id = "text"', f'{"ä" * 32} = "text"', "takes 1 to 63 bytes"),
+    "a name that is too long": ('client_id = "text"', f'"{"ä" * 32}" = "text"', "takes 1 to 63 bytes"),
     "a file elsewhere": ("[clients]", '["../clients"]', "is not the name of a file"),
     "a type with a statement": (
         'client_id = "text", joined_at',
