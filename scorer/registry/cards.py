@@ -16,6 +16,8 @@ from typing import Any
 from scorer.database.store.models import Registered
 from scorer.errors import UserError
 
+CARD = "card.toml"  # beside a model that comes with a job
+
 # In the order of scorer.card_gaps, each with the question that it answers.
 FIELDS: Mapping[str, str] = {
     "intended_use": "Whom does it score, when, and who does what upon which band?",

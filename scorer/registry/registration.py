@@ -12,7 +12,13 @@ from scorer.config import shipped_root
 from scorer.database import schema
 from scorer.database.connection import Database
 from scorer.database.session import Session, engine
-from scorer.database.store.models import admit_first_model, count_models, read_model, register_model
+from scorer.database.store.models import (
+    admit_first_model,
+    count_models,
+    read_model,
+    register_model,
+    write_card,
+)
 from scorer.database.store.runs import lock_installs, switch_job
 from scorer.database.store.status import list_switches
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
@@ -21,6 +27,7 @@ from scorer.jobs.job import Job, folder_of, job_names, load_job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.artefacts import store_bytes
+from scorer.registry.cards import CARD, read_card
 from scorer.registry.manifest import ARTEFACT, Manifest, find_version, read_manifest
 
 _log = logging.getLogger(__name__)
@@ -153,7 +160,12 @@ def _granted(database: Database) -> tuple[str, ...]:
 
 
 def _admit_first(job: Job, model_version: str, session: Session) -> None:
-    register(job, model_folder(job, model_version), session)
+    """Put the model that came with a job into production, with the card beside it, if there is one."""
+    folder = model_folder(job, model_version)
+    register(job, folder, session)
+    if (folder / CARD).exists():
+        card = read_card(folder / CARD, read_model(session, job.name, model_version))
+        write_card(session, job.name, model_version, card=card)
     why = f"first model of the job, shipped with scorer {__version__}"
     admit_first_model(session, job.name, model_version, why=why)
     say(_log, events.FIRST_MODEL, job=job.name, model_version=model_version)

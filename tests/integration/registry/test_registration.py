@@ -20,6 +20,7 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
+from scorer.registry.cards import CARD
 from scorer.registry.manifest import ARTEFACT, MANIFEST
 from scorer.registry.registration import disable_job, enable_job, grant_source, install_jobs, register, require_enabled
 
@@ -202,6 +203,17 @@ def test_what_is_enabled_is_installed_and_nothing_else(hospital: Any, second: Da
     assert hospital.one(views) == 1, "what is there stays"
     told = "SELECT enabled, switched_by = session_user, is_current FROM reporting.job_switches WHERE job = 'second' ORDER BY switched_at"
     assert hospital.rows(told) == [(False, True, False), (True, True, False), (False, True, True)]
+
+
+def test_a_first_model_has_the_card_beside_it(hospital: Any, second: Database, tmp_path: Path) -> None:
+    disable_job("second", database=second)
+    (folder,) = (path.parent for path in (tmp_path / "models" / "second").glob(f"{SHIPPED}/{MANIFEST}"))
+    sha256 = json.loads((folder / MANIFEST).read_text())["sha256"]
+    facts = f'[facts]\njob = "second"\nmodel_version = "{SHIPPED}"\nsha256 = "{sha256}"\n'
+    (folder / CARD).write_text(facts + '[card]\nowner = "the ward"\n')
+    assert enable_job("second", database=second)
+    written = hospital.one("SELECT card ->> 'owner' FROM scorer.model_cards WHERE job = 'second'")
+    assert written == "the ward"
 
 
 def test_a_job_that_cannot_be_installed_is_not_enabled(hospital: Any, second: Database, tmp_path: Path) -> None:
