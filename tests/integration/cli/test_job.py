@@ -98,7 +98,7 @@ def test_features_and_tables_are_printed(call: Call) -> None:
     assert table.startswith("| name | meaning | unit |")
     features = json.loads(call("job", "features", "shop", "--json").out)["features"]
     assert len(features) == table.count("\n") - 2
-    assert "CREATE TABLE IF NOT EXISTS shop_data.clients" in call("job", "tables", "shop").out
+    assert 'CREATE TABLE IF NOT EXISTS "shop_data"."clients"' in call("job", "tables", "shop").out
     tables = json.loads(call("job", "tables", "shop", "--json").out)
     assert tables["tables"][2]["columns"]["outcome"] == "double precision"
 

@@ -327,13 +327,13 @@ BAD = [
     (
         Task.BINARY,
         "UPDATE shop.outcomes SET bought = 2 WHERE customer = 'customer 3'",
-        r"is 2 in a row, where 0, 1 or NULL",
+        r"must be 0, 1 or NULL; 5 of 450 rows",
     ),
     (Task.BINARY, "UPDATE shop.outcomes SET bought = 0", r"No landmark has a positive outcome"),
     (
         Task.BINARY,
         "ALTER TABLE shop.outcomes ALTER bought TYPE text USING 'perhaps'",
-        r"is 'perhaps' in a row, where 0, 1 or NULL is expected",
+        r"must be 0, 1 or NULL; 450 of 450 rows",
     ),
 ]
 
