@@ -262,6 +262,7 @@ def demo(settings: Settings, *, visits: int, job: str | None) -> None:
 def _show_example(database: Database, name: str) -> None:
     """Load the example in a job's folder, and score it, if the job has a model."""
     from scorer.database.source.csv_dialect import Writing
+    from scorer.jobs.folder.example import as_of_example
     from scorer.jobs.job import folder_of, load_job
     from scorer.monitoring.job_list import list_jobs
     from scorer.registry import registration
@@ -278,7 +279,8 @@ def _show_example(database: Database, name: str) -> None:
     if listed.model_version is None:
         click.echo(f"No model of {name} is in production yet: scorer train {name} --full, then scorer model promote.")
         return
-    print_run(run_job(load_job(name, jobs_dir=database.settings.jobs_dir), database=database).as_json())
+    loaded = load_job(name, jobs_dir=database.settings.jobs_dir)
+    print_run(run_job(loaded, database=database, as_of=as_of_example(folder)).as_json())
     _print_outcomes(database, name)
 
 

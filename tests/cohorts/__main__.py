@@ -3,7 +3,8 @@
     python -m tests.cohorts DATA OUT [JOB...]     # DATA/<set> -> OUT/<job>, as `scorer load OUT/<job> --job <job>` takes it
     python -m tests.cohorts --samples [JOB...]    # sql/<job>/example, generated anew
 
-A module here is named like its job and has `write(data, out)`; one whose example is shipped has `write_sample(out)`, too.
+A module here is named like its job and has `write(data, out)`; one whose example is shipped has `write_sample(out)`, too, and `AS_OF`, the
+time as of which the example is to be looked at, where that is not the usual one.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
+from scorer.jobs.folder.example import EXAMPLE_AS_OF
+
 HERE = Path(__file__).parent
 SHIPPED = HERE.parents[1] / "sql"
+AS_OF = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
 def jobs() -> list[str]:
@@ -35,6 +40,8 @@ def write_example(job: str, folder: Path) -> bool:
         return False
     folder.mkdir(parents=True, exist_ok=True)
     sample(folder)
+    as_of = getattr(module_of(job), "AS_OF", AS_OF)
+    (folder / EXAMPLE_AS_OF).write_text(f"{as_of.isoformat()}\n", encoding="utf-8")
     return True
 
 

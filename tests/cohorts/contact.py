@@ -10,12 +10,13 @@ import gzip
 import itertools
 import random
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 SET = "covidaffect"
 ZONE = ZoneInfo("Europe/Madrid")
+AS_OF = datetime(2026, 11, 16, tzinfo=UTC)  # of the sample: the day after its last prompts
 HOURS = (7, 10, 13, 16, 19, 22)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _FEWEST_DAYS = 3

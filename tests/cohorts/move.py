@@ -1,4 +1,4 @@
-"""The sales of houses in Seattle as the job `move` takes them: parcels, sales, market reports. seattle_sales.py says what is supplied."""
+"""The sales of houses in Seattle as the job `move` takes them: parcels, sales, market reports. _seattle_sales.py says what is supplied."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.cohorts.seattle_sales import markets, parcels, read, sample, sample_markets, write_table
+from tests.cohorts._seattle_sales import markets, parcels, read, sample, sample_markets, write_table
 
 HOUSES = 400
 KNOWN = ["parcel", "area", "use_type", "lot_sf", "year_built", "latitude", "longitude"]
+
+# How an entity that a rule holds is mended.
+MEND = {"price_possible": "UPDATE move.sales SET price = 400000 WHERE sale = %s"}
 
 
 def write(data: Path, out: Path) -> None:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.cohorts.pcos_facts import ANSWERED, MEASURED
+from tests.cohorts._pcos_facts import ANSWERED, MEASURED
 
 SET = "nhanes_pcos"
 QUESTIONS = {

@@ -1,4 +1,4 @@
-"""The sales of houses in Seattle as the job `value` takes them: parcels, sales, market reports. seattle_sales.py says what is supplied."""
+"""The sales of houses in Seattle as the job `value` takes them: parcels, sales, market reports. _seattle_sales.py says what is supplied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.cohorts.seattle_sales import markets, parcels, read, sample, sample_markets, write_table
+from tests.cohorts._seattle_sales import markets, parcels, read, sample, sample_markets, write_table
 
 HOUSES = 350
 

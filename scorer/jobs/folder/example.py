@@ -11,12 +11,13 @@ import csv
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scorer.errors import UserError
 from scorer.jobs.job import Task
 
+EXAMPLE_AS_OF = "as_of.txt"  # beside the files of an example whose times are fixed
 CLIENTS = 100
 _SEED = 7
 _HORIZON = timedelta(days=30)
@@ -107,3 +108,19 @@ def _written(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]
     except OSError as error:
         raise UserError(f"The example cannot be written to {path}: {error.strerror}.") from error
     return path
+
+
+def as_of_example(folder: Path) -> datetime | None:
+    """The time as of which the example in `folder` is to be looked at; None where it says none, for now.
+
+    Raises UserError where its file says no time.
+    """
+    path = folder / EXAMPLE_AS_OF
+    if not path.exists():
+        return None
+    text = path.read_text(encoding="utf-8").strip()
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(f"{path} says {text!r}, which is no time; write one as 2026-11-28T12:00:00+00:00.") from error
+    return found.replace(tzinfo=found.tzinfo or UTC)

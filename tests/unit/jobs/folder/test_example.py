@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scorer.errors import UserError
-from scorer.jobs.folder.example import CLIENTS, write_example
+from scorer.jobs.folder.example import CLIENTS, EXAMPLE_AS_OF, as_of_example, write_example
 from scorer.jobs.job import Task
 
 NOW = datetime(2026, 3, 1, 15, 30, tzinfo=UTC)
@@ -65,3 +65,12 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         write_example(tmp_path / "taken", task=Task.BINARY, now=NOW)
+
+
+def test_an_example_may_say_as_of_when_it_is_looked_at(tmp_path: Path) -> None:
+    assert as_of_example(tmp_path) is None
+    (tmp_path / EXAMPLE_AS_OF).write_text("2026-11-16T01:00:00+01:00\n")
+    assert as_of_example(tmp_path) == datetime(2026, 11, 16, tzinfo=UTC)
+    (tmp_path / EXAMPLE_AS_OF).write_text("yesterday")
+    with pytest.raises(UserError, match="says 'yesterday', which is no time"):
+        as_of_example(tmp_path)

@@ -2,7 +2,7 @@
 
 Data: King County Assessor, via R package hpiR (A. Krause). What the sample is made of, MEASURED, is printed by
 
-    python -m tests.cohorts.seattle_sales DATA
+    python -m tests.cohorts._seattle_sales DATA
 
 The data set has days and prices alone. *Supplied* are: the hour of a sale (midnight in Seattle), when its deed was recorded (seven days
 later; sales of one day in the order of their numbers), and the market reports (the first of each month, of the 90 days before, made from
