@@ -99,4 +99,5 @@ def test_another_job_is_shown_on_its_example(call: Call, job: str) -> None:
     listed = {each["name"]: each for each in json.loads(call("job", "list", "--json"))["jobs"]}
     assert (listed[job]["enabled"], listed[job]["runs"]) == (True, True)
     assert "already there" in call("demo", "--job", job)
+    call("demo", "--job", job)  # what was recorded after an entity's end counts from its second judgement on
     assert query(call, runs)[0][1] == 0
