@@ -127,9 +127,7 @@ def request(
     """
     from scorer.database.notifications import Listener
     from scorer.database.store.requests import is_answered, request_score
-    from scorer.registry.registration import require_enabled
 
-    require_enabled(job, database=database_of(settings))
     listener = Listener.for_answers(database_of(settings).as_login())
     try:
         if wait:

@@ -159,14 +159,15 @@ def run(settings: Settings, /, job: str, **given: Any) -> None:
     A run that was interrupted is finished first.
     """
     from scorer.jobs.job import load_job
-    from scorer.registry.registration import require_enabled
 
     options = _RunOptions(**given)
     settings = with_backend(settings, backend=options.backend, scheduler=options.scheduler)
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     database = database_of(settings)
-    require_enabled(loaded.name, database=database)
     # Imported only now: they take seconds, and what is wrong with the arguments is said before.
+    from scorer.registry.registration import require_enabled
+
+    require_enabled(loaded.name, database=database)
     from scorer.runs.run import dry_run, run_job
     from scorer.runs.worker import Hooks
 

@@ -1,4 +1,5 @@
 -- The asked enrolments that may be scored, as due.sql has it, each with the moment as of which it is scored: now, or its end.
+-- One row per enrolment.
 -- Parameters: entity_ids (array), as_of.
 SELECT
     e.enrolment_id AS entity_id,

@@ -1,4 +1,5 @@
 -- The asked persons' slots that may be scored, as due.sql has it, each with the moment as of which it is scored.
+-- One row per slot of a person.
 -- Parameters: entity_ids (array), as_of.
 SELECT
     e.entity_id,

@@ -1,4 +1,4 @@
--- What a model is trained and evaluated on: up to `landmarks_each` contacts after treatment began of each patient, drawn by a hash, as of
+-- What a model is trained and evaluated on: one row per contact, up to `landmarks_each` contacts after treatment began of each patient, drawn by a hash, as of
 -- the evening of their day (or when they were recorded, if later). label is 1 where no contact follows within `horizon` days, 0 where one
 -- does. Who dies or is transferred within them without having come once more is neither, and left out; so is a contact whose `horizon` ends
 -- after the tables cease to be complete.

@@ -449,8 +449,8 @@ class TestSettings:
 class TestJob:
     def test_that_does_not_exist(self, shared: Site) -> None:
         assert shared("run", "sepsi").sentence == 'There is no job "sepsi"; did you mean "sepsis"?'
-        assert "there are: sepsis" in shared("run", "../x").sentence
-        assert "there are: sepsis" in shared("train", "zzz").sentence
+        assert "there are: " in shared("run", "../x").sentence
+        assert "there are: " in shared("train", "zzz").sentence
 
     @pytest.mark.parametrize(
         ("old", "new", "words"),

@@ -18,16 +18,16 @@ SITE = Path(__file__).parents[2] / "jobs"
 
 @pytest.mark.parametrize("task", Task)
 def test_a_new_job_is_whole(tmp_path: Path, task: Task) -> None:
-    made = make("churn", jobs_dir=tmp_path / "jobs", task=task)
-    job = load_job("churn", jobs_dir=tmp_path / "jobs")
+    made = make("readmit", jobs_dir=tmp_path / "jobs", task=task)
+    job = load_job("readmit", jobs_dir=tmp_path / "jobs")
     assert (job.task, job.entity) == (task, "client")
-    assert made.folder == tmp_path / "jobs" / "sql" / "churn"
+    assert made.folder == tmp_path / "jobs" / "sql" / "readmit"
     assert all(path.exists() for path in made.files)
     assert not any("template" in path.read_text() for path in made.files)
-    assert {table.table for table in read_tables("churn", jobs_dir=tmp_path / "jobs")} == {
-        "churn_data.clients",
-        "churn_data.events",
-        "churn_data.outcomes",
+    assert {table.table for table in read_tables("readmit", jobs_dir=tmp_path / "jobs")} == {
+        "readmit_data.clients",
+        "readmit_data.events",
+        "readmit_data.outcomes",
     }
     assert {rule["meta"]["rule"] for suite in job.suites.values() for rule in suite["expectations"]} >= {
         "value_present"
@@ -36,7 +36,7 @@ def test_a_new_job_is_whole(tmp_path: Path, task: Task) -> None:
 
 @pytest.mark.parametrize("task", Task)
 def test_a_new_job_is_small_and_each_line_explained(tmp_path: Path, task: Task) -> None:
-    folder = make("churn", jobs_dir=tmp_path, task=task).folder
+    folder = make("readmit", jobs_dir=tmp_path, task=task).folder
     lines = [line for line in (folder / "job.toml").read_text().splitlines() if line and not line.startswith("#")]
     assert len(lines) <= 36
     own_words = re.compile(r'^(\w+ = "\w+\.sql"|[A-Z]+ = |lowest|above|name|codes|statistics|categories|configuration)')
@@ -54,13 +54,13 @@ def test_a_name_that_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None
 
 def test_without_a_folder_for_jobs_the_option_is_named() -> None:
     with pytest.raises(UserError, match="SCORER_JOBS_DIR"):
-        make("churn", jobs_dir=None, task=Task.BINARY)
+        make("readmit", jobs_dir=None, task=Task.BINARY)
 
 
 def test_a_name_that_is_taken_is_refused_and_nothing_overwritten(tmp_path: Path) -> None:
-    made = make("churn", jobs_dir=tmp_path, task=Task.BINARY)
+    made = make("readmit", jobs_dir=tmp_path, task=Task.BINARY)
     (made.folder / "job.toml").write_text("mine")
-    for name in ("churn", "sepsis"):
+    for name in ("readmit", "sepsis"):
         with pytest.raises(UserError, match=f'There is a job "{name}" already'):
             make(name, jobs_dir=tmp_path, task=Task.BINARY)
     assert (made.folder / "job.toml").read_text() == "mine"
@@ -70,7 +70,7 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "sql").mkdir()
     (tmp_path / "expectations").write_text("a file")
     with pytest.raises(UserError, match="cannot be written"):
-        make("churn", jobs_dir=tmp_path, task=Task.BINARY)
+        make("readmit", jobs_dir=tmp_path, task=Task.BINARY)
     assert not list((tmp_path / "sql").iterdir())
 
 
@@ -92,17 +92,17 @@ def test_a_copy_of_the_shipped_job_has_names_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_copy_of_a_job_of_ones_own_reads_the_same_tables(tmp_path: Path) -> None:
-    make("churn", jobs_dir=tmp_path, task=Task.REGRESSION)
-    copy("churn_weekly", jobs_dir=tmp_path, like="churn")
-    one, other = (load_job(name, jobs_dir=tmp_path) for name in ("churn", "churn_weekly"))
+    make("readmit", jobs_dir=tmp_path, task=Task.REGRESSION)
+    copy("readmit_weekly", jobs_dir=tmp_path, like="readmit")
+    one, other = (load_job(name, jobs_dir=tmp_path) for name in ("readmit", "readmit_weekly"))
     assert one.statements == other.statements
-    assert read_tables("churn_weekly", jobs_dir=tmp_path) == read_tables("churn", jobs_dir=tmp_path)
-    assert job_names(tmp_path) == ("churn", "churn_weekly", "sepsis")
+    assert read_tables("readmit_weekly", jobs_dir=tmp_path) == read_tables("readmit", jobs_dir=tmp_path)
+    assert job_names(tmp_path) == ("readmit", "readmit_weekly", "sepsis")
 
 
 def test_a_copy_of_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match='There is no job "churn"'):
-        copy("other", jobs_dir=tmp_path, like="churn")
+    with pytest.raises(UserError, match='There is no job "readmit"'):
+        copy("other", jobs_dir=tmp_path, like="readmit")
 
 
 def test_the_template_is_no_job() -> None:
