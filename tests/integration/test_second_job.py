@@ -296,7 +296,8 @@ def installed(wards: Any) -> dict[str, str | None]:
     """By name, why each job is not run here; None where it is."""
     target = Database(wards.url, wards.settings).as_worker()
     with closing(ReadOnlySession(target, patience=wards.settings.connect_timeout)) as session:
-        return {each.name: each.not_run for each in installed_jobs(session, settings=wards.settings)}
+        found = {each.name: each.not_run for each in installed_jobs(session, settings=wards.settings)}
+    return {name: why for name, why in found.items() if why is None or not why.startswith("it is not enabled")}
 
 
 def checked(wards: Any, settings: Settings) -> dict[str, CheckResult]:

@@ -30,10 +30,11 @@ def site(tmp_path: Path) -> Path:
 
 
 def not_run(hospital: Any, settings: Settings) -> dict[str, str | None]:
-    """By name, why each job is not run here, or what is broken of it."""
+    """By name, why each enabled job is not run here, or what is broken of it."""
     target = Database(hospital.url, settings).as_worker()
     with closing(ReadOnlySession(target, patience=settings.connect_timeout)) as session:
-        return {each.name: each.not_run or each.broken for each in installed_jobs(session, settings=settings)}
+        found = {each.name: each.not_run or each.broken for each in installed_jobs(session, settings=settings)}
+    return {name: why for name, why in found.items() if why is None or not why.startswith("it is not enabled")}
 
 
 def checked(hospital: Any, settings: Settings) -> dict[str, CheckResult]:

@@ -97,7 +97,7 @@ def test_a_copy_of_a_job_of_ones_own_reads_the_same_tables(tmp_path: Path) -> No
     one, other = (load_job(name, jobs_dir=tmp_path) for name in ("readmit", "readmit_weekly"))
     assert one.statements == other.statements
     assert read_tables("readmit_weekly", jobs_dir=tmp_path) == read_tables("readmit", jobs_dir=tmp_path)
-    assert job_names(tmp_path) == ("readmit", "readmit_weekly", "sepsis")
+    assert {"readmit", "readmit_weekly", "sepsis"} <= set(job_names(tmp_path))
 
 
 def test_a_copy_of_what_is_not_there_is_refused(tmp_path: Path) -> None:
