@@ -361,7 +361,7 @@ def require_plain_target(recipe: Recipe, job: Job) -> None:
 
 
 def require_no_nan(column: npt.NDArray[Any], *, where: str) -> None:
-    """Raises UserError where a `column` of labels as texts (n,) holds a NaN: it is no way to say that one is unknown."""
+    """Raises UserError where a `column` (n,) of labels as texts holds NaN: NULL is what is unknown."""
     times = sum(each is not None and each.strip().lower() == "nan" for each in column.tolist())
     if times:
         raise UserError(
