@@ -115,6 +115,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _print_evaluation(evaluation: Evaluation) -> None:
     """Print the cohort, the figures, the alarms of each band and the subgroups."""
     from scorer.evaluation import wording
+    from scorer.evaluation.beside_naive import in_words
 
     whole = evaluation.whole
     click.echo(wording.headline(evaluation))
@@ -145,7 +146,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     if len(evaluation.groups) > 1:
         _print_subgroups(evaluation)
     if evaluation.naive is not None and evaluation.naive.beaten:
-        click.echo(wording.beside_naive(evaluation.naive))
+        click.echo(in_words(evaluation.naive))
     for remark in evaluation.remarks:
         click.echo(f"Note: {remark}")
 

@@ -15,7 +15,7 @@ from scorer.cli.output import print_json, print_table, progress_bar, shown_inter
 from scorer.config import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
@@ -116,6 +116,8 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
 
 def _print_trained(trained: Trained, job: str, *, as_json: bool) -> None:
     """Print where the model is, and its cross-validated figures."""
+    from scorer.evaluation.beside_naive import BesideNaive, in_words
+
     manifest = trained.manifest
     if as_json:
         training = {name: each for name, each in manifest["training"].items() if name != "clients_seen"}
@@ -138,20 +140,7 @@ def _print_trained(trained: Trained, job: str, *, as_json: bool) -> None:
             for name, each in manifest["metrics"].items()
         ],
     )
-    click.echo(_beside_naive(manifest))
-
-
-def _beside_naive(manifest: Mapping[str, Any]) -> str:
-    """Whether the model beats the naive forecast, in a sentence."""
-    naive = manifest["naive"]
-    name, gained = naive["decisive"], naive["gained"]
-    interval = shown_interval(gained["low"], gained["high"], ".3g", none="no interval")
-    if naive["beaten"]:
-        return f"It beats the naive forecast: its {name.replace('_', ' ')} is less by {shown_number(gained['value'], '.3g')} ({interval})."
-    return (
-        f"It does not beat the naive forecast by more than chance: its {name.replace('_', ' ')} is less by "
-        f"{shown_number(gained['value'], '.3g')} ({interval}); without a model one would know as much."
-    )
+    click.echo(in_words(BesideNaive.of(manifest)))
 
 
 def _cores() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -26,6 +26,17 @@ class BesideNaive:
     gained: Figure
     figures: Mapping[str, Figure]
 
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Self:
+        """By what a manifest says of the model's training."""
+        naive, own = manifest["naive"], manifest["metrics"]
+        return cls(
+            decisive=naive["decisive"],
+            model=_figure(own[naive["decisive"]]),
+            gained=_figure(naive["gained"]),
+            figures={name: _figure(each) for name, each in naive["figures"].items()},
+        )
+
     @property
     def beaten(self) -> bool:
         """Whether the model is better by more than chance."""
@@ -41,14 +52,15 @@ class BesideNaive:
         }
 
 
-def not_beaten(naive: BesideNaive) -> str:
-    """That a model is no better than the naive forecast, in a sentence."""
-    loss = naive.decisive.replace("_", " ")
-    gained = "" if not np.isfinite(naive.gained.low) else f" ({naive.gained.low:.3g} to {naive.gained.high:.3g})"
-    return (
-        f"The model does not beat the naive forecast by more than chance: its {loss} is {naive.model.value:.4g}, "
-        f"{naive.gained.value:.3g}{gained} less; without a model one would know as much."
-    )
+def in_words(naive: BesideNaive) -> str:
+    """Whether a model beats the naive forecast by more than chance, in a sentence."""
+    loss = f"its {naive.decisive.replace('_', ' ')} is {naive.model.value:.4g}"
+    gained = f"{naive.gained.value:.3g}"
+    if np.isfinite(naive.gained.low):
+        gained += f" ({naive.gained.low:.3g} to {naive.gained.high:.3g})"
+    if naive.beaten:
+        return f"The model beats the naive forecast: {loss}, {gained} less."
+    return f"The model does not beat the naive forecast by more than chance: {loss}, {gained} less; without a model one would know as much."
 
 
 def history_of(landmarks: Landmarks) -> History:
@@ -72,3 +84,7 @@ def beside_naive(rows: Judged, naive: Floats, weights: Floats, *, rules: TaskRul
 
 def _plain(figure: Figure) -> dict[str, float | None]:
     return {key: none_unless_finite(getattr(figure, key)) for key in ("value", "low", "high")}
+
+
+def _figure(content: Mapping[str, float | None]) -> Figure:
+    return Figure(*(np.nan if content[key] is None else float(content[key] or 0.0) for key in ("value", "low", "high")))

@@ -13,7 +13,7 @@ import numpy as np
 from scorer.errors import UserError
 from scorer.evaluation import alarms
 from scorer.evaluation.alarms import Rows
-from scorer.evaluation.beside_naive import BesideNaive, beside_naive, not_beaten
+from scorer.evaluation.beside_naive import BesideNaive, beside_naive, in_words
 from scorer.evaluation.cohort import EvaluationCohort
 from scorer.jobs.evaluation import Utility
 from scorer.jobs.job import Job
@@ -395,4 +395,4 @@ def _remarks(
     if job.bands is None:
         yield f"Job {job.name} has no bands: nothing is said of its own alarms."
     if naive is not None and not naive.beaten:
-        yield not_beaten(naive)
+        yield in_words(naive)

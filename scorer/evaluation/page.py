@@ -12,6 +12,7 @@ from string import Template
 from scorer import __version__
 from scorer.errors import UserError
 from scorer.evaluation import wording
+from scorer.evaluation.beside_naive import in_words
 from scorer.evaluation.figures import Above, Evaluation
 from scorer.evaluation.plots import plots
 
@@ -96,7 +97,7 @@ def _figures(evaluation: Evaluation) -> str:
         ]
         for name, figure in evaluation.whole.figures.items()
     ]
-    note = "" if naive is None else f"<p>{escape(wording.beside_naive(naive))}</p>"
+    note = "" if naive is None else f"<p>{escape(in_words(naive))}</p>"
     return _table(["figure", "value (95 % interval)", "naive forecast", ""], rows) + note
 
 

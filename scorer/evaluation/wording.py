@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from scorer.evaluation.beside_naive import BesideNaive, not_beaten
 from scorer.evaluation.figures import FEW, Above, Evaluation, Group
 from scorer.tasks.bootstrap import Figure
 
@@ -168,16 +167,6 @@ def headline(evaluation: Evaluation) -> str:
         f"Model {evaluation.model_version} of {evaluation.job} on {evaluation.whole.entities:,} entities of {evaluation.clients:,} "
         f"clients, {landmarks(evaluation)}, as of {evaluation.first:%Y-%m-%d %H:%M}Z to {evaluation.last:%Y-%m-%d %H:%M}Z, "
         f"{'with' if evaluation.outcomes else 'without'} outcomes."
-    )
-
-
-def beside_naive(naive: BesideNaive) -> str:
-    """Whether the model beats the naive forecast, in a sentence."""
-    if not naive.beaten:
-        return not_beaten(naive)
-    return (
-        f"The model beats the naive forecast: its {title(naive.decisive).lower()} is {naive.model.value:.4g}, less by "
-        f"{naive.gained.value:.3g} ({naive.gained.low:.3g} to {naive.gained.high:.3g})."
     )
 
 

@@ -35,6 +35,7 @@ from scorer.tasks.task import (
     finite,
     live_by,
     require_configuration,
+    require_no_nan,
     require_plain_target,
 )
 from scorer.types.arrays import Booleans, Floats, Integers
@@ -373,6 +374,7 @@ class ClassSets:
 def _names(column: npt.NDArray[Any], *, where: str) -> list[str | None]:
     """The classes' names; of numbers, whole ones."""
     if column.dtype == object:
+        require_no_nan(column, where=where)
         return [None if each is None else str(each) for each in column.tolist()]
     numbers = column.astype(np.float64)
     broken = numbers[~np.isnan(numbers) & (numbers != np.floor(numbers))]

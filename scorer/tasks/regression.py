@@ -41,6 +41,7 @@ from scorer.tasks.task import (
     TaskRules,
     finite,
     require_configuration,
+    require_no_nan,
 )
 from scorer.tasks.value_metrics import coverage_bins, value_figures
 from scorer.types.arrays import NO_TIME, Booleans, Floats, Integers
@@ -101,6 +102,7 @@ class Regression:
     def read_labels(self, column: npt.NDArray[Any], *, where: str) -> tuple[Floats, tuple[str, ...]]:
         """Finite numbers (n,), NaN where unknown. Raises UserError where one is not."""
         if column.dtype == object:
+            require_no_nan(column, where=where)
             raise UserError(
                 f"The label of {where} is text, where a regression needs a number; CAST it in the job's statement."
             )

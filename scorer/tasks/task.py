@@ -358,3 +358,12 @@ def require_plain_target(recipe: Recipe, job: Job) -> None:
         raise UserError(
             f'Job {job.name} has the task {job.task}, and its recipe target = "{recipe.target}", which is for regressions; take it out.'
         )
+
+
+def require_no_nan(column: npt.NDArray[Any], *, where: str) -> None:
+    """Raises UserError where a `column` (n,) of labels as texts holds NaN: NULL is what is unknown."""
+    times = sum(each is not None and each.strip().lower() == "nan" for each in column.tolist())
+    if times:
+        raise UserError(
+            f"The label of {where} is NaN in {times:,} of {len(column):,} rows; give NULL where the outcome is not known."
+        )

@@ -161,7 +161,9 @@ def _logistic_of_classes(
     return [PerClass(tuple(own))]
 
 
-def _forest(make: Callable[..., Any], wrap: Callable[[Any], Member]) -> Fit:
+def forest(make: Callable[..., Any], wrap: Callable[[Any], Member], *, target_type: type = np.int64) -> Fit:
+    """The fit of a forest that `make` gives, one for each seed, of targets as `target_type`."""
+
     def fitted(
         rows: Floats, target: Target, weight: Floats, parameters: Parameters, seeds: Sequence[int]
     ) -> list[Member]:
@@ -174,21 +176,23 @@ def _forest(make: Callable[..., Any], wrap: Callable[[Any], Member]) -> Fit:
             "n_jobs": 1,
         }
         return [
-            wrap(make(**own, random_state=seed).fit(rows, target.astype(np.int64), sample_weight=weight))
+            wrap(make(**own, random_state=seed).fit(rows, target.astype(target_type), sample_weight=weight))
             for seed in seeds
         ]
 
     return fitted
 
 
-def _gradient_boosting(wrap: Callable[[Any], Member]) -> Fit:
+def gradient_boosting(make: Callable[..., Any], wrap: Callable[[Any], Member], *, target_type: type = np.int64) -> Fit:
+    """The fit of boosted trees that `make` gives, one for each seed, of targets as `target_type`."""
+
     def fitted(
         rows: Floats, target: Target, weight: Floats, parameters: Parameters, seeds: Sequence[int]
     ) -> list[Member]:
         return [
             wrap(
-                HistGradientBoostingClassifier(**parameters, early_stopping=False, random_state=seed).fit(
-                    rows, target.astype(np.int64), sample_weight=weight
+                make(**parameters, early_stopping=False, random_state=seed).fit(
+                    rows, target.astype(target_type), sample_weight=weight
                 )
             )
             for seed in seeds
@@ -256,18 +260,18 @@ def _stacked(
 
 _EVENTS: Mapping[Configuration, Fit] = {
     Configuration.LOGISTIC_REGRESSION: _logistic,
-    Configuration.RANDOM_FOREST: _forest(RandomForestClassifier, Voted),
-    Configuration.EXTRA_TREES: _forest(ExtraTreesClassifier, Voted),
-    Configuration.GRADIENT_BOOSTING: _gradient_boosting(Voted),
+    Configuration.RANDOM_FOREST: forest(RandomForestClassifier, Voted),
+    Configuration.EXTRA_TREES: forest(ExtraTreesClassifier, Voted),
+    Configuration.GRADIENT_BOOSTING: gradient_boosting(HistGradientBoostingClassifier, Voted),
     Configuration.LIGHTGBM_SMALL: _lightgbm,
     Configuration.LIGHTGBM_LARGE: _lightgbm,
     Configuration.LIGHTGBM_UTILITY: _lightgbm,
 }
 _CLASSES: Mapping[Configuration, Fit] = {
     Configuration.LOGISTIC_REGRESSION: _logistic_of_classes,
-    Configuration.RANDOM_FOREST: _forest(RandomForestClassifier, Shares),
-    Configuration.EXTRA_TREES: _forest(ExtraTreesClassifier, Shares),
-    Configuration.GRADIENT_BOOSTING: _gradient_boosting(Shares),
+    Configuration.RANDOM_FOREST: forest(RandomForestClassifier, Shares),
+    Configuration.EXTRA_TREES: forest(ExtraTreesClassifier, Shares),
+    Configuration.GRADIENT_BOOSTING: gradient_boosting(HistGradientBoostingClassifier, Shares),
     Configuration.LIGHTGBM_SMALL: _lightgbm_of_classes,
     Configuration.LIGHTGBM_LARGE: _lightgbm_of_classes,
 }

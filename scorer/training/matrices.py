@@ -182,19 +182,26 @@ def record_matrix(job: Job, matrix: FeatureMatrix, session: Session) -> None:
 def training_set(landmarks: Landmarks) -> pa.Table:
     """A row for each landmark: entity_id, cohort, as_of, label, event_at, scorable, and each feature.
 
-    What is not known is null; so are all features of a landmark that scoring would have held.
+    What is not known is null; so are all features of a landmark that scoring would have held. The label of a class is its name.
     """
     return pa.table(
         {
             "entity_id": pa.array(landmarks.entity_ids, pa.string()),
             "cohort": pa.array(landmarks.cohort, pa.string()),
             "as_of": _times(landmarks.as_of),
-            "label": pa.array(landmarks.label, pa.float64(), from_pandas=True),
+            "label": _labels(landmarks),
             "event_at": _times(landmarks.event_at, missing=landmarks.event_at == NO_TIME),
             "scorable": pa.array(landmarks.scorable),
             **_columns(landmarks.features),
         }
     )
+
+
+def _labels(landmarks: Landmarks) -> pa.Array:
+    if not landmarks.classes:
+        return pa.array(landmarks.label, pa.float64(), from_pandas=True)
+    names = [None if np.isnan(code) else landmarks.classes[int(code)] for code in landmarks.label.tolist()]
+    return pa.array(names, pa.string())
 
 
 def _columns(features: Features) -> dict[str, pa.Array]:

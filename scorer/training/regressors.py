@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import Ridge
 
@@ -16,7 +17,17 @@ from scorer.jobs.training import Configuration, Recipe
 from scorer.registry.ensemble import Member
 from scorer.registry.predictors import Predicted, ValueEnsemble
 from scorer.tasks.task import TaskRules
-from scorer.training.classifiers import FOREST, GRADIENT_BOOSTING, LIGHTGBM, boosted, linear, seeds_of, standardised
+from scorer.training.classifiers import (
+    FOREST,
+    GRADIENT_BOOSTING,
+    LIGHTGBM,
+    boosted,
+    forest,
+    gradient_boosting,
+    linear,
+    seeds_of,
+    standardised,
+)
 from scorer.training.targets import Fitting
 from scorer.types.arrays import Floats
 
@@ -52,36 +63,6 @@ def _ridge(rows: Floats, target: Floats, weight: Floats, parameters: Parameters,
     return [linear(model.coef_, float(model.intercept_), centre=centre, scale=scale)]  # the same for every seed
 
 
-def _forest(make: Callable[..., Any]) -> Fit:
-    def fitted(
-        rows: Floats, target: Floats, weight: Floats, parameters: Parameters, seeds: Sequence[int]
-    ) -> list[Member]:
-        own = {
-            "n_estimators": int(parameters["trees"]),
-            "min_samples_leaf": int(parameters["min_samples_leaf"]),
-            "max_features": parameters["max_features"],
-            "max_samples": parameters["share"],
-            "bootstrap": True,
-            "n_jobs": 1,
-        }
-        return [Predicted(make(**own, random_state=seed).fit(rows, target, sample_weight=weight)) for seed in seeds]
-
-    return fitted
-
-
-def _gradient_boosting(
-    rows: Floats, target: Floats, weight: Floats, parameters: Parameters, seeds: Sequence[int]
-) -> list[Member]:
-    return [
-        Predicted(
-            HistGradientBoostingRegressor(**parameters, early_stopping=False, random_state=seed).fit(
-                rows, target, sample_weight=weight
-            )
-        )
-        for seed in seeds
-    ]
-
-
 def _lightgbm(objective: str) -> Fit:
     def fitted(
         rows: Floats, target: Floats, weight: Floats, parameters: Parameters, seeds: Sequence[int]
@@ -93,9 +74,11 @@ def _lightgbm(objective: str) -> Fit:
 
 _VALUES: Mapping[Configuration, Fit] = {
     Configuration.LINEAR_REGRESSION: _ridge,
-    Configuration.RANDOM_FOREST: _forest(RandomForestRegressor),
-    Configuration.EXTRA_TREES: _forest(ExtraTreesRegressor),
-    Configuration.GRADIENT_BOOSTING: _gradient_boosting,
+    Configuration.RANDOM_FOREST: forest(RandomForestRegressor, Predicted, target_type=np.float64),
+    Configuration.EXTRA_TREES: forest(ExtraTreesRegressor, Predicted, target_type=np.float64),
+    Configuration.GRADIENT_BOOSTING: gradient_boosting(
+        HistGradientBoostingRegressor, Predicted, target_type=np.float64
+    ),
     Configuration.LIGHTGBM_SMALL: _lightgbm("regression"),
     Configuration.LIGHTGBM_LARGE: _lightgbm("regression"),
     Configuration.LIGHTGBM_ABSOLUTE: _lightgbm("regression_l1"),

@@ -582,3 +582,12 @@ def test_the_shipped_folders_are_those_of_the_checkout() -> None:
         "models",
         "systemd",
     }
+
+
+@pytest.mark.parametrize("module", [each for each in MODULES if each.startswith("database.store.")])
+def test_a_row_becomes_a_value_by_the_names_of_its_columns(module: str) -> None:
+    """By their order, two columns of one type that change places in a statement would change places in silence."""
+    for node in ast.walk(tree_of(FILES[module])):
+        by_order = isinstance(node, ast.Call) and any(isinstance(each, ast.Starred) for each in node.args)
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        assert not (by_order and called[:1].isupper()), f"{module}:{getattr(node, 'lineno', '?')} takes a row by order"

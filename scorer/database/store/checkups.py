@@ -69,13 +69,13 @@ class Alert:
 def read_monitored(session: Session, job: str) -> Monitored | None:
     """The job's model in production; None where it has none."""
     rows = session.all("read_monitored", job=job)
-    return Monitored(*rows[0]) if rows else None
+    return Monitored(**rows[0]._asdict()) if rows else None
 
 
 def measure_drift(session: Session, job: str, *, model_version: str, since: datetime) -> list[Shift]:
     """How far what was counted since `since` lies from training: by feature, the score last."""
     rows = session.all("measure_drift", job=job, model_version=model_version, since=since)
-    return [Shift(*row) for row in rows]
+    return [Shift(**row._asdict()) for row in rows]
 
 
 def count_scored_entities(session: Session, job: str, *, output: str, model_version: str, since: datetime) -> int:
@@ -151,7 +151,7 @@ def end_alerts(session: Session, job: str, *, model_version: str, kinds: Sequenc
 
 def tell_alerts(session: Session, job: str) -> list[Alert]:
     """Mark the open alerts that are not in the journal yet as told. Returns them."""
-    return [Alert(*row) for row in session.all("tell_alerts", job=job)]
+    return [Alert(**row._asdict()) for row in session.all("tell_alerts", job=job)]
 
 
 def prune_feature_counts(session: Session, job: str) -> None:

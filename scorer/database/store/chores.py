@@ -26,7 +26,7 @@ class Night:
 def last_night(session: Session, job: str, chore: str) -> Night | None:
     """The newest night of the chore, not counting any in the future; None before the first."""
     rows = session.all("last_night", job=job, chore=chore)
-    return Night(*rows[0]) if rows else None
+    return Night(**rows[0]._asdict()) if rows else None
 
 
 def hold_chore(session: Session, job: str, chore: str) -> bool:

@@ -161,7 +161,7 @@ class Waiting:
 
 def read_waiting(session: Session, job: Job) -> Waiting:
     """What waits to be written into the hospital's table, or taken out of it."""
-    return Waiting(*session.one("read_waiting", job=job.name))
+    return Waiting(**session.one("read_waiting", job=job.name)._asdict())
 
 
 def drop_expired(session: Session, job: Job) -> int:

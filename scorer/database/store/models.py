@@ -61,7 +61,7 @@ def read_model(session: Session, job: str, model_version: str) -> Registered:
     rows = session.all("read_model", job=job, model_version=model_version)
     if not rows:
         raise UserError(f"Model {model_version} of {job} is not registered; see `scorer model list`.")
-    return Registered(**rows[0]._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
+    return Registered(**rows[0]._asdict())
 
 
 def list_model_events(session: Session, job: str, model_version: str) -> list[Mapping[str, Any]]:
@@ -246,7 +246,7 @@ class Challenge:
 def read_challenge(session: Session, job: str) -> Challenge | None:
     """The job's challenge; None where none stands."""
     rows = session.all("read_challenge", job=job)
-    return Challenge(*rows[0]) if rows else None
+    return Challenge(**rows[0]._asdict()) if rows else None
 
 
 def start_challenge(session: Session, job: str, *, model_version: str, why: str) -> None:

@@ -161,7 +161,7 @@ def read_revision(session: ReadOnlySession) -> str | None:
 
 def list_health(session: ReadOnlySession) -> list[JobHealth]:
     """Where each job of the database stands, by name."""
-    return [JobHealth(*row) for row in session.all("list_health")]
+    return [JobHealth(**row._asdict()) for row in session.all("list_health")]
 
 
 def list_switches(session: ReadOnlySession | Session) -> dict[str, bool]:
@@ -180,17 +180,17 @@ def list_missing_tables(session: ReadOnlySession, tables: Sequence[tuple[str, st
 
 def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:
     """Count the current scores of each job, in some 0.3 s for a million: the one look whose cost grows."""
-    return [ScoreCounts(*row) for row in session.all("count_scores")]
+    return [ScoreCounts(**row._asdict()) for row in session.all("count_scores")]
 
 
 def list_checkups(session: ReadOnlySession) -> list[ModelCheck]:
     """What was last found of each job's model in production, by name of the job."""
-    return [ModelCheck(*row) for row in session.all("list_checkups")]
+    return [ModelCheck(**row._asdict()) for row in session.all("list_checkups")]
 
 
 def list_daemons(session: ReadOnlySession) -> list[Daemon]:
     """The daemons seen within the last day, by name."""
-    return [Daemon(*row) for row in session.all("list_daemons")]
+    return [Daemon(**row._asdict()) for row in session.all("list_daemons")]
 
 
 def newest_ids(session: ReadOnlySession) -> Newest:
@@ -201,12 +201,12 @@ def newest_ids(session: ReadOnlySession) -> Newest:
 
 def runs_since(session: ReadOnlySession, newest: int, *, open_ids: Collection[int]) -> list[RunSeen]:
     """The runs that are newer than the key `newest`, and those of the keys `open_ids`, ended or not."""
-    return [RunSeen(*row) for row in session.all("runs_since", newest=newest, open_ids=list(open_ids))]
+    return [RunSeen(**row._asdict()) for row in session.all("runs_since", newest=newest, open_ids=list(open_ids))]
 
 
 def batches_since(session: ReadOnlySession, newest: int, *, open_ids: Collection[int]) -> list[BatchSeen]:
     """The batches that are newer than the key `newest`, and those of the keys `open_ids`."""
-    return [BatchSeen(*row) for row in session.all("batches_since", newest=newest, open_ids=list(open_ids))]
+    return [BatchSeen(**row._asdict()) for row in session.all("batches_since", newest=newest, open_ids=list(open_ids))]
 
 
 def rule_failures(
@@ -219,12 +219,12 @@ def rule_failures(
         of_runs=sorted({batch.run_id for batch in batches}),
         stopped_runs=list(stopped_runs),
     )
-    return [RuleFailures(*row) for row in rows]
+    return [RuleFailures(**row._asdict()) for row in rows]
 
 
 def answered_requests(session: ReadOnlySession, *, run_ids: Collection[int]) -> list[Answered]:
     """The requests that these runs answered."""
-    return [Answered(*row) for row in session.all("answered_requests", run_ids=list(run_ids))]
+    return [Answered(**row._asdict()) for row in session.all("answered_requests", run_ids=list(run_ids))]
 
 
 def band_counts(session: Session, job: str) -> list[Mapping[str, Any]]:

@@ -86,18 +86,19 @@ def miss_ticks(
 def read_breaker(session: Session, job: str) -> Breaker | None:
     """The job's breaker; None where its last run did not fail."""
     rows = session.all("read_breaker", job=job)
-    return Breaker(*rows[0]) if rows else None
+    return Breaker(**rows[0]._asdict()) if rows else None
 
 
 def count_failure(session: Session, job: str, *, reason: str, now: datetime, limit: int, pause: timedelta) -> Breaker:
     """Count a failed run; at `limit` the breaker opens until `pause` has passed. Returns the breaker."""
-    return Breaker(*session.one("count_failure", job=job, reason=reason, now=now, limit=limit, pause=pause))
+    counted = session.one("count_failure", job=job, reason=reason, now=now, limit=limit, pause=pause)
+    return Breaker(**counted._asdict())
 
 
 def close_breaker(session: Session, job: str) -> Breaker | None:
     """Close the job's breaker. Returns what it was; None where there was none."""
     rows = session.all("close_breaker", job=job)
-    return Breaker(*rows[0]) if rows else None
+    return Breaker(**rows[0]._asdict()) if rows else None
 
 
 def record_heartbeat(session: Session, daemon: str, *, ready: bool, detail: str, jobs: Sequence[str] | None) -> None:

@@ -239,7 +239,7 @@ def test_the_commands_print_what_there_is(shop: Any, task: Task, tmp_path: Path)
     page = tmp_path / "page.html"
     trained = said(train, job.name, "--full", "--version", "v1", "--config", best, "--workers", "1", "--report", page)
     assert "naive forecast" in trained
-    assert "It beats the naive forecast: its" in trained
+    assert "The model beats the naive forecast: its" in trained
     assert page.exists()
     assert said(models, "list", job.name).count("v1") == 1
     shop.promote(job)

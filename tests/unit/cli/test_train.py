@@ -37,12 +37,13 @@ def test_what_cannot_be_is_refused_first(command: click.Command, arguments: list
 def trained(*, beaten: bool = True) -> Any:
     metrics = {
         "auroc": {"value": 0.81234, "low": 0.8, "high": 0.825},
+        "brier": {"value": 0.0131, "low": 0.012, "high": 0.015},
         "calibration_slope": {"value": None, "low": None, "high": None},
     }
     naive = {
         "decisive": "brier",
         "beaten": beaten,
-        "gained": {"value": 0.01, "low": -0.002, "high": 0.02},
+        "gained": {"value": 0.01, "low": 0.002 if beaten else -0.002, "high": 0.02},
         "figures": {"auroc": {"value": 0.5, "low": 0.5, "high": 0.5}},
     }
     training = {"rows": 9, "clients_seen": "a digest of each client"}
@@ -61,10 +62,12 @@ def test_a_model_is_printed_with_its_intervals(capsys: pytest.CaptureFixture[str
 
 def test_the_naive_forecast_stands_beside_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     _print_trained(trained(), "sepsis", as_json=False)
-    assert "It beats the naive forecast: its brier is less by 0.01 (-0.002 to 0.02)." in capsys.readouterr().out
+    assert (
+        "The model beats the naive forecast: its brier is 0.0131, 0.01 (0.002 to 0.02) less." in capsys.readouterr().out
+    )
     _print_trained(trained(beaten=False), "sepsis", as_json=False)
     assert (
-        "It does not beat the naive forecast by more than chance: its brier is less by 0.01 ("
+        "The model does not beat the naive forecast by more than chance: its brier is 0.0131, 0.01 (-0.002 to 0.02) less"
         in capsys.readouterr().out
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
-from scorer.evaluation.beside_naive import beside_naive, not_beaten
-from scorer.evaluation.wording import beside_naive as in_words
+from scorer.evaluation.beside_naive import BesideNaive, beside_naive, in_words
 from scorer.tasks.binary import Binary
 from scorer.tasks.bootstrap import draws
 from scorer.tasks.task import Judged
@@ -28,13 +29,14 @@ def test_a_model_that_knows_something_beats_it() -> None:
     assert found.gained.value == pytest.approx(((NAIVE - LABEL) ** 2).mean() - found.model.value)
     assert found.figures["auroc"].value == 0.5
     assert found.content()["beaten"] is True
-    assert in_words(found).startswith("The model beats the naive forecast: its brier score is 0.")
+    assert in_words(found).startswith("The model beats the naive forecast: its brier is 0.")
 
 
 def test_noise_does_not_and_is_told() -> None:
     noise = np.clip(0.3 + 0.05 * RANDOM.normal(size=400), 0.01, 0.99)
     found = beside_naive(judged(noise), NAIVE, draws(200), rules=Binary())
     assert not found.beaten
-    assert not_beaten(found) == in_words(found)
+    manifest = {"naive": found.content(), "metrics": {"brier": asdict(found.model)}}
+    assert in_words(BesideNaive.of(manifest)) == in_words(found)
     assert in_words(found).startswith("The model does not beat the naive forecast by more than chance: its brier is")
     assert not beside_naive(judged(NAIVE), NAIVE, draws(200), rules=Binary()).beaten

@@ -147,3 +147,8 @@ def test_sections_of_binary_jobs_are_refused(sepsis: Job) -> None:
 
 def test_labels_in_a_few_words() -> None:
     assert RULES.told(np.array([0.0, 2.0, 2.0])) == "well 2, ill 1"
+
+
+def test_a_label_that_is_nan_is_no_class_of_its_own() -> None:
+    with pytest.raises(UserError, match=r"^The label of the column is NaN in 1 of 3 rows"):
+        Multiclass().read_labels(np.array(["1.0", "nan", None], dtype=object), where="the column")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
@@ -15,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from scorer.errors import UserError
-from scorer.training.matrices import FeatureMatrix, require_file, write_table
+from scorer.evaluation.landmarks import Landmarks
+from scorer.training.matrices import FeatureMatrix, require_file, training_set, write_table
 from scorer.types.arrays import Features
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -79,3 +81,13 @@ def test_where_a_table_cannot_go_is_told_before_it_is_made(tmp_path: Path) -> No
         require_file(tmp_path / "m.xlsx")
     with pytest.raises(UserError, match="there is no folder"):
         require_file(tmp_path / "none" / "m.csv")
+
+
+def test_the_label_of_a_class_is_its_name(landmarks: Landmarks) -> None:
+    of_classes = replace(
+        landmarks, label=np.where(landmarks.scorable, landmarks.label, np.nan), classes=("ill", "well")
+    )
+    label = training_set(of_classes)["label"].to_pylist()
+    assert set(label) == {"ill", "well", None}
+    assert [each is None for each in label] == (~landmarks.scorable).tolist()
+    assert label.count("well") == int(((landmarks.label == 1) & landmarks.scorable).sum())
