@@ -14,7 +14,7 @@ from scorer.evaluation.utility import best_alarms, gain_and_best
 from scorer.jobs.evaluation import Utility
 from scorer.tasks.bootstrap import Figure, quantiles, quotient, ratio
 from scorer.tasks.task import Judged
-from scorer.types.arrays import Booleans, Floats, Integers
+from scorer.types.arrays import Booleans, Floats, Integers, Texts
 
 _MEDIAN_AND_QUARTILES = (0.5, 0.25, 0.75)
 
@@ -26,7 +26,7 @@ class Rows:
     `entity` and `client` are indices among the entities and the clients. `score` is NaN where there is none, `label` 0, 1 or NaN where the
     outcome is unknown. `hours` is the as-of time less the event's, in hours, NaN without an event. `days` is how long a row stands for.
     Of another task than a binary one, `label` is as the task has it, `score` the number that its bands are by, and `published` (n, k) all
-    that is published.
+    that is published. `facility` (n,) is None where the job names none.
     """
 
     entity: Integers
@@ -36,6 +36,7 @@ class Rows:
     hours: Floats
     days: float
     published: Floats | None = None
+    facility: Texts | None = None
 
     @property
     def judged(self) -> Judged:
@@ -62,6 +63,7 @@ class Rows:
             hours=self.hours[kept],
             days=self.days,
             published=None if self.published is None else self.published[kept],
+            facility=None if self.facility is None else self.facility[kept],
         )
 
     def counted(self, spec: Utility | None) -> Rows:
@@ -72,8 +74,8 @@ class Rows:
             return self.only(~np.isnan(self.label) & ~(self.hours > spec.dt_late))
 
 
-def alert_load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Figure]:
-    """The load of alerts, under each of `weights` (d, clients).
+def alert_load(rows: Rows, weights: Floats, *, threshold: float | Floats) -> dict[str, Figure]:
+    """The load of alerts above `threshold`, one or each row's (n,), under each of `weights` (d, clients).
 
     `alarms_per_entity_day`; `new_alarms_per_entity_day`, those that do not follow an alarm in the entity's row before;
     `entities_alarmed_per_100`, entities with at least one alarm.
@@ -92,9 +94,14 @@ def alert_load(rows: Rows, weights: Floats, *, threshold: float) -> dict[str, Fi
 
 
 def consequences(
-    counted: Rows, weights: Floats, *, threshold: float, spec: Utility | None, positive: Booleans | None = None
+    counted: Rows,
+    weights: Floats,
+    *,
+    threshold: float | Floats,
+    spec: Utility | None,
+    positive: Booleans | None = None,
 ) -> dict[str, Figure]:
-    """How alarms above `threshold` agree with the outcomes, under each of `weights` (d, clients).
+    """How alarms above `threshold`, one or each row's (n,), agree with the outcomes, under each of `weights` (d, clients).
 
     `counted` are rows as Rows.counted gives them; `positive` (n,) says of which rows an alarm is right, where that is not the label. By
     row: `sensitivity`, `specificity` and `ppv`. With a utility, the normalised `utility`, and by entity: `entities_foreseen`, of those with
@@ -160,7 +167,7 @@ def _by_entity(counted: Rows, alarm: Booleans, weights: Floats, *, spec: Utility
     }
 
 
-def _above(score: Floats, threshold: float) -> Booleans:
+def _above(score: Floats, threshold: float | Floats) -> Booleans:
     with np.errstate(invalid="ignore"):
         above: Booleans = score > threshold
     return above

@@ -128,6 +128,7 @@ def cohort_of(
         hours=np.where(outcomes, hours, np.nan),
         days=distance / _DAY,
         published=published if published.ndim > 1 else None,
+        facility=landmarks.features.facility,
     )
     declined = int(np.isnan(score[landmarks.scorable]).sum())
     return EvaluationCohort(

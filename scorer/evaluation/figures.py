@@ -17,6 +17,8 @@ from scorer.evaluation.beside_naive import BesideNaive, beside_naive, in_words
 from scorer.evaluation.cohort import EvaluationCohort
 from scorer.jobs.evaluation import Utility
 from scorer.jobs.job import Job
+from scorer.jobs.publication import Limit
+from scorer.registry.bands import limits_of
 from scorer.registry.manifest import Manifest
 from scorer.tasks.bootstrap import DRAWS, Figure, draws
 from scorer.tasks.known import task_of
@@ -199,7 +201,8 @@ def evaluate(
     weights = draws(cohort.clients)
     named = _named(job, manifest)
     everyone = np.ones(len(cohort.rows), dtype=bool)
-    free = [(limit, None) for limit in rules.thresholds(job.bands) if limit not in dict(named)]
+    known = [limit.value for limit, _ in named]
+    free = [(Limit(value), None) for value in rules.thresholds(job.bands) if value not in known]
     how = _How(job, rules, weights, outcomes=outcomes)
     whole = _measured(EVERYONE, everyone, cohort, how, at=[*named, *free])
     parts = [_measured(key, rows, cohort, how, at=named) for key, rows in cohort.subgroup.items()]
@@ -273,11 +276,13 @@ def _require_outcomes(job: Job, cohort: EvaluationCohort, rules: TaskRules, *, o
         )
 
 
-def _named(job: Job, manifest: Manifest) -> list[tuple[float, str | None]]:
+def _named(job: Job, manifest: Manifest) -> list[tuple[Limit, str | None]]:
     """The thresholds that have a name: the lower edges of the bands, and the model's own."""
-    bands: list[tuple[float, str | None]] = [(limit, name) for name, limit in (job.bands.limits if job.bands else ())]
-    own = manifest.content.get("alarm_threshold")
-    return [*bands, *([(float(own), OF_THE_MODEL)] if own is not None else [])]
+    named: list[tuple[Limit, str | None]] = []
+    if job.bands is not None:
+        named += [(job.bands.limit(name), name) for name, _ in job.bands.limits]
+    own = manifest.alarm_threshold
+    return [*named, *([(own, OF_THE_MODEL)] if own is not None else [])]
 
 
 def _alarm(job: Job) -> str | None:
@@ -292,7 +297,7 @@ def _measured(
     cohort: EvaluationCohort,
     how: _How,
     *,
-    at: Iterable[tuple[float, str | None]],
+    at: Iterable[tuple[Limit, str | None]],
 ) -> Group:
     rows, rules = cohort.rows.only(members), how.rules
     figures: dict[str, Figure] = {}
@@ -305,7 +310,7 @@ def _measured(
         events = len(np.unique(counted.entity[counted.with_event if rules.has_event else ~np.isnan(counted.label)]))
         figures |= rules.figures(judged, how.weights)
     above = tuple(
-        Above(threshold=threshold, name=name, figures=_above(rows, counted, threshold, how)) for threshold, name in at
+        Above(threshold=limit.value, name=name, figures=_above(rows, counted, limit, how)) for limit, name in at
     )
     return Group(
         attribute=key[0],
@@ -320,11 +325,12 @@ def _measured(
     )
 
 
-def _above(rows: Rows, counted: Rows | None, threshold: float, how: _How) -> dict[str, Figure]:
-    """The figures of alarming above a threshold."""
-    load = alarms.alert_load(rows, how.weights, threshold=threshold)
+def _above(rows: Rows, counted: Rows | None, limit: Limit, how: _How) -> dict[str, Figure]:
+    """The figures of alarming above a threshold, of each facility above its own."""
+    load = alarms.alert_load(rows, how.weights, threshold=limits_of(limit, rows.facility))
     if counted is None:
         return load
+    threshold = limits_of(limit, counted.facility)
     positive = how.rules.is_event(counted.label, threshold, how.job.bands)
     right = alarms.consequences(counted, how.weights, threshold=threshold, spec=how.spec, positive=positive)
     return {**right, **load}

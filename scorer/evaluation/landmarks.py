@@ -21,6 +21,7 @@ from scorer.database.source.reader import Source, microseconds
 from scorer.errors import UserError
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import Job
+from scorer.scoring.features.build import facility_of
 from scorer.scoring.input_hash import input_hashes
 from scorer.scoring.prepared import Prepared, prepare
 from scorer.scoring.timing import StepTimer
@@ -124,15 +125,16 @@ def read_landmarks(
             scorable[place], read[place], used[place] = built.scorable, built.read, built.used
         if progress is not None:
             progress(portion.start + len(portion.as_of), table.num_rows)
+    known = _joined(attributes)
     return Landmarks(
         entity_ids=rows.entity_ids,
         as_of=rows.as_of,
         cohort=rows.cohort,
         label=rows.label,
         event_at=rows.event_at,
-        features=Features(names=feature_names(job.features), values=values),
+        features=Features(names=feature_names(job.features), values=values, facility=facility_of(known, job.features)),
         scorable=scorable,
-        attributes=_joined(attributes),
+        attributes=known,
         read=read,
         used=used,
         attrition=_attrition(rows, scorable=scorable, enough=used >= job.min_observations),

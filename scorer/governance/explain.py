@@ -131,7 +131,8 @@ def _reasons(
 ) -> tuple[tuple[Reason, ...], str | None]:
     """The reasons that the model gives for the stored vector, and a note on what is missing from them."""
     names = model.manifest.features
-    matrix = Features(names=names, values=np.frombuffer(bytes(row.features), "<f8").reshape(1, -1).astype(np.float64))
+    facility = None if job.features.facility is None else [row.attributes.get(job.features.facility)]
+    matrix = Features.stored(names, [bytes(row.features)], facility=facility)
     contributions = model.contributions(matrix)
     if contributions is None:
         raise UserError(

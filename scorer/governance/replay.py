@@ -39,7 +39,7 @@ from scorer.jobs.job import Job, job_names, job_of, load_job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.artefacts import open_version
-from scorer.registry.model import LoadedModel, band_names
+from scorer.registry.model import LoadedModel
 from scorer.scoring.opening import Pipeline, open_pipeline
 from scorer.scoring.pipeline import score_batch
 from scorer.scoring.predictions import Predictions, predict
@@ -50,6 +50,7 @@ from scorer.types.enums import Action, Status
 from scorer.types.values import Outcome, Progress, WorkItem
 
 _log = logging.getLogger(__name__)
+_FLOAT = 8  # bytes of a number
 _NAMED = 5  # features that are named where they differ
 
 
@@ -225,14 +226,15 @@ def _pipeline(job: Job, model: LoadedModel, *, database: Database) -> Pipeline:
 def _from_vector(past: Past, job: Job, model: LoadedModel) -> Replayed:
     names = model.manifest.features
     assert past.features is not None
-    values = np.frombuffer(past.features, dtype="<f8").astype(np.float64)
-    if len(values) != len(names):
+    if len(past.features) != len(names) * _FLOAT:
         return _lost(
             past,
             Part.VECTOR,
-            f"The ledger keeps {len(values)} features, where model {past.model_version} has {len(names)}.",
+            f"The ledger keeps {len(past.features) // _FLOAT} features, where model {past.model_version} has {len(names)}.",
         )
-    predictions = predict(model, Features(names=names, values=values[np.newaxis, :]), spec=job.declining)
+    facility = None if job.features.facility is None else [past.attributes.get(job.features.facility)]
+    matrix = Features.stored(names, [past.features], facility=facility)
+    predictions = predict(model, matrix, spec=job.declining)
     differing = _differing(past, _published(predictions, job))
     return Replayed(
         score_id=past.score_id,
@@ -254,7 +256,7 @@ def _published(predictions: Predictions, job: Job) -> _Published:
         status=Status.SCORED,
         reason=None,
         score=score,
-        risk_band=band_names(job.bands, predictions.banded)[0],
+        risk_band=predictions.bands(job.bands)[0],
         label=predictions.scores.labels[0] if predictions.scores.labels else None,
         outputs=predictions.outputs(0),
     )

@@ -82,7 +82,7 @@ class FeatureGroup:
 class FeatureSpec:
     """The features of a job, in the order of the matrix's columns.
 
-    `synonyms` gives, by a category's name, other words for its values.
+    `synonyms` gives, by a category's name, other words for its values. `facility` is the attribute that says what an entity belongs to.
     `calendar` are parts of the as-of time on the clock of `timezone`, whose days the statistic `days` counts.
     """
 
@@ -93,6 +93,7 @@ class FeatureSpec:
     synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     calendar: tuple[str, ...] = ()
     timezone: str = "UTC"
+    facility: str | None = None
 
     @property
     def words(self) -> dict[str, Mapping[str, str]]:
@@ -185,6 +186,7 @@ def read_features(table: TomlTable, *, timezone: str = "UTC") -> FeatureSpec:
         synonyms={name: _words(synonyms.table(name)) for name in synonyms.names()},
         calendar=table.texts("calendar", default=()),
         timezone=timezone,
+        facility=table.text("facility", default="") or None,
     )
     _require_listed(spec, where=table.where)
     categories.finish()

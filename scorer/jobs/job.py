@@ -253,6 +253,7 @@ def _built(
     band_names = () if bands is None else bands.names
     measures = read_measures(table, bands=band_names)
     task = table.choice("task", Task)
+    features = read_features(table.table("features"), timezone=on_schedule.timezone)
     job = Job(
         name=name,
         version=_version(text, statements, suites),
@@ -266,9 +267,9 @@ def _built(
         due_again=table.choice("due_again", DueAgain),
         schedule=on_schedule,
         codes=read_codes(table.table("codes")),
-        features=read_features(table.table("features"), timezone=on_schedule.timezone),
+        features=features,
         bands=bands,
-        published=table.texts("published", default=()),
+        published=_published(table, features),
         planned=table.texts("planned", default=()),
         actions={rule: actions.choice(rule, Action) for rule in actions.names()},
         parameters={key: str(value) for key, value in table.table("parameters", required=False).take_all().items()},
@@ -290,6 +291,13 @@ def _built(
     table.finish()
     _require_known_names(job, where=where)
     return job
+
+
+def _published(table: TomlTable, features: FeatureSpec) -> tuple[str, ...]:
+    """The attributes that stand beside each score; the facility always does, since the score is made by it."""
+    named = table.texts("published", default=())
+    facility = features.facility
+    return named if facility is None or facility in named else (*named, facility)
 
 
 def _require_known_names(job: Job, *, where: str) -> None:

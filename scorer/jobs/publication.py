@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,9 +16,18 @@ _SHARES = 2**64
 class Decline(StrEnum):
     """What a model may decline on."""
 
+    FACILITY = "facility"  # the model was not made on the facility
     UNLIKE = "unlike"  # the inputs are unlike the training data
     EMPTY = "empty"  # the conformal set holds neither class: the score is rare in both
     UNDECIDED = "undecided"  # the conformal set holds several classes, or the interval lies in several bands
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit above which a score has a name or is an alarm: `value`, and in some facilities another."""
+
+    value: float
+    by_facility: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +35,51 @@ class Bands:
     """[bands]: the names of ranges of the score.
 
     A score has the name with the highest limit that it is above, else the lowest name. `limits` are highest first. `of_class` is the class
-    of a multiclass job by whose probability they are; None in other jobs.
+    of a multiclass job by whose probability they are; None in other jobs. `by_facility` has, by a facility's name, limits of its own.
     """
 
     limits: tuple[tuple[str, float], ...]
     lowest: str
     of_class: str | None = None
+    by_facility: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The bands, highest first."""
         return *(name for name, _ in self.limits), self.lowest
 
+    def limit(self, name: str) -> Limit:
+        """The limit above which a score has the band `name`, or a higher one."""
+        own = {facility: limits[name] for facility, limits in self.by_facility.items()}
+        return Limit(dict(self.limits)[name], by_facility=own)
+
     @classmethod
     def read(cls, table: TomlTable) -> Bands:
-        """Read [bands]."""
+        """Read [bands]. Raises UserError where a facility has other bands than all, or in another order."""
         lowest = table.text("lowest")
         of_class = table.text("class", default="") or None
-        above = table.table("above")
-        limits = sorted(((name, above.number(name)) for name in above.names()), key=lambda limit: -limit[1])
-        above.finish()
+        limits = _limits(table.table("above"))
+        by = table.table("by", required=False)
+        facilities = by.table("facility", required=False)
+        own = {name: _limits(facilities.table(name)) for name in facilities.names()}
+        for name, each in own.items():
+            if [band for band, _ in each] != [band for band, _ in limits]:
+                raise UserError(
+                    f"{facilities.where}: {name} must have limits of the same bands as above, in the same order: "
+                    f"{', '.join(band for band, _ in limits)}."
+                )
+        facilities.finish()
+        by.finish()
         table.finish()
-        return cls(limits=tuple(limits), lowest=lowest, of_class=of_class)
+        by_facility = {name: dict(each) for name, each in own.items()}
+        return cls(limits=limits, lowest=lowest, of_class=of_class, by_facility=by_facility)
+
+
+def _limits(table: TomlTable) -> tuple[tuple[str, float], ...]:
+    """The limits of bands, highest first."""
+    limits = sorted(((name, table.number(name)) for name in table.names()), key=lambda limit: -limit[1])
+    table.finish()
+    return tuple(limits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""When a model declines: inputs unlike its training data, or a conformal set that does not decide.
+"""When a model declines: another facility, inputs unlike its training data, or a conformal set that does not decide.
+
+Facility. An entity of a facility of which the training data had nobody may be declined. Where the facility is unknown, it is not.
 
 Unlike. A feature of an entity is unlike the training data if it lies outside the range that holds all but `_TAIL` of the training values
 on either side; if it is missing and the training data almost always had it; or if it is there and they almost never had it. An entity is
@@ -11,7 +13,7 @@ Conformal. A score whose conformal set is empty, or decides nothing, may be decl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -51,8 +53,11 @@ class Declined:
 class Baseline:
     """What a model's training data were like, read from its manifest."""
 
-    def __init__(self, content: Mapping[str, Any], *, features: Sequence[str], rules: TaskRules) -> None:
+    def __init__(
+        self, content: Mapping[str, Any], *, features: Sequence[str], rules: TaskRules, facilities: Collection[str] = ()
+    ) -> None:
         """Raises UserError where `content` is not what `fit` returns for these features and `rules`."""
+        self._facilities = frozenset(facilities)
         try:
             unlike, conformal = content["unlike"], content.get("conformal")
             self._low, self._high = (numbers(unlike[side], len(features)) for side in ("low", "high"))
@@ -75,7 +80,8 @@ class Baseline:
         if content is None:
             return None
         rules = task_of(Task(manifest["task"]), classes=tuple(manifest.get("classes", ())))
-        return cls(content, features=manifest["features"], rules=rules)
+        facilities = manifest.get("facilities", {})
+        return cls(content, features=manifest["features"], rules=rules, facilities=facilities)
 
     def find_declined(self, features: Features, published: Floats, *, spec: Declining) -> Declined:
         """Find the rows of `features` (n, f) that are declined, each by itself.
@@ -85,6 +91,7 @@ class Baseline:
         unlike = self.count_unlike(features.values)
         sets = _no_sets(len(published)) if self._conformal is None else self._conformal.sets(published, spec)
         found = {
+            Decline.FACILITY: self._of_another_facility(features),
             Decline.UNLIKE: unlike > self._limit,
             Decline.EMPTY: sets.empty,
             Decline.UNDECIDED: sets.undecided,
@@ -102,6 +109,13 @@ class Baseline:
             p_values=sets.p_values,
             unlike=unlike,
         )
+
+    def _of_another_facility(self, features: Features) -> Booleans:
+        """Which rows (n,) are of a facility that the model does not know, if it knows any."""
+        if features.facility is None or not self._facilities:
+            return np.zeros(len(features.values), dtype=bool)
+        known = self._facilities
+        return np.array([each is not None and each not in known for each in features.facility.tolist()], dtype=bool)
 
     def count_unlike(self, rows: Floats) -> Integers:
         """How many features of each row (n, f) are unlike the training data, (n,).
@@ -122,6 +136,8 @@ class Baseline:
         return found
 
     def _why(self, cause: Decline, features: Features, place: int, count: int, *, spec: Declining) -> str:
+        if cause is Decline.FACILITY and features.facility is not None:
+            return f'the model was made without facility "{features.facility[place]}"'
         if cause is Decline.UNLIKE or self._conformal is None:
             return self._why_unlike(features, place, count)
         return self._conformal.why_empty(spec) if cause is Decline.EMPTY else self._conformal.why_undecided(spec)
@@ -213,7 +229,8 @@ def _measured(features: Features, rows: Judged, spec: Declining, *, rules: TaskR
     _, client = np.unique(rows.client, return_inverse=True)
     rows = Judged(rows.published, rows.label, client)
     fold = np.random.default_rng(0).permutation(client.max() + 1)[client] % _FOLDS
-    found = {each: np.zeros(len(values), dtype=bool) for each in Decline}
+    causes = [each for each in Decline if each is not Decline.FACILITY]  # whose rows are all of known facilities
+    found = {each: np.zeros(len(values), dtype=bool) for each in causes}
     covered, measured = np.zeros(len(values), dtype=bool), np.zeros(len(values), dtype=bool)
     for each in range(_FOLDS):
         seen, own = rows.only(fold != each), rows.only(fold == each)
@@ -225,14 +242,16 @@ def _measured(features: Features, rows: Judged, spec: Declining, *, rules: TaskR
         }
         baseline = Baseline(content, features=features.names, rules=rules)
         part = Features(features.names, values[fold == each])
-        for cause in Decline:
+        for cause in causes:
             only = replace(spec, decline_on=(cause,))
             found[cause][fold == each] = baseline.find_declined(part, own.published, spec=only).declined
         sets = rules.conformal(content["conformal"])
         measured[fold == each] = sets is not None
         if sets is not None:
             covered[fold == each] = sets.covers(own.published, own.label, spec)
-    declined = np.logical_or.reduce([np.zeros(len(values), dtype=bool), *(found[each] for each in spec.decline_on)])
+    declined = np.logical_or.reduce(
+        [np.zeros(len(values), dtype=bool), *(found[each] for each in causes if each in spec.decline_on)]
+    )
     name, whole = rules.quality(rows.only(measured))
     return {
         "rows": int(measured.sum()),

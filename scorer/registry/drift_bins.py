@@ -125,8 +125,7 @@ def tally_of(manifest: Mapping[str, Any]) -> Callable[[Sequence[Outcome]], tuple
         counted = published[:: -(-len(published) // _MOST_ROWS) or 1]
         if not counted:
             return None
-        vectors = np.frombuffer(b"".join(each.features or b"" for each in counted), dtype="<f8")
-        matrix = Features(names=names, values=vectors.reshape(len(counted), len(names)))
+        matrix = Features.stored(names, [each.features or b"" for each in counted])
         values = [rules.drift_value(each.score, each.label) for each in counted if each.score is not None]
         score = np.array(values, dtype=np.float64)
         return len(counted), bins.count(matrix, score).tolist()

@@ -14,7 +14,8 @@ import numpy as np
 
 from scorer.errors import UserError
 from scorer.jobs.job import Task
-from scorer.types.arrays import Floats
+from scorer.jobs.publication import Limit
+from scorer.types.arrays import Floats, Texts
 
 ARTEFACT = "pipeline.joblib"
 MANIFEST = "manifest.json"
@@ -36,10 +37,14 @@ _IN_JSON = {str: "text", list: "list", dict: "object"}
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """Golden vectors: `inputs` (n, f), NaN for missing, and the `scores` (n,) that they had at training."""
+    """Golden vectors: `inputs` (n, f), NaN for missing, and the `scores` (n,) that they had at training.
+
+    `facility` (n,) is what each belonged to; None where the job names no facility.
+    """
 
     inputs: Floats
     scores: Floats
+    facility: Texts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,26 @@ class Manifest:
     interval: Mapping[str, float] | None
     golden: Golden | None
     content: Mapping[str, Any]
+
+    @property
+    def facilities(self) -> Mapping[str, Mapping[str, Any]]:
+        """The facilities that the model was made on, with what is known of each; empty where it knows none."""
+        found: Mapping[str, Mapping[str, Any]] = self.content.get("facilities", {})
+        return found
+
+    @property
+    def calibrations(self) -> dict[str, Mapping[str, Any]]:
+        """The calibration of each facility that has one of its own."""
+        return {name: each["calibration"] for name, each in self.facilities.items() if each.get("calibration")}
+
+    @property
+    def alarm_threshold(self) -> Limit | None:
+        """Above which score an alarm was worth most at training; None where the job has no [utility]."""
+        everywhere = self.content.get("alarm_threshold")
+        if everywhere is None:
+            return None
+        own = {name: each.get("alarm_threshold") for name, each in self.facilities.items()}
+        return Limit(float(everywhere), {name: float(value) for name, value in own.items() if value is not None})
 
 
 def libraries() -> dict[str, str]:
@@ -150,4 +175,7 @@ def _golden(content: Any, *, width: int) -> Golden | None:
     scores = np.asarray(content["scores"], dtype=np.float64)
     if not len(scores) or scores.ndim != 1 or inputs.shape != (len(scores), width):
         raise ValueError(f"golden vectors of the shape {inputs.shape} with {scores.shape} scores, for {width} features")
-    return Golden(inputs=inputs, scores=scores)
+    facility = content.get("facility")
+    if facility is not None and len(facility) != len(scores):
+        raise ValueError(f"{len(scores)} golden vectors of {len(facility)} facilities")
+    return Golden(inputs=inputs, scores=scores, facility=None if facility is None else np.array(facility, dtype=object))

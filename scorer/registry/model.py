@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from scorer.errors import UserError
 from scorer.jobs.job import MEANING, Task
-from scorer.jobs.publication import Bands
 from scorer.registry import ensemble
 from scorer.registry.declining import Baseline
 from scorer.registry.estimator import (
@@ -31,7 +30,7 @@ from scorer.registry.estimator import (
 from scorer.registry.manifest import ARTEFACT, Manifest, libraries, read_manifest, unlike_libraries
 from scorer.tasks.known import task_of
 from scorer.tasks.task import Scores
-from scorer.types.arrays import Features, Floats
+from scorer.types.arrays import Features, Floats, Integers
 
 # Rows are scored in blocks of this size, the last one filled up, on one thread: the last bits of a score depend on the shape of the
 # matrix and on how sums are divided among threads, and must not depend on which other patients are in the batch. The size is a
@@ -69,6 +68,9 @@ class LoadedModel:
         self.rules = task_of(manifest.task, classes=_classes(manifest, estimator))
         self._estimator = estimator
         self._name = name or f"Model {manifest.model_version} of {manifest.job}"
+        self._of_facility = {
+            facility: estimator.calibrated(**calibration) for facility, calibration in manifest.calibrations.items()
+        }
         try:
             self.baseline = Baseline.of(manifest.content)
         except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
@@ -149,7 +151,7 @@ class LoadedModel:
         golden = self.manifest.golden
         if golden is None:
             return None
-        features = Features(names=self.manifest.features, values=golden.inputs)
+        features = Features(names=self.manifest.features, values=golden.inputs, facility=golden.facility)
         here = tried(lambda: self.score(features).score, name=self._name)
         self.require_probabilities(here)
         if (np.isnan(here) != np.isnan(golden.scores)).any():
@@ -159,9 +161,12 @@ class LoadedModel:
     def score(self, features: Features) -> Scores:
         """Score `features` (n, f): a score per row, of the same bits whatever the other rows are.
 
-        A score that is not finite becomes NaN: the model declines. Whether it is a probability is for `require_probabilities`.
+        A row is calibrated as its facility is, where the model has a calibration of that one, else as all are. A score that is not finite
+        becomes NaN: the model declines. Whether it is a probability is for `require_probabilities`.
         """
-        predicted = self._in_blocks(getattr(self._estimator, self.rules.method), features.values)
+        predicted = self._by_facility(
+            features, lambda estimator, rows: self._in_blocks(estimator, getattr(estimator, self.rules.method), rows)
+        )
         if self.rules.gives_probabilities:
             require_columns(predicted, classes=len(self._classes or ()), name=self._name)
         if self.rules.has_event:
@@ -178,12 +183,11 @@ class LoadedModel:
 
         Each row by itself: they need not be the rows that were scored together.
         """
-        contributions = getattr(self._estimator, "contributions", None)
-        if contributions is None:
+        if getattr(self._estimator, "contributions", None) is None:
             return None
         with self._threads.limit(limits=1):
-            found = contributions(np.ascontiguousarray(features.values, dtype=np.float64))
-        return None if found is None else np.asarray(found, dtype=np.float64)
+            found: Floats | None = self._by_facility(features, lambda estimator, rows: estimator.contributions(rows))
+            return found
 
     def training_quantile(self, score: Floats) -> Floats:
         """The share of the training scores below each score (n,); NaN for NaN."""
@@ -195,10 +199,43 @@ class LoadedModel:
         share[np.isnan(score)] = np.nan
         return share
 
-    def _in_blocks(self, predict: Any, rows: Floats) -> Floats:
+    def _by_facility(self, features: Features, compute: Callable[[Any, Floats], Any]) -> Any:
+        """What `compute` makes of the rows (n, f) of each facility with its estimator, in order: (n, ...).
+
+        None where it makes nothing of them.
+        """
+        found: Any = None
+        for estimator, places in self._estimators(features):
+            part = compute(estimator, np.ascontiguousarray(features.values[places], dtype=np.float64))
+            if part is None:
+                return None
+            part = np.asarray(part, dtype=np.float64)
+            if len(places) == len(features.values):
+                return part
+            if found is None:
+                found = np.empty((len(features.values), *part.shape[1:]))
+            found[places] = part
+        return found
+
+    def _estimators(self, features: Features) -> Iterator[tuple[Any, Integers]]:
+        """Each estimator with the places of the rows that are scored by it; one, where there is no row."""
+        everyone = np.arange(len(features.values))
+        if features.facility is None or not self._of_facility or not len(everyone):
+            yield self._estimator, everyone
+            return
+        others = np.ones(len(everyone), dtype=bool)
+        for facility, estimator in self._of_facility.items():
+            own = np.asarray(features.facility == facility, dtype=bool)
+            others &= ~own
+            if own.any():
+                yield estimator, np.flatnonzero(own)
+        if others.any():
+            yield self._estimator, np.flatnonzero(others)
+
+    def _in_blocks(self, estimator: Any, predict: Any, rows: Floats) -> Floats:
         parts = []
         with self._threads.limit(limits=1):
-            if getattr(self._estimator, "row_by_row", False):
+            if getattr(estimator, "row_by_row", False):
                 return np.asarray(predict(np.ascontiguousarray(rows, dtype=np.float64)), dtype=np.float64)
             for start in range(0, len(rows), _BLOCK):
                 part = rows[start : start + _BLOCK]
@@ -212,21 +249,6 @@ class LoadedModel:
 def _classes(manifest: Manifest, estimator: Any) -> tuple[str, ...]:
     """The classes of the manifest, else those of the estimator; of no matter but for multiclass."""
     return tuple(manifest.content.get("classes") or map(str, getattr(estimator, "classes_", ())))
-
-
-def band_names(bands: Bands | None, score: Floats) -> list[str | None]:
-    """The risk band of each score (n,); None where the job has no bands or there is no score.
-
-    >>> band_names(Bands(limits=(("HIGH", 0.7), ("MEDIUM", 0.4)), lowest="LOW"), np.array([0.71, 0.7, 0.4, np.nan]))
-    ['HIGH', 'MEDIUM', 'LOW', None]
-    """
-    if bands is None:
-        return [None] * len(score)
-    names = [*(name for name, _ in bands.limits), bands.lowest]
-    with np.errstate(invalid="ignore"):
-        above = [score > limit for _, limit in bands.limits]
-    place = np.argmax([*above, np.ones(len(score), dtype=bool)], axis=0)
-    return [None if nan else names[each] for each, nan in zip(place.tolist(), np.isnan(score).tolist(), strict=True)]
 
 
 def _advice(manifest: Manifest) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from scorer.jobs.job import Job
 from scorer.jobs.publication import Declining
 from scorer.registry.estimator import require_probabilities
-from scorer.registry.model import LoadedModel, band_names
+from scorer.registry.model import LoadedModel
 from scorer.scoring.batch import BatchInputs
 from scorer.scoring.isolation import leave_out
 from scorer.scoring.predictions import Predictions, predict, swapped
@@ -70,7 +70,7 @@ def shadow_outcomes(
     """
     new = {outcome.entity_id: outcome for outcome in published}
     values = shadow.scores.score.tolist()
-    bands = band_names(job.bands, shadow.banded)
+    bands = shadow.bands(job.bands)
     labels = shadow.scores.labels
     outcomes = []
     for place, item in enumerate(itertools.compress(inputs.items, scorable.tolist())):

@@ -14,7 +14,6 @@ import numpy as np
 
 from scorer.jobs.job import Job
 from scorer.registry.estimator import require_probabilities
-from scorer.registry.model import band_names
 from scorer.scoring.batch import BatchInputs, BatchResult
 from scorer.scoring.challenger import shadow_outcomes
 from scorer.scoring.predictions import Predictions
@@ -127,7 +126,7 @@ def _outcomes(inputs: BatchInputs, *, job: Job, results: SuiteResults, scored: S
     used = np.bincount(positions, minlength=len(inputs.items)).tolist()
     place_of_score = (np.cumsum(scored.scorable) - 1).tolist()
     values = predictions.scores.score.tolist()
-    bands = band_names(job.bands, predictions.banded)
+    bands = predictions.bands(job.bands)
     labels = predictions.scores.labels
     vectors = scored.matrix.values.astype("<f8", copy=False)
     attributes = published(job, inputs.attributes, entities=len(inputs.items))

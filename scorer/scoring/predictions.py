@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from scorer.jobs.publication import Declining
+from scorer.jobs.publication import Bands, Declining
+from scorer.registry.bands import band_names
 from scorer.registry.model import LoadedModel
 from scorer.tasks.task import Scores
-from scorer.types.arrays import Booleans, Features, Floats
+from scorer.types.arrays import Booleans, Features, Floats, Texts
 from scorer.types.enums import Status
 
 NO_SCORE = "the model gives no score"
@@ -29,6 +30,7 @@ class Predictions:
     declined        why, by place, where a score was declined
     extra_outputs   what the declining adds to each one's outputs; None where the model has nothing to decline by
     of_class        (n,): the probability of the class that the job's bands name; None where they are of the score itself
+    facility        (n,): what each entity belongs to; None where the job names no facility
     """
 
     scores: Scores
@@ -38,11 +40,11 @@ class Predictions:
     declined: Mapping[int, str]
     extra_outputs: tuple[Mapping[str, Any], ...] | None = None
     of_class: Floats | None = None
+    facility: Texts | None = None
 
-    @property
-    def banded(self) -> Floats:
-        """The number (n,) that the bands are by; NaN where there is no score."""
-        return self.scores.score if self.of_class is None else self.of_class
+    def bands(self, bands: Bands | None) -> list[str | None]:
+        """The band of each score; None where there is no score, or there are no bands."""
+        return band_names(bands, self.scores.score if self.of_class is None else self.of_class, self.facility)
 
     def outputs(self, place: int) -> Mapping[str, Any]:
         """What is published of an entity beside its score; entities may share one object."""
@@ -74,6 +76,7 @@ def predict(model: LoadedModel, matrix: Features, *, spec: Declining) -> Predict
             model_versions=model_versions,
             declined={},
             of_class=_of_class(model, scores, spec=spec),
+            facility=matrix.facility,
         )
     declined = model.baseline.find_declined(matrix, scores.whole, spec=spec)
     kept = replace(scores, score=np.where(declined.declined, np.nan, scores.score))
@@ -85,6 +88,7 @@ def predict(model: LoadedModel, matrix: Features, *, spec: Declining) -> Predict
         declined=declined.reasons,
         extra_outputs=tuple(declined.outputs),
         of_class=_of_class(model, kept, spec=spec),
+        facility=matrix.facility,
     )
 
 
@@ -127,6 +131,7 @@ def _chosen(one: Predictions, other: Predictions, of_other: Booleans) -> Predict
         },
         extra_outputs=pick(one.extra_outputs, other.extra_outputs, {}),
         of_class=_merged(one.of_class, other.of_class, of_other),
+        facility=one.facility,
     )
 
 

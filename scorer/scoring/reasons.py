@@ -23,7 +23,7 @@ import numpy as np
 
 from scorer.jobs.features import FeatureSpec, columns
 from scorer.jobs.job import Job
-from scorer.registry.model import LoadedModel, band_names
+from scorer.registry.model import LoadedModel
 from scorer.scoring.features.build import series_within
 from scorer.scoring.features.series import Series
 from scorer.scoring.isolation import leave_out
@@ -203,7 +203,7 @@ def reasons_for(
     """
     if not job.reasons.bands:
         return {}
-    bands = band_names(job.bands, predictions.banded)
+    bands = predictions.bands(job.bands)
     found: dict[int, tuple[Reason, ...]] = {}
     for model in models:
         version = model.manifest.model_version
@@ -214,7 +214,7 @@ def reasons_for(
         ]
         if chosen:
             scores = predictions.scores.whole[chosen]
-            rows = Features(names=matrix.names, values=matrix.values[chosen])
+            rows = matrix.only(np.array(chosen, dtype=np.int64))
             entities = np.flatnonzero(scorable)[chosen]
             try:
                 reasons = _reasons(model, scores, rows, usable, entities=entities, as_of=as_of, job=job)

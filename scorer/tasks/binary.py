@@ -213,7 +213,7 @@ class Binary:
         """Probabilities."""
         return THRESHOLDS
 
-    def is_event(self, label: Floats, limit: float, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
+    def is_event(self, label: Floats, limit: float | Floats, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
         """Whether the label is 1, (n,)."""
         found: Booleans = label == 1
         return found

@@ -258,7 +258,7 @@ class Multiclass:
         """Probabilities of the class of the bands; none without bands."""
         return () if bands is None else THRESHOLDS
 
-    def is_event(self, label: Floats, limit: float, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
+    def is_event(self, label: Floats, limit: float | Floats, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
         """Whether the class of the bands came true, (n,)."""
         code = self.classes.index(bands.of_class) if bands is not None and bands.of_class in self.classes else -1
         found: Booleans = label == code

@@ -278,7 +278,7 @@ class Regression:
         """None."""
         return ()
 
-    def is_event(self, label: Floats, limit: float, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
+    def is_event(self, label: Floats, limit: float | Floats, bands: Bands | None) -> Booleans:  # noqa: ARG002 - the protocol's
         """Whether the value that came true is above the limit too, (n,)."""
         with np.errstate(invalid="ignore"):
             found: Booleans = label > limit

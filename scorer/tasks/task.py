@@ -280,8 +280,8 @@ class TaskRules(Protocol):
     def thresholds(self, bands: Bands | None) -> tuple[float, ...]:
         """Where alarms are looked at beside the bands' limits."""
 
-    def is_event(self, label: Floats, limit: float, bands: Bands | None) -> Booleans:
-        """Whether what an alarm above `limit` is about came true, (n,)."""
+    def is_event(self, label: Floats, limit: float | Floats, bands: Bands | None) -> Booleans:
+        """Whether what an alarm above `limit`, one or each row's (n,), is about came true, (n,)."""
 
     def lacks(self, label: Floats) -> str | None:
         """Why labels (n,) say nothing of a model, as the end of a sentence; None where they do."""

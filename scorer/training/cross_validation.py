@@ -13,12 +13,12 @@ from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Recipe
 from scorer.scoring.features.build import group_columns
-from scorer.tasks.calibration import best_threshold
 from scorer.tasks.task import TaskRules
+from scorer.training.calibrations import calibrate
 from scorer.training.estimators import Model, fit, parameters_of
 from scorer.training.folds import Folds, folds_for
 from scorer.training.targets import Targets, gains, targets_of
-from scorer.types.arrays import Booleans, Floats, Integers
+from scorer.types.arrays import Booleans, Floats, Integers, Texts
 from scorer.types.values import Progress
 
 # Smaller data are fitted one fold after the other: starting processes would take longer.
@@ -31,7 +31,7 @@ class Fitted:
 
     `margin` and `published` are NaN where the row is not scorable. `margin` is by the model that has not seen the row's client (or, split
     by time, has seen the past alone). `published` is the margin calibrated on the rows that this model has seen, `alarm` whether its score
-    exceeds the threshold that was best for them. `whole` is the model fitted to everything, if it was asked for.
+    exceeds the threshold that was best for them, by facility. `whole` is the model fitted to everything, if it was asked for.
     """
 
     margin: Floats
@@ -78,7 +78,15 @@ def fit_all(
         if progress is not None:
             progress(len(models), len(sides))
     margin = held_out_margins([models[each] for each in range(dealt.count)], rows, dealt, scorable=landmarks.scorable)
-    published, alarm = crossed(margin, dealt, landmarks.label, gains(landmarks, job), rules=rules, client=client)
+    published, alarm = crossed(
+        margin,
+        dealt,
+        landmarks.label,
+        gains(landmarks, job),
+        rules=rules,
+        client=client,
+        facility=landmarks.features.facility,
+    )
     return Fitted(
         margin=margin, published=published, alarm=alarm, folds=dealt, rules=rules, whole=models.get(dealt.count)
     )
@@ -111,7 +119,14 @@ def fit_fold(
 
 
 def crossed(
-    margin: Floats, folds: Folds, label: Floats, gain: Floats | None, *, rules: TaskRules, client: Integers
+    margin: Floats,
+    folds: Folds,
+    label: Floats,
+    gain: Floats | None,
+    *,
+    rules: TaskRules,
+    client: Integers,
+    facility: Texts | None = None,
 ) -> tuple[Floats, Booleans]:
     """What is published, (n,) or (n, k), and alarms (n,) of each fold, calibrated by what it has seen.
 
@@ -121,9 +136,15 @@ def crossed(
     scored = np.isfinite(margin.reshape(len(margin), -1)).all(axis=1)
     for each in range(folds.count):
         own, others = scored & (folds.fold == each), scored & folds.seen(each)
-        calibration = rules.calibrate(margin[others], label[others], client[others])
-        published[own] = rules.publish(margin[own], calibration)
-        if gain is not None:
-            threshold = best_threshold(rules.score_of(rules.publish(margin[others], calibration)), gain[others])
-            alarm[own] = rules.score_of(published[own]) > threshold
+        calibrations = calibrate(
+            margin[others],
+            label[others],
+            client[others],
+            gain=None if gain is None else gain[others],
+            facility=None if facility is None else facility[others],
+            rules=rules,
+        )
+        of_own = None if facility is None else facility[own]
+        published[own] = calibrations.publish(margin[own], of_own, rules=rules)
+        alarm[own] = calibrations.alarms(rules.score_of(published[own]), of_own)
     return published, alarm

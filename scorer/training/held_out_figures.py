@@ -10,6 +10,7 @@ from scorer.evaluation.beside_naive import beside_naive, history_of
 from scorer.evaluation.landmarks import Landmarks, hours_from_event
 from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
+from scorer.registry.bands import limits_of
 from scorer.tasks.bootstrap import Figure, draws, ratio
 from scorer.tasks.task import Judged, TaskRules, none_unless_finite
 from scorer.types.arrays import Booleans, Floats
@@ -47,8 +48,9 @@ def band_figures(
     client, weights = client.astype(np.int64), draws(len(clients))
     banded, every = rules.banded(rules.score_of(published), published, job.bands), np.ones(len(published))
     found = {}
-    for name, limit in job.bands.limits:
+    for name, _ in job.bands.limits:
         with np.errstate(invalid="ignore"):
+            limit = limits_of(job.bands.limit(name), landmarks.features.facility)
             alarm = banded > limit
         positive = rules.is_event(landmarks.label, limit, job.bands)
         found[name] = {

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,15 +28,15 @@ from scorer.registry import declining
 from scorer.registry.drift_bins import bins_of
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 from scorer.registry.model import LoadedModel
-from scorer.tasks.calibration import best_threshold
 from scorer.tasks.known import task_of
 from scorer.tasks.task import Judged, TaskRules
+from scorer.training.calibrations import Calibrations, calibrate, members
 from scorer.training.cross_validation import Fitted, fit_all
 from scorer.training.estimators import Model, parameters_of
 from scorer.training.feature_summary import EXPLAINED, importances, spread_evenly, summaries
 from scorer.training.held_out_figures import band_figures, figures_of, naive_figures
 from scorer.training.targets import counted, gains
-from scorer.types.arrays import Features, Floats
+from scorer.types.arrays import Booleans, Features, Floats
 from scorer.types.values import Progress
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
@@ -93,14 +92,22 @@ def train(
     assert fitted.whole is not None
     scored = np.isfinite(fitted.margin.reshape(len(known), -1)).all(axis=1)
     client = np.unique(known.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
-    calibration = fitted.rules.calibrate(fitted.margin[scored], known.label[scored], client[scored])
-    estimator = fitted.whole.calibrated(**calibration)
+    gain, features = gains(known, job), known.features.only(np.flatnonzero(scored))
+    calibrations = calibrate(
+        fitted.margin[scored],
+        known.label[scored],
+        client[scored],
+        gain=None if gain is None else gain[scored],
+        facility=features.facility,
+        rules=fitted.rules,
+    )
+    estimator = fitted.whole.calibrated(**calibrations.everyone)
     artefact = io.BytesIO()
     joblib.dump(estimator, artefact, compress=("zlib", 9))
     content = artefact.getvalue()
     manifest = {
         **_description(job, known, recipe, version=version, content=content, rules=fitted.rules),
-        **_findings(job, known, recipe, fitted=fitted, calibration=calibration, estimator=estimator),
+        **_findings(job, known, recipe, fitted=fitted, calibrations=calibrations, estimator=estimator),
     }
     manifest["training"] |= {"folds": folds, "attrition": dict(landmarks.attrition)}
     _write_whole(folder, manifest=manifest, artefact=content, job=job, landmarks=known)
@@ -134,7 +141,7 @@ def _description(
 
 
 def _findings(
-    job: Job, known: Landmarks, recipe: Recipe, *, fitted: Fitted, calibration: Mapping[str, Any], estimator: Model
+    job: Job, known: Landmarks, recipe: Recipe, *, fitted: Fitted, calibrations: Calibrations, estimator: Model
 ) -> dict[str, Any]:
     """What the manifest says of the fit and its figures, but for golden vectors, folds and attrition.
 
@@ -143,10 +150,9 @@ def _findings(
     rules, judged = fitted.rules, fitted.folds.judged
     scored = np.isfinite(rules.score_of(fitted.published))
     # What the model would publish of clients that it has not seen; quantiles, declining and drift bins are set by it.
-    published = rules.publish(fitted.margin[scored], calibration)
-    score = rules.score_of(published)
-    gain = gains(known, job)
     features = known.features.only(scored)
+    published = calibrations.publish(fitted.margin[scored], features.facility, rules=rules)
+    score = rules.score_of(published)
     clients, client = np.unique(known.cohort.astype(str), return_inverse=True)
     rows = Judged(published, known.label[scored], client[scored].astype(np.int64))
     figures, out_of_fold = known.only(judged), fitted.published[judged]
@@ -156,7 +162,7 @@ def _findings(
             "class": recipe.configuration.value,
             "parameters": parameters_of(recipe, rules),
             "members": recipe.members,
-            **calibration,
+            **calibrations.everyone,
         },
         "training": {
             "job_version": job.version,
@@ -172,9 +178,10 @@ def _findings(
         },
         "metrics": figures_of(figures, job, published=out_of_fold, alarm=fitted.alarm[judged], rules=rules),
         "naive": naive_figures(known, everyone, judged=judged, published=fitted.published, rules=rules),
-        **rules.publishing(calibration),
+        **rules.publishing(calibrations.everyone),
         "bands": band_figures(figures, job, published=out_of_fold, rules=rules),
-        "alarm_threshold": None if gain is None else best_threshold(score, gain[scored]),
+        "alarm_threshold": None if calibrations.threshold is None else calibrations.threshold.value,
+        **_facilities(figures, job, calibrations, published=out_of_fold, alarm=fitted.alarm[judged], rules=rules),
         "importances": importances(estimator, features),
         "catalogue": summaries(job, features),
         "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
@@ -183,18 +190,42 @@ def _findings(
     }
 
 
+def _facilities(
+    landmarks: Landmarks, job: Job, calibrations: Calibrations, *, published: Floats, alarm: Booleans, rules: TaskRules
+) -> dict[str, Any]:
+    """What the manifest says of each facility of the figures' landmarks; nothing where the job names none.
+
+    `published` (n,) or (n, k) is out of the folds, and so is `alarm` (n,).
+    """
+    if landmarks.features.facility is None:
+        return {}
+    thresholds = {} if calibrations.threshold is None else calibrations.threshold.by_facility
+    found = {}
+    for name, rows in members(landmarks.features.facility).items():
+        own = landmarks.only(rows)
+        found[name] = {
+            "clients": len(np.unique(own.cohort.astype(str))),
+            "rows": len(own),
+            **({"positive_rows": rules.positives(own.label)} if rules.has_event else {}),
+            "calibration": calibrations.by_facility.get(name),
+            "alarm_threshold": thresholds.get(name),
+            "metrics": figures_of(own, job, published=published[rows], alarm=alarm[rows], rules=rules),
+        }
+    return {"facilities": found}
+
+
 def _golden(model: LoadedModel, features: Features) -> dict[str, Any]:
     """The golden vectors: inputs from the lowest score to the highest, with the stored model's scores.
 
     A missing input is None.
     """
-    some = features.values[spread_evenly(len(features.values), EXPLAINED)]
-    rank = np.argsort(model.score(Features(features.names, some)).score, kind="stable")
-    inputs = some[rank[spread_evenly(len(rank), _GOLDEN)]]
-    scores = model.score(Features(features.names, inputs)).score
+    some = features.only(spread_evenly(len(features.values), EXPLAINED))
+    rank = np.argsort(model.score(some).score, kind="stable")
+    chosen = some.only(rank[spread_evenly(len(rank), _GOLDEN)])
     return {
-        "inputs": [[None if np.isnan(value) else value for value in row] for row in inputs.tolist()],
-        "scores": scores.tolist(),
+        "inputs": [[None if np.isnan(value) else value for value in row] for row in chosen.values.tolist()],
+        "scores": model.score(chosen).score.tolist(),
+        **({} if chosen.facility is None else {"facility": chosen.facility.tolist()}),
     }
 
 

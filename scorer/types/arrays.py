@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from scorer.types.values import WorkItem
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
+Texts = npt.NDArray[np.object_]  # None where unknown
 
 NO_TIME = np.iinfo(np.int64).min  # a time that is unknown
 
@@ -98,11 +100,27 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The feature matrix: `values` (entities, features), C-ordered, NaN where a feature has no value."""
+    """The feature matrix: `values` (entities, features), C-ordered, NaN where a feature has no value.
+
+    `facility` (entities,) is what each entity belongs to, None where unknown; it is None itself where the job names no facility.
+    """
 
     names: tuple[str, ...]
     values: Floats
+    facility: Texts | None = None
 
-    def only(self, kept: Booleans) -> Features:
-        """The rows where `kept` (entities,) is true."""
-        return Features(names=self.names, values=self.values[kept])
+    @classmethod
+    def stored(
+        cls, names: tuple[str, ...], vectors: Sequence[bytes], *, facility: Sequence[str | None] | None = None
+    ) -> Features:
+        """Rows as the ledger keeps them, a text of float64 each, with the `facility` of each.
+
+        Raises ValueError where one is not as long as `names`.
+        """
+        values = np.frombuffer(b"".join(vectors), dtype="<f8").astype(np.float64).reshape(len(vectors), len(names))
+        return cls(names, values, facility=None if facility is None else np.array([*facility, None], object)[:-1])
+
+    def only(self, kept: Booleans | Integers) -> Features:
+        """The rows where `kept` (entities,) is true; or, of indexes (m,), those rows in that order."""
+        facility = None if self.facility is None else self.facility[kept]
+        return Features(names=self.names, values=self.values[kept], facility=facility)

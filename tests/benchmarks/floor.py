@@ -15,7 +15,8 @@ import psycopg2
 from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.database.source.reader import microseconds
-from scorer.registry.model import LoadedModel, band_names
+from scorer.registry.bands import band_names
+from scorer.registry.model import LoadedModel
 from scorer.scoring.features.build import build
 from scorer.scoring.opening import open_pipeline
 from scorer.types.arrays import Features

@@ -49,6 +49,7 @@ class Past:
     risk_band: str | None
     label: str | None
     outputs: Mapping[str, Any]
+    attributes: Mapping[str, Any]
     as_of: datetime
     as_known_at: datetime
     input_hash: bytes

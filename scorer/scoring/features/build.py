@@ -48,7 +48,7 @@ from scorer.jobs.training import ATTRIBUTES
 from scorer.scoring.features.calendar import calendar_columns
 from scorer.scoring.features.series import Rows, Series, series_of
 from scorer.scoring.features.statistics import STATISTICS
-from scorer.types.arrays import Attributes, Booleans, Features, Floats, Integers, Observations
+from scorer.types.arrays import Attributes, Booleans, Features, Floats, Integers, Observations, Texts
 
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR = timedelta(hours=1) // _MICROSECOND
@@ -103,7 +103,15 @@ def build(observations: Observations, attributes: Attributes, *, as_of: Integers
         of_attributes = list(_attribute_columns(attributes, as_of=as_of, spec=spec))
         for column, each in enumerate(of_attributes, start=len(names) - len(of_attributes)):
             values[:, column] = _finite(each)
-    return Features(names=names, values=values)
+    return Features(names=names, values=values, facility=facility_of(attributes, spec))
+
+
+def facility_of(attributes: Attributes, spec: FeatureSpec) -> Texts | None:
+    """What each entity belongs to, (entities,), None where unknown; None itself where the job names no facility.
+
+    Raises UserError where the attribute is not there.
+    """
+    return None if spec.facility is None else _attribute(attributes.texts, spec.facility, kind="a text")
 
 
 def _finite(column: Floats) -> Floats:

@@ -13,6 +13,7 @@ SELECT
     s.risk_band,
     s.label,
     s.outputs,
+    s.attributes,
     s.as_of,
     s.as_known_at,
     s.scored_at,

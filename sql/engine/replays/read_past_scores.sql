@@ -10,6 +10,7 @@ SELECT
     risk_band,
     label,
     outputs,
+    attributes,
     as_of,
     as_known_at,
     input_hash,

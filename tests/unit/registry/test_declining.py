@@ -153,7 +153,7 @@ def test_it_is_measured_on_rows_that_were_held_out(content: dict[str, Any]) -> N
         found = measured["classes"][name]
         assert abs(found["coverage"] - 0.9) < 0.03
         assert found["unlike"] < 0.01
-        assert found["declined"] >= max(found[str(each)] for each in Decline)
+        assert found["declined"] >= max(found[str(each)] for each in Decline if each is not Decline.FACILITY)
     assert 0.5 < measured["auroc"] < 1
     assert measured["auroc_without_declined"] != measured["auroc"]
 

@@ -21,8 +21,9 @@ from sklearn.pipeline import make_pipeline
 from scorer.errors import UserError
 from scorer.jobs.job import MEANING, Task
 from scorer.jobs.publication import Bands
+from scorer.registry.bands import band_names
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries, read_manifest
-from scorer.registry.model import LoadedModel, band_names
+from scorer.registry.model import LoadedModel
 from scorer.types.arrays import Features
 
 NAMES = ("a", "b", "c")

@@ -1,0 +1,81 @@
+"""How margins become scores and alarms: of everyone, and of each facility that has outcomes enough of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scorer.jobs.publication import Limit
+from scorer.registry.bands import limits_of
+from scorer.tasks.calibration import best_threshold
+from scorer.tasks.task import TaskRules
+from scorer.types.arrays import Booleans, Floats, Integers, Texts
+
+# Clients with the event (of a task without one, with a known outcome) from which a facility is calibrated by itself.
+ENOUGH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """What turns margins into what is published, and above which scores alarms are worth most.
+
+    `everyone` is for rows of a facility that is not in `by_facility`. There is no `threshold` without a [utility].
+    """
+
+    everyone: Mapping[str, Any]
+    threshold: Limit | None
+    by_facility: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def publish(self, margin: Floats, facility: Texts | None, *, rules: TaskRules) -> Floats:
+        """What is published of margins, (n,) or (n, k), each of its `facility` (n,)."""
+        published = rules.publish(margin, self.everyone)
+        for own, rows in members(facility).items():
+            if own in self.by_facility:
+                published[rows] = rules.publish(margin[rows], self.by_facility[own])
+        return published
+
+    def alarms(self, score: Floats, facility: Texts | None) -> Booleans:
+        """Whether each score (n,) exceeds the threshold of its `facility` (n,); none does without one."""
+        if self.threshold is None:
+            return np.zeros(len(score), dtype=bool)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(score > limits_of(self.threshold, facility))
+
+
+def calibrate(
+    margin: Floats, label: Floats, client: Integers, *, gain: Floats | None, facility: Texts | None, rules: TaskRules
+) -> Calibrations:
+    """Calibrate margins, (n,) or (n, k), of clients that the model has not seen, and choose thresholds by `gain` (n,)."""
+    everyone = rules.calibrate(margin, label, client)
+    own = {
+        name: rules.calibrate(margin[rows], label[rows], client[rows])
+        for name, rows in members(facility).items()
+        if suffices(label[rows], client[rows], rules=rules)
+    }
+    found = Calibrations(everyone, None, own)
+    if gain is None:
+        return found
+    score = rules.score_of(found.publish(margin, facility, rules=rules))
+    thresholds = {
+        name: best_threshold(score[rows], gain[rows]) for name, rows in members(facility).items() if name in own
+    }
+    # Of those without one of their own, whose scores are calibrated as everyone's are.
+    plain = rules.score_of(rules.publish(margin, everyone))
+    return Calibrations(everyone, Limit(best_threshold(plain, gain), thresholds), own)
+
+
+def members(facility: Texts | None) -> dict[str, Booleans]:
+    """The rows (n,) of each facility, by its name; of rows without one there are none."""
+    if facility is None:
+        return {}
+    names = sorted({each for each in facility.tolist() if each is not None})
+    return {name: np.asarray(facility == name, dtype=bool) for name in names}
+
+
+def suffices(label: Floats, client: Integers, *, rules: TaskRules) -> bool:
+    """Whether the labels (n,) of a facility's clients say enough to calibrate by them alone."""
+    telling = label == 1 if rules.has_event else np.isfinite(label)
+    return rules.lacks(label) is None and len(np.unique(client[telling])) >= ENOUGH
