@@ -27,9 +27,8 @@ from scorer.log import events
 from scorer.log.logger import say
 from scorer.monitoring.live_performance import Performance, performance
 from scorer.registry.drift_bins import SCORE
-from scorer.registry.units import Usual, unit_shift, usual_values
+from scorer.registry.units import find_unit_shifts, usual_values
 from scorer.tasks.known import task_of
-from scorer.types.arrays import Floats
 
 _log = logging.getLogger(__name__)
 _SAMPLE = 20_000  # scores whose outcomes are looked up
@@ -210,31 +209,6 @@ def _units(session: Session, job: Job, model: Monitored) -> tuple[str, ...]:
     matrix = np.frombuffer(b"".join(vectors), dtype="<f8").reshape(len(vectors), len(names) or 1)
     usual = usual_values(model.manifest, job)
     return find_unit_shifts(matrix, names=names, usual=usual, job=job)
-
-
-def find_unit_shifts(matrix: Floats, *, names: list[str], usual: Sequence[Usual], job: Job) -> tuple[str, ...]:
-    """A sentence for each code whose newest values lie as in another unit, in all rows or one category.
-
-    `matrix` (entities, features) has the newest rows first. Of each code and group the newest `unit_entities` values are compared, and
-    none where there are fewer.
-    """
-    groups = {"": np.ones(len(matrix), dtype=bool)}
-    for category, values in job.features.categories:
-        listed = {f"{category}={value}" for value in values} & set(names)
-        groups |= {name: matrix[:, names.index(name)] == 1 for name in sorted(listed)}
-        if listed:
-            groups[f"{category} of another value or none"] = np.isnan(matrix[:, names.index(min(listed))])
-    found = []
-    for each in usual:
-        for group, chosen in groups.items():
-            values = matrix[chosen, each.place]
-            newest = values[~np.isnan(values)][: job.limits.unit_entities]
-            shift = unit_shift(newest, each) if len(newest) == job.limits.unit_entities else None
-            if shift is not None:
-                found.append(shift.sentence + (f" where {group}" if group else ""))
-                if not group:
-                    break
-    return tuple(found)
 
 
 def _live(session: Session, source: Source, job: Job, model: Monitored) -> Performance:

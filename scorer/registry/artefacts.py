@@ -77,6 +77,20 @@ def open_version(job: Job, registered: Registered, session: Session, *, settings
     )
 
 
+def read_bytes(job: Job, registered: Registered, session: Session, *, settings: Settings) -> bytes:
+    """The artefact of a registered version, from where `open_version` takes it. Raises UserError where it cannot be read."""
+    folders, version = model_folders(job, settings), registered.model_version
+    if registered.stored and not any((each / job.name / version / MANIFEST).exists() for each in folders):
+        content = read_artefact(session, job.name, version)
+        assert content is not None, "bytes that are stored are never removed"
+        return content
+    path = find_version(job.name, version, folders=folders) / ARTEFACT
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"The model file {path} cannot be read: {error.strerror}.") from error
+
+
 def store_bytes(folder: Path, registered: Registered, session: Session) -> None:
     """Store the artefact in `folder`, that of a registered version, in the database too.
 

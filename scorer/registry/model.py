@@ -189,6 +189,17 @@ class LoadedModel:
             found: Floats | None = self._by_facility(features, lambda estimator, rows: estimator.contributions(rows))
             return found
 
+    def margin(self, features: Features) -> Floats:
+        """The margins of `features` (n, f) before calibration, (n,) or (n, k).
+
+        Raises UserError where the estimator has none: it was not made by this program.
+        """
+        margin = getattr(self._estimator, "margin", None)
+        if margin is None:
+            raise UserError(f"{self._name} was not trained by scorer, so its scores cannot be calibrated anew.")
+        with self._threads.limit(limits=1):
+            return np.asarray(margin(np.ascontiguousarray(features.values, dtype=np.float64)), dtype=np.float64)
+
     def training_quantile(self, score: Floats) -> Floats:
         """The share of the training scores below each score (n,); NaN for NaN."""
         quantiles = self.manifest.score_quantiles

@@ -6,7 +6,7 @@ Another unit multiplies all values alike, and so all three quartiles; a sicker w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,3 +100,28 @@ def unit_shift(values: Floats, usual: Usual) -> UnitShift | None:
         return UnitShift(usual.code.name, factor, min(distances, key=lambda unit: distances[unit]))
     far = (moved >= _FAR).all() or (moved <= -_FAR).all()
     return UnitShift(usual.code.name, factor, None) if far else None
+
+
+def find_unit_shifts(matrix: Floats, *, names: list[str], usual: Sequence[Usual], job: Job) -> tuple[str, ...]:
+    """A sentence for each code whose newest values lie as in another unit, in all rows or one category.
+
+    `matrix` (entities, features) has the newest rows first. Of each code and group the newest `unit_entities` values are compared, and
+    none where there are fewer.
+    """
+    groups = {"": np.ones(len(matrix), dtype=bool)}
+    for category, values in job.features.categories:
+        listed = {f"{category}={value}" for value in values} & set(names)
+        groups |= {name: matrix[:, names.index(name)] == 1 for name in sorted(listed)}
+        if listed:
+            groups[f"{category} of another value or none"] = np.isnan(matrix[:, names.index(min(listed))])
+    found = []
+    for each in usual:
+        for group, chosen in groups.items():
+            values = matrix[chosen, each.place]
+            newest = values[~np.isnan(values)][: job.limits.unit_entities]
+            shift = unit_shift(newest, each) if len(newest) == job.limits.unit_entities else None
+            if shift is not None:
+                found.append(shift.sentence + (f" where {group}" if group else ""))
+                if not group:
+                    break
+    return tuple(found)

@@ -110,7 +110,7 @@ def train(
         **_findings(job, known, recipe, fitted=fitted, calibrations=calibrations, estimator=estimator),
     }
     manifest["training"] |= {"folds": folds, "attrition": dict(landmarks.attrition)}
-    _write_whole(folder, manifest=manifest, artefact=content, job=job, landmarks=known)
+    write_whole(folder, manifest=manifest, artefact=content, job=job, features=features)
     return Trained(
         folder=folder,
         model_version=version,
@@ -214,11 +214,19 @@ def _facilities(
     return {"facilities": found}
 
 
-def _golden(model: LoadedModel, features: Features) -> dict[str, Any]:
-    """The golden vectors: inputs from the lowest score to the highest, with the stored model's scores.
+def golden_vectors(model: LoadedModel, features: Features) -> dict[str, Any]:
+    """The golden vectors: inputs from the lowest score to the highest, of each facility, with the stored model's scores.
 
     A missing input is None.
     """
+    rows_of = members(features.facility)
+    others = ~np.logical_or.reduce([np.zeros(len(features.values), dtype=bool), *rows_of.values()])
+    parts = [features.only(rows) for rows in (*rows_of.values(), others) if rows.any()]
+    chosen = [_golden_of(model, part) for part in parts]
+    return {name: [each for part in chosen for each in part[name]] for name in chosen[0]}
+
+
+def _golden_of(model: LoadedModel, features: Features) -> dict[str, list[Any]]:
     some = features.only(spread_evenly(len(features.values), EXPLAINED))
     rank = np.argsort(model.score(some).score, kind="stable")
     chosen = some.only(rank[spread_evenly(len(rank), _GOLDEN)])
@@ -229,8 +237,11 @@ def _golden(model: LoadedModel, features: Features) -> dict[str, Any]:
     }
 
 
-def _write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job: Job, landmarks: Landmarks) -> None:
-    """Write the folder, whole or not at all, after its model was loaded and scored as in production."""
+def write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job: Job, features: Features) -> None:
+    """Write the folder, whole or not at all, after its model was loaded and scored `features` (n, f) as in production.
+
+    Some of them become its golden vectors.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as writing:
         made = Path(writing) / folder.name
@@ -238,7 +249,7 @@ def _write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job
         (made / ARTEFACT).write_bytes(artefact)
         _write(made / MANIFEST, manifest)
         model = LoadedModel.load(made, sha256=manifest["sha256"], task=job.task, features=feature_names(job.features))
-        manifest["golden"] = _golden(model, landmarks.features.only(landmarks.scorable))
+        manifest["golden"] = golden_vectors(model, features)
         _write(made / MANIFEST, manifest)
         os.rename(made, folder)  # noqa: PTH104 - a rename within one folder's parent is atomic
 

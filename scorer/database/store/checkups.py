@@ -78,6 +78,14 @@ def measure_drift(session: Session, job: str, *, model_version: str, since: date
     return [Shift(**row._asdict()) for row in rows]
 
 
+def population_stability(
+    session: Session, shares: Sequence[Sequence[float]], counts: Sequence[Sequence[int]]
+) -> list[float]:
+    """The population stability index of each row of `counts` against its expected `shares`, bin by bin."""
+    rows = [{"shares": usual, "counts": seen} for usual, seen in zip(shares, counts, strict=True)]
+    return [row.psi for row in session.all("population_stability", rows=json.dumps(rows))]
+
+
 def count_scored_entities(session: Session, job: str, *, output: str, model_version: str, since: datetime) -> int:
     """How many entities have scores that the model published since `since`."""
     row = session.one("count_scored_entities", job=job, output=output, model_version=model_version, since=since)

@@ -8,8 +8,8 @@ from scorer.database.store.checkups import Shift
 from scorer.jobs.features import Code, feature_names
 from scorer.jobs.job import Job
 from scorer.jobs.monitoring import Limits
-from scorer.monitoring.checkup import assess_drift, find_unit_shifts
-from scorer.registry.units import Usual
+from scorer.monitoring.checkup import assess_drift
+from scorer.registry.units import Usual, find_unit_shifts
 from scorer.types.arrays import Floats
 
 
