@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
 from contextlib import closing
@@ -257,14 +256,11 @@ def _print_transport(found: Transport, job: str, version: str, facility: str | N
 
 
 def _shown(figure: Mapping[str, float | None] | None) -> str:
-    """A figure of a manifest with its interval."""
+    """A figure of a manifest with its interval; empty where there is none."""
     from scorer.evaluation import wording
-    from scorer.tasks.bootstrap import Figure
+    from scorer.evaluation.beside_naive import figure_of
 
-    if figure is None or figure["value"] is None:
-        return ""
-    low, high = (math.nan if figure[side] is None else figure[side] for side in ("low", "high"))
-    return wording.written(Figure(figure["value"], low, high))
+    return "" if figure is None else wording.written(figure_of(figure))
 
 
 @click.command()

@@ -32,9 +32,9 @@ class BesideNaive:
         naive, own = manifest["naive"], manifest["metrics"]
         return cls(
             decisive=naive["decisive"],
-            model=_figure(own[naive["decisive"]]),
-            gained=_figure(naive["gained"]),
-            figures={name: _figure(each) for name, each in naive["figures"].items()},
+            model=figure_of(own[naive["decisive"]]),
+            gained=figure_of(naive["gained"]),
+            figures={name: figure_of(each) for name, each in naive["figures"].items()},
         )
 
     @property
@@ -86,5 +86,6 @@ def _plain(figure: Figure) -> dict[str, float | None]:
     return {key: none_unless_finite(getattr(figure, key)) for key in ("value", "low", "high")}
 
 
-def _figure(content: Mapping[str, float | None]) -> Figure:
+def figure_of(content: Mapping[str, float | None]) -> Figure:
+    """A figure of a manifest, NaN where it has none."""
     return Figure(*(np.nan if content[key] is None else float(content[key] or 0.0) for key in ("value", "low", "high")))
