@@ -10,6 +10,7 @@ SET differs = concat_ws(
     CASE WHEN 'age_years' = ANY (%(given)s) AND v.age_years IS DISTINCT FROM l.age_years THEN 'age_years' END,
     CASE WHEN 'sex' = ANY (%(given)s) AND v.sex IS DISTINCT FROM l.sex THEN 'sex' END,
     CASE WHEN 'unit' = ANY (%(given)s) AND v.unit IS DISTINCT FROM l.unit THEN 'unit' END,
+    CASE WHEN 'facility' = ANY (%(given)s) AND v.facility IS DISTINCT FROM l.facility THEN 'facility' END,
     CASE WHEN 'hours_before_icu' = ANY (%(given)s) AND v.hours_before_icu IS DISTINCT FROM l.hours_before_icu THEN 'hours_before_icu' END
 )
 FROM public.visits AS v

@@ -9,5 +9,6 @@ COPY pg_temp.loading_visits (
     age_years,
     sex,
     unit,
+    facility,
     hours_before_icu
 ) FROM STDIN (ENCODING 'UTF8')

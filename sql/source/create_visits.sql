@@ -8,6 +8,7 @@ CREATE TABLE public.visits (
     age_years double precision,
     sex text,
     unit text,
+    facility text,
     hours_before_icu double precision,
     sepsis_score double precision,
     risk_level text,
@@ -26,6 +27,7 @@ COMMENT ON COLUMN public.visits.discharged_at IS 'When it ended; empty while it 
 COMMENT ON COLUMN public.visits.age_years IS 'Age at admission, in years';
 COMMENT ON COLUMN public.visits.sex IS 'F or M';
 COMMENT ON COLUMN public.visits.unit IS 'The unit that the patient lies in, such as MICU; empty where unknown';
+COMMENT ON COLUMN public.visits.facility IS 'The hospital, where there are several; empty where unknown';
 COMMENT ON COLUMN public.visits.hours_before_icu IS 'Hours in hospital before admission to intensive care';
 COMMENT ON COLUMN public.visits.sepsis_score IS 'Current probability of sepsis, 0 to 1; empty where there is no score';
 COMMENT ON COLUMN public.visits.risk_level IS 'Band of the score: HIGH, MEDIUM or LOW; empty where there is no score';

@@ -7,6 +7,7 @@ INSERT INTO public.visits (
     age_years,
     sex,
     unit,
+    facility,
     hours_before_icu
 )
 SELECT
@@ -17,6 +18,7 @@ SELECT
     age_years,
     sex,
     unit,
+    facility,
     hours_before_icu
 FROM pg_temp.loading_visits
 ORDER BY line

@@ -11,6 +11,7 @@ SELECT
     age_years,
     sex,
     unit,
+    facility,
     hours_before_icu
 FROM public.visits
 WITH NO DATA

@@ -10,6 +10,7 @@ WITH updated AS (
         age_years = CASE WHEN 'age_years' = ANY (%(given)s) THEN l.age_years ELSE v.age_years END,
         sex = CASE WHEN 'sex' = ANY (%(given)s) THEN l.sex ELSE v.sex END,
         unit = CASE WHEN 'unit' = ANY (%(given)s) THEN l.unit ELSE v.unit END,
+        facility = CASE WHEN 'facility' = ANY (%(given)s) THEN l.facility ELSE v.facility END,
         hours_before_icu = CASE WHEN 'hours_before_icu' = ANY (%(given)s) THEN l.hours_before_icu ELSE v.hours_before_icu END
     FROM pg_temp.loading_visits AS l
     WHERE v.visit_id = l.visit_id

@@ -170,7 +170,12 @@ def _types(cursor: Any, table: Table) -> dict[str, ColumnType]:
     if cursor.rowcount == 0:
         cursor.execute(_statement(f"create_{table.name}"))
         cursor.execute(_statement("columns"), {"table": table.relation})
-    return column_types(cursor)
+    types = column_types(cursor)
+    if table.of_job is None and "facility" in set(table.columns) - set(types):
+        cursor.execute(_statement("widen_visits"))
+        cursor.execute(_statement("columns"), {"table": table.relation})
+        types = column_types(cursor)
+    return types
 
 
 class _Load:
