@@ -196,10 +196,11 @@ def transport(settings: Settings, /, job: str, *, as_json: bool, **given: Any) -
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
     from scorer.database.store.models import read_model
-    from scorer.evaluation.landmarks import of_facility, read_landmarks
+    from scorer.evaluation.landmarks import read_landmarks
     from scorer.governance.transport import transport as compare
     from scorer.jobs.job import load_job
     from scorer.registry.artefacts import open_version, production_version
+    from scorer.training.calibrations import of_facility
 
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     worker = database_of(settings).as_worker()

@@ -137,10 +137,11 @@ def recalibrate(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
     from scorer.database.store.models import read_model
-    from scorer.evaluation.landmarks import of_facility, read_landmarks
+    from scorer.evaluation.landmarks import read_landmarks
     from scorer.jobs.job import load_job
     from scorer.registry.artefacts import copy_hint, open_version, production_version, read_bytes
     from scorer.registry.registration import register
+    from scorer.training.calibrations import of_facility
     from scorer.training.recalibration import recalibrate as calibrate
     from scorer.training.trainer import require_free
 

@@ -101,8 +101,9 @@ def consequences(
     spec: Utility | None,
     positive: Booleans | None = None,
 ) -> dict[str, Figure]:
-    """How alarms above `threshold`, one or each row's (n,), agree with the outcomes, under each of `weights` (d, clients).
+    """How alarms above `threshold` agree with the outcomes, under each of `weights` (d, clients).
 
+    The threshold is one, or each row's (n,).
     `counted` are rows as Rows.counted gives them; `positive` (n,) says of which rows an alarm is right, where that is not the label. By
     row: `sensitivity`, `specificity` and `ppv`. With a utility, the normalised `utility`, and by entity: `entities_foreseen`, of those with
     rows in the window of their event, the share with an alarm from `dt_early` up to the event; `entities_caught`, the same up to `dt_late`;

@@ -201,8 +201,8 @@ def evaluate(
     weights = draws(cohort.clients)
     named = _named(job, manifest)
     everyone = np.ones(len(cohort.rows), dtype=bool)
-    known = [limit.value for limit, _ in named]
-    free = [(Limit(value), None) for value in rules.thresholds(job.bands) if value not in known]
+    others = set(rules.thresholds(job.bands)).difference(limit.value for limit, _ in named)
+    free = [(Limit(value), None) for value in rules.thresholds(job.bands) if value in others]
     how = _How(job, rules, weights, outcomes=outcomes)
     whole = _measured(EVERYONE, everyone, cohort, how, at=[*named, *free])
     parts = [_measured(key, rows, cohort, how, at=named) for key, rows in cohort.subgroup.items()]
@@ -278,10 +278,8 @@ def _require_outcomes(job: Job, cohort: EvaluationCohort, rules: TaskRules, *, o
 
 def _named(job: Job, manifest: Manifest) -> list[tuple[Limit, str | None]]:
     """The thresholds that have a name: the lower edges of the bands, and the model's own."""
-    named: list[tuple[Limit, str | None]] = []
-    if job.bands is not None:
-        named += [(job.bands.limit(name), name) for name, _ in job.bands.limits]
-    own = manifest.alarm_threshold
+    bands, own = job.bands, manifest.alarm_threshold
+    named = [] if bands is None else [(bands.limit(name), name) for name, _ in bands.limits]
     return [*named, *([(own, OF_THE_MODEL)] if own is not None else [])]
 
 

@@ -90,26 +90,6 @@ class Landmarks:
         )
 
 
-def of_facility(landmarks: Landmarks, facility: str | None, job: Job) -> Landmarks:
-    """The landmarks of a facility; all of them where none is given.
-
-    Raises UserError where the job names no facility, or the landmarks have nobody of it.
-    """
-    if facility is None:
-        return landmarks
-    if landmarks.features.facility is None:
-        raise UserError(
-            f"Job {job.name} does not say which facility a {job.entity} belongs to: set facility in [features] of its job.toml."
-        )
-    own = np.asarray(landmarks.features.facility == facility, dtype=bool)
-    if not own.any():
-        there = sorted({each for each in landmarks.features.facility.tolist() if each is not None})
-        raise UserError(
-            f'No {job.entity} of job {job.name} belongs to facility "{facility}"; there are: {", ".join(there) or "none"}.'
-        )
-    return landmarks.only(own)
-
-
 def read_landmarks(
     job: Job,
     source: Source,

@@ -102,7 +102,10 @@ class Transport:
 
 
 def transport(job: Job, model: LoadedModel, landmarks: Landmarks, *, session: Session) -> Transport:
-    """Compare a site's `landmarks` with what the model was made on, and advise. Raises UserError without outcomes or scores."""
+    """Compare a site's `landmarks` with what the model was made on, and advise.
+
+    Raises UserError without outcomes or scores.
+    """
     sample = Sample.of(job, model, landmarks)
     known, rules = sample.landmarks, sample.rules
     if not len(known):

@@ -294,7 +294,7 @@ def _built(
 
 
 def _published(table: TomlTable, features: FeatureSpec) -> tuple[str, ...]:
-    """The attributes that stand beside each score; the facility always does, since the score is made by it."""
+    """The attributes beside each score; the facility is one, since the score is made by it."""
     named = table.texts("published", default=())
     facility = features.facility
     return named if facility is None or facility in named else (*named, facility)

@@ -78,7 +78,10 @@ def open_version(job: Job, registered: Registered, session: Session, *, settings
 
 
 def read_bytes(job: Job, registered: Registered, session: Session, *, settings: Settings) -> bytes:
-    """The artefact of a registered version, from where `open_version` takes it. Raises UserError where it cannot be read."""
+    """The artefact of a registered version, from where `open_version` takes it.
+
+    Raises UserError where it cannot be read.
+    """
     folders, version = model_folders(job, settings), registered.model_version
     if registered.stored and not any((each / job.name / version / MANIFEST).exists() for each in folders):
         content = read_artefact(session, job.name, version)

@@ -1,4 +1,4 @@
-"""Which band a score has, and which limit holds for it: of its facility, where the job or the model gives that one its own."""
+"""Which band a score has, and which limit holds for it: its facility's own, where there is one."""
 
 from __future__ import annotations
 

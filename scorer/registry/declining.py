@@ -1,4 +1,4 @@
-"""When a model declines: another facility, inputs unlike its training data, or a conformal set that does not decide.
+"""When a model declines: another facility, unlike inputs, or a conformal set that decides nothing.
 
 Facility. An entity of a facility of which the training data had nobody may be declined. Where the facility is unknown, it is not.
 

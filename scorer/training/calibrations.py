@@ -1,4 +1,4 @@
-"""How margins become scores and alarms: of everyone, and of each facility that has outcomes enough of its own."""
+"""How margins become scores and alarms: of everyone, and of each facility with outcomes enough."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from scorer.errors import UserError
+from scorer.evaluation.landmarks import Landmarks
+from scorer.jobs.job import Job
 from scorer.jobs.publication import Limit
 from scorer.registry.bands import limits_of
 from scorer.tasks.calibration import best_threshold
@@ -48,7 +51,10 @@ class Calibrations:
 def calibrate(
     margin: Floats, label: Floats, client: Integers, *, gain: Floats | None, facility: Texts | None, rules: TaskRules
 ) -> Calibrations:
-    """Calibrate margins, (n,) or (n, k), of clients that the model has not seen, and choose thresholds by `gain` (n,)."""
+    """Calibrate margins, (n,) or (n, k), and choose thresholds by `gain` (n,).
+
+    The margins are of clients that the model has not seen.
+    """
     everyone = rules.calibrate(margin, label, client)
     own = {
         name: rules.calibrate(margin[rows], label[rows], client[rows])
@@ -73,6 +79,25 @@ def members(facility: Texts | None) -> dict[str, Booleans]:
         return {}
     names = sorted({each for each in facility.tolist() if each is not None})
     return {name: np.asarray(facility == name, dtype=bool) for name in names}
+
+
+def of_facility(landmarks: Landmarks, facility: str | None, job: Job) -> Landmarks:
+    """The landmarks of a facility; all of them where none is given.
+
+    Raises UserError where the job names no facility, or the landmarks have nobody of it.
+    """
+    if facility is None:
+        return landmarks
+    if landmarks.features.facility is None:
+        raise UserError(
+            f"Job {job.name} does not say which facility a {job.entity} belongs to: set facility in [features] of its job.toml."
+        )
+    rows = members(landmarks.features.facility)
+    if facility not in rows:
+        raise UserError(
+            f'No {job.entity} of job {job.name} belongs to facility "{facility}"; there are: {", ".join(rows) or "none"}.'
+        )
+    return landmarks.only(rows[facility])
 
 
 def suffices(label: Floats, client: Integers, *, rules: TaskRules) -> bool:

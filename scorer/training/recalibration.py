@@ -71,9 +71,9 @@ def recalibrate(
     models: Path,
     model_version: str | None = None,
 ) -> Trained:
-    """Make a version whose artefact is that of `model`, with calibration and threshold of one facility from its `landmarks`.
+    """Make a version with the artefact of `model`, calibrated for one facility by its `landmarks`.
 
-    The figures that its manifest has of the facility are cross-validated by client: each fold is calibrated by the others. Raises UserError
+    Its alarm threshold is chosen anew too. The figures that its manifest has of the facility are cross-validated by client: each fold is calibrated by the others. Raises UserError
     where the outcomes do not suffice, or the version's folder is there already; then nothing is written.
     """
     version, folder = require_free(job, models=models, model_version=model_version)
@@ -121,7 +121,7 @@ def recalibrate(
 
 
 def _with_golden(model: LoadedModel, features: Features) -> Features:
-    """The rows of a facility, after the golden vectors that the model had: they are to stay among the new ones."""
+    """The rows of a facility, after the golden vectors that the model had, which are to stay."""
     golden = model.manifest.golden
     if golden is None:
         return features

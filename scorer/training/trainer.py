@@ -215,9 +215,9 @@ def _facilities(
 
 
 def golden_vectors(model: LoadedModel, features: Features) -> dict[str, Any]:
-    """The golden vectors: inputs from the lowest score to the highest, of each facility, with the stored model's scores.
+    """The golden vectors of each facility: inputs from the lowest score to the highest.
 
-    A missing input is None.
+    With them are the stored model's scores. A missing input is None.
     """
     rows_of = members(features.facility)
     others = ~np.logical_or.reduce([np.zeros(len(features.values), dtype=bool), *rows_of.values()])
@@ -238,9 +238,9 @@ def _golden_of(model: LoadedModel, features: Features) -> dict[str, list[Any]]:
 
 
 def write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job: Job, features: Features) -> None:
-    """Write the folder, whole or not at all, after its model was loaded and scored `features` (n, f) as in production.
+    """Write the folder, whole or not at all, after its model was loaded and scored as in production.
 
-    Some of them become its golden vectors.
+    It scores some of `features` (n, f), which become its golden vectors.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as writing:

@@ -107,9 +107,9 @@ def build(observations: Observations, attributes: Attributes, *, as_of: Integers
 
 
 def facility_of(attributes: Attributes, spec: FeatureSpec) -> Texts | None:
-    """What each entity belongs to, (entities,), None where unknown; None itself where the job names no facility.
+    """What each entity belongs to, (entities,), None where unknown.
 
-    Raises UserError where the attribute is not there.
+    It is None itself where the job names no facility. Raises UserError where the attribute is not there.
     """
     return None if spec.facility is None else _attribute(attributes.texts, spec.facility, kind="a text")
 

@@ -1,4 +1,4 @@
--- How far counts lie from the shares that are expected of them; one row for each pair of them, in their order.
+-- How far counts lie from the shares that are expected of them; one row for each pair, in order.
 -- Parameters: rows (JSON: an array of objects, each with the arrays shares and counts).
 SELECT
     scorer.psi(

@@ -94,7 +94,9 @@ def test_what_cannot_be_understood_is_one_sentence(table: dict[str, object], mes
 def test_bands_and_causes_that_are_none_are_refused(site: Callable[[str, str], Job]) -> None:
     with pytest.raises(UserError, match='"HIGH" is no band of the job; its bands are: SHORT, TIGHT, ENOUGH'):
         site("[codes]", '[reasons]\nbands = ["HIGH"]\n\n[codes]')
-    with pytest.raises(UserError, match='"odd" is nothing to decline on; there are: unlike, empty, undecided'):
+    with pytest.raises(
+        UserError, match='"odd" is nothing to decline on; there are: facility, unlike, empty, undecided'
+    ):
         Declining.read(TomlTable({"decline_on": ["odd"]}, where="job.toml: [declining]"))
     with pytest.raises(UserError, match='"alpha" must be a share'):
         Declining.read(TomlTable({"alpha": -0.1}, where="job.toml: [declining]"))
