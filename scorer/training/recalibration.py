@@ -73,8 +73,9 @@ def recalibrate(
 ) -> Trained:
     """Make a version with the artefact of `model`, calibrated for one facility by its `landmarks`.
 
-    Its alarm threshold is chosen anew too. The figures that its manifest has of the facility are cross-validated by client: each fold is calibrated by the others. Raises UserError
-    where the outcomes do not suffice, or the version's folder is there already; then nothing is written.
+    Its alarm threshold is chosen anew too. The figures that its manifest has of the facility are cross-validated by client: each fold is
+    calibrated by the others. Raises UserError where the outcomes do not suffice, or the version's folder is there already; then nothing is
+    written.
     """
     version, folder = require_free(job, models=models, model_version=model_version)
     sample = Sample.of(job, model, landmarks)
@@ -82,7 +83,7 @@ def recalibrate(
     if not suffices(known.label, sample.client, rules=rules):
         telling = "with the event" if rules.has_event else "with a known outcome"
         raise UserError(
-            f'Facility "{facility}" has too few {telling}: calibration takes {ENOUGH} clients {telling}; load more outcomes.'
+            f'Facility "{facility}" has too few clients: calibration takes {ENOUGH} {telling}; load more outcomes.'
         )
     calibrations = sample.calibrated()
     dealt = folds_for(known, rules, folds=_FOLDS, split=SplitBy.CLIENT)
