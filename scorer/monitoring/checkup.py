@@ -7,7 +7,7 @@ written in one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -62,7 +62,7 @@ class Drift:
 class Checkup:
     """What was found of the model in production.
 
-    `health` and `retrain_due` are rows of the views of these names in the schema reporting.
+    `facilities` has the live figures of each. `health` and `retrain_due` are rows of the views of these names in the schema reporting.
     """
 
     job: str
@@ -70,6 +70,7 @@ class Checkup:
     window_from: datetime
     drift: Drift
     performance: Performance
+    facilities: Mapping[str, Performance]
     constant_share: float | None
     new_codes: Mapping[str, int]
     units: tuple[str, ...]
@@ -110,13 +111,24 @@ def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lam
             new_codes = _new_codes(session, job, model, since=window_from)
             units = _units(session, job, model)
         _raise_if_stopping(stopping)
-        live = _live(session, source, job, model)
+        by_facility = _live(session, source, job, model)
+        live = by_facility.pop("")
         _raise_if_stopping(stopping)
-        alerts = _alerts(job, model, drift=drift, live=live, constant_share=constant_share, new_codes=new_codes)
+        alerts = _alerts(job, model, drift=drift, constant_share=constant_share, new_codes=new_codes)
+        alerts["performance"] = _lost(live, by_facility)
         alerts["units"] = bool(units), "; ".join(units) or "as in training"
         with session.transaction():
             checkups.lock_checkups(session, job.name)
-            _record(session, job, model, drift, live, constant_share, new_codes, window_from=window_from)
+            _record(
+                session,
+                job,
+                model,
+                drift,
+                {"": live, **by_facility},
+                constant_share,
+                new_codes,
+                window_from=window_from,
+            )
             ended = _update_alerts(session, job.name, model.model_version, alerts)
         for kind, model_version in ended:
             say(_log, events.ALERT_ENDED, job=job.name, kind=kind, model_version=model_version)
@@ -129,6 +141,7 @@ def check_up(job: Job, *, database: Database, stopping: Callable[[], bool] = lam
         window_from=window_from,
         drift=drift,
         performance=live,
+        facilities=by_facility,
         constant_share=constant_share,
         new_codes=new_codes,
         units=units,
@@ -211,15 +224,16 @@ def _units(session: Session, job: Job, model: Monitored) -> tuple[str, ...]:
     return find_unit_shifts(matrix, names=names, usual=usual, job=job)
 
 
-def _live(session: Session, source: Source, job: Job, model: Monitored) -> Performance:
-    """The live figures; none where the job names no known outcomes."""
+def _live(session: Session, source: Source, job: Job, model: Monitored) -> dict[str, Performance]:
+    """The live figures, of all under the empty text and of each facility that the model was made on.
+
+    There are none where the job names no known outcomes.
+    """
     rules = task_of(job.task, classes=tuple(model.classes))
-    entity_ids: list[str] = []
-    scores: Sequence[tuple[float, Mapping[str, Any]]] = ()
-    label = np.empty(0)
+    sample, label = checkups.ScoreSample(), np.empty(0)
     if "outcomes_known" in job.statements:
         with session.transaction():
-            items, scores = checkups.sample_scores(
+            sample = checkups.sample_scores(
                 session,
                 job.name,
                 output=job.output,
@@ -227,12 +241,26 @@ def _live(session: Session, source: Source, job: Job, model: Monitored) -> Perfo
                 since=model.read_at - job.limits.outcomes_window,
                 size=_SAMPLE,
             )
-        entity_ids = [item.entity_id for item in items]
         where = f"the statement outcomes_known of job {job.name}"
-        label, _ = rules.read_labels(source.outcomes_known(job, items), where=where)
-    return performance(
-        entity_ids, rules.of_ledger(scores), label, rules=rules, metrics=model.metrics, limits=job.limits
-    )
+        label, _ = rules.read_labels(source.outcomes_known(job, sample.items), where=where)
+    entity_ids = np.array([item.entity_id for item in sample.items], dtype=object)
+    published = rules.of_ledger(sample.scores)
+    own = {"": np.ones(len(label), dtype=bool)}
+    column = job.features.facility
+    if column is not None:
+        at = np.array([each.get(column) for each in sample.attributes], dtype=object)
+        own |= {name: np.asarray(at == name, dtype=bool) for name in model.facilities}
+    return {
+        name: performance(
+            entity_ids[rows].tolist(),
+            published[rows],
+            label[rows],
+            rules=rules,
+            metrics=model.facilities[name].get("metrics", {}) if name else model.metrics,
+            limits=job.limits,
+        )
+        for name, rows in own.items()
+    }
 
 
 def _alerts(
@@ -240,7 +268,6 @@ def _alerts(
     model: Monitored,
     *,
     drift: Drift,
-    live: Performance,
     constant_share: float | None,
     new_codes: Mapping[str, int],
 ) -> dict[str, tuple[bool | None, str]]:
@@ -249,7 +276,6 @@ def _alerts(
     limits = job.limits
     return {
         "drift": (drift.found, drift.detail),
-        "performance": (live.lost, live.detail),
         "new observation types": (bool(new_codes), f"{len(new_codes)} types, {sum(new_codes.values())} rows"),
         "age": (age >= limits.retrain_after, f"{age.days} days old, due from {limits.retrain_after.days} on"),
         "constant score": (
@@ -259,12 +285,20 @@ def _alerts(
     }
 
 
+def _lost(live: Performance, by_facility: Mapping[str, Performance]) -> tuple[bool | None, str]:
+    """Whether the model predicts worse than it should, of all or of a facility, and which."""
+    lost = [f"facility {name}: {each.detail}" for name, each in by_facility.items() if each.lost]
+    if not lost:
+        return live.lost, live.detail
+    return True, "; ".join([*([live.detail] if live.lost else []), *lost])
+
+
 def _record(
     session: Session,
     job: Job,
     model: Monitored,
     drift: Drift,
-    live: Performance,
+    live: Mapping[str, Performance],
     constant_share: float | None,
     new_codes: Mapping[str, int],
     *,
@@ -288,22 +322,24 @@ def _record(
         moved=[asdict(each) for each in drift.moved[:_MOST_MOVED]],
         constant_share=constant_share,
         new_codes=dict(new_codes),
-        performance_lost=live.lost,
+        performance_lost=live[""].lost,
         retrain_after=job.limits.retrain_after,
     )
-    if live.figures:
-        checkups.record_live_performance(
-            session,
-            figures=live.figures,
-            checkup_id=key,
-            job=job.name,
-            model_version=model.model_version,
-            window_from=model.read_at - job.limits.outcomes_window,
-            window_until=model.read_at,
-            rows=live.rows,
-            entities=live.entities,
-            positives=live.positives,
-        )
+    for facility, each in live.items():
+        if each.figures:
+            checkups.record_live_performance(
+                session,
+                figures=each.figures,
+                checkup_id=key,
+                job=job.name,
+                model_version=model.model_version,
+                facility=facility,
+                window_from=model.read_at - job.limits.outcomes_window,
+                window_until=model.read_at,
+                rows=each.rows,
+                entities=each.entities,
+                positives=each.positives,
+            )
 
 
 def _update_alerts(

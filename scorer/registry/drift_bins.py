@@ -12,6 +12,7 @@ Statistical Properties of Population Stability Index (2018), for its size where 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -105,11 +106,23 @@ class BinCounter:
         return np.concatenate(counted).ravel()
 
 
-def tally_of(manifest: Mapping[str, Any]) -> Callable[[Sequence[Outcome]], tuple[int, list[int]] | None] | None:
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows of a facility (empty: of none, or unknown) were counted, and their counts by feature and bin."""
+
+    facility: str
+    scores: int
+    counts: list[int]
+
+
+Tally = Callable[[Sequence[Outcome]], list[Counted]]
+
+
+def tally_of(manifest: Mapping[str, Any], *, facility: str | None = None) -> Tally | None:
     """Make a function that counts outcomes by the bins of a manifest; None where the manifest has none.
 
-    The function takes a batch's outcomes and returns how many it counted and their counts; None where this model published none of them.
-    Of more than `_MOST_ROWS` it counts every second, third ...
+    The function takes a batch's outcomes and counts those that this model published, by the attribute `facility`, where there is one. Of
+    more than `_MOST_ROWS` it counts every second, third ...
     """
     content = manifest.get("baseline")
     if content is None:
@@ -118,17 +131,20 @@ def tally_of(manifest: Mapping[str, Any]) -> Callable[[Sequence[Outcome]], tuple
     rules = task_of(Task(manifest["task"]), classes=tuple(manifest.get("classes", ())))
     bins = BinCounter(content, names=names)
 
-    def tally(outcomes: Sequence[Outcome]) -> tuple[int, list[int]] | None:
+    def tally(outcomes: Sequence[Outcome]) -> list[Counted]:
         published = [
             each for each in outcomes if each.score is not None and each.model_version in (None, model_version)
         ]
-        counted = published[:: -(-len(published) // _MOST_ROWS) or 1]
-        if not counted:
-            return None
+        by_facility: dict[str, list[Outcome]] = {}
+        for each in published[:: -(-len(published) // _MOST_ROWS) or 1]:
+            by_facility.setdefault(str(each.attributes.get(facility) or "") if facility else "", []).append(each)
+        return [Counted(name, len(own), counts_of(own)) for name, own in sorted(by_facility.items())]
+
+    def counts_of(counted: Sequence[Outcome]) -> list[int]:
         matrix = Features.stored(names, [each.features or b"" for each in counted])
         values = [rules.drift_value(each.score, each.label) for each in counted if each.score is not None]
-        score = np.array(values, dtype=np.float64)
-        return len(counted), bins.count(matrix, score).tolist()
+        found: list[int] = bins.count(matrix, np.array(values, dtype=np.float64)).tolist()
+        return found
 
     return tally
 

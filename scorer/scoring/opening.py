@@ -6,7 +6,7 @@ The schema is at head, the model is in production and unaltered, suites and stat
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,21 +21,18 @@ from scorer.database.store.models import Challenge, production_model, read_chall
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.registry.artefacts import open_production, open_version
-from scorer.registry.drift_bins import tally_of
+from scorer.registry.drift_bins import Tally, tally_of
 from scorer.registry.model import LoadedModel
 from scorer.scoring.challenger import Challenger
 from scorer.scoring.features.build import build
 from scorer.scoring.isolation import leave_out
 from scorer.scoring.validation.frames import Pool, pool_of
 from scorer.scoring.validation.suites import Suites
-from scorer.types.values import Outcome, Published
+from scorer.types.values import Published
 
 # How many of the ledger's newest rows are searched for published scores: for each that is needed, and where those hold too few.
 _A_SHORT_LOOK = 4
 _A_LONG_LOOK = 10_000
-
-# Counts scored rows by the bins of the model's training data: how many were counted, and the counts; None where there are no bins.
-Tally = Callable[[Sequence[Outcome]], tuple[int, list[int]] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +153,7 @@ def _pipeline(job: Job, session: Session, source: Source, *, settings: Settings,
         batch_size=settings.batch_size or job.batch_size,
         challenge=challenge,
         challenger=None if challenge is None else _challenger(job, challenge, model, session, settings=settings),
-        tally=tally_of(model.manifest.content),
+        tally=tally_of(model.manifest.content, facility=job.features.facility),
     )
 
 

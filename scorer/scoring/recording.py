@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from scorer.database.session import Session
 from scorer.database.store.batches import (
@@ -83,9 +84,7 @@ def _record_feature_counts(pipeline: Pipeline, run: Run, result: BatchResult, *,
     passed_over = run.trigger is Trigger.REQUEST and batch_id % _COUNTED_REQUESTS
     if pipeline.tally is None or run.trigger is Trigger.BACKFILL or passed_over:
         return
-    counted = pipeline.tally(result.new_outcomes)
-    if counted is not None:
-        scores, counts = counted
+    for each in pipeline.tally(result.new_outcomes):
         record_feature_counts(
-            pipeline.session, run, batch_id=batch_id, model_version=pipeline.model_version, scores=scores, counts=counts
+            pipeline.session, run, batch_id=batch_id, model_version=pipeline.model_version, **asdict(each)
         )

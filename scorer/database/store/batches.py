@@ -136,15 +136,19 @@ def record_batch(session: Session, run: Run, record: BatchRecord, *, batch_id: i
 
 
 def record_feature_counts(
-    session: Session, run: Run, *, batch_id: int, model_version: str, scores: int, counts: Sequence[int]
+    session: Session, run: Run, *, batch_id: int, model_version: str, facility: str, scores: int, counts: Sequence[int]
 ) -> None:
-    """Record how many of the batch's scored rows lie in each bin of the model's training data."""
+    """Record how many of a facility's scored rows in the batch lie in each bin of the model's training data.
+
+    `facility` is empty where the job names none, or it is unknown.
+    """
     session.do(
         "record_feature_counts",
         batch_id=batch_id,
         run_id=run.run_id,
         job=run.job,
         model_version=model_version,
+        facility=facility,
         scores=scores,
         counts=wholes(counts),
     )

@@ -19,7 +19,7 @@ from scorer.types.values import WorkItem
 class Monitored:
     """A model in production, read at `read_at` by the database's clock.
 
-    `metrics` and `classes` are its manifest's. Of the `manifest` there are the features and the baseline.
+    `metrics`, `classes` and `facilities` are its manifest's. Of the `manifest` there are the features and the baseline.
     """
 
     model_version: str
@@ -29,6 +29,7 @@ class Monitored:
     metrics: Mapping[str, Mapping[str, float]]
     classes: Sequence[str] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    facilities: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +117,25 @@ def list_new_codes(
     return {row.code: row.rows for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreSample:
+    """Scores of the ledger: whose, as of when, each with the outputs and the attributes beside it."""
+
+    items: list[WorkItem] = field(default_factory=list)
+    scores: list[tuple[float, Mapping[str, Any]]] = field(default_factory=list)
+    attributes: list[Mapping[str, Any]] = field(default_factory=list)
+
+
 def sample_scores(
     session: Session, job: str, *, output: str, model_version: str, since: datetime, size: int
-) -> tuple[list[WorkItem], list[tuple[float, Mapping[str, Any]]]]:
-    """A sample of the scores published since `since`: entities with their as-of times, and scores.
-
-    With each score come the outputs beside it. There are about `size` of them, and never more than twice as many.
-    """
+) -> ScoreSample:
+    """A sample of the scores published since `since`, of about `size`, and never more than twice as many."""
     rows = session.all("sample_scores", job=job, output=output, model_version=model_version, since=since, size=size)
-    items = [WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows]
-    return items, [(row.score, row.outputs) for row in rows]
+    return ScoreSample(
+        items=[WorkItem(entity_id=row.entity_id, as_of=row.as_of) for row in rows],
+        scores=[(row.score, row.outputs) for row in rows],
+        attributes=[row.attributes for row in rows],
+    )
 
 
 def lock_checkups(session: Session, job: str) -> None:
@@ -142,7 +152,7 @@ def record_checkup(session: Session, **columns: Any) -> int:
 
 
 def record_live_performance(session: Session, *, figures: Sequence[LiveFigure], **columns: Any) -> None:
-    """Record the live figures of a checkup."""
+    """Record the live figures of a checkup, of a facility or of all."""
     session.do("record_live_performance", figures=json.dumps([asdict(each) for each in figures]), **columns)
 
 

@@ -11,7 +11,8 @@ SELECT
     now() AS read_at,
     COALESCE(m.manifest -> 'metrics', '{}') AS metrics,
     COALESCE(m.manifest -> 'classes', '[]') AS classes,
-    jsonb_build_object('features', m.manifest -> 'features', 'baseline', m.manifest -> 'baseline') AS manifest
+    jsonb_build_object('features', m.manifest -> 'features', 'baseline', m.manifest -> 'baseline') AS manifest,
+    COALESCE(m.manifest -> 'facilities', '{}') AS facilities
 FROM scorer.model_versions AS m
 WHERE m.job = :job
   AND m.status = 'production'

@@ -5,7 +5,8 @@ SELECT
     s.entity_id,
     s.as_of,
     s.score,
-    s.outputs
+    s.outputs,
+    s.attributes
 FROM (
     SELECT
         scorer.first_score_since(:since) AS low,

@@ -8,6 +8,7 @@ SELECT
         SELECT jsonb_object_agg(p.metric, p.value)
         FROM scorer.live_performance AS p
         WHERE p.checkup_id = c.checkup_id
+          AND p.facility = ''
           AND p.value IS NOT NULL
     ) AS live,
     due.due

@@ -93,7 +93,10 @@ def model(job: Job, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 
 def _advised(hospital: Any, job: Job, model: LoadedModel, world: Landmarks) -> Transport:
-    with closing(Session(Database(hospital.url, hospital.settings).as_worker())) as session, session.transaction(keep=False):
+    with (
+        closing(Session(Database(hospital.url, hospital.settings).as_worker())) as session,
+        session.transaction(keep=False),
+    ):
         return transport(job, model, world, session=session)
 
 

@@ -41,6 +41,7 @@ def checkup(*, found: bool | None, lost: bool | None) -> Checkup:
         window_from=NOON,
         drift=Drift(900, shifts, 0.1, found, "a detail", 0.25),
         performance=Performance(900, 400, 70, figures, lost, "another detail"),
+        facilities={},
         constant_share=0.5,
         new_codes={"LACTATE": 120},
         units=("CREATININE in MICU: as if in umol/L",),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scorer.registry.drift_bins import Counted
 from scorer.scoring import recording
 from scorer.scoring.batch import BatchResult
 from scorer.scoring.timing import StepTimer
@@ -33,7 +34,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
     return calls
 
 
-def record(trigger: Trigger, *, tally: Any = lambda outcomes: (len(outcomes), [1, 0])) -> list[str]:
+def record(trigger: Trigger, *, tally: Any = lambda outcomes: [Counted("", len(outcomes), [1, 0])]) -> list[str]:
     """Records one result; the steps that were timed."""
     run = Run(
         run_id=1,
@@ -65,7 +66,7 @@ def test_a_result_is_written_then_recorded(written: list[tuple[str, dict[str, An
     assert given["write_rejections"]["judged"] == ("1",)
     *_, batch = given["record_batch"]["values"]
     assert (batch.shadows, [*batch.seconds]) == (1, ["write", "record"])
-    counted = {"batch_id": 30, "model_version": "m", "scores": 1, "counts": [1, 0]}
+    counted = {"batch_id": 30, "model_version": "m", "facility": "", "scores": 1, "counts": [1, 0]}
     assert given["record_feature_counts"] == counted | {"values": given["record_feature_counts"]["values"]}
 
 
@@ -77,7 +78,7 @@ def test_of_batches_of_requests_one_in_sixteen_is_counted(written: list[tuple[st
 
 @pytest.mark.parametrize(
     ("trigger", "tally"),
-    [(Trigger.BACKFILL, lambda _: (1, [1])), (Trigger.SCHEDULE, None), (Trigger.SCHEDULE, lambda _: None)],
+    [(Trigger.BACKFILL, lambda _: [Counted("", 1, [1])]), (Trigger.SCHEDULE, None), (Trigger.SCHEDULE, lambda _: [])],
 )
 def test_a_backfill_is_not_counted_nor_a_model_without_bins(
     trigger: Trigger, tally: Any, written: list[tuple[str, dict[str, Any]]]

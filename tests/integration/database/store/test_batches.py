@@ -81,7 +81,9 @@ def test_a_batch_is_recorded_with_its_counts_steps_and_rules(
         record_batch(session, run, record, batch_id=batch_id)
         record_validation(session, run, batch_id=batch_id, results=[rule])
         record_validation(session, run, batch_id=None, results=[])
-        record_feature_counts(session, run, batch_id=batch_id, model_version=model, scores=2, counts=[1, 0, 1])
+        record_feature_counts(
+            session, run, batch_id=batch_id, model_version=model, facility="", scores=2, counts=[1, 0, 1]
+        )
     columns = (
         "run_id, eligible, scored, unchanged, shadows, observations_read, observations_dropped, unknown_codes, seconds"
     )

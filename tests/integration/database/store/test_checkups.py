@@ -53,9 +53,10 @@ def test_published_scores_are_counted_and_sampled(
         assert count_scored_entities(session, "sepsis", since=later, **of) == 0
         assert count_same_scores(session, "sepsis", look_back=100, **of) == (2, 2)
         assert count_same_scores(session, "sepsis", look_back=100, output="another", model_version=model) == (0, 0)
-        items, scores = sample_scores(session, "sepsis", since=since, size=100, **of)
-    assert sorted(item.entity_id for item in items) == ["1", "2"]
-    assert scores == [(0.5, {}), (0.5, {})], "each with the outputs beside it"
+        sample = sample_scores(session, "sepsis", since=since, size=100, **of)
+    assert sorted(item.entity_id for item in sample.items) == ["1", "2"]
+    assert [*sample.attributes] == [{}, {}]
+    assert sample.scores == [(0.5, {}), (0.5, {})], "each with the outputs beside it"
 
 
 def test_a_code_is_new_where_it_was_not_seen_before_the_model_had_settled(
@@ -117,6 +118,7 @@ def test_a_checkup_is_recorded_with_its_live_figures(hospital: Any, session: Ses
             checkup_id=key,
             job="sepsis",
             model_version=model,
+            facility="",
             window_until=hospital.noon + timedelta(days=1),
             rows=20,
             entities=10,
