@@ -29,6 +29,7 @@ CROSS JOIN LATERAL (
                 GREATEST((o.obs_date + CAST(:evening AS time)) AT TIME ZONE :zone, o.recorded_at) AS as_of
             FROM iit.obs AS o
             WHERE o.patient_uuid = p.patient_uuid
+              AND o.concept IN ('CD4', 'VIRAL_LOAD')
               AND (o.obs_date <= p.art_start) IS NOT TRUE
               AND (o.obs_date > g.complete_until) IS NOT TRUE
               AND GREATEST((o.obs_date + CAST(:evening AS time)) AT TIME ZONE :zone, o.recorded_at) <= CAST(:as_of AS timestamptz)
