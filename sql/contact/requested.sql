@@ -3,7 +3,7 @@
 -- Parameters: entity_ids (array), as_of.
 SELECT
     e.entity_id,
-    LEAST(p.left_at, CAST(:as_of AS timestamptz)) AS as_of
+    GREATEST(LEAST(p.left_at, CAST(:as_of AS timestamptz)), TIMESTAMPTZ '1900-01-01 UTC') AS as_of
 FROM unnest(CAST(:entity_ids AS text [])) AS e (entity_id)
 JOIN contact.people AS p ON p.person_id = regexp_replace(e.entity_id, '/[^/]*$', '')
 JOIN contact.slots AS s ON s.slot_id = regexp_replace(e.entity_id, '^.*/', '')

@@ -2,12 +2,12 @@
 -- visit or a blood test: the evening of its day, or when it was recorded, if that is later. settled: that was over `recheck` ago.
 -- Who died or was transferred since the last contact is on treatment here no more, and left out: a score is taken back. Who came after that
 -- is due: the suite holds the dead and tells of the transferred.
--- A patient of whom it is not known when treatment began is due too, and held by the suite.
+-- A patient of whom it is not known when treatment began is due too, and held by the suite. A time before 1900 is a mistake.
 -- Contacts after a programme's tables cease to be complete count for nothing.
 -- Parameters: as_of, recheck, zone, evening.
 SELECT
     p.patient_uuid AS entity_id,
-    c.as_of,
+    GREATEST(c.as_of, TIMESTAMPTZ '1900-01-01 UTC') AS as_of,
     c.as_of < CAST(:as_of AS timestamptz) - CAST(:recheck AS interval) AS settled
 FROM iit.patients AS p
 LEFT JOIN iit.programmes AS g ON g.programme = p.programme

@@ -2,7 +2,7 @@
 -- Parameters: entity_ids (array), as_of, zone, evening.
 SELECT
     p.patient_uuid AS entity_id,
-    c.as_of
+    GREATEST(c.as_of, TIMESTAMPTZ '1900-01-01 UTC') AS as_of
 FROM iit.patients AS p
 LEFT JOIN iit.programmes AS g ON g.programme = p.programme
 CROSS JOIN LATERAL (

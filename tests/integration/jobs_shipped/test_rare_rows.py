@@ -1,10 +1,12 @@
-"""Rows that are rare and right, or wrong in one column: no shipped job gives a score for another entity, or a label that training never saw."""
+"""Rows that are rare, or wrong in one column: no shipped job stops at one, scores another entity, or gives a label that is none."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from scorer.config import shipped_root
 from scorer.database.connection import Target
@@ -100,3 +102,29 @@ def test_a_woman_who_is_pregnant_by_now_has_no_score_of_before(with_example: Any
 
     assert site.status(woman)[0] == "RECALLED"
     assert ("900002", "entity_exists") in {(entity, rule) for entity, rule, *_ in site.open_findings()}
+
+
+# By job, rows by which an entity would be scored as of a time before Christ, which no program holds.
+ANCIENT = {
+    "contact": ("UPDATE contact.people SET left_at = '0044-03-15 12:00Z BC' WHERE person_id = 'P01'",),
+    "churn": (
+        "INSERT INTO churn.courses VALUES ('OLD', 'AAA', '0045-03-15 12:00Z BC', '0044-03-15 12:00Z BC')",
+        "INSERT INTO churn.enrolments (enrolment_id, user_id, course_id, registered_at) VALUES ('OLD', 'OLD', 'OLD', '2025-03-15 12:00Z')",
+    ),
+    "iit": (
+        "INSERT INTO iit.patients (patient_uuid, programme) VALUES ('old', 'Program_A'), ('older', 'Program_A')",
+        "INSERT INTO iit.visits VALUES (900001, 'old', '0044-03-15 BC', NULL), (900002, 'older', '-infinity', NULL)",
+    ),
+    "value": (
+        "UPDATE value.parcels SET area = 'OLD' WHERE parcel = (SELECT min(parcel) FROM value.parcels)",
+        "INSERT INTO value.markets VALUES ('OLD', '0044-03-15 12:00Z BC', 500000, 300, 10)",
+    ),
+}
+
+
+@pytest.mark.parametrize("job", sorted(ANCIENT))
+def test_a_date_before_christ_stops_no_run(with_example: Any, job: str) -> None:
+    site = with_example(job)
+    for statement in ANCIENT[job]:
+        site.execute(statement)
+    assert site.run(as_of=MONDAY).counts.scored > 100
