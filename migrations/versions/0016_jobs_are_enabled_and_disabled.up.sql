@@ -25,5 +25,6 @@ FROM scorer.job_switches AS s;
 COMMENT ON VIEW reporting.job_switches IS 'One row per time that a job was enabled or disabled, with when and by whom; is_current marks the row that counts.';
 
 GRANT SELECT ON scorer.job_switches TO scorer_worker;
-GRANT SELECT, INSERT ON scorer.job_switches TO scorer_approver;
+GRANT SELECT ON scorer.job_switches TO scorer_approver;
+GRANT INSERT (job, enabled) ON scorer.job_switches TO scorer_approver;
 GRANT SELECT ON reporting.job_switches TO scorer_worker, scorer_approver, scorer_reader;
