@@ -23,7 +23,7 @@ COLUMNS = [
         "top_features",
         "prediction_date",
     ),
-    *("model_version", "latency_ms", "outputs", "as_of", "valid_until", "stale"),
+    *("model_version", "latency_ms", "outputs", "as_of", "valid_until", "stale", "status"),
 ]
 # Of a person: prompts of Monday 2 to Tuesday 3 November 2026, by the clock of Madrid, an hour ahead of UTC, with minutes to the answer.
 PROMPTS = (
