@@ -23,7 +23,7 @@ _OF_THE_SAMPLE = (
     (f"reporting.{JOB}_predictions", "a row per visit: probability, risk level, until when it is valid"),
     ("public.visits", "score, risk level and time, written back"),
 )
-_VIEW = re.compile(r"CREATE OR REPLACE VIEW (reporting\.\w+)")
+_VIEW = re.compile(r"\bVIEW (reporting\.\w+)")
 _SEED = 20190219  # the day that the PhysioNet/CinC Challenge 2019 opened
 _FIRST_VISIT = 900_001
 
@@ -39,7 +39,7 @@ class Sample:
 
 def where_to_look(job: Job) -> tuple[tuple[str, str], ...]:
     """The relations that show what a demo of `job` made, each with what it holds."""
-    views = _VIEW.findall(job.statements.get("views", "")) or ["reporting.current_scores"]
+    views = dict.fromkeys(_VIEW.findall(job.statements.get("views", ""))) or ("reporting.current_scores",)
     own = [(view, "what the job publishes; stale: past valid_until") for view in views]
     first, *last = _OF_THE_SAMPLE if job.name == JOB else own
     return (
