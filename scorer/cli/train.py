@@ -39,6 +39,7 @@ class _TrainOptions:
     full: bool
     config: Path | None
     model_version: str | None
+    data: str | None
     folds: int
     workers: int | None
     into: Path | None
@@ -55,6 +56,9 @@ class _TrainOptions:
     help="The best_model_config.json of a search; where not given, [training] of job.toml.",
 )
 @click.option("--version", "model_version", help="Name of the new version; today's date and time, where not given.")
+@click.option(
+    "--data", help='What its figures are of, where they are of no real outcomes, such as "simulated": told with them.'
+)
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Of the cross-validation.")
 @_workers
 @click.option(
@@ -101,6 +105,7 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
                 recipe,
                 models=models,
                 model_version=options.model_version,
+                data=options.data,
                 folds=options.folds,
                 workers=options.workers or _cores(),
                 progress=progress,
@@ -126,6 +131,8 @@ def _print_trained(trained: Trained, job: str, *, as_json: bool) -> None:
         print_json({**where, **content})
         return
     how = "What follows the past" if manifest["recipe"].get("split") == "time" else "Cross-validated by client"
+    data = manifest["training"].get("data")
+    how += f" (data: {data})" if data else ""
     click.echo(f"Model {trained.model_version} of {job} is in {trained.folder}, registered as a candidate. {how}:")
     naive = manifest["naive"]["figures"]
     print_table(

@@ -78,14 +78,15 @@ def train(
     *,
     models: Path,
     model_version: str | None = None,
+    data: str | None = None,
     folds: int,
     workers: int,
     progress: Progress | None = None,
 ) -> Trained:
     """Train a model by `recipe` from `landmarks` and write it to models/<job>/<version>/.
 
-    The same landmarks and recipe give the same model and the same figures. Raises UserError where the data do not suffice; then nothing is
-    written.
+    `data` is a word that is told with its figures wherever they stand, such as simulated. The same landmarks and recipe give the same model
+    and the same figures. Raises UserError where the data do not suffice; then nothing is written.
     """
     version, folder = require_free(job, models=models, model_version=model_version)
     known = counted(landmarks, job)
@@ -102,7 +103,8 @@ def train(
         **_description(job, known, recipe, version=version, content=content, rules=fitted.rules),
         **_findings(job, known, recipe, fitted=fitted, calibration=calibration, estimator=estimator),
     }
-    manifest["training"] |= {"folds": folds, "attrition": dict(landmarks.attrition)}
+    told = {} if data is None else {"data": data}
+    manifest["training"] |= {**told, "folds": folds, "attrition": dict(landmarks.attrition)}
     _write_whole(folder, manifest=manifest, artefact=content, job=job, landmarks=known)
     return Trained(
         folder=folder,

@@ -205,3 +205,18 @@ def test_the_grants_are_where_it_says() -> None:
 
 def test_no_placeholder_is_left() -> None:
     assert [named(paper) for paper in PAPERS if "<!--" in text_of(paper)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    re.findall(
+        r"^\| `\w+`[^\n]*\*\*(?:simulated|proxy)\*\*[^\n]*$",
+        (ROOT / "models" / "README.md").read_text("utf-8"),
+        re.MULTILINE,
+    ),
+)
+def test_a_figure_of_no_real_outcomes_is_called_that_by_its_model_too(line: str) -> None:
+    job, word = re.findall(r"`(\w+)`", line)[0], re.findall(r"\*\*(simulated|proxy)\*\*", line)[0]
+    loaded = load_job(job)
+    manifest = json.loads((loaded.model_folder / str(loaded.first_model) / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["training"]["data"].startswith(word)

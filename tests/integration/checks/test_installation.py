@@ -66,6 +66,15 @@ def test_where_no_job_has_all_each_says_what_it_lacks(hospital: Any, site: Path)
     assert "public.visits" in lines["job sepsis"].found
 
 
+def test_where_the_only_job_that_ran_is_disabled_no_other_is_to_be_run_for_it(scored: Any, site: Path) -> None:
+    settings = replace(scored.settings, jobs_dir=site)
+    scored.execute("INSERT INTO scorer.job_switches (job, enabled) VALUES ('sepsis', false)")
+    assert not_run(scored, settings) == {
+        "readmit": "it has no model in production; see `scorer model list readmit` and `scorer model promote`",
+        "sepsis": "it is not enabled; `scorer job enable sepsis` enables it",
+    }
+
+
 def test_the_option_says_which_jobs_are_run(hospital: Any, site: Path) -> None:
     settings = replace(hospital.settings, jobs_dir=site, jobs=("sepsis",))
     assert not_run(hospital, settings) == {"readmit": "the option jobs does not name it", "sepsis": None}
