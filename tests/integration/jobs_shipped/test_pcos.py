@@ -13,6 +13,7 @@ from scorer.database.connection import Target
 from scorer.database.source.reader import Source
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import load_job
+from scorer.jobs.training import read_recipe, require_groups
 from tests.integration.jobs_shipped.planted import Row, require_each_broken, require_each_score_rule
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
@@ -158,6 +159,14 @@ def test_neither_hormones_nor_what_they_are_judged_by_are_features() -> None:
     names = feature_names(load_job("pcos").features)
 
     assert not [name for name in names if name.startswith(("TESTOSTERONE", "SHBG", "ESTRADIOL", "FREE", "ethnicity"))]
+
+
+def test_the_recipe_of_questions_alone_is_of_the_groups_that_the_search_calls_so() -> None:
+    job = load_job("pcos")
+    recipe = read_recipe(job.model_folder / "questionnaire.json", job="pcos")
+
+    assert recipe.groups == job.search.combinations["questionnaire"]
+    require_groups(recipe.groups, job.features.group_names, where="questionnaire.json")
 
 
 def test_each_rule_is_broken_by_a_row_planted_for_it(with_example: Any, source: Source) -> None:
