@@ -1,5 +1,5 @@
--- Answers and measurements of examinations that do not exist, and examinations that name no woman: one row per such exam_id (empty where a row
--- has none), with how many there are.
+-- Answers and measurements of examinations that do not exist, and examinations that name no woman or no time: one row per such exam_id
+-- (empty where a row has none), with how many there are.
 SELECT
     COALESCE(CAST(c.exam_id AS text), '') AS entity_id,
     count(*) AS observations
@@ -18,3 +18,4 @@ SELECT
     1 AS observations
 FROM pcos.examinations AS x
 WHERE x.user_id IS NULL
+   OR x.examined_at IS NULL

@@ -66,10 +66,15 @@ def test_where_no_job_has_all_each_says_what_it_lacks(hospital: Any, site: Path)
     assert "public.visits" in lines["job sepsis"].found
 
 
-def test_where_the_only_job_that_ran_is_disabled_no_other_is_to_be_run_for_it(scored: Any, site: Path) -> None:
-    settings = replace(scored.settings, jobs_dir=site)
-    scored.execute("INSERT INTO scorer.job_switches (job, enabled) VALUES ('sepsis', false)")
-    assert not_run(scored, settings) == {
+def test_where_the_only_job_that_ran_is_disabled_no_other_is_to_be_run_for_it(hospital: Any, site: Path) -> None:
+    settings = replace(hospital.settings, jobs_dir=site)
+    hospital.execute(
+        "INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('sepsis', '0123456789abcdef', '{}'); "
+        "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version, status, finished_at) "
+        "VALUES ('sepsis', '0123456789abcdef', 'manual', now(), now(), '0', 'succeeded', now())"
+    )
+    hospital.execute("INSERT INTO scorer.job_switches (job, enabled) VALUES ('sepsis', false)")
+    assert not_run(hospital, settings) == {
         "readmit": "it has no model in production; see `scorer model list readmit` and `scorer model promote`",
         "sepsis": "it is not enabled; `scorer job enable sepsis` enables it",
     }

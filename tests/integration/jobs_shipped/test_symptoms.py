@@ -64,6 +64,7 @@ BREAKS = {
     ),
     "ambiguous": _answered("BMXBMI", "30 + n", at=_HOUR_LATER, times=2),
     "age_possible": Row(_woman("age_years = 19")),
+    "interviewed_given": Row(_woman("interviewed_at = NULL")),
     "mostly_usable": _answered("BMXBMI", "30", at="NULL", times=500),
     "smoking_known": Row(_woman("smoking = 'pipe'")),
 }
