@@ -61,7 +61,8 @@ def _prompts(sent_at: str, times: int = 1, *, prompted_at: str = "sent_at", answ
 def _slot(name: str, *, weekday: int, hour: int) -> Row:
     """A slot beside the others, as which the person is judged."""
     return Row(
-        f"INSERT INTO contact.slots (slot_id, weekday, hour) VALUES ('{name}', {weekday}, {hour})", judged=f"{{person}}/{name}"
+        f"INSERT INTO contact.slots (slot_id, weekday, hour) VALUES ('{name}', {weekday}, {hour})",
+        judged=f"{{person}}/{name}",
     )
 
 

@@ -24,7 +24,9 @@ def _purchase(change: str) -> Row:
 
 
 def _house(change: str) -> Row:
-    return Row(f"UPDATE move.parcels SET {change} WHERE parcel = (SELECT parcel FROM move.sales WHERE sale = '{{entity}}')")
+    return Row(
+        f"UPDATE move.parcels SET {change} WHERE parcel = (SELECT parcel FROM move.sales WHERE sale = '{{entity}}')"
+    )
 
 
 _LONG_BEFORE = "sold_at - interval '3 years'"

@@ -8,7 +8,9 @@ from typing import Any
 from scorer.database.source.reader import Source
 from tests.integration.jobs_shipped.planted import Row, of_unknown_code, require_each_broken, require_each_score_rule
 
-_SALE = "INSERT INTO value.sales (sale, parcel, sold_at, price, recorded_at) SELECT 'planted {entity} ' || n, '{entity}', "
+_SALE = (
+    "INSERT INTO value.sales (sale, parcel, sold_at, price, recorded_at) SELECT 'planted {entity} ' || n, '{entity}', "
+)
 _TWO = _SALE + "timestamptz '{as_of}' - interval '50 days' %s FROM generate_series(1, 2) AS n"
 _PARCEL = "UPDATE value.parcels SET %s WHERE parcel = '{entity}'"
 
@@ -24,7 +26,9 @@ def _house(change: str) -> Row:
 BREAKS = {
     "date_present": _one("NULL"),
     "date_possible": _one("'1900-01-01'"),
-    "not_in_future": _one("timestamptz '{as_of}' + interval '1 day'", recorded_at="timestamptz '{as_of}' - interval '1 day'"),
+    "not_in_future": _one(
+        "timestamptz '{as_of}' + interval '1 day'", recorded_at="timestamptz '{as_of}' - interval '1 day'"
+    ),
     "code_known": Row(change=of_unknown_code),
     "value_present": _one("'2015-03-01'", "NULL"),
     "value_finite": _one("'2015-03-01'", "'Infinity'"),
