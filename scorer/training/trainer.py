@@ -37,7 +37,7 @@ from scorer.training.estimators import Model, parameters_of
 from scorer.training.feature_summary import EXPLAINED, importances, spread_evenly, summaries
 from scorer.training.held_out_figures import band_figures, figures_of, naive_figures
 from scorer.training.targets import counted, gains
-from scorer.types.arrays import Booleans, Features, Floats
+from scorer.types.arrays import Features, Floats
 from scorer.types.values import Progress
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
@@ -141,8 +141,7 @@ def _findings(
     `known` are the landmarks that count.
     """
     rules, judged = fitted.rules, fitted.folds.judged
-    learnt = known.trainable
-    scored: Booleans = np.isfinite(fitted.margin.reshape(len(known), -1)).all(axis=1)
+    learnt, scored = known.trainable, np.all(np.isfinite(fitted.margin.reshape(len(known), -1)), axis=1)
     # What the model would publish of clients that it has not seen (split by time: of what it precedes); quantiles, declining and drift bins
     # are set by it.
     published = np.full(fitted.margin.shape, np.nan)
