@@ -142,14 +142,17 @@ class Job:
 
 
 def steps_of(job: Job, step: str) -> dict[str, str]:
-    """The parameters that have an entity's landmarks follow one another by `step`, if the job has them; none for OWN_LANDMARKS."""
+    """The parameters, if the job has them, that have an entity's landmarks follow each other by `step`.
+
+    There are none for OWN_LANDMARKS.
+    """
     if step == OWN_LANDMARKS:
         return {}
     return {name: step for name in ("first_landmark", "landmark_step") if name in job.parameters}
 
 
 def usual_step(job: Job) -> str:
-    """How far apart a search takes the landmarks of an entity: 4 h, or as the job has them (OWN_LANDMARKS) where that is farther."""
+    """How far apart a search takes landmarks: 4 h, or OWN_LANDMARKS where the job has them farther."""
     if "landmark_step" not in job.parameters:
         return OWN_LANDMARKS
     try:

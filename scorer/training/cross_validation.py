@@ -114,9 +114,10 @@ def fit_fold(
 def crossed(
     margin: Floats, folds: Folds, label: Floats, gain: Floats | None, *, rules: TaskRules, client: Integers
 ) -> tuple[Floats, Booleans]:
-    """What is published, (n,) or (n, k), and alarms (n,) of each fold that is judged, calibrated by what it has seen.
+    """What is published, (n,) or (n, k), and alarms (n,), of each fold that is judged.
 
-    `margin` (n,) or (n, k) is NaN where there is no score; without a `gain` (n,) there are no alarms.
+    A fold is calibrated by what it has seen. `margin` (n,) or (n, k) is NaN where there is no score; without a `gain` (n,) there are no
+    alarms.
     """
     published, alarm = np.full(margin.shape, np.nan), np.zeros(len(margin), dtype=bool)
     scored = np.isfinite(margin.reshape(len(margin), -1)).all(axis=1)

@@ -1,4 +1,4 @@
-"""Folds: cross-validation by client, like clients spread evenly; or by time, each scored by a model of what preceded it."""
+"""Folds: by client, like clients spread evenly; or by time, each following what it is learnt from."""
 
 from __future__ import annotations
 
