@@ -180,7 +180,7 @@ def _landmarks(job: Job, source: Source, **parameters: str) -> Landmarks:
 class _SearchOptions:
     """The options of `scorer optimize`."""
 
-    landmark_step: str
+    landmark_step: str | None
     folds: int
     workers: int | None
     backend: str | None
@@ -195,9 +195,8 @@ class _SearchOptions:
 @click.argument("job", metavar="JOB")
 @click.option(
     "--landmark-step",
-    default="4 h",
-    show_default=True,
-    help="Time from one landmark of an entity to its next, where the job has it as a parameter.",
+    help="Time from one landmark of an entity to its next, where the job has it as a parameter; where not given, 4 h, or the job's own if "
+    "that is longer.",
 )
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Of the cross-validation.")
 @_workers
@@ -227,7 +226,7 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
     from scorer.database.store.experiments import upsert_experiment, upsert_trials
-    from scorer.jobs.job import load_job, steps_of
+    from scorer.jobs.job import load_job, steps_of, usual_step
     from scorer.jobs.training import OWN_LANDMARKS
     from scorer.training.search.conduct import SearchOptions, search
     from scorer.training.search.report import write_findings
@@ -235,11 +234,12 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
 
     options = _SearchOptions(**given)
     settings = with_backend(settings, backend=options.backend, scheduler=options.scheduler)
-    step = options.landmark_step
-    parse_span(step, where="--landmark-step")
+    if options.landmark_step is not None:
+        parse_span(options.landmark_step, where="--landmark-step")
     folder = options.into or settings.home_dir / "searches" / job
     until = None if options.max_minutes is None else time.time() + 60 * options.max_minutes
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    step = options.landmark_step or usual_step(loaded)
     worker = database_of(settings).as_worker()
     with closing(Session(worker)) as session, closing(Source(worker)) as source:
         remote = _remote_trials(settings, loaded, session, step, options.folds) if settings.backend == "dask" else None

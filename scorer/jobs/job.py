@@ -30,8 +30,9 @@ from scorer.jobs.publication import Bands, Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
 from scorer.jobs.sql_text import find_fault
 from scorer.jobs.toml_table import TomlTable
-from scorer.jobs.training import Configuration, Recipe, SearchSpec, require_groups
+from scorer.jobs.training import OWN_LANDMARKS, Configuration, Recipe, SearchSpec, require_groups
 from scorer.types.enums import Action
+from scorer.types.options import parse_span
 
 # Increased when the same definition comes to mean other features or rule results: every job's version changes with it.
 MEANING = 1
@@ -60,6 +61,8 @@ _BEFORE_GX_1 = {
     "ge_cloud_id": "leave it out",
     "evaluation_parameters": "write the values into the rules",
 }
+# From one landmark of a search to the next, of a job that has them nearer to each other.
+_SEARCHED = "4 h"
 # Folders of sql/ that hold the program's own statements, and what a new job is made from.
 RESERVED = ("engine", "source", "template")
 # What a job may be called.
@@ -139,8 +142,24 @@ class Job:
 
 
 def steps_of(job: Job, step: str) -> dict[str, str]:
-    """The parameters that have an entity's landmarks follow one another by `step`, if the job has them."""
+    """The parameters, if the job has them, that have an entity's landmarks follow each other by `step`.
+
+    There are none for OWN_LANDMARKS.
+    """
+    if step == OWN_LANDMARKS:
+        return {}
     return {name: step for name in ("first_landmark", "landmark_step") if name in job.parameters}
+
+
+def usual_step(job: Job) -> str:
+    """How far apart a search takes landmarks: 4 h, or OWN_LANDMARKS where the job has them farther."""
+    if "landmark_step" not in job.parameters:
+        return OWN_LANDMARKS
+    try:
+        own = parse_span(job.parameters["landmark_step"], where="landmark_step")
+    except UserError:
+        return OWN_LANDMARKS  # of months or years, which only the database reads
+    return _SEARCHED if own < parse_span(_SEARCHED, where="landmark_step") else OWN_LANDMARKS
 
 
 def roots(jobs_dir: Path | None) -> tuple[Path, ...]:

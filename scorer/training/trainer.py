@@ -143,14 +143,16 @@ def _findings(
     `known` are the landmarks that count.
     """
     rules, judged = fitted.rules, fitted.folds.judged
-    scored = np.isfinite(rules.score_of(fitted.published))
-    # What the model would publish of clients that it has not seen; quantiles, declining and drift bins are set by it.
-    published = rules.publish(fitted.margin[scored], calibration)
-    score = rules.score_of(published)
+    learnt, scored = known.trainable, np.all(np.isfinite(fitted.margin.reshape(len(known), -1)), axis=1)
+    # What the model would publish of clients that it has not seen (split by time: of what it precedes); quantiles, declining and drift bins
+    # are set by it.
+    published = np.full(fitted.margin.shape, np.nan)
+    published[scored] = rules.publish(fitted.margin[scored], calibration)
+    score = rules.score_of(published[scored])
     gain = gains(known, job)
-    features = known.features.only(scored)
+    features = known.features.only(learnt)
     clients, client = np.unique(known.cohort.astype(str), return_inverse=True)
-    rows = Judged(published, known.label[scored], client[scored].astype(np.int64))
+    rows = Judged(published, known.label, client.astype(np.int64)).only(learnt)
     figures, out_of_fold = known.only(judged), fitted.published[judged]
     everyone = rules.everyone(known.label[~judged] if fitted.folds.by_time else known.label)
     return {
@@ -164,8 +166,8 @@ def _findings(
             "job_version": job.version,
             "entities": len(np.unique(known.entity_ids.astype(str))),
             "clients": len(clients),
-            "rows": int(scored.sum()),
-            **({"positive_rows": rules.positives(known.label[scored])} if rules.has_event else {}),
+            "rows": int(learnt.sum()),
+            **({"positive_rows": rules.positives(known.label[learnt])} if rules.has_event else {}),
             "parameters": dict(job.parameters),
             "first_landmark": known.first.isoformat(),
             "last_landmark": known.last.isoformat(),
@@ -181,7 +183,9 @@ def _findings(
         "catalogue": summaries(job, features),
         "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
         "declining": declining.fit(features, rows, job.declining, rules=rules),
-        "baseline": bins_of(features, rules.drift_values(published), edges=rules.drift_edges),
+        "baseline": bins_of(
+            known.features.only(scored), rules.drift_values(published[scored]), edges=rules.drift_edges
+        ),
     }
 
 
