@@ -14,6 +14,7 @@ from scorer.config import shipped_root
 from scorer.database.connection import Target
 from scorer.database.source.reader import Source
 from scorer.types.arrays import Observations
+from scorer.types.values import WorkItem
 from tests.integration.jobs_shipped.planted import Row, require_each_broken, require_each_score_rule
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
@@ -109,6 +110,45 @@ def test_labels_are_those_that_one_counts_by_hand(with_example: Any) -> None:
     statement = statement.replace(":entity_ids", "%s::text []").replace(":as_ofs", "%s::timestamptz []")
     rows = site.rows(statement, list(entities), [f"{day} 16:00+00" for day in days])
     assert {(entities[position - 1], days[position - 1]): label for position, label in rows} == expected
+
+
+def test_the_rhythm_of_a_programme_is_what_one_counts_by_hand(
+    with_example: Callable[[str], Any], source: Source
+) -> None:
+    site = with_example("iit")
+    site.execute("TRUNCATE iit.programmes, iit.patients, iit.visits, iit.obs")
+    site.execute(
+        "INSERT INTO iit.patients SELECT 'P' || n, 'Program_A', '2020-01-01', CASE n WHEN 41 THEN DATE '2026-11-20' - 250 END "
+        "FROM generate_series(1, 41) AS n"
+    )
+    # 450 days before, 30 are seen; after 150 days those and 11 more; the 30 then 10 days later, 190 days later, and 20 days later.
+    # Ten are lost after their only contact, and the one who died is not; after the third contact nobody comes for 180 days.
+    for number, (before, patients, recorded_at) in enumerate(
+        (
+            (450, 30, None),
+            (300, 41, None),
+            (290, 30, None),
+            (100, 30, None),
+            (80, 30, None),
+            (60, 30, "2026-11-10 12:00Z"),  # 50 days late: too late to count
+            (20, 30, None),  # too new
+        )
+    ):
+        site.execute(
+            "INSERT INTO iit.visits SELECT %s + n, 'P' || n, DATE '2026-11-20' - %s, %s::timestamptz FROM generate_series(1, %s) AS n",
+            *(1000 * number, before, recorded_at, patients),
+        )
+
+    told = source.attributes(site.job, [WorkItem(entity_id="P1", as_of=datetime(2026, 11, 20, 16, tzinfo=UTC))]).numbers
+
+    # Of 30 + 40 + 30 contacts, 10 + 30 are the last for 180 days.
+    assert {name: values.tolist() for name, values in told.items() if name.startswith("programme_")} == {
+        "programme_lost": [0.4],
+        "programme_gap": [20.0],
+        "programme_growth": [2.0],
+    }
+    few = source.attributes(site.job, [WorkItem(entity_id="P1", as_of=datetime(2025, 9, 20, 16, tzinfo=UTC))]).numbers
+    assert [bool(np.isnan(few[f"programme_{name}"][0])) for name in ("lost", "gap", "growth")] == [True, True, True]
 
 
 def _visits(day: str, times: int = 1, *, recorded_at: str = "NULL") -> Row:
