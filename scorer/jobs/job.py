@@ -134,6 +134,7 @@ class Job:
     limits: Limits = Limits()
     classes: tuple[str, ...] = ()
     planned: tuple[str, ...] = ()  # columns of times that are known ahead, such as the end of a contract
+    pooled: tuple[str, ...] = ()  # attributes that are made of many entities' rows, such as a course's share of leavers
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -289,6 +290,7 @@ def _built(
         bands=bands,
         published=table.texts("published", default=()),
         planned=table.texts("planned", default=()),
+        pooled=table.texts("pooled", default=()),
         actions={rule: actions.choice(rule, Action) for rule in actions.names()},
         parameters={key: str(value) for key, value in table.table("parameters", required=False).take_all().items()},
         statements=statements,
@@ -316,6 +318,11 @@ def _require_known_names(job: Job, *, where: str) -> None:
     unknown = {code for group in job.features.groups for code in group.codes} - {code.name for code in job.codes}
     if unknown:
         raise UserError(f"{where}: [features] names codes that [codes] does not have: {', '.join(sorted(unknown))}.")
+    pooled = set(job.pooled) - set(job.features.numbers)
+    if pooled:
+        raise UserError(
+            f"{where}: pooled names what is none of the numbers of [features]: {', '.join(sorted(pooled))}."
+        )
     for groups in (job.training.groups, *job.search.combinations.values()):
         require_groups(groups, job.features.group_names, where=where)
 
