@@ -40,7 +40,7 @@ contacts AS (
     FROM spans AS s
     JOIN iit.patients AS p ON p.programme = s.programme
     JOIN iit.visits AS v ON v.patient_uuid = p.patient_uuid
-    WHERE v.visit_date > p.art_start
+    WHERE v.visit_date >= p.art_start
       AND v.visit_date BETWEEN s.first_date - 576 AND s.last_date - 31
       AND (CAST(v.recorded_at AT TIME ZONE :zone AS date) > v.visit_date + 30) IS NOT TRUE
     UNION
@@ -53,7 +53,7 @@ contacts AS (
     FROM spans AS s
     JOIN iit.patients AS p ON p.programme = s.programme
     JOIN iit.obs AS o ON o.patient_uuid = p.patient_uuid
-    WHERE o.obs_date > p.art_start
+    WHERE o.obs_date >= p.art_start
       AND o.obs_date BETWEEN s.first_date - 576 AND s.last_date - 31
       AND (CAST(o.recorded_at AT TIME ZONE :zone AS date) > o.obs_date + 30) IS NOT TRUE
       AND o.concept IN ('CD4', 'VIRAL_LOAD')

@@ -1,7 +1,8 @@
--- What a model is trained and evaluated on: one row per contact, up to `landmarks_each` contacts after treatment began of each patient, drawn by a hash, as of
--- the evening of their day (or when they were recorded, if later). label is 1 where no contact follows within `horizon` days, 0 where one
--- does. Who dies or is transferred within them without having come once more is neither, and left out; so is a contact whose `horizon` ends
--- after the tables cease to be complete, and one that came to be known after a later one was: nobody is scored as of that.
+-- What a model is trained and evaluated on: one row per contact, up to `landmarks_each` of a patient.
+-- They are contacts from the day on when treatment began, drawn by a hash, as of the evening of their day (or when they were recorded, if
+-- later). label is 1 where no contact follows within `horizon` days, 0 where one does. Who dies or is transferred within them without having
+-- come once more is neither, and left out; so is a contact whose `horizon` ends after the tables cease to be complete, and one that came to
+-- be known after a later one was: nobody is scored as of that.
 -- Parameters: landmarks_each, horizon, zone, evening.
 WITH days AS (
     SELECT
@@ -51,7 +52,7 @@ ended AS (
     FROM followed AS f
     JOIN iit.patients AS p ON p.patient_uuid = f.patient_uuid
     LEFT JOIN iit.programmes AS g ON g.programme = p.programme
-    WHERE f.on_date > p.art_start
+    WHERE f.on_date >= p.art_start
       AND (f.followed_at <= f.as_of) IS NOT TRUE
       AND (p.died_on = f.on_date OR p.transferred_on = f.on_date) IS NOT TRUE
       AND f.on_date + CAST(:horizon AS integer) <= COALESCE(g.complete_until, CAST(now() AT TIME ZONE :zone AS date) - 1)

@@ -16,7 +16,7 @@ CROSS JOIN LATERAL (
                 GREATEST((v.visit_date + CAST(:evening AS time)) AT TIME ZONE :zone, v.recorded_at) AS as_of
             FROM iit.visits AS v
             WHERE v.patient_uuid = p.patient_uuid
-              AND (v.visit_date <= p.art_start) IS NOT TRUE
+              AND (v.visit_date < p.art_start) IS NOT TRUE
               AND (v.visit_date > g.complete_until) IS NOT TRUE
               AND GREATEST((v.visit_date + CAST(:evening AS time)) AT TIME ZONE :zone, v.recorded_at) <= CAST(:as_of AS timestamptz)
             ORDER BY v.visit_date DESC
@@ -30,7 +30,7 @@ CROSS JOIN LATERAL (
             FROM iit.obs AS o
             WHERE o.patient_uuid = p.patient_uuid
               AND o.concept IN ('CD4', 'VIRAL_LOAD')
-              AND (o.obs_date <= p.art_start) IS NOT TRUE
+              AND (o.obs_date < p.art_start) IS NOT TRUE
               AND (o.obs_date > g.complete_until) IS NOT TRUE
               AND GREATEST((o.obs_date + CAST(:evening AS time)) AT TIME ZONE :zone, o.recorded_at) <= CAST(:as_of AS timestamptz)
             ORDER BY o.obs_date DESC

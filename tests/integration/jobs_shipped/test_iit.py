@@ -70,7 +70,7 @@ BY_HAND: tuple[tuple[str, str | None, str | None, tuple[str, ...], dict[str, int
     ("died_after_one_more", "2024-05-01", None, ("2024-03-01", "2024-04-01"), {"2024-03-01": 0, "2024-04-01": None}),
     ("died_later", "2025-01-01", None, ("2024-03-01",), {"2024-03-01": 1}),
     ("moved", None, "2024-04-15", ("2024-03-01", "2024-06-01"), {"2024-03-01": None, "2024-06-01": 1}),
-    ("before_treatment", None, None, ("2023-11-01", "2024-01-01"), {}),
+    ("on_the_day_of_the_start", None, None, ("2023-11-01", "2024-01-01"), {"2024-01-01": 1}),
     # The tables are complete to 2025-06-30: of a contact on 2025-01-01 that is 180 days, of one a day later 179.
     ("just_complete", None, None, ("2025-01-01",), {"2025-01-01": 1}),
     ("not_complete", None, None, ("2025-01-02",), {"2025-01-02": None}),
