@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
         recipe = _recipe(loaded, options.config)
         models = options.into or settings.home_dir / "models"
         require_free(loaded, models=models, model_version=options.model_version)
-        landmarks = _landmarks(loaded, source)
+        landmarks = replace(_landmarks(loaded, source), data=options.data)
         with progress_bar(f"Fitting {recipe.configuration}") as progress:
             trained = fit(
                 loaded,
@@ -105,7 +105,6 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
                 recipe,
                 models=models,
                 model_version=options.model_version,
-                data=options.data,
                 folds=options.folds,
                 workers=options.workers or _cores(),
                 progress=progress,

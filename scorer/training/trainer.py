@@ -79,15 +79,14 @@ def train(
     *,
     models: Path,
     model_version: str | None = None,
-    data: str | None = None,
     folds: int,
     workers: int,
     progress: Progress | None = None,
 ) -> Trained:
     """Train a model by `recipe` from `landmarks` and write it to models/<job>/<version>/.
 
-    `data` is a word that is told with its figures wherever they stand, such as simulated. The same landmarks and recipe give the same model
-    and the same figures. Raises UserError where the data do not suffice; then nothing is written.
+    The same landmarks and recipe give the same model and the same figures. Raises UserError where the data do not suffice; then nothing is
+    written.
     """
     version, folder = require_free(job, models=models, model_version=model_version)
     known = counted(landmarks, job)
@@ -106,7 +105,7 @@ def train(
         **_description(job, known, recipe, version=version, content=content, rules=fitted.rules),
         **findings,
     }
-    told = {} if data is None else {"data": data}
+    told = {} if landmarks.data is None else {"data": landmarks.data}
     manifest["training"] |= {**told, "folds": folds, "attrition": dict(landmarks.attrition)}
     _write_whole(folder, manifest=manifest, artefact=content, job=job, landmarks=known)
     return Trained(

@@ -1,6 +1,6 @@
 -- The patients on treatment as of a time: one row per patient seen since treatment began.
--- It is as of the newest such contact, a visit or a blood test: the evening of its day, or when it was recorded, if that is later. settled:
--- that was over `recheck` ago.
+-- It is as of the newest such contact, a visit or a blood test: the evening of its day, or when it was recorded, if that is later.
+-- settled: that was over `recheck` ago.
 -- Who died or was transferred since the last contact is on treatment here no more, and left out: a score is taken back. Who came after that
 -- is due: the suite holds the dead and tells of the transferred.
 -- A patient of whom it is not known when treatment began is due too, and held by the suite. A time before 1900 is a mistake.

@@ -1,5 +1,6 @@
 -- The registered models of all jobs, newest first; one row per version.
--- data is said where the figures are of no real outcomes. log_loss is of multiclass jobs, mae of regressions; the other figures are of binary ones, auroc of multiclass ones too.
+-- data is said where the figures are of no real outcomes.
+-- log_loss is of multiclass jobs, mae of regressions; the other figures are of binary ones, auroc of multiclass ones too.
 SELECT
     job,
     model_version,

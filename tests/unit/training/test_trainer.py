@@ -58,7 +58,7 @@ def test_a_word_on_the_data_stands_in_the_manifest(
     job: Job, landmarks: Landmarks, tmp_path: Path, quick: Recipe
 ) -> None:
     plain, told = (
-        train(job, landmarks, quick, models=tmp_path, model_version=str(word), data=word, folds=3, workers=1)
+        train(job, replace(landmarks, data=word), quick, models=tmp_path, model_version=str(word), folds=3, workers=1)
         for word in (None, "simulated")
     )
     assert "data" not in plain.manifest["training"]
