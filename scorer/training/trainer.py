@@ -19,7 +19,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks, mark_of
@@ -99,11 +98,9 @@ def train(
     artefact = io.BytesIO()
     joblib.dump(estimator, artefact, compress=("zlib", 9))
     content = artefact.getvalue()
-    with threadpool_limits(limits=1):  # the last digits of a sum depend on how many threads divide it
-        findings = _findings(job, known, recipe, fitted=fitted, calibration=calibration, estimator=estimator)
     manifest = {
         **_description(job, known, recipe, version=version, content=content, rules=fitted.rules),
-        **findings,
+        **_findings(job, known, recipe, fitted=fitted, calibration=calibration, estimator=estimator),
     }
     told = {} if landmarks.data is None else {"data": landmarks.data}
     manifest["training"] |= {**told, "folds": folds, "attrition": dict(landmarks.attrition)}

@@ -98,7 +98,7 @@ DOORS = {
     "sklearn": {"registry.estimator", "training.classifiers", "training.regressors"},
     "lightgbm": {"registry.boosting"},
     "scipy": set(),  # scikit-learn's own
-    "threadpoolctl": {"runs.threads", "registry.model", "training.cross_validation", "training.trainer"},
+    "threadpoolctl": {"runs.threads", "registry.model", "training.cross_validation"},
     "distributed": {"runs.cluster"},  # inside functions: it comes with the extra `dask`
     "joblib": {
         "runs.cluster",
