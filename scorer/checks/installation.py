@@ -36,14 +36,15 @@ def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[Ins
 
     Of the enabled jobs, those are run that the option `jobs` names. Where it names none, a job is run if its source tables are there and
     it has a model in production. One that has run in this database before is always run: then a table that is gone is a fault, and no
-    reason to leave the job out. Where no enabled job has all, all are to be run, so that each says what it lacks.
+    reason to leave the job out. Where no job ever ran and no enabled one has all, all are to be run, so that each says what it lacks.
     """
     known = {health.job: health for health in list_health(session)}
     enabled = enabled_jobs(list_switches(session), jobs_dir=settings.jobs_dir)
     names = {*job_names(settings.jobs_dir), *(settings.jobs or ()), *(entry.job for entry in settings.schedules or ())}
     found = [_installed(name, session, settings=settings, health=known.get(name)) for name in sorted(names)]
     found = [each if each.name in enabled else _disabled(each, settings=settings) for each in found]
-    if all(each.not_run is not None for each in found) and settings.jobs is None:
+    is_new = all(health.run_id is None for health in known.values())
+    if is_new and settings.jobs is None and all(each.not_run is not None for each in found):
         return tuple(replace(each, not_run=None) if each.enabled else each for each in found)
     return tuple(found)
 

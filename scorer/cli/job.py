@@ -91,9 +91,8 @@ def enable(settings: Settings, name: str) -> None:
     (refused,) = registration.grant_source(database=database, jobs=[name]).values() or (None,)
     (listed,) = (each for each in all_jobs(settings, database=database) if each.name == name)
     if listed.why_not is not None:
-        click.echo(
-            f"It is not run yet: {listed.why_not}. Where its tables are to be made: scorer load DIR --job {name}"
-        )
+        made = ". Where its tables are to be made: scorer load DIR --job " + name
+        click.echo(f"It is not run yet: {listed.why_not}{made if 'tables' in listed.why_not else '.'}")
     elif refused is not None:
         click.echo(f"The worker was not granted what job {name} needs, as its grants.sql says: {refused}", err=True)
 

@@ -136,8 +136,8 @@ def request(
             asked = request_score(session, job, entities)
             if not is_answered(session, job):
                 raise UserError(
-                    f"Nothing was asked for: no daemon at work runs job {job}, as `scorer status` shows; name it in the option "
-                    "jobs where it is to be run, and see `scorer check`."
+                    f"Nothing was asked for: no daemon at work runs job {job}; `scorer job list` says whether it is enabled, and "
+                    "the option jobs of each host whether it is run there."
                 )
         rows = _wait(settings, asked, listener=listener, until=time.monotonic() + (timeout if wait else 0))
     finally:

@@ -257,7 +257,7 @@ def demo(settings: Settings, *, visits: int, job: str | None) -> None:
         ended = run_job(shown, database=database, hooks=Hooks(progress=progress))
     print_run(ended.as_json())
     _print_outcomes(database, JOB)
-    _print_where_to_look(settings)
+    _print_where_to_look(database, shown)
 
 
 def _show_example(database: Database, name: str) -> None:
@@ -281,8 +281,12 @@ def _show_example(database: Database, name: str) -> None:
         click.echo(f"No model of {name} is in production yet: scorer train {name} --full, then scorer model promote.")
         return
     loaded = load_job(name, jobs_dir=database.settings.jobs_dir)
-    print_run(run_job(loaded, database=database, as_of=as_of_example(folder)).as_json())
+    at = as_of_example(folder)
+    print_run(run_job(loaded, database=database, as_of=at).as_json())
     _print_outcomes(database, name)
+    if at is not None:
+        click.echo(f"The example's rows are of {at:%Y-%m-%d} and before: a score that has expired since then is stale.")
+    _print_where_to_look(database, loaded)
 
 
 def _load(
@@ -321,12 +325,12 @@ def _print_outcomes(database: Database, job: str) -> None:
     print_rows(findings, none="Nothing was refused.")
 
 
-def _print_where_to_look(settings: Settings) -> None:
-    """Print which views show what the demo made, and how to connect."""
-    from scorer.database.source.demo import WHERE_TO_LOOK
+def _print_where_to_look(database: Database, job: Job) -> None:
+    """Print which views show what the demo of a job made, and how to connect."""
+    from scorer.database.source.demo import where_to_look
 
     click.echo(f"Where to look ({how_to_connect()}):")
-    for relation, says in WHERE_TO_LOOK:
+    for relation, says in where_to_look(job):
         click.echo(f"  {relation:30} {says}")
-    if settings.database_url is None:
+    if database.settings.database_url is None:
         click.echo(f"The embedded PostgreSQL goes on running; `{program()} db stop` stops it and keeps its data.")

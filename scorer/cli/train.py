@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ class _TrainOptions:
     full: bool
     config: Path | None
     model_version: str | None
+    data: str | None
     folds: int
     workers: int | None
     into: Path | None
@@ -55,6 +56,9 @@ class _TrainOptions:
     help="The best_model_config.json of a search; where not given, [training] of job.toml.",
 )
 @click.option("--version", "model_version", help="Name of the new version; today's date and time, where not given.")
+@click.option(
+    "--data", help='What its figures are of, where they are of no real outcomes, such as "simulated": told with them.'
+)
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Of the cross-validation.")
 @_workers
 @click.option(
@@ -93,7 +97,7 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
         recipe = _recipe(loaded, options.config)
         models = options.into or settings.home_dir / "models"
         require_free(loaded, models=models, model_version=options.model_version)
-        landmarks = _landmarks(loaded, source)
+        landmarks = replace(_landmarks(loaded, source), data=options.data)
         with progress_bar(f"Fitting {recipe.configuration}") as progress:
             trained = fit(
                 loaded,
@@ -210,6 +214,8 @@ def _print_trained(trained: Trained, job: str, *, as_json: bool) -> None:
         print_json({**where, **content})
         return
     how = "What follows the past" if manifest["recipe"].get("split") == "time" else "Cross-validated by client"
+    data = manifest["training"].get("data")
+    how += f" (data: {data})" if data else ""
     click.echo(f"Model {trained.model_version} of {job} is in {trained.folder}, registered as a candidate. {how}:")
     naive = manifest["naive"]["figures"]
     print_table(
@@ -257,7 +263,7 @@ def _landmarks(job: Job, source: Source, **parameters: str) -> Landmarks:
 class _SearchOptions:
     """The options of `scorer optimize`."""
 
-    landmark_step: str
+    landmark_step: str | None
     folds: int
     workers: int | None
     backend: str | None
@@ -272,9 +278,8 @@ class _SearchOptions:
 @click.argument("job", metavar="JOB")
 @click.option(
     "--landmark-step",
-    default="4 h",
-    show_default=True,
-    help="Time from one landmark of an entity to its next, where the job has it as a parameter.",
+    help="Time from one landmark of an entity to its next, where the job has it as a parameter; where not given, 4 h, or the job's own if "
+    "that is longer.",
 )
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Of the cross-validation.")
 @_workers
@@ -304,7 +309,7 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
     from scorer.database.store.experiments import upsert_experiment, upsert_trials
-    from scorer.jobs.job import load_job, steps_of
+    from scorer.jobs.job import load_job, steps_of, usual_step
     from scorer.jobs.training import OWN_LANDMARKS
     from scorer.training.search.conduct import SearchOptions, search
     from scorer.training.search.report import write_findings
@@ -312,11 +317,12 @@ def optimize(settings: Settings, /, job: str, **given: Any) -> None:
 
     options = _SearchOptions(**given)
     settings = with_backend(settings, backend=options.backend, scheduler=options.scheduler)
-    step = options.landmark_step
-    parse_span(step, where="--landmark-step")
+    if options.landmark_step is not None:
+        parse_span(options.landmark_step, where="--landmark-step")
     folder = options.into or settings.home_dir / "searches" / job
     until = None if options.max_minutes is None else time.time() + 60 * options.max_minutes
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
+    step = options.landmark_step or usual_step(loaded)
     worker = database_of(settings).as_worker()
     with closing(Session(worker)) as session, closing(Source(worker)) as source:
         remote = _remote_trials(settings, loaded, session, step, options.folds) if settings.backend == "dask" else None

@@ -47,14 +47,15 @@ class JobStates:
     def note(self, found: Readiness, *, running: Collection[str]) -> None:
         """Note what a check found, and log what is new of it; `running` are the jobs that have a loop."""
         self._say_warned(found)
-        self._disabled = found.disabled
-        for name, why in found.not_run.items():
+        before, self._disabled = self._disabled, found.disabled
+        ended = {name: why for name, why in found.disabled.items() if name in running}
+        for name, why in {**ended, **found.not_run}.items():
             if self._not_run.get(name) != why:
                 say(_log, events.JOB_NOT_RUN, job=name, reason=why)
         for name, why in found.broken.items():
             self._say_broken(name, why, running=running, alone=not (found.jobs or running))
         for job in found.jobs:
-            if job.name in self._broken:
+            if job.name in self._broken or job.name in before:
                 say(_log, events.JOB_FREED, job=job.name)
         seen = {*found.broken, *found.not_run, *(job.name for job in found.jobs)} if found.partial else None
         self._broken = _renewed(self._broken, found.broken, seen=seen)

@@ -30,8 +30,9 @@ from scorer.jobs.publication import Bands, Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
 from scorer.jobs.sql_text import find_fault
 from scorer.jobs.toml_table import TomlTable
-from scorer.jobs.training import Configuration, Recipe, SearchSpec, require_groups
+from scorer.jobs.training import OWN_LANDMARKS, Configuration, Recipe, SearchSpec, require_groups
 from scorer.types.enums import Action
+from scorer.types.options import parse_span
 
 # Increased when the same definition comes to mean other features or rule results: every job's version changes with it.
 MEANING = 1
@@ -60,6 +61,8 @@ _BEFORE_GX_1 = {
     "ge_cloud_id": "leave it out",
     "evaluation_parameters": "write the values into the rules",
 }
+# From one landmark of a search to the next, of a job that has them nearer to each other.
+_SEARCHED = "4 h"
 # Folders of sql/ that hold the program's own statements, and what a new job is made from.
 RESERVED = ("engine", "source", "template")
 # What a job may be called.
@@ -131,6 +134,7 @@ class Job:
     limits: Limits = Limits()
     classes: tuple[str, ...] = ()
     planned: tuple[str, ...] = ()  # columns of times that are known ahead, such as the end of a contract
+    pooled: tuple[str, ...] = ()  # attributes that are made of many entities' rows, such as a course's share of leavers
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -139,8 +143,24 @@ class Job:
 
 
 def steps_of(job: Job, step: str) -> dict[str, str]:
-    """The parameters that have an entity's landmarks follow one another by `step`, if the job has them."""
+    """The parameters, if the job has them, that have an entity's landmarks follow each other by `step`.
+
+    There are none for OWN_LANDMARKS.
+    """
+    if step == OWN_LANDMARKS:
+        return {}
     return {name: step for name in ("first_landmark", "landmark_step") if name in job.parameters}
+
+
+def usual_step(job: Job) -> str:
+    """How far apart a search takes landmarks: 4 h, or OWN_LANDMARKS where the job has them farther."""
+    if "landmark_step" not in job.parameters:
+        return OWN_LANDMARKS
+    try:
+        own = parse_span(job.parameters["landmark_step"], where="landmark_step")
+    except UserError:
+        return OWN_LANDMARKS  # of months or years, which only the database reads
+    return _SEARCHED if own < parse_span(_SEARCHED, where="landmark_step") else OWN_LANDMARKS
 
 
 def roots(jobs_dir: Path | None) -> tuple[Path, ...]:
@@ -271,6 +291,7 @@ def _built(
         bands=bands,
         published=_published(table, features),
         planned=table.texts("planned", default=()),
+        pooled=table.texts("pooled", default=()),
         actions={rule: actions.choice(rule, Action) for rule in actions.names()},
         parameters={key: str(value) for key, value in table.table("parameters", required=False).take_all().items()},
         statements=statements,
@@ -305,6 +326,11 @@ def _require_known_names(job: Job, *, where: str) -> None:
     unknown = {code for group in job.features.groups for code in group.codes} - {code.name for code in job.codes}
     if unknown:
         raise UserError(f"{where}: [features] names codes that [codes] does not have: {', '.join(sorted(unknown))}.")
+    pooled = set(job.pooled) - set(job.features.numbers)
+    if pooled:
+        raise UserError(
+            f"{where}: pooled names what is none of the numbers of [features]: {', '.join(sorted(pooled))}."
+        )
     for groups in (job.training.groups, *job.search.combinations.values()):
         require_groups(groups, job.features.group_names, where=where)
 

@@ -9,7 +9,8 @@ from scorer.checks.installation import InstalledJob, installed_jobs
 from scorer.config import Settings, shipped_root
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import JobHealth, list_health
+from scorer.database.revisions import require_newest
+from scorer.database.store.status import JobHealth, list_health, read_revision
 from scorer.errors import UserError
 from scorer.jobs.job import folder_of, job_names, load_job
 
@@ -39,6 +40,7 @@ def list_jobs(settings: Settings, *, database: Database | None) -> list[ListedJo
     if database is not None:
         try:
             with closing(ReadOnlySession(database.as_worker(), patience=settings.connect_timeout)) as session:
+                require_newest(read_revision(session))
                 health = {each.job: each for each in list_health(session)}
                 installed = {each.name: each for each in installed_jobs(session, settings=settings)}
         except UserError as error:

@@ -30,8 +30,9 @@ class Fitted:
     """A recipe fitted fold by fold; arrays (n,), or (n, k), over the landmarks with a known outcome.
 
     `margin` and `published` are NaN where the row is not scorable. `margin` is by the model that has not seen the row's client (or, split
-    by time, has seen the past alone). `published` is the margin calibrated on the rows that this model has seen, `alarm` whether its score
-    exceeds the threshold that was best for them, by facility. `whole` is the model fitted to everything, if it was asked for.
+    by time, has seen what precedes the row alone; the first rows have none). `published` is the margin calibrated on the margins of rows
+    that this model has seen, `alarm` whether its score exceeds the threshold that was best for them, by facility; both are of the rows that
+    the figures are of. `whole` is the model fitted to everything, if it was asked for.
     """
 
     margin: Floats
@@ -128,14 +129,17 @@ def crossed(
     client: Integers,
     facility: Texts | None = None,
 ) -> tuple[Floats, Booleans]:
-    """What is published, (n,) or (n, k), and alarms (n,) of each fold, calibrated by what it has seen.
+    """What is published, (n,) or (n, k), and alarms (n,), of each fold that is judged.
 
-    `margin` (n,) or (n, k) is NaN where there is no score; without a `gain` (n,) there are no alarms.
+    A fold is calibrated by what it has seen. `margin` (n,) or (n, k) is NaN where there is no score; without a `gain` (n,) there are no
+    alarms.
     """
     published, alarm = np.full(margin.shape, np.nan), np.zeros(len(margin), dtype=bool)
     scored = np.isfinite(margin.reshape(len(margin), -1)).all(axis=1)
     for each in range(folds.count):
-        own, others = scored & (folds.fold == each), scored & folds.seen(each)
+        own, others = scored & folds.judged & (folds.fold == each), scored & folds.seen(each)
+        if not own.any():
+            continue
         calibrations = calibrate(
             margin[others],
             label[others],

@@ -1,4 +1,4 @@
-"""Folds: cross-validation by client, like clients spread evenly; or what follows the past."""
+"""Folds: by client, like clients spread evenly; or by time, each following what it is learnt from."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Folds:
     """The fold (n,) of each row, and which rows (n,) the figures are of.
 
     A fold is scored by a model of the rows that it has `seen`. Split by client, those are all rows of other folds, and the figures are of
-    all rows. Split by time, the last fold is what follows, the others divide the past by client; each of them has seen the rest of the
-    past, the last one all of it, and the figures are of the last one.
+    all rows. Split by time, folds follow each other, each has seen what precedes it, and the figures are of the last one; the first rows of
+    all, before any fold, have the fold -1: they are learnt from, and not scored.
     """
 
     fold: Integers
@@ -37,26 +37,32 @@ class Folds:
 
     def seen(self, fold: int) -> Booleans:
         """The rows (n,) that the model has seen by which `fold` is scored, and calibrated."""
-        others: Booleans = self.fold != fold
-        return others & ~self.judged if self.by_time else others
+        found: Booleans = self.fold < fold if self.by_time else self.fold != fold
+        return found
 
 
 def folds_for(landmarks: Landmarks, rules: TaskRules, *, folds: int, split: SplitBy) -> Folds:
     """Deal out the landmarks to `folds`; raises UserError where that is not possible.
 
-    Split by time, one landmark in `folds` + 1 follows the past: those from a moment on, all of a moment together.
+    Split by time, one landmark in `folds` + 1 is of each fold, and as many precede the first; all of a moment are together, so that few
+    moments make fewer folds.
     """
     if split is SplitBy.CLIENT:
         fold = folds_of(landmarks.cohort, landmarks.label, rules, folds=folds)
         return Folds(fold=fold, judged=np.ones(len(fold), dtype=bool))
-    begins = np.sort(landmarks.as_of)[len(landmarks) * folds // (folds + 1)]
-    follows = landmarks.as_of >= begins
-    if follows.all():
+    if folds < FEWEST:
+        raise UserError(f"A split by time needs {FEWEST} folds or more, not {folds}.")
+    begins = np.sort(landmarks.as_of)[len(landmarks) * np.arange(1, folds + 1) // (folds + 1)]
+    parts, part = np.unique(np.searchsorted(begins, landmarks.as_of, side="right"), return_inverse=True)
+    if len(parts) <= FEWEST:
         raise UserError(
-            'All landmarks are of one moment, so nothing follows the past; take split = "client", or load more time.'
+            "The landmarks are of too few moments for a past, what follows it, and what follows that; "
+            'take split = "client", or load more time.'
         )
-    fold = np.full(len(landmarks), folds, dtype=np.int64)
-    fold[~follows] = folds_of(landmarks.cohort[~follows], landmarks.label[~follows], rules, folds=folds)
+    fold = part.astype(np.int64) - 1
+    follows = fold == fold.max()
+    client = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
+    rules.require_sound(landmarks.label, client, part.astype(np.int64))
     lack = rules.lacks(landmarks.label[follows])
     if lack is not None:
         raise UserError(f"Of the {int(follows.sum()):,} landmarks that follow the past {lack}; load more outcomes.")

@@ -109,8 +109,9 @@ def train(
         **_description(job, known, recipe, version=version, content=content, rules=fitted.rules),
         **_findings(job, known, recipe, fitted=fitted, calibrations=calibrations, estimator=estimator),
     }
-    manifest["training"] |= {"folds": folds, "attrition": dict(landmarks.attrition)}
-    write_whole(folder, manifest=manifest, artefact=content, job=job, features=features)
+    told = {} if landmarks.data is None else {"data": landmarks.data}
+    manifest["training"] |= {**told, "folds": folds, "attrition": dict(landmarks.attrition)}
+    write_whole(folder, manifest=manifest, artefact=content, job=job, features=known.features.only(known.scorable))
     return Trained(
         folder=folder,
         model_version=version,
@@ -148,13 +149,16 @@ def _findings(
     `known` are the landmarks that count.
     """
     rules, judged = fitted.rules, fitted.folds.judged
-    scored = np.isfinite(rules.score_of(fitted.published))
-    # What the model would publish of clients that it has not seen; quantiles, declining and drift bins are set by it.
-    features = known.features.only(scored)
-    published = calibrations.publish(fitted.margin[scored], features.facility, rules=rules)
-    score = rules.score_of(published)
+    learnt, scored = known.trainable, np.all(np.isfinite(fitted.margin.reshape(len(known), -1)), axis=1)
+    # What the model would publish of clients that it has not seen (split by time: of what it precedes); quantiles, declining and drift bins
+    # are set by it.
+    published, facility = np.full(fitted.margin.shape, np.nan), known.features.facility
+    of_scored = None if facility is None else facility[scored]
+    published[scored] = calibrations.publish(fitted.margin[scored], of_scored, rules=rules)
+    score = rules.score_of(published[scored])
+    features = known.features.only(learnt)
     clients, client = np.unique(known.cohort.astype(str), return_inverse=True)
-    rows = Judged(published, known.label[scored], client[scored].astype(np.int64))
+    rows = Judged(published, known.label, client.astype(np.int64)).only(learnt)
     figures, out_of_fold = known.only(judged), fitted.published[judged]
     everyone = rules.everyone(known.label[~judged] if fitted.folds.by_time else known.label)
     return {
@@ -168,8 +172,8 @@ def _findings(
             "job_version": job.version,
             "entities": len(np.unique(known.entity_ids.astype(str))),
             "clients": len(clients),
-            "rows": int(scored.sum()),
-            **({"positive_rows": rules.positives(known.label[scored])} if rules.has_event else {}),
+            "rows": int(learnt.sum()),
+            **({"positive_rows": rules.positives(known.label[learnt])} if rules.has_event else {}),
             "parameters": dict(job.parameters),
             "first_landmark": known.first.isoformat(),
             "last_landmark": known.last.isoformat(),
@@ -186,7 +190,9 @@ def _findings(
         "catalogue": summaries(job, features),
         "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
         "declining": declining.fit(features, rows, job.declining, rules=rules),
-        "baseline": bins_of(features, rules.drift_values(published), edges=rules.drift_edges),
+        "baseline": bins_of(
+            known.features.only(scored), rules.drift_values(published[scored]), edges=rules.drift_edges
+        ),
     }
 
 

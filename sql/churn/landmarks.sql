@@ -1,5 +1,6 @@
 -- What the model is trained and evaluated on: one row per enrolment and landmark, from the course's first day on, for as long as the
--- learner was enrolled. The label is 1 where the learner left within `horizon`, and NULL where that is not known: `horizon` has not passed,
+-- learner was enrolled. The label is 1 where the learner left within `horizon`, and NULL where that is not known: `horizon` has not passed (also
+-- of who has left by now: else the newest landmarks would be those of leavers alone),
 -- or the learner withdrew without a date. `event_at` is when the learner left; `cohort` keeps all enrolments of a learner on one side of every split.
 -- Parameters: first_landmark, landmark_step, horizon.
 SELECT
@@ -7,9 +8,10 @@ SELECT
     e.user_id AS cohort,
     l.as_of,
     CASE
+        WHEN l.as_of + CAST(:horizon AS interval) > now() THEN NULL
         WHEN e.unregistered_at <= l.as_of + CAST(:horizon AS interval) THEN 1
         WHEN e.unregistered_at IS NULL AND o.result = 'Withdrawn' THEN NULL
-        WHEN l.as_of + CAST(:horizon AS interval) <= now() THEN 0
+        ELSE 0
     END AS label,
     e.unregistered_at AS event_at
 FROM churn.enrolments AS e

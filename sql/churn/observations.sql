@@ -2,7 +2,8 @@
 --   REGISTERED                 days from registration to the course's first day
 --   <kind>_DAYS_LATE           when something was handed in: days after it was due, below 0 where before; of tutor-marked (TMA),
 --                              computer-marked (CMA) and examined (EXAM) work. Work without a due date has no such row
---   <kind>_SCORE               the score, dated as it was handed in, and known once it was given out
+--   <kind>_SCORE               the score, dated as it was handed in, and known once it was given out. Of work that is not marked yet, or nobody
+--                              knows when it was, there is none
 --   BANKED_SCORE               a score carried over from an earlier attempt: nothing was handed in
 --   OVERDUE                    the weight of an assessment that was not handed in when it was due
 --   MISSED                     the same, not handed in within `grace` after that
@@ -38,7 +39,7 @@ submitted AS (
         s.submitted_at,
         s.score,
         COALESCE(s.banked, false) AS banked,
-        COALESCE(s.marked_at, s.submitted_at) AS marked_at
+        s.marked_at
     FROM asked AS k
     JOIN churn.submissions AS s ON s.enrolment_id = k.enrolment_id
     LEFT JOIN churn.assessments AS a ON a.assessment_id = s.assessment_id
@@ -89,6 +90,7 @@ observed AS (
         CASE WHEN s.kind IS NOT NULL AND s.due_at IS NULL THEN false END,
         s.marked_at
     FROM submitted AS s
+    WHERE s.marked_at IS NOT NULL
     UNION ALL
     SELECT
         k.position,

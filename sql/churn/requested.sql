@@ -3,7 +3,7 @@
 -- Parameters: entity_ids (array), as_of.
 SELECT
     e.enrolment_id AS entity_id,
-    LEAST(e.unregistered_at, c.ends_at, CAST(:as_of AS timestamptz)) AS as_of
+    GREATEST(LEAST(e.unregistered_at, c.ends_at, CAST(:as_of AS timestamptz)), TIMESTAMPTZ '1900-01-01 UTC') AS as_of
 FROM churn.enrolments AS e
 JOIN churn.courses AS c ON c.course_id = e.course_id
 WHERE e.enrolment_id = ANY (CAST(:entity_ids AS text []))

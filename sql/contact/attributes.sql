@@ -15,8 +15,8 @@ SELECT
     p.sex,
     p.age_years
 FROM unnest(:entity_ids, :as_ofs) WITH ORDINALITY AS k (entity_id, as_of, position)
-JOIN contact.people AS p ON p.person_id = split_part(k.entity_id, '/', 1)
-JOIN contact.slots AS s ON s.slot_id = split_part(k.entity_id, '/', 2)
+JOIN contact.people AS p ON p.person_id = regexp_replace(k.entity_id, '/[^/]*$', '')
+JOIN contact.slots AS s ON s.slot_id = regexp_replace(k.entity_id, '^.*/', '')
 CROSS JOIN LATERAL (
     SELECT min(d.at) AS next_at
     FROM (

@@ -11,6 +11,7 @@ WITH prompts AS (
         row_number() OVER (PARTITION BY t.person_id ORDER BY t.sent_at) AS number,
         min(t.sent_at) OVER (PARTITION BY t.person_id) AS first_at,
         CASE
+            WHEN t.sent_at + CAST(:wait AS interval) > now() THEN NULL
             WHEN EXISTS (
                 SELECT
                 FROM contact.answers AS a
@@ -19,7 +20,7 @@ WITH prompts AS (
                   AND a.answered_at BETWEEN a.prompted_at AND a.prompted_at + CAST(:promptly AS interval)
                   AND a.answered_at <= t.sent_at + CAST(:wait AS interval)
             ) THEN 1
-            WHEN t.sent_at + CAST(:wait AS interval) <= now() THEN 0
+            ELSE 0
         END AS label
     FROM contact.prompts AS t
 )

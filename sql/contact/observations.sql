@@ -12,11 +12,11 @@ WITH asked AS MATERIALIZED (
         k.position,
         k.as_of,
         k.known_at,
-        split_part(k.entity_id, '/', 1) AS person_id,
+        regexp_replace(k.entity_id, '/[^/]*$', '') AS person_id,
         s.weekday,
         s.hour
     FROM unnest(:entity_ids, :as_ofs, :known_ats) WITH ORDINALITY AS k (entity_id, as_of, known_at, position)
-    JOIN contact.slots AS s ON s.slot_id = split_part(k.entity_id, '/', 2)
+    JOIN contact.slots AS s ON s.slot_id = regexp_replace(k.entity_id, '^.*/', '')
 ),
 
 prompts AS MATERIALIZED (

@@ -23,8 +23,8 @@ LEFT JOIN LATERAL (
         n.person_id,
         n.sent_at
     FROM contact.prompts AS n
-    WHERE n.person_id = split_part(k.entity_id, '/', 1)
-      AND n.slot_id = split_part(k.entity_id, '/', 2)
+    WHERE n.person_id = regexp_replace(k.entity_id, '/[^/]*$', '')
+      AND n.slot_id = regexp_replace(k.entity_id, '^.*/', '')
       AND n.sent_at >= k.as_of
       AND n.sent_at < k.as_of + INTERVAL '7 days'
     ORDER BY n.sent_at

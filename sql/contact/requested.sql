@@ -3,9 +3,10 @@
 -- Parameters: entity_ids (array), as_of.
 SELECT
     e.entity_id,
-    LEAST(p.left_at, CAST(:as_of AS timestamptz)) AS as_of
+    GREATEST(LEAST(p.left_at, CAST(:as_of AS timestamptz)), TIMESTAMPTZ '1900-01-01 UTC') AS as_of
 FROM unnest(CAST(:entity_ids AS text [])) AS e (entity_id)
-JOIN contact.people AS p ON p.person_id = split_part(e.entity_id, '/', 1)
-JOIN contact.slots AS s ON e.entity_id = p.person_id || '/' || s.slot_id
-WHERE p.joined_at <= CAST(:as_of AS timestamptz)
+JOIN contact.people AS p ON p.person_id = regexp_replace(e.entity_id, '/[^/]*$', '')
+JOIN contact.slots AS s ON s.slot_id = regexp_replace(e.entity_id, '^.*/', '')
+WHERE strpos(e.entity_id, '/') > 0
+  AND (p.joined_at > CAST(:as_of AS timestamptz)) IS NOT TRUE
   AND EXISTS (SELECT FROM contact.prompts AS t WHERE t.person_id = p.person_id AND t.sent_at <= CAST(:as_of AS timestamptz))

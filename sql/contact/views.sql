@@ -11,6 +11,7 @@ WITH slots AS (
         c.scored_at,
         c.valid_until,
         c.stale,
+        c.status,
         c.model_version,
         row_number() OVER person AS place,
         jsonb_object_agg(c.attributes ->> 'slot', c.score) OVER (PARTITION BY c.attributes ->> 'person_id') AS outputs
@@ -45,8 +46,9 @@ SELECT
     s.outputs,
     s.as_of,
     s.valid_until,
-    s.stale
+    s.stale,
+    s.status
 FROM slots AS s
 WHERE s.place = 1;
-COMMENT ON VIEW reporting.contact_predictions IS 'One row per person: predicted_class is the best slot of the week ahead, outputs the probability of each slot to be answered within 15 minutes. confidence: the model''s probability of what is published, that of the best slot. latency_ms: of the batch, by slot. stale: past valid_until, do not act on it.';
+COMMENT ON VIEW reporting.contact_predictions IS 'One row per person: predicted_class is the best slot of the week ahead, outputs the probability of each slot to be answered within 15 minutes. confidence: the model''s probability of what is published, that of the best slot. latency_ms: of the batch, by slot. stale: past valid_until, do not act on it. status: how the slot ended when last judged; where that is not SCORED, its score is an earlier one.';
 GRANT SELECT ON reporting.contact_predictions TO scorer_worker, scorer_approver, scorer_reader;

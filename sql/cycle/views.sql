@@ -20,6 +20,5 @@ SELECT
 FROM reporting.current_scores AS c
 WHERE c.job = 'cycle'
   AND c.score IS NOT NULL;
-COMMENT ON VIEW reporting.cycle_predictions IS 'One row per user who has a prediction of the cycle that runs at as_of. stale: past valid_until, do not show it.';
-COMMENT ON COLUMN reporting.cycle_predictions.confidence IS 'The share of intervals, low_days to high_days, that hold the length that comes true.';
+COMMENT ON VIEW reporting.cycle_predictions IS 'One row per user who has a prediction of the cycle that runs at as_of. confidence: the coverage of the interval, the share of lengths that lie between low_days and high_days. stale: past valid_until, do not show it.';
 GRANT SELECT ON reporting.cycle_predictions TO scorer_worker, scorer_approver, scorer_reader;

@@ -1,13 +1,14 @@
--- What a model is trained and evaluated on: one row per contact, up to `landmarks_each` contacts after treatment began of each patient, drawn by a hash, as of
--- the evening of their day (or when they were recorded, if later). label is 1 where no contact follows within `horizon` days, 0 where one
--- does. Who dies or is transferred within them without having come once more is neither, and left out; so is a contact whose `horizon` ends
--- after the tables cease to be complete.
+-- What a model is trained and evaluated on: one row per contact, up to `landmarks_each` of a patient.
+-- They are contacts from the day on when treatment began, drawn by a hash, as of the evening of their day (or when they were recorded, if
+-- later). label is 1 where no contact follows within `horizon` days, 0 where one does. Who dies or is transferred within them without having
+-- come once more is neither, and left out; so is a contact whose `horizon` ends after the tables cease to be complete, and one that came to
+-- be known after a later one was: nobody is scored as of that.
 -- Parameters: landmarks_each, horizon, zone, evening.
 WITH days AS (
     SELECT
         c.patient_uuid,
         c.on_date,
-        min(c.recorded_at) AS recorded_at
+        min(GREATEST((c.on_date + CAST(:evening AS time)) AT TIME ZONE :zone, c.recorded_at)) AS as_of
     FROM (
         SELECT
             v.patient_uuid,
@@ -35,8 +36,9 @@ followed AS (
     SELECT
         d.patient_uuid,
         d.on_date,
-        d.recorded_at,
-        lead(d.on_date) OVER (PARTITION BY d.patient_uuid ORDER BY d.on_date) AS next_date
+        d.as_of,
+        lead(d.on_date) OVER (PARTITION BY d.patient_uuid ORDER BY d.on_date) AS next_date,
+        min(d.as_of) OVER (PARTITION BY d.patient_uuid ORDER BY d.on_date ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS followed_at
     FROM days AS d
 ),
 
@@ -50,7 +52,8 @@ ended AS (
     FROM followed AS f
     JOIN iit.patients AS p ON p.patient_uuid = f.patient_uuid
     LEFT JOIN iit.programmes AS g ON g.programme = p.programme
-    WHERE f.on_date > p.art_start
+    WHERE f.on_date >= p.art_start
+      AND (f.followed_at <= f.as_of) IS NOT TRUE
       AND (p.died_on = f.on_date OR p.transferred_on = f.on_date) IS NOT TRUE
       AND f.on_date + CAST(:horizon AS integer) <= COALESCE(g.complete_until, CAST(now() AT TIME ZONE :zone AS date) - 1)
 ),
@@ -59,7 +62,7 @@ told AS (
     SELECT
         e.patient_uuid,
         e.on_date,
-        e.recorded_at,
+        e.as_of,
         CASE
             WHEN e.next_date <= LEAST(e.on_date + CAST(:horizon AS integer), e.ended_on) THEN 0
             WHEN e.ended_on <= e.on_date + CAST(:horizon AS integer) THEN NULL
@@ -79,7 +82,7 @@ drawn AS (
 SELECT
     r.patient_uuid AS entity_id,
     r.patient_uuid AS cohort,
-    GREATEST((r.on_date + CAST(:evening AS time)) AT TIME ZONE :zone, r.recorded_at) AS as_of,
+    r.as_of,
     r.label
 FROM drawn AS r
 WHERE r.place <= CAST(:landmarks_each AS integer)

@@ -2,7 +2,7 @@
 -- Parameters: entity_ids (array), as_of, zone, evening.
 SELECT
     p.patient_uuid AS entity_id,
-    c.as_of
+    GREATEST(c.as_of, TIMESTAMPTZ '1900-01-01 UTC') AS as_of
 FROM iit.patients AS p
 LEFT JOIN iit.programmes AS g ON g.programme = p.programme
 CROSS JOIN LATERAL (
@@ -16,7 +16,7 @@ CROSS JOIN LATERAL (
                 GREATEST((v.visit_date + CAST(:evening AS time)) AT TIME ZONE :zone, v.recorded_at) AS as_of
             FROM iit.visits AS v
             WHERE v.patient_uuid = p.patient_uuid
-              AND (v.visit_date <= p.art_start) IS NOT TRUE
+              AND (v.visit_date < p.art_start) IS NOT TRUE
               AND (v.visit_date > g.complete_until) IS NOT TRUE
               AND GREATEST((v.visit_date + CAST(:evening AS time)) AT TIME ZONE :zone, v.recorded_at) <= CAST(:as_of AS timestamptz)
             ORDER BY v.visit_date DESC
@@ -29,7 +29,8 @@ CROSS JOIN LATERAL (
                 GREATEST((o.obs_date + CAST(:evening AS time)) AT TIME ZONE :zone, o.recorded_at) AS as_of
             FROM iit.obs AS o
             WHERE o.patient_uuid = p.patient_uuid
-              AND (o.obs_date <= p.art_start) IS NOT TRUE
+              AND o.concept IN ('CD4', 'VIRAL_LOAD')
+              AND (o.obs_date < p.art_start) IS NOT TRUE
               AND (o.obs_date > g.complete_until) IS NOT TRUE
               AND GREATEST((o.obs_date + CAST(:evening AS time)) AT TIME ZONE :zone, o.recorded_at) <= CAST(:as_of AS timestamptz)
             ORDER BY o.obs_date DESC

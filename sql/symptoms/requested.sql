@@ -3,7 +3,7 @@
 -- Parameters: entity_ids (array), as_of, late.
 SELECT
     CAST(r.report_id AS text) AS entity_id,
-    LEAST(r.interviewed_at + CAST(:late AS interval), CAST(:as_of AS timestamptz)) AS as_of
+    GREATEST(LEAST(r.interviewed_at + CAST(:late AS interval), CAST(:as_of AS timestamptz)), TIMESTAMPTZ '1900-01-01 UTC') AS as_of
 FROM symptoms.reports AS r
 WHERE r.report_id = ANY (
         ARRAY(
@@ -12,4 +12,4 @@ WHERE r.report_id = ANY (
             WHERE e.entity_id ~ '^-?[0-9]{1,19}$'
         )
     )
-    AND r.interviewed_at BETWEEN TIMESTAMPTZ '1900-01-01 UTC' AND CAST(:as_of AS timestamptz)
+    AND (r.interviewed_at > CAST(:as_of AS timestamptz)) IS NOT TRUE

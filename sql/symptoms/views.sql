@@ -21,6 +21,5 @@ SELECT
 FROM reporting.current_scores AS c
 WHERE c.job = 'symptoms'
   AND c.score IS NOT NULL;
-COMMENT ON VIEW reporting.symptoms_predictions IS 'One row per report that has a prediction. risk_level is by the probability of no condition: HIGH where it is low. stale: past valid_until, do not act on it.';
-COMMENT ON COLUMN reporting.symptoms_predictions.confidence IS 'The probability of predicted_class. Mostly that is none, which is most frequent: go by the probabilities.';
+COMMENT ON VIEW reporting.symptoms_predictions IS 'One row per report that has a prediction. risk_level is by the probability of no condition: HIGH where it is low. confidence: the probability of predicted_class; mostly that is none, the most frequent: go by the probabilities. stale: past valid_until, do not act on it.';
 GRANT SELECT ON reporting.symptoms_predictions TO scorer_worker, scorer_approver, scorer_reader;

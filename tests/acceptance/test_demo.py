@@ -90,6 +90,7 @@ def test_another_job_is_shown_on_its_example(call: Call, job: str) -> None:
     ((eligible, scored, *_),) = query(call, runs)
     assert re.search(rf"\b{eligible}\s+{scored}\s", said)
     assert int(str(scored)) > 20
+    assert f"reporting.{job}_predictions " in said
     if load_job(job).bands is not None:
         for band, entities in query(
             call,

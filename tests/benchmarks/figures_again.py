@@ -51,13 +51,12 @@ def has_again(job: Job, *, data: Path, home: Path, call: Callable[..., None], re
     own = ("--job", job.name) if has_tables(job.name, jobs_dir=None) else ()
     call("load", cohort, *own)
     page = () if reports is None else ("--report", reports.resolve() / f"{job.name}.html")
-    call("train", job.name, "--full", "--version", AGAIN, *page)
+    shipped = json.loads((job.model_folder / job.first_model / "manifest.json").read_text(encoding="utf-8"))
+    data = shipped["training"].get("data")
+    call("train", job.name, "--full", "--version", AGAIN, *(() if data is None else ("--data", data)), *page)
     of = {
-        name: told(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
-        for name, folder in (
-            ("shipped", job.model_folder / job.first_model),
-            ("again", home / "models" / job.name / AGAIN),
-        )
+        "shipped": told(shipped),
+        "again": told(json.loads((home / "models" / job.name / AGAIN / "manifest.json").read_text(encoding="utf-8"))),
     }
     differing = [name for name in of["shipped"] if of["shipped"][name] != of["again"].get(name)]
     for name in differing:

@@ -207,6 +207,7 @@ def _plant(chance: random.Random, reports: list[list[object]], answers: list[lis
         answers.append(_beside(contradicted, str(contradicted[3]), 3 - int(str(contradicted[4]))))
     reports[0][3], reports[1][3] = 17, 140
     reports[2][4] = "pipe"
+    reports[4][2] = None
     for row in own[reports[3][0]][:45]:
         row[4] = None  # most of a report refused
 

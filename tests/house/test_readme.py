@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import click
 import pytest
 
 from scorer.cli.main import cli
+from scorer.jobs.job import load_job
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "scorer"
@@ -205,3 +207,15 @@ def test_the_grants_are_where_it_says() -> None:
 
 def test_no_placeholder_is_left() -> None:
     assert [named(paper) for paper in PAPERS if "<!--" in text_of(paper)] == []
+
+
+OF_NO_REAL_OUTCOMES = re.findall(
+    r"^\| `(\w+)`[^\n]*\*\*(simulated|proxy)\*\*", text_of(ROOT / "models" / "README.md"), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(("job", "word"), OF_NO_REAL_OUTCOMES)
+def test_a_figure_of_no_real_outcomes_is_called_that_by_its_model_too(job: str, word: str) -> None:
+    loaded = load_job(job)
+    manifest = json.loads(text_of(loaded.model_folder / str(loaded.first_model) / "manifest.json"))
+    assert manifest["training"]["data"].startswith(word)

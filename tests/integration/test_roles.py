@@ -858,6 +858,12 @@ def test_the_owner_enables_jobs_and_an_approver_may_disable_them(
 
     registration.disable_job("sepsis", database=database_of("approver"))
     assert switches() == [(False, logins["approver"])]
+    for column, value in (("switched_by", "'another'"), ("switched_at", "'2020-01-01Z'")):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            run_sql(
+                as_login(url, logins["approver"]),
+                f"INSERT INTO scorer.job_switches (job, enabled, {column}) VALUES ('sepsis', false, {value})",
+            )
     for role in ("worker", "requester", "reader"):
         with pytest.raises(UserError):
             registration.disable_job("sepsis", database=database_of(role))

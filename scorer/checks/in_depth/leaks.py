@@ -4,7 +4,8 @@ Three looks, none of which can see everything:
 
     later rows   each statement is run as it is, and with its tables read as they were at the as-of time: later times empty, later rows
                  left out. What differs depends on what came later.
-    past scores  what the ledger says that a score was made of, against what the statements give for that time now.
+    past scores  what the ledger says that a score was made of, against what the statements give for that time now. What job.toml calls
+                 pooled is left out: a corrected row of one entity changes it for all.
     outcomes     a feature that tells the outcomes apart without a fault is likely to be made of them.
 
 A column that is overwritten and keeps no time of it shows in the second look once there are scores, and in the third where it says much.
@@ -227,7 +228,9 @@ def _past_scores(job: Job, session: Session, source: Source) -> str:
     past = [each for each in past if each.job_version == job.version and each.features is not None]
     if not past:
         return "none by this version of the job yet; look again when there are some"
-    names, of_observations = feature_names(job.features), columns(job.features)
+    names = feature_names(job.features)
+    # What is pooled changes for all with a corrected row of anyone. Whether it is made of later rows, the first look tells.
+    unlooked = {*columns(job.features), *job.pooled}
     changed: Counter[str] = Counter()
     for each in past:
         item = WorkItem(entity_id=each.entity_id, as_of=each.as_of, as_known_at=each.as_known_at)
@@ -237,7 +240,7 @@ def _past_scores(job: Job, session: Session, source: Source) -> str:
             name
             for name, value in zip(names, then, strict=True)
             # Observations that a rule refused count here, and did not then: only a replay can tell.
-            if name not in of_observations and _plain(value) != now[name]
+            if name not in unlooked and _plain(value) != now[name]
         )
     leaks = {name: times for name, times in changed.items() if times > max(1, _CORRECTED * len(past))}
     if leaks:

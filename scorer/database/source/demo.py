@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +19,11 @@ from scorer.database.statements import statement
 from scorer.jobs.job import Job
 
 JOB = FIRST_JOB
-WHERE_TO_LOOK = (
+_OF_THE_SAMPLE = (
     (f"reporting.{JOB}_predictions", "a row per visit: probability, risk level, until when it is valid"),
-    ("reporting.quarantine", "a row per refused observation or visit: rule, what was seen, what was expected"),
-    ("reporting.runs", "a row per run: six counts that add up to eligible"),
     ("public.visits", "score, risk level and time, written back"),
 )
+_VIEW = re.compile(r"\bVIEW (reporting\.\w+)")
 _SEED = 20190219  # the day that the PhysioNet/CinC Challenge 2019 opened
 _FIRST_VISIT = 900_001
 
@@ -35,6 +35,22 @@ class Sample:
     visits: int
     dirty: dict[str, int]
     report: LoadReport | None
+
+
+def where_to_look(job: Job) -> tuple[tuple[str, str], ...]:
+    """The relations that show what a demo of `job` made, each with what it holds."""
+    views = dict.fromkeys(_VIEW.findall(job.statements.get("views", ""))) or ("reporting.current_scores",)
+    own = [(view, "what the job publishes; stale: past valid_until") for view in views]
+    first, *last = _OF_THE_SAMPLE if job.name == JOB else own
+    return (
+        first,
+        (
+            "reporting.quarantine",
+            f"a row per refused observation or {job.entity}: rule, what was seen, what was expected",
+        ),
+        ("reporting.runs", "a row per run: six counts that add up to eligible"),
+        *last,
+    )
 
 
 def load_sample(

@@ -1,4 +1,5 @@
 -- The registered models of all jobs, newest first; one row per version.
+-- data is said where the figures are of no real outcomes.
 -- log_loss is of multiclass jobs, mae of regressions; the other figures are of binary ones, auroc of multiclass ones too.
 SELECT
     job,
@@ -6,6 +7,7 @@ SELECT
     status,
     registered_at,
     promoted_at,
+    data,
     auroc,
     average_precision,
     brier,

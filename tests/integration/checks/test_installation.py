@@ -15,9 +15,10 @@ import pytest
 from scorer.checks.check import check
 from scorer.checks.installation import installed_jobs
 from scorer.checks.result import CheckResult
-from scorer.config import Settings, shipped_root
+from scorer.config import FIRST_JOB, Settings, shipped_root
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
+from scorer.jobs.job import job_names
 from scorer.types.options import CronEntry
 
 
@@ -30,11 +31,11 @@ def site(tmp_path: Path) -> Path:
 
 
 def not_run(hospital: Any, settings: Settings) -> dict[str, str | None]:
-    """By name, why each enabled job is not run here, or what is broken of it."""
+    """By name, why each job is not run here, or what is broken of it; of the shipped ones, of the demo's alone."""
     target = Database(hospital.url, settings).as_worker()
     with closing(ReadOnlySession(target, patience=settings.connect_timeout)) as session:
         found = {each.name: each.not_run or each.broken for each in installed_jobs(session, settings=settings)}
-    return {name: why for name, why in found.items() if why is None or not why.startswith("it is not enabled")}
+    return {name: why for name, why in found.items() if name == FIRST_JOB or name not in job_names(None)}
 
 
 def checked(hospital: Any, settings: Settings) -> dict[str, CheckResult]:
@@ -63,6 +64,20 @@ def test_where_no_job_has_all_each_says_what_it_lacks(hospital: Any, site: Path)
     assert not any(line.holds for line in lines.values())
     assert "no model in production" in lines["job readmit"].found
     assert "public.visits" in lines["job sepsis"].found
+
+
+def test_where_the_only_job_that_ran_is_disabled_no_other_is_to_be_run_for_it(hospital: Any, site: Path) -> None:
+    settings = replace(hospital.settings, jobs_dir=site)
+    hospital.execute(
+        "INSERT INTO scorer.job_versions (job, job_version, definition) VALUES ('sepsis', '0123456789abcdef', '{}'); "
+        "INSERT INTO scorer.runs (job, job_version, trigger, as_of, as_known_at, scorer_version, status, finished_at) "
+        "VALUES ('sepsis', '0123456789abcdef', 'manual', now(), now(), '0', 'succeeded', now())"
+    )
+    hospital.execute("INSERT INTO scorer.job_switches (job, enabled) VALUES ('sepsis', false)")
+    assert not_run(hospital, settings) == {
+        "readmit": "it has no model in production; see `scorer model list readmit` and `scorer model promote`",
+        "sepsis": "it is not enabled; `scorer job enable sepsis` enables it",
+    }
 
 
 def test_the_option_says_which_jobs_are_run(hospital: Any, site: Path) -> None:

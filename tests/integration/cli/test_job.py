@@ -125,7 +125,7 @@ def test_a_job_is_disabled_and_enabled_again(call: Call, hospital: Any, tmp_path
     said = call("job", "disable", "shop").out
     assert said.startswith("Job shop is disabled. Its scores, ledger, views and models stay")
     assert "was disabled already" in call("job", "disable", "shop").out
-    for arguments in (("run", "shop"), ("run", "shop", "--dry-run"), ("request", "shop", "C001")):
+    for arguments in (("run", "shop"), ("run", "shop", "--dry-run")):
         assert (
             "Job shop is not run: it is not enabled; `scorer job enable shop` enables it."
             in call(*arguments, code=1).err
@@ -141,6 +141,7 @@ def test_a_job_is_disabled_and_enabled_again(call: Call, hospital: Any, tmp_path
     assert said.startswith(
         "Job shop is enabled; its views and first model are in place.\nIt is not run yet: it has no model"
     )
+    assert "scorer load" not in said  # its tables are there
     assert "was enabled already" in call("job", "enable", "shop").out
     assert "shop" in call("db", "upgrade").out
     hospital.execute("DROP SCHEMA shop_data CASCADE")

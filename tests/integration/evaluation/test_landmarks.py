@@ -13,7 +13,8 @@ import pytest
 from scorer.database.source.reader import Source
 from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks, read_landmarks
-from scorer.jobs.job import Job, steps_of
+from scorer.jobs.job import Job, steps_of, usual_step
+from scorer.jobs.training import OWN_LANDMARKS
 from scorer.scoring.features.build import build
 from scorer.scoring.validation.suites import Suites
 from scorer.types.arrays import NO_TIME
@@ -168,3 +169,20 @@ def test_a_label_may_be_of_any_type_that_says_0_and_1(
 def test_a_job_without_steps_has_its_landmarks_as_they_stand(hospital: Any) -> None:
     assert steps_of(hospital.job, "4 h") == {"first_landmark": "4 h", "landmark_step": "4 h"}
     assert steps_of(replace(hospital.job, parameters={"horizon": "6 h"}), "4 h") == {}
+
+
+@pytest.mark.parametrize(
+    ("own", "step", "parameters"),
+    [
+        ("1 hour", "4 h", {"first_landmark": "4 h", "landmark_step": "4 h"}),
+        ("14 days", OWN_LANDMARKS, {}),
+        ("1 month", OWN_LANDMARKS, {}),
+    ],
+)
+def test_a_search_takes_no_landmarks_nearer_to_each_other_than_the_job_has_them(
+    hospital: Any, own: str, step: str, parameters: dict[str, str]
+) -> None:
+    job = replace(hospital.job, parameters={"first_landmark": "180 days", "landmark_step": own})
+    assert usual_step(job) == step
+    assert steps_of(job, step) == parameters
+    assert usual_step(replace(job, parameters={})) == OWN_LANDMARKS

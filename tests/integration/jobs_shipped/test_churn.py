@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
+from scorer.checks.in_depth.leaks import check_leaks
+from scorer.database.connection import Database
 from scorer.database.source.reader import Source
 from scorer.evaluation.landmarks import read_landmarks
 from scorer.types.values import WorkItem
+from tests.integration.jobs_shipped.planted import Row, in_future, require_each_broken, require_each_score_rule
 
 AS_OF = datetime(2026, 11, 23, 4, tzinfo=UTC)
 COLUMNS = [
@@ -107,3 +112,67 @@ def test_the_view_has_the_columns_of_the_document(platform: Any) -> None:
         assert str(day) == "2026-11-23" or course == "BBB-2026B" or day < AS_OF.date()  # the end of what is over
         assert 0 < risk < 1
         assert confidence == max(risk, 1 - risk)
+
+
+def test_a_score_counts_from_when_it_was_given_out_and_not_before(platform: Any, source: Source) -> None:
+    # Of the other work, handed in on 24 March, nobody knows when its score was given out.
+    platform.execute("INSERT INTO churn.submissions VALUES (90002, 'E', 'BBB2', '2026-03-24 17:00Z', false, 90, NULL)")
+    seen = []
+    for moment in (datetime(2026, 3, 4, 16, tzinfo=UTC), datetime(2026, 3, 4, 18, tzinfo=UTC), AS_OF):
+        read = source.observations(platform.job, [WorkItem(entity_id="E", as_of=moment)])
+        scores = np.array([code.endswith("_SCORE") for code in read.codes])[read.code]
+        seen.append(read.value[scores].tolist())
+    assert seen == [[], [55], [55]]
+
+
+@pytest.mark.parametrize("hours", [1, 18, 100, 200, 300])
+def test_nothing_that_came_later_is_read_at_any_moment(with_example: Callable[[str], Any], hours: int) -> None:
+    hospital = with_example("churn")
+    job = replace(hospital.job, parameters={**hospital.job.parameters, "first_landmark": f"{hours} hours"})
+    assert [
+        each.found for each in check_leaks(job, database=Database(hospital.url, hospital.settings)) if not each.holds
+    ] == []
+
+
+def _submissions(score: str = "61", times: int = 1, *, of: str = "BBB1", banked: bool = False) -> Row:
+    """Submissions of a learner, handed in and marked a while before the as-of time."""
+    return Row(
+        "INSERT INTO churn.submissions (submission_id, enrolment_id, assessment_id, submitted_at, banked, score, marked_at) "
+        f"SELECT m.last + n, '{{entity}}', '{of}', t.at, {banked}, {score}, t.at "
+        f"FROM generate_series(1, {times}) AS n CROSS JOIN (SELECT max(submission_id) AS last FROM churn.submissions) AS m "
+        "CROSS JOIN (SELECT timestamptz '{as_of}' - interval '90 days' AS at) AS t"
+    )
+
+
+def _enrolment(change: str) -> Row:
+    return Row(f"UPDATE churn.enrolments SET {change} WHERE enrolment_id = '{{entity}}'")
+
+
+BREAKS = {
+    "date_present": _enrolment("registered_at = NULL"),
+    "not_in_future": Row(change=in_future),
+    "code_known": _submissions(of="no such work"),
+    "value_present": _submissions("NULL"),
+    "value_finite": _submissions("'Infinity'"),
+    "value_not_too_low": _submissions("-1"),
+    "value_not_too_high": _submissions("999"),
+    "carried_over_from_an_attempt": Row(f"{_enrolment('previous_attempts = 0').sql}; {_submissions(banked=True).sql}"),
+    "due_known": _submissions(of="BBB-exam"),
+    "registration_known": _enrolment("registered_at = NULL"),
+    "mostly_usable": _submissions(times=500, of="no such work"),
+    "credits_possible": _enrolment("credits = -60"),
+    "attempts_possible": _enrolment("previous_attempts = 21"),
+    "education_known": _enrolment("education = 'Diploma'"),
+    "module_known": Row(
+        "INSERT INTO churn.courses SELECT 'XXX-2026B', 'XXX', starts_at, ends_at FROM churn.courses WHERE course_id = 'BBB-2026B'; "
+        "UPDATE churn.enrolments SET course_id = 'XXX-2026B' WHERE enrolment_id = '{entity}'"
+    ),
+    "deprivation_readable": _enrolment("deprivation = '1O-20%'"),
+}
+
+
+def test_each_rule_is_broken_by_a_row_planted_for_it(with_example: Callable[[str], Any], source: Source) -> None:
+    hospital = with_example("churn")
+    staying = "SELECT enrolment_id FROM churn.enrolments WHERE course_id = 'BBB-2026B' AND unregistered_at IS NULL ORDER BY 1 LIMIT 60"
+    require_each_broken(hospital, source, BREAKS, clean=staying, as_of=AS_OF)
+    require_each_score_rule(hospital.job)

@@ -11,6 +11,14 @@ import pytest
 from scorer.database.source.reader import Source
 from scorer.evaluation.landmarks import read_landmarks
 from scorer.types.values import WorkItem
+from tests.integration.jobs_shipped.planted import (
+    Row,
+    in_future,
+    infinite,
+    of_unknown_code,
+    require_each_broken,
+    require_each_score_rule,
+)
 
 AS_OF = datetime(2026, 11, 16, 0, tzinfo=UTC)
 COLUMNS = [
@@ -23,7 +31,7 @@ COLUMNS = [
         "top_features",
         "prediction_date",
     ),
-    *("model_version", "latency_ms", "outputs", "as_of", "valid_until", "stale"),
+    *("model_version", "latency_ms", "outputs", "as_of", "valid_until", "stale", "status"),
 ]
 # Of a person: prompts of Monday 2 to Tuesday 3 November 2026, by the clock of Madrid, an hour ahead of UTC, with minutes to the answer.
 PROMPTS = (
@@ -31,6 +39,48 @@ PROMPTS = (
     *(("Mon-16", "2026-11-02 15:00Z", 10), ("Mon-19", "2026-11-02 18:00Z", 400), ("Mon-22", "2026-11-02 21:00Z", 5)),
     *(("Tue-07", "2026-11-03 06:00Z", None), ("Tue-10", "2026-11-03 09:00Z", 15)),
 )
+
+
+def _prompts(sent_at: str, times: int = 1, *, prompted_at: str = "sent_at", answered_at: str | None = None) -> Row:
+    """Prompts of the person of a slot, each answered where a time is given."""
+    prompt = (
+        "INSERT INTO contact.prompts (prompt_id, person_id, slot_id, sent_at) "
+        f"SELECT m.last + n, split_part('{{entity}}', '/', 1), split_part('{{entity}}', '/', 2), {sent_at} "
+        f"FROM generate_series(1, {times}) AS n CROSS JOIN (SELECT max(prompt_id) AS last FROM contact.prompts) AS m"
+    )
+    if answered_at is None:
+        return Row(prompt)
+    answer = (
+        "INSERT INTO contact.answers (answer_id, person_id, prompt_id, prompted_at, answered_at) "
+        f"SELECT (SELECT max(answer_id) + 1 FROM contact.answers), person_id, prompt_id, {prompted_at}, {answered_at} "
+        "FROM contact.prompts ORDER BY prompt_id DESC LIMIT 1"
+    )
+    return Row(f"{prompt}; {answer}")
+
+
+def _slot(name: str, *, weekday: int, hour: int) -> Row:
+    """A slot beside the others, as which the person is judged."""
+    return Row(
+        f"INSERT INTO contact.slots (slot_id, weekday, hour) VALUES ('{name}', {weekday}, {hour})",
+        judged=f"{{person}}/{name}",
+    )
+
+
+_EARLIER = "timestamptz '{as_of}' - interval '40 days'"
+BREAKS = {
+    "date_present": _prompts("NULL"),
+    "not_in_future": Row(change=in_future),
+    "code_known": Row(change=of_unknown_code),
+    "value_present": _prompts(_EARLIER, prompted_at="NULL", answered_at="sent_at + interval '5 minutes'"),
+    "value_finite": Row(change=infinite),
+    "value_not_too_low": _prompts(_EARLIER, answered_at="sent_at - interval '5 minutes'"),
+    "value_not_too_high": _prompts(_EARLIER, answered_at="sent_at + interval '3 days'"),
+    "not_repeated": _prompts(_EARLIER, 2),
+    "mostly_usable": _prompts("NULL", 2000),
+    "slot_ahead": _slot("Never-10", weekday=9, hour=10),
+    "hour_possible": _slot("Mon-25", weekday=1, hour=25),
+    "age_possible": Row("UPDATE contact.people SET age_years = 5 WHERE person_id = split_part('{entity}', '/', 1)"),
+}
 
 
 @pytest.fixture
@@ -106,3 +156,13 @@ def test_outcomes_are_of_the_next_prompt_at_the_slot(app: Any, source: Source) -
     assert [str(each) for each in known] == ["0.0", "1.0", "0.0", "0.0", "nan"]
     later = source.outcomes_known(app.job, [WorkItem(entity_id="P/Mon-10", as_of=AS_OF)])
     assert [str(each) for each in later] == ["nan"]
+
+
+def test_each_rule_is_broken_by_a_row_planted_for_it(with_example: Callable[[str], Any], source: Source) -> None:
+    hospital = with_example("contact")
+    slots = (
+        "SELECT person_id || '/' || slot_id FROM contact.prompts JOIN contact.people USING (person_id) GROUP BY person_id, slot_id "
+        "ORDER BY slot_id, person_id LIMIT 30"
+    )
+    require_each_broken(hospital, source, BREAKS, clean=slots, as_of=AS_OF)
+    require_each_score_rule(hospital.job)

@@ -11,6 +11,7 @@ import pytest
 from scorer.database.source.reader import Source
 from scorer.evaluation.landmarks import read_landmarks
 from scorer.types.values import WorkItem
+from tests.integration.jobs_shipped.planted import Row, require_each_broken, require_each_score_rule
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
 COLUMNS = [
@@ -24,6 +25,32 @@ CYCLES = (
     (9003, "2026-02-25", "2026-03-27", 25, "2026-03-27"),
     (9004, "2026-03-27", "2026-04-24", 28, "2026-04-24"),
 )
+
+
+def _cycle(length: str, *, days: str = "", ended: str = "min(began_on)", recorded: str = "NULL", times: int = 1) -> Row:
+    """Cycles of a user before her first, the n-th of them numbered n; as many `days` apart as their length says, if none are given."""
+    key = "(SELECT max(cycle_id) FROM cycle.cycles) + n"
+    began = f"{ended} - {days or length}"
+    return Row(
+        f"INSERT INTO cycle.cycles SELECT {key}, user_id, {began}, {ended}, {length}, {recorded} "
+        f"FROM cycle.cycles CROSS JOIN generate_series(1, {times}) AS n WHERE user_id = {{entity}} GROUP BY user_id, n"
+    )
+
+
+BREAKS = {
+    "date_present": _cycle("28", ended="CAST(NULL AS date)"),
+    "not_in_future": _cycle("28", ended="date '{as_of}' + 1", recorded="min(began_on)"),
+    "value_present": _cycle("NULL", days="28"),
+    "value_finite": _cycle("'Infinity'", days="28"),
+    "value_not_too_low": _cycle("9"),
+    "value_not_too_high": _cycle("181"),
+    "length_fits_dates": _cycle("28", days="27"),
+    "all_periods_tracked": _cycle("77"),
+    "not_repeated": _cycle("28", times=2),
+    "superseded": _cycle("28 + n", days="(28 + n)", recorded="min(began_on) + n", times=2),
+    "ambiguous": _cycle("28 + n", days="(28 + n)", times=2),
+    "mostly_usable": _cycle("9", times=50),
+}
 
 
 @pytest.fixture
@@ -77,3 +104,9 @@ def test_landmarks_are_beginnings_as_known_and_outcomes_what_came(tracker: Any, 
     moments = [datetime(2026, 2, 10, tzinfo=UTC), datetime(2026, 3, 10, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)]
     known = source.outcomes_known(tracker.job, [WorkItem(entity_id="1", as_of=moment) for moment in moments])
     assert [str(each) for each in known] == ["27.0", "nan", "nan"]
+
+
+def test_each_rule_is_broken_by_a_row_planted_for_it(tracker: Any, source: Source) -> None:
+    tracking = "SELECT CAST(user_id AS text) FROM cycle.users WHERE user_id > 900000 ORDER BY user_id"
+    require_each_broken(tracker, source, BREAKS, clean=tracking, as_of=AS_OF)
+    require_each_score_rule(tracker.job, possible=(15, 60), impossible=181)

@@ -13,6 +13,8 @@ from scorer.database.connection import Target
 from scorer.database.source.reader import Source
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import load_job
+from scorer.jobs.training import read_recipe, require_groups
+from tests.integration.jobs_shipped.planted import Row, require_each_broken, require_each_score_rule
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
 HELD = ("age_known", "age_possible", "mostly_usable")
@@ -27,6 +29,48 @@ TOLD = (
     "value_not_too_low",
 )
 TOLD += ("value_not_too_high", "not_repeated", "superseded", "ambiguous", "income_possible")
+
+
+_NEXT = "(SELECT max({key}) FROM pcos.{table}) + n"
+_EXAMINED = "FROM pcos.examinations CROSS JOIN generate_series(1, {times}) AS n WHERE user_id = '{{entity}}'"
+
+
+def _measured(code: str, value: str, *, at: str = "examined_at", recorded: str = "NULL", times: int = 1) -> Row:
+    """Measurements at an examination, the n-th of them numbered n."""
+    key = _NEXT.format(key="measurement_id", table="measurements")
+    examined = _EXAMINED.format(times=times)
+    return Row(f"INSERT INTO pcos.measurements SELECT {key}, exam_id, '{code}', {value}, {at}, {recorded} {examined}")
+
+
+def _answered(question: str, value: str) -> Row:
+    key = _NEXT.format(key="answer_id", table="answers")
+    examined = _EXAMINED.format(times=1)
+    return Row(f"INSERT INTO pcos.answers SELECT {key}, exam_id, '{question}', {value}, NULL, examined_at {examined}")
+
+
+def _woman(change: str) -> Row:
+    return Row(f"UPDATE pcos.examinations SET {change} WHERE user_id = '{{entity}}'")
+
+
+_HOUR_LATER = "examined_at + interval '1 hour'"
+BREAKS = {
+    "date_present": _measured("BMI", "30", at="NULL"),
+    "not_in_future": _measured("BMI", "30", at="timestamptz '{as_of}' + interval '1 day'", recorded="examined_at"),
+    "no_hormone": _measured("SHBG", "40"),
+    "code_known": _measured("HAEMOGLOBIN", "14"),
+    "value_present": _measured("BMI", "NULL", at=_HOUR_LATER),
+    "value_finite": _measured("BMI", "'Infinity'", at=_HOUR_LATER),
+    "answered": _answered("EVER_PILL", "9"),
+    "value_not_too_low": _measured("BMI", "9", at=_HOUR_LATER),
+    "value_not_too_high": _measured("BMI", "101", at=_HOUR_LATER),
+    "not_repeated": _measured("BMI", "30", at=_HOUR_LATER, times=2),
+    "superseded": _measured("BMI", "30 + n", at=_HOUR_LATER, recorded="examined_at + n * interval '1 day'", times=2),
+    "ambiguous": _measured("BMI", "30 + n", at=_HOUR_LATER, times=2),
+    "age_known": _woman("age_years = NULL"),
+    "age_possible": _woman("age_years = 45"),
+    "income_possible": _woman("income_ratio = 5.1"),
+    "mostly_usable": _measured("BMI", "30", at="NULL", times=500),
+}
 
 
 def test_every_planted_trap_is_found_by_its_rule(with_example: Any) -> None:
@@ -115,3 +159,20 @@ def test_neither_hormones_nor_what_they_are_judged_by_are_features() -> None:
     names = feature_names(load_job("pcos").features)
 
     assert not [name for name in names if name.startswith(("TESTOSTERONE", "SHBG", "ESTRADIOL", "FREE", "ethnicity"))]
+
+
+def test_the_recipe_of_questions_alone_is_of_the_groups_that_the_search_calls_so() -> None:
+    job = load_job("pcos")
+    recipe = read_recipe(job.model_folder / "questionnaire.json", job="pcos")
+
+    assert recipe.groups == job.search.combinations["questionnaire"]
+    require_groups(recipe.groups, job.features.group_names, where="questionnaire.json")
+
+
+def test_each_rule_is_broken_by_a_row_planted_for_it(with_example: Any, source: Source) -> None:
+    site = with_example("pcos")
+    examined = (
+        "SELECT user_id FROM pcos.examinations WHERE examined_at < '2026-11-01' AND exclusion IS NULL ORDER BY exam_id"
+    )
+    require_each_broken(site, source, BREAKS, clean=examined, as_of=NOW)
+    require_each_score_rule(site.job)

@@ -12,6 +12,7 @@ import pytest
 from scorer.database.source.reader import Source
 from scorer.evaluation.landmarks import read_landmarks
 from scorer.types.values import WorkItem
+from tests.integration.jobs_shipped.planted import Row, require_each_broken, require_each_score_rule
 
 AS_OF = datetime(2013, 2, 1, tzinfo=UTC)
 COLUMNS = [
@@ -21,6 +22,52 @@ COLUMNS = [
 ]
 # Reports whose conditions are known, one of two conditions and one of none known.
 CONDITIONS = {1: "heart", 2: "two or more", 3: None, 4: "none"}
+
+
+def _answered(
+    question: str, answer: str, *, at: str = "interviewed_at", recorded: str = "NULL", times: int = 1, first: str = ""
+) -> Row:
+    """Answers of a report, the n-th of them numbered n, after what is to be done `first`."""
+    key = "(SELECT max(answer_id) FROM symptoms.answers) + n"
+    return Row(
+        f"{first}INSERT INTO symptoms.answers SELECT {key}, report_id, {at}, '{question}', {answer}, {recorded} "
+        f"FROM symptoms.reports CROSS JOIN generate_series(1, {times}) AS n WHERE report_id = {{entity}}"
+    )
+
+
+def _woman(change: str) -> str:
+    return f"UPDATE symptoms.reports SET {change} WHERE report_id = {{entity}}; "
+
+
+_WITHOUT_PAIN = (
+    "DELETE FROM symptoms.answers WHERE report_id = {entity} AND question LIKE 'CDQ%'; "
+    "INSERT INTO symptoms.answers SELECT max(answer_id) + 1, {entity}, '2012-06-01', 'CDQ001', 2, NULL FROM symptoms.answers; "
+)
+_HOUR_LATER = "interviewed_at + interval '1 hour'"
+BREAKS = {
+    "date_present": _answered("BMXBMI", "30", at="NULL"),
+    "not_in_future": _answered(
+        "BMXBMI", "30", at="timestamptz '{as_of}' + interval '1 day'", recorded="interviewed_at"
+    ),
+    "not_of_diagnosis": _answered("RDQ134", "1"),
+    "code_known": _answered("HUQ010", "1"),
+    "value_present": _answered("BMXBMI", "NULL", at=_HOUR_LATER),
+    "value_finite": _answered("BMXBMI", "'Infinity'", at=_HOUR_LATER),
+    "answered": _answered("DPQ010", "9", at=_HOUR_LATER),
+    "value_not_too_low": _answered("BMXBMI", "9", at=_HOUR_LATER),
+    "value_not_too_high": _answered("BMXBMI", "101", at=_HOUR_LATER),
+    "asked_at_age": _answered("CDQ001", "1", at=_HOUR_LATER, first=_woman("age_years = 39")),
+    "asked_after_yes": _answered("CDQ002", "1", first=_woman("age_years = 50") + _WITHOUT_PAIN),
+    "not_repeated": _answered("BMXBMI", "30", at=_HOUR_LATER, times=2),
+    "superseded": _answered(
+        "BMXBMI", "30 + n", at=_HOUR_LATER, recorded="interviewed_at + n * interval '1 day'", times=2
+    ),
+    "ambiguous": _answered("BMXBMI", "30 + n", at=_HOUR_LATER, times=2),
+    "age_possible": Row(_woman("age_years = 19")),
+    "interviewed_given": Row(_woman("interviewed_at = NULL")),
+    "mostly_usable": _answered("BMXBMI", "30", at="NULL", times=500),
+    "smoking_known": Row(_woman("smoking = 'pipe'")),
+}
 
 
 @pytest.fixture
@@ -79,3 +126,9 @@ def test_landmarks_are_the_day_after_and_two_conditions_are_none(clinic: Any, so
     assert named == ["heart", None, None, "none"]
     known = source.outcomes_known(clinic.job, [WorkItem(entity_id=str(each), as_of=AS_OF) for each in CONDITIONS])
     assert [None if each is None else str(each) for each in known.tolist()] == ["heart", None, None, "none"]
+
+
+def test_each_rule_is_broken_by_a_row_planted_for_it(clinic: Any, source: Source) -> None:
+    asked = "SELECT CAST(report_id AS text) FROM symptoms.reports WHERE report_id > 900000 AND interviewed_at < '2013-01-01' ORDER BY 1"
+    require_each_broken(clinic, source, BREAKS, clean=asked, as_of=AS_OF)
+    require_each_score_rule(clinic.job)

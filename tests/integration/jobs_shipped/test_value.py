@@ -5,6 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from scorer.database.source.reader import Source
+from tests.integration.jobs_shipped.planted import Row, of_unknown_code, require_each_broken, require_each_score_rule
+
+_SALE = (
+    "INSERT INTO value.sales (sale, parcel, sold_at, price, recorded_at) SELECT 'planted {entity} ' || n, '{entity}', "
+)
+_TWO = _SALE + "timestamptz '{as_of}' - interval '50 days' %s FROM generate_series(1, 2) AS n"
+_PARCEL = "UPDATE value.parcels SET %s WHERE parcel = '{entity}'"
+
+
+def _one(sold_at: str, price: str = "400000", recorded_at: str = "NULL") -> Row:
+    return Row(f"{_SALE} {sold_at}, {price}, {recorded_at} FROM generate_series(1, 1) AS n")
+
+
+def _house(change: str) -> Row:
+    return Row(_PARCEL % change)
+
+
+BREAKS = {
+    "date_present": _one("NULL"),
+    "date_possible": _one("'1900-01-01'"),
+    "not_in_future": _one(
+        "timestamptz '{as_of}' + interval '1 day'", recorded_at="timestamptz '{as_of}' - interval '1 day'"
+    ),
+    "code_known": Row(change=of_unknown_code),
+    "value_present": _one("'2015-03-01'", "NULL"),
+    "value_finite": _one("'2015-03-01'", "'Infinity'"),
+    "value_not_too_low": _one("'2015-03-01'", "1"),
+    "value_not_too_high": _one("'2015-03-01'", "1e9"),
+    "not_repeated": Row(_TWO % ", 400000, NULL"),
+    "superseded": Row(_TWO % ", 400000 + n, timestamptz '{as_of}' - n * interval '1 day'"),
+    "ambiguous": Row(_TWO % ", 400000 + n, NULL"),
+    "not_resold_at_once": Row(_TWO % "+ n * interval '10 days', 400000, NULL"),
+    "mostly_usable": Row(f"{_SALE} NULL, 400000, NULL FROM generate_series(1, 500) AS n"),
+    "size_given": _house("tot_sf = NULL"),
+    "size_possible": _house("tot_sf = 20"),
+    "age_possible": _house("year_built = 1700"),
+    "place_given": _house("latitude = NULL"),
+    "latitude_possible": _house("latitude = 0"),
+    "longitude_possible": _house("longitude = 122.3"),
+    "lot_possible": _house("lot_sf = 1"),
+    "grade_possible": _house("bldg_grade = 20"),
+    "beds_possible": _house("beds = 33"),
+    "baths_fit_beds": _house("beds = 1, baths = 8"),
+    "use_type_known": _house("use_type = 'condo'"),
+    "area_known": _house("area = '999'"),
+}
+
 PLANTED = {
     "baths_fit_beds": 3,
     "age_possible": 2,
@@ -64,3 +112,10 @@ def test_landmarks_and_outcomes_are_those_of_the_last_sale_of_a_day(shown: Calla
         "SELECT parcel, sold_at FROM value.sales WHERE sale LIKE 'dollar-%%' ORDER BY sale"
     )
     assert job.known(f"('{dollar}', timestamptz '{sold}')") == [None]
+
+
+def test_each_rule_is_broken_by_a_row_planted_for_it(with_example: Callable[[str], Any], source: Source) -> None:
+    hospital = with_example("value")
+    newest = hospital.one("SELECT max(reported_at) FROM value.markets")
+    require_each_broken(hospital, source, BREAKS, clean="SELECT parcel FROM value.parcels ORDER BY 1", as_of=newest)
+    require_each_score_rule(hospital.job, possible=(20_000, 5_000_000), impossible=5_000)

@@ -52,3 +52,9 @@ def test_without_a_database_the_jobs_are_listed_all_the_same(settings: Settings)
     }
     nowhere = Database("postgresql://nobody@localhost:1/nothing", replace(settings, allow_plaintext=True))
     assert all(each.why_not is not None for each in list_jobs(settings, database=nowhere))
+
+
+def test_on_an_older_schema_no_job_is_taken_for_one_that_lacks_a_table(shop: Any) -> None:
+    shop.hospital.execute("UPDATE scorer.alembic_version SET version_num = '0015'")
+    found = list_jobs(shop.database.settings, database=shop.database)
+    assert all("run `scorer db upgrade`" in str(each.why_not) and each.enabled is None for each in found)

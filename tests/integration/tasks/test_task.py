@@ -250,12 +250,19 @@ def test_the_commands_print_what_there_is(shop: Any, task: Task, tmp_path: Path)
     assert "naive" in json.loads(said(evaluate, job.name, "--as-of-every", "7 days", "--outcomes", "--json"))
 
 
-def test_what_follows_the_past_is_another_figure(shop: Any) -> None:
-    job = shop.job(Task.REGRESSION)
+@pytest.mark.parametrize(
+    ("task", "figure"), [(Task.BINARY, "brier"), (Task.MULTICLASS, "log_loss"), (Task.REGRESSION, "mae")]
+)
+def test_what_follows_the_past_is_another_figure(shop: Any, task: Task, figure: str) -> None:
+    job = shop.job(task)
     trained = shop.train(job, version="t1", split=SplitBy.TIME)
     assert len(trained.landmarks) == 180, "of five moments the last two"
-    assert trained.manifest["recipe"]["split"] == "time"
-    assert trained.manifest["metrics"]["mae"]["value"] > 0
+    manifest = trained.manifest
+    assert manifest["recipe"]["split"] == "time"
+    assert manifest["metrics"][figure]["value"] > 0
+    assert (manifest["training"]["rows"], manifest["baseline"]["rows"]) == (450, 360), (
+        "the first moment is scored by none"
+    )
 
 
 def test_a_logarithm_is_fitted_and_carried_back(shop: Any) -> None:

@@ -60,6 +60,13 @@ def test_a_model_is_printed_with_its_intervals(capsys: pytest.CaptureFixture[str
     assert ["calibration", "slope", "unknown", "unknown", "to", "unknown"] in lines
 
 
+def test_figures_of_no_real_outcomes_are_called_that(capsys: pytest.CaptureFixture[str]) -> None:
+    model = trained()
+    model.manifest["training"]["data"] = "simulated"
+    _print_trained(model, "sepsis", as_json=False)
+    assert "Cross-validated by client (data: simulated):" in capsys.readouterr().out
+
+
 def test_the_naive_forecast_stands_beside_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     _print_trained(trained(), "sepsis", as_json=False)
     assert (

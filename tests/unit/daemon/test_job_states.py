@@ -86,3 +86,18 @@ def test_what_blocks_no_job_is_told_once(caplog: pytest.LogCaptureFixture, sepsi
     for _ in range(2):
         states.note(Readiness(settings=SETTINGS, jobs=(sepsis,), warned=(warning,)), running=())
     assert told(caplog) == [("CHECK_WARNED", None)]
+
+
+def test_a_job_that_is_disabled_while_it_runs_is_told_and_so_is_its_return(
+    caplog: pytest.LogCaptureFixture, sepsis: Job
+) -> None:
+    states = JobStates()
+    states.note(Readiness(settings=SETTINGS, jobs=(sepsis,), disabled={"other": "not enabled"}), running=())
+    assert told(caplog) == [], "of what never ran nothing is told"
+    disabled = {"sepsis": "not enabled", "other": "not enabled"}
+    states.note(Readiness(settings=SETTINGS, disabled=disabled), running=("sepsis",))
+    states.note(Readiness(settings=SETTINGS, disabled=disabled), running=())
+    assert told(caplog) == [("JOB_NOT_RUN", "sepsis")]
+    assert states.left_out(()) == {name: f"job {name} is not run here: not enabled" for name in disabled}
+    states.note(Readiness(settings=SETTINGS, jobs=(sepsis,), disabled={"other": "not enabled"}), running=())
+    assert told(caplog) == [("JOB_FREED", "sepsis")]

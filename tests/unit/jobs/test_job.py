@@ -167,6 +167,10 @@ BROKEN = {
         "",
     ): r": \[features\] names codes that \[codes\] does not have: HR\.",
     (
+        'due_again = "change"',
+        'due_again = "change"\npooled = ["seen"]',
+    ): r": pooled names what is none of the numbers of \[features\]: seen\.",
+    (
         'windows = ["6 h"]',
         'windows = ["6 o"]',
     ): r': \[features\]: \[\[groups\]\] 2: windows: "6 o" is not a span of time; .*',

@@ -1,13 +1,20 @@
-"""Folds by client: positives spread, the order of rows without effect, bad ones refused."""
+"""Folds by client: positives spread, the order of rows without effect, bad ones refused. By time: each follows what it is learnt from."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from scorer.errors import UserError
+from scorer.evaluation.landmarks import Landmarks
+from scorer.jobs.job import Job
+from scorer.jobs.training import SplitBy
 from scorer.tasks.binary import Binary
-from scorer.training.folds import folds_of, require_sound
+from scorer.tasks.regression import Regression
+from scorer.training.folds import folds_for, folds_of, require_sound
 
 
 def test_a_client_is_in_one_fold_and_positives_are_spread() -> None:
@@ -34,3 +41,30 @@ def test_bad_folds_are_refused_in_a_sentence() -> None:
         folds_of(cohort, np.zeros(4), Binary(), folds=2)
     with pytest.raises(UserError, match="2 folds or more, not 1"):
         folds_of(cohort, label, Binary(), folds=1)
+
+
+def test_by_time_each_fold_follows_what_it_is_learnt_from(job: Job, made: Callable[..., Landmarks]) -> None:
+    landmarks = made(job, clients=60, hours=10)
+    dealt = folds_for(landmarks, Binary(), folds=5, split=SplitBy.TIME)
+    assert [int((dealt.fold == each).sum()) for each in range(-1, dealt.count)] == [100] * 6
+    for each in range(dealt.count):
+        assert landmarks.as_of[dealt.seen(each)].max() < landmarks.as_of[dealt.fold == each].min()
+    assert (dealt.judged == (dealt.fold == 4)).all()
+    assert not any(dealt.seen(each)[dealt.judged].any() for each in range(dealt.count))
+
+
+def test_by_time_a_moment_stays_together_and_too_few_are_refused(job: Job, made: Callable[..., Landmarks]) -> None:
+    landmarks = made(job, clients=60, hours=10)
+    rules = Regression()
+
+    def of(moments: int) -> Landmarks:
+        return replace(landmarks, as_of=np.arange(600) * moments // 600, label=np.arange(600.0))
+
+    dealt = folds_for(of(4), rules, folds=5, split=SplitBy.TIME)
+    assert dealt.count == 3
+    assert int(dealt.judged.sum()) == 150
+    for few in (1, 2):
+        with pytest.raises(UserError, match=r"too few moments.*load more time"):
+            folds_for(of(few), rules, folds=5, split=SplitBy.TIME)
+    with pytest.raises(UserError, match="needs 2 folds or more, not 1"):
+        folds_for(of(4), rules, folds=1, split=SplitBy.TIME)

@@ -54,6 +54,17 @@ def test_two_trainings_give_the_same_model_and_the_same_figures(
     assert json.loads((one.folder / "manifest.json").read_text()) == manifest
 
 
+def test_a_word_on_the_data_stands_in_the_manifest(
+    job: Job, landmarks: Landmarks, tmp_path: Path, quick: Recipe
+) -> None:
+    plain, told = (
+        train(job, replace(landmarks, data=word), quick, models=tmp_path, model_version=str(word), folds=3, workers=1)
+        for word in (None, "simulated")
+    )
+    assert "data" not in plain.manifest["training"]
+    assert told.manifest["training"]["data"] == "simulated"
+
+
 def test_what_cannot_be_trained_leaves_nothing_behind(
     job: Job, landmarks: Landmarks, tmp_path: Path, quick: Recipe
 ) -> None:

@@ -199,3 +199,20 @@ def test_a_column_that_is_overwritten_without_a_trace_is_found_once_there_are_sc
     assert looks(shop)[PAST].holds, "one row may have been corrected"
     shop.hospital.execute("UPDATE shop_data.clients SET visits = 2")
     found(shop, PAST, "visits for 20 of 20", "overwritten")
+
+
+def test_a_corrected_row_of_one_is_no_leak_in_what_is_pooled_of_all(shop: Any, make_model: Callable[..., Path]) -> None:
+    shop.hospital.execute("ALTER TABLE shop_data.clients ADD visits int DEFAULT 0")
+    add_attribute(shop, "s.seen", join="CROSS JOIN (SELECT avg(a.visits) AS seen FROM shop_data.clients AS a) AS s")
+    shop.promote(make_model)
+    shop.hospital.run(shop.job, as_of=shop.hospital.one("SELECT now()"))
+    shop.hospital.execute(
+        "UPDATE shop_data.clients SET visits = 1 WHERE client_id = (SELECT entity_id FROM scorer.scores LIMIT 1)"
+    )
+    found(shop, PAST, "seen for 20 of 20")
+    shop.edit("job.toml", 'due_again = "change"', 'pooled = ["seen"]\ndue_again = "change"')
+    shop.hospital.run(shop.job, as_of=shop.hospital.one("SELECT now()"))
+    shop.hospital.execute("UPDATE shop_data.clients SET visits = 0")
+    told = looks(shop)[PAST]
+    assert told.holds
+    assert told.found.endswith("past scores read the same attributes for their times as they did then")
