@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,10 +16,7 @@ from scorer.cli.output import print_json, print_table, progress_bar, shown_numbe
 from scorer.config import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from scorer.evaluation.figures import Evaluation
-    from scorer.governance.transport import Transport
     from scorer.monitoring.checkup import Checkup, Drift
     from scorer.monitoring.live_performance import Performance
 
@@ -177,91 +173,6 @@ def _print_subgroups(evaluation: Evaluation) -> None:
         texts = ["" if each is None else wording.written(each) for each in shown]
         rows.append([wording.subgroup(group), group.entities, group.events, *texts, few])
     print_table(["subgroup", "entities", "events", *heads, ""], rows)
-
-
-@click.command()
-@click.argument("job", metavar="JOB")
-@click.option("--model", "model_version", help="The model version; the one in production, where not given.")
-@click.option("--facility", help="Of the entities those of this facility; all of them, where not given.")
-@click.option("--from", "first", type=Moment(), help="Landmarks from this moment on, such as 2025-06-01T00:00:00Z.")
-@click.option("--to", "end", type=Moment(), help="Landmarks before this moment.")
-@json_option
-@click.pass_obj
-def transport(settings: Settings, /, job: str, *, as_json: bool, **given: Any) -> None:
-    """Say whether a model of JOB may go live at this site.
-
-    The site's own entities and outcomes are compared with what the model was made on: units, inputs, figures, and what calibrating it anew
-    would give, measured on a half of the clients that it was not calibrated by. Nothing is changed.
-    """
-    from scorer.database.session import Session
-    from scorer.database.source.reader import Source
-    from scorer.database.store.models import read_model
-    from scorer.evaluation.landmarks import read_landmarks
-    from scorer.governance.transport import transport as compare
-    from scorer.jobs.job import load_job
-    from scorer.registry.artefacts import open_version, production_version
-    from scorer.training.calibrations import of_facility
-
-    loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    worker = database_of(settings).as_worker()
-    with closing(Session(worker)) as session, closing(Source(worker)) as source:
-        with session.transaction():
-            version = given["model_version"] or production_version(loaded, session)
-            model = open_version(loaded, read_model(session, job, version), session, settings=settings)
-        with progress_bar(f"Reading landmarks of {job}") as progress:
-            between = (given["first"], given["end"])
-            landmarks = read_landmarks(loaded, source, between=between, classes=model.rules.classes, progress=progress)
-        with session.transaction():
-            found = compare(loaded, model, of_facility(landmarks, given["facility"], loaded), session=session)
-    if as_json:
-        print_json({"job": job, "model_version": version, "facility": given["facility"], **asdict(found)})
-    else:
-        _print_transport(found, job, version, given["facility"])
-
-
-def _print_transport(found: Transport, job: str, version: str, facility: str | None) -> None:
-    """Print the advice, the figures as they are and calibrated anew, and what has shifted."""
-    from scorer.evaluation import wording
-    from scorer.governance.transport import farthest
-
-    where = "" if facility is None else f" at facility {facility}"
-    click.echo(
-        f"Model {version} of {job}{where}: {found.advice}: {found.why}.\n{found.clients:,} clients, {found.events:,} of whom tell of the "
-        f"outcome, {found.landmarks:,} landmarks; a verdict takes {found.needed:,}."
-    )
-    again = found.recalibrated
-    if found.figures and again is not None:
-        print_table(
-            ["figure", "where it was made", "as it is", "as it is, on one half", "calibrated by the other"],
-            [
-                [
-                    wording.title(name),
-                    *(_shown(each.get(name)) for each in (found.own, found.figures, again.before, again.after)),
-                ]
-                for name in found.figures
-            ],
-        )
-    if found.shifts:
-        print_table(
-            ["feature", "index of its shift", "missing", "missing in training"],
-            [
-                [
-                    each.feature,
-                    shown_number(each.psi, none=""),
-                    shown_number(each.missing, none=""),
-                    each.baseline_missing,
-                ]
-                for each in farthest(found.shifts, _FEATURES_SHOWN)
-            ],
-        )
-
-
-def _shown(figure: Mapping[str, float | None] | None) -> str:
-    """A figure of a manifest with its interval; empty where there is none."""
-    from scorer.evaluation import wording
-    from scorer.evaluation.beside_naive import figure_of
-
-    return "" if figure is None else wording.written(figure_of(figure))
 
 
 @click.command()

@@ -15,15 +15,15 @@ import click
 
 from scorer import __version__
 from scorer.cli.audit import explain, recall, replay
-from scorer.cli.compare import compare, shadow
+from scorer.cli.compare import compare, recalibrate, shadow, transport
 from scorer.cli.database import db, maintain
-from scorer.cli.evaluate import evaluate, monitor, transport
+from scorer.cli.evaluate import evaluate, monitor
 from scorer.cli.features import features, training_set
 from scorer.cli.job import jobs
 from scorer.cli.models import models
 from scorer.cli.operate import cancel, check, daemon, plan, request, status
 from scorer.cli.run import demo, load, run
-from scorer.cli.train import optimize, recalibrate, train
+from scorer.cli.train import optimize, train
 from scorer.config import load_settings
 from scorer.errors import UserError
 from scorer.log import events, logger

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scorer.cli.options import Moment, backend_option, database_of, json_option, scheduler_option, with_backend
+from scorer.cli.options import backend_option, database_of, json_option, scheduler_option, with_backend
 from scorer.cli.output import print_json, print_table, progress_bar, shown_interval, shown_number
 from scorer.config import Settings
 
@@ -116,90 +116,6 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
     _print_trained(trained, job, as_json=options.as_json)
     if settings.model_store != "database" and (hint := copy_hint(loaded, trained.folder, settings)):
         click.echo(hint, err=options.as_json)
-
-
-@click.command()
-@click.argument("job", metavar="JOB")
-@click.option("--model", "model_version", help="The version to calibrate; the one in production, where not given.")
-@click.option("--facility", required=True, help="The facility by whose outcomes it is calibrated.")
-@click.option("--version", "new_version", help="Name of the new version; today's date and time, where not given.")
-@click.option("--from", "first", type=Moment(), help="Landmarks from this moment on, such as 2025-06-01T00:00:00Z.")
-@click.option("--to", "end", type=Moment(), help="Landmarks before this moment.")
-@click.option(
-    "--into",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of models to write into; where not given, SCORER_HOME/models.",
-)
-@json_option
-@click.pass_obj
-def recalibrate(settings: Settings, /, job: str, **given: Any) -> None:
-    """Calibrate a model of JOB for a facility, as a candidate.
-
-    The new version has the same artefact. Its scores of the facility are calibrated by that facility's outcomes, and so is its alarm
-    threshold; all other scores stay as they are. `scorer model promote` alone puts it into production.
-    """
-    from scorer.database.session import Session
-    from scorer.database.source.reader import Source
-    from scorer.database.store.models import read_model
-    from scorer.evaluation.landmarks import read_landmarks
-    from scorer.jobs.job import load_job
-    from scorer.registry.artefacts import copy_hint, open_version, production_version, read_bytes
-    from scorer.registry.registration import register
-    from scorer.training.calibrations import of_facility
-    from scorer.training.recalibration import recalibrate as calibrate
-    from scorer.training.trainer import require_free
-
-    loaded = load_job(job, jobs_dir=settings.jobs_dir)
-    models = given["into"] or settings.home_dir / "models"
-    require_free(loaded, models=models, model_version=given["new_version"])
-    worker = database_of(settings).as_worker()
-    with closing(Session(worker)) as session, closing(Source(worker)) as source:
-        with session.transaction():
-            version = given["model_version"] or production_version(loaded, session)
-            registered = read_model(session, job, version)
-            model = open_version(loaded, registered, session, settings=settings)
-            artefact = read_bytes(loaded, registered, session, settings=settings)
-        with progress_bar(f"Reading landmarks of {job}") as progress:
-            between = (given["first"], given["end"])
-            landmarks = read_landmarks(loaded, source, between=between, classes=model.rules.classes, progress=progress)
-        trained = calibrate(
-            loaded,
-            model,
-            artefact,
-            of_facility(landmarks, given["facility"], loaded),
-            facility=given["facility"],
-            models=models,
-            model_version=given["new_version"],
-        )
-        with session.transaction():
-            register(loaded, trained.folder, session, stored=settings.model_store == "database")
-    _print_recalibrated(trained, job, given["facility"], before=version, as_json=given["as_json"])
-    if settings.model_store != "database" and (hint := copy_hint(loaded, trained.folder, settings)):
-        click.echo(hint, err=given["as_json"])
-
-
-def _print_recalibrated(trained: Trained, job: str, facility: str, *, before: str, as_json: bool) -> None:
-    """Print where the version is, and the facility's cross-validated figures."""
-    found = trained.manifest["facilities"][facility]
-    if as_json:
-        where = {"job": job, "model_version": trained.model_version, "folder": str(trained.folder), "from": before}
-        print_json({**where, "facility": facility, **found})
-        return
-    click.echo(
-        f"Model {trained.model_version} of {job} is {before} calibrated for facility {facility} by {found['clients']:,} clients, in "
-        f"{trained.folder}, registered as a candidate. Cross-validated by client:"
-    )
-    print_table(
-        ["metric", "value", "95 % interval"],
-        [
-            [
-                name.replace("_", " "),
-                shown_number(each["value"], none="unknown"),
-                shown_interval(each["low"], each["high"], none="unknown"),
-            ]
-            for name, each in found["metrics"].items()
-        ],
-    )
 
 
 def _print_trained(trained: Trained, job: str, *, as_json: bool) -> None:

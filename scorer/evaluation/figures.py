@@ -201,8 +201,8 @@ def evaluate(
     weights = draws(cohort.clients)
     named = _named(job, manifest)
     everyone = np.ones(len(cohort.rows), dtype=bool)
-    others = set(rules.thresholds(job.bands)).difference(limit.value for limit, _ in named)
-    free = [(Limit(value), None) for value in rules.thresholds(job.bands) if value in others]
+    named_already = {limit.value for limit, _ in named}
+    free = [(Limit(each), None) for each in rules.thresholds(job.bands) if each not in named_already]
     how = _How(job, rules, weights, outcomes=outcomes)
     whole = _measured(EVERYONE, everyone, cohort, how, at=[*named, *free])
     parts = [_measured(key, rows, cohort, how, at=named) for key, rows in cohort.subgroup.items()]

@@ -108,7 +108,7 @@ class BinCounter:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many rows of a facility (empty: of none, or unknown) were counted, and their counts by feature and bin."""
+    """How many rows of a facility (empty: none, or unknown) were counted, and how many by bin."""
 
     facility: str
     scores: int

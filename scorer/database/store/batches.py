@@ -138,7 +138,7 @@ def record_batch(session: Session, run: Run, record: BatchRecord, *, batch_id: i
 def record_feature_counts(
     session: Session, run: Run, *, batch_id: int, model_version: str, facility: str, scores: int, counts: Sequence[int]
 ) -> None:
-    """Record how many of a facility's scored rows in the batch lie in each bin of the model's training data.
+    """Record how many of a facility's scored rows lie in each bin of the model's training data.
 
     `facility` is empty where the job names none, or it is unknown.
     """

@@ -1,5 +1,6 @@
 -- Records how well a model's scores foretold the outcomes known by now; one row per metric.
--- Parameters: checkup_id, job, model_version, facility (empty: all), window_from, window_until, rows, entities, positives, figures (JSON: an array of objects).
+-- Parameters: checkup_id, job, model_version, facility (empty: all), window_from, window_until, rows, entities, positives,
+-- figures (JSON: an array of objects).
 INSERT INTO scorer.live_performance (
     checkup_id,
     job,
