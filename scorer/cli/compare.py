@@ -226,7 +226,10 @@ def _at_site(
     first: datetime | None,
     end: datetime | None,
 ) -> Iterator[_Site]:
-    """Open a model, that in production where none is named, and read landmarks from `first` to before `end`."""
+    """Open a model, that in production where none is named, and read the site's landmarks.
+
+    They lie in `first` to before `end`.
+    """
     from scorer.database.session import Session
     from scorer.database.source.reader import Source
     from scorer.database.store.models import read_model

@@ -16,9 +16,10 @@ from scorer.database.source.reader import Source
 from scorer.errors import UserError
 from scorer.evaluation.alarms import Rows
 from scorer.evaluation.beside_naive import history_of
-from scorer.evaluation.landmarks import Landmarks, hours_from_event, mark_of, read_landmarks
+from scorer.evaluation.landmarks import Landmarks, hours_from_event, read_landmarks
 from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job
+from scorer.registry.manifest import mark_of
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import predict
 from scorer.tasks.known import task_of

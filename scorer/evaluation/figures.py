@@ -201,8 +201,7 @@ def evaluate(
     weights = draws(cohort.clients)
     named = _named(job, manifest)
     everyone = np.ones(len(cohort.rows), dtype=bool)
-    named_already = {limit.value for limit, _ in named}
-    free = [(Limit(each), None) for each in rules.thresholds(job.bands) if each not in named_already]
+    free = [(Limit(each), None) for each in rules.thresholds(job.bands) if each not in {at.value for at, _ in named}]
     how = _How(job, rules, weights, outcomes=outcomes)
     whole = _measured(EVERYONE, everyone, cohort, how, at=[*named, *free])
     parts = [_measured(key, rows, cohort, how, at=named) for key, rows in cohort.subgroup.items()]
@@ -285,8 +284,7 @@ def _named(job: Job, manifest: Manifest) -> list[tuple[Limit, str | None]]:
 
 def _alarm(job: Job) -> str | None:
     """The lowest band at which the job alarms: the one that it names, else the lowest but one."""
-    lowest = job.bands.limits[-1][0] if job.bands and job.bands.limits else None
-    return job.measures.alarm or lowest
+    return job.measures.alarm or (job.bands.limits[-1][0] if job.bands and job.bands.limits else None)
 
 
 def _measured(

@@ -35,7 +35,6 @@ _LANDMARKS_READ_TOGETHER = 10_000
 # Observations that are validated and built together, each counted at every landmark that knows it.
 _ROWS_BUILT_TOGETHER = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)
-_SHOWN_DIGITS = 8  # of a client's hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,14 +377,6 @@ def _joined(parts: list[Attributes]) -> Attributes:
         times={name: np.concatenate([part.times[name] for part in parts]) for name in first.times},
         texts={name: np.concatenate([part.texts[name] for part in parts]) for name in first.texts},
     )
-
-
-def mark_of(client: str) -> str:
-    """The first digits of a client's SHA-256, which a manifest keeps of the clients it was trained on.
-
-    Enough to count clients by, too little to identify one.
-    """
-    return hashlib.sha256(client.encode()).hexdigest()[:_SHOWN_DIGITS]
 
 
 _HOUR = 3_600_000_000

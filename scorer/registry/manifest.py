@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,8 @@ ARTEFACT = "pipeline.joblib"
 MANIFEST = "manifest.json"
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib", "lightgbm")
 _REQUIRED = ("job", "model_version", "task", "features", "sha256", "libraries", "meaning", "score_quantiles", "metrics")
+
+_SHOWN_DIGITS = 8  # of a client's hash
 
 _KINDS = {
     "job": str,
@@ -82,6 +85,14 @@ class Manifest:
             return None
         own = {name: each.get("alarm_threshold") for name, each in self.facilities.items()}
         return Limit(float(everywhere), {name: float(value) for name, value in own.items() if value is not None})
+
+
+def mark_of(client: str) -> str:
+    """The first digits of a client's SHA-256, which a manifest keeps of the clients it was trained on.
+
+    Enough to count clients by, too little to identify one.
+    """
+    return hashlib.sha256(client.encode()).hexdigest()[:_SHOWN_DIGITS]
 
 
 def libraries() -> dict[str, str]:

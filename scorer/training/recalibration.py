@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.evaluation.landmarks import Landmarks, mark_of
+from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import SplitBy
+from scorer.registry.manifest import mark_of
 from scorer.registry.model import LoadedModel
 from scorer.tasks.task import TaskRules
 from scorer.training.calibrations import ENOUGH, Calibrations, calibrate, suffices
@@ -101,7 +102,7 @@ def recalibrate(
     }
     seen = before.get("training", {}).get("clients_seen")
     manifest: dict[str, Any] = {
-        **before,
+        **{name: each for name, each in before.items() if name != "golden"},  # its scores are those of before
         "model_version": version,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "facilities": {**before.get("facilities", {}), facility: of_facility},

@@ -20,13 +20,13 @@ import joblib
 import numpy as np
 
 from scorer.errors import UserError
-from scorer.evaluation.landmarks import Landmarks, mark_of
+from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.features import feature_names
 from scorer.jobs.job import MEANING, Job
 from scorer.jobs.training import Recipe
 from scorer.registry import declining
 from scorer.registry.drift_bins import bins_of
-from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
+from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries, mark_of
 from scorer.registry.model import LoadedModel
 from scorer.tasks.known import task_of
 from scorer.tasks.task import Judged, TaskRules

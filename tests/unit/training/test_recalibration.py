@@ -70,6 +70,17 @@ def test_scores_of_the_facility_are_calibrated_and_all_others_stay(
     assert len(manifest["training"]["clients_seen"]) == len({*own.cohort, *rarer.cohort})
 
 
+def test_a_facility_that_had_golden_vectors_is_calibrated_anew(
+    job: Job, made: Callable[..., Landmarks], home: tuple[Trained, Landmarks], tmp_path: Path
+) -> None:
+    first, own = home
+    rarer = replace(own, label=np.where(np.arange(len(own)) // 20 % 4 == 0, 0.0, own.label))
+    artefact = (first.folder / "pipeline.joblib").read_bytes()
+    done = recalibrate(job, _open(first, own), artefact, rarer, facility="A", models=tmp_path, model_version="2")
+    after = _open(done, own)
+    assert _score(after, own).mean() == pytest.approx(rarer.label[rarer.scorable].mean(), abs=1e-6)
+
+
 def test_too_few_outcomes_calibrate_nothing(
     job: Job, made: Callable[..., Landmarks], home: tuple[Trained, Landmarks], tmp_path: Path
 ) -> None:
