@@ -58,10 +58,9 @@ def wards(hospital: Any, tmp_path: Path) -> Any:
     text = (folder / "job.toml").read_text(encoding="utf-8")
     text = text.replace("[features]\n", '[features]\nfacility = "facility"\n')
     text = text.replace('decline_on = ["unlike"]', 'decline_on = ["facility", "unlike"]')
-    text = text.replace(
-        "above = { HIGH = 0.08, MEDIUM = 0.025 }\n",
-        "above = { HIGH = 0.08, MEDIUM = 0.025 }\n\n[bands.by.facility]\nA = { HIGH = 0.9999, MEDIUM = 0.9998 }\nB = { HIGH = 1e-9, MEDIUM = 1e-10 }\n",
-    )
+    above = "above = { HIGH = 0.08, MEDIUM = 0.025 }\n"
+    own = "A = { HIGH = 0.9999, MEDIUM = 0.9998 }\nB = { HIGH = 1e-9, MEDIUM = 1e-10 }\n"
+    text = text.replace(above, f"{above}\n[bands.by.facility]\n{own}")
     (folder / "job.toml").write_text(text, encoding="utf-8")
     attributes = folder / "attributes.sql"
     attributes.write_text(

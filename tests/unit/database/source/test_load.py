@@ -51,7 +51,7 @@ class TestStatements:
     def test_match_the_calls_both_ways(self) -> None:
         source = Path(load.__file__).read_text(encoding="utf-8")
         named = set(re.findall(r'_statement\(f?"(\w+)(?:"|\{)', source))
-        asked = {"one_load_at_a_time", "columns", "set_zone", "analyze"}
+        asked = {"one_load_at_a_time", "columns", "set_zone", "widen_visits", "analyze"}
         for table in TABLES:
             verbs = ["create_", "stage_", "copy_", "compare_", "pass_known_", "update_", "insert_"]
             verbs += ["refuse_taken_"] * table.unique
