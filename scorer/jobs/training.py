@@ -67,10 +67,14 @@ class Recipe:
     seed: int = 1
     split: SplitBy = SplitBy.CLIENT
     target: Target = Target.VALUE
+    elsewhere: float = 1.0
 
     @classmethod
     def read(cls, table: TomlTable, *, usual: Configuration = Configuration.LIGHTGBM_UTILITY) -> Self:
-        """Read a recipe; what it leaves out has its default, `usual` for the configuration."""
+        """Read a recipe; what it leaves out has its default, `usual` for the configuration.
+
+        Raises UserError where `elsewhere` is no weight.
+        """
         parameters = table.table("parameters", required=False)
         recipe = cls(
             configuration=table.choice("configuration", Configuration, usual),
@@ -81,8 +85,11 @@ class Recipe:
             seed=table.positive("seed", default=1),
             split=table.choice("split", SplitBy, SplitBy.CLIENT),
             target=table.choice("target", Target, Target.VALUE),
+            elsewhere=table.number("elsewhere", default=1.0),
         )
         table.finish()
+        if not 0 < recipe.elsewhere <= 1:
+            raise UserError(f'{table.where}: "elsewhere" must be a weight, above 0 and not above 1.')
         return recipe
 
     def as_json(self) -> dict[str, Any]:
@@ -96,6 +103,7 @@ class Recipe:
             "seed": self.seed,
             **({} if self.split is SplitBy.CLIENT else {"split": self.split.value}),
             **({} if self.target is Target.VALUE else {"target": self.target.value}),
+            **({} if self.elsewhere == 1.0 else {"elsewhere": self.elsewhere}),
         }
 
 

@@ -9,7 +9,7 @@ individualized feature attribution for tree ensembles (arXiv 1802.03888), the co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from scorer.registry.boosting import lightgbm
 from scorer.tasks.links import in_whole_steps, log_odds, logistic
-from scorer.types.arrays import Floats
+from scorer.types.arrays import Features, Floats, Integers
 
 
 class Member(Protocol):
@@ -174,3 +174,72 @@ class Ensemble:
 
     def _seen(self, rows: Floats) -> Floats:
         return rows if self.columns is None else np.ascontiguousarray(rows[:, self.columns])
+
+
+class PerFacility:
+    """A fit of each of some facilities, by its name, and one of everyone for all others, of any task.
+
+    Asked without a facility, it is the fit of everyone.
+    """
+
+    def __init__(self, everyone: Any, own: Mapping[str, Any]) -> None:
+        self.everyone = everyone
+        self.own = dict(own)
+
+    def of(self, facility: str | None) -> Any:
+        """The fit by which a facility is scored."""
+        return self.everyone if facility is None else self.own.get(facility, self.everyone)
+
+    def calibrated(self, **calibration: Any) -> PerFacility:
+        """A copy whose fits all have this calibration."""
+        own = {name: each.calibrated(**calibration) for name, each in self.own.items()}
+        return PerFacility(self.everyone.calibrated(**calibration), own)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in {"everyone", "own"}:
+            raise AttributeError(name)
+        return getattr(self.everyone, name)
+
+
+def own_fit(estimator: Any, facility: str | None) -> Any:
+    """The fit by which a facility is scored: `estimator` itself, where it has one for all."""
+    return estimator.of(facility) if isinstance(estimator, PerFacility) else estimator
+
+
+def by_facility(
+    estimator: Any,
+    features: Features,
+    compute: Callable[[Any, Floats], Floats | None],
+    *,
+    calibrated: Mapping[str, Any],
+) -> Floats | None:
+    """What `compute` makes of the rows (n, f) of each facility with its fit, in order: (n, ...).
+
+    Those of a facility in `calibrated` are asked of that one. None where it makes nothing of some rows.
+    """
+    found: Floats | None = None
+    for fit, places in _fits(estimator, features, calibrated=calibrated):
+        part = compute(fit, np.ascontiguousarray(features.values[places], dtype=np.float64))
+        if part is None or len(places) == len(features.values):
+            return part
+        if found is None:
+            found = np.empty((len(features.values), *part.shape[1:]))
+        found[places] = part
+    return found
+
+
+def _fits(estimator: Any, features: Features, *, calibrated: Mapping[str, Any]) -> Iterator[tuple[Any, Integers]]:
+    """Each fit with the places of the rows that it is of; one, where there is no row."""
+    everyone = np.arange(len(features.values))
+    named = {*calibrated, *(estimator.own if isinstance(estimator, PerFacility) else ())}
+    if features.facility is None or not named or not len(everyone):
+        yield own_fit(estimator, None), everyone
+        return
+    others = np.ones(len(everyone), dtype=bool)
+    for name in sorted(named):
+        own = np.asarray(features.facility == name, dtype=bool)
+        others &= ~own
+        if own.any():
+            yield calibrated.get(name, own_fit(estimator, name)), np.flatnonzero(own)
+    if others.any():
+        yield own_fit(estimator, None), np.flatnonzero(others)

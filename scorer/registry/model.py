@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from scorer.registry.estimator import (
 from scorer.registry.manifest import ARTEFACT, Manifest, libraries, read_manifest, unlike_libraries
 from scorer.tasks.known import task_of
 from scorer.tasks.task import Scores
-from scorer.types.arrays import Features, Floats, Integers
+from scorer.types.arrays import Features, Floats
 
 # Rows are scored in blocks of this size, the last one filled up, on one thread: the last bits of a score depend on the shape of the
 # matrix and on how sums are divided among threads, and must not depend on which other patients are in the batch. The size is a
@@ -69,7 +69,8 @@ class LoadedModel:
         self._estimator = estimator
         self._name = name or f"Model {manifest.model_version} of {manifest.job}"
         self._of_facility = {
-            facility: estimator.calibrated(**calibration) for facility, calibration in manifest.calibrations.items()
+            facility: ensemble.own_fit(estimator, facility).calibrated(**calibration)
+            for facility, calibration in manifest.calibrations.items()
         }
         try:
             self.baseline = Baseline.of(manifest.content)
@@ -164,9 +165,10 @@ class LoadedModel:
         A row is calibrated as its facility is, where the model has a calibration of that one, else as all are. A score that is not finite
         becomes NaN: the model declines. Whether it is a probability is for `require_probabilities`.
         """
-        predicted = self._by_facility(
-            features, lambda estimator, rows: self._in_blocks(estimator, getattr(estimator, self.rules.method), rows)
+        predicted = self._computed(
+            features, lambda fit, rows: self._in_blocks(fit, getattr(fit, self.rules.method), rows)
         )
+        assert predicted is not None, "scores are never left out"
         if self.rules.gives_probabilities:
             require_columns(predicted, classes=len(self._classes or ()), name=self._name)
         if self.rules.has_event:
@@ -186,19 +188,19 @@ class LoadedModel:
         if getattr(self._estimator, "contributions", None) is None:
             return None
         with self._threads.limit(limits=1):
-            found: Floats | None = self._by_facility(features, lambda estimator, rows: estimator.contributions(rows))
-            return found
+            return self._computed(features, lambda fit, rows: _as_floats(fit.contributions(rows)))
 
     def margin(self, features: Features) -> Floats:
         """The margins of `features` (n, f) before calibration, (n,) or (n, k).
 
         Raises UserError where the estimator has none: it was not made by this program.
         """
-        margin = getattr(self._estimator, "margin", None)
-        if margin is None:
+        if getattr(self._estimator, "margin", None) is None:
             raise UserError(f"{self._name} was not trained by scorer, so its scores cannot be calibrated anew.")
         with self._threads.limit(limits=1):
-            return np.asarray(margin(np.ascontiguousarray(features.values, dtype=np.float64)), dtype=np.float64)
+            margin = self._computed(features, lambda fit, rows: _as_floats(fit.margin(rows)))
+        assert margin is not None, "every fit of scorer's has margins"
+        return margin
 
     def training_quantile(self, score: Floats) -> Floats:
         """The share of the training scores below each score (n,); NaN for NaN."""
@@ -210,38 +212,8 @@ class LoadedModel:
         share[np.isnan(score)] = np.nan
         return share
 
-    def _by_facility(self, features: Features, compute: Callable[[Any, Floats], Any]) -> Any:
-        """What `compute` makes of the rows (n, f) of each facility with its estimator, in order: (n, ...).
-
-        None where it makes nothing of them.
-        """
-        found: Any = None
-        for estimator, places in self._estimators(features):
-            part = compute(estimator, np.ascontiguousarray(features.values[places], dtype=np.float64))
-            if part is None:
-                return None
-            part = np.asarray(part, dtype=np.float64)
-            if len(places) == len(features.values):
-                return part
-            if found is None:
-                found = np.empty((len(features.values), *part.shape[1:]))
-            found[places] = part
-        return found
-
-    def _estimators(self, features: Features) -> Iterator[tuple[Any, Integers]]:
-        """Each estimator with the places of the rows that are scored by it; one, where there is no row."""
-        everyone = np.arange(len(features.values))
-        if features.facility is None or not self._of_facility or not len(everyone):
-            yield self._estimator, everyone
-            return
-        others = np.ones(len(everyone), dtype=bool)
-        for facility, estimator in self._of_facility.items():
-            own = np.asarray(features.facility == facility, dtype=bool)
-            others &= ~own
-            if own.any():
-                yield estimator, np.flatnonzero(own)
-        if others.any():
-            yield self._estimator, np.flatnonzero(others)
+    def _computed(self, features: Features, compute: Callable[[Any, Floats], Floats | None]) -> Floats | None:
+        return ensemble.by_facility(self._estimator, features, compute, calibrated=self._of_facility)
 
     def _in_blocks(self, estimator: Any, predict: Any, rows: Floats) -> Floats:
         parts = []
@@ -255,6 +227,10 @@ class LoadedModel:
                 block[len(part) :] = part[0]
                 parts.append(np.asarray(predict(block), dtype=np.float64).reshape(_BLOCK, -1)[: len(part)])
         return np.concatenate(parts) if parts else np.empty((0, len(self._classes or "01")))
+
+
+def _as_floats(found: Any) -> Floats | None:
+    return None if found is None else np.asarray(found, dtype=np.float64)
 
 
 def _classes(manifest: Manifest, estimator: Any) -> tuple[str, ...]:

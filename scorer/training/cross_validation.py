@@ -12,13 +12,14 @@ from threadpoolctl import threadpool_limits
 from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import Recipe
+from scorer.registry.ensemble import by_facility
 from scorer.scoring.features.build import group_columns
 from scorer.tasks.task import TaskRules
 from scorer.training.calibrations import calibrate
 from scorer.training.estimators import Model, fit, parameters_of
 from scorer.training.folds import Folds, folds_for
 from scorer.training.targets import Targets, gains, targets_of
-from scorer.types.arrays import Booleans, Floats, Integers, Texts
+from scorer.types.arrays import Booleans, Features, Floats, Integers, Texts
 from scorer.types.values import Progress
 
 # Smaller data are fitted one fold after the other: starting processes would take longer.
@@ -78,7 +79,8 @@ def fit_all(
         models[side] = model
         if progress is not None:
             progress(len(models), len(sides))
-    margin = held_out_margins([models[each] for each in range(dealt.count)], rows, dealt, scorable=landmarks.scorable)
+    of_folds = [models[each] for each in range(dealt.count)]
+    margin = held_out_margins(of_folds, landmarks.features, dealt, scorable=landmarks.scorable)
     published, alarm = crossed(
         margin,
         dealt,
@@ -93,16 +95,26 @@ def fit_all(
     )
 
 
-def held_out_margins(models: Sequence[Model], rows: Floats, folds: Folds, *, scorable: Booleans) -> Floats:
-    """The margin of each of `rows` (n, f) by its fold's model, (n,) or (n, k); NaN if not `scorable`."""
+def held_out_margins(models: Sequence[Model], features: Features, folds: Folds, *, scorable: Booleans) -> Floats:
+    """The margin of each row of `features` (n, f) by its fold's model, (n,) or (n, k).
+
+    It is NaN if not `scorable` (n,).
+    """
     found: Floats | None = None
     for each, model in enumerate(models):
         held_out = (folds.fold == each) & scorable
-        margin = model.margin(rows[held_out])
+        margin = margins(model, features.only(held_out))
         if found is None:
-            found = np.full((len(rows), *margin.shape[1:]), np.nan)
+            found = np.full((len(held_out), *margin.shape[1:]), np.nan)
         found[held_out] = margin
     assert found is not None, "there are folds"
+    return found
+
+
+def margins(model: Model, features: Features) -> Floats:
+    """The margins of `features` (n, f), each row by the fit of its facility, (n,) or (n, k)."""
+    found = by_facility(model, features, lambda fit, rows: np.asarray(fit.margin(rows)), calibrated={})
+    assert found is not None, "every fit has margins"
     return found
 
 

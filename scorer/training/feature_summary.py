@@ -8,6 +8,7 @@ import numpy as np
 
 from scorer.jobs.folder.catalogue import catalogue
 from scorer.jobs.job import Job
+from scorer.registry.ensemble import by_facility
 from scorer.training.estimators import Model
 from scorer.types.arrays import Features, Floats, Integers
 
@@ -59,7 +60,8 @@ def importances(estimator: Model, features: Features) -> dict[str, float]:
     It is in the unit that the task has for contributions, over at most `EXPLAINED` rows, spread evenly over the n. Empty where the
     estimator has no contributions.
     """
-    contributions = estimator.contributions(features.values[spread_evenly(len(features.values), EXPLAINED)])
+    some = features.only(spread_evenly(len(features.values), EXPLAINED))
+    contributions = by_facility(estimator, some, lambda fit, rows: fit.contributions(rows), calibrated={})
     if contributions is None:
         return {}
     parts = np.abs(contributions[np.isfinite(contributions).all(axis=1), :-1])

@@ -19,19 +19,21 @@ from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration, Recipe
 from scorer.tasks.known import training_rules
 from scorer.tasks.task import TaskRules
-from scorer.types.arrays import Floats, Integers
+from scorer.types.arrays import Floats, Integers, Texts
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
     """The target and the weight of each row (n,); a row of weight 0 is not fitted.
 
-    The target is whether a row is positive, the code of its class, or its value; `rules` are those of the task and the recipe.
+    The target is whether a row is positive, the code of its class, or its value; `rules` are those of the task and the recipe. `facility`
+    (n,) is what each row belongs to, None where the job names none.
     """
 
     target: npt.NDArray[Any]
     weight: Floats
     rules: TaskRules
+    facility: Texts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +95,4 @@ def targets_of(landmarks: Landmarks, job: Job, recipe: Recipe) -> Targets:
         number = np.arange(len(entity)) - first[entity] + entity
         thinned = rules.thinned(landmarks.label, entity)
         weight = np.where(thinned, np.where(number % recipe.thin == 0, weight * recipe.thin, 0.0), weight)
-    return Targets(target=target, weight=weight, rules=rules)
+    return Targets(target=target, weight=weight, rules=rules, facility=landmarks.features.facility)

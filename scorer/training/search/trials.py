@@ -19,11 +19,11 @@ from scorer.jobs.training import Configuration, Recipe
 from scorer.scoring.features.build import group_columns
 from scorer.tasks.known import task_of, training_rules
 from scorer.tasks.task import TaskRules
-from scorer.training.cross_validation import crossed, fit_fold, held_out_margins
+from scorer.training.cross_validation import crossed, fit_fold, held_out_margins, margins
 from scorer.training.estimators import Model, parameters_of
 from scorer.training.folds import Folds, folds_for
 from scorer.training.targets import counted, gains, targets_of
-from scorer.types.arrays import Floats, Integers
+from scorer.types.arrays import Features, Floats, Integers
 
 
 def plan_trials(job: Job) -> list[tuple[int, str, Recipe]]:
@@ -51,6 +51,12 @@ class TrialData:
     rows: Floats
     folds: Folds
     client: Integers
+
+    @property
+    def features(self) -> Features:
+        """The rows with the facility of each."""
+        known = self.landmarks.features
+        return Features(known.names, self.rows, facility=known.facility)
 
     @classmethod
     def of(cls, landmarks: Landmarks, job: Job, *, folds: int) -> Self:
@@ -108,7 +114,7 @@ def _measured(data: TrialData, job: Job, recipe: Recipe, *, columns: Integers) -
         held_out = (dealt.fold == each) & known.scorable
         if not dealt.judged[held_out].all():
             continue
-        figures = rules.trial_figures(models[-1].margin(data.rows[held_out]), known.label[held_out])
+        figures = rules.trial_figures(margins(models[-1], data.features.only(held_out)), known.label[held_out])
         folds.append(
             {
                 "fold": each + 1,
@@ -135,8 +141,9 @@ def _utility(data: TrialData, job: Job, models: Sequence[Model], *, rules: TaskR
     known, gain = data.landmarks, gains(data.landmarks, job)
     if job.measures.utility is None or gain is None:
         return None
-    margin = held_out_margins(models, data.rows, data.folds, scorable=known.scorable)
-    _, alarm = crossed(margin, data.folds, known.label, gain, rules=rules, client=data.client)
+    margin = held_out_margins(models, data.features, data.folds, scorable=known.scorable)
+    facility = known.features.facility
+    _, alarm = crossed(margin, data.folds, known.label, gain, rules=rules, client=data.client, facility=facility)
     alarm &= data.folds.judged
     gain, best = gain_and_best(*hours_from_event(known), job.measures.utility)
     best = best[data.folds.judged]

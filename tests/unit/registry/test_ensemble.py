@@ -17,7 +17,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from scorer.config import shipped_root
 from scorer.jobs.job import MEANING, Task
-from scorer.registry.ensemble import Boosted, Ensemble, Linear, Voted
+from scorer.registry.ensemble import Boosted, Ensemble, Linear, PerFacility, Voted, by_facility, own_fit
 from scorer.registry.manifest import ARTEFACT, MANIFEST, libraries
 from scorer.registry.model import LoadedModel
 from scorer.tasks.links import log_odds, logistic
@@ -139,3 +139,31 @@ def test_an_artefact_that_names_the_module_by_its_old_place_is_opened(tmp_path: 
     done = subprocess.run([sys.executable, "-c", program, artefact], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["scorer.registry.ensemble", "Ensemble"]
     assert joblib.load(artefact).__class__.__module__ == "scorer.registry.ensemble"
+
+
+class TestPerFacility:
+    """A fit of a facility's own, beside that of everyone."""
+
+    def test_each_row_is_of_the_fit_of_its_facility(self, rows: Floats, ensemble: Ensemble) -> None:
+        other = ensemble.calibrated(slope=0.2, intercept=1.0)
+        fits = PerFacility(ensemble, {"A": other})
+        facility = np.array(["A", "B", None], dtype=object)[np.arange(len(rows)) % 3]
+        features = Features(NAMES, rows, facility=facility)
+        found = by_facility(fits, features, lambda fit, some: fit.predict_proba(some), calibrated={})
+        assert found is not None
+        own = facility == "A"
+        np.testing.assert_array_equal(found[own], other.predict_proba(rows[own]))
+        np.testing.assert_array_equal(found[~own], ensemble.predict_proba(rows[~own]))
+        again = by_facility(fits, features, lambda fit, some: fit.predict_proba(some), calibrated={"B": other})
+        assert again is not None
+        np.testing.assert_array_equal(again[facility == "B"], other.predict_proba(rows[facility == "B"]))
+        assert by_facility(fits, features, lambda *_: None, calibrated={}) is None
+
+    def test_asked_without_a_facility_it_is_the_fit_of_everyone(self, rows: Floats, ensemble: Ensemble) -> None:
+        fits = pickle.loads(pickle.dumps(PerFacility(ensemble, {"A": ensemble.calibrated(slope=9.0, intercept=0.0)})))
+        np.testing.assert_array_equal(fits.predict_proba(rows), ensemble.predict_proba(rows))
+        assert fits.classes_ == (0, 1)
+        assert not hasattr(fits, "fit")
+        assert (own_fit(fits, "A").slope, own_fit(fits, "B").slope, own_fit(ensemble, "A").slope) == (9.0, 0.8, 0.8)
+        both = fits.calibrated(slope=2.0, intercept=0.5)
+        assert {both.of(name).slope for name in ("A", None)} == {2.0}
