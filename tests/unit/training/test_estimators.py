@@ -54,11 +54,11 @@ def test_each_facility_of_enough_clients_has_a_fit_of_its_own(
     job: Job, quick: Recipe, made: Callable[..., Landmarks], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(estimators, "ENOUGH_CLIENTS", 45)
-    landmarks = made(job, clients=400)
+    landmarks = made(job, clients=400, tells=4.0)
     client = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1]
     facility = np.array([*"AAABBBBBBC"], dtype=object)[client // 5 % 10]
     # What tells the event in B is the opposite of what tells it in A.
-    landmarks.features.values[facility == "B", 0] *= -1
+    landmarks.features.values[facility == "B", 0] = 4 - landmarks.features.values[facility == "B", 0]
     landmarks = replace(landmarks, features=replace(landmarks.features, facility=facility))
     alone, own = (
         fit_all(landmarks, job, replace(quick, elsewhere=weight), folds=2, whole=True, workers=1)
