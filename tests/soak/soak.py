@@ -302,7 +302,8 @@ def faults(soak: Soak, sizes: list[Size]) -> list[str]:
     broken = ", ".join(f"'{mishap.job}'" for mishap in soak.mishaps)
     sound = f"job <> ALL (CAST(ARRAY[{broken}] AS text []))"
     for what, sql in {
-        "nightly chores that failed or did not end": f"SELECT 1 FROM scorer.chores WHERE (ended_at IS NULL OR error IS NOT NULL) AND {sound}",
+        "nightly chores that failed or did not end": "SELECT 1 FROM scorer.chores"
+        f" WHERE (ended_at IS NULL OR error IS NOT NULL) AND {sound}",
         "replays that failed": f"SELECT 1 FROM reporting.replays WHERE (alarming OR verdict = 'NOT REPLAYABLE') AND {sound}",
         "runs that did not succeed": f"SELECT run_id FROM reporting.runs WHERE status <> 'succeeded' AND {sound}",
         "runs that do not balance": "SELECT run_id FROM reporting.runs WHERE status = 'succeeded'"
