@@ -239,7 +239,10 @@ def demo(settings: Settings, *, visits: int, job: str | None) -> None:
     database = database_of(settings)
     schema.upgrade(engine(database.as_login()))
     registration.install_jobs(database=database)
-    registration.enable_job(job or JOB, database=database)
+    if registration.enable_job(job or JOB, database=database):
+        click.echo(
+            f"Job {job or JOB} is enabled in this database; `scorer job disable {job or JOB}` has it run no more."
+        )
     if job not in {None, JOB}:
         _show_example(database, job)
         return

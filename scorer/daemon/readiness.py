@@ -22,9 +22,8 @@ from scorer.log import events
 from scorer.log.logger import say
 
 _log = logging.getLogger(__name__)
-_LONGEST_PAUSE = (
-    60.0  # seconds between two checks while something does not hold, and between two looks at which jobs are enabled
-)
+# Seconds between two checks while something does not hold, and between two looks at which jobs are enabled.
+_LONGEST_PAUSE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

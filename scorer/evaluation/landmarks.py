@@ -62,9 +62,7 @@ class Landmarks:
     last: datetime
     data_sha256: str
     classes: tuple[str, ...] = ()
-    data: str | None = (
-        None  # a word on outcomes that are not real, such as simulated: told beside every figure of theirs
-    )
+    data: str | None = None  # a word on outcomes that are not real, such as simulated
 
     def __len__(self) -> int:
         """Landmarks."""

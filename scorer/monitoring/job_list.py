@@ -19,9 +19,8 @@ from scorer.jobs.job import folder_of, job_names, load_job
 class ListedJob:
     """A job: its `origin` (shipped or own), what it scores, and why it does not run, None where it does.
 
-    `enabled` is None where the database did not tell.
-
-    Task, entity and version are None where its folder cannot be read; the model where there is none, or the database did not tell.
+    Task, entity and version are None where its folder cannot be read; the model where there is none, or the database did not tell;
+    `enabled` where that did not tell.
     """
 
     name: str

@@ -150,8 +150,8 @@ def _findings(
     """
     rules, judged = fitted.rules, fitted.folds.judged
     learnt, scored = known.trainable, np.all(np.isfinite(fitted.margin.reshape(len(known), -1)), axis=1)
-    # What the model would publish of clients that it has not seen (split by time: of what it precedes); quantiles, declining and drift bins
-    # are set by it.
+    # What the model would publish of clients that it has not seen (split by time: of rows that follow what it has seen); quantiles,
+    # declining and drift bins are set by it.
     published, facility = np.full(fitted.margin.shape, np.nan), known.features.facility
     of_scored = None if facility is None else facility[scored]
     published[scored] = calibrations.publish(fitted.margin[scored], of_scored, rules=rules)

@@ -5,7 +5,7 @@ SELECT
     CAST(c.as_of AT TIME ZONE 'Europe/London' AS date) AS snapshot_date,
     c.score AS churn_risk,
     c.risk_band AS risk_level,
-    CASE WHEN c.score >= 0.5 THEN c.score ELSE 1 - c.score END AS confidence,
+    GREATEST(c.score, 1 - c.score) AS confidence,
     c.entity_id AS enrolment_id,
     c.attributes ->> 'course_id' AS course_id,
     c.scored_at,

@@ -1,11 +1,12 @@
 -- What is known of each ownership beside its observations: one row per ownership. Place, lot, type and year of the house do not change.
 -- The size and grade of the house are left out, with the years since its last remodelling: they are those of the newest assessment, which a
 -- resale brings about. So is the waterfront, with a handful of houses. same_day_sales counts the sales of the parcel on the day of the purchase.
--- price_to_area: the price of the purchase to the area's median then, by the last market report before it.
+-- owned_days is for subgroups alone. price_to_area: the price of the purchase to the area's median then, by the last market report before it.
 -- Parameters: entity_ids, as_ofs (arrays, one element per ownership).
 SELECT
     k.position,
     s.sold_at AS bought_at,
+    date_part('day', k.as_of - s.sold_at) AS owned_days,
     s.price,
     s.price / NULLIF(m.median_price, 0) AS price_to_area,
     s.price / NULLIF(b.price, 0) AS price_to_price_before,

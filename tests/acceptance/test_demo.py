@@ -86,6 +86,7 @@ def test_on_nothing_then_again_then_with_more(call: Call) -> None:
 def test_another_job_is_shown_on_its_example(call: Call, job: str) -> None:
     """From nothing to outcomes, whether or not the job writes back: enabled, loaded, scored, and again nothing new."""
     said = call("demo", "--job", job)
+    assert said.startswith(f"Job {job} is enabled in this database; `scorer job disable {job}` has it run no more.")
     runs = f"SELECT {COUNTS} FROM reporting.runs WHERE job = '{job}' ORDER BY run_id DESC LIMIT 1"
     ((eligible, scored, *_),) = query(call, runs)
     assert re.search(rf"\b{eligible}\s+{scored}\s", said)
@@ -99,6 +100,8 @@ def test_another_job_is_shown_on_its_example(call: Call, job: str) -> None:
             assert re.search(rf"{band}\s+{entities}\b", said), f"{band} {entities}"
     listed = {each["name"]: each for each in json.loads(call("job", "list", "--json"))["jobs"]}
     assert (listed[job]["enabled"], listed[job]["runs"]) == (True, True)
-    assert "already there" in call("demo", "--job", job)
+    again = call("demo", "--job", job)
+    assert "already there" in again
+    assert "is enabled in this database" not in again
     call("demo", "--job", job)  # what was recorded after an entity's end counts from its second judgement on
     assert query(call, runs)[0][1] == 0

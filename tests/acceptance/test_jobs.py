@@ -185,16 +185,15 @@ def copying(table: SourceTable, column: str) -> str:
 
 
 def ask(site: Site) -> None:
-    """One entity, a hundred and a thousand in one call, where there are as many: all are answered."""
+    """One entity, a hundred, and a thousand or all that there are, in one call: all are answered."""
     entities = [
         entity for (entity,) in site.rows("SELECT entity_id FROM reporting.current_scores WHERE job = %s", site.name)
     ]
     database = Database(site.url, site.settings)
     answering = RequestAnswering(database=database, jobs=[load_job(site.name)])
     try:
-        for size in AT_ONCE:
-            if size > len(entities):
-                break
+        for most in AT_ONCE:
+            size = min(most, len(entities))
             site.call("request", site.name, *entities[:size])
             while answering.answer_waiting():
                 pass

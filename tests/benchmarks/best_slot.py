@@ -1,6 +1,6 @@
 """How much more is answered when the job contact's best slot is taken than at a random one, of people that the model has not seen.
 
-    python tests/benchmarks/best_slot.py        # after `scorer load DIR --job contact`, in the database that the settings name
+    python -m tests.benchmarks.best_slot        # after `scorer load DIR --job contact`, in the database that the settings name
 
 The job's recipe is cross-validated by person. Of each person and week that was foretold on its Monday, the prompt with the highest
 probability is compared with the mean of the week's prompts; the interval is from resampling people.

@@ -52,8 +52,8 @@ def has_again(job: Job, *, data: Path, home: Path, call: Callable[..., None], re
     call("load", cohort, *own)
     page = () if reports is None else ("--report", reports.resolve() / f"{job.name}.html")
     shipped = json.loads((job.model_folder / job.first_model / "manifest.json").read_text(encoding="utf-8"))
-    data = shipped["training"].get("data")
-    call("train", job.name, "--full", "--version", AGAIN, *(() if data is None else ("--data", data)), *page)
+    word = shipped["training"].get("data")
+    call("train", job.name, "--full", "--version", AGAIN, *(() if word is None else ("--data", word)), *page)
     of = {
         "shipped": told(shipped),
         "again": told(json.loads((home / "models" / job.name / AGAIN / "manifest.json").read_text(encoding="utf-8"))),

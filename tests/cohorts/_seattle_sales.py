@@ -158,16 +158,6 @@ def sample_markets(rng: np.random.Generator) -> pd.DataFrame:
     return found.round({"median_price": 0, "median_price_sf": 2})
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write `table` as .csv.gz; times in UTC. The same table gives the same bytes."""
-    written = table.copy()
-    for name in written.columns:
-        if isinstance(written[name].dtype, pd.DatetimeTZDtype):
-            written[name] = written[name].dt.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written.to_csv(path, index=False, compression={"method": "gzip", "compresslevel": 9, "mtime": 0})
-
-
 def sample(rng: np.random.Generator, *, houses: int) -> pd.DataFrame:
     """Sales of `houses` houses that never stood, in the form of `read`: six areas, 2014 to 2016, one house in four sold twice."""
     area = rng.choice(sorted(MEASURED["areas"]), size=houses)

@@ -5,13 +5,13 @@ Open University Learning Analytics Dataset (Kuzilek J, Hlosta M, Zdrahal Z, 2017
 
 from __future__ import annotations
 
-import csv
-import gzip
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from tests.cohorts._files import read_rows, write_rows
 
 SET = "oulad"
 # *Supplied*: the first day of a course is its month's first; registrations lie in the morning, work comes in at noon and is due at 17:00.
@@ -53,8 +53,8 @@ def write(data: Path, out: Path) -> None:
 
     *Supplied*, beside what the constants above say: the numbers of submissions and clicks, in the order of the files.
     """
-    begins = {_course(row): row for row in _rows(data / SET / "courses.csv.gz")}
-    _write(
+    begins = {_course(row): row for row in read_rows(data / SET / "courses.csv.gz")}
+    write_rows(
         out / "courses.csv.gz",
         ["course_id", "module", "starts_at", "ends_at"],
         (
@@ -62,9 +62,9 @@ def write(data: Path, out: Path) -> None:
             for course, row in begins.items()
         ),
     )
-    registered = {_enrolment(row): row for row in _rows(data / SET / "student_registration.csv.gz")}
-    infos = list(_rows(data / SET / "student_info.csv.gz"))
-    _write(
+    registered = {_enrolment(row): row for row in read_rows(data / SET / "student_registration.csv.gz")}
+    infos = list(read_rows(data / SET / "student_info.csv.gz"))
+    write_rows(
         out / "enrolments.csv.gz",
         _ENROLMENT,
         (
@@ -80,11 +80,11 @@ def write(data: Path, out: Path) -> None:
             for row in infos
         ),
     )
-    _write(
+    write_rows(
         out / "outcomes.csv.gz", ["enrolment_id", "result"], ((_enrolment(row), row["final_result"]) for row in infos)
     )
-    work = {row["id_assessment"]: row for row in _rows(data / SET / "assessments.csv.gz")}
-    _write(
+    work = {row["id_assessment"]: row for row in read_rows(data / SET / "assessments.csv.gz")}
+    write_rows(
         out / "assessments.csv.gz",
         _ASSESSMENT,
         (
@@ -92,9 +92,9 @@ def write(data: Path, out: Path) -> None:
             for each, row in work.items()
         ),
     )
-    _write_submissions(out, _rows(data / SET / "student_assessment.csv.gz"), work)
-    activity = {row["id_site"]: row["activity_type"] for row in _rows(data / SET / "vle.csv.gz")}
-    _write(
+    _write_submissions(out, read_rows(data / SET / "student_assessment.csv.gz"), work)
+    activity = {row["id_site"]: row["activity_type"] for row in read_rows(data / SET / "vle.csv.gz")}
+    write_rows(
         out / "clicks.csv.gz",
         ["click_id", "enrolment_id", "clicked_at", "activity", "clicks"],
         (
@@ -105,7 +105,7 @@ def write(data: Path, out: Path) -> None:
                 activity.get(row["id_site"], ""),
                 row["sum_click"],
             )
-            for number, row in enumerate(_rows(data / SET / "student_vle_sample.csv.gz"), start=1)
+            for number, row in enumerate(read_rows(data / SET / "student_vle_sample.csv.gz"), start=1)
         ),
     )
 
@@ -125,7 +125,7 @@ def _write_submissions(out: Path, rows: Iterable[dict[str, str]], work: dict[str
             _at(_course(of), row["date_submitted"] if row["is_banked"] == "1" else str(marked), _SUBMITTED),
         )
 
-    _write(
+    write_rows(
         out / "submissions.csv.gz",
         _SUBMISSION,
         (line(number, row) for number, row in enumerate(rows, start=1)),
@@ -164,7 +164,7 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
         "outcomes": (["enrolment_id", "result"], outcomes),
     }
     for name, (header, rows) in tables.items():
-        _write(out / f"{name}.csv.gz", header, rows)
+        write_rows(out / f"{name}.csv.gz", header, rows)
 
 
 def _sample_enrolment(chance: random.Random, user: str, course: str) -> list[object]:
@@ -255,14 +255,3 @@ def _at(course: str, day: str, hour: int) -> str:
     year, term = int(course[-5:-1]), course[-1]
     first = datetime(year, _MONTH[term], 1, tzinfo=UTC)
     return (first + timedelta(days=int(float(day)), hours=hour)).isoformat()
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def _write(path: Path, header: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
-    # No name and no time in the head of the file: the same rows, the same bytes.
-    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as packed:
-        packed.write(("\n".join(",".join(map(str, row)) for row in (header, *rows)) + "\n").encode())

@@ -5,14 +5,13 @@ CoVidAffect (Bailon C et al., Sci Data 2020;7:365, doi 10.5281/zenodo.3774526; C
 
 from __future__ import annotations
 
-import csv
-import gzip
 import itertools
 import random
-from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from tests.cohorts._files import read_rows, write_rows
 
 SET = "covidaffect"
 ZONE = ZoneInfo("Europe/Madrid")
@@ -43,8 +42,8 @@ def write(data: Path, out: Path) -> None:
     time. `left_at` is the midnight after the last day. People without prompts keep their answers.
     """
     _write_slots(out)
-    people = list(_rows(data / SET / "participants.csv.gz"))
-    answers = list(_rows(data / SET / "mood.csv.gz"))
+    people = list(read_rows(data / SET / "participants.csv.gz"))
+    answers = list(read_rows(data / SET / "mood.csv.gz"))
     prompted: dict[str, dict[Slot, None]] = {}
     for row in answers:
         if row["input_method"] == "App":
@@ -62,7 +61,7 @@ def write(data: Path, out: Path) -> None:
     for row in answers:
         moment = _moment(row["timestamp"])
         first[row["participant"]] = min(moment, first.get(row["participant"], moment))
-    _write(
+    write_rows(
         out / "people.csv.gz",
         _PEOPLE,
         (
@@ -77,12 +76,12 @@ def write(data: Path, out: Path) -> None:
             for row in people
         ),
     )
-    _write(
+    write_rows(
         out / "prompts.csv.gz",
         _PROMPTS,
         ((number, person, slot_id(*slot), _at(*slot).isoformat()) for (person, slot), number in prompts.items()),
     )
-    _write(
+    write_rows(
         out / "answers.csv.gz",
         _ANSWERS,
         (
@@ -132,9 +131,9 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
                     [person, len(prompts), came.isoformat(), (came + timedelta(minutes=minutes)).isoformat()]
                 )
     _plant(prompts, answers)
-    _write(out / "people.csv.gz", _PEOPLE, people)
-    _write(out / "prompts.csv.gz", _PROMPTS, prompts)
-    _write(out / "answers.csv.gz", _ANSWERS, ([number, *row] for number, row in enumerate(answers, start=1)))
+    write_rows(out / "people.csv.gz", _PEOPLE, people)
+    write_rows(out / "prompts.csv.gz", _PROMPTS, prompts)
+    write_rows(out / "answers.csv.gz", _ANSWERS, ([number, *row] for number, row in enumerate(answers, start=1)))
 
 
 def _plant(prompts: list[list[object]], answers: list[list[object]]) -> None:
@@ -178,7 +177,7 @@ def slot_id(day: date, hour: int) -> str:
 
 
 def _write_slots(out: Path, suffix: str = ".csv.gz") -> None:
-    _write(
+    write_rows(
         out / f"slots{suffix}",
         ["slot_id", "weekday", "hour"],
         (
@@ -194,14 +193,3 @@ def _at(day: date, hour: int) -> datetime:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def _write(path: Path, header: list[str], rows: Iterable[Iterable[object]]) -> None:
-    # No name and no time in the head of the file: the same rows, the same bytes.
-    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as packed:
-        packed.write(("\n".join(",".join(map(str, row)) for row in (header, *rows)) + "\n").encode())

@@ -6,13 +6,12 @@ user is supplied here. How many periods she did not track is a truth that no tra
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+
+from tests.cohorts._files import read_rows, write_rows
 
 SET = "cycle_lengths_simulated"
 USERS = ("user_id", "joined_at")
@@ -36,16 +35,15 @@ _SAMPLE_CYCLES = (1, 11)
 def write(data: Path, out: Path) -> None:
     """Write users.csv.gz and cycles.csv.gz into `out`, from the set in the folder of its name in `data`."""
     lengths: dict[int, list[tuple[int, int]]] = {}
-    with gzip.open(data / SET / "cycles.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            lengths.setdefault(int(row["user"]), []).append((int(row["cycle"]), int(row["length_days"])))
+    for row in read_rows(data / SET / "cycles.csv.gz"):
+        lengths.setdefault(int(row["user"]), []).append((int(row["cycle"]), int(row["length_days"])))
     users, cycles = [], []
     for user, of_user in sorted(lengths.items()):
         first = _FIRST_DAY + timedelta(days=user * _STRIDE % _YEAR)
         users.append((user, _midnight(first)))
         cycles += _rows(user, first, [length for _, length in sorted(of_user)])
-    _write(out / "users.csv.gz", USERS, users)
-    _write(out / "cycles.csv.gz", CYCLES, cycles)
+    write_rows(out / "users.csv.gz", USERS, users)
+    write_rows(out / "cycles.csv.gz", CYCLES, cycles)
 
 
 def write_sample(out: Path, *, seed: int = 7) -> None:
@@ -65,8 +63,8 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
             numbered += plant(numbered[place])
     for number, row in enumerate(numbered, start=900_000_001):
         row[0] = number
-    _write(out / "users.csv", USERS, users)
-    _write(out / "cycles.csv", CYCLES, numbered)
+    write_rows(out / "users.csv.gz", USERS, users)
+    write_rows(out / "cycles.csv.gz", CYCLES, numbered)
 
 
 def _rows(user: int, first: date, lengths: Sequence[int]) -> Iterator[tuple[object, ...]]:
@@ -171,13 +169,3 @@ _PLANTED = (
 
 def _midnight(day: date) -> str:
     return f"{day.isoformat()}T00:00:00Z"
-
-
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file, packed where its name says so: the same bytes for the same rows."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    content = text.getvalue().encode()
-    path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)

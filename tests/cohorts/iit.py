@@ -1,21 +1,17 @@
 """The set iedea_art_simulated as the source tables of the job iit, and a sample of the same kind for the demo and the tests.
 
 The set is simulated by its source (Haas A, Zaniewski E, Egger M, for IeDEA Southern Africa, 2017; CC BY 4.0).
-
-    python -m tests.cohorts.iit DATA OUT          # DATA/iedea_art_simulated -> OUT/programmes.csv.gz and so on
-    python -m tests.cohorts.iit --sample OUT      # the example in sql/iit/example
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import random
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+
+from tests.cohorts._files import read_rows, write_rows
 
 SET = "iedea_art_simulated"
 PROGRAMMES = ["programme", "complete_until"]
@@ -60,10 +56,10 @@ def write(data: Path, out: Path) -> None:
     *Supplied*: the numbers of visits and observations, in the order of the files; nothing else. `complete_until` is the corrected closing
     date, not the programme's own; of deaths and transfers those count that are marked as such and have a date.
     """
-    patients = list(_rows(data / SET / "patients.csv.gz"))
+    patients = list(read_rows(data / SET / "patients.csv.gz"))
     closing = {row["programme"]: row["my_close_d"] for row in patients}
-    _write(out / "programmes.csv.gz", PROGRAMMES, sorted(closing.items()))
-    _write(
+    write_rows(out / "programmes.csv.gz", PROGRAMMES, sorted(closing.items()))
+    write_rows(
         out / "patients.csv.gz",
         COLUMNS,
         (
@@ -77,15 +73,15 @@ def write(data: Path, out: Path) -> None:
             for row in patients
         ),
     )
-    visits = _rows(data / SET / "visits.csv.gz")
-    _write(
+    visits = read_rows(data / SET / "visits.csv.gz")
+    write_rows(
         out / "visits.csv.gz",
         VISITS,
         ((number, row["id"], row["vis_dmy"]) for number, row in enumerate(visits, start=1)),
     )
-    tests = [("CD4", row["id"], row["cd4_dmy"]) for row in _rows(data / SET / "cd4_dates.csv.gz")]
-    tests += [("VIRAL_LOAD", row["id"], row["rna_dmy"]) for row in _rows(data / SET / "rna_dates.csv.gz")]
-    _write(
+    tests = [("CD4", row["id"], row["cd4_dmy"]) for row in read_rows(data / SET / "cd4_dates.csv.gz")]
+    tests += [("VIRAL_LOAD", row["id"], row["rna_dmy"]) for row in read_rows(data / SET / "rna_dates.csv.gz")]
+    write_rows(
         out / "obs.csv.gz",
         OBS,
         ((number, patient, date, concept) for number, (concept, patient, date) in enumerate(tests, start=1)),
@@ -115,10 +111,10 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
     tests = [(name, day.isoformat(), kind, "") for name, day, kind in contacts if kind != "VISIT"]
     visits += [(name, day, recorded) for name, day, kind, recorded in strange if kind == "VISIT"]
     tests += [(name, day, kind, recorded) for name, day, kind, recorded in strange if kind != "VISIT"]
-    _write(out / "programmes.csv.gz", PROGRAMMES, [(name, CLOSING.isoformat()) for name in FACTS])
-    _write(out / "patients.csv.gz", COLUMNS, [*patients, *planted])
-    _write(out / "visits.csv.gz", [*VISITS, "recorded_at"], _numbered(visits))
-    _write(out / "obs.csv.gz", [*OBS, "recorded_at"], _numbered(tests))
+    write_rows(out / "programmes.csv.gz", PROGRAMMES, [(name, CLOSING.isoformat()) for name in FACTS])
+    write_rows(out / "patients.csv.gz", COLUMNS, [*patients, *planted])
+    write_rows(out / "visits.csv.gz", [*VISITS, "recorded_at"], _numbered(visits))
+    write_rows(out / "obs.csv.gz", [*OBS, "recorded_at"], _numbered(tests))
 
 
 def _contacts(chance: random.Random, facts: Gaps, *, start: date) -> Iterator[date]:
@@ -186,23 +182,3 @@ def _numbered(rows: Iterable[tuple[str, ...]]) -> list[tuple[object, ...]]:
 
 def _text(day: date | None) -> str:
     return "" if day is None or day > CLOSING else day.isoformat()
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def _write(path: Path, header: list[str], rows: Iterable[Iterable[object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # No name and no time in the head of the file: the same rows, the same bytes.
-    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as packed:
-        lines = "\n".join(",".join(map(str, row)) for row in (header, *rows)) + "\n"
-        packed.write(lines.encode())
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "--sample":
-        write_sample(Path(sys.argv[2]))
-    else:
-        write(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.cohorts._seattle_sales import markets, parcels, read, sample, sample_markets, write_table
+from tests.cohorts._files import write_table
+from tests.cohorts._seattle_sales import markets, parcels, read, sample, sample_markets
 
 HOUSES = 400
 KNOWN = ["parcel", "area", "use_type", "lot_sf", "year_built", "latitude", "longitude"]

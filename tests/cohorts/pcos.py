@@ -2,24 +2,19 @@
 
 CDC/NCHS, National Health and Nutrition Examination Survey, 2013-2016: for statistical reporting and analysis only; no attempt may be made
 to learn who anyone is, nor to link the data to identifiable ones.
-
-    python -m tests.cohorts.pcos DATA OUT         # DATA/nhanes_pcos -> OUT/examinations.csv.gz and so on
-    python -m tests.cohorts.pcos --sample OUT     # the example in sql/pcos/example
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 import math
 import random
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.cohorts._files import read_rows, write_rows
 from tests.cohorts._pcos_facts import ANSWERED, MEASURED
 
 SET = "nhanes_pcos"
@@ -114,7 +109,7 @@ def write(data: Path, out: Path) -> None:
     three days, and the hormones after fourteen; that the second blood pressure is taken a minute after the first. Survey weights and
     design, education and marital status are left out.
     """
-    women = list(_rows(data / SET / "women.csv.gz"))
+    women = list(read_rows(data / SET / "women.csv.gz"))
     examinations, answers, measurements, outcomes = [], [], [], []
     for row in women:
         at = _examined_at(row)
@@ -146,12 +141,12 @@ def write_tables(
     outcomes: Iterable[tuple[Any, ...]],
 ) -> None:
     """Write the four tables into `out`; answers and measurements come without their numbers."""
-    _write(out / "examinations.csv.gz", EXAMINATIONS, examinations)
-    _write(out / "answers.csv.gz", ANSWERS, ((number, *row) for number, row in enumerate(answers, start=1)))
-    _write(
+    write_rows(out / "examinations.csv.gz", EXAMINATIONS, examinations)
+    write_rows(out / "answers.csv.gz", ANSWERS, ((number, *row) for number, row in enumerate(answers, start=1)))
+    write_rows(
         out / "measurements.csv.gz", MEASUREMENTS, ((number, *row) for number, row in enumerate(measurements, start=1))
     )
-    _write(out / "outcomes.csv.gz", OUTCOMES, outcomes)
+    write_rows(out / "outcomes.csv.gz", OUTCOMES, outcomes)
 
 
 def exclusion(row: Mapping[str, str]) -> str:
@@ -315,23 +310,3 @@ def _strange_measurements(trap: str, at: datetime, taken: list[tuple[Any, ...]])
         "superseded": [("PULSE", 71, later, now), ("PULSE", 72, later, later)],
         "ambiguous": [("PULSE", 71, later, later), ("PULSE", 72, later, later)],
     }.get(trap, [])
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def _write(path: Path, header: list[str], rows: Iterable[Iterable[Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # No name and no time in the head of the file: the same rows, the same bytes.
-    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as packed:
-        lines = "\n".join(",".join(map(str, row)) for row in (header, *rows)) + "\n"
-        packed.write(lines.encode())
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "--sample":
-        write_sample(Path(sys.argv[2]))
-    else:
-        write(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -7,13 +7,12 @@ is made of (MCQ) are not written as answers.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+
+from tests.cohorts._files import read_rows, write_rows
 
 SET = "nhanes_symptoms"
 REPORTS = ("report_id", "woman_id", "interviewed_at", "age_years", "smoking", "ethnicity")
@@ -115,17 +114,16 @@ _SAMPLE_WOMEN = 150
 def write(data: Path, out: Path) -> None:
     """Write reports, answers and conditions (.csv.gz) into `out`, from the set in the folder of its name in `data`."""
     reports, answers, conditions = [], [], []
-    with gzip.open(data / SET / "women.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            woman, day = int(row["SEQN"]), _interviewed(row)
-            smoking, ethnicity = _smoking(row), _ETHNICITIES[row["RIDRETH1"]]
-            reports.append((woman, woman, day, row["RIDAGEYR"], smoking, ethnicity))
-            given = [(question, row[question]) for question in (*_QUESTIONS, *_BODY) if row[question]]
-            answers += _rows(woman, day, given)
-            conditions.append((woman, row["condition"]))
-    _write(out / "reports.csv.gz", REPORTS, reports)
-    _write(out / "answers.csv.gz", ANSWERS, answers)
-    _write(out / "conditions.csv.gz", CONDITIONS, conditions)
+    for row in read_rows(data / SET / "women.csv.gz"):
+        woman, day = int(row["SEQN"]), _interviewed(row)
+        smoking, ethnicity = _smoking(row), _ETHNICITIES[row["RIDRETH1"]]
+        reports.append((woman, woman, day, row["RIDAGEYR"], smoking, ethnicity))
+        given = [(question, row[question]) for question in (*_QUESTIONS, *_BODY) if row[question]]
+        answers += _rows(woman, day, given)
+        conditions.append((woman, row["condition"]))
+    write_rows(out / "reports.csv.gz", REPORTS, reports)
+    write_rows(out / "answers.csv.gz", ANSWERS, answers)
+    write_rows(out / "conditions.csv.gz", CONDITIONS, conditions)
 
 
 def _interviewed(row: Mapping[str, str]) -> str:
@@ -157,9 +155,9 @@ def write_sample(out: Path, *, seed: int = 7) -> None:
     _plant(chance, reports, answers)
     for number, row in enumerate(answers, start=900_000_001):
         row[0] = number
-    _write(out / "reports.csv.gz", REPORTS, reports)
-    _write(out / "answers.csv.gz", ANSWERS, answers)
-    _write(out / "conditions.csv.gz", CONDITIONS, conditions)
+    write_rows(out / "reports.csv.gz", REPORTS, reports)
+    write_rows(out / "answers.csv.gz", ANSWERS, answers)
+    write_rows(out / "conditions.csv.gz", CONDITIONS, conditions)
 
 
 def _answers(chance: random.Random, *, age: int) -> Iterator[tuple[str, object]]:
@@ -257,12 +255,3 @@ def _rows(woman: int, day: str, given: Sequence[tuple[str, object]]) -> Iterator
 
 def _midnight(day: date) -> str:
     return f"{day.isoformat()}T00:00:00Z"
-
-
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a packed CSV file: the same bytes for the same rows."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tests.cohorts._seattle_sales import write_table
+from tests.cohorts._files import write_table
 
 NAMES = ["loan_amount", "property_value", "income", "debt_to_income_ratio", "loan_to_value_ratio"]
 PEOPLE = ["applicant_age", "applicant_sex", "applicant_race"]

@@ -299,13 +299,13 @@ def faults(soak: Soak, sizes: list[Size]) -> list[str]:
     found += [sentence for mishap in soak.mishaps for sentence in mishap.faults(soak)]
     if not soak.mishaps:  # a job that was broken has chores that could not be done
         found += chores_amiss(soak, until=until)
-    but = (
-        "job <> ALL (ARRAY[" + ", ".join(f"'{name}'" for name in ("", *(mishap.job for mishap in soak.mishaps))) + "])"
-    )
+    broken = ", ".join(f"'{mishap.job}'" for mishap in soak.mishaps)
+    sound = f"job <> ALL (CAST(ARRAY[{broken}] AS text []))"
     for what, sql in {
-        "nightly chores that failed or did not end": f"SELECT 1 FROM scorer.chores WHERE (ended_at IS NULL OR error IS NOT NULL) AND {but}",
-        "replays that failed": f"SELECT 1 FROM reporting.replays WHERE (alarming OR verdict = 'NOT REPLAYABLE') AND {but}",
-        "runs that did not succeed": f"SELECT run_id FROM reporting.runs WHERE status <> 'succeeded' AND {but}",
+        "nightly chores that failed or did not end": "SELECT 1 FROM scorer.chores"
+        f" WHERE (ended_at IS NULL OR error IS NOT NULL) AND {sound}",
+        "replays that failed": f"SELECT 1 FROM reporting.replays WHERE (alarming OR verdict = 'NOT REPLAYABLE') AND {sound}",
+        "runs that did not succeed": f"SELECT run_id FROM reporting.runs WHERE status <> 'succeeded' AND {sound}",
         "runs that do not balance": "SELECT run_id FROM reporting.runs WHERE status = 'succeeded'"
         " AND eligible <> scored + unchanged + quarantined + insufficient + indeterminate + failed",
         "work left": "SELECT 1 FROM scorer.work",
@@ -321,15 +321,15 @@ def faults(soak: Soak, sizes: list[Size]) -> list[str]:
 def growth(sizes: list[Size]) -> Iterator[str]:
     """A sentence for each thing that the process holds too much of, or more and more of."""
     if (most := max(size.resident_mb for size in sizes)) > MOST_MB:
-        yield (f"resident memory reached {most:.0f} MB")
+        yield f"resident memory reached {most:.0f} MB"
     judged = sizes[len(sizes) // 3 :]
     if len(judged) > 1:
         grown = slope(judged) * (len(judged) - 1)
         if grown > NOISE * judged[0].resident_mb:
-            yield (f"resident memory grew by {grown:.1f} MB over the last {len(judged)} days")
+            yield f"resident memory grew by {grown:.1f} MB over the last {len(judged)} days"
         for what in ("threads", "files", "connections"):
             if getattr(judged[-1], what) > getattr(judged[0], what):
-                yield (f"{what}: {getattr(judged[0], what)} grew to {getattr(judged[-1], what)}")
+                yield f"{what}: {getattr(judged[0], what)} grew to {getattr(judged[-1], what)}"
 
 
 @dataclass
@@ -374,11 +374,12 @@ def mishaps(names: Sequence[str], settings: Settings) -> tuple[Mishap, ...]:
     assert site is not None
     others = [name for name in names if name != FIRST_JOB]
     begin = datetime(2026, 1, 1, tzinfo=UTC)
-    others.sort(
-        key=lambda name: (
-            -len(list(load_job(name, jobs_dir=site).schedule.ticks(after=begin, until=begin + 7 * 24 * HOUR)))
-        )
-    )
+
+    def ticks(name: str) -> int:
+        """The ticks of a job in a week."""
+        return len(list(load_job(name, jobs_dir=site).schedule.ticks(after=begin, until=begin + WEEK * 24 * HOUR)))
+
+    others.sort(key=ticks, reverse=True)
     found = []
     if others:
         job = load_job(others[0], jobs_dir=site)

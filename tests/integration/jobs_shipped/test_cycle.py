@@ -91,6 +91,21 @@ def test_the_view_tells_the_cycle_that_runs_and_when_the_next_begins(tracker: An
     assert (following - begun).days == round(length)
 
 
+def test_a_cycle_that_was_recorded_after_its_user_was_lost_counts_from_its_end(tracker: Any) -> None:
+    tracker.execute("INSERT INTO cycle.users VALUES (2, '2026-01-01')")
+    for number, (began, ended, length) in enumerate(
+        (("2026-01-01", "2026-01-29", 28), ("2026-01-29", "2026-02-26", 28), ("2026-02-26", "2026-03-26", 28))
+    ):
+        tracker.execute(
+            "INSERT INTO cycle.cycles VALUES (%s, 2, %s, %s, %s, %s)", 9100 + number, began, ended, length, ended
+        )
+    tracker.execute("INSERT INTO cycle.cycles VALUES (9103, 2, '2026-03-26', '2026-04-23', 28, '2026-07-10 12:00Z')")
+    tracker.run(as_of=datetime(2026, 7, 20, tzinfo=UTC))
+    ((as_of, begun),) = tracker.rows("SELECT as_of, cycle_began_on FROM reporting.cycle_predictions WHERE user_id = 2")
+    assert as_of == datetime(2026, 6, 22, tzinfo=UTC), "sixty days after the newest end"
+    assert str(begun) == "2026-04-23"
+
+
 def test_landmarks_are_beginnings_as_known_and_outcomes_what_came(tracker: Any, source: Source) -> None:
     landmarks = read_landmarks(tracker.job, source)
     own = landmarks.only(landmarks.entity_ids == "1")

@@ -1,4 +1,4 @@
-"""Facilities are told apart.
+"""Figures say what they are of.
 
 Revision ID: 0017
 """
