@@ -49,13 +49,22 @@ class Calibrations:
 
 
 def calibrate(
-    margin: Floats, label: Floats, client: Integers, *, gain: Floats | None, facility: Texts | None, rules: TaskRules
+    margin: Floats,
+    label: Floats,
+    client: Integers,
+    *,
+    unknown: Floats | None = None,
+    gain: Floats | None,
+    facility: Texts | None,
+    rules: TaskRules,
 ) -> Calibrations:
     """Calibrate margins, (n,) or (n, k), and choose thresholds by `gain` (n,).
 
-    The margins are of clients that the model has not seen.
+    The margins are of clients that the model has not seen. `unknown` is what they would be if no facility were known, where a facility has
+    a fit of its own; by these everyone is calibrated.
     """
-    everyone = rules.calibrate(margin, label, client)
+    unknown = margin if unknown is None else unknown
+    everyone = rules.calibrate(unknown, label, client)
     own = {
         name: rules.calibrate(margin[rows], label[rows], client[rows])
         for name, rows in members(facility).items()
@@ -69,7 +78,7 @@ def calibrate(
         name: best_threshold(score[rows], gain[rows]) for name, rows in members(facility).items() if name in own
     }
     # Of those without one of their own, whose scores are calibrated as everyone's are.
-    plain = rules.score_of(rules.publish(margin, everyone))
+    plain = rules.score_of(rules.publish(unknown, everyone))
     return Calibrations(everyone, Limit(best_threshold(plain, gain), thresholds), own)
 
 
@@ -100,7 +109,10 @@ def of_facility(landmarks: Landmarks, facility: str | None, job: Job) -> Landmar
     return landmarks.only(rows[facility])
 
 
-def suffices(label: Floats, client: Integers, *, rules: TaskRules) -> bool:
-    """Whether the labels (n,) of a facility's clients say enough to calibrate by them alone."""
+def suffices(label: Floats, client: Integers, *, rules: TaskRules, clients: int | None = None) -> bool:
+    """Whether the labels (n,) say enough by themselves.
+
+    So many `clients` (None: those that a calibration takes) have the event, or, of a task without one, an outcome.
+    """
     telling = label == 1 if rules.has_event else np.isfinite(label)
-    return rules.lacks(label) is None and len(np.unique(client[telling])) >= ENOUGH
+    return rules.lacks(label) is None and len(np.unique(client[telling])) >= (ENOUGH if clients is None else clients)

@@ -33,7 +33,8 @@ class Fitted:
     `margin` and `published` are NaN where the row is not scorable. `margin` is by the model that has not seen the row's client (or, split
     by time, has seen what precedes the row alone; the first rows have none). `published` is the margin calibrated on the margins of rows
     that this model has seen, `alarm` whether its score exceeds the threshold that was best for them, by facility; both are of the rows that
-    the figures are of. `whole` is the model fitted to everything, if it was asked for.
+    the figures are of. `whole` is the model fitted to everything, if it was asked for. `unknown` is the same of the same landmarks as if
+    the facility of none were known, where the job names one.
     """
 
     margin: Floats
@@ -41,7 +42,8 @@ class Fitted:
     alarm: Booleans
     folds: Folds
     rules: TaskRules
-    whole: Model | None
+    whole: Model | None = None
+    unknown: Fitted | None = None
 
 
 def fit_all(
@@ -80,19 +82,38 @@ def fit_all(
         if progress is not None:
             progress(len(models), len(sides))
     of_folds = [models[each] for each in range(dealt.count)]
-    margin = held_out_margins(of_folds, landmarks.features, dealt, scorable=landmarks.scorable)
-    published, alarm = crossed(
+    return _held_out(of_folds, landmarks, job, dealt, rules=rules, client=client, whole=models.get(dealt.count))
+
+
+def _held_out(
+    models: Sequence[Model],
+    landmarks: Landmarks,
+    job: Job,
+    folds: Folds,
+    *,
+    rules: TaskRules,
+    client: Integers,
+    whole: Model | None,
+) -> Fitted:
+    """What the models of the folds make of the landmarks, with their facilities and without."""
+    gain, features = gains(landmarks, job), landmarks.features
+    unknown: Fitted | None = None
+    if features.facility is not None:
+        margin = held_out_margins(models, replace(features, facility=None), folds, scorable=landmarks.scorable)
+        judged = crossed(margin, folds, landmarks.label, gain, rules=rules, client=client)
+        unknown = Fitted(margin, *judged, folds, rules)
+    margin = held_out_margins(models, features, folds, scorable=landmarks.scorable)
+    judged = crossed(
         margin,
-        dealt,
+        folds,
         landmarks.label,
-        gains(landmarks, job),
+        gain,
         rules=rules,
         client=client,
-        facility=landmarks.features.facility,
+        facility=features.facility,
+        unknown=None if unknown is None else unknown.margin,
     )
-    return Fitted(
-        margin=margin, published=published, alarm=alarm, folds=dealt, rules=rules, whole=models.get(dealt.count)
-    )
+    return Fitted(margin, *judged, folds, rules, whole=whole, unknown=unknown)
 
 
 def held_out_margins(models: Sequence[Model], features: Features, folds: Folds, *, scorable: Booleans) -> Floats:
@@ -140,11 +161,12 @@ def crossed(
     rules: TaskRules,
     client: Integers,
     facility: Texts | None = None,
+    unknown: Floats | None = None,
 ) -> tuple[Floats, Booleans]:
     """What is published, (n,) or (n, k), and alarms (n,), of each fold that is judged.
 
-    A fold is calibrated by what it has seen. `margin` (n,) or (n, k) is NaN where there is no score; without a `gain` (n,) there are no
-    alarms.
+    A fold is calibrated by what it has seen. `margin` (n,) or (n, k) is NaN where there is no score, and so is `unknown`, what it would be
+    if no facility were known; without a `gain` (n,) there are no alarms.
     """
     published, alarm = np.full(margin.shape, np.nan), np.zeros(len(margin), dtype=bool)
     scored = np.isfinite(margin.reshape(len(margin), -1)).all(axis=1)
@@ -156,6 +178,7 @@ def crossed(
             margin[others],
             label[others],
             client[others],
+            unknown=None if unknown is None else unknown[others],
             gain=None if gain is None else gain[others],
             facility=None if facility is None else facility[others],
             rules=rules,

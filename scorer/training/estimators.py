@@ -16,6 +16,7 @@ from scorer.jobs.job import Task
 from scorer.jobs.training import Configuration, Recipe
 from scorer.registry.ensemble import PerFacility
 from scorer.tasks.task import TaskRules
+from scorer.training.calibrations import members
 from scorer.training.classifiers import OF_CLASSES, OF_EVENTS, fit_classes, fit_events
 from scorer.training.regressors import OF_VALUES, fit_values
 from scorer.training.targets import Fitting, Targets
@@ -27,10 +28,6 @@ DEFAULTS: Mapping[Task, Mapping[Configuration, Parameters]] = {
     Task.MULTICLASS: OF_CLASSES,
     Task.REGRESSION: OF_VALUES,
 }
-
-
-# Clients from which a facility has a fit of its own.
-ENOUGH_CLIENTS = 1000
 
 
 class Model(Protocol):
@@ -63,20 +60,17 @@ def parameters_of(recipe: Recipe, rules: TaskRules) -> dict[str, Any]:
 def fit(recipe: Recipe, rows: Floats, targets: Targets, *, client: Integers, columns: Integers) -> Model:
     """Fit `recipe` to the `columns` (k,) of `rows` (n, features). Returns the model, uncalibrated.
 
-    Where the recipe gives rows from elsewhere a weight below 1, each facility of `ENOUGH_CLIENTS` has a fit of its own beside that of
-    everyone. `client` (n,) is each row's client. Raises UserError where the rows that have a weight cannot be learnt from, or have no
+    Where `targets` names facilities, each has a fit of its own beside that of everyone. `client` (n,) is each row's client.
+
+    Raises UserError where the rows that have a weight cannot be learnt from, or have no
     feature.
     """
     everyone = _fit(recipe, rows, targets, client=client, columns=columns)
-    if recipe.elsewhere == 1.0 or targets.facility is None:
-        return everyone
     own = {}
-    for name in sorted({each for each in targets.facility.tolist() if each is not None}):
-        here = np.asarray(targets.facility == name, dtype=bool)
-        if len(np.unique(client[here & (targets.weight > 0)])) >= ENOUGH_CLIENTS:
-            weight = np.where(here, targets.weight, targets.weight * recipe.elsewhere)
-            own[name] = _fit(recipe, rows, replace(targets, weight=weight), client=client, columns=columns)
-    return PerFacility(everyone, own)
+    for name, here in members(targets.facility).items():
+        weight = np.where(here, targets.weight, targets.weight * recipe.elsewhere)
+        own[name] = _fit(recipe, rows, replace(targets, weight=weight), client=client, columns=columns)
+    return PerFacility(everyone, own) if own else everyone
 
 
 def _fit(recipe: Recipe, rows: Floats, targets: Targets, *, client: Integers, columns: Integers) -> Model:

@@ -19,7 +19,11 @@ from scorer.jobs.job import Job
 from scorer.jobs.training import Configuration, Recipe
 from scorer.tasks.known import training_rules
 from scorer.tasks.task import TaskRules
+from scorer.training.calibrations import members, suffices
 from scorer.types.arrays import Floats, Integers, Texts
+
+# Clients with the event (of a task without one, with a known outcome) from which a facility may have a fit of its own.
+ENOUGH_FOR_A_FIT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Targets:
     """The target and the weight of each row (n,); a row of weight 0 is not fitted.
 
     The target is whether a row is positive, the code of its class, or its value; `rules` are those of the task and the recipe. `facility`
-    (n,) is what each row belongs to, None where the job names none.
+    (n,) is what a row belongs to that has a fit of its own, else None.
     """
 
     target: npt.NDArray[Any]
@@ -95,4 +99,20 @@ def targets_of(landmarks: Landmarks, job: Job, recipe: Recipe) -> Targets:
         number = np.arange(len(entity)) - first[entity] + entity
         thinned = rules.thinned(landmarks.label, entity)
         weight = np.where(thinned, np.where(number % recipe.thin == 0, weight * recipe.thin, 0.0), weight)
-    return Targets(target=target, weight=weight, rules=rules, facility=landmarks.features.facility)
+    return Targets(target=target, weight=weight, rules=rules, facility=_own_fits(landmarks, recipe, rules))
+
+
+def _own_fits(landmarks: Landmarks, recipe: Recipe, rules: TaskRules) -> Texts | None:
+    """The facility of each landmark (n,) where that one has a fit of its own, else None.
+
+    None where no facility has one.
+    """
+    if recipe.elsewhere == 1.0:
+        return None
+    client = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
+    found = np.full(len(landmarks), None, dtype=object)
+    for name, rows in members(landmarks.features.facility).items():
+        kept = rows & landmarks.trainable
+        if suffices(landmarks.label[kept], client[kept], rules=rules, clients=ENOUGH_FOR_A_FIT):
+            found[rows] = name
+    return found if any(each is not None for each in found) else None

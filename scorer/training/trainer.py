@@ -36,7 +36,7 @@ from scorer.training.estimators import Model, parameters_of
 from scorer.training.feature_summary import EXPLAINED, importances, spread_evenly, summaries
 from scorer.training.held_out_figures import band_figures, figures_of, naive_figures
 from scorer.training.targets import counted, gains
-from scorer.types.arrays import Booleans, Features, Floats
+from scorer.types.arrays import Features, Floats
 from scorer.types.values import Progress
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
@@ -97,6 +97,7 @@ def train(
         fitted.margin[scored],
         known.label[scored],
         client[scored],
+        unknown=None if fitted.unknown is None else fitted.unknown.margin[scored],
         gain=None if gain is None else gain[scored],
         facility=features.facility,
         rules=fitted.rules,
@@ -185,7 +186,7 @@ def _findings(
         **rules.publishing(calibrations.everyone),
         "bands": band_figures(figures, job, published=out_of_fold, rules=rules),
         "alarm_threshold": None if calibrations.threshold is None else calibrations.threshold.value,
-        **_facilities(figures, job, calibrations, published=out_of_fold, alarm=fitted.alarm[judged], rules=rules),
+        **_facilities(figures, job, calibrations, fitted=fitted),
         "importances": importances(estimator, features),
         "catalogue": summaries(job, features),
         "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
@@ -196,15 +197,16 @@ def _findings(
     }
 
 
-def _facilities(
-    landmarks: Landmarks, job: Job, calibrations: Calibrations, *, published: Floats, alarm: Booleans, rules: TaskRules
-) -> dict[str, Any]:
-    """What the manifest says of each facility of the figures' landmarks; nothing where the job names none.
+def _facilities(landmarks: Landmarks, job: Job, calibrations: Calibrations, *, fitted: Fitted) -> dict[str, Any]:
+    """What the manifest says of each facility of the figures' `landmarks`.
 
-    `published` (n,) or (n, k) is out of the folds, and so is `alarm` (n,).
+    Nothing where the job names none. `facility_unknown` are the figures of the same landmarks, had the facility of none been known.
     """
-    if landmarks.features.facility is None:
+    if landmarks.features.facility is None or fitted.unknown is None:
         return {}
+    rules, judged = fitted.rules, fitted.folds.judged
+    published, alarm = fitted.published[judged], fitted.alarm[judged]
+    unknown = fitted.unknown
     thresholds = {} if calibrations.threshold is None else calibrations.threshold.by_facility
     found = {}
     for name, rows in members(landmarks.features.facility).items():
@@ -217,7 +219,12 @@ def _facilities(
             "alarm_threshold": thresholds.get(name),
             "metrics": figures_of(own, job, published=published[rows], alarm=alarm[rows], rules=rules),
         }
-    return {"facilities": found}
+    return {
+        "facilities": found,
+        "facility_unknown": figures_of(
+            landmarks, job, published=unknown.published[judged], alarm=unknown.alarm[judged], rules=rules
+        ),
+    }
 
 
 def golden_vectors(model: LoadedModel, features: Features) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from scorer.registry.ensemble import PerFacility
 from scorer.registry.model import LoadedModel
 from scorer.tasks.binary import Binary
 from scorer.tasks.links import logistic
-from scorer.training import estimators
+from scorer.training import targets
 from scorer.training.cross_validation import fit_all
 from scorer.training.trainer import train
 
@@ -53,7 +53,7 @@ def test_features_that_no_row_has_are_refused(job: Job, quick: Recipe, made: Cal
 def test_each_facility_of_enough_clients_has_a_fit_of_its_own(
     job: Job, quick: Recipe, made: Callable[..., Landmarks], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(estimators, "ENOUGH_CLIENTS", 45)
+    monkeypatch.setattr(targets, "ENOUGH_FOR_A_FIT", 15)
     landmarks = made(job, clients=400, tells=4.0)
     client = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1]
     facility = np.array([*"AAABBBBBBC"], dtype=object)[client // 5 % 10]
