@@ -86,6 +86,7 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
     from scorer.registry.artefacts import copy_hint
     from scorer.registry.registration import register
     from scorer.training.report import report_held_out
+    from scorer.training.targets import counted
     from scorer.training.trainer import one_in, require_free
     from scorer.training.trainer import train as fit
 
@@ -98,10 +99,11 @@ def train(settings: Settings, /, job: str, **given: Any) -> None:
         models = options.into or settings.home_dir / "models"
         require_free(loaded, models=models, model_version=options.model_version)
         landmarks = replace(_landmarks(loaded, source), data=options.data)
+        landmarks = counted(landmarks if options.full else one_in(landmarks, 4), loaded)
         with progress_bar(f"Fitting {recipe.configuration}") as progress:
             trained = fit(
                 loaded,
-                landmarks if options.full else one_in(landmarks, 4),
+                landmarks,
                 recipe,
                 models=models,
                 model_version=options.model_version,

@@ -74,7 +74,12 @@ class Landmarks:
         return self.scorable & ~np.isnan(self.label)
 
     def only(self, kept: Booleans) -> Landmarks:
-        """The rows where `kept` (n,) is True; attrition, span and hash stay those of all."""
+        """The rows where `kept` (n,) is True; attrition, span and hash stay those of all.
+
+        All rows are the same object, and no copy.
+        """
+        if kept.all():
+            return self
         return replace(
             self,
             entity_ids=self.entity_ids[kept],
@@ -88,6 +93,10 @@ class Landmarks:
             read=self.read[kept],
             used=self.used[kept],
         )
+
+    def without_features(self) -> Landmarks:
+        """The same landmarks for figures, which need no feature: of facilities and moments alone."""
+        return replace(self, features=replace(self.features, names=(), values=np.empty((len(self), 0))))
 
 
 def read_landmarks(

@@ -111,7 +111,9 @@ def recalibrate(
             **({} if seen is None else {"clients_seen": sorted({*seen, *clients})}),
         },
     }
-    write_whole(folder, manifest=manifest, artefact=artefact, job=job, features=_with_golden(model, known.features))
+    rows = _with_golden(model, known.features)
+    every = np.ones(len(rows.values), dtype=bool)
+    write_whole(folder, manifest=manifest, artefact=artefact, job=job, features=rows, among=every)
     return Trained(
         folder=folder,
         model_version=version,

@@ -36,7 +36,7 @@ from scorer.training.estimators import Model, parameters_of
 from scorer.training.feature_summary import EXPLAINED, importances, spread_evenly, summaries
 from scorer.training.held_out_figures import band_figures, figures_of, naive_figures
 from scorer.training.targets import counted, gains
-from scorer.types.arrays import Features, Floats
+from scorer.types.arrays import Booleans, Features, Floats, Integers
 from scorer.types.values import Progress
 
 _GOLDEN = 20  # vectors, spread evenly over the scores
@@ -92,14 +92,14 @@ def train(
     assert fitted.whole is not None
     scored = np.isfinite(fitted.margin.reshape(len(known), -1)).all(axis=1)
     client = np.unique(known.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
-    gain, features = gains(known, job), known.features.only(np.flatnonzero(scored))
+    gain, facility = gains(known, job), known.features.facility
     calibrations = calibrate(
         fitted.margin[scored],
         known.label[scored],
         client[scored],
         unknown=None if fitted.unknown is None else fitted.unknown.margin[scored],
         gain=None if gain is None else gain[scored],
-        facility=features.facility,
+        facility=None if facility is None else facility[scored],
         rules=fitted.rules,
     )
     estimator = fitted.whole.calibrated(**calibrations.everyone)
@@ -110,9 +110,9 @@ def train(
         **_description(job, known, recipe, version=version, content=content, rules=fitted.rules),
         **_findings(job, known, recipe, fitted=fitted, calibrations=calibrations, estimator=estimator),
     }
-    told = {} if landmarks.data is None else {"data": landmarks.data}
-    manifest["training"] |= {**told, "folds": folds, "attrition": dict(landmarks.attrition)}
-    write_whole(folder, manifest=manifest, artefact=content, job=job, features=known.features.only(known.scorable))
+    told = {} if known.data is None else {"data": known.data}
+    manifest["training"] |= {**told, "folds": folds, "attrition": dict(known.attrition)}
+    write_whole(folder, manifest=manifest, artefact=content, job=job, features=known.features, among=known.scorable)
     return Trained(
         folder=folder,
         model_version=version,
@@ -157,10 +157,13 @@ def _findings(
     of_scored = None if facility is None else facility[scored]
     published[scored] = calibrations.publish(fitted.margin[scored], of_scored, rules=rules)
     score = rules.score_of(published[scored])
-    features = known.features.only(learnt)
+    features = known.features.only(scored)
+    of_learnt = (
+        features if np.array_equal(learnt, scored) else known.features.only(learnt)
+    )  # a copy less, of a gigabyte
     clients, client = np.unique(known.cohort.astype(str), return_inverse=True)
     rows = Judged(published, known.label, client.astype(np.int64)).only(learnt)
-    figures, out_of_fold = known.only(judged), fitted.published[judged]
+    figures, out_of_fold = known.without_features().only(judged), fitted.published[judged]
     everyone = rules.everyone(known.label[~judged] if fitted.folds.by_time else known.label)
     return {
         "estimator": {
@@ -182,18 +185,18 @@ def _findings(
             "clients_seen": [mark_of(each) for each in sorted(clients)],
         },
         "metrics": figures_of(figures, job, published=out_of_fold, alarm=fitted.alarm[judged], rules=rules),
-        "naive": naive_figures(known, everyone, judged=judged, published=fitted.published, rules=rules),
+        "naive": naive_figures(
+            known.without_features(), everyone, judged=judged, published=fitted.published, rules=rules
+        ),
         **rules.publishing(calibrations.everyone),
         "bands": band_figures(figures, job, published=out_of_fold, rules=rules),
         "alarm_threshold": None if calibrations.threshold is None else calibrations.threshold.value,
         **_facilities(figures, job, calibrations, fitted=fitted),
-        "importances": importances(estimator, features),
-        "catalogue": summaries(job, features),
+        "importances": importances(estimator, of_learnt),
+        "catalogue": summaries(job, of_learnt),
         "score_quantiles": [float(each) for each in np.quantile(score, np.linspace(0, 1, 101))],
-        "declining": declining.fit(features, rows, job.declining, rules=rules),
-        "baseline": bins_of(
-            known.features.only(scored), rules.drift_values(published[scored]), edges=rules.drift_edges
-        ),
+        "declining": declining.fit(of_learnt, rows, job.declining, rules=rules),
+        "baseline": bins_of(features, rules.drift_values(published[scored]), edges=rules.drift_edges),
     }
 
 
@@ -227,20 +230,21 @@ def _facilities(landmarks: Landmarks, job: Job, calibrations: Calibrations, *, f
     }
 
 
-def golden_vectors(model: LoadedModel, features: Features) -> dict[str, Any]:
+def golden_vectors(model: LoadedModel, features: Features, among: Booleans) -> dict[str, Any]:
     """The golden vectors of each facility: inputs from the lowest score to the highest.
 
-    With them are the stored model's scores. A missing input is None.
+    They are rows of `features` (n, f) that are `among` (n,). With them are the stored model's scores. A missing input is None.
     """
     rows_of = members(features.facility)
-    others = ~np.logical_or.reduce([np.zeros(len(features.values), dtype=bool), *rows_of.values()])
-    parts = [features.only(rows) for rows in (*rows_of.values(), others) if rows.any()]
-    chosen = [_golden_of(model, part) for part in parts]
+    others = ~np.logical_or.reduce([np.zeros(len(among), dtype=bool), *rows_of.values()])
+    parts = [np.flatnonzero(rows & among) for rows in (*rows_of.values(), others)]
+    chosen = [_golden_of(model, features, places) for places in parts if len(places)]
     return {name: [each for part in chosen for each in part[name]] for name in chosen[0]}
 
 
-def _golden_of(model: LoadedModel, features: Features) -> dict[str, list[Any]]:
-    some = features.only(spread_evenly(len(features.values), EXPLAINED))
+def _golden_of(model: LoadedModel, features: Features, places: Integers) -> dict[str, list[Any]]:
+    """The golden vectors among the rows at `places` (m,)."""
+    some = features.only(places[spread_evenly(len(places), EXPLAINED)])
     rank = np.argsort(model.score(some).score, kind="stable")
     chosen = some.only(rank[spread_evenly(len(rank), _GOLDEN)])
     return {
@@ -250,10 +254,12 @@ def _golden_of(model: LoadedModel, features: Features) -> dict[str, list[Any]]:
     }
 
 
-def write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job: Job, features: Features) -> None:
+def write_whole(
+    folder: Path, *, manifest: dict[str, Any], artefact: bytes, job: Job, features: Features, among: Booleans
+) -> None:
     """Write the folder, whole or not at all, after its model was loaded and scored as in production.
 
-    It scores some of `features` (n, f), which become its golden vectors.
+    It scores some rows of `features` (n, f) that are `among` (n,), which become its golden vectors.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as writing:
@@ -262,7 +268,7 @@ def write_whole(folder: Path, *, manifest: dict[str, Any], artefact: bytes, job:
         (made / ARTEFACT).write_bytes(artefact)
         _write(made / MANIFEST, manifest)
         model = LoadedModel.load(made, sha256=manifest["sha256"], task=job.task, features=feature_names(job.features))
-        manifest["golden"] = golden_vectors(model, features)
+        manifest["golden"] = golden_vectors(model, features, among)
         _write(made / MANIFEST, manifest)
         os.rename(made, folder)  # noqa: PTH104 - a rename within one folder's parent is atomic
 

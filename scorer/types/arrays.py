@@ -121,6 +121,11 @@ class Features:
         return cls(names, values, facility=None if facility is None else np.array([*facility, None], object)[:-1])
 
     def only(self, kept: Booleans | Integers) -> Features:
-        """The rows where `kept` (entities,) is true; or, of indexes (m,), those rows in that order."""
+        """The rows where `kept` (entities,) is true; or, of indexes (m,), those rows in that order.
+
+        All rows are the same object, and no copy.
+        """
+        if kept.dtype == bool and kept.all():
+            return self
         facility = None if self.facility is None else self.facility[kept]
         return Features(names=self.names, values=self.values[kept], facility=facility)
