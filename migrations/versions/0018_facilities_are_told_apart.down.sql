@@ -1,4 +1,5 @@
 DROP VIEW reporting.facility_drift;
+DROP VIEW scorer.facility_baselines;
 DROP VIEW reporting.facility_performance;
 -- A view loses a column by being made anew.
 DROP VIEW reporting.model_health;

@@ -50,6 +50,52 @@ FROM scorer.live_performance AS p
 WHERE p.facility <> '';
 COMMENT ON VIEW reporting.facility_performance IS 'One row per checkup, facility and metric: how well the scores published of a facility foretold what is known by now, beside the model''s cross-validated figure of it.';
 
+CREATE VIEW scorer.facility_baselines AS
+SELECT
+    m.job,
+    m.model_version,
+    own.facility,
+    f.place,
+    f.feature,
+    -- As wide as the counts, as those of scorer.baselines are.
+    array_cat(
+        array_cat(f.shares, array_fill(0::double precision, ARRAY[10 - cardinality(f.shares)])),
+        ARRAY[f.missing]
+    ) AS shares,
+    f.missing
+FROM (
+    SELECT
+        v.job,
+        v.model_version,
+        v.manifest -> 'features' AS features,
+        v.manifest #> '{baseline,facilities}' AS facilities
+    FROM scorer.model_versions AS v
+    WHERE v.manifest #> '{baseline,facilities}' IS NOT NULL
+    OFFSET 0
+) AS m
+CROSS JOIN LATERAL jsonb_each(m.facilities) AS own (facility, baseline)
+CROSS JOIN LATERAL (
+    SELECT
+        named.place,
+        named.feature,
+        ARRAY(SELECT s.share::double precision FROM jsonb_array_elements_text(named.bins -> 'shares') AS s (share)) AS shares,
+        (named.bins ->> 'missing')::double precision AS missing
+    FROM (
+        SELECT
+            each.place,
+            each.feature,
+            bins.value AS bins
+        FROM jsonb_array_elements_text(m.features) WITH ORDINALITY AS each (feature, place)
+        JOIN jsonb_each(own.baseline -> 'features') AS bins ON bins.key = each.feature
+        UNION ALL
+        SELECT
+            jsonb_array_length(m.features) + 1 AS place,
+            'score' AS feature,
+            own.baseline -> 'score' AS bins
+    ) AS named
+) AS f;
+COMMENT ON VIEW scorer.facility_baselines IS 'One row per model version, facility that it was trained on, and feature, and one for its score: shares of that facility''s training rows by bin, eleven numbers, the missing ones last.';
+
 CREATE VIEW reporting.facility_drift AS
 SELECT
     d.job,
@@ -59,7 +105,8 @@ SELECT
     d.rows,
     d.psi,
     d.missing,
-    d.baseline_missing
+    d.baseline_missing,
+    d.trained_on
 FROM (
     SELECT
         c.job,
@@ -67,9 +114,10 @@ FROM (
         c.facility,
         b.feature,
         (SELECT sum(n) FROM unnest(c.counts) AS n)::bigint AS rows,
-        scorer.psi(b.shares, c.counts) AS psi,
+        scorer.psi(COALESCE(own.shares, b.shares), c.counts) AS psi,
         c.counts[11]::double precision / NULLIF((SELECT sum(n) FROM unnest(c.counts) AS n), 0) AS missing,
-        b.missing AS baseline_missing
+        COALESCE(own.missing, b.missing) AS baseline_missing,
+        own.feature IS NOT NULL AS trained_on
     FROM (
         SELECT
             n.job,
@@ -97,8 +145,14 @@ FROM (
         ON b.job = c.job
         AND b.model_version = c.model_version
         AND b.place = c.place
+    LEFT JOIN scorer.facility_baselines AS own
+        ON own.job = c.job
+        AND own.model_version = c.model_version
+        AND own.facility = c.facility
+        AND own.place = c.place
 ) AS d;
-COMMENT ON VIEW reporting.facility_drift IS 'One row per facility and feature (and score), of the last 28 days: population stability index against the training rows of all facilities, missing share then and in training. Ask for it with a job.';
+COMMENT ON VIEW reporting.facility_drift IS 'One row per facility and feature (and score), of the last 28 days: population stability index against the training rows of that facility (where the model was trained on none, against those of all), missing share then and in training. Ask for it with a job.';
+COMMENT ON COLUMN reporting.facility_drift.trained_on IS 'Whether the model was trained on this facility, whose rows it is compared with.';
 
 CREATE OR REPLACE VIEW reporting.model_health AS
 WITH done AS (

@@ -1,9 +1,9 @@
 """Bins of the training rows, feature by feature, and how many rows of a batch lie in each bin.
 
 The bins stand in a model's manifest, under "baseline": for each feature and for the score the inner edges of at most ten bins, the share
-of the training rows in each, and the share that was missing. A bin goes from one edge, exclusive, to the next, inclusive; missing is a
-bin of its own, since a feed that falls silent is a change too. The population stability index that compares a batch with them is computed
-in the database, by scorer.psi.
+of the training rows in each, and the share that was missing; and the shares of each facility's rows in the same bins. A bin goes from one
+edge, exclusive, to the next, inclusive; missing is a bin of its own, since a feed that falls silent is a change too. The population
+stability index that compares a batch with them is computed in the database, by scorer.psi.
 
 Sources: N. Siddiqi, Credit Risk Scorecards (2006), chapter 12, for the index, its bins and its limits 0.1 and 0.25; B. Yurdakul,
 Statistical Properties of Population Stability Index (2018), for its size where nothing has changed.
@@ -36,18 +36,24 @@ def bins_of(features: Features, score: Floats, *, edges: Sequence[float] | None 
     The score's inner `edges` are its deciles, where none are given.
 
     For JSON: {"rows": n, "features": {name: {"edges": [...], "shares": [...], "missing": share}}, "score": {...}}. There is one share
-    more than edges; they and the missing share add up to 1, to six decimals. Raises ValueError where there is no row, or another number
-    of scores.
+    more than edges; they and the missing share add up to 1, to six decimals. Where the rows have a facility, "facilities" has the same of
+    each, in the bins of all, without edges. Raises ValueError where there is no row, or another number of scores.
     """
     rows = len(features.values)
     if not rows == len(score) > 0:
         raise ValueError(f"{rows} rows of features and {len(score)} scores make no baseline")
     columns = zip(features.names, features.values.T, strict=True)
-    return {
+    content: dict[str, Any] = {
         "rows": rows,
         "features": {name: _bins(column) for name, column in columns},
         SCORE: _bins(score, edges=edges),
     }
+    if features.facility is None:
+        return content
+    names = sorted({each for each in features.facility.tolist() if each is not None})
+    of_each = ((name, np.asarray(features.facility == name, dtype=bool)) for name in names)
+    own = {name: _shares_within(content, features.only(here), score[here]) for name, here in of_each}
+    return {**content, "facilities": own}
 
 
 def _bins(column: Floats, *, edges: Sequence[float] | None = None) -> dict[str, Any]:
@@ -104,6 +110,26 @@ class BinCounter:
         """How many of `features` (n, f) and of `score` (n,) lie in each bin, ((f + 1) * WIDTH,), score last."""
         counted = [_counted(features.values, self._edges), _counted(score[:, None], self._score_edges)]
         return np.concatenate(counted).ravel()
+
+
+def _shares_within(content: Mapping[str, Any], features: Features, score: Floats) -> dict[str, Any]:
+    """The shares of some rows, `features` (n, f) and `score` (n,), in the bins of all."""
+    rows = len(features.values)
+    counts = BinCounter(content, names=features.names).count(features, score).reshape(-1, WIDTH)
+
+    def shares(bins: Mapping[str, Any], counted: Integers) -> dict[str, Any]:
+        within = counted[: len(bins["shares"])].tolist()
+        return {
+            "shares": [round(each / rows, _DIGITS) for each in within],
+            "missing": round(int(counted[-1]) / rows, _DIGITS),
+        }
+
+    columns = zip(features.names, counts[:-1], strict=True)
+    return {
+        "rows": rows,
+        "features": {name: shares(content["features"][name], counted) for name, counted in columns},
+        SCORE: shares(content[SCORE], counts[-1]),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,9 +158,8 @@ def _findings(
     published[scored] = calibrations.publish(fitted.margin[scored], of_scored, rules=rules)
     score = rules.score_of(published[scored])
     features = known.features.only(scored)
-    of_learnt = (
-        features if np.array_equal(learnt, scored) else known.features.only(learnt)
-    )  # a copy less, of a gigabyte
+    # A copy less, where it would be the same: it may be a gigabyte.
+    of_learnt = features if np.array_equal(learnt, scored) else known.features.only(learnt)
     clients, client = np.unique(known.cohort.astype(str), return_inverse=True)
     rows = Judged(published, known.label, client.astype(np.int64)).only(learnt)
     figures, out_of_fold = known.without_features().only(judged), fitted.published[judged]

@@ -121,7 +121,11 @@ def test_each_facility_is_calibrated_banded_declined_and_measured(
     assert set(found.facilities) == {"A", "B"}
     counted = dict(wards.rows("SELECT facility, scores FROM scorer.feature_counts"))
     assert counted == {"": 1, "A": 38, "B": 40}
-    assert {name for (name,) in wards.rows("SELECT DISTINCT facility FROM reporting.facility_drift")} == {"A", "B"}
+    drift = wards.rows("SELECT DISTINCT facility, trained_on FROM reporting.facility_drift ORDER BY 1")
+    assert drift == [("A", True), ("B", True)]
+    own = trained.manifest["baseline"]["facilities"]["B"]["score"]["shares"]
+    held = wards.one("SELECT shares FROM scorer.facility_baselines WHERE facility = 'B' AND feature = 'score'")
+    assert held[: len(own)] == own
     if found.performance.rows:
         assert wards.rows("SELECT DISTINCT facility FROM reporting.facility_performance ORDER BY 1") == [("A",), ("B",)]
         assert set(wards.one("SELECT facilities FROM reporting.model_health WHERE model_version = 't1'")) == {"A", "B"}

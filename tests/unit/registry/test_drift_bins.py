@@ -113,3 +113,18 @@ def test_a_baseline_with_missing_keys_is_one_sentence(break_: Callable[[dict[str
     with pytest.raises(UserError, match="baseline cannot be read") as raised:
         BinCounter(made, names=("f0",))
     assert "\n" not in str(raised.value)
+
+
+def test_the_rows_of_each_facility_have_shares_of_their_own_in_the_bins_of_all() -> None:
+    values = np.array([[1.0], [2.0], [3.0], [np.nan], [4.0]])
+    facility = np.array(["A", "A", "B", "B", None], dtype=object)
+    score = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    found = bins_of(Features(("x",), values, facility), score)
+    assert found["facilities"]["A"] == {
+        "rows": 2,
+        "features": {"x": {"shares": [0.5, 0.5, 0.0, 0.0, 0.0], "missing": 0.0}},
+        "score": {"shares": [0.5, 0.5, 0.0, 0.0, 0.0, 0.0], "missing": 0.0},
+    }
+    assert found["facilities"]["B"]["features"]["x"] == {"shares": [0.0, 0.0, 0.5, 0.0, 0.0], "missing": 0.5}
+    assert found["features"] == bins_of(Features(("x",), values), score)["features"]
+    assert "facilities" not in bins_of(Features(("x",), values), score)
