@@ -24,7 +24,7 @@ from tests.cohorts.__main__ import jobs, module_of
 
 SCORER = Path(sys.executable).with_name("scorer")
 AGAIN = "again"  # the version that is trained
-FIGURES = ("metrics", "bands", "alarm_threshold")  # of a manifest, where it has them
+FIGURES = ("metrics", "bands", "alarm_threshold", "facilities", "facility_unknown")  # of a manifest, where it has them
 
 
 def flat(content: Any, name: str = "") -> dict[str, Any]:

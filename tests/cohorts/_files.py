@@ -27,6 +27,12 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Iterable[Any]])
     path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a packed file of these lines, one by one: they may be more than memory holds."""
+    with path.open("wb") as file, gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+        packed.writelines(line.encode() for line in lines)
+
+
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as a packed CSV file; times in UTC."""
     written = table.copy()

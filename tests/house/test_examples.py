@@ -12,6 +12,7 @@ from scorer.jobs.folder.example import EXAMPLE_AS_OF
 from scorer.jobs.folder.tables import read_tables
 from scorer.jobs.job import job_names
 from tests.cohorts.__main__ import SHIPPED, jobs, main, write_example
+from tests.cohorts.sepsis import FACILITIES
 
 MOST_BYTES = 150_000
 WITH_EXAMPLE = [name for name in job_names(None) if name != FIRST_JOB]  # whose example `scorer demo` generates
@@ -51,10 +52,16 @@ def test_what_cannot_be_written_is_refused(words: list[str]) -> None:
         main(words)
 
 
-def test_a_data_set_is_written_into_a_folder_of_its_job(tmp_path: Path) -> None:
-    tables = ("visits", "patient_observations", "outcomes")
-    (tmp_path / "physionet2019").mkdir()
-    for table in tables:
-        (tmp_path / "physionet2019" / f"{table}.csv.gz").write_bytes(gzip.compress(b"visit_id\n"))
+def test_data_sets_are_written_as_one_into_a_folder_of_their_job(tmp_path: Path) -> None:
+    heads = {"visits": "visit_id,unit", "patient_observations": "visit_id", "outcomes": "visit_id"}
+    for number, folder in enumerate(FACILITIES, start=1):
+        (tmp_path / folder).mkdir()
+        for table, head in heads.items():
+            row = f"{number},MICU" if table == "visits" else f"{number}"
+            (tmp_path / folder / f"{table}.csv.gz").write_bytes(gzip.compress(f"{head}\n{row}\n".encode()))
     assert main([str(tmp_path), str(tmp_path / "out"), FIRST_JOB]) == 0
-    assert {path.name for path in (tmp_path / "out" / FIRST_JOB).iterdir()} == {f"{table}.csv.gz" for table in tables}
+    assert contents(tmp_path / "out" / FIRST_JOB) == {
+        "visits.csv": b"visit_id,unit,facility\n1,MICU,B\n2,MICU,B\n3,MICU,A\n",
+        "patient_observations.csv": b"visit_id\n1\n2\n3\n",
+        "outcomes.csv": b"visit_id\n1\n2\n3\n",
+    }

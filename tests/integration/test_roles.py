@@ -257,7 +257,7 @@ def test_a_worker_writes_three_columns_of_visits(url: str, tries: Any) -> None:
             url, "SELECT attname FROM pg_attribute WHERE attrelid = 'public.visits'::regclass AND attnum > 0"
         )
     ]
-    assert len(columns) == 11
+    assert len(columns) == 12
     for column in set(columns) - {"sepsis_score", "risk_level", "scored_at"}:
         with pytest.raises(Denied):
             tries("worker", f"UPDATE public.visits SET {column} = NULL")

@@ -51,7 +51,7 @@ CALLERS = {
     "database/source/load_tables": {"_filled"},
 }
 # Statements that PREPARE does not take; they are run instead, in a transaction that is rolled back.
-RUN_INSTEAD = ("CREATE", "COPY", "ANALYZE", "LISTEN", "SET", "BEGIN")
+RUN_INSTEAD = ("CREATE", "ALTER", "COPY", "ANALYZE", "LISTEN", "SET", "BEGIN")
 # What a worker may not do.
 OF_APPROVERS = (
     "move_model",
@@ -454,6 +454,7 @@ CONTRACT = {
         "age_years": "double precision",
         "sex": "text",
         "unit": "text",
+        "facility": "text",
         "hours_before_icu": "double precision",
         "sepsis_score": "double precision",
         "risk_level": "text",

@@ -140,6 +140,7 @@ class TestTables:
             ("visits", "age_years", "double precision"),
             ("visits", "sex", "text"),
             ("visits", "unit", "text"),
+            ("visits", "facility", "text"),
             ("visits", "hours_before_icu", "double precision"),
             ("visits", "sepsis_score", "double precision"),
             ("visits", "risk_level", "text"),
@@ -157,6 +158,17 @@ class TestTables:
         report = load(folder_of(tmp_path, visits=visits), connection=connection, rejects=rejects)
         assert query(connection, "SELECT visit_id, age_years FROM public.visits") == [(1, 73)]
         assert [row[:3] for row in rejected_rows(report)] == [("visits.csv", 3, "age_years is out of range")]
+
+    def test_that_were_made_before_there_were_facilities_are_given_the_column(
+        self, connection: Any, tmp_path: Path, rejects: Path
+    ) -> None:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(loading._statement("create_visits"))
+            cursor.execute("ALTER TABLE public.visits DROP COLUMN facility")
+        load(folder_of(tmp_path, visits=[["1", "P1", ADMITTED, "MICU"]]), connection=connection, rejects=rejects)
+        visits = written([*VISITS, "facility"], [["2", "P2", ADMITTED, "MICU", "B"]])
+        load(folder_of(tmp_path, visits=visits), connection=connection, rejects=rejects)
+        assert query(connection, "SELECT visit_id, facility FROM public.visits ORDER BY 1") == [(1, None), (2, "B")]
 
     @pytest.mark.parametrize(
         ("change", "sentence"),
