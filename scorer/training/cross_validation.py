@@ -67,12 +67,15 @@ def fit_all(
     dealt = folds_for(landmarks, rules, folds=folds, split=recipe.split)
     client = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
     columns = group_columns(job.features, recipe.groups)
-    rows = landmarks.features.values
+    # Rows without a weight, such as those that were thinned out, are sent to no worker.
+    used = np.flatnonzero(targets.weight > 0)
+    rows = landmarks.features.values if len(used) == len(landmarks) else landmarks.features.values[used]
     sides = [(each, dealt.seen(each)) for each in range(dealt.count)] + (
         [(dealt.count, np.ones(len(landmarks), dtype=bool))] if whole else []
     )
     calls = [
-        joblib.delayed(fit_fold)(recipe, rows, targets, client, columns, np.flatnonzero(seen)) for _, seen in sides
+        joblib.delayed(fit_fold)(recipe, rows, targets.only(used), client[used], columns, np.flatnonzero(seen[used]))
+        for _, seen in sides
     ]
     models: dict[int, Model] = {}
     workers = workers if rows.size >= _CELLS_WORTH_PROCESSES else 1

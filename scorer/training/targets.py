@@ -39,6 +39,11 @@ class Targets:
     rules: TaskRules
     facility: Texts | None = None
 
+    def only(self, kept: Integers) -> Targets:
+        """The rows of these indexes (m,), in that order."""
+        facility = None if self.facility is None else self.facility[kept]
+        return Targets(self.target[kept], self.weight[kept], self.rules, facility)
+
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
