@@ -32,7 +32,6 @@ VISITS = 80
 @pytest.fixture
 def wards(hospital: Any, tmp_path: Path) -> Any:
     """A hospital with facilities A and B, of whose eighty visits one in four, in B one in two, has an onset; and its site's own job."""
-    hospital.execute("ALTER TABLE public.visits ADD COLUMN IF NOT EXISTS facility text")
     end = hospital.noon
     for visit_id in range(1, VISITS + 1):
         in_b = visit_id % 2 == 0
@@ -56,16 +55,11 @@ def wards(hospital: Any, tmp_path: Path) -> Any:
         shutil.copytree(shipped_root() / kind / "sepsis", tmp_path / "site" / kind / "sepsis")
     folder = tmp_path / "site" / "sql" / "sepsis"
     text = (folder / "job.toml").read_text(encoding="utf-8")
-    text = text.replace("[features]\n", '[features]\nfacility = "facility"\n')
     text = text.replace('decline_on = ["unlike"]', 'decline_on = ["facility", "unlike"]')
     above = "above = { HIGH = 0.08, MEDIUM = 0.025 }\n"
     own = "A = { HIGH = 0.9999, MEDIUM = 0.9998 }\nB = { HIGH = 1e-9, MEDIUM = 1e-10 }\n"
     text = text.replace(above, f"{above}\n[bands.by.facility]\n{own}")
     (folder / "job.toml").write_text(text, encoding="utf-8")
-    attributes = folder / "attributes.sql"
-    attributes.write_text(
-        attributes.read_text(encoding="utf-8").replace("    v.unit,\n", "    v.unit,\n    v.facility,\n")
-    )
     settings = replace(hospital.settings, jobs_dir=tmp_path / "site")
     return replace(hospital, settings=settings, job=load_job("sepsis", jobs_dir=tmp_path / "site"))
 
