@@ -101,6 +101,7 @@ def test_a_score_is_not_shown_beside_the_client_who_has_its_visit_now(ward: Any)
 CHANGES = [
     (ANOTHER_PATIENT, True, "attributes_changed"),
     ("UPDATE visits SET client = 'B' WHERE visit_id = 1", False, "attributes_changed"),
+    ("UPDATE visits SET facility = 'B' WHERE visit_id = 1", True, "attributes_changed"),
     ("UPDATE visits SET admitted_at = admitted_at - interval '1 day' WHERE visit_id = 1", True, "inputs_changed"),
     ("UPDATE visits SET age_years = 18 WHERE visit_id = 1", True, "inputs_changed"),
     ("UPDATE visits SET age_years = -1 WHERE visit_id = 1", False, "inputs_changed"),

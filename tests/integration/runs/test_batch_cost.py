@@ -113,7 +113,12 @@ def test_who_is_looked_for_is_found_by_an_index(crowded: Any, counted: Callable[
         assert session.rows["current_scores"] <= 100
 
 
-def test_attributes_are_read_of_the_batchs_visits_alone(crowded: Any, counted: Callable[[], None]) -> None:
+@pytest.mark.parametrize("facility", ["a column", "none"])
+def test_attributes_are_read_of_the_batchs_visits_alone(
+    facility: str, crowded: Any, counted: Callable[[], None]
+) -> None:
+    if facility == "none":
+        crowded.execute("ALTER TABLE visits DROP COLUMN facility")
     counted()
     ids = f"{{{','.join(map(str, range(1, BATCH + 1)))}}}"
     moments = f"{{{','.join([crowded.noon.isoformat()] * BATCH)}}}"

@@ -32,7 +32,6 @@ VISITS = 80
 @pytest.fixture
 def wards(hospital: Any, tmp_path: Path) -> Any:
     """A hospital with facilities A and B, of whose eighty visits one in four, in B one in two, has an onset; and its site's own job."""
-    hospital.execute("ALTER TABLE public.visits ADD COLUMN IF NOT EXISTS facility text")
     end = hospital.noon
     for visit_id in range(1, VISITS + 1):
         in_b = visit_id % 2 == 0
