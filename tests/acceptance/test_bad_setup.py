@@ -22,7 +22,7 @@ from scorer.database.embedded.server import Server
 from scorer.database.session import engine
 
 PASSWORD = "Zwetschgen-Datschi-7"
-MODEL = "2026.11.28"
+MODEL = "2026.11.29"
 EMPTY_PRODUCTION = "SELECT scorer.move_model(job, model_version, 'archived', 'a test') FROM scorer.model_versions"
 
 SAMPLE = """

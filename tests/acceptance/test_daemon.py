@@ -166,7 +166,7 @@ def test_the_life_of_a_daemon(serve: Callable[[], Service]) -> None:
 
 def test_it_waits_until_all_holds_and_claims_nothing_meanwhile(serve: Callable[[], Service], migrated_url: str) -> None:
     with closing(psycopg2.connect(migrated_url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute("SELECT scorer.move_model('sepsis', '2026.11.28', 'archived', 'a test')")
+        cursor.execute("SELECT scorer.move_model('sepsis', '2026.11.29', 'archived', 'a test')")
     service = serve()
     service.wait_for("the reason", lambda: "Service not ready" in service.said())
     assert service.ask("/live")[0] == 200
@@ -174,7 +174,7 @@ def test_it_waits_until_all_holds_and_claims_nothing_meanwhile(serve: Callable[[
     assert code == 503
     assert "no model in production" in why
     assert not any(sign.startswith("READY=1") for sign in service.signs())
-    service.rows("SELECT scorer.roll_back_model('sepsis', '2026.11.28', 'a test')")
+    service.rows("SELECT scorer.roll_back_model('sepsis', '2026.11.29', 'a test')")
     service.wait_for("READY", lambda: any(sign.startswith("READY=1") for sign in service.signs()))
     assert service.said().count("Service not ready") == 1
 

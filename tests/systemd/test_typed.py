@@ -17,7 +17,7 @@ UNIT = "scorer.service"
 # What one event has and another has not; a value for each that stands in a command.
 VALUES = {
     "JOB": "sepsis",
-    "MODEL_VERSION": "2026.11.28",
+    "MODEL_VERSION": "2026.11.29",
     "MESSAGE_ID": events.BUG.message_id,
     "FIRST": "-1d",
     "RUN_ID": "1",
@@ -99,7 +99,7 @@ def test_it_works_as_it_is_typed(host: Any, command: str, user: str) -> None:
     if command.startswith(OF_THE_MACHINE) and user != "root":
         pytest.skip("root's")
     command = command.replace("@SCORE_ID@", host.sql("SELECT max(score_id) FROM scorer.scores WHERE status = 'SCORED'"))
-    command = command.replace("--model V", "--model 2026.11.28")
+    command = command.replace("--model V", "--model 2026.11.29")
     done = type_it(host, user, command)
     said = done.stdout + done.stderr
     assert "SCORER_DATABASE_URL" not in said

@@ -47,7 +47,7 @@ def test_it_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
 
 def test_before_the_first_run(hospital: Any, program: Any) -> None:
     (job,) = status(hospital, program)["jobs"]
-    assert (job["job"], job["run_id"], job["backlog"], job["model_version"]) == ("sepsis", None, 0, "2026.11.28")
+    assert (job["job"], job["run_id"], job["backlog"], job["model_version"]) == ("sepsis", None, 0, "2026.11.29")
     assert job["next_tick_at"] > job["read_at"]
     shown = program("status", environment=environment(hospital)).out
     assert "last run    none yet" in shown

@@ -289,7 +289,7 @@ def test_upgrades_at_once_end_well(database_url: str, at_head: str) -> None:
         assert "at head" in said
     assert set(at_head.splitlines()) <= set(catalog(database_url).splitlines())
     found = run_sql(database_url, "SELECT model_version, status FROM scorer.model_versions")
-    assert found == [("2026.11.28", "production")]
+    assert found == [("2026.11.29", "production")]
 
 
 def test_installations_at_once_end_well(make_database: Callable[[str], str], settings: Settings) -> None:

@@ -16,7 +16,7 @@ from scorer.evaluation.figures import EVERYONE, Above, Evaluation, Group, Pictur
 from scorer.evaluation.records import record
 from scorer.tasks.bootstrap import Figure
 
-SHIPPED = "2026.11.28"
+SHIPPED = "2026.11.29"
 
 
 def group(key: tuple[str, str], *, figures: dict[str, Figure], above: tuple[Above, ...] = ()) -> Group:

@@ -23,7 +23,7 @@ from scorer.runs.run import run_job
 from scorer.runs.worker import Worker
 
 JOB = "sepsis"
-SHIPPED = "2026.11.28"
+SHIPPED = "2026.11.29"
 
 Said = tuple[int, str, str]
 

@@ -219,8 +219,8 @@ def test_whatever_is_published_is_compared(ward: Any) -> None:
 def test_a_model_that_is_not_the_registered_one_is_not_unpickled(
     ward: Any, make_model: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "home" / "models" / ward.job.name / "2026.11.28"
-    shutil.copytree(shipped_root() / "models" / ward.job.name / "2026.11.28", folder)
+    folder = tmp_path / "home" / "models" / ward.job.name / "2026.11.29"
+    shutil.copytree(shipped_root() / "models" / ward.job.name / "2026.11.29", folder)
     (folder / "pipeline.joblib").write_bytes(b"cos\nsystem\n(S'exit'\ntR.")
     for each in replayed(ward, 1, 4).values():
         assert each.verdict is ReplayVerdict.NOT_REPLAYABLE

@@ -20,7 +20,7 @@ from scorer.scoring import pipeline
 from scorer.scoring.opening import Pipeline
 
 JOB = "sepsis"
-SHIPPED = "2026.11.28"
+SHIPPED = "2026.11.29"
 
 Said = tuple[int, str, str]
 

@@ -565,7 +565,7 @@ def test_the_health_of_models(watched: Any) -> None:
         "last_prediction_at IS NOT NULL FROM reporting.model_health ORDER BY deployed_at"
     )
     assert [row[1:3] for row in health] == [
-        ("2026.11.28", "archived"),
+        ("2026.11.29", "archived"),
         ("first", "archived"),
         ("watched", "production"),
     ]

@@ -236,7 +236,7 @@ def test_the_state_of_jobs_scores_and_daemons(hospital: Any, scraper: Scraper) -
     assert states == {"ready": 1, "not ready": 1, "silent": 1}
     assert scraped[series("scorer_ticks_since_success")] == 3
     assert scraped[series("scorer_ticks_missed_last_day")] == 3
-    assert scraped[series("scorer_model_info", model_version="2026.11.28")] == 1
+    assert scraped[series("scorer_model_info", model_version="2026.11.29")] == 1
     assert scraped[series("scorer_last_tick_info", outcome="ran")] == 1
     assert scraped[series("scorer_job_ready")] == 1
     assert scraped[series("scorer_next_tick_timestamp_seconds")] % 3600 == 300

@@ -24,7 +24,7 @@ from scorer.registry.cards import CARD
 from scorer.registry.manifest import ARTEFACT, MANIFEST
 from scorer.registry.registration import disable_job, enable_job, grant_source, install_jobs, register, require_enabled
 
-SHIPPED = "2026.11.28"
+SHIPPED = "2026.11.29"
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ def test_another_model_scores_the_living_again_and_lets_the_discharged_stand(
     assert dict(hospital.rows("SELECT entity_id, model_version FROM reporting.current_scores")) == {
         "1": "flat",
         "2": "flat",
-        "3": "2026.11.28",
+        "3": "2026.11.29",
     }
     assert hospital.scores()["1"] == hospital.scores()["2"] == 0.25
 

@@ -123,7 +123,9 @@ def test_each_facility_is_calibrated_banded_declined_and_measured(
     drift = wards.rows("SELECT DISTINCT facility, trained_on FROM reporting.facility_drift ORDER BY 1")
     assert drift == [("A", True), ("B", True)]
     own = trained.manifest["baseline"]["facilities"]["B"]["score"]["shares"]
-    held = wards.one("SELECT shares FROM scorer.facility_baselines WHERE facility = 'B' AND feature = 'score'")
+    held = wards.one(
+        "SELECT shares FROM scorer.facility_baselines WHERE facility = 'B' AND feature = 'score' AND model_version = 't1'"
+    )
     assert held[: len(own)] == own
     if found.performance.rows:
         assert wards.rows("SELECT DISTINCT facility FROM reporting.facility_performance ORDER BY 1") == [("A",), ("B",)]
