@@ -2,7 +2,7 @@
 
 Rules, in this order:
 
-1. Codes lie as in another unit: do not use it before they are mended.
+1. Codes lie as in another unit that job.toml knows: do not use it before they are mended.
 2. Fewer clients with the event than `FEWEST` (of a task without one, with a known outcome): wait for outcomes.
 3. It tells worse who is who than at home, by more than chance and the job's `performance_loss`: retrain it, where the site has as many
    clients with the event as `TO_RETRAIN`; else do not use it.
@@ -31,7 +31,7 @@ from scorer.evaluation.utility import gain_and_best
 from scorer.jobs.job import Job
 from scorer.registry.drift_bins import SCORE, WIDTH, BinCounter
 from scorer.registry.model import LoadedModel
-from scorer.registry.units import find_unit_shifts, usual_values
+from scorer.registry.units import UnitShift, find_unit_shifts, usual_values
 from scorer.tasks.bootstrap import Figure, draws, ratio
 from scorer.tasks.task import Judged, Live
 from scorer.training.calibrations import Calibrations
@@ -84,8 +84,8 @@ class Recalibrated:
 class Transport:
     """What was found of a model at a site, and what follows.
 
-    `events` are clients with the event (of a task without one, with a known outcome), `needed` how many of them a verdict takes. `figures`
-    are those of the model as it is, `own` those of its manifest.
+    `events` are clients with the event (of a task without one, with a known outcome), `needed` how many of them a verdict takes. `units`
+    are codes that lie far off, `figures` those of the model as it is, `own` those of its manifest.
     """
 
     advice: Advice
@@ -94,7 +94,7 @@ class Transport:
     events: int
     landmarks: int
     needed: int
-    units: tuple[str, ...]
+    units: tuple[UnitShift, ...]
     shifts: tuple[Shift, ...]
     figures: Mapping[str, Mapping[str, float | None]]
     own: Mapping[str, Mapping[str, float | None]]
@@ -146,8 +146,9 @@ def transport(job: Job, model: LoadedModel, landmarks: Landmarks, *, session: Se
 def _advised(found: Transport, live: Live | None) -> Transport:
     """The same with advice, by the rules at the top."""
     again = found.recalibrated
-    if found.units:
-        advice, why = Advice.DO_NOT, f"before its units are mended: {'; '.join(found.units)}"
+    mended = [each.sentence for each in found.units if each.unit is not None]
+    if mended:
+        advice, why = Advice.DO_NOT, f"before its units are mended: {'; '.join(mended)}"
     elif live is None or again is None or live.lost is None:
         advice, why = Advice.WAIT, f"{found.events} clients tell of the outcome, {found.needed} are needed"
     elif live.lost and found.events >= TO_RETRAIN:
@@ -184,7 +185,7 @@ def _needed(events: int, figures: Mapping[str, Mapping[str, float | None]], *, n
     return max(FEWEST, math.ceil(events * ((high - low) / 2 / _HALF_WIDTH) ** 2))
 
 
-def _units(job: Job, model: LoadedModel, known: Landmarks) -> tuple[str, ...]:
+def _units(job: Job, model: LoadedModel, known: Landmarks) -> tuple[UnitShift, ...]:
     """Which codes' newest values lie as in another unit: one row of each entity, its last."""
     entity = known.entity_ids.astype(str)
     last = np.append(entity[1:] != entity[:-1], True)

@@ -221,7 +221,7 @@ def _units(session: Session, job: Job, model: Monitored) -> tuple[str, ...]:
     names = list(model.manifest.get("features") or ())
     matrix = np.frombuffer(b"".join(vectors), dtype="<f8").reshape(len(vectors), len(names) or 1)
     usual = usual_values(model.manifest, job)
-    return find_unit_shifts(matrix, names=names, usual=usual, job=job)
+    return tuple(each.sentence for each in find_unit_shifts(matrix, names=names, usual=usual, job=job))
 
 
 def _live(session: Session, source: Source, job: Job, model: Monitored) -> dict[str, Performance]:

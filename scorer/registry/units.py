@@ -7,7 +7,7 @@ Another unit multiplies all values alike, and so all three quartiles; a sicker w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,17 +37,22 @@ class Usual:
 
 @dataclass(frozen=True, slots=True)
 class UnitShift:
-    """Values that lie as in another unit: their factor, and the unit, None where the job names none such."""
+    """Values that lie as in another unit: their factor, and the unit, None where the job names none such.
+
+    `group` are the rows in which they do, such as "unit=MICU"; empty: in all.
+    """
 
     code: str
     factor: float
     unit: str | None
+    group: str = ""
 
     @property
     def sentence(self) -> str:
         """What is so, without a value."""
         as_if = "" if self.unit is None else f", as if in {self.unit}"
-        return f"{self.code} lies {self.factor:.3g} times as high as in training{as_if}"
+        where = f" where {self.group}" if self.group else ""
+        return f"{self.code} lies {self.factor:.3g} times as high as in training{as_if}{where}"
 
 
 def usual_values(manifest: Mapping[str, Any], job: Job) -> tuple[Usual, ...]:
@@ -102,8 +107,8 @@ def unit_shift(values: Floats, usual: Usual) -> UnitShift | None:
     return UnitShift(usual.code.name, factor, None) if far else None
 
 
-def find_unit_shifts(matrix: Floats, *, names: list[str], usual: Sequence[Usual], job: Job) -> tuple[str, ...]:
-    """A sentence for each code whose newest values lie as in another unit, in all rows or one category.
+def find_unit_shifts(matrix: Floats, *, names: list[str], usual: Sequence[Usual], job: Job) -> tuple[UnitShift, ...]:
+    """The codes whose newest values lie as in another unit, in all rows or one category.
 
     `matrix` (entities, features) has the newest rows first. Of each code and group the newest `unit_entities` values are compared, and
     none where there are fewer.
@@ -121,7 +126,7 @@ def find_unit_shifts(matrix: Floats, *, names: list[str], usual: Sequence[Usual]
             newest = values[~np.isnan(values)][: job.limits.unit_entities]
             shift = unit_shift(newest, each) if len(newest) == job.limits.unit_entities else None
             if shift is not None:
-                found.append(shift.sentence + (f" where {group}" if group else ""))
+                found.append(replace(shift, group=group))
                 if not group:
                     break
     return tuple(found)

@@ -129,6 +129,12 @@ class TestWorlds:
         assert found.why.startswith("before its units are mended: CREATININE lies")
         assert "as if in umol/L" in found.why
 
+    def test_another_assay_is_told_and_judged_by_the_figures(self, hospital: Any, job: Job, model: LoadedModel) -> None:
+        world = _changed(_world(job, clients=4000, seed=4), CREATININE_last_stay=12.0)
+        found = _advised(hospital, job, model, world)
+        assert [(each.code, each.unit) for each in found.units] == [("CREATININE", None)]
+        assert "units" not in found.why
+
     def test_what_tells_most_is_not_measured(self, hospital: Any, job: Job, model: LoadedModel) -> None:
         gone = {"LACTATE_last_stay": np.nan, "CREATININE_last_stay": np.nan}
         found = _advised(hospital, job, model, _changed(_world(job, clients=6000, seed=5), **gone))

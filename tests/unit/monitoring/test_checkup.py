@@ -42,7 +42,7 @@ def test_a_change_of_units_is_told_of_all_or_of_one_category_from_twenty_values_
     values = np.resize([100.0, 110.0, 128.0, 150.0, 170.0], 60)
 
     def told(matrix: Floats) -> tuple[str, ...]:
-        return find_unit_shifts(matrix, names=names, usual=usual, job=sepsis)
+        return tuple(each.sentence for each in find_unit_shifts(matrix, names=names, usual=usual, job=sepsis))
 
     matrix = np.full((60, len(names)), np.nan)
     matrix[:, glucose] = values
