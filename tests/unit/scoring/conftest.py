@@ -42,7 +42,7 @@ def make_inputs() -> Callable[..., BatchInputs]:
             items=items,
             hashes=[b"same"] * len(counts),
             observations=observations,
-            attributes=Attributes(texts={"client": clients}),
+            attributes=Attributes(texts={"client": clients, "facility": np.full(len(counts), "A", dtype=object)}),
         )
 
     return make

@@ -129,7 +129,8 @@ def test_an_outcome_says_what_it_rests_on(sepsis: Job, make_inputs: MakeInputs) 
     assert first.input_hash == b"same"
     assert second.features is not None
     assert np.frombuffer(second.features, "<f8").tolist() == [2.0, 3.0]
-    assert (first.attributes, second.attributes) == ({"client": "c0"}, {"client": "c1"})
+    assert first.attributes == {"client": "c0", "facility": "A"}
+    assert second.attributes == {"client": "c1", "facility": "A"}
 
 
 def test_observations_that_were_refused_do_not_count(sepsis: Job, make_inputs: MakeInputs) -> None:
