@@ -49,6 +49,7 @@ from scorer.jobs.source_tables import source_tables
 from scorer.log import logger as log
 from scorer.monitoring.prometheus import JobState, Metrics
 from scorer.registry import registration
+from scorer.registry.cards import CARD
 from scorer.registry.manifest import ARTEFACT
 from scorer.registry.model import keep_to_one_thread
 from scorer.types.options import CronEntry
@@ -145,6 +146,7 @@ def second_job(site: Path) -> Path:
     for manifest in (site / "models" / "decline").glob("*/manifest.json"):
         told = json.loads(manifest.read_text(encoding="utf-8")) | {"job": "decline"}
         manifest.write_text(json.dumps(told), encoding="utf-8")
+        (manifest.parent / CARD).unlink(missing_ok=True)  # it is of the job that it names
     definition = site / "sql" / "decline" / "job.toml"
     text = definition.read_text(encoding="utf-8")
     for line in ('write_back = "write_back.sql"\n', 'views = "views.sql"\n'):

@@ -77,7 +77,7 @@ def test_a_model_goes_into_production_by_two_people_and_back_by_one_command(
     assert code == 0
     moved = json.loads(out)["migration"]
     assert (moved["entities"], moved["moved"], moved["up"], moved["down"]) == (3, 3, 3, 0)
-    assert moved["bands"] == {"LOW": {"HIGH": 3}}
+    assert moved["bands"] == {"MEDIUM": {"HIGH": 3}}
     assert standing(hospital) == {SHIPPED: "archived", "v2": "production"}
     kinds = hospital.rows("SELECT kind, recorded_by, fingerprint FROM scorer.model_evidence ORDER BY evidence_id")
     assert kinds == [(kind, "registry_bob", libraries()) for kind in ("golden", "shadow")]

@@ -388,7 +388,7 @@ def outcomes(hospital: Any, *, above: bool) -> None:
         "INSERT INTO public.outcomes (visit_id, sepsis, onset_at) "
         "SELECT c.entity_id::bigint, x.event::int, CASE WHEN x.event THEN %s END "
         "FROM scorer.current_scores AS c CROSS JOIN LATERAL (SELECT (c.score > (SELECT percentile_cont(0.5) WITHIN GROUP "
-        "(ORDER BY score) FROM scorer.current_scores)) = %s AND random() < 0.5 AS event) AS x",
+        "(ORDER BY score) FROM scorer.current_scores)) = %s AND random() < 0.9 AS event) AS x",
         hospital.noon,
         above,
     )

@@ -25,6 +25,7 @@ from scorer.registry.manifest import ARTEFACT, MANIFEST
 from scorer.registry.registration import disable_job, enable_job, grant_source, install_jobs, register, require_enabled
 
 SHIPPED = "2026.11.29"
+BEFORE = "2026.11.28"
 
 
 @pytest.fixture
@@ -120,13 +121,16 @@ def features_of(hospital: Any, version: str) -> dict[str, dict[str, Any]]:
         return {row["feature"]: dict(row) for row in cursor.fetchall()}
 
 
-def test_features_of_a_version_from_before_have_what_their_manifest_has(hospital: Any) -> None:
-    found = features_of(hospital, SHIPPED)
-    manifest = json.loads((hospital.job.model_folder / SHIPPED / MANIFEST).read_text())
+def test_features_of_a_version_from_before_have_what_their_manifest_has(hospital: Any, session: Session) -> None:
+    """A manifest of before features were described."""
+    with session.transaction():
+        register(hospital.job, hospital.job.model_folder / BEFORE, session)
+    found = features_of(hospital, BEFORE)
+    manifest = json.loads((hospital.job.model_folder / BEFORE / MANIFEST).read_text())
     assert list(found) == sorted(found, key=lambda name: found[name]["importance_rank"])
     assert set(found) == set(manifest["features"])
     first = found["hours_before_icu"]
-    assert (first["job"], first["status"], first["importance_rank"]) == ("sepsis", "production", 1)
+    assert (first["job"], first["status"], first["importance_rank"]) == ("sepsis", "candidate", 1)
     for name, row in found.items():
         assert row["importance"] == manifest["importances"].get(name, 0)
         assert row["null_rate"] == manifest["baseline"]["features"][name]["missing"]
@@ -179,6 +183,7 @@ def second(hospital: Any, tmp_path: Path) -> Database:
     views.write_text(views.read_text().replace("sepsis", "second"))
     for path in (tmp_path / "models" / "second").glob(f"*/{MANIFEST}"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"job": "second"}))
+        (path.parent / CARD).unlink(missing_ok=True)  # it is of the job that it names
     return Database(hospital.url, replace(hospital.settings, jobs_dir=tmp_path))
 
 
