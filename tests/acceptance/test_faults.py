@@ -684,7 +684,6 @@ def test_the_servers_clock_jumps_ahead_and_back(night: Night, clock: Clock) -> N
         asked = night.fetch("SELECT scorer.request_score('sepsis', %s)", *visit)[0][0]
         night.eventually(lambda: night.fetch(answer, asked) == [(True,)], what=night.log)
         night.heard("CLOCK_JUMPED", times=2)
-        assert night.fetch(of_the_future)[0][0] > 0
         night.make_due()
         night.eventually(lambda: night.fetch(of_the_future) == [(0,)], what=night.log)
         night.end()
