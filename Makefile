@@ -50,7 +50,8 @@ soak: .venv/test ## thirty days of hourly runs on a compressed clock; JOBS=all: 
 cohorts: .venv/test ## the data sets as the jobs' source tables; DATA=DIR OUT=DIR
 	$(BIN)/python -m tests.cohorts '$(DATA)' '$(or $(OUT),build/cohorts)' $(JOBS)
 
-# The shipped models' figures again, from the data sets: DATA=DIR; JOBS='sepsis' for some. The same seeds and libraries, the same numbers.
+# The shipped models' figures again, from the data sets: DATA=DIR; JOBS='sepsis' for some, JOBS='sepsis@2026.11.28' for an
+# older model, on what it was made on. The same seeds and libraries, the same numbers.
 figures: .venv/test ## the shipped models' figures again; DATA=DIR
 	$(BIN)/python -m tests.benchmarks.figures_again --data '$(DATA)' --reports '$(or $(OUT),build/figures)' $(JOBS)
 

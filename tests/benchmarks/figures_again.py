@@ -1,9 +1,10 @@
-"""The shipped models' figures, had again: a server of its own, each cohort loaded, each model trained anew, each figure compared.
+"""The shipped models' figures, had again: each on a server of its own, its cohort loaded, trained anew, each figure compared.
 
     python -m tests.benchmarks.figures_again --data DIR [--reports DIR] [JOB...]
 
 DIR holds the data sets, as `make cohorts` takes them. Each job that has a module in tests/cohorts/ is trained anew on its cohort, by the
-recipe of its job.toml. Exit 1 where a figure differs from the shipped manifest's.
+recipe of its job.toml; JOB@VERSION is an older model, trained by the recipe of its manifest on what it was made on. Exit 1 where a figure
+differs from the shipped manifest's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from scorer.jobs.folder.tables import has_tables
-from scorer.jobs.job import Job, load_job
+from scorer.jobs.job import load_job
 from tests.cohorts.__main__ import jobs, module_of
 
 SCORER = Path(sys.executable).with_name("scorer")
@@ -42,39 +43,39 @@ def told(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**figures, "golden scores": manifest["golden"]["scores"]}
 
 
-def has_again(job: Job, *, data: Path, home: Path, call: Callable[..., None], reports: Path | None) -> bool:
-    """Train a job's model anew, and print which figures differ. Returns whether none does."""
-    assert job.first_model is not None
-    cohort = home / "cohorts" / job.name
+def has_again(model: str, *, data: Path, home: Path, call: Callable[..., None], reports: Path | None) -> bool:
+    """Train a model, JOB or JOB@VERSION, anew, and print which figures differ. Returns whether none does."""
+    name, _, asked = model.partition("@")
+    job = load_job(name)
+    version = asked or job.first_model
+    assert version is not None
+    shipped = json.loads((job.model_folder / version / "manifest.json").read_text(encoding="utf-8"))
+    cohort, config = home / "cohorts" / job.name, home / "recipe.json"
     cohort.mkdir(parents=True)
-    module_of(job.name).write(data, cohort)
+    writes_older = getattr(module_of(job.name), "OLDER", {})
+    writes_older.get(version, module_of(job.name).write)(data, cohort)
     own = ("--job", job.name) if has_tables(job.name, jobs_dir=None) else ()
     call("load", cohort, *own)
-    page = () if reports is None else ("--report", reports.resolve() / f"{job.name}.html")
-    shipped = json.loads((job.model_folder / job.first_model / "manifest.json").read_text(encoding="utf-8"))
+    recipe = ("--config", config) if asked else ()
+    config.write_text(json.dumps({"job": job.name, "recipe": shipped["recipe"]}), encoding="utf-8")
+    page = () if reports is None else ("--report", reports.resolve() / f"{model}.html")
     word = shipped["training"].get("data")
-    call("train", job.name, "--full", "--version", AGAIN, *(() if word is None else ("--data", word)), *page)
+    told_so = () if word is None else ("--data", word)
+    call("train", job.name, "--full", *recipe, "--version", AGAIN, *told_so, *page)
     of = {
         "shipped": told(shipped),
         "again": told(json.loads((home / "models" / job.name / AGAIN / "manifest.json").read_text(encoding="utf-8"))),
     }
     differing = [name for name in of["shipped"] if of["shipped"][name] != of["again"].get(name)]
     for name in differing:
-        print(f"{job.name} {name}: {of['shipped'][name]} in the shipped manifest, {of['again'].get(name)} now")
+        print(f"{model} {name}: {of['shipped'][name]} in the shipped manifest, {of['again'].get(name)} now")
     same = len(of["shipped"]) - len(differing)
-    print(f"{job.name}: {same} of {len(of['shipped'])} figures are the same, to the last digit.", flush=True)
+    print(f"{model}: {same} of {len(of['shipped'])} figures are the same, to the last digit.", flush=True)
     return not differing
 
 
-def main() -> int:
-    """Train anew, compare."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--reports", type=Path)
-    options.add_argument("jobs", nargs="*", metavar="JOB")
-    arguments = options.parse_args()
-    if arguments.reports is not None:
-        arguments.reports.mkdir(parents=True, exist_ok=True)
+def on_a_server(model: str, *, data: Path, reports: Path | None) -> bool:
+    """Have a model's figures again on a server that is there for it alone. Returns whether none differs."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         home.chmod(0o755)  # where this is root, the server runs as another user
@@ -88,12 +89,21 @@ def main() -> int:
         call("db", "start")
         try:
             call("db", "upgrade")
-            same = [
-                has_again(load_job(name), data=arguments.data, home=home, call=call, reports=arguments.reports)
-                for name in arguments.jobs or jobs()
-            ]
+            return has_again(model, data=data, home=home, call=call, reports=reports)
         finally:
             call("db", "stop")
+
+
+def main() -> int:
+    """Train anew, compare."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--reports", type=Path)
+    options.add_argument("models", nargs="*", metavar="JOB")
+    arguments = options.parse_args()
+    if arguments.reports is not None:
+        arguments.reports.mkdir(parents=True, exist_ok=True)
+    same = [on_a_server(model, data=arguments.data, reports=arguments.reports) for model in arguments.models or jobs()]
     return 0 if all(same) else 1
 
 

@@ -4,7 +4,8 @@
     python -m tests.cohorts --samples [JOB...]    # sql/<job>/example, generated anew
 
 A module here is named like its job and has `write(data, out)`; one whose example is shipped has `write_sample(out)`, too, and `AS_OF`, the
-time as of which the example is to be looked at, where that is not the usual one.
+time as of which the example is to be looked at, where that is not the usual one. `OLDER` has, by an older model's version, what writes the
+tables that it was made on, where these were others.
 """
 
 from __future__ import annotations

@@ -7,18 +7,30 @@ the hospital that a visit belongs to. `scorer demo` generates the job's example;
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cohorts._files import write_lines
 
 FACILITIES = {"physionet2019": "B", "physionet2019_b": "B", "physionet2019_a": "A"}  # by set
+FIRST = "physionet2019"
 
 
 def write(data: Path, out: Path) -> None:
     """Write the sets' tables as one, as `scorer load` takes them."""
     for table in ("visits", "patient_observations", "outcomes"):
         write_lines(out / f"{table}.csv.gz", _joined(data, table, told=table == "visits"))
+
+
+def write_first(data: Path, out: Path) -> None:
+    """Copy the tables of the first set alone, in which no visit has a facility."""
+    for table in ("visits", "patient_observations", "outcomes"):
+        shutil.copyfile(data / FIRST / f"{table}.csv.gz", out / f"{table}.csv.gz")
+
+
+# What an older model was made on, by its version.
+OLDER = {"2026.11.28": write_first}
 
 
 def _joined(data: Path, table: str, *, told: bool) -> Iterator[str]:

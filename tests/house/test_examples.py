@@ -12,7 +12,7 @@ from scorer.jobs.folder.example import EXAMPLE_AS_OF
 from scorer.jobs.folder.tables import read_tables
 from scorer.jobs.job import job_names
 from tests.cohorts.__main__ import SHIPPED, jobs, main, write_example
-from tests.cohorts.sepsis import FACILITIES
+from tests.cohorts.sepsis import FACILITIES, FIRST, OLDER
 
 MOST_BYTES = 150_000
 WITH_EXAMPLE = [name for name in job_names(None) if name != FIRST_JOB]  # whose example `scorer demo` generates
@@ -65,3 +65,15 @@ def test_data_sets_are_written_as_one_into_a_folder_of_their_job(tmp_path: Path)
         "patient_observations.csv": b"visit_id\n1\n2\n3\n",
         "outcomes.csv": b"visit_id\n1\n2\n3\n",
     }
+
+
+def test_an_older_model_of_sepsis_has_the_set_that_it_was_made_on_as_it_stands(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / FIRST).mkdir()
+    for table in ("visits", "patient_observations", "outcomes"):
+        (tmp_path / FIRST / f"{table}.csv.gz").write_bytes(gzip.compress(f"visit_id\n{table}\n".encode()))
+    for version, write in OLDER.items():
+        assert (SHIPPED.parent / "models" / FIRST_JOB / version).is_dir()
+        write(tmp_path, out)
+        assert contents(out) == contents(tmp_path / FIRST)

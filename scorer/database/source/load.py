@@ -157,11 +157,14 @@ def load(
 def _statement(name: str, table: Table | None = None, given: Sequence[str] = ()) -> str:
     """The statement called `name`; of a job's own table, the one for any table, filled in.
 
-    `given` are the columns that the file has.
+    `given` are the columns that the file has. What is said of a column that the table lacks, in lines of its own, is left out.
     """
     if table is not None and table.of_job is not None:
         return filling(name.removesuffix(f"_{table.name}"), table.of_job, given)
-    return statement(f"source/{name}")
+    text = statement(f"source/{name}")
+    if table is None or table.lacks is None:
+        return text
+    return "\n".join(line for line in text.splitlines() if table.lacks not in line)
 
 
 def _types(cursor: Any, table: Table) -> dict[str, ColumnType]:
@@ -170,12 +173,7 @@ def _types(cursor: Any, table: Table) -> dict[str, ColumnType]:
     if cursor.rowcount == 0:
         cursor.execute(_statement(f"create_{table.name}"))
         cursor.execute(_statement("columns"), {"table": table.relation})
-    types = column_types(cursor)
-    if table.of_job is None and "facility" in set(table.columns) - set(types):
-        cursor.execute(_statement("widen_visits"))
-        cursor.execute(_statement("columns"), {"table": table.relation})
-        types = column_types(cursor)
-    return types
+    return column_types(cursor)
 
 
 class _Load:
@@ -189,10 +187,12 @@ class _Load:
 
     def of(self, file: File, types: Mapping[str, ColumnType]) -> TableLoad:
         """Load one file. Returns its counts. Raises NothingLoaded where it has rows and none can be loaded."""
-        table, size, rejected_before, read = file.table, file.path.stat().st_size, self._rejects.count, 0
+        size, rejected_before, read = file.path.stat().st_size, self._rejects.count, 0
         notes: Counter[FieldNote] = Counter()
         with open_lines(file.path) as (lines, bytes_read):
-            header = read_header(lines, required=table.required)
+            header = read_header(lines, required=file.table.required)
+            file, types = self._with_facility(file, header, types)
+            table = file.table
             columns = columns_to_fill(file, header.names, types, zone_is_told=self._writing.zone is not None)
             self._cursor.execute(_statement(f"stage_{table.name}", table))
             for rows in chunks(read_rows(lines, header=header, loaded=table.columns), most=ROWS_AT_ONCE):
@@ -223,6 +223,21 @@ class _Load:
             separator=SEPARATORS[header.separator],
             notes=dict(notes),
         )
+
+    def _with_facility(
+        self, file: File, header: Header, types: Mapping[str, ColumnType]
+    ) -> tuple[File, Mapping[str, ColumnType]]:
+        """The file and its table's types, where visits were made before there were facilities.
+
+        They are given the column by a file that has it; by another, they stay as they are.
+        """
+        table = file.table
+        if table.of_job is not None or "facility" not in set(table.columns) - set(types):
+            return file, types
+        if "facility" not in header.names:
+            return file._replace(table=table.without("facility")), types
+        self._cursor.execute(_statement("widen_visits"))
+        return file, _types(self._cursor, table)
 
     def _stage(self, file: File, columns: Sequence[Column], rows: Sequence[Row], *, notes: Counter[FieldNote]) -> None:
         """Copy the rows that can be read to the temporary table; write the others to the reject file."""

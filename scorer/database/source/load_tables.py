@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,10 @@ from scorer.jobs.sql_text import without_comments
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of sql/source/tables.toml, or of a job's: then `of_job` says how it is filled."""
+    """A table of sql/source/tables.toml, or of a job's: then `of_job` says how it is filled.
+
+    `lacks` is the column of tables.toml that it may be without, and is.
+    """
 
     name: str
     file: str
@@ -30,6 +33,11 @@ class Table:
     optional: tuple[str, ...]
     unique: bool
     of_job: SourceTable | None = None
+    lacks: str | None = None
+
+    def without(self, column: str) -> Table:
+        """The same table, where the database's has no such column."""
+        return replace(self, optional=tuple(name for name in self.optional if name != column), lacks=column)
 
     @property
     def columns(self) -> tuple[str, ...]:

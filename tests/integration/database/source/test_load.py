@@ -166,9 +166,38 @@ class TestTables:
             cursor.execute(loading._statement("create_visits"))
             cursor.execute("ALTER TABLE public.visits DROP COLUMN facility")
         load(folder_of(tmp_path, visits=[["1", "P1", ADMITTED, "MICU"]]), connection=connection, rejects=rejects)
+        columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'public.visits'::regclass AND attname = 'facility'"
+        assert query(connection, columns) == [], "a file that does not say it leaves the table as it is"
         visits = written([*VISITS, "facility"], [["2", "P2", ADMITTED, "MICU", "B"]])
         load(folder_of(tmp_path, visits=visits), connection=connection, rejects=rejects)
         assert query(connection, "SELECT visit_id, facility FROM public.visits ORDER BY 1") == [(1, None), (2, "B")]
+
+    def test_without_facilities_are_filled_by_who_does_not_own_them(
+        self, connection: Any, tmp_path: Path, rejects: Path
+    ) -> None:
+        load(folder_of(tmp_path), connection=connection, rejects=rejects)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE public.visits DROP COLUMN facility")
+            cursor.execute("CREATE ROLE loads_only")
+            cursor.execute("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO loads_only")
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET ROLE loads_only")
+        try:
+            visits = [["1", "P1", ADMITTED, "MICU"]]
+            load(folder_of(tmp_path, visits=visits), connection=connection, rejects=rejects)
+            visits = [["1", "P1", ADMITTED, "SICU"], ["2", "P2", ADMITTED, "MICU"]]
+            report = load(folder_of(tmp_path, visits=visits), connection=connection, rejects=rejects, update=True)
+            assert (report.tables[0].updated, report.tables[0].loaded) == (1, 1)
+            with_facility = written([*VISITS, "facility"], [["3", "P3", ADMITTED, "MICU", "B"]])
+            with pytest.raises(UserError, match="must be owner of table visits"):
+                load(folder_of(tmp_path, visits=with_facility), connection=connection, rejects=rejects)
+        finally:
+            connection.rollback()
+            with connection, connection.cursor() as cursor:
+                cursor.execute("RESET ROLE")
+                cursor.execute("DROP OWNED BY loads_only")
+                cursor.execute("DROP ROLE loads_only")
+        assert query(connection, "SELECT visit_id, unit FROM public.visits ORDER BY 1") == [(1, "SICU"), (2, "MICU")]
 
     @pytest.mark.parametrize(
         ("change", "sentence"),
