@@ -115,10 +115,12 @@ class Features:
     ) -> Features:
         """Rows as the ledger keeps them, a text of float64 each, with the `facility` of each.
 
-        Raises ValueError where one is not as long as `names`.
+        A facility that is empty is unknown. Raises ValueError where one is not as long as `names`.
         """
         values = np.frombuffer(b"".join(vectors), dtype="<f8").astype(np.float64).reshape(len(vectors), len(names))
-        return cls(names, values, facility=None if facility is None else np.array([*facility, None], object)[:-1])
+        if facility is None:
+            return cls(names, values)
+        return cls(names, values, facility=np.array([*(each or None for each in facility), None], dtype=object)[:-1])
 
     def only(self, kept: Booleans | Integers) -> Features:
         """The rows where `kept` (entities,) is true; or, of indexes (m,), those rows in that order.

@@ -107,11 +107,14 @@ def build(observations: Observations, attributes: Attributes, *, as_of: Integers
 
 
 def facility_of(attributes: Attributes, spec: FeatureSpec) -> Texts | None:
-    """What each entity belongs to, (entities,), None where unknown.
+    """What each entity belongs to, (entities,), None where unknown, or empty.
 
     It is None itself where the job names no facility. Raises UserError where the attribute is not there.
     """
-    return None if spec.facility is None else _attribute(attributes.texts, spec.facility, kind="a text")
+    if spec.facility is None:
+        return None
+    told = _attribute(attributes.texts, spec.facility, kind="a text")
+    return np.array([*(each or None for each in told.tolist()), None], dtype=object)[:-1]
 
 
 def _finite(column: Floats) -> Floats:

@@ -65,3 +65,14 @@ def test_attributes_and_features_keep_the_same_entities() -> None:
     assert attributes.texts["sex"].tolist() == [None]
     features = Features(names=("a",), values=np.array([[1.0], [2.0]])).only(kept)
     assert (features.names, features.values.tolist()) == (("a",), [[2.0]])
+
+
+def test_stored_rows_have_their_facility_back_and_an_empty_one_is_unknown() -> None:
+    vectors = [np.array(row, dtype="<f8").tobytes() for row in ([1.0, 2.0], [3.0, 4.0])]
+    found = Features.stored(("a", "b"), vectors, facility=["A", ""])
+    np.testing.assert_array_equal(found.values, [[1.0, 2.0], [3.0, 4.0]])
+    assert found.facility is not None
+    assert found.facility.tolist() == ["A", None]
+    assert Features.stored(("a", "b"), vectors).facility is None
+    with pytest.raises(ValueError, match="cannot reshape"):
+        Features.stored(("a", "b", "c"), vectors)

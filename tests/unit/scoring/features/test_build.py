@@ -655,3 +655,12 @@ def test_groups_cover_the_features_once(sepsis):
     assert "age_years" in names[group_columns(spec, [ATTRIBUTES])]
     assert "HR_last_stay" in names[group_columns(spec, ["vitals"])]
     assert len(group_columns(spec, [])) == len(names)
+
+
+def test_a_facility_that_is_empty_is_unknown() -> None:
+    told = Attributes(texts={"ward": np.array(["A", "", None], dtype=object)})
+    spec = replace(spec_of(), facility="ward")
+    assert features.facility_of(told, spec).tolist() == ["A", None, None]
+    assert features.facility_of(told, spec_of()) is None
+    with pytest.raises(UserError, match='names the attribute "hall" as a text'):
+        features.facility_of(told, replace(spec, facility="hall"))
