@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,11 +35,12 @@ _POINTS = 300
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """The figures of alarming above a threshold; `name` is what the threshold is called, such as a band."""
+    """The figures of alarming above a threshold, called `name`, and in some facilities above another."""
 
     threshold: float
     name: str | None
     figures: Mapping[str, Figure]
+    by_facility: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ def _group(group: Group) -> dict[str, Any]:
             {
                 "threshold": each.threshold,
                 "name": each.name,
+                **({"by_facility": dict(each.by_facility)} if each.by_facility else {}),
                 "figures": {name: plain(figure) for name, figure in each.figures.items()},
             }
             for each in group.above
@@ -210,7 +212,8 @@ def evaluate(
         job=job.name,
         job_version=job.version,
         model_version=manifest.model_version,
-        alarm=_alarm(job),
+        # The lowest band at which the job alarms: the one that it names, else the lowest but one.
+        alarm=job.measures.alarm or (job.bands.limits[-1][0] if job.bands and job.bands.limits else None),
         every=cohort.every,
         own_landmarks=cohort.own_landmarks,
         first=cohort.first,
@@ -282,11 +285,6 @@ def _named(job: Job, manifest: Manifest) -> list[tuple[Limit, str | None]]:
     return [*named, *([(own, OF_THE_MODEL)] if own is not None else [])]
 
 
-def _alarm(job: Job) -> str | None:
-    """The lowest band at which the job alarms: the one that it names, else the lowest but one."""
-    return job.measures.alarm or (job.bands.limits[-1][0] if job.bands and job.bands.limits else None)
-
-
 def _measured(
     key: tuple[str, str],
     members: Booleans,
@@ -306,7 +304,7 @@ def _measured(
         events = len(np.unique(counted.entity[counted.with_event if rules.has_event else ~np.isnan(counted.label)]))
         figures |= rules.figures(judged, how.weights)
     above = tuple(
-        Above(threshold=limit.value, name=name, figures=_above(rows, counted, limit, how)) for limit, name in at
+        Above(limit.value, name, _above(rows, counted, limit, how), by_facility=limit.by_facility) for limit, name in at
     )
     return Group(
         attribute=key[0],

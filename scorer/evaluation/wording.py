@@ -126,8 +126,12 @@ def threshold(above: Above) -> str:
 
     >>> threshold(Above(threshold=0.4, name="MEDIUM", figures={}))
     'MEDIUM, above 0.4'
+    >>> threshold(Above(threshold=0.4, name="MEDIUM", figures={}, by_facility={"A": 0.3}))
+    'MEDIUM, above 0.4 (A 0.3)'
     """
-    return f"above {above.threshold:.4g}" if above.name is None else f"{above.name}, above {above.threshold:.4g}"
+    own = ", ".join(f"{facility} {limit:.4g}" for facility, limit in sorted(above.by_facility.items()))
+    words = f"above {above.threshold:.4g}" + (f" ({own})" if own else "")
+    return words if above.name is None else f"{above.name}, {words}"
 
 
 def subgroup(group: Group) -> str:
