@@ -285,6 +285,8 @@ def _print_transport(found: Transport, job: str, version: str, facility: str | N
         f"Model {version} of {job}{where}: {found.advice}: {found.why}.\n{found.clients:,} clients, {found.events:,} of whom tell of the "
         f"outcome, {found.landmarks:,} landmarks; a verdict takes {found.needed:,}."
     )
+    if found.left_out:
+        click.echo(f"{found.left_out:,} clients more were left out: the model was trained on them.")
     for each in found.units:
         if each.unit is None:
             click.echo(f"{each.sentence}: another assay, or a unit that job.toml does not know?")

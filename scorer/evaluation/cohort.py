@@ -19,7 +19,7 @@ from scorer.evaluation.beside_naive import history_of
 from scorer.evaluation.landmarks import Landmarks, hours_from_event, read_landmarks
 from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job
-from scorer.registry.manifest import mark_of
+from scorer.registry.manifest import seen_clients
 from scorer.registry.model import LoadedModel
 from scorer.scoring.predictions import predict
 from scorer.tasks.known import task_of
@@ -248,11 +248,8 @@ def _attrition(landmarks: Landmarks, rows: Rows, *, declined: int, outcomes: boo
 
 def _seen(model: LoadedModel, clients: npt.NDArray[np.str_]) -> int | None:
     """How many of `clients` (m,) the model was trained on; None where its manifest does not say."""
-    seen = model.manifest.content.get("training", {}).get("clients_seen")
-    if seen is None:
-        return None
-    known = frozenset(seen)
-    return sum(mark_of(client) in known for client in clients.tolist())
+    seen = seen_clients(model.manifest.content, clients.tolist())
+    return None if seen is None else sum(seen)
 
 
 def _digest(landmarks: Landmarks) -> str:

@@ -85,12 +85,14 @@ class Transport:
     """What was found of a model at a site, and what follows.
 
     `events` are clients with the event (of a task without one, with a known outcome), `needed` how many of them a verdict takes. `units`
-    are codes that lie far off, `figures` those of the model as it is, `own` those of its manifest.
+    are codes that lie far off, `figures` those of the model as it is, `own` those of its manifest: of the facility, where all are of one
+    that it was made on. `left_out` clients, on whom it was trained, count for nothing but the shifts.
     """
 
     advice: Advice
     why: str
     clients: int
+    left_out: int
     events: int
     landmarks: int
     needed: int
@@ -113,23 +115,23 @@ def transport(job: Job, model: LoadedModel, landmarks: Landmarks, *, session: Se
     published = model.score(known.features).whole
     telling = known.label == 1 if rules.has_event else np.isfinite(known.label)
     events = len(np.unique(sample.client[telling]))
-    limit = model.manifest.alarm_threshold
-    alarm = np.zeros(len(known), dtype=bool)
-    if limit is not None:
-        alarm = rules.score_of(published) > limit.value
+    as_it_is = Calibrations({}, model.manifest.alarm_threshold)
+    alarm = as_it_is.alarms(rules.score_of(published), known.features.facility)
+    home = _home(model, known)
     enough = events >= FEWEST and rules.lacks(known.label) is None
     figures = figures_of(known, job, published=published, alarm=alarm, rules=rules) if enough else {}
     found = Transport(
         advice=Advice.WAIT,
         why="",
         clients=int(sample.client.max()) + 1,
+        left_out=sample.left_out,
         events=events,
         landmarks=len(known),
         needed=_needed(events, figures, name=rules.quality(_judged(sample, published))[0]) if enough else FEWEST,
         units=_units(job, model, known),
-        shifts=_shifts(model, landmarks, session),
+        shifts=_shifts(model, landmarks, session, home=home),
         figures=figures,
-        own=model.manifest.content["metrics"],
+        own=model.manifest.content["metrics"] if home is None else model.manifest.facilities[home]["metrics"],
         recalibrated=_recalibrated(job, sample, published, alarm) if enough else None,
     )
     live = None
@@ -194,8 +196,19 @@ def _units(job: Job, model: LoadedModel, known: Landmarks) -> tuple[UnitShift, .
     return find_unit_shifts(matrix, names=list(model.manifest.features), usual=usual, job=job)
 
 
-def _shifts(model: LoadedModel, landmarks: Landmarks, session: Session) -> tuple[Shift, ...]:
-    """How far each feature's rows lie from those of training, the farthest first, the score among them."""
+def _home(model: LoadedModel, known: Landmarks) -> str | None:
+    """The facility that all landmarks are of, if the model was made on it."""
+    facility = known.features.facility
+    names = set() if facility is None else {*facility.tolist()}
+    (only,) = names if len(names) == 1 else (None,)
+    return only if only in model.manifest.facilities else None
+
+
+def _shifts(model: LoadedModel, landmarks: Landmarks, session: Session, *, home: str | None) -> tuple[Shift, ...]:
+    """How far each feature's rows lie from those of training, the farthest first, the score among them.
+
+    Where the model has the rows of the facility `home` apart, from these.
+    """
     baseline = model.manifest.content.get("baseline")
     if baseline is None:
         return ()
@@ -203,7 +216,8 @@ def _shifts(model: LoadedModel, landmarks: Landmarks, session: Session) -> tuple
     features = landmarks.features.only(landmarks.scorable)
     values = model.rules.drift_values(model.score(features).whole)
     counts = BinCounter(baseline, names=names).count(features, values).reshape(-1, WIDTH)
-    bins = [*(baseline["features"][name] for name in names), baseline[SCORE]]
+    usual = baseline.get("facilities", {}).get(home, baseline)
+    bins = [*(usual["features"][name] for name in names), usual[SCORE]]
     shares = [[*each["shares"], *[0.0] * (WIDTH - 1 - len(each["shares"])), each["missing"]] for each in bins]
     indexes = population_stability(session, shares, counts.tolist())
     rows = len(features.values)

@@ -59,17 +59,15 @@ def open_version(job: Job, registered: Registered, session: Session, *, settings
 
     Raises UserError, before anything is unpickled, where neither has it, or it is not what was registered.
     """
-    folders = model_folders(job, settings)
     version, features = registered.model_version, feature_names(job.features)
-    if registered.stored and not any((each / job.name / version / MANIFEST).exists() for each in folders):
-        content = read_artefact(session, job.name, version)
-        assert content is not None, "bytes that are stored are never removed"
+    content = _stored_alone(job, registered, session, settings=settings)
+    if content is not None:
         manifest = manifest_of(registered.manifest, where=f"The registry's manifest of model {version} of {job.name}")
         return LoadedModel.opened(
             manifest, content, folder=None, sha256=registered.sha256, task=job.task, features=features
         )
     return LoadedModel.load(
-        find_version(job.name, version, folders=folders),
+        find_version(job.name, version, folders=model_folders(job, settings)),
         sha256=registered.sha256,
         task=job.task,
         features=features,
@@ -82,16 +80,27 @@ def read_bytes(job: Job, registered: Registered, session: Session, *, settings: 
 
     Raises UserError where it cannot be read.
     """
-    folders, version = model_folders(job, settings), registered.model_version
-    if registered.stored and not any((each / job.name / version / MANIFEST).exists() for each in folders):
-        content = read_artefact(session, job.name, version)
-        assert content is not None, "bytes that are stored are never removed"
+    content = _stored_alone(job, registered, session, settings=settings)
+    if content is not None:
         return content
-    path = find_version(job.name, version, folders=folders) / ARTEFACT
+    path = find_version(job.name, registered.model_version, folders=model_folders(job, settings)) / ARTEFACT
     try:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"The model file {path} cannot be read: {error.strerror}.") from error
+
+
+def _stored_alone(job: Job, registered: Registered, session: Session, *, settings: Settings) -> bytes | None:
+    """The artefact that the database has and no folder here.
+
+    None where a folder has it, or the database does not.
+    """
+    version, folders = registered.model_version, model_folders(job, settings)
+    if not registered.stored or any((each / job.name / version / MANIFEST).exists() for each in folders):
+        return None
+    content = read_artefact(session, job.name, version)
+    assert content is not None, "bytes that are stored are never removed"
+    return content
 
 
 def store_bytes(folder: Path, registered: Registered, session: Session) -> None:

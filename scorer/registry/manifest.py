@@ -95,6 +95,15 @@ def mark_of(client: str) -> str:
     return hashlib.sha256(client.encode()).hexdigest()[:_SHOWN_DIGITS]
 
 
+def seen_clients(content: Mapping[str, Any], clients: Iterable[Any]) -> list[bool] | None:
+    """Whether a model was trained on each of `clients`; None where its manifest does not say."""
+    seen = content.get("training", {}).get("clients_seen")
+    if seen is None:
+        return None
+    known = frozenset(seen)
+    return [mark_of(str(client)) in known for client in clients]
+
+
 def libraries() -> dict[str, str]:
     """The versions here of Python and of the libraries that a fitted estimator depends on."""
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}

@@ -60,10 +60,8 @@ def parameters_of(recipe: Recipe, rules: TaskRules) -> dict[str, Any]:
 def fit(recipe: Recipe, rows: Floats, targets: Targets, *, client: Integers, columns: Integers) -> Model:
     """Fit `recipe` to the `columns` (k,) of `rows` (n, features). Returns the model, uncalibrated.
 
-    Where `targets` names facilities, each has a fit of its own beside that of everyone. `client` (n,) is each row's client.
-
-    Raises UserError where the rows that have a weight cannot be learnt from, or have no
-    feature.
+    Where `targets` names facilities, each has a fit of its own beside that of everyone. `client` (n,) is each row's client. Raises
+    UserError where the rows that have a weight cannot be learnt from, or have no feature.
     """
     everyone = _fit(recipe, rows, targets, client=client, columns=columns)
     own = {}

@@ -13,7 +13,7 @@ from scorer.errors import UserError
 from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job
 from scorer.jobs.training import SplitBy
-from scorer.registry.manifest import mark_of
+from scorer.registry.manifest import mark_of, seen_clients
 from scorer.registry.model import LoadedModel
 from scorer.tasks.task import TaskRules
 from scorer.training.calibrations import ENOUGH, Calibrations, calibrate, suffices
@@ -29,10 +29,11 @@ _FOLDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The landmarks (n) of a facility whose outcome is known and that can be scored.
+    """The landmarks (n) of a facility by which a model is judged or calibrated.
 
-    `margin` (n,) or (n, k) is the model's, `gain` (n,) what an alarm is worth more than silence, None without a [utility]; `client` (n,)
-    is the index among the clients.
+    Their outcome is known, they can be scored, and their client was not among those that the model was trained on. `margin` (n,) or (n, k)
+    is the model's, `gain` (n,) what an alarm is worth more than silence, None without a [utility]; `client` (n,) is the index among the
+    clients. `left_out` is how many clients it was trained on: its scores are nearer to these than to others.
     """
 
     landmarks: Landmarks
@@ -40,14 +41,35 @@ class Sample:
     gain: Floats | None
     client: Integers
     rules: TaskRules
+    left_out: int
 
     @classmethod
     def of(cls, job: Job, model: LoadedModel, landmarks: Landmarks) -> Sample:
-        """The sample among `landmarks` of one facility. Raises UserError where no outcome is known."""
+        """The sample among `landmarks` of one facility.
+
+        Raises UserError where no outcome is known, or none of a client that the model has not seen.
+        """
         known = counted(landmarks, job)
         known = known.only(known.scorable)
-        client = np.unique(known.cohort.astype(str), return_inverse=True)[1].astype(np.int64)
-        return cls(known, model.margin(known.features), gains(known, job), client, model.rules)
+        clients, client = np.unique(known.cohort.astype(str), return_inverse=True)
+        seen = np.array(seen_clients(model.manifest.content, clients.tolist()) or [False] * len(clients), dtype=bool)
+        if seen.any():
+            if seen.all():
+                raise UserError(
+                    f"Model {model.manifest.model_version} of {job.name} was trained on each of these clients, so that its scores of them "
+                    "say nothing of others; load others, with outcomes."
+                )
+            known = known.only(~seen[client])
+            client = np.unique(known.cohort.astype(str), return_inverse=True)[1]
+        margin, gain = model.margin(known.features), gains(known, job)
+        return cls(known, margin, gain, client.astype(np.int64), model.rules, left_out=int(seen.sum()))
+
+    @property
+    def too_few(self) -> str:
+        """What follows a facility's name where its outcomes do not suffice."""
+        telling = "with the event" if self.rules.has_event else "with a known outcome"
+        but = f", besides the {self.left_out:,} that the model was trained on" if self.left_out else ""
+        return f"has too few clients: calibration takes {ENOUGH} {telling}{but}; load more outcomes."
 
     def calibrated(self, rows: Booleans | None = None) -> Calibrations:
         """Calibration and threshold by all rows, or by the `rows` (n,) alone."""
@@ -76,16 +98,13 @@ def recalibrate(
 
     Its alarm threshold is chosen anew too. The figures that its manifest has of the facility are cross-validated by client: each fold is
     calibrated by the others. Raises UserError where the outcomes do not suffice, or the version's folder is there already; then nothing is
-    written.
+    written. Clients that `model` was trained on are left out.
     """
     version, folder = require_free(job, models=models, model_version=model_version)
     sample = Sample.of(job, model, landmarks)
     known, rules = sample.landmarks, sample.rules
     if not suffices(known.label, sample.client, rules=rules):
-        telling = "with the event" if rules.has_event else "with a known outcome"
-        raise UserError(
-            f'Facility "{facility}" has too few clients: calibration takes {ENOUGH} {telling}; load more outcomes.'
-        )
+        raise UserError(f'Facility "{facility}" {sample.too_few}')
     calibrations = sample.calibrated()
     dealt = folds_for(known, rules, folds=_FOLDS, split=SplitBy.CLIENT)
     published, alarm = crossed(sample.margin, dealt, known.label, sample.gain, rules=rules, client=sample.client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,40 @@ class TestWorlds:
     def test_the_event_is_another(self, hospital: Any, job: Job, model: LoadedModel) -> None:
         found = _advised(hospital, job, model, _world(job, clients=2000, seed=7, tells=0.0))
         assert found.advice is Advice.DO_NOT, found.why
+
+
+def test_a_facility_of_the_model_is_judged_by_what_is_its_own(hospital: Any, job: Job, tmp_path: Path) -> None:
+    """Its threshold, its figures of training and the rows that it was trained on; of another facility, those of all."""
+    both = _world(job, clients=6000, seed=11)
+    facility = np.array(["A", "B"], dtype=object)[np.arange(6000) % 2]
+    values = both.features.values.copy()
+    values[facility == "B", both.features.names.index(COUNT)] *= 3
+    label = np.where(
+        (facility == "B") & (np.arange(6000) % 3 > 0), 0.0, both.label
+    )  # two in three of B's events are none
+    both = replace(both, label=label, event_at=np.where(label == 1, both.event_at, NO_TIME))
+    both = replace(both, features=replace(both.features, values=values, facility=facility))
+    recipe = Recipe(configuration=Configuration.LIGHTGBM_SMALL, parameters={"trees": 40, "min_child_samples": 40})
+    trained = train(job, both, recipe, models=tmp_path, folds=3, workers=1)
+    model = LoadedModel.load(
+        trained.folder, sha256=trained.sha256, task=Task.BINARY, features=feature_names(job.features)
+    )
+    own = model.manifest.facilities["A"]
+    assert abs(own["alarm_threshold"] - model.manifest.content["alarm_threshold"]) > 1e-3
+    world = _world(job, clients=3000, seed=12)
+    found = {}
+    for name in ("A", "C"):
+        of_one = replace(world.features, facility=np.full(3000, name, dtype=object))
+        found[name] = _advised(hospital, job, model, replace(world, features=of_one))
+    published = model.score(replace(world.features, facility=np.full(3000, "A", dtype=object))).score
+    share = float((published > own["alarm_threshold"]).mean())
+    assert found["A"].figures["alarm_share"]["value"] == pytest.approx(share)
+    assert found["A"].own == own["metrics"]
+    assert found["C"].own == model.manifest.content["metrics"]
+    (moved,) = (each for each in found["A"].shifts if each.feature == COUNT)
+    assert moved.psi < 0.1, "of A's own rows, not of A's and B's"
+    (moved,) = (each for each in found["C"].shifts if each.feature == COUNT)
+    assert moved.psi > 0.1
 
 
 def test_a_few_outcomes_are_waited_for(hospital: Any, job: Job, model: LoadedModel) -> None:

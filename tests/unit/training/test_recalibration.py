@@ -15,7 +15,7 @@ from scorer.evaluation.landmarks import Landmarks
 from scorer.jobs.job import Job, Task
 from scorer.jobs.training import Recipe
 from scorer.registry.model import LoadedModel
-from scorer.training.recalibration import recalibrate
+from scorer.training.recalibration import Sample, recalibrate
 from scorer.training.trainer import Trained, train
 from scorer.types.arrays import Floats
 
@@ -25,6 +25,11 @@ def _at(landmarks: Landmarks, *names: str | None) -> Landmarks:
     place = np.unique(landmarks.cohort.astype(str), return_inverse=True)[1] % len(names)
     facility = np.array([*names, None], dtype=object)[:-1][place]
     return replace(landmarks, features=replace(landmarks.features, facility=facility))
+
+
+def _others(landmarks: Landmarks) -> Landmarks:
+    """The landmarks, of clients that no model here was trained on."""
+    return replace(landmarks, cohort=np.array([f"other {each}" for each in landmarks.cohort], dtype=object))
 
 
 def _open(trained: Trained, landmarks: Landmarks) -> LoadedModel:
@@ -46,7 +51,7 @@ def test_scores_of_the_facility_are_calibrated_and_all_others_stay(
     job: Job, made: Callable[..., Landmarks], home: tuple[Trained, Landmarks], tmp_path: Path
 ) -> None:
     first, own = home
-    elsewhere = _at(made(job, clients=600, seed=5), "C")
+    elsewhere = _others(_at(made(job, clients=600, seed=5), "C"))
     # The event is rarer there: of every other client with it, nobody knows it as one.
     rarer = replace(elsewhere, label=np.where(np.arange(len(elsewhere)) // 20 % 2 == 0, 0.0, elsewhere.label))
     before = _open(first, own)
@@ -74,18 +79,34 @@ def test_a_facility_that_had_golden_vectors_is_calibrated_anew(
     job: Job, made: Callable[..., Landmarks], home: tuple[Trained, Landmarks], tmp_path: Path
 ) -> None:
     first, own = home
-    rarer = replace(own, label=np.where(np.arange(len(own)) // 20 % 4 == 0, 0.0, own.label))
+    more = _others(_at(made(job, clients=400, seed=7), "A"))
+    rarer = replace(more, label=np.where(np.arange(len(more)) // 20 % 4 == 0, 0.0, more.label))
     artefact = (first.folder / "pipeline.joblib").read_bytes()
     done = recalibrate(job, _open(first, own), artefact, rarer, facility="A", models=tmp_path, model_version="2")
     after = _open(done, own)
-    assert _score(after, own).mean() == pytest.approx(rarer.label[rarer.scorable].mean(), abs=1e-6)
+    assert _score(after, rarer).mean() == pytest.approx(rarer.label[rarer.scorable].mean(), abs=1e-6)
+
+
+def test_clients_that_the_model_has_seen_are_left_out(
+    job: Job, made: Callable[..., Landmarks], home: tuple[Trained, Landmarks], tmp_path: Path
+) -> None:
+    first, own = home
+    model, artefact = _open(first, own), (first.folder / "pipeline.joblib").read_bytes()
+    with pytest.raises(UserError, match="Model 1 of sepsis was trained on each of these clients"):
+        recalibrate(job, model, artefact, own, facility="A", models=tmp_path, model_version="2")
+    more = _at(made(job, clients=700, seed=7), "A")  # the first four hundred are those of home
+    sample = Sample.of(job, model, more)
+    assert (sample.left_out, len(np.unique(sample.client))) == (400, 300)
+    assert not {*sample.landmarks.cohort} & {*own.cohort}
+    done = recalibrate(job, model, artefact, more, facility="A", models=tmp_path, model_version="2")
+    assert done.manifest["facilities"]["A"]["clients"] == 300
 
 
 def test_too_few_outcomes_calibrate_nothing(
     job: Job, made: Callable[..., Landmarks], home: tuple[Trained, Landmarks], tmp_path: Path
 ) -> None:
     first, own = home
-    few = _at(made(job, clients=100, seed=6), "C")
+    few = _others(_at(made(job, clients=100, seed=6), "C"))
     with pytest.raises(UserError, match='Facility "C" has too few clients: calibration takes 50 with the event'):
         recalibrate(job, _open(first, own), b"", few, facility="C", models=tmp_path, model_version="2")
     assert not (tmp_path / "sepsis" / "2").exists()
