@@ -150,7 +150,7 @@ def test_a_run_outlives_restarts_at_random_moments(
     seed = random.SystemRandom().randrange(10**6)
     print(f"\nseed {seed}")
     rng, url, as_of = random.Random(seed), hospital.server.url, next(clock)
-    tiny = replace(patient_settings, batch_size=4)
+    tiny = replace(patient_settings, batch_size=1)  # so many batches that the run lasts longer than three restarts
     child = nursery.fork("run", url=url, settings=tiny, as_of=as_of, workers=workers, with_progress=True)
     batches = "SELECT count(*) FROM scorer.batches JOIN scorer.runs USING (run_id) WHERE runs.as_of = %s"
     done = 0
