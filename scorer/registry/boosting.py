@@ -33,8 +33,8 @@ def _loaded() -> ctypes.CDLL:
     """The library, from where the package has it."""
     try:
         package = find_spec("lightgbm")
-        assert package is not None, "it is one of our own requirements"
-        folder = Path(package.submodule_search_locations[0])  # type: ignore[index] - it is a package
+        assert package is not None, "it is among what we require"
+        folder = Path(str(package.origin)).parent
         library = ctypes.CDLL(str(next(folder.rglob("lib_lightgbm.so"), folder / "lib" / "lib_lightgbm.so")))
     except OSError as error:
         raise UserError(

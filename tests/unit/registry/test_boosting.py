@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -60,8 +61,7 @@ def test_boosters_that_are_no_longer_used_leave_the_memory(rows: Floats) -> None
     text = lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(rows, target), 200).model_to_string()
 
     def resident() -> int:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * 4096
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096
 
     for _ in range(20):
         Booster(text)

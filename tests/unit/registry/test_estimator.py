@@ -237,7 +237,9 @@ def of_another_version(estimator: Any, *, failing: bool = False) -> bytes:
 @pytest.mark.parametrize("failing", [False, True], ids=["alone", "before what raises"])
 def test_what_another_scikit_learn_pickled_is_refused(failing: bool) -> None:
     artefact = of_another_version(fitted(EVENT), failing=failing)
-    with pytest.raises(UserError, match=r"cannot be opened with the libraries of this machine: Trying to unpickle .* 0\.9\.9 when"):
+    with pytest.raises(
+        UserError, match=r"cannot be opened with the libraries of this machine: Trying to unpickle .* 0\.9\.9 when"
+    ):
         read_estimator(artefact, name="M", task=Task.BINARY)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whatever the process ignores
