@@ -1,19 +1,23 @@
-"""The schema, by Alembic: its state, its upgrade, and the SQL of an upgrade."""
+"""The schema: its state; by Alembic its upgrade, and the SQL of an upgrade.
+
+Alembic is imported by what migrates alone: every run asks for the state.
+"""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from scorer.config import shipped_root
 from scorer.database.error_messages import sentences
-from scorer.database.revisions import refuse_newer, require_newest
+from scorer.database.revisions import known_revisions, refuse_newer, require_newest
+from scorer.database.statements import statement
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class SchemaState:
 
 def upgrade(engine: sa.Engine) -> SchemaState:
     """Migrate to head, in one transaction. Returns the state before it."""
+    from alembic import command
+
     before = state(engine)
     refuse_newer(before.revision)
     with sentences(), engine.begin() as connection:
@@ -40,12 +46,16 @@ def upgrade(engine: sa.Engine) -> SchemaState:
 
 def downgrade(engine: sa.Engine, *, revision: str) -> None:
     """Go back to `revision` ("base": before the first), which deletes scores. No command does it."""
+    from alembic import command
+
     with sentences(), engine.begin() as connection:
         command.downgrade(_config(connection=connection), revision)
 
 
 def upgrade_sql(engine: sa.Engine) -> str:
     """The SQL that `upgrade` would run; empty where the schema is at head."""
+    from alembic import command
+
     before = state(engine)
     refuse_newer(before.revision)
     if before.at_head:
@@ -57,9 +67,7 @@ def upgrade_sql(engine: sa.Engine) -> str:
 
 def state(engine: sa.Engine) -> SchemaState:
     """The state of the database's schema."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return SchemaState(revision=_revision(engine), head=head)
+    return SchemaState(revision=_revision(engine), head=known_revisions()[-1])
 
 
 def require_head(engine: sa.Engine) -> None:
@@ -70,12 +78,15 @@ def require_head(engine: sa.Engine) -> None:
 def _revision(engine: sa.Engine) -> str | None:
     """The schema's revision in the database; None where there is no schema."""
     with sentences(), engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version", schema="scorer"):
+        if not connection.exec_driver_sql(statement("find_revision")).scalar_one():
             return None
-        return MigrationContext.configure(connection, opts={"version_table_schema": "scorer"}).get_current_revision()
+        revision: str | None = connection.exec_driver_sql(statement("read_revision")).scalar_one()
+        return revision
 
 
 def _config(*, connection: sa.Connection | None = None, output: io.StringIO | None = None) -> Config:
+    from alembic.config import Config
+
     config = Config(output_buffer=output) if output is not None else Config()
     config.set_main_option("script_location", str(shipped_root() / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")

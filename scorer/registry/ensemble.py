@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scorer.registry.boosting import lightgbm
+from scorer.registry.boosting import Booster
 from scorer.tasks.links import in_whole_steps, log_odds, logistic
 from scorer.types.arrays import Features, Floats, Integers
 
@@ -41,7 +41,7 @@ class Boosted:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._booster = lightgbm.Booster(model_str=text)
+        self._booster = Booster(text)
 
     def __getstate__(self) -> str:
         return self.text
@@ -53,13 +53,13 @@ class Boosted:
         """The margin of rows (n, f): sums over the trees, row by row, on one thread."""
         if not len(rows):
             return np.empty(0)
-        return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
+        return self._booster.margin(rows)
 
     def contributions(self, rows: Floats) -> Floats:
         """The SHAP values of the trees, (n, f + 1), bias last."""
         if not len(rows):
             return np.empty((0, rows.shape[1] + 1))
-        return np.asarray(self._booster.predict(rows, pred_contrib=True, num_threads=1), dtype=np.float64)
+        return self._booster.contributions(rows)
 
 
 @dataclass(frozen=True, slots=True)

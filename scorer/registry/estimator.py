@@ -9,7 +9,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.exceptions import InconsistentVersionWarning
 
 from scorer.errors import UserError
 from scorer.jobs.job import Task
@@ -51,22 +50,41 @@ def read_estimator(artefact: bytes, *, name: str, task: Task) -> Any:
 def _unpickled(artefact: bytes, *, name: str) -> Any:
     if not artefact:
         raise UserError(f"{name} is empty; put the right one there, or save the estimator again with joblib.dump.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", InconsistentVersionWarning)
-        try:
-            return joblib.load(io.BytesIO(artefact))
-        except (ImportError, AttributeError, InconsistentVersionWarning) as error:
-            raise UserError(
-                f"{name} cannot be opened with the libraries of this machine: {_first_line(error)}; install those of its manifest."
-            ) from error
-        except UserError:
-            raise
-        except Exception as error:  # whatever the file's own code raises says that it is no artefact
-            other = next((what for begin, what in _OTHER_FORMATS.items() if artefact.startswith(begin)), None)
-            found = f"it is {other}" if other else f"reading it raised {type(error).__name__} ({_first_line(error)})"
-            raise UserError(
-                f"{name} is no estimator that joblib can read: {found}; save the fitted estimator with joblib.dump."
-            ) from error
+    said: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", UserWarning)
+            estimator = joblib.load(io.BytesIO(artefact))
+    except UserError:
+        raise
+    except Exception as error:  # whatever the file's own code raises says that it is no artefact
+        if _of_another_version(said) or isinstance(error, ImportError | AttributeError):
+            raise _unlike(_of_another_version(said) or error, name=name) from error
+        other = next((what for begin, what in _OTHER_FORMATS.items() if artefact.startswith(begin)), None)
+        found = f"it is {other}" if other else f"reading it raised {type(error).__name__} ({_first_line(error)})"
+        raise UserError(
+            f"{name} is no estimator that joblib can read: {found}; save the fitted estimator with joblib.dump."
+        ) from error
+    if (warning := _of_another_version(said)) is not None:
+        raise _unlike(warning, name=name)
+    for each in said:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return estimator
+
+
+def _of_another_version(said: Sequence[warnings.WarningMessage]) -> Warning | None:
+    """scikit-learn's warning that it did not pickle this itself, if it was said.
+
+    It is known by its name: its class takes a second to import, which an artefact without scikit-learn need not wait for.
+    """
+    of_versions = (each.message for each in said if each.category.__name__ == "InconsistentVersionWarning")
+    return next((each for each in of_versions if isinstance(each, Warning)), None)
+
+
+def _unlike(error: Exception, *, name: str) -> UserError:
+    return UserError(
+        f"{name} cannot be opened with the libraries of this machine: {_first_line(error)}; install those of its manifest."
+    )
 
 
 def _first_line(error: BaseException) -> str:

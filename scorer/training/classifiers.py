@@ -14,7 +14,6 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from sklearn.linear_model import LogisticRegression
 
 from scorer.jobs.training import Configuration, Recipe
-from scorer.registry.boosting import lightgbm
 from scorer.registry.ensemble import Boosted, Ensemble, Linear, Member, Voted
 from scorer.registry.predictors import ClassEnsemble, PerClass, Shares
 from scorer.tasks.task import TaskRules
@@ -205,6 +204,8 @@ def boosted(
     rows: Floats, target: Floats, weight: Floats, parameters: Parameters, seeds: Sequence[int], **objective: Any
 ) -> list[Member]:
     """A LightGBM member for each seed, fitted to rows (n, k) by an `objective` with its parameters."""
+    import lightgbm
+
     own = dict(parameters)
     trees, max_bin = int(own.pop("trees")), int(own.pop("max_bin"))
     # Values are binned once for all members.

@@ -45,6 +45,22 @@ def test_it_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
     assert done.stdout.startswith("job         sepsis: ")
 
 
+def test_a_cold_run_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
+    """Compare `python -X importtime .venv/bin/scorer run sepsis`; pandas is not among them, since pyarrow looks for it."""
+    hospital.admit(1)
+    hospital.observe(1)
+    hospital.run()  # which leaves the proof of the suites
+    code = (
+        "import sys\nfrom scorer.cli.main import main\ntry:\n    main(['run', 'sepsis', '--json'])\n"
+        "finally:\n    print('imported', *sys.modules, file=sys.stderr)"
+    )
+    cold = environment(hospital, CACHE_DIRECTORY=str(hospital.settings.proofs_dir.parent))
+    done = subprocess.run([sys.executable, "-c", code], env=cold, capture_output=True, text=True, check=False)
+    imported = {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
+    assert json.loads(done.stdout)["status"] == "succeeded"
+    assert imported & {"alembic", "great_expectations", "lightgbm", "matplotlib", "scipy", "sklearn"} == set()
+
+
 def test_before_the_first_run(hospital: Any, program: Any) -> None:
     (job,) = status(hospital, program)["jobs"]
     assert (job["job"], job["run_id"], job["backlog"], job["model_version"]) == ("sepsis", None, 0, "2026.11.29")

@@ -6,6 +6,9 @@ import hashlib
 import io
 import json
 import pickle
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,13 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+import sklearn
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from scorer.config import shipped_root
 from scorer.errors import UserError
 from scorer.jobs.job import MEANING, Task
 from scorer.registry.estimator import event_column, read_estimator
@@ -219,3 +224,56 @@ class TestScores:
     def test_of_several_classes_are_probabilities_too(self, version: Version) -> None:
         forest = RandomForestClassifier(n_estimators=3, random_state=1).fit(ROWS, np.arange(400) % 3)
         assert version(forest, task=Task.MULTICLASS).score(Features(names=("a", "b", "c"), values=ROWS)).labels
+
+
+def of_another_version(estimator: Any, *, failing: bool = False) -> bytes:
+    """An artefact that says it was pickled by scikit-learn 0.9.9, which is what `sklearn.__version__` was then."""
+    content = bytes_of([estimator, Raising()] if failing else estimator)
+    ours = sklearn.__version__.encode()
+    assert ours in content
+    return content.replace(bytes([len(ours)]) + ours, b"\x050.9.9")
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["alone", "before what raises"])
+def test_what_another_scikit_learn_pickled_is_refused(failing: bool) -> None:
+    artefact = of_another_version(fitted(EVENT), failing=failing)
+    with pytest.raises(
+        UserError, match=r"cannot be opened with the libraries of this machine: Trying to unpickle .* 0\.9\.9 when"
+    ):
+        read_estimator(artefact, name="M", task=Task.BINARY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whatever the process ignores
+        with pytest.raises(UserError, match=r"Trying to unpickle"):
+            read_estimator(artefact, name="M", task=Task.BINARY)
+
+
+class Warns(Gives):
+    """A classifier that warns when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _warned, ()
+
+
+def _warned() -> Gives:
+    warnings.warn("old, but fit for use", FutureWarning, stacklevel=1)
+    warnings.warn("look here", UserWarning, stacklevel=1)
+    return Gives(0.5, 0.5)
+
+
+def test_other_warnings_of_an_artefact_are_passed_on() -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        read_estimator(bytes_of(Warns(0.5, 0.5)), name="M", task=Task.BINARY)
+    assert [str(each.message) for each in said] == ["old, but fit for use", "look here"]
+
+
+def test_an_artefact_of_our_own_waits_for_no_library_that_only_trains() -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom scorer.jobs.job import Task\nfrom scorer.registry.model import LoadedModel\n"
+        "from scorer.registry.estimator import read_estimator\n"
+        "model = read_estimator(Path(sys.argv[1]).read_bytes(), name='M', task=Task.BINARY)\n"
+        "print(type(model).__name__, *{'sklearn', 'scipy', 'pandas', 'lightgbm'} & set(sys.modules))"
+    )
+    artefact = shipped_root() / "models" / "sepsis" / "2026.11.28" / ARTEFACT
+    done = subprocess.run([sys.executable, "-c", program, artefact], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Ensemble"]
