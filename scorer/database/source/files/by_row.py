@@ -21,7 +21,7 @@ class FieldNote(NamedTuple):
 
 
 class Copied(NamedTuple):
-    """What became of rows: how many were `read`, the `text` to copy, the `rejected`, what is told of fields."""
+    """Rows for COPY: how many were `read`, their `text`, the `rejected`, what is told of fields."""
 
     read: int
     text: bytes
