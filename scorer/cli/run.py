@@ -28,7 +28,7 @@ from scorer.errors import UserError
 
 if TYPE_CHECKING:
     from scorer.database.connection import Database
-    from scorer.database.source.csv_dialect import Writing
+    from scorer.database.source.files.csv_dialect import Writing
     from scorer.database.source.load import LoadReport
     from scorer.jobs.job import Job
 
@@ -109,7 +109,7 @@ def load(settings: Settings, /, folder: Path, **given: Any) -> None:
     With --update it gets the file's values, in the columns that the file has, as an observation does that is the only one of its visit,
     time and code. Rows that the file no longer has stay as they are.
     """
-    from scorer.database.source.csv_dialect import Writing, zone_named
+    from scorer.database.source.files.csv_dialect import Writing, zone_named
     from scorer.jobs.folder.tables import has_tables
     from scorer.registry import registration
 
@@ -265,7 +265,7 @@ def demo(settings: Settings, *, visits: int, job: str | None) -> None:
 
 def _show_example(database: Database, name: str) -> None:
     """Load the example in a job's folder, and score it, if the job has a model."""
-    from scorer.database.source.csv_dialect import Writing
+    from scorer.database.source.files.csv_dialect import Writing
     from scorer.jobs.folder.example import as_of_example
     from scorer.jobs.job import folder_of, load_job
     from scorer.monitoring.job_list import list_jobs

@@ -1,6 +1,7 @@
 -- Notes at each staged row that corrects one of the table the columns in which it differs; no row.
 -- A staged row corrects the one that has its visit, time and code, if no other row has them, in the table or in the file: among several,
 -- none can be told to be the one meant. A row with a recorded_at of its own is another record, not a correction.
+-- EXISTS spares the join where the table is empty.
 -- Parameters: given (array: the columns that the file has).
 WITH compared AS (
     SELECT
@@ -25,6 +26,7 @@ WITH compared AS (
         AND o.observation_date = l.observation_date
         AND o.observation_type_code = l.observation_type_code
         AND (l.recorded_at IS NULL OR o.recorded_at = l.recorded_at)
+    WHERE EXISTS (SELECT FROM public.patient_observations)
 ),
 
 alone AS (

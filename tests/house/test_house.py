@@ -44,6 +44,7 @@ PACKAGES = (
     "jobs.folder",
     "database",
     "database.embedded",
+    "database.source.files",
     "database.source",
     "database.store",
     "database.upkeep",
@@ -112,6 +113,7 @@ DOORS = {
     "pyarrow": {
         "database.source.arrow_session",
         "database.source.columns",
+        "database.source.files.by_column",
         "database.source.numbers",
         "database.source.reader",
         "evaluation.landmarks",

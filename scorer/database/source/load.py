@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,11 +26,13 @@ import psycopg2
 from psycopg2 import errorcodes
 
 from scorer.database.error_messages import sentences
-from scorer.database.source.csv_dialect import PLAIN, FieldError, Writing
-from scorer.database.source.csv_fields import NULL, ColumnType, Field, Note, read_field
-from scorer.database.source.csv_rows import SEPARATORS, Header, Row, chunks, open_lines, read_header, read_rows
+from scorer.database.source.files.by_column import copy_file
+from scorer.database.source.files.by_row import Copied, FieldNote
+from scorer.database.source.files.csv_dialect import PLAIN, Writing
+from scorer.database.source.files.csv_fields import ColumnType
+from scorer.database.source.files.csv_rows import SEPARATORS, Header, open_lines, read_header, read_rows
+from scorer.database.source.files.reject_file import NothingLoaded, Rejected, RejectFile
 from scorer.database.source.load_tables import (
-    Column,
     File,
     Table,
     analyzing,
@@ -41,22 +44,14 @@ from scorer.database.source.load_tables import (
     source_tables,
     tables_of,
 )
-from scorer.database.source.reject_file import NothingLoaded, Rejected, RejectFile
 from scorer.database.statements import statement
 from scorer.errors import UserError
 from scorer.jobs.folder.tables import SourceTable
 
 ROWS_AT_ONCE = 20_000
+_SENT_AT_ONCE = 1 << 16  # bytes
 
 LoadProgress = Callable[[str, int, int], None]
-
-
-class FieldNote(NamedTuple):
-    """What is told of fields of a column; `word` is what they read, where that is a word for no value."""
-
-    note: Note
-    column: str
-    word: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,17 +184,28 @@ class _Load:
         """Load one file. Returns its counts. Raises NothingLoaded where it has rows and none can be loaded."""
         size, rejected_before, read = file.path.stat().st_size, self._rejects.count, 0
         notes: Counter[FieldNote] = Counter()
-        with open_lines(file.path) as (lines, bytes_read):
+        with open_lines(file.path) as (lines, blocks, bytes_read):
             header = read_header(lines, required=file.table.required)
             file, types = self._with_facility(file, header, types)
             table = file.table
             columns = columns_to_fill(file, header.names, types, zone_is_told=self._writing.zone is not None)
             self._cursor.execute(_statement(f"stage_{table.name}", table))
-            for rows in chunks(read_rows(lines, header=header, loaded=table.columns), most=ROWS_AT_ONCE):
-                self._stage(file, columns, rows, notes=notes)
-                read += len(rows)
-                if self._progress:
-                    self._progress(table.name, bytes_read(), size)
+            copied = copy_file(
+                lines,
+                blocks,
+                header=header,
+                loaded=table.columns,
+                columns=columns,
+                writing=self._writing,
+                most=ROWS_AT_ONCE,
+            )
+            with closing(_ahead(copied)) as pieces:
+                for piece in pieces:
+                    self._stage(file, piece)
+                    read += piece.read
+                    notes += piece.notes
+                    if self._progress:
+                        self._progress(table.name, bytes_read(), size)
         settled = self._settle(file, header)
         rejected = self._rejects.count - rejected_before
         if read and read == rejected and not settled.differing_rows:
@@ -239,16 +245,12 @@ class _Load:
         self._cursor.execute(_statement("widen_visits"))
         return file, _types(self._cursor, table)
 
-    def _stage(self, file: File, columns: Sequence[Column], rows: Sequence[Row], *, notes: Counter[FieldNote]) -> None:
+    def _stage(self, file: File, piece: Copied) -> None:
         """Copy the rows that can be read to the temporary table; write the others to the reject file."""
-        whole = [row for row in rows if row.fault is None]
-        copied, faults = _converted(whole, columns, writing=self._writing, notes=notes)
-        broken = [Rejected(row.line, (row.fault,), row.text) for row in rows if row.fault is not None]
-        unreadable = [Rejected(whole[index].line, reasons, whole[index].text) for index, reasons in faults.items()]
-        self._rejects.add(file.path.name, sorted(broken + unreadable))
+        self._rejects.add(file.path.name, piece.rejected)
         with _refusal_explained(file):
             copying = _statement(f"copy_{file.table.name}", file.table)
-            self._cursor.copy_expert(copying, io.BytesIO("".join(copied).encode()))
+            self._cursor.copy_expert(copying, io.BytesIO(piece.text), size=_SENT_AT_ONCE)
 
     def _settle(self, file: File, header: Header) -> _Settled:
         """Insert the staged rows, or update by them; refuse those whose key is taken."""
@@ -285,6 +287,15 @@ class _Load:
         )
 
 
+def _ahead(pieces: Iterator[Copied]) -> Generator[Copied]:
+    """The pieces; each is made by another thread while the one before is used."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = thread.submit(next, pieces, None)
+        while (piece := coming.result()) is not None:
+            coming = thread.submit(next, pieces, None)
+            yield piece
+
+
 def _taken(key: str, differs: str | None, first_line: int) -> tuple[str]:
     """Why a row is refused: its key is there with other values, or on an earlier line."""
     if differs:
@@ -296,7 +307,7 @@ def _rows_on(file: File, reasons: Mapping[int, tuple[str]]) -> Iterator[Rejected
     """The rows on the lines in `reasons`, with their reasons; the file is read again for them."""
     if not reasons:
         return
-    with open_lines(file.path) as (lines, _):
+    with open_lines(file.path) as (lines, _, _):
         header = read_header(lines, required=file.table.required)
         for row in read_rows(lines, header=header, loaded=file.table.columns):
             if row.line in reasons:
@@ -319,69 +330,3 @@ def _refusal_explained(file: File) -> Iterator[None]:
             f"{file.path}: the database cannot hold a value, and nothing was loaded: {fault}; "
             f"mend the file, or widen the columns of {file.table.relation}."
         ) from error
-
-
-# From fields to COPY.
-
-
-def _converted(
-    rows: Sequence[Row], columns: Sequence[Column], *, writing: Writing, notes: Counter[FieldNote]
-) -> tuple[list[str], dict[int, tuple[str, ...]]]:
-    """The readable rows as lines of COPY's text format, and by index the faults of each other row.
-
-    What is to be told of the readable rows' fields is added to `notes`.
-    """
-    faults: dict[int, tuple[str, ...]] = {}
-    converted = [[str(row.line) for row in rows]]
-    noted: list[tuple[Column, dict[str, Field]]] = []
-    for column in columns:
-        if column.position is None:
-            converted.append([NULL] * len(rows))
-            continue
-        fields = [row.fields[column.position] for row in rows]
-        readings, reasons = _readings(fields, column, writing=writing)
-        texts = dict.fromkeys(reasons, NULL) | {each: reading.text for each, reading in readings.items()}
-        converted.append(list(map(texts.__getitem__, fields)))
-        for index in (index for index, each in enumerate(fields) if each in reasons) if reasons else ():
-            faults[index] = (*faults.get(index, ()), reasons[fields[index]])
-        told = {each: reading for each, reading in readings.items() if reading.note is not None}
-        if told:
-            noted.append((column, told))
-    for column, told in noted:
-        _count(rows, column, told, faults=faults, notes=notes)
-    lines = ["\t".join(values) + "\n" for values in zip(*converted, strict=True)]
-    return [line for index, line in enumerate(lines) if index not in faults], faults
-
-
-def _readings(fields: Iterable[str], column: Column, *, writing: Writing) -> tuple[dict[str, Field], dict[str, str]]:
-    """Each field as COPY reads it, and by field the fault of each that cannot be read.
-
-    Each is read once for all the rows that have it: codes, dates and ranges repeat.
-    """
-    readings: dict[str, Field] = {}
-    reasons: dict[str, str] = {}
-    for each in set(fields):
-        try:
-            readings[each] = read_field(each, column.type, writing)
-        except FieldError as error:
-            reasons[each] = f"{column.name} {error}"
-    return readings, reasons
-
-
-def _count(
-    rows: Sequence[Row],
-    column: Column,
-    told: Mapping[str, Field],
-    *,
-    faults: Mapping[int, object],
-    notes: Counter[FieldNote],
-) -> None:
-    """Add to `notes` the fields of the column that are `told`, in rows without faults."""
-    assert column.position is not None
-    for index, row in enumerate(rows):
-        each = row.fields[column.position]
-        if each in told and index not in faults:
-            note = told[each].note
-            assert note is not None
-            word = each.strip() if note in {Note.EMPTY, Note.WORD} else ""
-            notes[FieldNote(note, column.name, word)] += 1

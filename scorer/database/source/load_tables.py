@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scorer.config import shipped_root
-from scorer.database.source.csv_fields import READERS, ColumnType
+from scorer.database.source.files.csv_fields import READERS, Column, ColumnType
 from scorer.database.statements import statement
 from scorer.errors import UserError
 from scorer.jobs.folder.tables import SourceTable
@@ -60,14 +60,6 @@ class File(NamedTuple):
 
     path: Path
     table: Table
-
-
-class Column(NamedTuple):
-    """A column to fill: its place in the file's rows (None: not there), and its type."""
-
-    name: str
-    position: int | None
-    type: ColumnType
 
 
 def source_folder() -> Path:

@@ -1,46 +1,16 @@
-"""Rows as COPY takes them; statements, tables.toml and calls name the same columns."""
+"""Statements, tables.toml and calls name the same columns."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from scorer.database.source import load
-from scorer.database.source.csv_dialect import Writing, zone_named
-from scorer.database.source.csv_fields import ColumnType, Note
-from scorer.database.source.csv_rows import Row
-from scorer.database.source.load_tables import Column, Table, source_folder, source_tables
+from scorer.database.source.load_tables import Table, source_folder, source_tables
 
 TABLES = source_tables()
-
-
-def test_all_faults_of_a_row_are_reported_at_once() -> None:
-    columns = [
-        Column("visit_id", 0, ColumnType("int8", must_have=True)),
-        Column("value", 2, ColumnType("float8")),
-        Column("unit", None, ColumnType("text")),
-    ]
-    rows = [
-        Row(line, "", fields, None) for line, fields in enumerate([["1", "", ""], ["", "", "high"], ["x", "", "1"]])
-    ]
-    copied, faults = load._converted(rows, columns, writing=Writing(), notes=Counter())
-    assert copied == ["0\t1\t\\N\t\\N\n"]
-    assert faults == {
-        1: ("visit_id is empty", "value is not a number"),
-        2: ("visit_id is not a whole number",),
-    }
-
-
-def test_fields_are_told_of_rows_that_are_loaded_alone() -> None:
-    columns = [Column("visit_id", 0, ColumnType("int8", must_have=True)), Column("at", 1, ColumnType("timestamptz"))]
-    fields = [["1", "2026-01-15"], ["2", "NULL"], ["x", "2026-01-15"], ["3", "2026-01-15"], ["4", "2026-01-15Z"]]
-    notes: Counter[load.FieldNote] = Counter()
-    writing = Writing(zone=zone_named("Europe/Berlin"))
-    load._converted([Row(1, "", each, None) for each in fields], columns, writing=writing, notes=notes)
-    assert notes == {load.FieldNote(Note.ZONE, "at", ""): 2, load.FieldNote(Note.EMPTY, "at", "NULL"): 1}
 
 
 class TestStatements:

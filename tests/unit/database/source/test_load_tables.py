@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from scorer.database.source.csv_fields import ColumnType
+from scorer.database.source.files.csv_fields import ColumnType
 from scorer.database.source.load_tables import File, columns_to_fill, files_in, source_tables
 from scorer.errors import UserError
 

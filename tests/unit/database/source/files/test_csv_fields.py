@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from scorer.database.source.csv_dialect import PLAIN, FieldError, Writing, zone_named
-from scorer.database.source.csv_fields import NULL, ColumnType, Field, Note, read_field
+from scorer.database.source.files.csv_dialect import PLAIN, FieldError, Writing, zone_named
+from scorer.database.source.files.csv_fields import NULL, ColumnType, Field, Note, read_field
 
 NO_ZONE = (
     "has no time zone; write it as 2026-01-15T05:30:00+01:00, or say whose clock it shows: --timezone Europe/Berlin"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scorer.database.source.reject_file import NothingLoaded, Rejected, RejectFile
+from scorer.database.source.files.reject_file import NothingLoaded, Rejected, RejectFile
 from scorer.errors import UserError
 
 

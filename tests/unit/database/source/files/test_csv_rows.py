@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scorer.database.source import csv_rows
-from scorer.database.source.csv_rows import Lines, Row, chunks, open_lines, read_header, read_rows
+from scorer.database.source.files import csv_rows
+from scorer.database.source.files.csv_rows import Lines, Row, chunks, open_lines, read_header, read_rows
 from scorer.errors import UserError
 
 HEADER = ["id", "client", "remarks"]
@@ -99,7 +99,7 @@ class TestFiles:
     def test_report_how_far_they_have_been_read(self, tmp_path: Path) -> None:
         path = tmp_path / "visits.csv.gz"
         path.write_bytes(gzip.compress("\ufeffvisit_id\n1\n".encode()))
-        with open_lines(path) as (lines, bytes_read):
+        with open_lines(path) as (lines, _, bytes_read):
             assert bytes_read() == 0
             assert list(lines) == ["visit_id\n", "1\n"]
             assert bytes_read() == path.stat().st_size
@@ -118,7 +118,7 @@ class TestFiles:
     ) -> None:
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(UserError, match=sentence) as raised, open_lines(path) as (lines, _):
+        with pytest.raises(UserError, match=sentence) as raised, open_lines(path) as (lines, _, _):
             list(lines)
         assert str(raised.value).startswith(str(path))
         assert "\n" not in str(raised.value)
@@ -126,5 +126,5 @@ class TestFiles:
     def test_need_a_header(self, tmp_path: Path) -> None:
         for content in ("", "\n1,2\n", '"a\n'):
             (tmp_path / "visits.csv").write_text(content)
-            with open_lines(tmp_path / "visits.csv") as (lines, _), pytest.raises(UserError, match="has no header"):
+            with open_lines(tmp_path / "visits.csv") as (lines, _, _), pytest.raises(UserError, match="has no header"):
                 read_header(lines, required=["visit_id"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scorer.database.source.csv_dialect import DIALECTS, FieldError, in_zone, plain_number, plain_time, zone_named
+from scorer.database.source.files.csv_dialect import DIALECTS, FieldError, in_zone, plain_number, plain_time, zone_named
 from scorer.errors import UserError
 
 

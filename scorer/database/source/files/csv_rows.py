@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import re
 import zlib
 from collections import deque
@@ -15,14 +14,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import compress
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
+from scorer.database.source.files.csv_blocks import Blocks
 from scorer.errors import UserError
 
 # A field may be a nurse's letter or a picture; one that is longer is more likely a quote that is never closed, and would fill
 # the memory.
 LONGEST_FIELD = 1 << 24
 csv.field_size_limit(LONGEST_FIELD)
+
+T = TypeVar("T")
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -66,14 +68,28 @@ class Lines:
         self.first += len(self.taken)
         self.taken = []
 
+    def pass_over(self, lines: int) -> None:
+        """Count lines that were read in another way, between two rows."""
+        self.begin_row()
+        self.first += lines
+
+    @property
+    def has_given_back(self) -> bool:
+        """Whether lines wait to be read again."""
+        return bool(self._given_back)
+
     def give_back(self) -> None:
         """Give back the lines taken for the current row, except the first; they are read again."""
         self._given_back.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
 
     def _read(self) -> str:
+        return self.next_of(self._text)
+
+    def next_of(self, read: Iterator[T]) -> T:
+        """The next thing that is read of the file. Raises UserError where it cannot be."""
         try:
-            return next(self._text)
+            return next(read)
         except UnicodeDecodeError as error:
             raise UserError(f"{self.path} is not UTF-8 after line {self._reached}; write it anew as UTF-8.") from error
         except (OSError, EOFError, zlib.error) as error:
@@ -87,8 +103,8 @@ class Lines:
 
 
 @contextmanager
-def open_lines(path: Path) -> Iterator[tuple[Lines, Callable[[], int]]]:
-    """Open a file, unpacked if it is .gz. Gives its lines, and a function that counts the bytes read.
+def open_lines(path: Path) -> Iterator[tuple[Lines, Blocks, Callable[[], int]]]:
+    """Open a file, unpacked if it is .gz. Gives its lines, their blocks, and what counts the bytes read.
 
     Raises UserError where it cannot be read; so does reading on, where it is not UTF-8 or cannot be unpacked.
     """
@@ -97,8 +113,8 @@ def open_lines(path: Path) -> Iterator[tuple[Lines, Callable[[], int]]]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; see to it that it can.") from error
     with raw:
-        content = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        yield Lines(io.TextIOWrapper(content, encoding="utf-8-sig", newline=""), path=path), raw.tell
+        blocks = Blocks(gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw)
+        yield Lines(blocks, path=path), blocks, raw.tell
 
 
 def read_header(lines: Lines, *, required: Sequence[str]) -> Header:
@@ -171,6 +187,45 @@ def _broken(fields: Sequence[str], names: Sequence[str], matters: Sequence[bool]
         return _QUOTES
     breaks = [name for name, field in compress(zip(names, fields, strict=True), matters) if re.search(r"[\r\n]", field)]
     return f"{breaks[0]} breaks its line, or the quotes do not match" if breaks else None
+
+
+class Plain(NamedTuple):
+    """Lines that are one row each, unless blank: the line that they begin on, and their text."""
+
+    line: int
+    text: bytes
+
+
+def read_pieces(
+    lines: Lines, blocks: Blocks, *, header: Header, loaded: Sequence[str], most: int
+) -> Iterator[Plain | list[Row]]:
+    """The rows after the header, in order: plain lines as they stand, others as `read_rows` has them.
+
+    Lists are of at most `most` rows, and of fewer where they are long: a list must fit the memory.
+    """
+    rows = read_rows(lines, header=header, loaded=loaded)
+    runs = blocks.runs(header.separator)
+    while True:
+        try:
+            run = lines.next_of(runs)
+        except StopIteration:
+            return
+        if run.is_plain and len(header.names) > 1:
+            lines.begin_row()
+            yield Plain(lines.first, run.text)
+            lines.pass_over(run.text.count(b"\n") + (not run.text.endswith(b"\n")))
+        else:
+            blocks.take_lines(run)
+            yield from chunks(_until_the_end_of_a_run(rows, lines, blocks), most=most)
+
+
+def _until_the_end_of_a_run(rows: Iterator[Row], lines: Lines, blocks: Blocks) -> Iterator[Row]:
+    """The rows up to one that ends where a run does."""
+    while blocks.has_lines or lines.has_given_back:
+        row = next(rows, None)
+        if row is None:
+            return
+        yield row
 
 
 def chunks(rows: Iterable[Row], *, most: int) -> Iterator[list[Row]]:

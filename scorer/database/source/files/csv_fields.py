@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from scorer.database.source.csv_dialect import (
+from scorer.database.source.files.csv_dialect import (
     FieldError,
     Writing,
     in_zone,
@@ -38,6 +38,14 @@ class ColumnType(NamedTuple):
     words: tuple[str, ...] = ()
 
 
+class Column(NamedTuple):
+    """A column to fill: its place in the file's rows (None: not there), and its type."""
+
+    name: str
+    position: int | None
+    type: ColumnType
+
+
 class Note(Enum):
     """What is told of a field that was read."""
 
@@ -57,7 +65,7 @@ class Field(NamedTuple):
 def read_field(field: str, column: ColumnType, writing: Writing) -> Field:
     """The field for a column of this type. Raises FieldError where the column cannot hold it.
 
-    >>> from scorer.database.source.csv_dialect import PLAIN
+    >>> from scorer.database.source.files.csv_dialect import PLAIN
     >>> read_field(" 3.70", ColumnType("float8"), PLAIN).text, read_field("NULL", ColumnType("float8"), PLAIN).text
     ('3.70', '\\\\N')
     """
