@@ -75,6 +75,16 @@ def places_of_two_values(rows: Observations) -> Integers:
     return np.unique(rows.position[tied[rows.value[tied] != rows.value[tied + 1]]])
 
 
+def moved(table: pa.Table, *, by: int) -> pa.Table:
+    """The table with its column `position` counted on from `by`."""
+    if not by:
+        return table
+    at = table.column_names.index("position")
+    return table.set_column(
+        at, table.schema.field(at), pc.add(table["position"], pa.scalar(by, table.schema.field(at).type))
+    )
+
+
 def exchanged(table: pa.Table, anew: pa.Table, *, places: Integers) -> pa.Table:
     """The table of an observations statement, with the rows of the entities at `places` (m,) from `anew`.
 

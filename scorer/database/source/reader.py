@@ -4,14 +4,16 @@ A standby may take the load of reading (`read_url`). It is read only for a run t
 where it has come so far; else the primary is read, so that no row is missing that was there.
 
 A job's statements name their parameters `:entity_ids`, `:as_ofs`, `:known_ats` and the job's own. They are bound as settings of the
-session, since a statement with parameters of its own cannot be sent as a binary COPY, which is what makes this read fast (see
-tests/benchmarks/README.md, Reading).
+session, since a statement with parameters of its own cannot be sent as a binary COPY, and observations come folded, many rows in one: both
+make this read fast (see tests/benchmarks/README.md, Reading).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self
@@ -32,9 +34,11 @@ from scorer.database.source.columns import (
     exchanged,
     integers,
     labels,
+    moved,
     observations_of,
     places_of_two_values,
 )
+from scorer.database.source.folded import NotFolded, can_fold, columns_to_fold, unfolded
 from scorer.database.source.standby import Standby
 from scorer.database.statements import bound, only_named, statement
 from scorer.errors import DatabaseUnavailable, UserError
@@ -51,6 +55,22 @@ _ORPHAN_COLUMNS = ("entity_id", "observations")
 _FAULT_COLUMNS = ("fault", "outcomes")
 _KNOWN_COLUMNS = ("position", "label")
 _LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
+_FOLDED_AT_ONCE = 500_000  # rows; some 60 bytes each, which the server and we hold twice
+_TELLING = 100  # so many entities tell how many rows the next ones have
+
+
+@dataclass(slots=True)
+class _Inputs:
+    """The columns of a job's observations that are inputs, with their types.
+
+    `names` are these and `dated` these and RECORDED_AT as a statement names them, the latter None where the job has no such column.
+    `rows_each` is how many rows an entity has: many, until some have been read.
+    """
+
+    schema: pa.Schema
+    names: str
+    dated: str | None
+    rows_each: float = 1000.0
 
 
 class Source:
@@ -59,9 +79,7 @@ class Source:
     def __init__(self, target: Target, *, standby: Standby | None = None) -> None:
         self._primary, self._standby = ArrowSession(target), standby
         self._position: Position | None = None
-        # By a job's version, the columns of its observations that are inputs; and they and RECORDED_AT, where the statement gives it.
-        self._inputs: dict[str, str] = {}
-        self._dated: dict[str, str] = {}
+        self._inputs: dict[str, _Inputs] = {}  # by a job's version
 
     @classmethod
     def of(cls, database: Database) -> Self:
@@ -72,7 +90,7 @@ class Source:
         """The same tables, in sessions of its own, for a second thread."""
         standby = None if self._standby is None else self._standby.beside()
         other = Source(self._primary.target, standby=standby)
-        other._inputs, other._dated = self._inputs, self._dated
+        other._inputs = self._inputs
         return other
 
     def close(self) -> None:
@@ -105,25 +123,53 @@ class Source:
         With `known_from`, since when each is known, where the job's statement gives it. When a row was recorded is read for the entities
         alone that need it, which are read anew: those that have two values of one code and time.
         """
-        inputs = None if known_from else self._inputs.get(job.version)
+        keys = tuple(items)
+        if known_from or not items:
+            return observations_of(self._read(job, "observations", OBSERVATION_COLUMNS, items), keys=keys)
+        known = self._inputs.get(job.version)
+        inputs = known or self._look_at(job, items)
         try:
-            table = self._read(job, "observations", OBSERVATION_COLUMNS, items, only=inputs)
+            table = self._rows(job, items, inputs)
         except UserError:
-            if inputs is None:
+            if known is None:
                 raise
-            self._inputs.clear()  # the statement may give other columns by now, where it says SELECT *
-            table = self._read(job, "observations", OBSERVATION_COLUMNS, items)
-        if job.version not in self._inputs:
-            names = [column for column in table.column_names if column not in {KNOWN_FROM, RECORDED_AT}]
-            self._inputs[job.version] = _named(names)
-            if RECORDED_AT in table.column_names:
-                self._dated[job.version] = _named([*names, RECORDED_AT])
-        found = observations_of(table, keys=tuple(items))
-        if inputs is not None and job.version in self._dated and len(places := places_of_two_values(found)):
-            dated = self._dated[job.version]
-            anew = self._read(job, "observations", (RECORDED_AT,), [items[place] for place in places], only=dated)
-            found = observations_of(exchanged(table, anew, places=places), keys=tuple(items))
+            self._inputs.pop(job.version, None)  # the statement may give other columns by now, where it says SELECT *
+            return self.observations(job, items)
+        found = observations_of(table, keys=keys)
+        if inputs.dated and len(places := places_of_two_values(found)):
+            tied = [items[place] for place in places]
+            anew = self._read(job, "observations", (RECORDED_AT,), tied, within=("only_columns", inputs.dated))
+            found = observations_of(exchanged(table, anew, places=places), keys=keys)
         return found
+
+    def _look_at(self, job: Job, items: Sequence[WorkItem]) -> _Inputs:
+        """What the job's observations statement gives, for this run and the next ones."""
+        nothing = self._read(job, "observations", OBSERVATION_COLUMNS, items[:1], within=("give_no_row", ""))
+        names = [name for name in nothing.column_names if name not in {KNOWN_FROM, RECORDED_AT}]
+        dated = _named([*names, RECORDED_AT]) if RECORDED_AT in nothing.column_names else None
+        inputs = _Inputs(schema=nothing.select(names).schema, names=_named(names), dated=dated)
+        self._inputs[job.version] = inputs
+        return inputs
+
+    def _rows(self, job: Job, items: Sequence[WorkItem], inputs: _Inputs) -> pa.Table:
+        """The input columns of the observations of `items`: folded, or row by row where that cannot be done."""
+        if can_fold(inputs.schema):
+            with suppress(UserError, NotFolded):  # what is wrong with them says the statement as the job has it
+                return self._folded(job, items, inputs)
+        return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=("only_columns", inputs.names))
+
+    def _folded(self, job: Job, items: Sequence[WorkItem], inputs: _Inputs) -> pa.Table:
+        """The same, folded: in parts, so that neither side holds more rows at once than `_FOLDED_AT_ONCE` or so."""
+        parts: list[pa.Table] = []
+        begin, asked = 0, ("fold_rows", columns_to_fold(inputs.schema))
+        while begin < len(items):
+            part = items[begin : begin + max(1, int(_FOLDED_AT_ONCE / inputs.rows_each))]
+            table = unfolded(self._read(job, "observations", (), part, within=asked), inputs.schema)
+            if len(part) >= _TELLING:
+                inputs.rows_each = max(1.0, table.num_rows / len(part))
+            parts.append(moved(table, by=begin))
+            begin += len(part)
+        return pa.concat_tables(parts)
 
     def attributes(self, job: Job, items: Sequence[WorkItem]) -> Attributes:
         """What is known of `items` beside their observations: arrays (items,), missing where there is no row."""
@@ -180,10 +226,10 @@ class Source:
         columns: Iterable[str],
         items: Sequence[WorkItem],
         *,
-        only: str | None = None,
+        within: tuple[str, str] | None = None,
         further: Mapping[str, str] = MappingProxyType({}),
     ) -> pa.Table:
-        """Run the job's statement called `name`. Returns its columns, or `only` those.
+        """Run the job's statement called `name`, or the engine's statement about it and its columns that `within` names.
 
         Raises UserError where one of `columns` is missing.
         """
@@ -198,8 +244,9 @@ class Source:
         where = f"The statement {name} of job {job.name}"
         only_named(job.statements[name], {key.partition(".")[2]: value for key, value in settings.items()}, where=where)
         query = bound(job.statements[name])
-        if only is not None:
-            query = without_comments(statement("only_columns")).replace("{columns}", only).replace("{statement}", query)
+        if within is not None:
+            about, asked = within
+            query = without_comments(statement(about)).replace("{columns}", asked).replace("{statement}", query)
         table = self._query(query, settings, where=where, by_entity=bool(items))
         for field in table.schema:
             if (field.metadata or {}).get(b"POSTGRESQL:type") == b"money":
