@@ -114,6 +114,7 @@ DOORS = {
         "database.source.arrow_session",
         "database.source.columns",
         "database.source.files.by_column",
+        "database.source.folded",
         "database.source.numbers",
         "database.source.reader",
         "evaluation.landmarks",

@@ -32,10 +32,10 @@ _NO_BOOLEAN = 2
 _NO_TEXT, _END = 254, 255
 _FROM_1970_TO_2000 = 946_684_800_000_000
 
-_INTEGER = r"string_agg(COALESCE(int8send(CAST({0} AS bigint)), '\x8000000000000000'), '')"
-_DOUBLE = r"string_agg(COALESCE(float8send(CAST({0} AS double precision)), '\x7ff4d1a73c5b9e26'), '')"
-_MOMENT = r"string_agg(COALESCE(timestamptz_send(CAST({0} AS timestamptz)), '\x8000000000000001'), '')"
-_BOOLEAN = r"string_agg(COALESCE(boolsend(CAST({0} AS boolean)), '\x02'), '')"
+_INTEGER = r"string_agg(COALESCE(int8send({0}), '\x8000000000000000'), '')"
+_DOUBLE = r"string_agg(COALESCE(float8send({0}), '\x7ff4d1a73c5b9e26'), '')"
+_MOMENT = r"string_agg(COALESCE(timestamptz_send({0}), '\x8000000000000001'), '')"
+_BOOLEAN = r"string_agg(COALESCE(boolsend({0}), '\x02'), '')"
 _TEXT = r"string_agg(COALESCE(textsend(CAST({0} AS text)), '\xfe'), '\xff')"
 _WRITTEN = {
     "int2": _INTEGER,
@@ -54,7 +54,7 @@ _WRITTEN = {
 
 
 class NotFolded(Exception):
-    """What was sent does not say what the rows are: a bigint is -2^63."""
+    """What was sent does not say what the rows are: a bigint is -2^63, say."""
 
 
 def can_fold(schema: pa.Schema) -> bool:
@@ -62,31 +62,44 @@ def can_fold(schema: pa.Schema) -> bool:
     return all(_type(field) in _WRITTEN for field in schema)
 
 
-def columns_to_fold(schema: pa.Schema) -> str:
-    """The columns as sql/engine/server/fold_rows.sql asks for them."""
-    asked = []
+def to_fold(schema: pa.Schema) -> dict[str, str]:
+    """What sql/engine/server/fold_rows.sql has in braces of the statement's columns."""
+    asked, types = [], []
     for place, field in enumerate(schema):
         name = '"' + field.name.replace('"', '""') + '"'
         asked.append(f"{_WRITTEN[_type(field)].format(name)} AS values_{place}")
         if _is_counted(field):
             asked.append(f"count({name}) AS known_{place}")
-    return ", ".join(asked)
+        types.append(f"ARRAY[{name}] = CAST('{{}}' AS pg_catalog.{_type(field)} [])")
+    return {"columns": ", ".join(asked), "types": " OR ".join(types)}
 
 
 def unfolded(folded: pa.Table, schema: pa.Schema) -> pa.Table:
     """The rows, in columns of the types of `schema`, which is that of the statement without being folded.
 
-    Raises NotFolded where a bigint is -2^63.
+    Raises NotFolded where what was sent does not say which rows they are.
     """
     rows = folded["rows"][0].as_py()
     columns = []
     for place, field in enumerate(schema):
-        data, written = _bytes(folded[f"values_{place}"]), _WRITTEN[_type(field)]
-        column = _texts(data, rows) if written == _TEXT else _READ[written](data)
+        column = _read(folded[f"values_{place}"], rows, field)
         if _is_counted(field) and column.null_count != rows - folded[f"known_{place}"][0].as_py():
             raise NotFolded
-        columns.append(_of_type(column, field.type))
+        columns.append(column)
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _read(sent: pa.ChunkedArray, rows: int, field: pa.Field) -> pa.Array:
+    """The column (rows,) of what was sent of it: bytes, or NULL of no rows."""
+    held = sent[0].as_buffer()
+    if held is None:
+        return pa.array([], field.type)
+    column = _READ[_WRITTEN[_type(field)]](np.frombuffer(held, dtype=np.uint8))
+    if len(column) != rows:
+        raise NotFolded
+    # As the driver has it: numeric is text of a type of its own.
+    is_own = isinstance(field.type, pa.BaseExtensionType)
+    return pa.ExtensionArray.from_storage(field.type, column) if is_own else column.cast(field.type)
 
 
 def _is_counted(field: pa.Field) -> bool:
@@ -97,18 +110,6 @@ def _is_counted(field: pa.Field) -> bool:
 def _type(field: pa.Field) -> str:
     """The name of the column's type in PostgreSQL."""
     return str((field.metadata or {}).get(b"POSTGRESQL:type", b"").decode())
-
-
-def _bytes(column: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
-    """The bytes of the one value of the column; none where it is NULL, as it is of no rows."""
-    ((value,),) = [chunk for chunk in column.chunks if len(chunk)]
-    held = value.as_buffer()
-    return np.frombuffer(b"" if held is None else held, dtype=np.uint8)
-
-
-def _of_type(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """The column as the driver has it: numeric is text of a type of its own."""
-    return pa.ExtensionArray.from_storage(kind, column) if isinstance(kind, pa.BaseExtensionType) else column.cast(kind)
 
 
 def _integers(data: npt.NDArray[np.uint8]) -> pa.Array:
@@ -132,13 +133,12 @@ def _booleans(data: npt.NDArray[np.uint8]) -> pa.Array:
     return pa.array(data == 1, mask=data == _NO_BOOLEAN)
 
 
-def _texts(data: npt.NDArray[np.uint8], rows: int) -> pa.Array:
-    is_text = data < _NO_TEXT
-    ends = np.append(np.flatnonzero(data == _END), len(data)) if rows else np.empty(0, np.int64)
-    begins = np.append(0, ends[:-1] + 1) if rows else ends
+def _texts(data: npt.NDArray[np.uint8]) -> pa.Array:
+    ends = np.append(np.flatnonzero(data == _END), len(data))
+    begins = np.append(0, ends[:-1] + 1)
     null = np.append(data, _END)[begins] == _NO_TEXT
     offsets = np.append(0, np.cumsum(ends - begins - null)).astype(np.int32)
-    buffers = [_validity(null), pa.py_buffer(offsets), pa.py_buffer(data[is_text])]
+    buffers = [_validity(null), pa.py_buffer(offsets), pa.py_buffer(data[data < _NO_TEXT])]
     return pa.Array.from_buffers(pa.string(), len(ends), buffers)
 
 
@@ -157,4 +157,5 @@ _READ: dict[str, Callable[[npt.NDArray[np.uint8]], pa.Array]] = {
     _DOUBLE: _doubles,
     _MOMENT: _moments,
     _BOOLEAN: _booleans,
+    _TEXT: _texts,
 }

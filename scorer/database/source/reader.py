@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ from scorer.database.source.columns import (
     observations_of,
     places_of_two_values,
 )
-from scorer.database.source.folded import NotFolded, can_fold, columns_to_fold, unfolded
+from scorer.database.source.folded import NotFolded, can_fold, to_fold, unfolded
 from scorer.database.source.standby import Standby
 from scorer.database.statements import bound, only_named, statement
 from scorer.errors import DatabaseUnavailable, UserError
@@ -71,6 +71,25 @@ class _Inputs:
     names: str
     dated: str | None
     rows_each: float = 1000.0
+
+
+class _Asked(NamedTuple):
+    """A statement of the engine about a job's own, by its name, and what it has in braces beside that."""
+
+    statement: str
+    parts: Mapping[str, str] = MappingProxyType({})
+
+    def of(self, query: str) -> str:
+        """The statement about this query of a job."""
+        text = without_comments(statement(self.statement))
+        for name, part in self.parts.items():
+            text = text.replace(f"{{{name}}}", part)
+        return text.replace("{statement}", query)
+
+
+def _only(columns: str) -> _Asked:
+    """Some columns of it, row for row."""
+    return _Asked("only_columns", {"columns": columns})
 
 
 class Source:
@@ -138,13 +157,13 @@ class Source:
         found = observations_of(table, keys=keys)
         if inputs.dated and len(places := places_of_two_values(found)):
             tied = [items[place] for place in places]
-            anew = self._read(job, "observations", (RECORDED_AT,), tied, within=("only_columns", inputs.dated))
+            anew = self._read(job, "observations", (RECORDED_AT,), tied, within=_only(inputs.dated))
             found = observations_of(exchanged(table, anew, places=places), keys=keys)
         return found
 
     def _look_at(self, job: Job, items: Sequence[WorkItem]) -> _Inputs:
         """What the job's observations statement gives, for this run and the next ones."""
-        nothing = self._read(job, "observations", OBSERVATION_COLUMNS, items[:1], within=("give_no_row", ""))
+        nothing = self._read(job, "observations", OBSERVATION_COLUMNS, items[:1], within=_Asked("give_no_row"))
         names = [name for name in nothing.column_names if name not in {KNOWN_FROM, RECORDED_AT}]
         dated = _named([*names, RECORDED_AT]) if RECORDED_AT in nothing.column_names else None
         inputs = _Inputs(schema=nothing.select(names).schema, names=_named(names), dated=dated)
@@ -156,12 +175,12 @@ class Source:
         if can_fold(inputs.schema):
             with suppress(UserError, NotFolded):  # what is wrong with them says the statement as the job has it
                 return self._folded(job, items, inputs)
-        return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=("only_columns", inputs.names))
+        return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=_only(inputs.names))
 
     def _folded(self, job: Job, items: Sequence[WorkItem], inputs: _Inputs) -> pa.Table:
         """The same, folded: in parts, so that neither side holds more rows at once than `_FOLDED_AT_ONCE` or so."""
         parts: list[pa.Table] = []
-        begin, asked = 0, ("fold_rows", columns_to_fold(inputs.schema))
+        begin, asked = 0, _Asked("fold_rows", to_fold(inputs.schema))
         while begin < len(items):
             part = items[begin : begin + max(1, int(_FOLDED_AT_ONCE / inputs.rows_each))]
             table = unfolded(self._read(job, "observations", (), part, within=asked), inputs.schema)
@@ -226,10 +245,10 @@ class Source:
         columns: Iterable[str],
         items: Sequence[WorkItem],
         *,
-        within: tuple[str, str] | None = None,
+        within: _Asked | None = None,
         further: Mapping[str, str] = MappingProxyType({}),
     ) -> pa.Table:
-        """Run the job's statement called `name`, or the engine's statement about it and its columns that `within` names.
+        """Run the job's statement called `name`, or what is asked `within` an own statement of it.
 
         Raises UserError where one of `columns` is missing.
         """
@@ -245,8 +264,7 @@ class Source:
         only_named(job.statements[name], {key.partition(".")[2]: value for key, value in settings.items()}, where=where)
         query = bound(job.statements[name])
         if within is not None:
-            about, asked = within
-            query = without_comments(statement(about)).replace("{columns}", asked).replace("{statement}", query)
+            query = within.of(query)
         table = self._query(query, settings, where=where, by_entity=bool(items))
         for field in table.schema:
             if (field.metadata or {}).get(b"POSTGRESQL:type") == b"money":
