@@ -107,16 +107,20 @@ def _drain_with_others(worker: Worker, run: Run, *, total: int, report: Callable
     if worker.database.settings.backend == "dask":
         _drain_with_cluster(worker, run, count=count, report=report)
         return
+    in_threads = count if worker.database.settings.backend == "threads" else 1  # which need not start first
     level = _log.getEffectiveLevel()
     with (
-        WorkerThreads(count, _drain_in_thread, worker.pipeline, run, worker.database)
-        if worker.database.settings.backend == "threads"
-        else WorkerProcesses(count, _drain_in_process, worker.pipeline.job, run, worker.database, level)
-    ) as workers:
-        while workers.working:
-            _listen(worker, workers, run, report=report)
-            if worker.hooks.stopping():
-                workers.dismiss()
+        WorkerThreads(in_threads, _drain_in_thread, worker.pipeline, run, worker.database) as here,
+        WorkerProcesses(
+            count - in_threads, _drain_in_process, worker.pipeline.job, run, worker.database, level
+        ) as there,
+    ):
+        while working := [workers for workers in (here, there) if workers.working]:
+            for workers in working:
+                seconds = _LISTEN_SECONDS if workers is working[-1] else 0.0
+                _listen(worker, workers, run, seconds=seconds, report=report)
+                if worker.hooks.stopping():
+                    workers.dismiss()
 
 
 def _drain_with_cluster(worker: Worker, run: Run, *, count: int, report: Callable[[], None]) -> None:
