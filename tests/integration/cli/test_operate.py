@@ -7,9 +7,14 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg2
+import pytest
+
+from scorer.config import shipped_root
+from scorer.scoring.validation.rule_engine import PROOFS, made_with
 
 HEAVY = {
     "alembic", "sqlalchemy", "numpy", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "great_expectations", "adbc_driver_postgresql",
@@ -43,6 +48,23 @@ def test_it_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
     assert {"psycopg2", "scorer"} <= imported
     assert imported & HEAVY == set()
     assert done.stdout.startswith("job         sepsis: ")
+
+
+@pytest.mark.skipif(
+    made_with() != tuple(json.loads((shipped_root() / "expectations" / PROOFS).read_text())["made_with"]),
+    reason="the shipped proofs were made with other libraries",
+)
+def test_the_first_run_of_an_installation_proves_nothing(hospital: Any, tmp_path: Path) -> None:
+    hospital.admit(1)
+    hospital.observe(1)
+    code = (
+        "import sys\nfrom scorer.cli.main import main\ntry:\n    main(['run', 'sepsis', '--json'])\n"
+        "finally:\n    print('great_expectations' in sys.modules, file=sys.stderr)"
+    )
+    new = environment(hospital, CACHE_DIRECTORY=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], env=new, capture_output=True, text=True, check=False)
+    assert (json.loads(done.stdout)["eligible"], done.stderr.splitlines()[-1]) == (1, "False")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_cold_run_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
