@@ -1,4 +1,4 @@
-"""What a command prints: what went wrong, numbers and times, tables, JSON, and a progress bar while it takes long."""
+"""What a command prints: what went wrong, numbers and times, tables, JSON, and a progress bar."""
 
 from __future__ import annotations
 
