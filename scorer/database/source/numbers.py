@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scorer.database.source.arrow_arrays import array_of
 from scorer.errors import UserError
 from scorer.types.arrays import Floats
 
@@ -82,13 +83,13 @@ def _parsed(texts: pa.ChunkedArray) -> tuple[Floats, npt.NDArray[np.object_] | N
     if not is_text.any():
         return values, None
     unread = np.full(len(texts), None, dtype=object)
-    unread[is_text] = np.asarray(texts.to_numpy(), dtype=object)[is_text]
+    unread[is_text] = array_of(texts)[is_text]
     return values, unread
 
 
 def _array(column: pa.ChunkedArray) -> Floats:
-    return np.asarray(column.to_numpy(), dtype=np.float64)
+    return np.asarray(array_of(column), dtype=np.float64)
 
 
 def _flags(column: Any) -> npt.NDArray[np.bool_]:
-    return np.asarray(column.to_numpy(), dtype=bool)
+    return np.asarray(array_of(column), dtype=bool)

@@ -68,9 +68,10 @@ def test_the_first_run_of_an_installation_proves_nothing(hospital: Any, tmp_path
 
 
 def test_a_cold_run_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
-    """Compare `python -X importtime .venv/bin/scorer run sepsis`; pandas is not among them, since pyarrow looks for it."""
+    """Compare `python -X importtime .venv/bin/scorer run sepsis`."""
     hospital.admit(1)
     hospital.observe(1)
+    hospital.observe(1, observation_value=71.0)  # two values of one code and time
     hospital.run()  # which leaves the proof of the suites
     code = (
         "import sys\nfrom scorer.cli.main import main\ntry:\n    main(['run', 'sepsis', '--json'])\n"
@@ -80,7 +81,7 @@ def test_a_cold_run_waits_for_no_library_that_it_does_not_use(hospital: Any) -> 
     done = subprocess.run([sys.executable, "-c", code], env=cold, capture_output=True, text=True, check=False)
     imported = {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
     assert json.loads(done.stdout)["status"] == "succeeded"
-    assert imported & {"alembic", "great_expectations", "lightgbm", "matplotlib", "scipy", "sklearn"} == set()
+    assert imported & {"alembic", "great_expectations", "lightgbm", "matplotlib", "pandas", "polars", "scipy", "sklearn"} == set()
 
 
 def test_before_the_first_run(hospital: Any, program: Any) -> None:
