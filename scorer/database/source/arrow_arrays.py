@@ -31,8 +31,7 @@ def array_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
         if not column.null_count:
             return _joined([_values(chunk, dtype) for chunk in _chunks(column)], dtype=dtype)
         into = dtype if dtype.kind == "f" else np.dtype(np.float64)
-        parts = [np.where(is_valid(chunk), _values(chunk, dtype).astype(into), np.nan) for chunk in _chunks(column)]
-        return _joined([part.astype(into, copy=False) for part in parts], dtype=into)
+        return _joined([_filled(chunk, dtype, np.nan, into=into) for chunk in _chunks(column)], dtype=into)
     if _is_text(kind) and len(column) <= _FEW:
         found = np.empty(len(column), dtype=object)
         found[:] = column.to_pylist()
@@ -43,11 +42,8 @@ def array_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
 def integers_or(column: pa.ChunkedArray | pa.Array, missing: int) -> Integers:
     """The column of int64 (n,), `missing` where it is NULL."""
     assert column.type == pa.int64(), column.type
-    parts = []
-    for chunk in _chunks(column):
-        values = _values(chunk, np.dtype(np.int64))
-        parts.append(np.where(is_valid(chunk), values, missing) if chunk.null_count else values)
-    return _joined(parts, dtype=np.dtype(np.int64))
+    dtype = np.dtype(np.int64)
+    return _joined([_filled(chunk, dtype, missing, into=dtype) for chunk in _chunks(column)], dtype=dtype)
 
 
 def is_valid(column: pa.ChunkedArray | pa.Array) -> Booleans:
@@ -91,6 +87,16 @@ def _values(chunk: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if not len(chunk):
         return np.empty(0, dtype)
     return np.frombuffer(chunk.buffers()[1], dtype, count=len(chunk), offset=chunk.offset * dtype.itemsize)
+
+
+def _filled(chunk: pa.Array, dtype: np.dtype[Any], missing: float, *, into: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The values of fixed width in a chunk (n,) as the type `into`, `missing` where it is NULL."""
+    values = _values(chunk, dtype)
+    if not chunk.null_count:
+        return values.astype(into, copy=False)
+    values = values.astype(into)
+    values[~is_valid(chunk)] = missing
+    return values
 
 
 def _bits(chunk: pa.Array, buffer: int) -> Booleans:
