@@ -81,7 +81,10 @@ def test_a_cold_run_waits_for_no_library_that_it_does_not_use(hospital: Any) -> 
     done = subprocess.run([sys.executable, "-c", code], env=cold, capture_output=True, text=True, check=False)
     imported = {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
     assert json.loads(done.stdout)["status"] == "succeeded"
-    assert imported & {"alembic", "great_expectations", "lightgbm", "matplotlib", "pandas", "polars", "scipy", "sklearn"} == set()
+    assert (
+        imported & {"alembic", "great_expectations", "lightgbm", "matplotlib", "pandas", "polars", "scipy", "sklearn"}
+        == set()
+    )
 
 
 def test_before_the_first_run(hospital: Any, program: Any) -> None:
