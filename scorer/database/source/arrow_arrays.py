@@ -19,7 +19,7 @@ _FEW = 100_000  # texts, of which pyarrow would make Python's own faster than we
 
 
 def array_of(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
-    """The column (n,): numbers and booleans in their own type, texts as objects, all as `to_numpy` gives them.
+    """The column (n,), texts as objects: all as `to_numpy` gives it.
 
     NULL is NaN among numbers, which makes whole numbers float64, and None else.
     """
