@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scorer.database.source.arrow_arrays import (
@@ -31,6 +31,7 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
+@settings(deadline=None)  # the first call imports pandas
 @given(
     kind=st.sampled_from([*NUMBERS, pa.bool_(), pa.string(), pa.large_string()]),
     values=st.lists(st.lists(st.one_of(st.none(), st.integers(-100, 100)), max_size=20), max_size=4),
