@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from scorer.config import Settings
+from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import JobHealth, list_health, list_missing_tables, list_switches
+from scorer.database.revisions import require_newest
+from scorer.database.store.status import JobHealth, list_health, list_missing_tables, list_switches, read_revision
 from scorer.errors import UserError
 from scorer.jobs.enabling import enabled_jobs, not_enabled
 from scorer.jobs.job import Job, job_names, load_scheduled
@@ -27,6 +30,26 @@ class InstalledJob:
     broken: str | None = None
     lacks: str | None = None
     enabled: bool = True
+
+    def loaded(self) -> Job:
+        """The job. Raises UserError where it is broken."""
+        if self.job is None or self.broken is not None:
+            raise UserError(str(self.broken))
+        return self.job
+
+
+def jobs_here(database: Database) -> tuple[InstalledJob, ...]:
+    """Find the jobs that a daemon would run here, by name, broken ones among them.
+
+    Raises UserError where there is none, the schema is not at head, or the database does not answer.
+    """
+    settings = database.settings
+    with closing(ReadOnlySession(database.as_worker(), patience=settings.connect_timeout)) as session:
+        require_newest(read_revision(session))
+        found = tuple(each for each in installed_jobs(session, settings=settings) if each.not_run is None)
+    if not found:
+        raise UserError("No job is run here; `scorer job list` says of each why not.")
+    return found
 
 
 def installed_jobs(session: ReadOnlySession, *, settings: Settings) -> tuple[InstalledJob, ...]:

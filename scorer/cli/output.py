@@ -1,8 +1,9 @@
-"""What a command prints: numbers and times, tables, JSON, and a progress bar while it takes long."""
+"""What a command prints: what went wrong, numbers and times, tables, JSON, and a progress bar."""
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,33 @@ from typing import Any
 
 import click
 
+from scorer import __version__
+from scorer.log import events, logger
+from scorer.log.logger import say
+
+_log = logging.getLogger(__name__)
+EXIT_BUG = 70
 _WIDE = 160  # columns of a line where stdout is no terminal
+
+
+# What went wrong
+
+
+def print_refusal(sentence: str) -> None:
+    """Write one sentence to stderr; an event like all others where the log is read by a program."""
+    if logger.read_by_people():
+        click.echo(f"scorer: {sentence}", err=True)
+    else:
+        say(_log, events.REFUSED, error=sentence)
+
+
+def print_bug(bug: Exception) -> None:
+    """Write the traceback to stderr; an event where the log is read by a program."""
+    if logger.read_by_people():
+        click.echo(logger.traceback_of(bug), err=True)
+        click.echo(f"scorer: this is a bug in scorer {__version__}; please report it with the lines above.", err=True)
+    else:
+        say(_log, events.BUG, raised=bug, version=__version__)
 
 
 # Numbers and times

@@ -22,7 +22,18 @@ from scorer.cli.options import (
     scheduler_option,
     with_backend,
 )
-from scorer.cli.output import load_as_json, print_json, print_load, print_rows, print_run, print_table, progress_bar
+from scorer.cli.output import (
+    EXIT_BUG,
+    load_as_json,
+    print_bug,
+    print_json,
+    print_load,
+    print_refusal,
+    print_rows,
+    print_run,
+    print_table,
+    progress_bar,
+)
 from scorer.config import Settings
 from scorer.errors import UserError
 
@@ -50,6 +61,7 @@ class _LoadOptions:
 class _RunOptions:
     """The options of `scorer run`."""
 
+    every: bool
     as_of: datetime | None
     as_known_at: datetime | None
     limit: int | None
@@ -130,7 +142,13 @@ def load(settings: Settings, /, folder: Path, **given: Any) -> None:
 
 
 @click.command()
-@click.argument("job", metavar="JOB")
+@click.argument("job", metavar="[JOB]", required=False)
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Run all jobs that the daemon would run here, one after the other. One that fails does not stop the others.",
+)
 @click.option(
     "--as-of",
     type=Moment(),
@@ -151,53 +169,89 @@ def load(settings: Settings, /, folder: Path, **given: Any) -> None:
 @backend_option
 @scheduler_option
 @click.option("--dry-run", is_flag=True, help="Find and judge what is due, and write nothing.")
-@json_option
-@click.pass_obj
-def run(settings: Settings, /, job: str, **given: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --all, one in a line for each job.")
+@click.pass_context
+def run(context: click.Context, /, job: str | None, **given: Any) -> None:
     """Run JOB once: find what is due, score it, account for it.
 
     A run that was interrupted is finished first.
     """
+    options = _RunOptions(**given)
+    settings = with_backend(context.obj, backend=options.backend, scheduler=options.scheduler)
+    if options.every:
+        if job is not None:
+            raise click.UsageError(f"--all runs every job, and {job} is named; leave one of them out", ctx=context)
+        _run_all(settings, options)
+        return
+    if job is None:
+        raise click.MissingParameter(ctx=context, param_hint="'JOB'", param_type="argument")
     from scorer.jobs.job import load_job
 
-    options = _RunOptions(**given)
-    settings = with_backend(settings, backend=options.backend, scheduler=options.scheduler)
     loaded = load_job(job, jobs_dir=settings.jobs_dir)
     database = database_of(settings)
     # Imported only now: they take seconds, and what is wrong with the arguments is said before.
     from scorer.registry.registration import require_enabled
 
     require_enabled(loaded.name, database=database)
+    _run_one(loaded, options, database=database, workers=_workers(settings, options))
+
+
+def _workers(settings: Settings, options: _RunOptions) -> int:
+    """How many workers score at a time. Raises UserError where they are a cluster's that cannot be used."""
+    if options.backend != "dask":
+        return options.workers or 1
+    from scorer.runs.cluster import Cluster
+
+    with Cluster(settings) as cluster:  # one that cannot be used is refused before anything begins
+        return options.workers or cluster.workers
+
+
+def _run_all(settings: Settings, options: _RunOptions) -> None:
+    """Run the jobs that this host runs, in alphabetical order.
+
+    Raises UserError where some failed, once each has had its run; where one failed by a bug, ends the command as a bug does.
+    """
+    from scorer.checks.installation import jobs_here
+
+    database = database_of(settings)
+    jobs, workers = jobs_here(database), _workers(settings, options)
+    failed: list[str] = []
+    bugs = False
+    for each in jobs:
+        try:
+            _run_one(each.loaded(), options, database=database, workers=workers)
+        except Exception as error:  # noqa: BLE001 - the other jobs have their runs
+            failed.append(each.name)
+            bugs = bugs or not isinstance(error, UserError)
+            _print_failure(each.name, error, as_json=options.as_json)
+    if bugs:
+        raise SystemExit(EXIT_BUG)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(jobs)} jobs failed: {', '.join(failed)}.")
+
+
+def _print_failure(job: str, error: Exception, *, as_json: bool) -> None:
+    """Print why a job's run failed, on stderr; as JSON on stdout too, so that each job has its line there."""
+    sentence = str(error) if isinstance(error, UserError) else f"a bug: {type(error).__name__}"
+    if as_json:
+        print_json({"job": job, "status": "failed", "error": sentence})
+    if isinstance(error, UserError):
+        print_refusal(f"Job {job}: {sentence}")
+    else:
+        print_bug(error)
+
+
+def _run_one(loaded: Job, options: _RunOptions, *, database: Database, workers: int) -> None:
+    """Run a job as the options say, and print how it ended. Raises UserError where it stops."""
     from scorer.runs.run import dry_run, run_job
     from scorer.runs.worker import Hooks
 
-    workers = options.workers
-    if options.backend == "dask":
-        from scorer.runs.cluster import Cluster
-
-        with Cluster(settings) as cluster:  # a cluster that cannot be used is refused before anything begins
-            workers = workers or cluster.workers
-
-    with progress_bar(f"Scoring {job}") as progress:
+    given: dict[str, Any] = {"as_of": options.as_of, "as_known_at": options.as_known_at, "limit": options.limit}
+    with progress_bar(f"Scoring {loaded.name}") as progress:
         if options.dry_run:
-            ended = dry_run(
-                loaded,
-                database=database,
-                as_of=options.as_of,
-                as_known_at=options.as_known_at,
-                limit=options.limit,
-                progress=progress,
-            )
+            ended = dry_run(loaded, database=database, **given, progress=progress)
         else:
-            ended = run_job(
-                loaded,
-                database=database,
-                as_of=options.as_of,
-                as_known_at=options.as_known_at,
-                limit=options.limit,
-                workers=workers or 1,
-                hooks=Hooks(progress=progress),
-            )
+            ended = run_job(loaded, database=database, **given, workers=workers, hooks=Hooks(progress=progress))
     if options.as_json:
         print_json(ended.as_json())
     else:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from scorer.config import shipped_root
 from scorer.database.error_messages import sentences
 from scorer.database.revisions import known_revisions, refuse_newer, require_newest
+from scorer.database.session import Session
 from scorer.database.statements import statement
 
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ def state(engine: sa.Engine) -> SchemaState:
 def require_head(engine: sa.Engine) -> None:
     """Check that the database's schema is at head. Raises UserError where it is not."""
     require_newest(_revision(engine))
+
+
+def require_head_of(session: Session) -> None:
+    """Check the same within the session's transaction, which spares a session of its own."""
+    is_made = session.one("find_revision").is_there
+    require_newest(session.one("read_revision").revision if is_made else None)
 
 
 def _revision(engine: sa.Engine) -> str | None:

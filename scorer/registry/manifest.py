@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,13 @@ def seen_clients(content: Mapping[str, Any], clients: Iterable[Any]) -> list[boo
 
 def libraries() -> dict[str, str]:
     """The versions here of Python and of the libraries that a fitted estimator depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    return {"python": platform.python_version(), **_versions()}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Read once: it is 10 ms, and what a process has imported stays as it is."""
+    return {name: version(name) for name in _LIBRARIES}
 
 
 def unlike_libraries(fitted: Mapping[str, str]) -> list[str]:

@@ -142,6 +142,7 @@ class LoadedModel:
                 f"{name} gives other scores on this machine than where it was made: its golden vectors are off by "
                 f"{difference:.2g}, below {_TOLERANCE:g} is needed; {_advice(manifest)}."
             )
+        model._threads = ThreadpoolController()  # it has seen no library that only predicting loads
         return model
 
     def golden_difference(self) -> float | None:

@@ -11,7 +11,7 @@ from scorer import __version__
 from scorer.config import shipped_root
 from scorer.database import schema
 from scorer.database.connection import Database
-from scorer.database.session import Session, engine
+from scorer.database.session import Session
 from scorer.database.store.models import (
     admit_first_model,
     count_models,
@@ -97,11 +97,10 @@ def require_enabled(name: str, *, database: Database) -> None:
 
     Raises UserError where it is not, or the schema is not at head.
     """
-    target = database.as_worker()
-    schema.require_head(engine(target))
-    session = Session(target)
+    session = Session(database.as_worker())
     try:
         with session.transaction(keep=False):
+            schema.require_head_of(session)
             jobs_dir = database.settings.jobs_dir
             if name in job_names(jobs_dir) and name not in _enabled(session, jobs_dir=jobs_dir):
                 raise UserError(f"Job {name} is not run: {not_enabled(name)}.")

@@ -14,7 +14,7 @@ import numpy as np
 from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database
-from scorer.database.session import Session, engine, process_name
+from scorer.database.session import Session, process_name
 from scorer.database.source.reader import Source
 from scorer.database.store.batches import recent_scores
 from scorer.database.store.models import Challenge, production_model, read_challenge, read_model
@@ -122,11 +122,11 @@ def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = N
 
     A `model` that is given stands instead of the one in production and its challenger.
     """
-    target = database.as_worker()
-    session, source = Session(target), Source.of(database)
+    session, source = Session(database.as_worker()), Source.of(database)
     try:
         source.open_ahead()
-        schema.require_head(engine(target))
+        with session.transaction():
+            schema.require_head_of(session)
         pipeline = _pipeline(job, session, source, settings=database.settings, model=model)
         require_columns(job, source, pipeline.suites)
     except BaseException:

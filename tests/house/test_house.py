@@ -111,6 +111,7 @@ DOORS = {
     "adbc_driver_manager": {"database.source.arrow_session"},
     "adbc_driver_postgresql": {"database.source.arrow_session"},
     "pyarrow": {
+        "database.source.arrow_arrays",
         "database.source.arrow_session",
         "database.source.columns",
         "database.source.files.by_column",

@@ -1,38 +1,34 @@
-"""One read-only session that gives a statement's rows as Arrow columns, by ADBC over binary COPY."""
+"""One read-only session that gives a statement's rows as Arrow columns, by ADBC over binary COPY.
+
+The driver is called by its own interface. Its DB-API imports pandas and, where that is there, polars, which takes a quarter of a second of
+every cold run; and while it waits it takes the main thread's SIGINT for itself, and drops it where the answer comes all the same: a run
+that an operator interrupts would go on. Here an interrupt takes effect when the statement returns, by statement_timeout at the latest.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi
+import adbc_driver_postgresql
 import pyarrow as pa
 import pyarrow.compute as pc
-from adbc_driver_manager import dbapi
+from adbc_driver_manager import AdbcConnection, AdbcStatement
+from adbc_driver_manager._reader import AdbcRecordBatchReader  # what its DB-API reads by: errors with their SQLSTATE
 
 from scorer.database.connecting import refusals, refused_settings, searching, settling
 from scorer.database.connection import Target, columns_uri
 from scorer.database.error_messages import NOT_UTF8, refuse_text, sentences, sqlstate_of
+from scorer.database.source.arrow_arrays import one_text
 from scorer.database.statements import statement
 from scorer.errors import UserError
 from scorer.types.values import Position
 
 _WRITES = "25006"
-
-
-def _uninterrupted(function: Callable[..., Any], args: Any, kwargs: Any, _: object) -> Any:
-    """Call the function. An interrupt takes effect when it returns, by statement_timeout at the latest."""
-    return function(*args, **kwargs)
-
-
-# The driver takes the main thread's SIGINT for itself while it waits, and drops it where the answer comes all the same: a run that an
-# operator interrupts would go on.
-if hasattr(dbapi, "_blocking_call"):
-    setattr(dbapi, "_blocking_call", _uninterrupted)  # noqa: B010 - the driver's types do not name it
 
 
 # Classes of SQLSTATE that say nothing about the session: cardinality, data, an exception that a function raised.
@@ -44,8 +40,8 @@ class ArrowSession:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._session: dbapi.Connection | None = None
-        self._opening: Future[dbapi.Connection] | None = None
+        self._session: _Session | None = None
+        self._opening: Future[_Session] | None = None
         self._bound: dict[str, str] = {}
 
     def open_ahead(self) -> None:
@@ -55,7 +51,7 @@ class ArrowSession:
             self._opening = opener.submit(_connect, self.target)
             opener.shutdown(wait=False)
 
-    def _opened(self) -> dbapi.Connection:
+    def _opened(self) -> _Session:
         opening, self._opening = self._opening, None
         return _connect(self.target) if opening is None else opening.result()
 
@@ -74,29 +70,25 @@ class ArrowSession:
 
         A setting that the session has already is not made again. `where` says in an error which statement it was.
         """
-        with self._cursor(where) as cursor:
+        with self._used(where) as session:
             if new := {name: value for name, value in settings.items() if self._bound.get(name) != value}:
-                cursor.execute(statement("bind_parameters"), (json.dumps(new),))
-                cursor.fetchall()
+                session.read(statement("bind_parameters"), json.dumps(new))
                 self._bound |= new
-            cursor.execute(query)
-            return _without_padding(cursor.fetch_arrow_table())
+            return _without_padding(session.read(query))
 
     def replayed(self, position: Position) -> Mapping[str, Any]:
         """How far the server is from `position`: the columns of sql/engine/server/replayed_position.sql."""
-        with self._cursor("The standby's position") as cursor:
-            cursor.execute(statement("replayed_position"), (position.written,))
-            (row,) = cursor.fetch_arrow_table().to_pylist()
+        with self._used("The standby's position") as session:
+            (row,) = session.read(statement("replayed_position"), position.written).to_pylist()
             return dict(row)
 
     @contextmanager
-    def _cursor(self, where: str) -> Iterator[dbapi.Cursor]:
+    def _used(self, where: str) -> Iterator[_Session]:
         with sentences(adbc_driver_manager.Error, where=where):
             if self._session is None:
                 self._session = self._opened()
             try:
-                with self._session.cursor() as cursor:
-                    yield cursor
+                yield self._session
             except adbc_driver_manager.Error as error:
                 # What the data did, the session outlives: a batch that is halved over it would open it anew hundreds of times.
                 if (sqlstate_of(error) or "")[:2] not in _OF_DATA:
@@ -112,9 +104,7 @@ class ArrowSession:
     def _encoding(self) -> str:
         """The encoding of the database's text."""
         assert self._session is not None
-        with self._session.cursor() as cursor:
-            cursor.execute(statement("read_encoding"))
-            return str(cursor.fetch_arrow_table()["encoding"][0].as_py())
+        return str(self._session.read(statement("read_encoding"))["encoding"][0].as_py())
 
 
 def _without_padding(table: pa.Table) -> pa.Table:
@@ -125,16 +115,41 @@ def _without_padding(table: pa.Table) -> pa.Table:
     return table
 
 
-def _connect(target: Target) -> dbapi.Connection:
+class _Session:
+    """A session of the driver's, each of its statements in a transaction of its own."""
+
+    def __init__(self, uri: str) -> None:
+        self._database = adbc_driver_postgresql.connect(uri)
+        try:
+            self._connection = AdbcConnection(self._database)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+        self._database.close()
+
+    def read(self, query: str, parameter: str | None = None) -> pa.Table:
+        """Run a statement, with a text for its $1 where one is given. Returns its rows."""
+        with AdbcStatement(self._connection) as running:
+            running.set_sql_query(query)
+            running.prepare()
+            if parameter is not None:
+                running.bind(one_text(parameter))
+            rows, _ = running.execute_query()
+            return AdbcRecordBatchReader._import_from_c(rows.address).read_all()  # noqa: SLF001 - as its DB-API does
+
+
+def _connect(target: Target) -> _Session:
     """Open a session with its settings made."""
     with refusals(target, adbc_driver_manager.Error):
-        session: dbapi.Connection = adbc_driver_postgresql.dbapi.connect(columns_uri(target), autocommit=True)
+        session = _Session(columns_uri(target))
     try:
-        with refused_settings(target, adbc_driver_manager.Error), session.cursor() as cursor:
-            cursor.execute(searching())
+        with refused_settings(target, adbc_driver_manager.Error):
+            session.read(searching())
             text, asked = settling(target, read_only=True)
-            cursor.execute(text, (asked,))
-            cursor.fetchall()
+            session.read(text, asked)
     except BaseException:
         session.close()
         raise

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scorer.database.source.arrow_arrays import array_of, booleans_from, integers_from, integers_or, is_valid, one_chunk
 from scorer.database.source.numbers import floats, is_numeric, read_numbers, text_of
 from scorer.errors import UserError
 from scorer.types.arrays import NO_TIME, Attributes, Booleans, Floats, Integers, Observations
@@ -53,7 +54,7 @@ def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observati
         code=code,
         codes=codes,
         value=read["observation_value"][0],
-        value_is_null=table["observation_value"].is_null().to_numpy(),
+        value_is_null=~is_valid(table["observation_value"]),
         low=read["reference_range_min"][0],
         high=read["reference_range_max"][0],
         extras={
@@ -90,10 +91,10 @@ def exchanged(table: pa.Table, anew: pa.Table, *, places: Integers) -> pa.Table:
 
     `anew` was read for these entities alone, in their order.
     """
-    kept = table.filter(pa.array(~np.isin(integers(table["position"], where="position") - 1, places)))
+    kept = table.filter(booleans_from(~np.isin(integers(table["position"], where="position") - 1, places)))
     position = places[integers(anew["position"], where="position") - 1] + 1
     at = anew.column_names.index("position")
-    anew = anew.set_column(at, "position", pa.array(position, pa.int64()))
+    anew = anew.set_column(at, "position", integers_from(position, pa.int64()))
     at = kept.column_names.index("position")
     kept = kept.set_column(at, "position", pc.cast(kept["position"], pa.int64()))
     return pa.concat_tables([kept, anew], promote_options="default")
@@ -101,14 +102,14 @@ def exchanged(table: pa.Table, anew: pa.Table, *, places: Integers) -> pa.Table:
 
 def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Integers]:
     """The codes in alphabetical order, and each row's index into them (n,), -1 where it has none."""
-    encoded = column.combine_chunks().dictionary_encode()
+    encoded = one_chunk(column).dictionary_encode()
     found = encoded.dictionary.to_pylist()
     if not all(isinstance(each, str) for each in found):
         raise UserError(f"The column observation_type_code is {column.type}, where text is expected.")
     codes = tuple(sorted(found))
     rank = {code: place for place, code in enumerate(codes)}
     ranks = np.array([*(rank[code] for code in found), -1], dtype=np.int64)
-    return codes, ranks[integers(encoded.indices.fill_null(-1), where="observation_type_code")]
+    return codes, ranks[_places(encoded)]
 
 
 def _sorted(rows: Observations, *, recorded: Integers | None) -> Observations:
@@ -177,7 +178,7 @@ def attributes_of(
         if pa.types.is_timestamp(column.type):
             found.times[name] = _spread(_times(column, where=name), position, np.full(entities, NO_TIME))
         elif text_of(column) is not None and name not in numbers:
-            texts = _plain(_in_words(column, words.get(name)))
+            texts = _in_words(column, words.get(name))
             found.texts[name] = _spread(texts, position, np.empty(entities, dtype=object))
         else:
             values, unread = read_numbers(column, where=name)
@@ -187,13 +188,18 @@ def attributes_of(
     return found
 
 
-def _in_words(column: pa.ChunkedArray, words: Mapping[str, str] | None) -> pa.ChunkedArray | pa.Array:
+def _in_words(column: pa.ChunkedArray, words: Mapping[str, str] | None) -> npt.NDArray[Any]:
     """The column of a category (n,) in the job's words; any other as it stands."""
     if words is None:
-        return column
-    encoded = pc.utf8_rtrim(column, characters=" ").combine_chunks().dictionary_encode()
-    own = pa.array([words.get(text, text) for text in encoded.dictionary.to_pylist()], pa.string())
-    return own.take(encoded.indices)
+        return array_of(column)
+    encoded = one_chunk(pc.utf8_rtrim(column, characters=" ")).dictionary_encode()
+    own = np.array([*(words.get(text, text) for text in encoded.dictionary.to_pylist()), None], dtype=object)
+    return own[_places(encoded)]
+
+
+def _places(encoded: pa.DictionaryArray) -> Integers:
+    """The places (n,) of values in their dictionary, -1 where they are NULL."""
+    return integers_or(pc.cast(encoded.indices, pa.int64()), -1)
 
 
 def _spread(values: npt.NDArray[Any], position: Integers, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -217,9 +223,9 @@ def labels(column: pa.ChunkedArray) -> npt.NDArray[Any]:
         numbers = pc.cast(column, pa.float64())
         column = column if _has_nan(numbers) else numbers
     if pa.types.is_boolean(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
-        return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+        return array_of(column.cast(pa.float64(), safe=False))
     if pa.types.is_floating(column.type) and not _has_nan(column):
-        return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+        return array_of(column.cast(pa.float64()))
     return np.array([None if each is None else str(each) for each in column.to_pylist()], dtype=object)
 
 
@@ -233,7 +239,7 @@ def integers(column: pa.ChunkedArray | pa.Array, *, where: str) -> Integers:
         array = pc.cast(column, pa.int64())
     except pa.ArrowException as error:
         raise UserError(f"The column {where} is {column.type}, where a whole number is expected.") from error
-    return np.asarray(array.to_numpy(**({} if isinstance(array, pa.ChunkedArray) else {"zero_copy_only": False})))
+    return array_of(array)
 
 
 def _times(column: pa.ChunkedArray, *, where: str) -> Integers:
@@ -245,7 +251,7 @@ def _times(column: pa.ChunkedArray, *, where: str) -> Integers:
             f"{cure if pa.types.is_timestamp(column.type) else ''}."
         )
     whole = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
-    times = integers(pc.fill_null(whole, NO_TIME), where=where)
+    times = integers_or(whole, NO_TIME)
     for wrapped, endless in _ENDLESS.items():
         times = np.where(times == wrapped, endless, times)
     return times
@@ -258,15 +264,11 @@ def _keys(column: pa.ChunkedArray) -> npt.NDArray[Any]:
             f"The column observation_id is {column.type}, where a whole number or text is expected; CAST it AS text in the "
             "job's statement."
         )
-    return _plain(column)
+    return array_of(column)
 
 
 def _further(column: pa.ChunkedArray, *, where: str) -> npt.NDArray[Any]:
     """A column (n,) for the suites; of booleans, 1, 0 and NaN as float16, a type that PostgreSQL lacks."""
     if pa.types.is_boolean(column.type):
         return floats(column, where=where).astype(np.float16)
-    return floats(column, where=where) if is_numeric(column) else _plain(column)
-
-
-def _plain(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
-    return np.asarray(column.to_numpy(**({} if isinstance(column, pa.ChunkedArray) else {"zero_copy_only": False})))
+    return floats(column, where=where) if is_numeric(column) else array_of(column)

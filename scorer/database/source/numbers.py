@@ -6,13 +6,12 @@ write it: digits with a point, an exponent, a sign, blanks round it. A decimal c
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scorer.database.source.arrow_arrays import array_of, is_valid
 from scorer.errors import UserError
 from scorer.types.arrays import Floats
 
@@ -70,25 +69,20 @@ def is_numeric(column: pa.ChunkedArray) -> bool:
 
 def _parsed(texts: pa.ChunkedArray) -> tuple[Floats, npt.NDArray[np.object_] | None]:
     trimmed = pc.utf8_trim_whitespace(texts.cast(pa.large_string()))
-    is_number = pc.fill_null(
-        pc.or_(pc.match_substring_regex(trimmed, _NUMBER), pc.match_substring_regex(trimmed, _NO_FINITE)), False
-    )
-    plain = pc.utf8_ltrim(pc.if_else(is_number, trimmed, None), characters="+")
+    looks_so = pc.or_(pc.match_substring_regex(trimmed, _NUMBER), pc.match_substring_regex(trimmed, _NO_FINITE))
+    is_number = pc.and_kleene(looks_so, pc.is_valid(trimmed))  # never NULL itself
+    plain = pc.utf8_ltrim(pc.if_else(is_number, trimmed, pa.nulls(len(trimmed), trimmed.type)), characters="+")
     try:
         values = _array(pc.cast(plain, pa.float64()))
     except pa.ArrowException:  # a number that no double holds, 1e400
         values = np.array([np.nan if text is None else float(text) for text in plain.to_pylist()])
-    is_text = _flags(pc.and_(pc.invert(is_number), pc.is_valid(trimmed)))
+    is_text = is_valid(trimmed) & ~array_of(is_number)
     if not is_text.any():
         return values, None
     unread = np.full(len(texts), None, dtype=object)
-    unread[is_text] = np.asarray(texts.to_numpy(), dtype=object)[is_text]
+    unread[is_text] = array_of(texts)[is_text]
     return values, unread
 
 
 def _array(column: pa.ChunkedArray) -> Floats:
-    return np.asarray(column.to_numpy(), dtype=np.float64)
-
-
-def _flags(column: Any) -> npt.NDArray[np.bool_]:
-    return np.asarray(column.to_numpy(), dtype=bool)
+    return np.asarray(array_of(column), dtype=np.float64)

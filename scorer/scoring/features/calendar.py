@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scorer.database.source.arrow_arrays import array_of, integers_from
 from scorer.types.arrays import Floats, Integers
 
 _HOUR = 3_600_000_000  # microseconds
@@ -51,5 +52,5 @@ def _part(wall: Integers, part: str) -> Floats:
 
 def _wall_clock(time: Integers, timezone: str) -> Integers:
     """What a clock there shows (n,), as microseconds since 1970-01-01 00:00 on that clock."""
-    zoned = pa.array(time).cast(pa.timestamp("us", tz=timezone))
-    return np.asarray(pc.local_timestamp(zoned).cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
+    zoned = integers_from(time, pa.timestamp("us", tz=timezone))
+    return array_of(pc.local_timestamp(zoned).cast(pa.int64()))

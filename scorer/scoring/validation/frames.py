@@ -18,6 +18,7 @@ _MICROSECONDS_PER_HOUR = 3_600_000_000
 BESIDE = ("repeat", "superseded", "ambiguous")
 # Upper limits that systems write where a range has none.
 _NINES = (999.0, 9999.0, 99999.0, 999999.0, 9999999.0)
+_SMALL = (np.float16, np.int16, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
         np.array([getattr(code, side) if code else np.nan for code in listed] + [np.nan])[observations.code]
         for side in ("plausible_min", "plausible_max")
     )
-    # Whole numbers are int64 and the rest float64: other types Great Expectations evaluates value by value, in Python.
+    # All are int64 or float64: other types Great Expectations evaluates value by value, in Python.
     columns: dict[str, npt.NDArray[Any]] = {
         "hours_before_as_of": _hours(as_of[observations.position], observations.time),
         "code_known": np.array([code is not None for code in listed] + [False], dtype=np.int64)[observations.code],
@@ -80,8 +81,16 @@ def observation_frame(job: Job, observations: Observations, attributes: Attribut
     for name, times in attributes.times.items():
         columns[f"hours_since_{name}"] = _hours(observations.time, times[observations.position])
     for name, values in observations.extras.items():
-        columns[name] = values.astype(np.float64) if values.dtype == np.float16 else values
+        columns[name] = _widened(values)
     return Frame(columns, rows=len(observations))
+
+
+def _widened(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A further column (n,): booleans (float16, see columns.py) and small whole numbers as float64.
+
+    So a column of integers has one type, whether or not NULL is among them, and one proof of its rules.
+    """
+    return values.astype(np.float64) if values.dtype in _SMALL else values
 
 
 def feature_frame(job: Job, features: Features, attributes: Attributes, *, read: Integers, used: Integers) -> Frame:

@@ -1,7 +1,9 @@
 """Rules evaluated in their compiled form, where it is proved equivalent, or by Great Expectations.
 
 What was proved is recorded under a hash of all that it depends on, so that a process that finds the record need not import Great
-Expectations, which takes seconds and 220 MB, only to prove the same again. A record that is missing or cannot be read costs a proof.
+Expectations, which takes seconds and 220 MB, only to prove the same again. The proofs of the shipped suites are shipped with them,
+`expectations/proofs.json`; those of other suites, types and libraries are a host's own. A record that is missing or cannot be read costs a
+proof.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +20,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from scorer.config import shipped_root
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.scoring.validation.columns import Columns
@@ -26,18 +30,20 @@ from scorer.scoring.validation.rules import Rule, RuleOutcome
 
 _log = logging.getLogger(__name__)
 _LOCK = threading.Lock()
-# A proof holds for these modules of ours and these libraries alone.
+# A proof holds for these modules of ours, these libraries, this Python and this kind of machine alone.
 _MODULES = ("arguments", "columns", "compiled", "equivalence", "frames", "gx", "rules")
 _LIBRARIES = ("great-expectations", "numpy", "pandas")
 _UNDERSTOOD = ("understood",)
+PROOFS = "proofs.json"  # of expectations/: what was proved of the shipped suites, and what with
 _proved: dict[str, tuple[str, ...]] = {}
 
 
 class RuleEngine:
     """Evaluates the rules of one suite; any number of threads may use it at once.
 
-    `where` names the suite and its job, `compiled` says whether compiled forms may be used, and `records` is the folder of what was proved
-    before. Raises UserError where Great Expectations does not understand a rule.
+    `where` names the suite and its job, `compiled` says whether compiled forms may be used, and `records` is the folder of what this host
+    proved before; where it is None, everything is proved, the shipped suites too. Raises UserError where Great Expectations does not
+    understand a rule.
     """
 
     def __init__(self, rules: Sequence[Rule], *, where: str, compiled: bool, records: Path | None) -> None:
@@ -110,10 +116,12 @@ class RuleEngine:
         """The rules whose forms were proved for columns of these types; None where there is no record."""
         key = self._key(kinds)
         if key not in _proved and self._records is not None:
-            with suppress(OSError, ValueError):
-                found = json.loads((self._records / key).read_text(encoding="utf-8"))
-                if isinstance(found, list):
-                    _proved[key] = tuple(map(str, found))
+            found = _shipped().get(key)
+            if found is None:
+                with suppress(OSError, ValueError):
+                    found = json.loads((self._records / key).read_text(encoding="utf-8"))
+            if isinstance(found, list):
+                _proved[key] = tuple(map(str, found))
         return _proved.get(key)
 
     def _record(self, kinds: tuple[str, ...], names: Sequence[str], *, lasting: bool = True) -> None:
@@ -140,8 +148,26 @@ def _hash_of(rules: Sequence[Rule]) -> str:
 
 
 @cache
-def _dependencies() -> list[str]:
-    """What a proof depends on besides the suite: our code and the versions of the libraries."""
+def _shipped() -> Mapping[str, object]:
+    """What was proved of the shipped suites, by its key; nothing, where that cannot be read."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        return dict(json.loads((shipped_root() / "expectations" / PROOFS).read_text(encoding="utf-8"))["proofs"])
+    return {}
+
+
+@cache
+def made_with() -> tuple[str, ...]:
+    """The libraries, the Python and the kind of machine that a proof made here holds for."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return *(f"{library} {version(library)}" for library in _LIBRARIES), f"python {python}", platform.machine()
+
+
+@cache
+def _code() -> tuple[str, ...]:
     here = Path(__file__).parent
-    code = [hashlib.sha256((here / f"{name}.py").read_bytes()).hexdigest() for name in _MODULES]
-    return [*code, *(f"{library} {version(library)}" for library in _LIBRARIES)]
+    return tuple(hashlib.sha256((here / f"{name}.py").read_bytes()).hexdigest() for name in _MODULES)
+
+
+def _dependencies() -> list[str]:
+    """What a proof depends on besides the suite: our code, and what it is made with."""
+    return [*_code(), *made_with()]

@@ -7,9 +7,14 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg2
+import pytest
+
+from scorer.config import shipped_root
+from scorer.scoring.validation.rule_engine import PROOFS, made_with
 
 HEAVY = {
     "alembic", "sqlalchemy", "numpy", "pandas", "sklearn", "scipy", "joblib", "pyarrow", "great_expectations", "adbc_driver_postgresql",
@@ -45,10 +50,28 @@ def test_it_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
     assert done.stdout.startswith("job         sepsis: ")
 
 
-def test_a_cold_run_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
-    """Compare `python -X importtime .venv/bin/scorer run sepsis`; pandas is not among them, since pyarrow looks for it."""
+@pytest.mark.skipif(
+    made_with() != tuple(json.loads((shipped_root() / "expectations" / PROOFS).read_text())["made_with"]),
+    reason="the shipped proofs were made with other libraries",
+)
+def test_the_first_run_of_an_installation_proves_nothing(hospital: Any, tmp_path: Path) -> None:
     hospital.admit(1)
     hospital.observe(1)
+    code = (
+        "import sys\nfrom scorer.cli.main import main\ntry:\n    main(['run', 'sepsis', '--json'])\n"
+        "finally:\n    print('great_expectations' in sys.modules, file=sys.stderr)"
+    )
+    new = environment(hospital, CACHE_DIRECTORY=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], env=new, capture_output=True, text=True, check=False)
+    assert (json.loads(done.stdout)["eligible"], done.stderr.splitlines()[-1]) == (1, "False")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_cold_run_waits_for_no_library_that_it_does_not_use(hospital: Any) -> None:
+    """Compare `python -X importtime .venv/bin/scorer run sepsis`."""
+    hospital.admit(1)
+    hospital.observe(1)
+    hospital.observe(1, observation_value=71.0)  # two values of one code and time
     hospital.run()  # which leaves the proof of the suites
     code = (
         "import sys\nfrom scorer.cli.main import main\ntry:\n    main(['run', 'sepsis', '--json'])\n"
@@ -58,7 +81,10 @@ def test_a_cold_run_waits_for_no_library_that_it_does_not_use(hospital: Any) -> 
     done = subprocess.run([sys.executable, "-c", code], env=cold, capture_output=True, text=True, check=False)
     imported = {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
     assert json.loads(done.stdout)["status"] == "succeeded"
-    assert imported & {"alembic", "great_expectations", "lightgbm", "matplotlib", "scipy", "sklearn"} == set()
+    assert (
+        imported & {"alembic", "great_expectations", "lightgbm", "matplotlib", "pandas", "polars", "scipy", "sklearn"}
+        == set()
+    )
 
 
 def test_before_the_first_run(hospital: Any, program: Any) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -288,3 +290,53 @@ def test_bands_are_given_in_order_and_only_where_there_are_any() -> None:
     assert band_names(None, np.array([0.9, np.nan])) == [None, None]
     assert band_names(GUIDE, np.empty(0)) == []
     assert band_names(Bands(limits=(), lowest="ONLY"), np.array([0.9, np.nan])) == ["ONLY", None]
+
+
+# An estimator whose library is loaded, with threads of its own, when it first predicts.
+LATE = """
+import numpy as np
+import threadpoolctl
+class Late:
+    classes_ = [0, 1]
+    def predict_proba(self, rows):
+        from sklearn.utils import _openmp_helpers
+        own = [each["num_threads"] for each in threadpoolctl.threadpool_info() if "scikit_learn" in each["filepath"]]
+        assert own, "scikit-learn brings no library of threads"
+        self.seen = max(own)
+        return np.full((len(rows), 2), 0.5)
+"""
+LOADED = """
+import sys
+from pathlib import Path
+import numpy as np
+from scorer.jobs.job import Task
+from scorer.registry.model import LoadedModel
+from scorer.types.arrays import Features
+folder, sha256, *names = sys.argv[1:]
+model = LoadedModel.load(Path(folder), sha256=sha256, task=Task.BINARY, features=names)
+assert model._estimator.seen > 1, "it is seen with its own threads first"
+model.score(Features(names=tuple(names), values=np.zeros((3, len(names)))))
+print(model._estimator.seen)
+"""
+
+
+def test_a_library_that_only_predicting_loads_is_kept_to_one_thread(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    sys.path.insert(0, str(tmp_path))
+    try:
+        import late
+
+        golden = {"inputs": [[0.0] * len(NAMES)], "scores": [0.5]}
+        folder = make(late.Late(), golden=golden)
+    finally:
+        sys.path.remove(str(tmp_path))
+        sys.modules.pop("late", None)
+    threads = {"OMP_NUM_THREADS": "3", "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, folder, sha256_of(folder), *NAMES],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **threads},
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")

@@ -41,5 +41,6 @@ def make_frame() -> Callable[..., Frame]:
 
 @pytest.fixture
 def nothing_proved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test begins as a new process does, in which no compiled form is proved yet."""
+    """The test begins as a new process does, in which no compiled form is proved yet, of an installation without proofs."""
     monkeypatch.setattr("scorer.scoring.validation.rule_engine._proved", {})
+    monkeypatch.setattr("scorer.scoring.validation.rule_engine._shipped", dict)

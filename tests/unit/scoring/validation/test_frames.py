@@ -30,7 +30,7 @@ def test_observations_become_numbers(sepsis: Job) -> None:
         value_is_null=np.zeros(rows, bool),
         low=np.array([60.0, math.nan, math.nan, math.nan]),
         high=np.full(rows, math.nan),
-        extras={"flag": np.array([1, 0, math.nan, 1], np.float16)},
+        extras={"flag": np.array([1, 0, math.nan, 1], np.float16), "days": np.array([7, -8, 0, 2**31 - 1], np.int32)},
     )
     attributes = Attributes(times={"admitted_at": np.array([NOON - 3 * HOUR])})
     frame = observation_frame(sepsis, observations, attributes, as_of=np.array([NOON]))
@@ -38,6 +38,7 @@ def test_observations_become_numbers(sepsis: Job) -> None:
     np.testing.assert_equal(frame["hours_since_admitted_at"], [2.0, 2.0, math.nan, 4.0])
     assert frame["code_known"].tolist() == [1, 1, 0, 0]
     assert frame["repeat"].tolist() == [0, 1, 0, 0]
+    assert frame["days"].tolist() == [7, -8, 0, 2**31 - 1]
     assert math.isfinite(frame["plausible_max"][0])
     assert np.isnan(frame["plausible_max"][2:]).all()
     assert {frame[name].dtype for name in frame.columns} == {np.dtype(np.int64), np.dtype(np.float64)}

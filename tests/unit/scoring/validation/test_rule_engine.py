@@ -14,8 +14,9 @@ import pytest
 
 from scorer.errors import UserError
 from scorer.jobs.job import Job
+from scorer.scoring.validation import equivalence, gx
 from scorer.scoring.validation.frames import Frame
-from scorer.scoring.validation.rule_engine import RuleEngine
+from scorer.scoring.validation.rule_engine import RuleEngine, _shipped, made_with
 from scorer.scoring.validation.rules import Rule
 from scorer.scoring.validation.suites import Suites
 
@@ -114,3 +115,109 @@ def test_where_no_record_can_be_kept_the_proof_is_made_anew(
     rules = make_rules((BETWEEN, ABOVE_0))
     asked = engine(rules, records=tmp_path / "file" / "proofs")
     assert asked.evaluate(rules, make_frame(a=[-1.0]))["r0"].broken.tolist() == [0]
+
+
+ENGINE = "scorer.scoring.validation.rule_engine"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What Great Expectations is asked in the test: whether it understands a suite, and of the compiled forms."""
+    calls: list[str] = []
+    understood, differing = gx.require_understood, equivalence.find_differing
+    monkeypatch.setattr(gx, "require_understood", lambda *a, **k: (calls.append("understood"), understood(*a, **k))[1])
+    monkeypatch.setattr(equivalence, "find_differing", lambda *a, **k: (calls.append("forms"), differing(*a, **k))[1])
+    return calls
+
+
+def as_shipped(folder: Path, records: Path) -> None:
+    """Put what was recorded in a folder into the proofs of an installation."""
+    proofs = {path.name: json.loads(path.read_text()) for path in records.iterdir()}
+    (folder / "expectations").mkdir(parents=True)
+    (folder / "expectations" / "proofs.json").write_text(json.dumps({"made_with": [], "proofs": proofs}))
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]:
+    """Ends what the test's process knows, and has it begin as one of an installation whose shipped folders are in the one given."""
+
+    def begin() -> Path:
+        _shipped.cache_clear()
+        monkeypatch.setattr(f"{ENGINE}._proved", {})
+        monkeypatch.setattr(f"{ENGINE}._shipped", _shipped)
+        monkeypatch.setattr(f"{ENGINE}.shipped_root", lambda: tmp_path / "installed")
+        return tmp_path / "installed"
+
+    yield begin
+    _shipped.cache_clear()
+
+
+def test_a_shipped_proof_spares_the_first_run_great_expectations(
+    tmp_path: Path,
+    installation: Callable[[], Path],
+    asked: list[str],
+    make_rules: MakeRules,
+    make_frame: MakeFrame,
+) -> None:
+    rules, frame = make_rules((BETWEEN, ABOVE_0)), make_frame(a=[-1.0])
+    engine(rules, records=tmp_path / "made").evaluate(rules, frame)
+    assert asked == ["understood", "forms"]
+    as_shipped(installation(), tmp_path / "made")
+    assert engine(rules, records=tmp_path / "first").evaluate(rules, frame)["r0"].broken.tolist() == [0]
+    assert asked == ["understood", "forms"]
+    assert not (tmp_path / "first").exists()
+    other = make_rules((BETWEEN, {**ABOVE_0, "min_value": 1}))
+    engine(other, records=tmp_path / "first").evaluate(other, frame)
+    assert asked == ["understood", "forms"] * 2
+
+
+def test_without_records_the_shipped_suites_are_proved_as_well(
+    tmp_path: Path,
+    installation: Callable[[], Path],
+    asked: list[str],
+    make_rules: MakeRules,
+    make_frame: MakeFrame,
+) -> None:
+    rules, frame = make_rules((BETWEEN, ABOVE_0)), make_frame(a=[-1.0])
+    engine(rules, records=tmp_path / "made").evaluate(rules, frame)
+    as_shipped(installation(), tmp_path / "made")
+    engine(rules).evaluate(rules, frame)
+    assert asked == ["understood", "forms"] * 2
+
+
+@pytest.mark.parametrize("other", [("numpy 0.1", "python 3.11", "x86_64"), (*made_with()[:-1], "another machine")])
+def test_a_proof_shipped_for_other_libraries_or_machines_is_not_found(
+    other: tuple[str, ...],
+    tmp_path: Path,
+    installation: Callable[[], Path],
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    make_rules: MakeRules,
+    make_frame: MakeFrame,
+) -> None:
+    rules, frame = make_rules((BETWEEN, ABOVE_0)), make_frame(a=[-1.0])
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(f"{ENGINE}.made_with", lambda: other)
+        engine(rules, records=tmp_path / "made").evaluate(rules, frame)
+    as_shipped(installation(), tmp_path / "made")
+    engine(rules, records=tmp_path / "first").evaluate(rules, frame)
+    assert asked == ["understood", "forms"] * 2
+    assert len([*(tmp_path / "first").iterdir()]) == 2
+
+
+@pytest.mark.parametrize(
+    "spoiled", ["{", "7", '{"proofs": 7}', '{"proofs": {"KEY": 7}}', '{"proofs": {"KEY": ["x"]}}', "\xff"]
+)
+def test_spoiled_proofs_of_an_installation_vouch_for_nothing(
+    spoiled: str,
+    tmp_path: Path,
+    installation: Callable[[], Path],
+    make_rules: MakeRules,
+    make_frame: MakeFrame,
+) -> None:
+    rules, frame = make_rules((BETWEEN, ABOVE_0)), make_frame(a=[-1.0])
+    key = engine(rules)._key(("<f8",))
+    shipped = installation() / "expectations"
+    shipped.mkdir(parents=True)
+    (shipped / "proofs.json").write_bytes(spoiled.replace("KEY", key).encode("latin-1"))
+    assert engine(rules, records=tmp_path / "first").evaluate(rules, frame)["r0"].broken.tolist() == [0]
