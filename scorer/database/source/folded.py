@@ -1,4 +1,4 @@
-"""Many rows in one: PostgreSQL writes the values of each column one after the other, and NumPy takes them as they come.
+"""Many rows in one: the values of each column one after the other, as NumPy takes them.
 
 A driver takes half a microsecond for each row, whatever it holds, and PostgreSQL sends each in a message of its own. Folded, a batch is one
 row. It has how many there were, and of each column the bytes of its values in the order of the rows:
@@ -93,7 +93,7 @@ def _read(sent: pa.ChunkedArray, rows: int, field: pa.Field) -> pa.Array:
     """The column (rows,) of what was sent of it: bytes, or NULL of no rows."""
     held = sent[0].as_buffer()
     if held is None:
-        return pa.array([], field.type)
+        return pa.nulls(0, field.type)
     column = _READ[_WRITTEN[_type(field)]](np.frombuffer(held, dtype=np.uint8))
     if len(column) != rows:
         raise NotFolded
@@ -130,7 +130,8 @@ def _moments(data: npt.NDArray[np.uint8]) -> pa.Array:
 
 
 def _booleans(data: npt.NDArray[np.uint8]) -> pa.Array:
-    return pa.array(data == 1, mask=data == _NO_BOOLEAN)
+    bits = np.packbits(data == 1, bitorder="little")
+    return pa.Array.from_buffers(pa.bool_(), len(data), [_validity(data == _NO_BOOLEAN), pa.py_buffer(bits)])
 
 
 def _texts(data: npt.NDArray[np.uint8]) -> pa.Array:

@@ -178,7 +178,7 @@ class Source:
         return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=_only(inputs.names))
 
     def _folded(self, job: Job, items: Sequence[WorkItem], inputs: _Inputs) -> pa.Table:
-        """The same, folded: in parts, so that neither side holds more rows at once than `_FOLDED_AT_ONCE` or so."""
+        """The same, folded: in parts, so that neither side holds many more than `_FOLDED_AT_ONCE` rows."""
         parts: list[pa.Table] = []
         begin, asked = 0, _Asked("fold_rows", to_fold(inputs.schema))
         while begin < len(items):
