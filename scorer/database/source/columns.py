@@ -81,9 +81,8 @@ def moved(table: pa.Table, *, by: int) -> pa.Table:
     if not by:
         return table
     at = table.column_names.index("position")
-    return table.set_column(
-        at, table.schema.field(at), pc.add(table["position"], pa.scalar(by, table.schema.field(at).type))
-    )
+    field, counted = table.schema.field(at), integers(table["position"], where="position") + by
+    return table.set_column(at, field, pc.cast(integers_from(counted, pa.int64()), field.type))
 
 
 def exchanged(table: pa.Table, anew: pa.Table, *, places: Integers) -> pa.Table:
