@@ -4,6 +4,7 @@
 
 Each session records a new observation of a visit, asks for its score in the same transaction, waits for the answer, and begins again. The
 desk runs in a process of its own, as the daemon's thread does. Both commit times are PostgreSQL's (track_commit_timestamp); fsync is on.
+Beside them stands what an empty round trip takes, alone: from a NOTIFY to the one that a second session sends back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import multiprocessing
 import os
 import random
+import select
 import shutil
 import statistics
 import tempfile
@@ -182,6 +184,7 @@ def _measured(
     seconds, of_desk = time.monotonic() - began, _cpu(desk.pid) - of_desk
     stop.set()
     desk.join(30)
+    empty = _empty_round_trip(url)
     rows = execute(url, LATENCIES, ([each for each, _ in told], [xid for _, xid in told]))
     latencies = sorted(float(row[0]) for row in rows)
     assert len(latencies) == len(told), f"{len(told) - len(latencies)} requests were not answered"
@@ -195,6 +198,8 @@ def _measured(
         "p95_ms": round(cut[94], 1),
         "p99_ms": round(cut[98], 1),
         "longest_ms": round(latencies[-1], 1),
+        "empty_round_trip_ms": round(empty, 2),
+        "p50_p95_p99_over_it": [round(cut[place] / empty) for place in (49, 94, 98)],
         "answers_per_second": round(len(told) / seconds, 1),
         "requests_per_transaction": round(len(told) / runs, 2),
         "processor_ms_of_the_desk_per_transaction": round(1000 * of_desk / runs, 1),
@@ -221,6 +226,39 @@ def _ask(url: str, *, visits: int, sessions: int, requests: int) -> list[tuple[i
     for thread in threads:
         thread.join()
     return told
+
+
+def _empty_round_trip(url: str, *, times: int = 300) -> float:
+    """Milliseconds from a NOTIFY to the answering one, the median: two commits and two wake-ups, and nothing is done."""
+    with closing(psycopg2.connect(url)) as asking, closing(psycopg2.connect(url)) as answering:
+        for connection, channel in ((asking, "pong"), (answering, "ping")):
+            connection.autocommit = True
+            connection.cursor().execute(f"LISTEN {channel}")
+        answerer = threading.Thread(target=_answer_empty, args=(answering, times))
+        answerer.start()
+        taken = []
+        for _ in range(times):
+            began = time.perf_counter()
+            asking.cursor().execute("NOTIFY ping")
+            _hear(asking)
+            taken.append(1000 * (time.perf_counter() - began))
+        answerer.join()
+    return statistics.median(taken)
+
+
+def _answer_empty(connection: Any, times: int) -> None:
+    for _ in range(times):
+        _hear(connection)
+        connection.cursor().execute("NOTIFY pong")
+
+
+def _hear(connection: Any) -> None:
+    """Wait for one notification."""
+    connection.poll()
+    while not connection.notifies:
+        assert select.select([connection], [], [], 10)[0], "nothing was heard"
+        connection.poll()
+    connection.notifies.clear()
 
 
 def _cpu(pid: int | None) -> float:
