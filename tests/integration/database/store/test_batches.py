@@ -118,6 +118,21 @@ def test_a_finding_is_open_until_its_entity_is_judged_without_it(hospital: Any, 
     assert hospital.one("SELECT count(*) FROM scorer.rejections") == 3
 
 
+def test_a_finding_that_is_found_again_stays_on_its_page(hospital: Any, session: Session, begin: Any) -> None:
+    """No index hears of it then, which is most of what it costs."""
+    run, _ = begin()
+    entities = [str(number) for number in range(500)]
+    found = [Rejection(each, None, "one_client", Action.QUARANTINE, "client", "2 clients", "one") for each in entities]
+    for times in (1, 2):
+        with session.transaction():
+            write_rejections(session, hospital.job, run, rejections=found, judged=entities)
+            query = (
+                "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_all_tables WHERE relid = 'scorer.rejections'::regclass"
+            )
+            ((updated, on_their_pages),) = session.execute(query, {}).all()
+        assert (updated, on_their_pages) == ((times - 1) * 500,) * 2
+
+
 @pytest.mark.parametrize("rule", ["one_client", "entity_exists"])
 def test_many_findings_are_not_compared_one_by_one(hospital: Any, session: Session, begin: Any, rule: str) -> None:
     """Whatever the planner believes: here, that few are open, and that it costs nothing to read all that were found for each."""
