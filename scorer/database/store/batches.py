@@ -114,7 +114,7 @@ def write_orphans(session: Session, job: Job, run: Run, *, rejections: Iterable[
 
 @contextmanager
 def _findings_written(session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> Iterator[None]:
-    """Within it, findings are recorded, and those that are open can be compared with them at a cost that grows with their number alone."""
+    """Record findings; within it, those that are open are compared with them by a hash."""
     session.make("create_staged_rejections")
     found = [_rejection_fields(each) for each in rejections]
     if not found:
@@ -198,5 +198,5 @@ def _rejection_fields(rejection: Rejection) -> tuple[bytes, ...]:
         word(rejection.action.value),
         word(rejection.column_name),
         text(rejection.observed),
-        text(rejection.expected),
+        word(rejection.expected),
     )

@@ -1,3 +1,4 @@
--- Turns nested loops off, up to allow_nested_loops.sql: findings are compared with those staged by a hash, and not each with all.
--- The planner knows nothing of the staged ones, and takes those just opened for one or two, until rejections are analyzed.
+-- Turns nested loops off, up to allow_nested_loops.sql: findings are compared by a hash.
+-- The planner knows nothing of those staged, and takes those just opened for one or two until rejections are analyzed: by a loop, each
+-- would be compared with all that are staged. On PostgreSQL 15 and older that was its choice.
 SET LOCAL enable_nestloop = off
