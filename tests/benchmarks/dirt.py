@@ -130,12 +130,7 @@ def spoil(url: str, *, one_in: int) -> None:
 
 
 def figures(rounds: list[Round], *, findings: int) -> Dirt:
-    """The figures of the aims.
-
-    >>> clean, some, many, again = (Taken(clock, clock, 0, 0, 0) for clock in (2.0, 3.0, 4.0, 5.0))
-    >>> figures([{"clean": clean, "a twentieth": some, "a tenth": many, "a tenth, again": again}], findings=50_000)
-    Dirt(ratio=(1.5, 1.5), seconds=(4.0, 4.0), again=(6.0, 6.0))
-    """
+    """The figures of the aims; `findings` are those of a tenth."""
 
     def middle(of: Callable[[Round, str], float]) -> tuple[float, float]:
         by_clock, by_processor = (median(of(each, kind) for each in rounds) for kind in ("clock", "processor"))
