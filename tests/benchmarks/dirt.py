@@ -37,6 +37,9 @@ WAYS: Mapping[str, int] = {"clean": 0, "a twentieth": 20, "a tenth": 10}  # one 
 AGAIN = "a tenth, again"
 _EXPIRED = timedelta(hours=7)
 _TO_WARM_UP = 500
+_OTHERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 _FINDINGS = "SELECT count(*) FROM scorer.rejections WHERE resolved_at IS NULL"
 
 
@@ -152,6 +155,9 @@ def _run(server: Server, task: Task, url: str, *, as_of: datetime = AS_OF) -> Ta
     with stages_counted() as stages:
         run_job(task.job, database=Database(url, Settings(home=task.home)), as_of=as_of)
     clock, ours = time.monotonic() - clock, _processor() - ours
+    while execute(url, _OTHERS) != [(0,)]:
+        time.sleep(0.1)
+    time.sleep(0.5)  # until PostgreSQL has counted what the processes of the sessions took, which have ended
     return Taken(clock, ours, used(server)[0] - servers, stages["validate"], stages["write"])
 
 
