@@ -49,10 +49,13 @@ _READ_AS_COLUMNS = frozenset({"orphans", "observations", "attributes"})
 _AT_STANDBY = frozenset({"observations", "attributes"})
 _FOR_WRITE_BACK = frozenset({"stage_write_back", "write_back", "record_write_backs"})
 _FOR_TAKE_BACK = frozenset({"stage_take_back", "take_back", "record_take_backs"})
-_PLANNED_WITHOUT = {  # as a run has them planned: see prefer_index_scans.sql and database/source/reader.py
+# As a run has them planned: see prefer_index_scans.sql, forbid_nested_loops.sql and database/source/reader.py
+_PLANNED_WITHOUT = {
     "claim_work": "enable_bitmapscan",
     "observations": "enable_seqscan",
     "attributes": "enable_seqscan",
+    "resolve_rejections": "enable_nestloop",
+    "resolve_orphans": "enable_nestloop",
 }
 _WITHIN = {"due": "enqueue_due"}  # a statement of the job's that runs as a part of one of ours
 _STAGED = (

@@ -12,6 +12,7 @@ import pytest
 
 from tests.benchmarks.aims import aims
 from tests.benchmarks.contestants import ALL, takes_part
+from tests.benchmarks.dirt import AGAIN, Dirt, Taken, figures
 from tests.benchmarks.report import Contest, Report
 from tests.benchmarks.rounds import agreed
 from tests.benchmarks.table import text
@@ -136,3 +137,13 @@ print(peak.mb - nothing.mb)
     root = Path(__file__).parents[2]
     said = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert 140 < float(said.stdout) < 200
+
+
+def test_what_dirt_costs_is_told_by_round_and_for_a_hundred_thousand_findings() -> None:
+    def round_of(clean: float, some: float, many: float, again: float) -> dict[str, Taken]:
+        ways = zip(("clean", "a twentieth", "a tenth", AGAIN), (clean, some, many, again), strict=True)
+        return {way: Taken(clock=seconds, ours=seconds, servers=1.0, validate=0.0, write=0.0) for way, seconds in ways}
+
+    rounds = [round_of(2.0, 3.0, 4.0, 5.0), round_of(1.0, 9.0, 1.5, 2.0), round_of(4.0, 4.4, 4.5, 5.0)]
+    # By the clock: ratios 1.5, 9, 1.1; seconds more 2, 0.5, 0.5 and 3, 1, 1. By processor one second of PostgreSQL's is in each.
+    assert figures(rounds, findings=50_000) == Dirt(ratio=(1.5, 4 / 3), seconds=(1.0, 1.0), again=(2.0, 2.0))

@@ -6,7 +6,8 @@ Every function works within a transaction of the session.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -101,21 +102,29 @@ def write_rejections(
     session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection], judged: Sequence[str]
 ) -> None:
     """Record a batch's rejections, and close those of the `judged` entities that were not found again."""
-    _write_findings(session, job, run, rejections=rejections)
-    session.do("resolve_rejections", job=job.name, judged=texts(judged))
+    with _findings_written(session, job, run, rejections=rejections):
+        session.do("resolve_rejections", job=job.name, judged=texts(judged))
 
 
 def write_orphans(session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
     """Record observations of entities that do not exist, and close the findings that were not made again."""
-    _write_findings(session, job, run, rejections=rejections)
-    session.do("resolve_orphans", job=job.name)
+    with _findings_written(session, job, run, rejections=rejections):
+        session.do("resolve_orphans", job=job.name)
 
 
-def _write_findings(session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> None:
+@contextmanager
+def _findings_written(session: Session, job: Job, run: Run, *, rejections: Iterable[Rejection]) -> Iterator[None]:
+    """Record findings; within it, those that are open are compared with them by a hash."""
     session.make("create_staged_rejections")
-    if found := [_rejection_fields(each) for each in rejections]:
-        session.copy("copy_rejections", found)
-        session.do("write_rejections", job=job.name, run_id=run.run_id)
+    found = [_rejection_fields(each) for each in rejections]
+    if not found:
+        yield
+        return
+    session.copy("copy_rejections", found)
+    session.do("write_rejections", job=job.name, run_id=run.run_id)
+    session.do("forbid_nested_loops")
+    yield
+    session.do("allow_nested_loops")
 
 
 def record_batch(session: Session, run: Run, record: BatchRecord, *, batch_id: int) -> None:
@@ -189,5 +198,5 @@ def _rejection_fields(rejection: Rejection) -> tuple[bytes, ...]:
         word(rejection.action.value),
         word(rejection.column_name),
         text(rejection.observed),
-        text(rejection.expected),
+        word(rejection.expected),
     )

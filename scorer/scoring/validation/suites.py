@@ -6,10 +6,10 @@ which columns a rejection shows. Frames hold numbers only, and rules return row 
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -30,22 +30,22 @@ from scorer.scoring.validation.reading import (
     ONE_ROW,
     findings_of_entities,
     findings_of_rows,
-    quoted,
     rejections_of_entities,
+)
+from scorer.scoring.validation.rejections import (
+    SHOWN,
+    entity_rejections,
+    key_of,
+    observation_rejections,
+    word_of,
 )
 from scorer.scoring.validation.rule_engine import RuleEngine
 from scorer.scoring.validation.rules import Finding, Rule, RuleOutcome, read_rules, with_actions
-from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features, Floats, Integers, Observations
+from scorer.types.arrays import Attributes, Booleans, Features, Floats, Integers, Observations
 from scorer.types.enums import Action
 from scorer.types.values import Rejection, RuleResult
 
-# No date of the database is so far from 1970, in microseconds: what is, is its infinity.
-_ENDLESS = 2**62
-# So many characters of a text from the database are shown, and stand in a key.
-_SHOWN_CHARACTERS = 200
 _SHOWN_COLUMNS = 20
-# So many findings of one rule about one entity are recorded one by one; the rest are counted.
-_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Suites:
             held=held,
             rejections=(
                 *(each for finding in of_entities for each in rejections_of_entities(entity_ids, attributes, finding)),
-                *(each for finding in (*findings, *of_rows) for each in _observation_rejections(observations, finding)),
+                *chain.from_iterable(observation_rejections(observations, each) for each in (*findings, *of_rows)),
             ),
             results=tuple(finding.result(self._observations.name) for finding in (*of_entities, *findings, *of_rows)),
             unknown_codes=_unknown_codes(self._job, observations),
@@ -190,7 +190,7 @@ class Suites:
                     held.setdefault(position, finding.rule.name)
         return EntityResult(
             held=held,
-            rejections=tuple(each for finding in findings for each in _entity_rejections(entity_ids, frame, finding)),
+            rejections=tuple(chain.from_iterable(entity_rejections(entity_ids, frame, each) for each in findings)),
             results=tuple(finding.result(suite.name) for finding in findings),
         )
 
@@ -207,7 +207,7 @@ class _Suite:
 
     def require_columns(self, frame: Frame) -> None:
         for rule in self.rules:
-            shows = [show for show in rule.shows if show not in _SHOWN and show not in frame.texts]
+            shows = [show for show in rule.shows if show not in SHOWN and show not in frame.texts]
             for column in (*rule.columns, *shows):
                 if column not in frame.columns:
                     there = [*frame.columns]
@@ -297,104 +297,14 @@ def _unknown_words(job: Job, frame: Frame) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for name, _ in job.features.categories:
         if name in frame.texts:
-            counts.update(f"{name}={_word(text)}" for text in frame.texts[name][frame[f"{name}_known"] == 0])
-    return {_key(word): times for word, times in counts.items()}
-
-
-def _word(text: object) -> str:
-    return "(none)" if text is None else str(text) or "(empty)"
+            counts.update(f"{name}={word_of(text)}" for text in frame.texts[name][frame[f"{name}_known"] == 0])
+    return {key_of(word): times for word, times in counts.items()}
 
 
 def _unknown_codes(job: Job, observations: Observations) -> dict[str, int]:
     known = {code.name for code in job.codes}
     times = np.bincount(observations.code[observations.code >= 0], minlength=len(observations.codes))
     codes = zip(observations.codes, times.tolist(), strict=True)
-    counts = {_key(code): count for code, count in codes if count and code not in known}
+    counts = {key_of(code): count for code, count in codes if count and code not in known}
     none = int((observations.code < 0).sum())
     return counts | ({"(none)": none} if none else {})
-
-
-def _time_text(rows: Observations, row: int) -> str:
-    time = int(rows.time[row])
-    if abs(time) >= _ENDLESS:
-        return "null" if time == NO_TIME else "infinity" if time > 0 else "-infinity"
-    return f"{np.datetime64(time, 'us')}Z"
-
-
-def _value_text(rows: Observations, row: int) -> str:
-    return "null" if rows.value_is_null[row] else _number_text(rows, "observation_value", rows.value, row)
-
-
-def _number_text(rows: Observations, name: str, values: Floats, row: int) -> str:
-    """The number, or the text that stood in its place."""
-    text = rows.unread[name][row] if name in rows.unread else None
-    return str(values[row]) if text is None else quoted(text)
-
-
-_SHOWN: dict[str, Callable[[Observations, int], str]] = {
-    "observation_date": _time_text,
-    "observation_type_code": lambda rows, row: rows.codes[rows.code[row]] if rows.code[row] >= 0 else "(none)",
-    "observation_value": _value_text,
-    "reference_range_min": lambda rows, row: _number_text(rows, "reference_range_min", rows.low, row),
-    "reference_range_max": lambda rows, row: _number_text(rows, "reference_range_max", rows.high, row),
-}
-
-
-def _observation_rejections(observations: Observations, finding: Finding) -> Iterable[Rejection]:
-    """The first _LISTED rejections of each entity, and one more that says how many are not listed."""
-    rule = finding.rule
-    found: Counter[str] = Counter()
-    alike: Counter[tuple[str, str]] = Counter()
-    for row in finding.broken.tolist():
-        entity_id = observations.keys[int(observations.position[row])].entity_id
-        if rule.once_per_entity:
-            alike[entity_id, _observed(rule, observations, row)] += 1
-            continue
-        found[entity_id] += 1
-        if found[entity_id] <= _LISTED:
-            observed = _observed(rule, observations, row)
-            yield _rejection(rule, entity_id, str(observations.observation_id[row]), _cut(observed))
-    for (entity_id, observed), times in alike.items():
-        found[entity_id] += 1
-        if found[entity_id] <= _LISTED:
-            yield _rejection(rule, entity_id, observed, f"{_cut(observed)} ({times} observations)")
-    for entity_id, times in found.items():
-        if times > _LISTED:
-            yield _rejection(rule, entity_id, None, f"{times - _LISTED} more findings, which are not listed")
-
-
-def _observed(rule: Rule, observations: Observations, row: int) -> str:
-    return " ".join(_SHOWN[show](observations, row) if show in _SHOWN else show for show in rule.shows)
-
-
-def _entity_rejections(entity_ids: Sequence[str], frame: Frame, finding: Finding) -> Iterable[Rejection]:
-    for row in finding.broken.tolist():
-        observed = " ".join(
-            _word(frame.texts[show][row]) if show in frame.texts else str(frame[show][row])
-            for show in finding.rule.shows
-        )
-        yield _rejection(finding.rule, entity_ids[row], None, _cut(observed))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
-
-
-def _key(text: str) -> str:
-    """The text; if it is too long for an index, its beginning and a hash, so that different texts differ."""
-    if len(text) <= _SHOWN_CHARACTERS:
-        return text
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"{text[: _SHOWN_CHARACTERS - len(digest) - 2]}\N{HORIZONTAL ELLIPSIS} {digest}"
-
-
-def _rejection(rule: Rule, entity_id: str, observation_id: str | None, observed: str) -> Rejection:
-    return Rejection(
-        entity_id=entity_id,
-        observation_id=None if observation_id is None else _key(observation_id),
-        rule=rule.name,
-        action=rule.action,
-        column_name=", ".join(rule.shows or rule.columns),
-        observed=observed,
-        expected=rule.expected,
-    )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from scorer.database.session import Session
 from scorer.database.store.batches import (
     BatchRecord,
@@ -16,6 +18,7 @@ from scorer.database.store.batches import (
     record_batch,
     record_feature_counts,
     record_validation,
+    write_orphans,
     write_rejections,
 )
 from scorer.database.store.ledger import write_outcomes
@@ -113,6 +116,42 @@ def test_a_finding_is_open_until_its_entity_is_judged_without_it(hospital: Any, 
     assert found(held, judged=["1"]) == everything - {("1", "value_finite", "11")}
     assert found(judged=["1", "2"]) == set()
     assert hospital.one("SELECT count(*) FROM scorer.rejections") == 3
+
+
+def test_a_finding_that_is_found_again_stays_on_its_page(hospital: Any, session: Session, begin: Any) -> None:
+    """No index hears of it then, which is most of what it costs."""
+    run, _ = begin()
+    entities = [str(number) for number in range(500)]
+    found = [Rejection(each, None, "one_client", Action.QUARANTINE, "client", "2 clients", "one") for each in entities]
+    for times in (1, 2):
+        with session.transaction():
+            write_rejections(session, hospital.job, run, rejections=found, judged=entities)
+            query = (
+                "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_all_tables WHERE relid = 'scorer.rejections'::regclass"
+            )
+            ((updated, on_their_pages),) = session.execute(query, {}).all()
+        assert (updated, on_their_pages) == ((times - 1) * 500,) * 2
+
+
+@pytest.mark.parametrize("rule", ["one_client", "entity_exists"])
+def test_many_findings_are_not_compared_one_by_one(hospital: Any, session: Session, begin: Any, rule: str) -> None:
+    """Whatever the planner believes: here, that few are open, and that it costs nothing to read all that were found for each."""
+    run, _ = begin()
+    entities = [str(number) for number in range(2000)]
+    found = [Rejection(each, None, rule, Action.QUARANTINE, "client", "2 clients", "one client") for each in entities]
+    for times in (1, 2):
+        with session.transaction():
+            for cost in ("cpu_tuple_cost", "cpu_operator_cost", "seq_page_cost"):
+                session.execute(f"SET LOCAL {cost} = 1e-9", {})
+            if rule == "entity_exists":
+                write_orphans(session, hospital.job, run, rejections=found)
+            else:
+                write_rejections(session, hospital.job, run, rejections=found, judged=entities)
+            scans = "SELECT seq_scan FROM pg_stat_xact_all_tables WHERE relid = 'pg_temp.staged_rejections'::regclass"
+            ((looks,),) = session.execute(scans, {}).all()
+            assert session.execute("SHOW enable_nestloop", {}).scalar() == "on", "for the statements that follow"
+        assert looks < 10
+        assert hospital.rows("SELECT attempts, count(*) FROM scorer.rejections GROUP BY attempts") == [(times, 2000)]
 
 
 def test_the_newest_scores_of_a_model_are_those_that_it_published(

@@ -1,0 +1,1 @@
+ALTER TABLE scorer.rejections RESET (fillfactor);
