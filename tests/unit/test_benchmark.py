@@ -74,15 +74,15 @@ def test_a_shorter_history_holds_no_aim() -> None:
 
 
 def test_an_aim_is_held_or_it_is_not() -> None:
-    few = contest(20_000, ours=[1.0], floor=[0.5], guide=[15.0], afternoon=[1.0])
-    many = contest(1_000_000, ours=[55.0], floor=[25.0])
+    few = contest(20_000, ours=[1.8], floor=[1.0], guide=[14.4], afternoon=[1.44])
+    many = contest(1_000_000, ours=[99.0], floor=[50.0])
     requests = {"p50_ms": 49.0, "p95_ms": 99.0, "p99_ms": 199.0}
     history = {"scored": 10_000_000, "ratio": 1.2}
     held = report(contest(1000, ours=[0.49]), few, many, requests=requests, history=history)
     assert verdicts(held) == ["held"] * 8
 
-    few = contest(20_000, ours=[1.0], floor=[0.499], guide=[14.9], afternoon=[0.99])
-    many = contest(1_000_000, ours=[55.1], floor=[25.0])
+    few = contest(20_000, ours=[1.8], floor=[0.999], guide=[14.3], afternoon=[1.43])
+    many = contest(1_000_000, ours=[99.1], floor=[50.0])
     few.peak_mb["ours"], many.peak_mb["ours"] = 560.0, 600.0  # type: ignore[index]
     missed = report(
         contest(1000, ours=[0.5]),
