@@ -74,7 +74,7 @@ def test_a_shorter_history_holds_no_aim() -> None:
 
 
 def test_an_aim_is_held_or_it_is_not() -> None:
-    few = contest(20_000, ours=[1.8], floor=[1.0], guide=[14.4], afternoon=[1.44])
+    few = contest(20_000, ours=[1.8], floor=[1.0], guide=[14.5], afternoon=[1.45])
     many = contest(1_000_000, ours=[99.0], floor=[50.0])
     requests = {"p50_ms": 49.0, "p95_ms": 99.0, "p99_ms": 199.0}
     history = {"scored": 10_000_000, "ratio": 1.2}
