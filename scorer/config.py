@@ -73,6 +73,11 @@ class Settings:
     read_lag_limit: timedelta = option(
         timedelta(seconds=10), "the longest wait for that standby to have replayed what it is read for"
     )
+    kept_rows: int = option(
+        256,
+        "megabytes of each job's observations that the daemon keeps from run to run where a DBA has their changes captured; 0: none",
+        least=0,
+    )
     neighbour_active_sessions: int | None = option(
         None, "sessions of others at work, above which runs give way; unset, no limit"
     )

@@ -30,7 +30,12 @@ def _files() -> dict[str, Path]:
     }
 
 
-_TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]", "known_ats": "timestamptz[]"}
+_TYPES = {
+    "entity_ids": "text[]",
+    "as_ofs": "timestamptz[]",
+    "known_ats": "timestamptz[]",
+    "observation_ids": "text[]",
+}
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from scorer.database.connection import Database
+from scorer.database.source.kept import Kept
 from scorer.database.store.batches import claim_work, finish_work, record_validation
 from scorer.database.store.chores import nightly
 from scorer.database.store.runs import (
@@ -107,14 +108,16 @@ def run_tick(
     trigger: Trigger,
     as_of: datetime | None = None,
     hooks: Hooks = NO_HOOKS,
+    kept: Kept | None = None,
 ) -> Ended | None:
     """Run `job` for its schedule, once among all daemons; `tick` is recorded as the run begins.
 
+    `kept` is what the daemon keeps of the job's rows.
     Returns how it ended; None where another process has settled the tick, or has a run of the job in hand, of which this one has then
     carried some batches. Raises UserError where the run stops, and Stopping where it is asked to.
     """
     began = time.monotonic()
-    pipeline = open_pipeline(job, database=database)
+    pipeline = open_pipeline(job, database=database, kept=kept)
     worker = Worker(pipeline, database=database, workers=database.settings.workers, hooks=hooks)
     try:
         _finish_what_others_left(worker)

@@ -15,6 +15,7 @@ from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database
 from scorer.database.session import Session, engine, process_name
+from scorer.database.source.kept import Kept
 from scorer.database.source.reader import Source
 from scorer.database.store.batches import recent_scores
 from scorer.database.store.models import Challenge, production_model, read_challenge, read_model
@@ -117,13 +118,15 @@ class Pipeline:
         self.source.close()
 
 
-def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = None) -> Pipeline:
+def open_pipeline(
+    job: Job, *, database: Database, model: LoadedModel | None = None, kept: Kept | None = None
+) -> Pipeline:
     """Open the pipeline of a job. Returns it checked; raises UserError where a check fails.
 
-    A `model` that is given stands instead of the one in production and its challenger.
+    A `model` that is given stands instead of the one in production and its challenger. `kept` is what a daemon keeps of the job's rows.
     """
     target = database.as_worker()
-    session, source = Session(target), Source.of(database)
+    session, source = Session(target), Source.of(database, kept=kept)
     try:
         source.open_ahead()
         schema.require_head(engine(target))

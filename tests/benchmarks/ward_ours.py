@@ -5,16 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 
 from scorer.database.connection import Database
-from scorer.runs.run import run_job
+from scorer.database.source.kept import Kept
+from scorer.runs.run import run_tick
+from scorer.types.enums import Trigger
 from tests.benchmarks import ours
 from tests.benchmarks.ours import stages_counted
-from tests.benchmarks.task import AS_OF
+from tests.benchmarks.task import AS_OF, Task
 
 
 class Contestant(ours.Contestant):
     """Each run of one database is an hour later than the last."""
 
     url, as_of = "", AS_OF
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.kept = Kept(self.settings.kept_rows)
 
     def ready(self, url: str) -> None:
         """The next hour."""
@@ -24,4 +30,11 @@ class Contestant(ours.Contestant):
     def run(self) -> None:
         """Score all that is due."""
         with stages_counted() as self.stages:
-            run_job(self.task.job, database=Database(self.url, self.settings), as_of=self.as_of)
+            run_tick(
+                self.task.job,
+                database=Database(self.url, self.settings),
+                tick=None,
+                trigger=Trigger.CATCH_UP,
+                as_of=self.as_of,
+                kept=self.kept,
+            )

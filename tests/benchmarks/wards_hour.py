@@ -1,6 +1,6 @@
 """A ward's day, hour by hour: ours beside the Polars script, which reads everything each time.
 
-    python -m tests.benchmarks.wards_hour [--stays N] [--observations N] [--hours N] [--json]
+    python -m tests.benchmarks.wards_hour [--stays N] [--observations N] [--hours N] [--no-capture] [--json]
 
 Each hour brings every stay eight observations, and some late, edited and deleted rows (ward_hour.sql). Both contestants have a process of
 their own, warm, and a copy of the same database; they run in turn, and an hour counts once their scores agree to 1e-9 and all bands do.
@@ -24,7 +24,7 @@ import numpy as np
 
 from scorer.config import Settings
 from scorer.database.embedded.server import Server
-from tests.benchmarks.database import SERVER, copy_of, drop, make_template, results, run_script
+from tests.benchmarks.database import SERVER, copy_of, drop, execute, make_template, results, run_script
 from tests.benchmarks.rounds import agreed
 from tests.benchmarks.stall import Entry, Stall, open_stall
 from tests.benchmarks.task import AS_OF, Task
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--stays", type=int, default=2000)
     parser.add_argument("--observations", type=int, default=400, help="of each stay, before the first hour")
     parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--no-capture", action="store_true", help="ours without the triggers that capture changes")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="scorer-bench-"))
@@ -74,6 +75,8 @@ def measure(server_url: str, task: Task, asked: argparse.Namespace) -> dict[str,
             urls = {
                 entry: stack.enter_context(copy_of(server_url, templates[-1], name=entry.module)) for entry in stalls
             }
+            if not asked.no_capture:
+                execute(urls[OURS], task.job.statements["changed_observations"])
             return _day(stalls, urls, hours=asked.hours)
     finally:
         for template in templates:

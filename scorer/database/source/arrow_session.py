@@ -82,6 +82,21 @@ class ArrowSession:
             cursor.execute(query)
             return _without_padding(cursor.fetch_arrow_table())
 
+    @contextmanager
+    def one_snapshot(self) -> Iterator[None]:
+        """Have all queries of the block see the database as of one moment. Where one fails, the session ends."""
+        try:
+            with self._cursor("The snapshot") as cursor:
+                assert self._session is not None
+                self._session.adbc_connection.set_autocommit(False)
+                cursor.execute(statement("begin_snapshot"))
+            yield
+            with self._cursor("The snapshot"):
+                self._session.adbc_connection.set_autocommit(True)
+        except BaseException:
+            self.close()
+            raise
+
     def replayed(self, position: Position) -> Mapping[str, Any]:
         """How far the server is from `position`: the columns of sql/engine/server/replayed_position.sql."""
         with self._cursor("The standby's position") as cursor:
