@@ -122,6 +122,9 @@ class Settings:
     )
     keep_requests: timedelta = option(timedelta(days=400), "how long requests are kept once they have ended")
     keep_rejections: timedelta = option(timedelta(days=400), "how long rejections are kept once they are mended")
+    keep_changes: timedelta = option(
+        timedelta(days=3), "how long captured changes are kept; a daemon that kept rows for longer reads them in full"
+    )
     poll: timedelta = option(timedelta(seconds=10), "how often the daemon looks for what no signal told it")
     run_limit: timedelta = option(
         timedelta(minutes=30), "the longest that a step of a run may take before the daemon counts as hung"

@@ -24,7 +24,7 @@ _SENT_WITH_VALUES = ("due", "requested")
 _SENT_AS_COLUMNS = ("observations", "attributes", "orphans", "landmarks", "outcome_faults", "outcomes_known")
 _WRITES = ("write_back", "take_back")
 # Parameters that are read as settings of the session, with values that can be read as theirs.
-_SETTINGS = {"entity_ids": "{}", "as_ofs": "{}", "known_ats": "{}", "observation_ids": "{}", "sweep": "false"}
+_SETTINGS = {"entity_ids": "{}", "as_ofs": "{}", "known_ats": "{}", "sweep": "false"}
 _CURE = "AT TIME ZONE 'Europe/Berlin', or the zone that the hospital's clock is in"
 
 

@@ -16,7 +16,6 @@ from scorer.daemon.loop import Loop
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
 from scorer.database.session import Session, process_name
-from scorer.database.source.kept import Kept
 from scorer.database.store.runs import hold_run, is_waiting, list_unfinished_runs, release_run
 from scorer.database.store.ticks import (
     Breaker,
@@ -34,6 +33,7 @@ from scorer.log.logger import say
 from scorer.runs.run import run_tick, share_runs
 from scorer.runs.worker import Hooks
 from scorer.runs.write_backs import WriteBacks
+from scorer.scoring.opening import CarriedOver
 from scorer.types.enums import Trigger
 from scorer.types.values import Tick
 
@@ -56,7 +56,7 @@ class ScheduleLoop(Loop):
         self._clock = clock
         self._session = Session(database.as_worker())
         self._write_backs = WriteBacks(job, self._session)
-        self._kept = Kept(self.settings.kept_rows)
+        self._carried = CarriedOver.of(self.settings)
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
@@ -73,7 +73,7 @@ class ScheduleLoop(Loop):
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
         if settings.kept_rows != self.settings.kept_rows:
-            self._kept = Kept(settings.kept_rows)
+            self._carried = CarriedOver.of(settings)
         self.adopt(settings)
         self.job, self._write_backs.job, self._try_now = job, job, True
         self.wake()
@@ -204,7 +204,7 @@ class ScheduleLoop(Loop):
                 trigger=Trigger.SCHEDULE if tick and (tick.outcome, tick.missed) == ("ran", ()) else Trigger.CATCH_UP,
                 as_of=None if self._clock is None else now,
                 hooks=Hooks(watch=watch, stopping=self.stopping, quiet=half_open),
-                kept=self._kept if self.settings.kept_rows else None,
+                carried=self._carried,
             )
         except (DatabaseUnavailable, Stopping):
             raise

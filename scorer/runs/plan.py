@@ -166,7 +166,6 @@ def _prepare(session: Session, job: Job, *, query: str, size: int) -> None:
         "entity_ids": f"{{{','.join(map(str, range(size)))}}}",
         "as_ofs": moments,
         "known_ats": moments,
-        "observation_ids": "{}",
     }
     if "pg_temp." in query:
         for name in _STAGED:

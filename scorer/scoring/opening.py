@@ -36,6 +36,22 @@ _A_SHORT_LOOK = 4
 _A_LONG_LOOK = 10_000
 
 
+@dataclass(slots=True)
+class CarriedOver:
+    """What a daemon keeps of a job from one run to the next: rows that it has read, and the model that was loaded last.
+
+    Rows are None where none are to be kept.
+    """
+
+    rows: Kept | None = None
+    model: LoadedModel | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> CarriedOver:
+        """Nothing as yet, and as much as the settings allow."""
+        return cls(rows=Kept(settings.kept_rows) if settings.kept_rows else None)
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """What carries batches: a job with its model, suites and database sessions.
@@ -119,32 +135,43 @@ class Pipeline:
 
 
 def open_pipeline(
-    job: Job, *, database: Database, model: LoadedModel | None = None, kept: Kept | None = None
+    job: Job, *, database: Database, model: LoadedModel | None = None, carried: CarriedOver | None = None
 ) -> Pipeline:
     """Open the pipeline of a job. Returns it checked; raises UserError where a check fails.
 
-    A `model` that is given stands instead of the one in production and its challenger. `kept` is what a daemon keeps of the job's rows.
+    A `model` that is given stands instead of the one in production and its challenger. `carried` is what a daemon
+    keeps from run to run.
     """
+    carried = carried or CarriedOver()
     target = database.as_worker()
-    session, source = Session(target), Source.of(database, kept=kept)
+    session, source = Session(target), Source.of(database, kept=carried.rows)
     try:
         source.open_ahead()
         schema.require_head(engine(target))
-        pipeline = _pipeline(job, session, source, settings=database.settings, model=model)
+        pipeline = _pipeline(job, session, source, settings=database.settings, model=model, loaded=carried.model)
         require_columns(job, source, pipeline.suites)
     except BaseException:
         session.close()
         source.close()
         raise
+    carried.model = pipeline.model
     return pipeline
 
 
-def _pipeline(job: Job, session: Session, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
+def _pipeline(
+    job: Job,
+    session: Session,
+    source: Source,
+    *,
+    settings: Settings,
+    model: LoadedModel | None,
+    loaded: LoadedModel | None,
+) -> Pipeline:
     challenge = None
     if model is None:
         with session.transaction():
             challenge = read_challenge(session, job.name)
-            model = open_production(job, session, settings=settings)
+            model = open_production(job, session, settings=settings, loaded=loaded)
     model.rules.require_job(job)
     return Pipeline(
         job=job,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from scorer.database.connection import Database
-from scorer.database.source.kept import Kept
 from scorer.runs.run import run_tick
+from scorer.scoring.opening import CarriedOver
 from scorer.types.enums import Trigger
 from tests.benchmarks import ours
 from tests.benchmarks.ours import stages_counted
@@ -20,7 +20,7 @@ class Contestant(ours.Contestant):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self.kept = Kept(self.settings.kept_rows)
+        self.carried = CarriedOver.of(self.settings)
 
     def ready(self, url: str) -> None:
         """The next hour."""
@@ -36,5 +36,5 @@ class Contestant(ours.Contestant):
                 tick=None,
                 trigger=Trigger.CATCH_UP,
                 as_of=self.as_of,
-                kept=self.kept,
+                carried=self.carried,
             )

@@ -58,6 +58,7 @@ _FAULT_COLUMNS = ("fault", "outcomes")
 _KNOWN_COLUMNS = ("position", "label")
 _LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 _FOLDED_AT_ONCE = 500_000  # rows; some 60 bytes each, which the server and we hold twice
+_KEYS = "scorer.observation_ids"
 _TELLING = 100  # so many entities tell how many rows the next ones have
 
 
@@ -156,7 +157,8 @@ class Source:
             inputs = self._whole[job.version]
             if not keys:
                 return self._folded(job, some, inputs)
-            return self._folded(job, some, replace(inputs), further={"scorer.observation_ids": texts(keys)})
+            few = replace(inputs, rows_each=len(keys) / len(some))
+            return self._folded(job, some, few, further={_KEYS: texts(keys)})
 
         def in_full() -> Observations:
             return self._in_full(job, items)
@@ -292,13 +294,13 @@ class Source:
         settings["scorer.as_ofs"] = as_ofs = texts(_moments([item.as_of for item in items]))
         later = any(item.as_known_at is not None for item in items)
         settings["scorer.known_ats"] = texts(_moments([item.known_at for item in items])) if later else as_ofs
-        settings["scorer.observation_ids"] = "{}"  # all
         # Without statistics the planner would read a whole table for a batch, and the array anew for each of its rows.
         settings["enable_seqscan"] = "off" if items else "on"
         settings |= further
         where = f"The statement {name} of job {job.name}"
-        only_named(job.statements[name], {key.partition(".")[2]: value for key, value in settings.items()}, where=where)
-        query = bound(job.statements[name])
+        there = {key.partition(".")[2]: value for key, value in {_KEYS: "{}", **settings}.items()}
+        only_named(job.statements[name], there, where=where)
+        query = bound(job.statements[name], by_keys=_KEYS in settings)
         if within is not None:
             about, asked = within
             query = without_comments(statement(about)).replace("{columns}", asked).replace("{statement}", query)

@@ -45,8 +45,10 @@ SELECT
             )
     END AS capture,
     (
-        SELECT CAST(min(c.changed_in) AS text)
+        SELECT CAST(c.changed_in AS text)
         FROM scorer.captured_changes AS c
         WHERE c.job = :captured_job
+        ORDER BY c.changed_in
+        LIMIT 1
     ) AS oldest
 FROM pg_control_system() AS k
