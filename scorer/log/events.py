@@ -552,8 +552,8 @@ KEPT_ROWS_DIFFER = Event(
     meaning="The nightly sweep has read all observations of job @JOB@, and for @ENTITIES@ of @READ@ entities found others than this daemon "
     "had kept and brought up to date by the captured changes. Scores since the last sweep may rest on wrong inputs; those of this run are "
     "right. Until it is restarted the daemon reads everything in full.",
-    action="Set kept_rows = 0, so that it stays so; see which scores of today are recalled; find out what changes the job's tables past its "
-    "triggers, or by what else its observations statement is made:\n"
+    action="Set kept_rows = 0, so that it stays so, and recall the scores since the last sweep. Find out what changes the job's tables "
+    "past its triggers, or what else its observations statement reads:\n"
     "    scorer recall --help\n"
     "    systemctl reload scorer",
 )

@@ -98,8 +98,9 @@ class LoadedModel:
     ) -> LoadedModel:
         """Load the model in `folder`, if it is the one registered by `sha256` and fits task and features.
 
-        The manifest must equal the `registered` one, if that is given. It is the one that is `loaded`, if that was made of the same. Raises UserError, before anything is unpickled, where a file was
-        altered, or libraries or features are others; and after it, where the golden vectors do not agree.
+        The manifest must equal the `registered` one, if that is given. Where the one that is `loaded` was made of the same files, it is
+        that one. Raises UserError, before anything is unpickled, where a file was altered, or libraries or features are others; and after
+        it, where the golden vectors do not agree.
         """
         manifest = read_manifest(folder)
         path = folder / ARTEFACT

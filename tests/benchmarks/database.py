@@ -59,7 +59,7 @@ def make_template(
     return made
 
 
-def run_script(url: str, script: str, parameters: object) -> None:
+def run_script(url: str, script: str, parameters: Any) -> None:
     """Run the statements of a file of this folder, each committed at once."""
     for part in (HERE / script).read_text().split(";\n"):
         execute(url, part, parameters)

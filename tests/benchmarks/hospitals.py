@@ -94,10 +94,10 @@ def _measured(server: Server, home: Path, *, visits: int, hospitals: int, at_onc
                     for number in range(hospitals)
                 ]
                 with _pool(processes, server.url, warm, home) as pool:
-                    before, began = _used(server), time.monotonic()
+                    before, began = used(server), time.monotonic()
                     worker = sum(pool.map(_carry, urls, [home] * hospitals))
                     seconds = time.monotonic() - began
-                    after = _used(server)
+                    after = used(server)
                 ledger, current = execute(urls[0], _KEPT)[0]
                 empty = execute(full, _KEPT)[0]
             scored = hospitals * visits
@@ -142,7 +142,7 @@ def _carry(url: str, home: Path) -> float:
     return time.process_time() - began
 
 
-def _used(server: Server) -> tuple[float, int]:
+def used(server: Server) -> tuple[float, int]:
     """Seconds of processor that the server's processes have taken so far, and bytes of log that they have written."""
     postmaster = int(next(server.folder.rglob("postmaster.pid")).read_text().split()[0])
     ticks = sum(_ticks(postmaster)[1:])

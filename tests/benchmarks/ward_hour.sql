@@ -16,7 +16,7 @@ SELECT
     v.client,
     CAST(%(as_of)s AS timestamptz) + w.dated + v.visit_id * INTERVAL '1 millisecond',
     c.code,
-    c.mean * (0.8 + 0.4 * (hashint8extended(v.visit_id * 1000 + w.i, %(hour)s + 1) & 1048575) / 1048576),
+    c.mean * (0.92 + 0.16 * (hashint8extended(v.visit_id * 1000 + w.i, %(hour)s + 1) & 1048575) / 1048576),
     c.low,
     c.high,
     CAST(%(as_of)s AS timestamptz) + w.recorded
@@ -35,16 +35,16 @@ FROM (
 JOIN public.visits AS v ON mod(v.visit_id + %(hour)s, w.each) = 0
 JOIN (
     VALUES
-    (0, 'HR', 85.0, 60.0, 100.0),
+    (0, 'HR', 76.0, 60.0, 100.0),
     (1, 'SBP', 122.0, 90.0, 140.0),
     (2, 'MAP', 85.0, 70.0, 105.0),
-    (3, 'RR', 18.0, 12.0, 20.0),
-    (4, 'SPO2', 83.0, 95.0, 100.0),
+    (3, 'RR', 15.0, 12.0, 20.0),
+    (4, 'SPO2', 92.0, 95.0, 100.0),
     (5, 'TEMP', 36.9, 36.1, 37.8),
     (6, 'DBP', 65.0, 60.0, 90.0),
-    (7, 'GLUCOSE', 128.0, 70.0, 140.0),
-    (8, 'LACTATE', 2.0, 0.5, 2.0),
-    (9, 'WBC', 9.5, 4.5, 11.0)
+    (7, 'GLUCOSE', 105.0, 70.0, 140.0),
+    (8, 'LACTATE', 1.2, 0.5, 2.0),
+    (9, 'WBC', 7.5, 4.5, 11.0)
 ) AS c (place, code, mean, low, high) ON c.place = mod(w.i + v.visit_id + 8 * %(hour)s, 10)
 ORDER BY w.i, v.visit_id;
 

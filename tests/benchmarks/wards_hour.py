@@ -25,6 +25,7 @@ import numpy as np
 from scorer.config import Settings
 from scorer.database.embedded.server import Server
 from tests.benchmarks.database import SERVER, copy_of, drop, execute, make_template, results, run_script
+from tests.benchmarks.hospitals import used
 from tests.benchmarks.rounds import agreed
 from tests.benchmarks.stall import Entry, Stall, open_stall
 from tests.benchmarks.task import AS_OF, Task
@@ -47,17 +48,17 @@ def main() -> None:
     home.chmod(0o755)
     try:
         with Server.at(home).serving(settings=SERVER) as server:
-            found = measure(server.url, Task(home), asked)
+            found = measure(server, Task(home), asked)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     print(json.dumps(found) if asked.json else _table(found))
 
 
-def measure(server_url: str, task: Task, asked: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of each hour by contestant, the steps of ours, and what the insertions took."""
+def measure(server: Server, task: Task, asked: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of each hour by contestant, those of processor, the steps of ours, and what the insertions took."""
     templates = [
         make_template(
-            server_url,
+            server.url,
             f"ward_{stays}",
             Settings(home=task.home),
             visits=stays,
@@ -69,23 +70,24 @@ def measure(server_url: str, task: Task, asked: argparse.Namespace) -> dict[str,
     try:
         with ExitStack() as stack:
             stalls = {entry: stack.enter_context(open_stall(entry, task)) for entry in (OURS, RIVAL)}
-            for entry, stall in stalls.items():
-                with copy_of(server_url, templates[0], name="warm") as url:
+            for stall in stalls.values():
+                with copy_of(server.url, templates[0], name="warm") as url:
                     stall.run(url)
             urls = {
-                entry: stack.enter_context(copy_of(server_url, templates[-1], name=entry.module)) for entry in stalls
+                entry: stack.enter_context(copy_of(server.url, templates[-1], name=entry.module)) for entry in stalls
             }
             if not asked.no_capture:
                 execute(urls[OURS], task.job.statements["changed_observations"])
-            return _day(stalls, urls, hours=asked.hours)
+            return _day(server, stalls, urls, hours=asked.hours)
     finally:
         for template in templates:
-            drop(server_url, template)
+            drop(server.url, template)
 
 
-def _day(stalls: dict[Entry, Stall], urls: dict[Entry, str], *, hours: int) -> dict[str, Any]:
+def _day(server: Server, stalls: dict[Entry, Stall], urls: dict[Entry, str], *, hours: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {entry.module: [] for entry in stalls}
     charted, peaks = dict.fromkeys(seconds, 0.0), dict.fromkeys(seconds, 0.0)
+    own, servers = dict.fromkeys(seconds, 0.0), dict.fromkeys(seconds, 0.0)
     steps: Counter[str] = Counter()
     for hour in range(1, hours + 1):
         expected: tuple[np.ndarray, np.ndarray] | None = None
@@ -93,7 +95,10 @@ def _day(stalls: dict[Entry, Stall], urls: dict[Entry, str], *, hours: int) -> d
             began = time.monotonic()
             run_script(urls[entry], "ward_hour.sql", {"hour": hour, "as_of": AS_OF + timedelta(hours=hour)})
             charted[entry.module] += time.monotonic() - began
+            before = used(server)[0]
             timed = stall.run(urls[entry])
+            servers[entry.module] += used(server)[0] - before
+            own[entry.module] += timed.processor
             found = results(urls[entry])
             expected = expected or found
             agreed(entry, found, expected)
@@ -104,6 +109,8 @@ def _day(stalls: dict[Entry, Stall], urls: dict[Entry, str], *, hours: int) -> d
         "seconds": seconds,
         "day": {module: round(sum(each), 2) for module, each in seconds.items()},
         "ratio": round(sum(seconds[RIVAL.module]) / sum(seconds[OURS.module]), 2),
+        "processor": {module: [round(own[module], 2), round(servers[module], 2)] for module in seconds},
+        "bands": dict(Counter(found[1].tolist())),
         "steps": {step: round(each, 2) for step, each in steps.items()},
         "charting": {module: round(each, 2) for module, each in charted.items()},
         "peak_mb": peaks,
@@ -111,13 +118,17 @@ def _day(stalls: dict[Entry, Stall], urls: dict[Entry, str], *, hours: int) -> d
 
 
 def _table(found: dict[str, Any]) -> str:
-    lines = ["contestant        day, s   first hour   other hours   peak MB   charting, s"]
+    lines = [
+        "contestant        day, s   first hour   other hours   processor, s   PostgreSQL's, s   peak MB   charting, s"
+    ]
     for module, each in found["seconds"].items():
         lines.append(
             f"{module:15}  {found['day'][module]:7.2f}  {each[0]:11.2f}  {np.median(each[1:] or each):12.3f}"
+            f"  {found['processor'][module][0]:13.2f}  {found['processor'][module][1]:16.2f}"
             f"  {found['peak_mb'][module]:8.0f}  {found['charting'][module]:12.2f}"
         )
     lines.append(f"the script's day to ours: {found['ratio']}")
+    lines.append(f"bands after the last hour: {found['bands']}")
     lines.append("ours by steps, s: " + ", ".join(f"{step} {each}" for step, each in found["steps"].items()))
     return "\n".join(lines)
 

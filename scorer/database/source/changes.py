@@ -13,13 +13,14 @@ truncated), where the server was started since, or another answers.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from scorer.database.source.arrow_session import ArrowSession
 from scorer.database.source.columns import recorded_of, unsorted_of
@@ -41,17 +42,26 @@ _WHERE = "The captured changes"
 
 
 class Read(Protocol):
-    """Reads all columns of the observations of items; of those alone with these keys, where some are given."""
+    """What reads a job's observations."""
 
-    def __call__(self, items: Sequence[WorkItem], *, keys: Sequence[str] = ()) -> pa.Table: ...
+    def __call__(self, items: Sequence[WorkItem], /, *, keys: Sequence[str] = ()) -> pa.Table:
+        """All columns of the observations of items; of those alone with these keys, where some are given."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
-    """What changed since a snapshot: all of these entities, and single rows of others."""
+    """What changed since a snapshot: all of these `entities`, and single rows: `entity_id` has the entity of each of the `keys`."""
 
     entities: frozenset[str]
-    keys: frozenset[tuple[str, str]]
+    entity_id: pa.DictionaryArray
+    keys: pa.Array
+
+    def rows_of(self, entity_ids: Collection[str]) -> tuple[list[str], pa.Array]:
+        """Of these entities, those of which single rows changed, and the keys of these."""
+        names = self.entity_id.dictionary.to_pylist()
+        index = self.entity_id.indices.to_numpy()
+        asked = np.array([name in entity_ids for name in names], dtype=bool)[index]
+        return [names[place] for place in np.unique(index[asked])], self.keys.filter(pa.array(asked)).unique()
 
 
 def may_keep(job: Job, items: Sequence[WorkItem]) -> bool:
@@ -124,18 +134,18 @@ class ByChanges:
             taken = left.keys() & block.places.keys() - changed.entities if changed is not None else set()
             if changed is None or not taken:
                 continue
-            keys = {key for key in changed.keys if key[0] in taken}
+            again, keys = changed.rows_of(taken)
+            there = block.places_in(places, of=taken)
             try:
-                out = rows_of_keys(block.rows.observations, block.names, keys)
-            except ValueError:  # keys that the statement never gives: what is captured is of something else
+                # Both are left out here and read anew: rows of these entities with these keys, changed or not.
+                out = rows_of_keys(block.rows.observations, keys)
+            except pa.ArrowInvalid:  # keys that the statement never gives: what is captured is of something else
                 continue
-            whole = np.array([places[name] if name in taken else -1 for name in block.names], dtype=np.int64)
-            parts.append(Part(block.rows, whole, out))
-            if keys:
-                again = [left[entity_id] for entity_id in dict.fromkeys(entity_id for entity_id, _ in keys)]
-                anew = _part(read(again, keys=[*dict.fromkeys(key for _, key in keys)]), again, places)
-                names = [item.entity_id for item in again]
-                parts.append(replace(anew, left_out=~rows_of_keys(anew.rows.observations, names, keys)))
+            out &= block.places_in(places, of=again)[block.rows.observations.position] >= 0
+            parts.append(Part(block.rows, there, out))
+            if again:
+                items_again = [left[entity_id] for entity_id in again]
+                parts.append(_part(read(items_again, keys=keys.to_pylist()), items_again, places))
             for each in taken:
                 del left[each]
         if left or not parts:
@@ -146,12 +156,14 @@ class ByChanges:
         """What changed since the block's snapshot; None where that is everything, or too much to tell."""
         most = max(_FEW, len(block.rows) // 2)
         table = self._ask("list_changes", job, kept_snapshot=block.mark.snapshot, most_changes=str(most))
-        pairs = list(zip(table["entity_id"].to_pylist(), table["observation_id"].to_pylist(), strict=True))
-        if len(pairs) >= most or any(entity_id is None for entity_id, _ in pairs):
+        if len(table) >= most or table["entity_id"].null_count:
             return None
+        whole = pc.is_null(table["observation_id"])
+        of_rows = table.filter(pc.invert(whole))
         return _Changed(
-            entities=frozenset(entity_id for entity_id, key in pairs if key is None),
-            keys=frozenset((entity_id, key) for entity_id, key in pairs if key is not None),
+            entities=frozenset(table["entity_id"].filter(whole).to_pylist()),
+            entity_id=of_rows["entity_id"].combine_chunks().dictionary_encode(),
+            keys=of_rows["observation_id"].combine_chunks(),
         )
 
     def _ask(self, name: str, job: Job, **settings: str) -> pa.Table:

@@ -1,8 +1,8 @@
-"""Rows of observations that a daemon keeps from one run to the next, as they stood in one snapshot of the database, whatever the as-of time.
+"""Rows of observations that a daemon keeps from run to run: all of an entity, as of one snapshot.
 
-A batch that was read is kept as a block. Who reads an entity again takes its rows out of their block, leaves out those that changed since
-the block's snapshot, puts in these as they are now, and keeps what comes of it as a new block. `changes.py` says what changed. A block is
-never altered: what is not taken out of it stays true of its own snapshot.
+A batch that was read is kept as a block. Who reads an entity again takes its rows out of their block, leaves out those that changed
+since the block's snapshot, puts in these as they are now, and keeps what comes of it as a new block. `changes.py` says what changed. A
+block is never altered: what is not taken out of it stays true of its own snapshot.
 
 No more is kept than the setting `kept_rows` says; the blocks that were not used for longest go first.
 """
@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from scorer.database.source.columns import by_moment, in_order, places_of_two_values
 from scorer.types.arrays import NO_TIME, Booleans, Integers, Observations
@@ -76,14 +78,13 @@ class Block:
     places: Mapping[str, int]
     rows: Rows
 
-    @property
-    def names(self) -> list[str | None]:
-        """The entities by their positions; None where one is taken from here no more."""
-        names: list[str | None] = [None] * (1 + int(self.rows.observations.position.max(initial=-1)))
-        names += [None] * (1 + max(self.places.values()) - len(names))
-        for entity_id, place in self.places.items():
-            names[place] = entity_id
-        return names
+    def places_in(self, whole: Mapping[str, int], *, of: Collection[str]) -> Integers:
+        """To each position here that of the entity in the `whole`; -1 where the entity is not one `of` these."""
+        positions = 1 + max(*self.places.values(), int(self.rows.observations.position.max(initial=-1)))
+        there = np.full(positions, -1, dtype=np.int64)
+        for entity_id in of:
+            there[self.places[entity_id]] = whole[entity_id]
+        return there
 
     def without(self, entity_ids: Collection[str]) -> Block:
         """The same for the other entities; the rows stay."""
@@ -143,23 +144,12 @@ class Part:
     left_out: Booleans | None = None
 
 
-def rows_of_keys(rows: Observations, entity_ids: Sequence[str | None], keys: Collection[tuple[str, str]]) -> Booleans:
-    """Which rows (n,) are those of `keys`, pairs of an entity and the text of an observation_id.
-
-    `entity_ids` are the entities by their positions.
-    """
-    found = np.zeros(len(rows), dtype=bool)
-    if not keys:
-        return found
-    ids = [key for _, key in keys]
+def rows_of_keys(rows: Observations, keys: pa.Array) -> Booleans:
+    """Which rows (n,) have one of the keys, which are texts. Raises pyarrow.ArrowInvalid where a key is none that the rows could have."""
     if rows.observation_id.dtype == object:
-        perhaps = np.isin(rows.observation_id.astype(str), ids)
-    else:
-        perhaps = np.isin(rows.observation_id, np.array([int(each) for each in ids], dtype=np.int64))
-    at = np.flatnonzero(perhaps)
-    named = zip(rows.position[at].tolist(), rows.observation_id[at].tolist(), strict=True)
-    found[at] = [(entity_ids[place], str(key)) in keys for place, key in named]
-    return found
+        found = pc.is_in(pa.array(rows.observation_id, pa.string()), value_set=keys)
+        return np.asarray(found.to_numpy(zero_copy_only=False))
+    return np.isin(rows.observation_id, pc.cast(keys, pa.int64()).to_numpy())
 
 
 def together(parts: Sequence[Part]) -> Rows | None:
@@ -189,10 +179,8 @@ def together(parts: Sequence[Part]) -> Rows | None:
     )
     times = [part.rows.recorded for part in parts]
     recorded = None if times[0] is None else np.concatenate([each for each in times if each is not None])
-    taken = position >= 0
-    if not taken.all():
-        whole, recorded = whole.only(taken), None if recorded is None else recorded[taken]
     order = by_moment(whole)[1]
+    order = order[position[order] >= 0]
     return Rows(whole.only(order), None if recorded is None else recorded[order])
 
 
@@ -230,7 +218,18 @@ def _columns(rows: Observations) -> list[npt.NDArray[Any]]:
     rank = np.zeros(len(rows), np.int64) if rows.rank is None else rows.rank
     extras = [rows.extras[name] for name in sorted(rows.extras)]
     texts = [rows.unread.get(name, np.full(len(rows), None, dtype=object)) for name in _NUMBERS]
-    return [rows.observation_id, rows.time, code, rank, rows.value, rows.value_is_null, rows.low, rows.high, *extras, *texts]
+    return [
+        rows.observation_id,
+        rows.time,
+        code,
+        rank,
+        rows.value,
+        rows.value_is_null,
+        rows.low,
+        rows.high,
+        *extras,
+        *texts,
+    ]
 
 
 def _known_from(rows: Observations) -> Integers:

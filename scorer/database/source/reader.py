@@ -5,7 +5,8 @@ where it has come so far; else the primary is read, so that no row is missing th
 
 A job's statements name their parameters `:entity_ids`, `:as_ofs`, `:known_ats` and the job's own. They are bound as settings of the
 session, since a statement with parameters of its own cannot be sent as a binary COPY, and observations come folded, many rows in one: both
-make this read fast (see tests/benchmarks/README.md, Reading). A daemon keeps rows from run to run, and reads those that changed: changes.py.
+make this read fast (see tests/benchmarks/README.md, Reading). A daemon keeps rows from run to run, and then
+reads what changed (changes.py).
 """
 
 from __future__ import annotations
@@ -151,9 +152,11 @@ class Source:
             schema = self._read(job, "observations", columns, items[:1], within=("give_no_row", "")).schema
             inputs = self._whole.setdefault(job.version, _Inputs(schema=schema, names="", dated=None))
             inputs.schema = schema
-            return read if can_fold(schema) else None
+            if not can_fold(schema):
+                return None
+            return read
 
-        def read(some: Sequence[WorkItem], *, keys: Sequence[str] = ()) -> pa.Table:
+        def read(some: Sequence[WorkItem], /, *, keys: Sequence[str] = ()) -> pa.Table:
             inputs = self._whole[job.version]
             if not keys:
                 return self._folded(job, some, inputs)
