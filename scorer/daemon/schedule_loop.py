@@ -56,7 +56,7 @@ class ScheduleLoop(Loop):
         self._clock = clock
         self._session = Session(database.as_worker())
         self._write_backs = WriteBacks(job, self._session)
-        self._carried = CarriedOver.of(self.settings)
+        self._carried = CarriedOver(kept_rows=self.settings.kept_rows)
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
@@ -73,7 +73,7 @@ class ScheduleLoop(Loop):
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
         if settings.kept_rows != self.settings.kept_rows:
-            self._carried = CarriedOver.of(settings)
+            self._carried = CarriedOver(kept_rows=settings.kept_rows)
         self.adopt(settings)
         self.job, self._write_backs.job, self._try_now = job, job, True
         self.wake()

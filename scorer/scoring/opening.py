@@ -36,20 +36,15 @@ _A_SHORT_LOOK = 4
 _A_LONG_LOOK = 10_000
 
 
-@dataclass(slots=True)
 class CarriedOver:
-    """What a daemon keeps of a job from one run to the next: rows that it has read, and the model that was loaded last.
+    """What a daemon keeps of a job from run to run: rows that it has read, and the model loaded last.
 
-    Rows are None where none are to be kept.
+    Of rows as many megabytes as `kept_rows` says; without it there are none.
     """
 
-    rows: Kept | None = None
-    model: LoadedModel | None = None
-
-    @classmethod
-    def of(cls, settings: Settings) -> CarriedOver:
-        """Nothing as yet, and as much as the settings allow."""
-        return cls(rows=Kept(settings.kept_rows) if settings.kept_rows else None)
+    def __init__(self, *, kept_rows: int = 0) -> None:
+        self.rows = Kept(kept_rows) if kept_rows else None
+        self.model: LoadedModel | None = None
 
 
 @dataclass(frozen=True, slots=True)

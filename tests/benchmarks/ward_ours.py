@@ -20,7 +20,7 @@ class Contestant(ours.Contestant):
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
-        self.carried = CarriedOver.of(self.settings)
+        self.carried = CarriedOver(kept_rows=self.settings.kept_rows)
 
     def ready(self, url: str) -> None:
         """The next hour."""

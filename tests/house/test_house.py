@@ -112,8 +112,10 @@ DOORS = {
     "adbc_driver_postgresql": {"database.source.arrow_session"},
     "pyarrow": {
         "database.source.arrow_session",
+        "database.source.changes",
         "database.source.columns",
         "database.source.files.by_column",
+        "database.source.kept",
         "database.source.numbers",
         "database.source.reader",
         "evaluation.landmarks",

@@ -50,7 +50,10 @@ class Read(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
-    """What changed since a snapshot: all of these `entities`, and single rows: `entity_id` has the entity of each of the `keys`."""
+    """What changed since a snapshot: all of these `entities`, and single rows of others.
+
+    `entity_id` (n,) has the entity of each of the `keys` (n,).
+    """
 
     entities: frozenset[str]
     entity_id: pa.DictionaryArray
@@ -65,7 +68,7 @@ class _Changed:
 
 
 def may_keep(job: Job, items: Sequence[WorkItem]) -> bool:
-    """Whether the items may be read by what changed: many, each once, and as known at their own as-of times."""
+    """Whether the items may be read by what changed: many, each once, as known at their as-of times."""
     return (
         len(items) >= FEWEST
         and "observation_ids" in parameters_of(job.statements["observations"])
@@ -125,7 +128,7 @@ class ByChanges:
         return Mark(snapshot, capture), int(oldest)
 
     def _rows(self, job: Job, items: Sequence[WorkItem], blocks: Sequence[Block], *, read: Read) -> Rows | None:
-        """All rows of the items in this snapshot: of the blocks, of what changed since, and of those that no block holds."""
+        """All rows of the items in this snapshot: of the blocks, of what changed since, and all others."""
         places = {item.entity_id: place for place, item in enumerate(items)}
         left = {item.entity_id: replace(item, as_of=_EVER) for item in items}
         parts: list[Part] = []

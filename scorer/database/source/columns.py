@@ -47,7 +47,7 @@ def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observati
 
 
 def recorded_of(table: pa.Table) -> Integers | None:
-    """When each row was recorded (n,), NO_TIME where that is not known; None where the statement does not give it."""
+    """When each row was recorded (n,), NO_TIME where unknown; None where the statement does not say."""
     return _times(table[RECORDED_AT], where=RECORDED_AT) if RECORDED_AT in table.column_names else None
 
 
@@ -137,7 +137,10 @@ def in_order(rows: Observations, *, recorded: Integers | None) -> Observations:
 
 
 def by_moment(rows: Observations) -> tuple[Integers, Integers]:
-    """A number (n,) for each row's entity and code, and the order (n,) by these and by time; rows that are in order stay as they are."""
+    """A number (n,) for each row's entity and code, and the order (n,) by these and by time.
+
+    Rows that are in order stay as they are.
+    """
     segment = rows.position * (len(rows.codes) + 1) + rows.code + 1
     steps = np.diff(segment)
     if bool(((steps > 0) | ((steps == 0) & (rows.time[1:] >= rows.time[:-1]))).all()):

@@ -29,7 +29,7 @@ _OF_AN_OBJECT = 80  # bytes of a short text and the place that names it, as they
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A snapshot, as PostgreSQL writes it, and what tells the capture of changes that stood in it from every other."""
+    """A snapshot, as PostgreSQL writes it, and what tells the capture that stood in it from every other."""
 
     snapshot: str
     capture: str
@@ -42,7 +42,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of observations, each with when it was recorded (n,): None where the job's statement does not say."""
+    """Rows of observations, and when each was recorded (n,): None where the job does not say."""
 
     observations: Observations
     recorded: Integers | None
@@ -79,7 +79,7 @@ class Block:
     rows: Rows
 
     def places_in(self, whole: Mapping[str, int], *, of: Collection[str]) -> Integers:
-        """To each position here that of the entity in the `whole`; -1 where the entity is not one `of` these."""
+        """To each position here (m,) that of its entity in the `whole`; -1 where it is not one `of` these."""
         positions = 1 + max(*self.places.values(), int(self.rows.observations.position.max(initial=-1)))
         there = np.full(positions, -1, dtype=np.int64)
         for entity_id in of:
@@ -111,7 +111,10 @@ class Kept:
             self._limit, self._blocks = 0, []
 
     def take(self, version: str, entity_ids: Collection[str]) -> list[Block]:
-        """Take out the blocks of the job's version that hold any of the entities; those of another version are forgotten."""
+        """Take out the blocks of the job's version that hold any of the entities.
+
+        Those of another version are forgotten.
+        """
         with self._lock:
             blocks = [block for block in self._blocks if block.version == version]
             taken = [block for block in blocks if any(each in block.places for each in entity_ids)]
@@ -119,7 +122,7 @@ class Kept:
         return taken
 
     def put(self, block: Block) -> None:
-        """Keep the block, and forget others where it would be too much, or this one where it is too much by itself."""
+        """Keep the block; forget others where all is too much, or this one where it alone is."""
         if not block.places:
             return
         with self._lock:
@@ -134,9 +137,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows of which some are taken: `places` (m,) gives to each of their positions that of the whole, -1 to leave it out.
+    """Rows of which some are taken.
 
-    `left_out` (n,) are rows that are not taken all the same; None where there are none.
+    `places` (m,) gives to each of their positions that of the whole, -1 to leave it out. `left_out` (n,) are rows that are not taken
+    all the same; None where there are none.
     """
 
     rows: Rows
@@ -145,7 +149,10 @@ class Part:
 
 
 def rows_of_keys(rows: Observations, keys: pa.Array) -> Booleans:
-    """Which rows (n,) have one of the keys, which are texts. Raises pyarrow.ArrowInvalid where a key is none that the rows could have."""
+    """Which rows (n,) have one of the keys (k,), which are texts.
+
+    Raises pyarrow.ArrowInvalid where a key is none that the rows could have.
+    """
     if rows.observation_id.dtype == object:
         found = pc.is_in(pa.array(rows.observation_id, pa.string()), value_set=keys)
         return np.asarray(found.to_numpy(zero_copy_only=False))
@@ -201,7 +208,7 @@ def known_by(rows: Rows, as_of: Integers) -> Observations:
 
 
 def differing(one: Observations, other: Observations) -> int:
-    """How many of the entities, which are the same in both, have not the same rows in the one as in the other."""
+    """How many of the entities, which are the same in both, have other rows in the one."""
     entities = len(one.keys)
     counts = [np.bincount(each.position, minlength=entities) for each in (one, other)]
     unlike = counts[0] != counts[1]

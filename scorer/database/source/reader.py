@@ -143,7 +143,7 @@ class Source:
         return self._in_full(job, items) if found is None else found
 
     def _by_changes(self, job: Job, items: Sequence[WorkItem]) -> Observations | None:
-        """The observations of `items`, of which only those are read that are not kept; None where all are to be read."""
+        """The observations of `items`, of which those are read that are not kept; None where all must be."""
         if self._kept is None or self._position is not None:  # whose changes are captured, a standby cannot tell
             return None
 

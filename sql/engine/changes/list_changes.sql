@@ -1,4 +1,4 @@
--- What was captured of a job since a snapshot; one row per changed row, entity or job, as often as it was changed.
+-- What was captured of a job since a snapshot; one row per change.
 -- Without observation_id all rows of the entity may be others; without entity_id those of all entities.
 -- A change is new if the transaction that made it was not to be seen in that snapshot, and is to be seen now, whenever it began and in
 -- whatever order transactions ended.
