@@ -1,6 +1,7 @@
--- What this transaction has read whose changes are not all captured for a job; one row per relation.
--- The catalog and our own table are left out. A table is captured whose triggers are there for insertion, update, deletion and truncation, and fire ALWAYS. Of a view, a foreign table, a
--- partition or a parent nothing is known, nor of a table that a subscription fills: it fires no trigger by statement.
+-- What this transaction has read whose changes are not all captured for a job; one row per table.
+-- The catalog and our own table are left out. A table is captured whose triggers are there for insertion, update, deletion and truncation,
+-- and fire ALWAYS. Of a view, a foreign table, a partition or a parent nothing is known, nor of a table that a subscription fills: it fires
+-- no trigger by statement.
 -- Parameters: captured_job.
 SELECT DISTINCT CAST(CAST(c.oid AS regclass) AS text) AS relation
 FROM pg_catalog.pg_locks AS l

@@ -1,5 +1,5 @@
 -- Captured changes of transactions that began longer than keep ago; one row per change.
--- The oldest transaction first, and of no transaction after one whose changes stay: the oldest that is left says which changes are all there.
+-- The oldest transaction first, and of none after one whose changes stay: the oldest that is left says which are all there.
 -- Parameters: keep.
 SELECT t.ctid
 FROM scorer.captured_changes AS t

@@ -320,7 +320,12 @@ def become_worker(cursor: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement", "read_written"}]
+    "name",
+    [
+        name
+        for name in OWN
+        if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement", "read_written", "begin_snapshot"}
+    ],
 )
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)
