@@ -84,15 +84,21 @@ class ArrowSession:
 
     @contextmanager
     def one_snapshot(self) -> Iterator[None]:
-        """Have all queries of the block see the database as of one moment. Where one fails, the session ends."""
+        """Have all queries of the block see the database as of one moment. Where one fails, the session ends.
+
+        Raises UserError where they were not all of one session.
+        """
         try:
             with self._cursor("The snapshot") as cursor:
-                assert self._session is not None
-                self._session.adbc_connection.set_autocommit(False)
+                session = self._session
+                assert session is not None
+                session.adbc_connection.set_autocommit(False)
                 cursor.execute(statement("begin_snapshot"))
             yield
+            if self._session is not session:
+                raise UserError("The session of a snapshot was lost, and what was read is of more moments than one.")
             with self._cursor("The snapshot"):
-                self._session.adbc_connection.set_autocommit(True)
+                session.adbc_connection.set_autocommit(True)
         except BaseException:
             self.close()
             raise

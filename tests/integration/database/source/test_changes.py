@@ -376,6 +376,25 @@ def test_the_sweep_reads_in_full_and_tells_where_what_was_kept_differs(
     assert ward.kept.bytes == 0
 
 
+def test_what_was_read_in_two_sessions_is_neither_kept_nor_compared(
+    ward: Ward, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_full = Source._in_full
+
+    def after_a_loss(self: Source, *arguments: Any) -> Observations:
+        self._primary.close()
+        ward.hospital.observe(1, observation_value=74)
+        return in_full(self, *arguments)
+
+    monkeypatch.setattr(Source, "_in_full", after_a_loss)
+    ward.source.prove_kept(proving=True)
+    assert ward.by_changes() is None
+    assert not caplog.records
+    assert ward.kept.bytes == 0
+    monkeypatch.setattr(Source, "_in_full", in_full)
+    ward.require_the_same()
+
+
 # What it is off by, and what it costs the hospital
 
 
