@@ -42,18 +42,15 @@ _TYPES = {
 def bound(query: str, *, by_keys: bool = False) -> str:
     """The statement with each `:name` read from the session's setting scorer.name.
 
-    But where it is not to read `by_keys`, there are no `:observation_ids`, and the planner is told so: what looks for them costs nothing.
+    But `:by_keys` is written as it is, so that the planner leaves out what is not asked for; without it there are no `:observation_ids`.
 
     >>> bound("SELECT unnest(:entity_ids) -- ids: one :each")
     "SELECT unnest(CAST(current_setting('scorer.entity_ids') AS text[]))"
-    >>> bound("SELECT cardinality(:observation_ids)")
-    "SELECT cardinality(CAST('{}' AS text[]))"
+    >>> bound("SELECT :by_keys, :observation_ids")
+    "SELECT false, CAST('{}' AS text[])"
     """
-    return with_parameters(without_comments(query), _setting if by_keys else _setting_or_none)
-
-
-def _setting_or_none(name: str) -> str:
-    return f"CAST('{{}}' AS {_TYPES[name]})" if name == "observation_ids" else _setting(name)
+    written = {"by_keys": "true"} if by_keys else {"by_keys": "false", "observation_ids": "CAST('{}' AS text[])"}
+    return with_parameters(without_comments(query), lambda name: written.get(name) or _setting(name))
 
 
 def _setting(name: str) -> str:

@@ -96,7 +96,8 @@ class ArrowSession:
                 cursor.execute(statement("begin_snapshot"))
             yield
             if self._session is not session:
-                raise UserError("The session of a snapshot was lost, and what was read is of more moments than one.")
+                lost = "The session of a snapshot was lost, and what was read is of more moments than one."
+                raise UserError(lost)  # noqa: TRY301 - ended as any other
             with self._cursor("The snapshot"):
                 session.adbc_connection.set_autocommit(True)
         except BaseException:

@@ -301,7 +301,7 @@ class Source:
         settings["enable_seqscan"] = "off" if items else "on"
         settings |= further
         where = f"The statement {name} of job {job.name}"
-        there = {key.partition(".")[2]: value for key, value in {_KEYS: "{}", **settings}.items()}
+        there = {key.partition(".")[2]: value for key, value in {_KEYS: "{}", "scorer.by_keys": "", **settings}.items()}
         only_named(job.statements[name], there, where=where)
         query = bound(job.statements[name], by_keys=_KEYS in settings)
         if within is not None:
