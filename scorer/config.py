@@ -73,6 +73,11 @@ class Settings:
     read_lag_limit: timedelta = option(
         timedelta(seconds=10), "the longest wait for that standby to have replayed what it is read for"
     )
+    kept_rows: int = option(
+        256,
+        "megabytes of each job's observations that the daemon keeps from run to run where a DBA has their changes captured; 0: none",
+        least=0,
+    )
     neighbour_active_sessions: int | None = option(
         None, "sessions of others at work, above which runs give way; unset, no limit"
     )
@@ -117,6 +122,9 @@ class Settings:
     )
     keep_requests: timedelta = option(timedelta(days=400), "how long requests are kept once they have ended")
     keep_rejections: timedelta = option(timedelta(days=400), "how long rejections are kept once they are mended")
+    keep_changes: timedelta = option(
+        timedelta(days=3), "how long captured changes are kept; a daemon that kept rows for longer reads them in full"
+    )
     poll: timedelta = option(timedelta(seconds=10), "how often the daemon looks for what no signal told it")
     run_limit: timedelta = option(
         timedelta(minutes=30), "the longest that a step of a run may take before the daemon counts as hung"

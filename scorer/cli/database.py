@@ -111,9 +111,9 @@ def maintain(settings: Settings, *, as_json: bool, dry_run: bool) -> None:
     """Make partitions ahead, end what is kept no longer.
 
     Makes the ledger's partitions of the months to come; takes those that are older than keep_ledger out of it; prunes what runs,
-    requests and mended rejections have left behind, by keep_operations, keep_requests and keep_rejections; takes the planner's
-    statistics where much has changed. Nobody waits for it: where others hold what it needs, it says so and goes on. For a login that
-    may act as scorer_owner; the daemon does the first and the last of these each night by itself.
+    requests, mended rejections and captured changes have left behind, by keep_operations, keep_requests, keep_rejections and
+    keep_changes; takes the planner's statistics where much has changed. Nobody waits for it: where others hold what it needs, it says
+    so and goes on. For a login that may act as scorer_owner; the daemon does the first and the last of these each night by itself.
     """
     from scorer.database import schema
     from scorer.database.session import engine

@@ -33,6 +33,7 @@ from scorer.log.logger import say
 from scorer.runs.run import run_tick, share_runs
 from scorer.runs.worker import Hooks
 from scorer.runs.write_backs import WriteBacks
+from scorer.scoring.opening import CarriedOver
 from scorer.types.enums import Trigger
 from scorer.types.values import Tick
 
@@ -55,6 +56,7 @@ class ScheduleLoop(Loop):
         self._clock = clock
         self._session = Session(database.as_worker())
         self._write_backs = WriteBacks(job, self._session)
+        self._carried = CarriedOver(kept_rows=self.settings.kept_rows)
         self._began: datetime | None = None  # ticks before this one passed without us
         self._floor: datetime | None = None  # ticks before this one are not of the schedule as it stands
         self._hindrance = _NO_DAEMON
@@ -70,6 +72,8 @@ class ScheduleLoop(Loop):
         """Keep the job's schedule, by these settings, from now on; it has no ticks before now."""
         if job.schedule != self.job.schedule:
             self._floor = _FROM_NOW
+        if settings.kept_rows != self.settings.kept_rows:
+            self._carried = CarriedOver(kept_rows=settings.kept_rows)
         self.adopt(settings)
         self.job, self._write_backs.job, self._try_now = job, job, True
         self.wake()
@@ -200,6 +204,7 @@ class ScheduleLoop(Loop):
                 trigger=Trigger.SCHEDULE if tick and (tick.outcome, tick.missed) == ("ran", ()) else Trigger.CATCH_UP,
                 as_of=None if self._clock is None else now,
                 hooks=Hooks(watch=watch, stopping=self.stopping, quiet=half_open),
+                carried=self._carried,
             )
         except (DatabaseUnavailable, Stopping):
             raise

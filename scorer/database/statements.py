@@ -30,17 +30,27 @@ def _files() -> dict[str, Path]:
     }
 
 
-_TYPES = {"entity_ids": "text[]", "as_ofs": "timestamptz[]", "known_ats": "timestamptz[]"}
+_TYPES = {
+    "entity_ids": "text[]",
+    "as_ofs": "timestamptz[]",
+    "known_ats": "timestamptz[]",
+    "observation_ids": "text[]",
+}
 
 
 @lru_cache(maxsize=64)
-def bound(query: str) -> str:
+def bound(query: str, *, by_keys: bool = False) -> str:
     """The statement with each `:name` read from the session's setting scorer.name.
+
+    But `:by_keys` is written as it is, so that the planner leaves out what is not asked for; without it there are no `:observation_ids`.
 
     >>> bound("SELECT unnest(:entity_ids) -- ids: one :each")
     "SELECT unnest(CAST(current_setting('scorer.entity_ids') AS text[]))"
+    >>> bound("SELECT :by_keys, :observation_ids")
+    "SELECT false, CAST('{}' AS text[])"
     """
-    return with_parameters(without_comments(query), _setting)
+    written = {"by_keys": "true"} if by_keys else {"by_keys": "false", "observation_ids": "CAST('{}' AS text[])"}
+    return with_parameters(without_comments(query), lambda name: written.get(name) or _setting(name))
 
 
 def _setting(name: str) -> str:

@@ -48,11 +48,12 @@ OPTIONAL_STATEMENTS = (
     "landmarks",
     "requested",
     "new_observations",
+    "changed_observations",
     "indexes",
     "outcome_faults",
     "outcomes_known",
 )
-SCRIPTS = ("views", "grants", "indexes", "new_observations")  # of any number of statements
+SCRIPTS = ("views", "grants", "indexes", "new_observations", "changed_observations")  # of any number of statements
 SUITES = ("observations", "features", "scores")
 # Keys of a suite as Great Expectations 0.18 wrote it.
 _BEFORE_GX_1 = {

@@ -544,6 +544,19 @@ STANDBY_LEFT = Event(
     '    psql "$(scorer db url)" -c "SELECT application_name, state, replay_lag FROM pg_stat_replication"\n'
     "    scorer check",
 )
+KEPT_ROWS_DIFFER = Event(
+    name="KEPT_ROWS_DIFFER",
+    level=logging.ERROR,
+    message_id="7f0c2a6e4b1d4d8f9a35c1e60b7d2f84",
+    sentence="Kept observations are not those of the database: none are kept any more",
+    meaning="The nightly sweep has read all observations of job @JOB@, and for @ENTITIES@ of @READ@ entities found others than this daemon "
+    "had kept and brought up to date by the captured changes. Scores since the last sweep may rest on wrong inputs; those of this run are "
+    "right. Until it is restarted the daemon reads everything in full.",
+    action="Set kept_rows = 0, so that it stays so, and recall the scores since the last sweep. Find out what changes the job's tables "
+    "past its triggers, or what else its observations statement reads:\n"
+    "    scorer recall --help\n"
+    "    systemctl reload scorer",
+)
 
 # Requests
 

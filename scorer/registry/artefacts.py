@@ -45,18 +45,23 @@ def production_version(job: Job, session: Session) -> str:
     return found[0]
 
 
-def open_production(job: Job, session: Session, *, settings: Settings) -> LoadedModel:
-    """Load and check the model in production.
+def open_production(
+    job: Job, session: Session, *, settings: Settings, loaded: LoadedModel | None = None
+) -> LoadedModel:
+    """Load and check the model in production, which may be the one that is `loaded`.
 
     Raises UserError where there is none, or it cannot be loaded on this host.
     """
     registered = read_model(session, job.name, production_version(job, session))
-    return open_version(job, registered, session, settings=settings)
+    return open_version(job, registered, session, settings=settings, loaded=loaded)
 
 
-def open_version(job: Job, registered: Registered, session: Session, *, settings: Settings) -> LoadedModel:
+def open_version(
+    job: Job, registered: Registered, session: Session, *, settings: Settings, loaded: LoadedModel | None = None
+) -> LoadedModel:
     """Load and check a registered version: from the first folder that has it, else from the database.
 
+    Where the bytes are those of the one that is `loaded`, it is that one.
     Raises UserError, before anything is unpickled, where neither has it, or it is not what was registered.
     """
     version, features = registered.model_version, feature_names(job.features)
@@ -64,7 +69,13 @@ def open_version(job: Job, registered: Registered, session: Session, *, settings
     if content is not None:
         manifest = manifest_of(registered.manifest, where=f"The registry's manifest of model {version} of {job.name}")
         return LoadedModel.opened(
-            manifest, content, folder=None, sha256=registered.sha256, task=job.task, features=features
+            manifest,
+            content,
+            folder=None,
+            sha256=registered.sha256,
+            task=job.task,
+            features=features,
+            loaded=loaded,
         )
     return LoadedModel.load(
         find_version(job.name, version, folders=model_folders(job, settings)),
@@ -72,6 +83,7 @@ def open_version(job: Job, registered: Registered, session: Session, *, settings
         task=job.task,
         features=features,
         registered=registered.manifest,
+        loaded=loaded,
     )
 
 

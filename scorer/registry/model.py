@@ -94,11 +94,13 @@ class LoadedModel:
         task: Task,
         features: Sequence[str],
         registered: Mapping[str, Any] | None = None,
+        loaded: LoadedModel | None = None,
     ) -> LoadedModel:
         """Load the model in `folder`, if it is the one registered by `sha256` and fits task and features.
 
-        The manifest must equal the `registered` one, if that is given. Raises UserError, before anything is unpickled, where a file was
-        altered, or libraries or features are others; and after it, where the golden vectors do not agree.
+        The manifest must equal the `registered` one, if that is given. Where the one that is `loaded` was made of the same files, it is
+        that one. Raises UserError, before anything is unpickled, where a file was altered, or libraries or features are others; and after
+        it, where the golden vectors do not agree.
         """
         manifest = read_manifest(folder)
         path = folder / ARTEFACT
@@ -110,7 +112,7 @@ class LoadedModel:
             _require_fit(manifest, folder, task=task, features=tuple(features))
             if manifest.content != registered:
                 raise UserError(f"The manifest in {folder} is not the one that was registered; put that one back.")
-        return cls.opened(manifest, artefact, folder=folder, sha256=sha256, task=task, features=features)
+        return cls.opened(manifest, artefact, folder=folder, sha256=sha256, task=task, features=features, loaded=loaded)
 
     @classmethod
     def opened(
@@ -122,6 +124,7 @@ class LoadedModel:
         sha256: str,
         task: Task,
         features: Sequence[str],
+        loaded: LoadedModel | None = None,
     ) -> LoadedModel:
         """Open an artefact that came from `folder`, or from the database where that is None.
 
@@ -135,6 +138,8 @@ class LoadedModel:
                 f"{sha256[:12]}... and the manifest {manifest.sha256[:12]}...; put the registered file back."
             )
         _require_fit(manifest, folder or "the database", task=task, features=tuple(features))
+        if loaded is not None and (loaded.manifest.sha256, loaded.manifest.content) == (sha256, manifest.content):
+            return loaded
         model = cls(manifest, read_estimator(artefact, name=name, task=task), name=name)
         difference = model.golden_difference()
         if difference is not None and not passes(difference):

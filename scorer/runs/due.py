@@ -106,6 +106,7 @@ def enqueue(
     )
     _refuse_the_future(run, as_known_at)
     look = look_of(session, job, run, model_versions=pipeline.publishers, nightly=nightly)
+    pipeline.source.prove_kept(proving=look.sweep)
     eligible = enqueue_due(
         session,
         job,

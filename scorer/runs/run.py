@@ -36,7 +36,7 @@ from scorer.runs.parallel import drain
 from scorer.runs.worker import NO_HOOKS, Hooks, Worker
 from scorer.runs.write_backs import Tried, say_expired, write_waiting
 from scorer.scoring.batch import add_counts
-from scorer.scoring.opening import open_pipeline
+from scorer.scoring.opening import CarriedOver, open_pipeline
 from scorer.scoring.pipeline import score_batch
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Trigger
@@ -107,14 +107,16 @@ def run_tick(
     trigger: Trigger,
     as_of: datetime | None = None,
     hooks: Hooks = NO_HOOKS,
+    carried: CarriedOver | None = None,
 ) -> Ended | None:
     """Run `job` for its schedule, once among all daemons; `tick` is recorded as the run begins.
 
+    `carried` is what the daemon keeps from run to run.
     Returns how it ended; None where another process has settled the tick, or has a run of the job in hand, of which this one has then
     carried some batches. Raises UserError where the run stops, and Stopping where it is asked to.
     """
     began = time.monotonic()
-    pipeline = open_pipeline(job, database=database)
+    pipeline = open_pipeline(job, database=database, carried=carried)
     worker = Worker(pipeline, database=database, workers=database.settings.workers, hooks=hooks)
     try:
         _finish_what_others_left(worker)

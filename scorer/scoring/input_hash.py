@@ -16,6 +16,7 @@ _NULL = np.int64(0x7FF4_0000_0000_0001)
 _REPEATED = np.int64(
     0x7FF4_0000_0000_0002
 )  # turns bits of an entity's attributes, where they came in more rows than one
+_AT_ONCE = 8192
 _RANK = np.int64(0x1E37_79B9_7F4A_7C15)  # an odd number of many bits, so that ranks and codes do not meet
 
 
@@ -34,18 +35,23 @@ def input_hashes(observations: Observations, attributes: Attributes) -> list[byt
         _bits_of(observations, "reference_range_max", observations.high),
         *(_any_bits(observations.extras[name]) for name in sorted(observations.extras)),
     ]
-    rows = np.ascontiguousarray(np.column_stack(columns)) if len(observations) else np.empty((0, 1), np.int64)
     entities = len(observations.keys)
     ends = np.searchsorted(observations.position, np.arange(entities), side="right")
     starts = np.concatenate([[0], ends[:-1]]) if entities else ends
     attribute_rows = _attribute_rows(attributes, entities=entities)
-    row, attribute_row = rows.shape[1] * rows.itemsize, attribute_rows.shape[1] * attribute_rows.itemsize
-    observed, known = rows.reshape(-1).view(np.uint8).data, attribute_rows.tobytes()
-    hashes = []
-    for entity, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        hashed = hashlib.sha256(observed[start * row : end * row])
-        hashed.update(known[entity * attribute_row : (entity + 1) * attribute_row])
-        hashes.append(hashed.digest())
+    row, attribute_row = len(columns) * 8, attribute_rows.shape[1] * attribute_rows.itemsize
+    known = attribute_rows.tobytes()
+    hashes: list[bytes] = []
+    while len(hashes) < entities:
+        # So many rows at a time that they stay in the processor's cache.
+        first, begin = len(hashes), int(starts[len(hashes)])
+        last = max(first + 1, int(np.searchsorted(ends, begin + _AT_ONCE, side="right")))
+        rows = np.ascontiguousarray(np.column_stack([column[begin : ends[last - 1]] for column in columns]))
+        observed = rows.reshape(-1).view(np.uint8).data
+        for entity in range(first, last):
+            hashed = hashlib.sha256(observed[(int(starts[entity]) - begin) * row : (int(ends[entity]) - begin) * row])
+            hashed.update(known[entity * attribute_row : (entity + 1) * attribute_row])
+            hashes.append(hashed.digest())
     return hashes
 
 

@@ -15,6 +15,7 @@ from scorer.config import Settings
 from scorer.database import schema
 from scorer.database.connection import Database
 from scorer.database.session import Session, process_name
+from scorer.database.source.kept import Kept
 from scorer.database.source.reader import Source
 from scorer.database.store.batches import recent_scores
 from scorer.database.store.models import Challenge, production_model, read_challenge, read_model
@@ -33,6 +34,17 @@ from scorer.types.values import Published
 # How many of the ledger's newest rows are searched for published scores: for each that is needed, and where those hold too few.
 _A_SHORT_LOOK = 4
 _A_LONG_LOOK = 10_000
+
+
+class CarriedOver:
+    """What a daemon keeps of a job from run to run: rows that it has read, and the model loaded last.
+
+    Of rows as many megabytes as `kept_rows` says; without it there are none.
+    """
+
+    def __init__(self, *, kept_rows: int = 0) -> None:
+        self.rows = Kept(kept_rows) if kept_rows else None
+        self.model: LoadedModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,31 +129,44 @@ class Pipeline:
         self.source.close()
 
 
-def open_pipeline(job: Job, *, database: Database, model: LoadedModel | None = None) -> Pipeline:
+def open_pipeline(
+    job: Job, *, database: Database, model: LoadedModel | None = None, carried: CarriedOver | None = None
+) -> Pipeline:
     """Open the pipeline of a job. Returns it checked; raises UserError where a check fails.
 
-    A `model` that is given stands instead of the one in production and its challenger.
+    A `model` that is given stands instead of the one in production and its challenger. `carried` is what a daemon
+    keeps from run to run.
     """
-    session, source = Session(database.as_worker()), Source.of(database)
+    carried = carried or CarriedOver()
+    session, source = Session(database.as_worker()), Source.of(database, kept=carried.rows)
     try:
         source.open_ahead()
         with session.transaction():
             schema.require_head_of(session)
-        pipeline = _pipeline(job, session, source, settings=database.settings, model=model)
+        pipeline = _pipeline(job, session, source, settings=database.settings, model=model, loaded=carried.model)
         require_columns(job, source, pipeline.suites)
     except BaseException:
         session.close()
         source.close()
         raise
+    carried.model = pipeline.model
     return pipeline
 
 
-def _pipeline(job: Job, session: Session, source: Source, *, settings: Settings, model: LoadedModel | None) -> Pipeline:
+def _pipeline(
+    job: Job,
+    session: Session,
+    source: Source,
+    *,
+    settings: Settings,
+    model: LoadedModel | None,
+    loaded: LoadedModel | None,
+) -> Pipeline:
     challenge = None
     if model is None:
         with session.transaction():
             challenge = read_challenge(session, job.name)
-            model = open_production(job, session, settings=settings)
+            model = open_production(job, session, settings=settings, loaded=loaded)
     model.rules.require_job(job)
     return Pipeline(
         job=job,

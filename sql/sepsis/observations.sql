@@ -9,7 +9,10 @@
 -- Observations are found by one walk of the index, and only then joined with what is known of their visits: each page of the table is read
 -- once. Joined at once, the planner likes to read the table whole for 5,000 visits (of 50 million rows, 7.4 s a batch instead of 0.2). OFFSET 0
 -- keeps the two apart; that the walk is one of the index, the session's enable_seqscan says, which is off where entities are asked for.
--- Parameters: entity_ids, as_ofs, known_ats (arrays, one element per entity).
+-- Where rows are kept from run to run, those that changed are read by their keys. by_keys is written into the statement, true or false, so
+-- that the planner sees one of the two conditions alone. So that kept rows stay true, a row depends on its observation and its visit, and on
+-- nothing that changed_observations.sql does not capture.
+-- Parameters: entity_ids, as_ofs, known_ats (arrays, one element per entity), by_keys, observation_ids (array).
 SELECT
     k.position,
     o.observation_id,
@@ -28,7 +31,8 @@ JOIN (
         *,
         CASE WHEN observation_date < TIMESTAMPTZ '2090-01-01 UTC' THEN observation_date END AS dated_at
     FROM public.patient_observations
-    WHERE visit_id = ANY (CAST(:entity_ids AS bigint []))
+    WHERE (NOT CAST(:by_keys AS boolean) AND visit_id = ANY (CAST(:entity_ids AS bigint [])))
+       OR (CAST(:by_keys AS boolean) AND observation_id = ANY (ARRAY(SELECT unnest(CAST(:observation_ids AS bigint [])))))
     OFFSET 0
 ) AS o ON o.visit_id = v.visit_id
 WHERE (COALESCE(o.recorded_at, o.dated_at) > k.known_at) IS NOT TRUE

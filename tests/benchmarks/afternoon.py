@@ -8,7 +8,7 @@ sessions at once, and prediction in two threads, brought nothing here.
 from __future__ import annotations
 
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import adbc_driver_postgresql.dbapi
@@ -23,14 +23,14 @@ OBSERVATIONS = """
     SELECT o.visit_id, o.observation_type_code AS code, o.observation_date AS at, o.observation_value AS value
     FROM patient_observations AS o
     JOIN visits AS v USING (visit_id)
-    WHERE v.sepsis_score IS NULL
+    WHERE v.{visits}
       AND o.visit_id >= {first}
       AND o.visit_id < {end}
       AND o.observation_date <= '{as_of}'"""
 VISITS = """
     SELECT visit_id, admitted_at, age_years, sex, unit, hours_before_icu
     FROM visits
-    WHERE sepsis_score IS NULL
+    WHERE {visits}
       AND visit_id >= {first}
       AND visit_id < {end}
     ORDER BY visit_id"""
@@ -44,8 +44,10 @@ UPDATE = """
 class Contestant:
     """Reads, builds, predicts and writes all at once; its model is loaded before the clock starts."""
 
+    visits = "sepsis_score IS NULL"  # who is scored
+
     def __init__(self, task: Task) -> None:
-        self.task = task
+        self.task, self.as_of = task, AS_OF
         self.model = task.model
         self.columns = feature_names(task.job.features)
 
@@ -54,14 +56,14 @@ class Contestant:
         self.url = url
 
     def run(self, *, first: int = 0, end: int = 2**62) -> None:
-        """Score all from `first` to before `end` that have no score."""
-        visit_range = {"as_of": AS_OF.isoformat(), "first": first, "end": end}
+        """Score all from `first` to before `end`."""
+        visit_range = {"visits": self.visits, "as_of": self.as_of.isoformat(), "first": first, "end": end}
         with adbc_driver_postgresql.dbapi.connect(self.url) as connection, connection.cursor() as cursor:
             cursor.execute(OBSERVATIONS.format(**visit_range))
             observations = pl.from_arrow(cursor.fetch_arrow_table())
             cursor.execute(VISITS.format(**visit_range))
             visits = pl.from_arrow(cursor.fetch_arrow_table())
-        rows = features(observations, visits, columns=self.columns)
+        rows = features(observations, visits, columns=self.columns, as_of=self.as_of)
         score = self.model.predict_proba(rows)[:, 1]
         write(self.url, visits, score, task=self.task)
 
@@ -73,14 +75,14 @@ class Contestant:
         """Nothing is left."""
 
 
-def features(observations: Any, visits: Any, *, columns: tuple[str, ...]) -> Any:
+def features(observations: Any, visits: Any, *, columns: tuple[str, ...], as_of: datetime = AS_OF) -> Any:
     """The matrix of the visits, (visits, columns), in their order."""
     value, recent = pl.col("value"), pl.col("recent")
     table = (
         observations.lazy()
         .with_columns(
             pl.col("code").cast(pl.Categorical),
-            pl.when(pl.col("at") > AS_OF - timedelta(hours=6)).then(value).alias("recent"),
+            pl.when(pl.col("at") > as_of - timedelta(hours=6)).then(value).alias("recent"),
         )
         .sort("visit_id", "at", "value")
         .group_by("visit_id", "code")
@@ -89,7 +91,7 @@ def features(observations: Any, visits: Any, *, columns: tuple[str, ...]) -> Any
             value.mean().alias("mean_stay"),
             value.std().alias("std_stay"),
             pl.len().cast(pl.Float64).alias("count_stay"),
-            ((pl.lit(AS_OF) - pl.col("at").last()).dt.total_microseconds() / 3.6e9).alias("hours_since_stay"),
+            ((pl.lit(as_of) - pl.col("at").last()).dt.total_microseconds() / 3.6e9).alias("hours_since_stay"),
             recent.min().alias("min_6h"),
             recent.max().alias("max_6h"),
             recent.mean().alias("mean_6h"),
@@ -105,14 +107,14 @@ def features(observations: Any, visits: Any, *, columns: tuple[str, ...]) -> Any
         for statistic in part.columns[2:]:
             if f"{code}_{statistic}" in place:
                 matrix[row, place[f"{code}_{statistic}"]] = part[statistic].to_numpy()
-    for name, each in attributes(visits).items():
+    for name, each in attributes(visits, as_of=as_of).items():
         matrix[:, place[name]] = each
     return matrix
 
 
-def attributes(visits: Any) -> dict[str, Any]:
+def attributes(visits: Any, *, as_of: datetime) -> dict[str, Any]:
     """What is known of the visits themselves, by column."""
-    hours = (pl.lit(AS_OF) - pl.col("admitted_at")).dt.total_microseconds() / 3.6e9
+    hours = (pl.lit(as_of) - pl.col("admitted_at")).dt.total_microseconds() / 3.6e9
     known = visits.select(
         "age_years",
         "hours_before_icu",

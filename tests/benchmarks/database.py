@@ -41,15 +41,28 @@ def execute(url: str, statement: str, parameters: object = None) -> list[tuple[A
             return list(cursor.fetchall()) if cursor.description else []
 
 
-def make_template(server_url: str, name: str, settings: Settings, *, visits: int, observations: int) -> str:
+def make_template(
+    server_url: str,
+    name: str,
+    settings: Settings,
+    *,
+    visits: int,
+    observations: int,
+    script: str = "make_visits.sql",
+) -> str:
     """The URL of a new database with so many visits, all due, and everything in place to score them."""
     execute(server_url, f"CREATE DATABASE {name}")
     made = server_url.replace("/scorer?", f"/{name}?", 1)
     put_in_place(made, settings)
-    for part in (HERE / "make_visits.sql").read_text().split(";\n"):
-        execute(made, part, {"visits": visits, "observations": observations})
+    run_script(made, script, {"visits": visits, "observations": observations})
     execute(made, "VACUUM")
     return made
+
+
+def run_script(url: str, script: str, parameters: Any) -> None:
+    """Run the statements of a file of this folder, each committed at once."""
+    for part in (HERE / script).read_text().split(";\n"):
+        execute(url, part, parameters)
 
 
 def put_in_place(url: str, settings: Settings) -> None:

@@ -51,10 +51,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One run: seconds, the peak of resident memory in MB, that of its children included, and what else it told."""
+    """One run: seconds, the peak of resident memory in MB, that of its children included, and what else it told.
+
+    `processor` are the seconds of processor that the contestant's process took, without its children.
+    """
 
     seconds: float
     peak_mb: float
+    processor: float = 0.0
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -107,7 +111,7 @@ def _serve(module: str, task: Task, connection: Connection) -> None:
 def _timed(contestant: Contestant, url: str) -> Timed:
     contestant.ready(url)
     with memory.measured() as peak:
-        began = time.monotonic()
+        began, busy = time.monotonic(), time.process_time()
         contestant.run()
-        seconds = time.monotonic() - began
-    return Timed(seconds=seconds, peak_mb=peak.mb, told=contestant.done())
+        seconds, processor = time.monotonic() - began, time.process_time() - busy
+    return Timed(seconds=seconds, peak_mb=peak.mb, processor=processor, told=contestant.done())

@@ -113,9 +113,11 @@ DOORS = {
     "pyarrow": {
         "database.source.arrow_arrays",
         "database.source.arrow_session",
+        "database.source.changes",
         "database.source.columns",
         "database.source.files.by_column",
         "database.source.folded",
+        "database.source.kept",
         "database.source.numbers",
         "database.source.reader",
         "evaluation.landmarks",

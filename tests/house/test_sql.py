@@ -25,6 +25,7 @@ WORDS = {
     "checkups",
     "status",
     "replays",
+    "changes",
     "partitions",
     "retention",
     "server",

@@ -76,6 +76,26 @@ class ArrowSession:
                 self._bound |= new
             return _without_padding(session.read(query))
 
+    @contextmanager
+    def one_snapshot(self) -> Iterator[None]:
+        """Have all queries of the block see the database as of one moment. Where one fails, the session ends.
+
+        Raises UserError where they were not all of one session.
+        """
+        try:
+            with self._used("The snapshot") as session:
+                session.commit_each(each=False)
+                session.read(statement("begin_snapshot"))
+            yield
+            if self._session is not session:
+                lost = "The session of a snapshot was lost, and what was read is of more moments than one."
+                raise UserError(lost)  # noqa: TRY301 - ended as any other
+            with self._used("The snapshot"):
+                session.commit_each(each=True)
+        except BaseException:
+            self.close()
+            raise
+
     def replayed(self, position: Position) -> Mapping[str, Any]:
         """How far the server is from `position`: the columns of sql/engine/server/replayed_position.sql."""
         with self._used("The standby's position") as session:
@@ -116,7 +136,7 @@ def _without_padding(table: pa.Table) -> pa.Table:
 
 
 class _Session:
-    """A session of the driver's, each of its statements in a transaction of its own."""
+    """A session of the driver's, each of its statements in a transaction of its own unless it is told otherwise."""
 
     def __init__(self, uri: str) -> None:
         self._database = adbc_driver_postgresql.connect(uri)
@@ -129,6 +149,10 @@ class _Session:
     def close(self) -> None:
         self._connection.close()
         self._database.close()
+
+    def commit_each(self, *, each: bool) -> None:
+        """Whether each statement is a transaction of its own from now on; the one that is open is committed."""
+        self._connection.set_autocommit(each)
 
     def read(self, query: str, parameter: str | None = None) -> pa.Table:
         """Run a statement, with a text for its $1 where one is given. Returns its rows."""

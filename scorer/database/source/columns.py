@@ -44,9 +44,19 @@ def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observati
 
     Their column `position` counts `keys` from 1. Raises UserError where a column has another type than the scoring needs.
     """
+    return in_order(unsorted_of(table, keys=keys), recorded=recorded_of(table))
+
+
+def recorded_of(table: pa.Table) -> Integers | None:
+    """When each row was recorded (n,), NO_TIME where unknown; None where the statement does not say."""
+    return _times(table[RECORDED_AT], where=RECORDED_AT) if RECORDED_AT in table.column_names else None
+
+
+def unsorted_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observations:
+    """The rows of an observations statement, as the database sorted them."""
     codes, code = _codes(table["observation_type_code"])
     read = {name: read_numbers(table[name], where=name) for name in _NUMBERS}
-    plain = Observations(
+    return Observations(
         keys=keys,
         position=integers(table["position"], where="position") - 1,
         observation_id=_keys(table["observation_id"]),
@@ -65,8 +75,6 @@ def observations_of(table: pa.Table, *, keys: tuple[WorkItem, ...]) -> Observati
         known_from=_times(table[KNOWN_FROM], where=KNOWN_FROM) if KNOWN_FROM in table.column_names else None,
         unread={name: texts for name, (_, texts) in read.items() if texts is not None},
     )
-    recorded = _times(table[RECORDED_AT], where=RECORDED_AT) if RECORDED_AT in table.column_names else None
-    return _sorted(plain, recorded=recorded)
 
 
 def places_of_two_values(rows: Observations) -> Integers:
@@ -111,13 +119,12 @@ def _codes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Integers]:
     return codes, ranks[_places(encoded)]
 
 
-def _sorted(rows: Observations, *, recorded: Integers | None) -> Observations:
+def in_order(rows: Observations, *, recorded: Integers | None) -> Observations:
     """The rows by entity, code, time, rank, value, range and key, however the database sorted.
 
     `recorded` (n,) is when each was recorded, NO_TIME where that is not known; None where it is not known of any.
     """
-    segment = rows.position * (len(rows.codes) + 1) + rows.code + 1
-    order = np.lexsort((rows.time, segment)) if len(rows) else np.empty(0, np.int64)
+    segment, order = by_moment(rows)
     same = (np.diff(segment[order]) == 0) & (np.diff(rows.time[order]) == 0)
     if same.any():
         if recorded is not None:
@@ -126,7 +133,24 @@ def _sorted(rows: Observations, *, recorded: Integers | None) -> Observations:
         further = [column for column in rows.extras.values() if column.dtype.kind in "biuf"]
         ties = (rows.observation_id, *further, rows.value_is_null, rows.high, rows.low, rows.value, rank, rows.time)
         order = np.lexsort((*ties, segment))
-    return rows.only(order.astype(np.int64))
+    return rows if _ascends(order) else rows.only(order.astype(np.int64))
+
+
+def by_moment(rows: Observations) -> tuple[Integers, Integers]:
+    """A number (n,) for each row's entity and code, and the order (n,) by these and by time.
+
+    Rows that are in order stay as they are.
+    """
+    segment = rows.position * (len(rows.codes) + 1) + rows.code + 1
+    steps = np.diff(segment)
+    if bool(((steps > 0) | ((steps == 0) & (rows.time[1:] >= rows.time[:-1]))).all()):
+        return segment, np.arange(len(rows))
+    return segment, np.lexsort((rows.time, segment))
+
+
+def _ascends(order: Integers) -> bool:
+    """Whether it is the order in which the rows are."""
+    return bool((order == np.arange(len(order))).all())
 
 
 def _ranks(value: Floats, recorded: Integers, *, order: Integers, same: Booleans) -> Integers | None:

@@ -5,7 +5,8 @@ where it has come so far; else the primary is read, so that no row is missing th
 
 A job's statements name their parameters `:entity_ids`, `:as_ofs`, `:known_ats` and the job's own. They are bound as settings of the
 session, since a statement with parameters of its own cannot be sent as a binary COPY, and observations come folded, many rows in one: both
-make this read fast (see tests/benchmarks/README.md, Reading).
+make this read fast (see tests/benchmarks/README.md, Reading). A daemon keeps rows from run to run, and then
+reads what changed (changes.py).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
@@ -25,6 +26,7 @@ import pyarrow as pa
 from scorer.database.connection import Database, Target
 from scorer.database.encoding import texts
 from scorer.database.source.arrow_session import ArrowSession
+from scorer.database.source.changes import ByChanges, Read, may_keep
 from scorer.database.source.columns import (
     ATTRIBUTE_COLUMNS,
     KNOWN_FROM,
@@ -39,6 +41,7 @@ from scorer.database.source.columns import (
     places_of_two_values,
 )
 from scorer.database.source.folded import NotFolded, can_fold, to_fold, unfolded
+from scorer.database.source.kept import Kept
 from scorer.database.source.standby import Standby
 from scorer.database.statements import bound, only_named, statement
 from scorer.errors import DatabaseUnavailable, UserError
@@ -56,6 +59,7 @@ _FAULT_COLUMNS = ("fault", "outcomes")
 _KNOWN_COLUMNS = ("position", "label")
 _LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 _FOLDED_AT_ONCE = 500_000  # rows; some 60 bytes each, which the server and we hold twice
+_KEYS = "scorer.observation_ids"
 _TELLING = 100  # so many entities tell how many rows the next ones have
 
 
@@ -95,22 +99,31 @@ def _only(columns: str) -> _Asked:
 class Source:
     """The hospital's tables, by read-only sessions with the database and its standby."""
 
-    def __init__(self, target: Target, *, standby: Standby | None = None) -> None:
-        self._primary, self._standby = ArrowSession(target), standby
+    def __init__(self, target: Target, *, standby: Standby | None = None, kept: Kept | None = None) -> None:
+        self._primary, self._standby, self._kept = ArrowSession(target), standby, kept
         self._position: Position | None = None
         self._inputs: dict[str, _Inputs] = {}  # by a job's version
+        self._whole: dict[str, _Inputs] = {}  # the same with all columns
+        self._proving = False
 
     @classmethod
-    def of(cls, database: Database) -> Self:
-        """The tables of the database, by way of its standby where the settings name one, in the worker's role."""
-        return cls(database.as_worker(), standby=Standby.of(database))
+    def of(cls, database: Database, *, kept: Kept | None = None) -> Self:
+        """The tables of the database, by way of its standby where the settings name one, in the worker's role.
+
+        `kept` is what is kept of the job's observations, see changes.py.
+        """
+        return cls(database.as_worker(), standby=Standby.of(database), kept=kept)
 
     def beside(self) -> Source:
         """The same tables, in sessions of its own, for a second thread."""
         standby = None if self._standby is None else self._standby.beside()
-        other = Source(self._primary.target, standby=standby)
-        other._inputs = self._inputs
+        other = Source(self._primary.target, standby=standby, kept=self._kept)
+        other._inputs, other._whole, other._proving = self._inputs, self._whole, self._proving
         return other
+
+    def prove_kept(self, *, proving: bool) -> None:
+        """Whether all is read in full from now on, and what is kept compared with it."""
+        self._proving = proving
 
     def close(self) -> None:
         """End the sessions."""
@@ -145,6 +158,44 @@ class Source:
         keys = tuple(items)
         if known_from or not items:
             return observations_of(self._read(job, "observations", OBSERVATION_COLUMNS, items), keys=keys)
+        found = self._by_changes(job, items) if self._kept is not None and may_keep(job, items) else None
+        return self._in_full(job, items) if found is None else found
+
+    def _by_changes(self, job: Job, items: Sequence[WorkItem]) -> Observations | None:
+        """The observations of `items`, of which those are read that are not kept; None where all must be."""
+        if self._kept is None or self._position is not None:  # whose changes are captured, a standby cannot tell
+            return None
+
+        def look() -> Read | None:
+            columns = (*OBSERVATION_COLUMNS, KNOWN_FROM)
+            schema = self._read(job, "observations", columns, items[:1], within=_Asked("give_no_row")).schema
+            inputs = self._whole.setdefault(job.version, _Inputs(schema=schema, names="", dated=None))
+            inputs.schema = schema
+            if not can_fold(schema):
+                return None
+            return read
+
+        def read(some: Sequence[WorkItem], /, *, keys: Sequence[str] = ()) -> pa.Table:
+            inputs = self._whole[job.version]
+            if not keys:
+                return self._folded(job, some, inputs)
+            few = replace(inputs, rows_each=len(keys) / len(some))
+            return self._folded(job, some, few, further={_KEYS: texts(keys)})
+
+        def in_full() -> Observations:
+            return self._in_full(job, items)
+
+        by_changes = ByChanges(self._primary, self._kept)
+        try:
+            return by_changes.observations(job, items, look=look, in_full=in_full if self._proving else None)
+        except DatabaseUnavailable:
+            raise
+        except (UserError, NotFolded):  # what is wrong, says the statement as the job has it
+            return None
+
+    def _in_full(self, job: Job, items: Sequence[WorkItem]) -> Observations:
+        """The observations of `items`, all of them read."""
+        keys = tuple(items)
         known = self._inputs.get(job.version)
         inputs = known or self._look_at(job, items)
         try:
@@ -153,7 +204,7 @@ class Source:
             if known is None:
                 raise
             self._inputs.pop(job.version, None)  # the statement may give other columns by now, where it says SELECT *
-            return self.observations(job, items)
+            return self._in_full(job, items)
         found = observations_of(table, keys=keys)
         if inputs.dated and len(places := places_of_two_values(found)):
             tied = [items[place] for place in places]
@@ -177,13 +228,21 @@ class Source:
                 return self._folded(job, items, inputs)
         return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=_only(inputs.names))
 
-    def _folded(self, job: Job, items: Sequence[WorkItem], inputs: _Inputs) -> pa.Table:
+    def _folded(
+        self,
+        job: Job,
+        items: Sequence[WorkItem],
+        inputs: _Inputs,
+        *,
+        further: Mapping[str, str] = MappingProxyType({}),
+    ) -> pa.Table:
         """The same, folded: in parts, so that neither side holds many more than `_FOLDED_AT_ONCE` rows."""
         parts: list[pa.Table] = []
         begin, asked = 0, _Asked("fold_rows", to_fold(inputs.schema))
         while begin < len(items):
             part = items[begin : begin + max(1, int(_FOLDED_AT_ONCE / inputs.rows_each))]
-            table = unfolded(self._read(job, "observations", (), part, within=asked), inputs.schema)
+            given = self._read(job, "observations", (), part, within=asked, further=further)
+            table = unfolded(given, inputs.schema)
             if len(part) >= _TELLING:
                 inputs.rows_each = max(1.0, table.num_rows / len(part))
             parts.append(moved(table, by=begin))
@@ -261,8 +320,9 @@ class Source:
         settings["enable_seqscan"] = "off" if items else "on"
         settings |= further
         where = f"The statement {name} of job {job.name}"
-        only_named(job.statements[name], {key.partition(".")[2]: value for key, value in settings.items()}, where=where)
-        query = bound(job.statements[name])
+        there = {key.partition(".")[2]: value for key, value in {_KEYS: "{}", "scorer.by_keys": "", **settings}.items()}
+        only_named(job.statements[name], there, where=where)
+        query = bound(job.statements[name], by_keys=_KEYS in settings)
         if within is not None:
             query = within.of(query)
         table = self._query(query, settings, where=where, by_entity=bool(items))

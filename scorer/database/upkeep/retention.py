@@ -15,11 +15,13 @@ _LEAST = {
     "keep_operations": timedelta(days=100),
     "keep_requests": timedelta(days=7),
     "keep_rejections": timedelta(days=7),
+    "keep_changes": timedelta(days=1),
 }
 # By class the tables, each with a statement of its name in sql/engine/retention/; one that refers to another stands before it.
 TABLES = {
     "keep_requests": ("requests",),
     "keep_rejections": ("rejections",),
+    "keep_changes": ("captured_changes",),
     "keep_operations": (
         "live_performance",
         "checkups",

@@ -66,7 +66,7 @@ def copy(name: str, *, jobs_dir: Path | None, like: str) -> NewFolder:
     texts = {f"sql/{name}/job.toml": changed}
     for called, file in statements.items():
         if called not in _NOT_SHARED:
-            makes = called in ("views", "new_observations")
+            makes = called in ("views", "new_observations", "changed_observations")
             texts[f"sql/{name}/{file}"] = _statement(_read(folder / file), name, like=like, makes=makes)
     if (folder / TABLES).exists():
         texts[f"sql/{name}/{TABLES}"] = _mentioned(_read(folder / TABLES), name, like=like)

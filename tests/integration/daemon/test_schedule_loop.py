@@ -15,6 +15,7 @@ import pytest
 from scorer.daemon import schedule_loop
 from scorer.daemon.schedule_loop import ScheduleLoop
 from scorer.database.connection import Database
+from scorer.database.source import changes
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.schedule import Schedule
@@ -409,3 +410,45 @@ def test_a_session_that_leads_to_a_server_left_behind_is_opened_anew_before_a_ti
     assert closed == [True]
     assert [record.event.name for record in caplog.records if hasattr(record, "event")] == []
     assert hospital.one("SELECT count(*) FROM scorer.runs") == 2
+
+
+@pytest.mark.parametrize("kept_rows", [64, 0])
+def test_rows_are_kept_from_tick_to_tick_and_scores_are_as_of_all(
+    hospital: Any, clock: Clock, loop_of: Any, monkeypatch: pytest.MonkeyPatch, kept_rows: int
+) -> None:
+    """A run that reads everything finds each of them unchanged: it has the same hash of the same inputs."""
+    monkeypatch.setattr(changes, "FEWEST", 1)
+    read: list[int] = []
+    rows_of = changes.ByChanges._rows
+
+    def counted(self: Any, job: Any, items: Any, blocks: Any, **further: Any) -> Any:
+        read.append(len(blocks))
+        return rows_of(self, job, items, blocks, **further)
+
+    monkeypatch.setattr(changes.ByChanges, "_rows", counted)
+    hospital.admit(1, 2, 3)
+    hospital.execute(hospital.job.statements["changed_observations"])
+    loop = loop_of(kept_rows=kept_rows, nightly="0 0 1 1 *")
+    loop.step()
+    clock.now += timedelta(minutes=5)
+    loop.step()
+    first = hospital.scores()
+    assert set(first) == {"1", "2", "3"}
+    for hours_ago, value in ((0.5, 131.0), (5.5, 55.0), (-0.5, 99.0)):
+        hospital.observe(2, hours_ago=hours_ago, observation_value=value)
+    hospital.execute("DELETE FROM patient_observations WHERE visit_id = 3 AND observation_type_code = 'RR'")
+    clock.now += HOUR
+    loop.step()
+    assert [status for _, status in runs(hospital)] == ["succeeded", "succeeded"]
+    assert {each for each, score in hospital.scores().items() if score != first[each]} >= {"2", "3"}
+    assert read == ([0, 1] if kept_rows else [])
+    assert hospital.run(as_of=clock.now).counts.unchanged == 3
+
+
+def test_a_reload_with_less_room_keeps_nothing_of_before(hospital: Any, loop_of: Any) -> None:
+    loop = loop_of(kept_rows=64)
+    carried = loop._carried
+    loop.adopt_job(hospital.job, settings=replace(loop.settings, poll=HOUR))
+    assert loop._carried is carried
+    loop.adopt_job(hospital.job, settings=replace(loop.settings, kept_rows=0))
+    assert loop._carried.rows is None

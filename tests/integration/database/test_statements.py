@@ -42,10 +42,12 @@ FOLDERS = {
     "database/notifications": {"requests"},
     "database/source/arrow_session": {"server"},
     "database/source/reader": {"server"},
+    "database/source/changes": {"changes"},
 }
 CALLERS = {
     **dict.fromkeys(FOLDERS, OF_SESSIONS),
     "database/store/partitions": OF_SESSIONS | {"_about", "_about_table"},
+    "database/source/changes": {"_ask"},
     "database/source/demo": {"statement"},
     "database/source/load": {"_statement"},
     "database/source/load_tables": {"_filled"},
@@ -250,7 +252,7 @@ def test_keywords_are_upper_case(path: Path) -> None:
 def test_files_end_as_they_are_run(path: Path) -> None:
     """Statements that are run alone bear no semicolon, so that they can stand inside another; scripts end with one."""
     body = without_comments(path.read_text(encoding="utf-8"))
-    script = path.stem in {"views", "grants", "new_observations", "indexes"} or (
+    script = path.stem in {"views", "grants", "new_observations", "changed_observations", "indexes"} or (
         path.parent.name == "source" and path.stem in {f"create_{t}" for t in TABLES}
     )
     assert body.endswith(";") == script
@@ -318,7 +320,12 @@ def become_worker(cursor: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in OWN if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement", "read_written"}]
+    "name",
+    [
+        name
+        for name in OWN
+        if name not in {*WITH_A_JOBS_OWN, *OF_OWNER, "explain_statement", "read_written", "begin_snapshot"}
+    ],
 )
 def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: str) -> None:
     become_worker(cursor)

@@ -126,9 +126,7 @@ def test_a_finding_that_is_found_again_stays_on_its_page(hospital: Any, session:
     for times in (1, 2):
         with session.transaction():
             write_rejections(session, hospital.job, run, rejections=found, judged=entities)
-            query = (
-                "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_all_tables WHERE relid = 'scorer.rejections'::regclass"
-            )
+            query = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_all_tables WHERE relid = 'scorer.rejections'::regclass"
             ((updated, on_their_pages),) = session.execute(query, {}).all()
         assert (updated, on_their_pages) == ((times - 1) * 500,) * 2
 

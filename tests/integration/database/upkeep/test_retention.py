@@ -78,12 +78,15 @@ def full(ledger: Ledger) -> Ledger:
             "positives) SELECT checkup_id, 'j', 'm', %s, %s, 'auroc', 1, 1, 1 FROM kept",
             *(when, when, when, when),
         )
+    for when in (ended, "now"):
+        run("INSERT INTO scorer.captured_changes (job, entity_id, changed_at) VALUES ('j', '1', %s)", when)
     return ledger
 
 
 PRUNED = {
     "requests": 3,
     "rejections": 3,
+    "captured_changes": 1,
     "live_performance": 1,
     "checkups": 1,
     "validation_results": 1,
