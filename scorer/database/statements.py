@@ -20,6 +20,11 @@ def statement(name: str) -> str:
     return _files()[name].read_text(encoding="utf-8")
 
 
+def without_rows(query: str) -> str:
+    """Asks a job's own statement for its columns, and no row."""
+    return without_comments(statement("give_no_row")).replace("{statement}", query)
+
+
 @cache
 def _files() -> dict[str, Path]:
     """The file of each statement in sql/engine/<word>/ and sql/source/, by the statement's name."""

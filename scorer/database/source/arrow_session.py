@@ -136,7 +136,7 @@ def _without_padding(table: pa.Table) -> pa.Table:
 
 
 class _Session:
-    """A session of the driver's, each of its statements in a transaction of its own unless it is told otherwise."""
+    """A session of the driver's: each statement a transaction of its own, unless it is told otherwise."""
 
     def __init__(self, uri: str) -> None:
         self._database = adbc_driver_postgresql.connect(uri)

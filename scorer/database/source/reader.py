@@ -12,12 +12,13 @@ reads what changed (changes.py).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ from scorer.database.source.columns import (
 from scorer.database.source.folded import NotFolded, can_fold, to_fold, unfolded
 from scorer.database.source.kept import Kept
 from scorer.database.source.standby import Standby
-from scorer.database.statements import bound, only_named, statement
+from scorer.database.statements import bound, only_named, statement, without_rows
 from scorer.errors import DatabaseUnavailable, UserError
 from scorer.jobs.job import Job
 from scorer.jobs.sql_text import without_comments
@@ -77,23 +78,17 @@ class _Inputs:
     rows_each: float = 1000.0
 
 
-class _Asked(NamedTuple):
-    """A statement of the engine about a job's own, by its name, and what it has in braces beside that."""
-
-    statement: str
-    parts: Mapping[str, str] = MappingProxyType({})
-
-    def of(self, query: str) -> str:
-        """The statement about this query of a job."""
-        text = without_comments(statement(self.statement))
-        for name, part in self.parts.items():
-            text = text.replace(f"{{{name}}}", part)
-        return text.replace("{statement}", query)
+def _only(query: str, columns: str) -> str:
+    """Asks a statement for some of its columns, row for row."""
+    return without_comments(statement("only_columns")).replace("{columns}", columns).replace("{statement}", query)
 
 
-def _only(columns: str) -> _Asked:
-    """Some columns of it, row for row."""
-    return _Asked("only_columns", {"columns": columns})
+def _fold(query: str, schema: pa.Schema) -> str:
+    """Asks a statement for the rows of all its columns in one."""
+    text = without_comments(statement("fold_rows"))
+    for name, part in to_fold(schema).items():
+        text = text.replace(f"{{{name}}}", part)
+    return text.replace("{statement}", query)
 
 
 class Source:
@@ -168,7 +163,7 @@ class Source:
 
         def look() -> Read | None:
             columns = (*OBSERVATION_COLUMNS, KNOWN_FROM)
-            schema = self._read(job, "observations", columns, items[:1], within=_Asked("give_no_row")).schema
+            schema = self._read(job, "observations", columns, items[:1], within=without_rows).schema
             inputs = self._whole.setdefault(job.version, _Inputs(schema=schema, names="", dated=None))
             inputs.schema = schema
             if not can_fold(schema):
@@ -208,13 +203,13 @@ class Source:
         found = observations_of(table, keys=keys)
         if inputs.dated and len(places := places_of_two_values(found)):
             tied = [items[place] for place in places]
-            anew = self._read(job, "observations", (RECORDED_AT,), tied, within=_only(inputs.dated))
+            anew = self._read(job, "observations", (RECORDED_AT,), tied, within=partial(_only, columns=inputs.dated))
             found = observations_of(exchanged(table, anew, places=places), keys=keys)
         return found
 
     def _look_at(self, job: Job, items: Sequence[WorkItem]) -> _Inputs:
         """What the job's observations statement gives, for this run and the next ones."""
-        nothing = self._read(job, "observations", OBSERVATION_COLUMNS, items[:1], within=_Asked("give_no_row"))
+        nothing = self._read(job, "observations", OBSERVATION_COLUMNS, items[:1], within=without_rows)
         names = [name for name in nothing.column_names if name not in {KNOWN_FROM, RECORDED_AT}]
         dated = _named([*names, RECORDED_AT]) if RECORDED_AT in nothing.column_names else None
         inputs = _Inputs(schema=nothing.select(names).schema, names=_named(names), dated=dated)
@@ -223,10 +218,10 @@ class Source:
 
     def _rows(self, job: Job, items: Sequence[WorkItem], inputs: _Inputs) -> pa.Table:
         """The input columns of the observations of `items`: folded, or row by row where that cannot be done."""
-        if can_fold(inputs.schema):
+        if canpartial(_fold, schema=inputs.schema):
             with suppress(UserError, NotFolded):  # what is wrong with them says the statement as the job has it
                 return self._folded(job, items, inputs)
-        return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=_only(inputs.names))
+        return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=partial(_only, columns=inputs.names))
 
     def _folded(
         self,
@@ -238,7 +233,7 @@ class Source:
     ) -> pa.Table:
         """The same, folded: in parts, so that neither side holds many more than `_FOLDED_AT_ONCE` rows."""
         parts: list[pa.Table] = []
-        begin, asked = 0, _Asked("fold_rows", to_fold(inputs.schema))
+        begin, asked = 0, partial(_fold, schema=inputs.schema)
         while begin < len(items):
             part = items[begin : begin + max(1, int(_FOLDED_AT_ONCE / inputs.rows_each))]
             given = self._read(job, "observations", (), part, within=asked, further=further)
@@ -304,10 +299,10 @@ class Source:
         columns: Iterable[str],
         items: Sequence[WorkItem],
         *,
-        within: _Asked | None = None,
+        within: Callable[[str], str] | None = None,
         further: Mapping[str, str] = MappingProxyType({}),
     ) -> pa.Table:
-        """Run the job's statement called `name`, or what is asked `within` an own statement of it.
+        """Run the job's statement called `name`, or what asks it `within` a statement of ours.
 
         Raises UserError where one of `columns` is missing.
         """
@@ -324,7 +319,7 @@ class Source:
         only_named(job.statements[name], there, where=where)
         query = bound(job.statements[name], by_keys=_KEYS in settings)
         if within is not None:
-            query = within.of(query)
+            query = within(query)
         table = self._query(query, settings, where=where, by_entity=bool(items))
         for field in table.schema:
             if (field.metadata or {}).get(b"POSTGRESQL:type") == b"money":

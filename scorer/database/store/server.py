@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scorer.database.session import Session
-from scorer.database.statements import statement
+from scorer.database.statements import statement, without_rows
 from scorer.jobs.sql_text import without_comments
 from scorer.types.values import Position
 
@@ -174,7 +174,7 @@ _WITHOUT_ZONE = 1114  # PostgreSQL's number of the type timestamp without time z
 
 def give_no_row(session: Session, query: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """The columns of type timestamp without time zone that a statement would return."""
-    text = statement("give_no_row").replace("{statement}", query)
+    text = without_rows(query)
     described = session.execute(text, parameters).cursor.description
     return tuple(name for name, type_code, *_ in described if type_code == _WITHOUT_ZONE)
 

@@ -39,6 +39,7 @@ FOLDERS = {
     "database/store/ledger": {"ledger", "write_back"},
     "database/connecting": {"server"},
     "database/pooler": {"server"},
+    "database/statements": {"server"},
     "database/notifications": {"requests"},
     "database/source/arrow_session": {"server"},
     "database/source/reader": {"server"},
@@ -82,6 +83,7 @@ WITH_A_JOBS_OWN = (
     "list_current",
     "list_missing",
     "only_columns",
+    "fold_rows",
     "give_no_row",
     "look_into_statement",
     "sample_due",
@@ -409,6 +411,18 @@ def test_a_worker_may_read_some_columns_of_the_observations(cursor: Any, sepsis:
     become_reader(cursor, sepsis)
     only = statement("only_columns").replace("{columns}", '"position", "observation_value"')
     understand(cursor, only.replace("{statement}", bound(sepsis.statements["observations"])))
+
+
+def test_a_worker_may_read_the_observations_folded(cursor: Any, sepsis: Job) -> None:
+    become_reader(cursor, sepsis)
+    parts = {
+        "columns": "count(observation_id) AS known_0",
+        "types": "ARRAY[observation_value] = CAST('{}' AS float8 [])",
+    }
+    fold = statement("fold_rows")
+    for name, part in parts.items():
+        fold = fold.replace(f"{{{name}}}", part)
+    understand(cursor, fold.replace("{statement}", bound(sepsis.statements["observations"])))
 
 
 @pytest.mark.parametrize("name", ["observations", "attributes", "orphans", "landmarks", "outcome_faults"])
