@@ -1,7 +1,7 @@
 -- What this transaction has read whose changes are not all captured for a job; one row per table.
 -- The catalog and our own table are left out. A table is captured whose triggers are there for insertion, update, deletion and truncation,
--- and fire ALWAYS. Of a view, a foreign table, a partition or a parent nothing is known, nor of a table that a subscription fills, or may
--- where pglogical or BDR is installed: what is applied fires no trigger by statement.
+-- and fire ALWAYS. Of a view, a foreign table, or a table with parent or parts nothing is known, nor of one that a subscription fills, or
+-- may where pglogical or BDR is installed: what is applied fires no trigger by statement.
 -- Parameters: captured_job.
 SELECT DISTINCT CAST(CAST(c.oid AS regclass) AS text) AS relation
 FROM pg_catalog.pg_locks AS l
@@ -24,7 +24,6 @@ WHERE l.pid = pg_backend_pid()
   AND c.oid <> CAST('scorer.captured_changes' AS regclass)
   AND (
       c.relkind <> 'r'
-      OR c.relhassubclass
       OR COALESCE(captured.fires & 60, 0) <> 60
       OR EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid)
       OR EXISTS (SELECT FROM pg_catalog.pg_subscription_rel AS s WHERE s.srrelid = c.oid)
