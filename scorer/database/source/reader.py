@@ -218,7 +218,7 @@ class Source:
 
     def _rows(self, job: Job, items: Sequence[WorkItem], inputs: _Inputs) -> pa.Table:
         """The input columns of the observations of `items`: folded, or row by row where that cannot be done."""
-        if canpartial(_fold, schema=inputs.schema):
+        if can_fold(inputs.schema):
             with suppress(UserError, NotFolded):  # what is wrong with them says the statement as the job has it
                 return self._folded(job, items, inputs)
         return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=partial(_only, columns=inputs.names))
