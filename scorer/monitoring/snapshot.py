@@ -17,6 +17,7 @@ from scorer.database.store.status import (
     ModelCheck,
     RuleFailures,
     RunSeen,
+    ScoreAges,
     ScoreCounts,
     answered_requests,
     batches_since,
@@ -24,6 +25,7 @@ from scorer.database.store.status import (
     list_checkups,
     list_daemons,
     list_health,
+    list_score_ages,
     newest_ids,
     rule_failures,
     runs_since,
@@ -58,6 +60,7 @@ class Snapshot:
     seconds: float
     jobs: tuple[JobHealth, ...]
     scores: tuple[ScoreCounts, ...]
+    ages: tuple[ScoreAges, ...]
     daemons: tuple[Daemon, ...]
     models: tuple[ModelCheck, ...]
     activity: Activity
@@ -79,6 +82,7 @@ class SnapshotReader:
         self._clock = clock
         self._next_count = clock()
         self._scores: tuple[ScoreCounts, ...] = ()
+        self._ages: tuple[ScoreAges, ...] = ()
         self._seen: _Seen | None = None
 
     def close(self) -> None:
@@ -102,19 +106,21 @@ class SnapshotReader:
             seconds=ended - began,
             jobs=tuple(jobs),
             scores=self._scores,
+            ages=self._ages,
             daemons=tuple(daemons),
             models=tuple(models),
             activity=activity,
         )
 
     def _count_scores(self, now: float) -> None:
-        """Count the current scores where it is time. A count that takes too long gives none until the next."""
+        """Count the current scores, and look at their ages, where it is time. What takes too long gives none until the next."""
         if now < self._next_count:
             return
         try:
             self._scores = tuple(count_scores(self._session))
+            self._ages = tuple(list_score_ages(self._session))
         except DatabaseUnavailable:
-            self._scores = ()
+            self._scores, self._ages = (), ()
         self._next_count = now + max(_COUNT_EVERY, _PAUSE * (self._clock() - now))
 
     def _read_activity(self, now: float) -> tuple[Activity, _Seen]:

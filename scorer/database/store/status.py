@@ -65,16 +65,26 @@ class ScoreCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreAges:
+    """How long ago, in seconds, the as-of time of a job's valid scores is: of the one in the middle, and of the oldest."""
+
+    job: str
+    median_seconds: float
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCheck:
     """What the newest checkup found of a job's model in production; None where it had too little to go by.
 
-    `live` are its live figures, by the names that the job's task has for them; `due`: for training.
+    `live` are its live figures, `own` those of its manifest, by the names that the job's task has for them; `due`: for training.
     """
 
     job: str
     worst_psi: float | None
     score_psi: float | None
     live: Mapping[str, float] | None
+    own: Mapping[str, float] | None
     due: bool
 
 
@@ -181,6 +191,11 @@ def list_missing_tables(session: ReadOnlySession, tables: Sequence[tuple[str, st
 def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:
     """Count the current scores of each job, in some 0.3 s for a million: the one look whose cost grows."""
     return [ScoreCounts(**row._asdict()) for row in session.all("count_scores")]
+
+
+def list_score_ages(session: ReadOnlySession) -> list[ScoreAges]:
+    """How old the valid scores of each job are that has any."""
+    return [ScoreAges(**row._asdict()) for row in session.all("list_score_ages")]
 
 
 def list_checkups(session: ReadOnlySession) -> list[ModelCheck]:

@@ -24,6 +24,7 @@ from scorer.jobs.schedule import Schedule
 from scorer.monitoring.prometheus import JobState, Metrics
 
 ROOT = Path(__file__).parents[3]
+METRICS_PAPER = ROOT / "systemd" / "grafana" / "README.md"
 PATIENCE = timedelta(seconds=1)
 OUTCOMES = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
 
@@ -147,6 +148,8 @@ def test_live_figures_are_told_by_the_names_of_the_task(hospital: Any, scraper: 
         series("scorer_live_figure", figure="r2"): -0.5,
     }
     assert found[series("scorer_live_auroc")] == 0.75
+    own = hospital.one("SELECT metrics -> 'calibration_slope' ->> 'value' FROM reporting.models WHERE status = 'production'")
+    assert found[series("scorer_model_figure", figure="calibration_slope")] == float(own)
 
 
 def test_no_entity_and_no_value_is_reported(hospital: Any, scraper: Scraper) -> None:
@@ -356,6 +359,16 @@ def test_the_view_says_the_same_as_the_metrics(hospital: Any, scraper: Scraper) 
         for name in ("scorer_scores_valid", "scorer_scores_stale", "scorer_backlog_entities", "scorer_job_ready")
     )
     assert stale == 3
+
+
+def test_every_metric_is_told_in_a_paper_and_no_other(hospital: Any, scraper: Scraper) -> None:
+    hospital.admit(1)
+    scraper.text()
+    hospital.run()
+    told = re.findall(r"`(scorer_[a-z_]+)`", METRICS_PAPER.read_text(encoding="utf-8").partition("## Metrics")[2])
+    assert len(set(told)) == len(told)
+    families = set(re.findall(r"^# TYPE (scorer_\w+?)(?:_total|_info)? ", scraper.text(), re.MULTILINE))
+    assert set(told) == families
 
 
 def test_what_a_job_that_is_not_run_here_left_behind_is_not_told(hospital: Any, scraper: Scraper) -> None:
