@@ -1,6 +1,6 @@
 """The gauges of what was read from the database: names, meanings, and the value that each row has.
 
-Try it: print(next(of_rows(AGES, [ScoreAges("sepsis", median_seconds=60.0, oldest_seconds=90.0)])))
+Try it: print(next(of_rows(SCORES, [ScoreCounts("a", valid=3, expiring=1, stale=0, held=0)])))
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
-from scorer.database.store.status import Daemon, JobHealth, ModelCheck, ScoreAges, ScoreCounts
+from scorer.database.store.status import Daemon, JobHealth, ModelCheck, ScoreCounts, ValidScores
 
-Row = TypeVar("Row", JobHealth, ScoreCounts, ScoreAges, ModelCheck)
+Row = TypeVar("Row", JobHealth, ScoreCounts, ValidScores, ModelCheck)
 
 # Name, meaning, and the value of a row; None where it has none.
 JOBS: tuple[tuple[str, str, Callable[[JobHealth], float | None]], ...] = (
@@ -61,13 +61,10 @@ SCORES: tuple[tuple[str, str, Callable[[ScoreCounts], float | None]], ...] = (
     ("entities_held", "Entities held in quarantine.", lambda s: s.held),
 )
 
-AGES: tuple[tuple[str, str, Callable[[ScoreAges], float | None]], ...] = (
-    (
-        "score_age_seconds",
-        "How long ago the as-of time of a valid score is: half of them are younger.",
-        lambda a: a.median_seconds,
-    ),
-    ("oldest_score_age_seconds", "The same of the oldest valid score.", lambda a: a.oldest_seconds),
+VALID: tuple[tuple[str, str, Callable[[ValidScores], float | None]], ...] = (
+    ("score_age_seconds", "How long ago the as-of time of a valid score is, on average.", lambda v: v.age_seconds),
+    ("oldest_score_age_seconds", "The same of the oldest valid score.", lambda v: v.oldest_seconds),
+    ("score_mean", "The mean of the valid scores, where there are 20 or more.", lambda v: v.mean),
 )
 
 MODELS: tuple[tuple[str, str, Callable[[ModelCheck], float | None]], ...] = (
@@ -112,8 +109,17 @@ def of_rows(meanings: Iterable[tuple[str, str, Callable[[Row], float | None]]], 
         yield gauge
 
 
+def of_bands(rows: Iterable[ValidScores]) -> GaugeMetricFamily:
+    """By job, how many valid scores are in each risk band."""
+    family = GaugeMetricFamily("scorer_scores_in_band", "Valid scores in a risk band.", labels=["job_name", "band"])
+    for row in rows:
+        for band, scores in (row.bands or {}).items():
+            family.add_metric([row.job, band], scores)
+    return family
+
+
 def of_figures(models: Iterable[ModelCheck]) -> Iterator[GaugeMetricFamily]:
-    """By job, the live figures of the model in production, then those of its training, by the names of the job's task."""
+    """By job, the live figures of the model in production, then those of its manifest."""
     found = list(models)
     yield _figures(
         "live",

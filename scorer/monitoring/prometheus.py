@@ -37,6 +37,7 @@ from scorer.log.logger import say
 from scorer.monitoring import gauges
 from scorer.monitoring.gauges import Row
 from scorer.monitoring.snapshot import ENDED, Activity, Snapshot, SnapshotReader
+from scorer.scoring.timing import RECORDED_STEPS
 from scorer.types.enums import OUTCOMES, Trigger
 
 _log = logging.getLogger(__name__)
@@ -194,6 +195,8 @@ class _Counters:
                 self._entities.labels(job, outcome.value.lower())
             for each in (self._read, self._dropped, self._requests):
                 each.labels(job)
+            for step in RECORDED_STEPS:
+                self._steps.labels(job, step)
 
     def count(self, activity: Activity) -> None:
         """Add what was committed since the last read."""
@@ -247,7 +250,9 @@ class _Gauges(Collector):
             jobs = self._run_here(snapshot.jobs)
             yield from gauges.of_rows(gauges.JOBS, jobs)
             yield from gauges.of_rows(gauges.SCORES, self._run_here(snapshot.scores))
-            yield from gauges.of_rows(gauges.AGES, self._run_here(snapshot.ages))
+            valid = self._run_here(snapshot.valid)
+            yield from gauges.of_rows(gauges.VALID, valid)
+            yield gauges.of_bands(valid)
             models = self._run_here(snapshot.models)
             yield from gauges.of_rows(gauges.MODELS, models)
             yield from gauges.of_figures(models)

@@ -17,15 +17,15 @@ from scorer.database.store.status import (
     ModelCheck,
     RuleFailures,
     RunSeen,
-    ScoreAges,
     ScoreCounts,
+    ValidScores,
     answered_requests,
     batches_since,
     count_scores,
+    describe_scores,
     list_checkups,
     list_daemons,
     list_health,
-    list_score_ages,
     newest_ids,
     rule_failures,
     runs_since,
@@ -60,7 +60,7 @@ class Snapshot:
     seconds: float
     jobs: tuple[JobHealth, ...]
     scores: tuple[ScoreCounts, ...]
-    ages: tuple[ScoreAges, ...]
+    valid: tuple[ValidScores, ...]
     daemons: tuple[Daemon, ...]
     models: tuple[ModelCheck, ...]
     activity: Activity
@@ -82,7 +82,7 @@ class SnapshotReader:
         self._clock = clock
         self._next_count = clock()
         self._scores: tuple[ScoreCounts, ...] = ()
-        self._ages: tuple[ScoreAges, ...] = ()
+        self._valid: tuple[ValidScores, ...] = ()
         self._seen: _Seen | None = None
 
     def close(self) -> None:
@@ -106,21 +106,24 @@ class SnapshotReader:
             seconds=ended - began,
             jobs=tuple(jobs),
             scores=self._scores,
-            ages=self._ages,
+            valid=self._valid,
             daemons=tuple(daemons),
             models=tuple(models),
             activity=activity,
         )
 
     def _count_scores(self, now: float) -> None:
-        """Count the current scores, and look at their ages, where it is time. What takes too long gives none until the next."""
+        """Count and describe the current scores where it is time.
+
+        What takes too long gives none until the next.
+        """
         if now < self._next_count:
             return
         try:
             self._scores = tuple(count_scores(self._session))
-            self._ages = tuple(list_score_ages(self._session))
+            self._valid = tuple(describe_scores(self._session))
         except DatabaseUnavailable:
-            self._scores, self._ages = (), ()
+            self._scores, self._valid = (), ()
         self._next_count = now + max(_COUNT_EVERY, _PAUSE * (self._clock() - now))
 
     def _read_activity(self, now: float) -> tuple[Activity, _Seen]:

@@ -1,7 +1,11 @@
-"""The dashboards' queries: PromQL by a real Prometheus that scrapes a real daemon, SQL as scorer_reader on a week of runs; no panel is empty."""
+"""The dashboards' queries, which none leaves a panel empty: PromQL and SQL, each asked where Grafana would ask it.
+
+PromQL of a real Prometheus that scrapes a real daemon; SQL as a login in scorer_reader, of a database with a week of runs.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +20,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from scorer.config import Settings, shipped_root
+from scorer.config import Settings
 from scorer.database.connection import Database
 from scorer.jobs.job import load_job
 from scorer.monitoring.checkup import check_up
@@ -26,6 +30,11 @@ from tests.dashboards.prometheus import Prometheus, free_port
 
 WEEK = Path(__file__).parents[1] / "dashboards" / "week.sql"
 VISITS = 600
+# Keys for the week before what is real, which is newer and so has the greater ones.
+MAKE_ROOM = (
+    "SELECT setval(pg_get_serial_sequence('scorer.runs', 'run_id'), 100000), "
+    "setval(pg_get_serial_sequence('scorer.batches', 'batch_id'), 100000)"
+)
 JOBS = ("sepsis", *(f"job_{number}" for number in range(1, 9)))
 LONGEST = 0.5  # seconds of a query
 TRIES = 3  # of one that took longer: the machine has others to serve
@@ -43,12 +52,14 @@ SQL = [query for query in queries() if query.sql]
 @pytest.fixture(scope="module")
 def hospital(
     make_database: Callable[[str], str], template: str, fill: Callable[..., None], tmp_path_factory: Any
-) -> Iterator[Database]:
-    """A database with a week of hourly runs of nine jobs; of one of them all is real: two runs, a checkup, and a job in between."""
+) -> Database:
+    """A database with a week of hourly runs of nine jobs; the newest two of one of them are real, and so is its checkup."""
     url = make_database(template)
     now = datetime.now(UTC)
     fill(url, visits=VISITS, now=now)
     database = Database(url, Settings(home=tmp_path_factory.mktemp("home")))
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(MAKE_ROOM)
     for ago in (timedelta(hours=1), timedelta(0)):
         run_job(load_job("sepsis"), database=database, as_of=now - ago)
     check_up(load_job("sepsis"), database=database)
@@ -58,8 +69,10 @@ def hospital(
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
-            cursor.execute("DO $$ BEGIN CREATE ROLE grafana LOGIN IN ROLE scorer_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
-    yield database
+            cursor.execute(
+                "DO $$ BEGIN CREATE ROLE grafana LOGIN IN ROLE scorer_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+            )
+    return database
 
 
 # SQL
@@ -106,8 +119,24 @@ def the_week(step: str = "1h") -> View:
 @pytest.mark.parametrize("query", SQL, ids=str)
 def test_a_query_in_sql_gives_rows_within_half_a_second(query: Query, ask: Callable[[str], Answer]) -> None:
     answer = ask(the_week().sql(query.text))
-    assert any(value is not None for row in answer.rows for name, value in zip(answer.columns, row, strict=True) if name != "time")
+    assert any(
+        value is not None
+        for row in answer.rows
+        for name, value in zip(answer.columns, row, strict=True)
+        if name != "time"
+    )
     assert answer.seconds <= LONGEST, f"{query}: {answer.seconds:.3f} s"
+
+
+@pytest.mark.parametrize("variable", [each for each in variables() if each.sql], ids=str)
+def test_the_jobs_to_choose_from_are_those_of_the_database(variable: Query, ask: Callable[[str], Answer]) -> None:
+    assert [job for (job,) in ask(variable.text).rows] == sorted(JOBS)
+
+
+def test_the_login_reads_no_table(ask: Callable[[str], Answer]) -> None:
+    """So that what the dashboards are given by the reporting views is all that there is."""
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        ask("SELECT count(*) FROM scorer.runs")
 
 
 # PromQL
@@ -158,7 +187,22 @@ def request(url: str, visit: int) -> None:
 @pytest.mark.parametrize("query", PROMQL, ids=str)
 def test_a_query_in_promql_gives_numbers(query: Query, prometheus: Prometheus) -> None:
     now = datetime.now(UTC)
-    view = View(since=now - timedelta(minutes=2), until=now, step="1s", jobs=("sepsis",))
+    view = View(since=now - timedelta(minutes=2), until=now, step="1s", jobs=JOBS)
     text = view.promql(query.text, rate=RATE)
     found = prometheus.now(text) if query.instant else prometheus.over(text, since=view.since, until=view.until)
     assert [series for series in found if series.values], f"{text} gives {found}"
+
+
+@needs_prometheus
+@pytest.mark.parametrize("variable", [each for each in variables() if not each.sql], ids=str)
+def test_the_jobs_to_choose_from_are_those_of_the_daemon(variable: Query, prometheus: Prometheus) -> None:
+    asked = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable.text)
+    assert asked is not None
+    assert "sepsis" in prometheus.values(asked[2], metric=asked[1])
+
+
+@needs_prometheus
+def test_a_metric_that_is_not_there_would_be_seen(prometheus: Prometheus) -> None:
+    assert prometheus.now("scorer_never_told") == []
+    with pytest.raises(AssertionError, match="parse error"):
+        prometheus.now("max by (")

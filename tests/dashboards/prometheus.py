@@ -104,9 +104,10 @@ class Prometheus:
 
     def _answers(self, expression: str) -> bool:
         try:
-            return bool(self.now(expression))
+            with urllib.request.urlopen(f"http://{self._address}/-/ready", timeout=PATIENCE):
+                return bool(self.now(expression))
         except (urllib.error.URLError, ConnectionError):
-            return False  # it has not begun to listen
+            return False  # it begins
 
 
 def _numbers(points: Sequence[Sequence[Any]]) -> list[float]:

@@ -1,5 +1,6 @@
 -- A week of hourly runs, made of the two newest runs of a job that are there: the hours before them, of that job and of eight others; no row.
--- Nights fail, mornings catch up, scores of the last night are asked for by name; findings are made and resolved.
+-- Some fail, are late or are missed; requests are answered, refused and cancelled; findings are made and resolved.
+-- The keys of the two runs and of their batches must be greater than all that are made here.
 -- Parameters: job.
 SELECT scorer.make_partition(now() - interval '7 days');
 
@@ -25,7 +26,7 @@ LIMIT 2;
 
 CREATE TEMPORARY TABLE hours ON COMMIT DROP AS
 SELECT
-    nextval(pg_get_serial_sequence('scorer.runs', 'run_id')) AS run_id,
+    row_number() OVER (ORDER BY h.hour DESC, j.place) AS run_id,
     p.run_id AS pattern_id,
     j.job,
     j.place AS job_place,
@@ -89,7 +90,7 @@ JOIN pattern AS p ON p.run_id = h.pattern_id;
 
 CREATE TEMPORARY TABLE carried ON COMMIT DROP AS
 SELECT
-    nextval(pg_get_serial_sequence('scorer.batches', 'batch_id')) AS batch_id,
+    row_number() OVER (ORDER BY h.run_id, b.batch_id) AS batch_id,
     b.batch_id AS pattern_id,
     h.run_id,
     h.job,
@@ -277,7 +278,7 @@ SELECT
     CASE WHEN h.hour > 5 THEN q.last_seen_at - h.ago + interval '30 minutes' END
 FROM hours AS h
 JOIN scorer.rejections AS q ON q.run_id = h.pattern_id
-WHERE h.hour %% 4 = 0;
+WHERE h.hour %% 24 = 1;
 
 WITH nights AS (
     INSERT INTO scorer.checkups (

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import itertools
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.dashboards.panels import FILES, FOLDER, POSTGRESQL, PROMETHEUS, Query, dashboard, panels, queries, variables
+from tests.dashboards.panels import (
+    FILES,
+    FOLDER,
+    POSTGRESQL,
+    PROMETHEUS,
+    Query,
+    View,
+    dashboard,
+    panels,
+    queries,
+    variables,
+)
 
 INSTALL = (FOLDER.parent / "install.sh").read_text(encoding="utf-8")
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -30,9 +42,7 @@ each_sql = pytest.mark.parametrize("query", [query for query in queries() if que
 def cells(panel: Any) -> set[tuple[int, int]]:
     """The places of the grid that a panel takes."""
     at = panel["gridPos"]
-    return set(
-        itertools.product(range(at["x"], at["x"] + at["w"]), range(at["y"], at["y"] + at["h"]))
-    )
+    return set(itertools.product(range(at["x"], at["x"] + at["w"]), range(at["y"], at["y"] + at["h"])))
 
 
 def test_there_are_four() -> None:
@@ -93,12 +103,14 @@ def test_the_reporting_views_alone_are_read_and_no_patient_is_named(query: Query
 
 
 @each_sql
-def test_what_is_asked_of_a_table_that_grows_is_of_the_time_chosen(query: Query) -> None:
-    for view in ("runs", "ticks", "requests", "score_history"):
-        parts = re.split(r"\bUNION ALL\b", query.text)
-        for part in parts:
-            if re.search(rf"reporting\.{view}\b", part):
-                assert "$__timeFilter(" in part, f"{query}: reporting.{view}"
+def test_nothing_is_asked_that_costs_more_with_every_month(query: Query) -> None:
+    """What grows with runs is asked for the time chosen alone; what grows with scores is left to the metrics."""
+    assert not re.search(
+        r"reporting\.(?:score_history|score_reasons|current_scores|drift|feature_vectors)\b", query.text
+    )
+    for part in query.text.split(" UNION ALL "):
+        if re.search(r"reporting\.(?:runs|ticks|requests|validation)\b", part):
+            assert "$__timeFilter(" in part
 
 
 def test_every_query_follows_the_choice_of_jobs() -> None:
@@ -135,4 +147,22 @@ def test_the_dashboards_are_looked_for_where_they_are_installed() -> None:
     assert '"$here"/grafana/*.json' in INSTALL
     assert "$share/grafana/$(basename" in INSTALL
     for name in ("datasources.yml", "dashboards.yml"):
-        assert f"/usr/local/share/scorer/grafana/{name} /etc/grafana/provisioning/{name.partition('.')[0]}/scorer.yml" in README
+        assert (
+            f"/usr/local/share/scorer/grafana/{name} /etc/grafana/provisioning/{name.partition('.')[0]}/scorer.yml"
+            in README
+        )
+
+
+def test_what_stands_for_the_time_and_the_jobs_is_filled_in_as_grafana_does() -> None:
+    since = datetime(2026, 3, 1, tzinfo=UTC)
+    view = View(since=since, until=since + timedelta(hours=6), step="5m", jobs=("a", "b's"))
+    assert view.sql("SELECT $__timeGroupAlias(x_at, $__interval) WHERE $__timeFilter(x_at) AND job IN ($job)") == (
+        'SELECT floor(extract(epoch from x_at)/300)*300 AS "time" '
+        "WHERE x_at BETWEEN '2026-03-01T00:00:00Z' AND '2026-03-01T06:00:00Z' AND job IN ('a','b''s')"
+    )
+    asked = 'increase(x{job_name=~"$job"}[$__range]) + rate(x[$__rate_interval])'
+    assert View(since, view.until, "5m", ("a", "b")).promql(asked, rate="1m") == (
+        'increase(x{job_name=~"(a|b)"}[21600s]) + rate(x[1m])'
+    )
+    with pytest.raises(AssertionError, match="nobody fills in"):
+        view.sql("SELECT $day")

@@ -65,12 +65,18 @@ class ScoreCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreAges:
-    """How long ago, in seconds, the as-of time of a job's valid scores is: of the one in the middle, and of the oldest."""
+class ValidScores:
+    """What a job's valid scores are like.
+
+    Ages are in seconds since the as-of time: on average, and of the oldest. `mean` is None where there are fewer than 20; `bands` counts
+    them by risk band, None where the job has none.
+    """
 
     job: str
-    median_seconds: float
+    age_seconds: float
     oldest_seconds: float
+    mean: float | None
+    bands: Mapping[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +199,9 @@ def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:
     return [ScoreCounts(**row._asdict()) for row in session.all("count_scores")]
 
 
-def list_score_ages(session: ReadOnlySession) -> list[ScoreAges]:
-    """How old the valid scores of each job are that has any."""
-    return [ScoreAges(**row._asdict()) for row in session.all("list_score_ages")]
+def describe_scores(session: ReadOnlySession) -> list[ValidScores]:
+    """What the valid scores of each job are like that has any; it costs what `count_scores` does."""
+    return [ValidScores(**row._asdict()) for row in session.all("describe_scores")]
 
 
 def list_checkups(session: ReadOnlySession) -> list[ModelCheck]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scorer.database.store.status import ModelCheck, ScoreAges
+from scorer.database.store.status import ModelCheck, ValidScores
 from scorer.monitoring import gauges
 
 
@@ -13,7 +13,9 @@ def told(family: Any) -> dict[tuple[str, ...], float]:
 
 
 def checked(job: str, **columns: Any) -> ModelCheck:
-    return ModelCheck(**{"job": job, "worst_psi": None, "score_psi": None, "live": None, "own": None, "due": False} | columns)
+    return ModelCheck(
+        **{"job": job, "worst_psi": None, "score_psi": None, "live": None, "own": None, "due": False} | columns
+    )
 
 
 def test_a_row_without_a_value_is_left_out() -> None:
@@ -23,10 +25,14 @@ def test_a_row_without_a_value_is_left_out() -> None:
     assert found["scorer_retrain_due"] == {("a",): 0.0, ("b",): 0.0}
 
 
-def test_ages_of_scores() -> None:
-    middle, oldest = gauges.of_rows(gauges.AGES, [ScoreAges("a", median_seconds=60.0, oldest_seconds=90.0)])
-    assert (middle.name, told(middle)) == ("scorer_score_age_seconds", {("a",): 60.0})
-    assert (oldest.name, told(oldest)) == ("scorer_oldest_score_age_seconds", {("a",): 90.0})
+def test_valid_scores_have_ages_a_mean_and_bands() -> None:
+    banded = ValidScores("a", age_seconds=60.0, oldest_seconds=90.0, mean=0.25, bands={"HIGH": 1, "LOW": 3})
+    bare = ValidScores("b", age_seconds=5.0, oldest_seconds=5.0, mean=None, bands=None)
+    found = {family.name: told(family) for family in gauges.of_rows(gauges.VALID, [banded, bare])}
+    assert found["scorer_score_age_seconds"] == {("a",): 60.0, ("b",): 5.0}
+    assert found["scorer_oldest_score_age_seconds"] == {("a",): 90.0, ("b",): 5.0}
+    assert found["scorer_score_mean"] == {("a",): 0.25}
+    assert told(gauges.of_bands([banded, bare])) == {("a", "HIGH"): 1, ("a", "LOW"): 3}
 
 
 def test_figures_that_are_live_stand_beside_those_of_training() -> None:

@@ -22,10 +22,10 @@ from scorer.database.store.status import (
     band_counts,
     batches_since,
     count_scores,
+    describe_scores,
     list_checkups,
     list_daemons,
     list_health,
-    list_score_ages,
     newest_ids,
     open_findings,
     read_revision,
@@ -52,7 +52,7 @@ def test_before_the_first_run_there_is_little_to_see(hospital: Any, looking: Rea
     assert (health.backlog, health.backlog_seconds, health.requests_waiting, health.failures) == (0, 0.0, 0, 0)
     (scores,) = count_scores(looking)
     assert (scores.valid, scores.stale, scores.held) == (0, 0, 0)
-    assert list_score_ages(looking) == []
+    assert describe_scores(looking) == []
     (check,) = list_checkups(looking)
     assert (check.job, check.worst_psi, check.due, check.live) == ("sepsis", None, False, None)
     assert check.own is not None
@@ -94,22 +94,22 @@ def test_a_run_is_seen_open_and_ended_and_its_batches_once(
     assert (scores.valid, scores.stale, scores.held) == (0, 2, 1), "as of noon, and noon is long ago"
 
 
-def test_ages_are_those_of_valid_scores_since_their_as_of_times(
-    hospital: Any, looking: ReadOnlySession, begin: Any, carry: Any
-) -> None:
-    hospital.admit(1, 2, 3, 4)
+def test_valid_scores_are_described(hospital: Any, looking: ReadOnlySession, begin: Any, carry: Any) -> None:
+    hospital.admit(*range(1, 22), observations=1)
     run, _ = begin()
-    carry(run)
+    carry(run, size=100)
     hospital.execute(
-        "UPDATE scorer.current_scores SET as_of = now() - entity_id::integer * INTERVAL '10 min', "
-        "valid_until = now() + CASE WHEN entity_id = '4' THEN INTERVAL '-1 s' ELSE INTERVAL '1 h' END"
+        "UPDATE scorer.current_scores SET as_of = now() - entity_id::integer * INTERVAL '1 min', score = entity_id::integer / 100.0, "
+        "risk_band = CASE entity_id WHEN '1' THEN 'HIGH' ELSE 'LOW' END, "
+        "valid_until = now() + CASE WHEN entity_id = '21' THEN INTERVAL '-1 s' ELSE INTERVAL '1 h' END"
     )
-    (age,) = list_score_ages(looking)
-    assert (age.job, age.median_seconds, age.oldest_seconds) == (
-        "sepsis",
-        pytest.approx(1200, abs=60),
-        pytest.approx(1800, abs=60),
-    )
+    (found,) = describe_scores(looking)
+    assert (found.job, found.mean, found.bands) == ("sepsis", pytest.approx(0.105), {"HIGH": 1, "LOW": 19})
+    assert (found.age_seconds, found.oldest_seconds) == (pytest.approx(630, abs=60), pytest.approx(1200, abs=60))
+    hospital.execute("UPDATE scorer.current_scores SET risk_band = NULL, valid_until = now() WHERE entity_id = '1'")
+    hospital.execute("UPDATE scorer.current_scores SET risk_band = NULL")
+    (found,) = describe_scores(looking)
+    assert (found.mean, found.bands) == (None, None), "the mean of a few would be nearly a patient's score"
 
 
 def test_rules_are_counted_in_the_batches_seen_and_in_those_that_stopped_their_run(
