@@ -6,6 +6,7 @@ Runs and batches are read once each, in whatever order they are committed, so th
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from scorer.database.readonly_session import ReadOnlySession
@@ -119,11 +120,10 @@ class SnapshotReader:
         """
         if now < self._next_count:
             return
-        try:
+        self._scores, self._valid = (), ()
+        with suppress(DatabaseUnavailable):
             self._scores = tuple(count_scores(self._session))
             self._valid = tuple(describe_scores(self._session))
-        except DatabaseUnavailable:
-            self._scores, self._valid = (), ()
         self._next_count = now + max(_COUNT_EVERY, _PAUSE * (self._clock() - now))
 
     def _read_activity(self, now: float) -> tuple[Activity, _Seen]:

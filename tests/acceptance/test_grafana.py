@@ -28,6 +28,7 @@ from scorer.runs.run import run_job
 from tests.dashboards.panels import Query, View, queries, variables
 from tests.dashboards.prometheus import Prometheus, free_port
 
+PAPER = Path(__file__).parents[2] / "systemd" / "grafana" / "README.md"
 WEEK = Path(__file__).parents[1] / "dashboards" / "week.sql"
 VISITS = 600
 # Keys for the week before what is real, which is newer and so has the greater ones.
@@ -36,6 +37,7 @@ MAKE_ROOM = (
     "setval(pg_get_serial_sequence('scorer.batches', 'batch_id'), 100000)"
 )
 JOBS = ("sepsis", *(f"job_{number}" for number in range(1, 9)))
+PASSWORD = "of a test"
 LONGEST = 0.5  # seconds of a query
 TRIES = 3  # of one that took longer: the machine has others to serve
 RATE = "30s"  # what Grafana would take for $__rate_interval; the daemon reads the database every 10 s
@@ -69,9 +71,6 @@ def hospital(
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
-            cursor.execute(
-                "DO $$ BEGIN CREATE ROLE grafana LOGIN IN ROLE scorer_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-            )
     return database
 
 
@@ -89,9 +88,15 @@ class Answer:
 
 @pytest.fixture(scope="module")
 def ask(hospital: Database) -> Iterator[Callable[[str], Answer]]:
-    """Runs a query as Grafana's login does, which is a member of scorer_reader and of nothing else."""
-    with closing(psycopg2.connect(hospital.url)) as connection, connection.cursor() as cursor:
-        cursor.execute("SET SESSION AUTHORIZATION grafana")
+    """Runs a query as the login that the paper has a DBA make for Grafana."""
+    found = re.search(r"psql hospital <<'END'\n(.*?)\n *\\password", PAPER.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    with closing(psycopg2.connect(hospital.url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP ROLE IF EXISTS grafana; {found[1]}; ALTER ROLE grafana PASSWORD '{PASSWORD}'")
+    login = psycopg2.connect(hospital.url, user="grafana", password=PASSWORD)
+    with closing(login) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, current_setting('transaction_read_only')")
+        assert cursor.fetchall() == [("grafana", "on")]
         connection.commit()
 
         def run(text: str) -> Answer:

@@ -195,12 +195,12 @@ def list_missing_tables(session: ReadOnlySession, tables: Sequence[tuple[str, st
 
 
 def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:
-    """Count the current scores of each job, in some 0.3 s for a million: the one look whose cost grows."""
+    """Count the current scores of each job, in some 0.3 s for a million: a look whose cost grows."""
     return [ScoreCounts(**row._asdict()) for row in session.all("count_scores")]
 
 
 def describe_scores(session: ReadOnlySession) -> list[ValidScores]:
-    """What the valid scores of each job are like that has any; it costs what `count_scores` does."""
+    """What the valid scores of each job are like that has any; its cost grows too, as that of `count_scores`."""
     return [ValidScores(**row._asdict()) for row in session.all("describe_scores")]
 
 

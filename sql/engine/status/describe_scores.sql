@@ -3,8 +3,8 @@
 -- scores have no mean: it would be nearly a patient's.
 SELECT
     g.job,
-    CAST(sum(g.age) / sum(g.scores) AS double precision) AS age_seconds,
-    CAST(max(g.oldest) AS double precision) AS oldest_seconds,
+    CAST(EXTRACT(EPOCH FROM sum(g.age)) / sum(g.scores) AS double precision) AS age_seconds,
+    CAST(EXTRACT(EPOCH FROM now() - min(g.oldest)) AS double precision) AS oldest_seconds,
     CASE WHEN sum(g.scores) >= 20 THEN CAST(sum(g.total) / sum(g.scores) AS double precision) END AS mean,
     jsonb_object_agg(g.band, g.scores) FILTER (WHERE g.band IS NOT NULL) AS bands
 FROM (
@@ -13,8 +13,8 @@ FROM (
         c.risk_band AS band,
         count(*) AS scores,
         sum(c.score) AS total,
-        sum(EXTRACT(EPOCH FROM now() - c.as_of)) AS age,
-        max(EXTRACT(EPOCH FROM now() - c.as_of)) AS oldest
+        sum(now() - c.as_of) AS age,
+        min(c.as_of) AS oldest
     FROM reporting.current_scores AS c
     WHERE c.valid_until > now()
     GROUP BY
