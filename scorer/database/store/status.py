@@ -200,7 +200,7 @@ def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:
 
 
 def describe_scores(session: ReadOnlySession) -> list[ValidScores]:
-    """What the valid scores of each job are like that has any; its cost grows too, as that of `count_scores`."""
+    """What the valid scores of each job are like that has any; its cost grows as that of `count_scores`."""
     return [ValidScores(**row._asdict()) for row in session.all("describe_scores")]
 
 
