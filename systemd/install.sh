@@ -6,6 +6,7 @@
 #     PREFIX/lib/scorer                    a virtual environment with the wheel and all it needs
 #     PREFIX/bin/scorer                    the command
 #     PREFIX/share/scorer                  scorer.toml as shipped, alerts for Prometheus, and sql, a link to the jobs' statements
+#     PREFIX/share/scorer/grafana          dashboards, and what has Grafana find them and their data
 #     PREFIX/share/doc/scorer              README, those of the folders that the wheel ships, licence
 #     PREFIX/lib/systemd, sysusers.d ...   units, catalog, user, folders; below /etc where systemd does not look into PREFIX
 #     /etc/scorer/scorer.toml              unless there is one that was changed
@@ -48,7 +49,10 @@ files() {
     for path in scorer.toml scorer.rules.yml; do
         echo "$here/$path $share/$path"
     done
-    for path in README.md expectations/README.md models/README.md sql/README.md systemd/README.md; do
+    for path in "$here"/grafana/*.json "$here"/grafana/*.yml; do
+        echo "$path $share/grafana/$(basename "$path")"
+    done
+    for path in README.md expectations/README.md models/README.md sql/README.md systemd/README.md systemd/grafana/README.md; do
         echo "$checkout/$path $doc/$path"
     done
     echo "$checkout/LICENSE $doc/LICENSE"
@@ -165,7 +169,7 @@ uninstall_all() {
         rm -f "$DESTDIR$to"
     done
     rm -rf "$DESTDIR$venv"
-    rmdir --ignore-fail-on-non-empty "$DESTDIR$share" "$DESTDIR$doc"/*/ "$DESTDIR$doc" "$DESTDIR/etc/scorer" 2>/dev/null || true
+    rmdir --ignore-fail-on-non-empty "$DESTDIR$share/grafana" "$DESTDIR$share" "$DESTDIR$doc"/*/*/ "$DESTDIR$doc"/*/ "$DESTDIR$doc" "$DESTDIR/etc/scorer" 2>/dev/null || true
     if systemd_runs_here; then
         systemctl daemon-reload
         journalctl --update-catalog

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -29,16 +29,18 @@ from prometheus_client.registry import Collector
 
 from scorer import __version__
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.store.status import Daemon, JobHealth, ModelCheck, ScoreCounts
+from scorer.database.store.status import JobHealth
 from scorer.errors import StatementFailed, UserError
 from scorer.jobs.schedule import Schedule
 from scorer.log import events
 from scorer.log.logger import say
+from scorer.monitoring import gauges
+from scorer.monitoring.gauges import Row
 from scorer.monitoring.snapshot import ENDED, Activity, Snapshot, SnapshotReader
+from scorer.scoring.timing import RECORDED_STEPS
 from scorer.types.enums import OUTCOMES, Trigger
 
 _log = logging.getLogger(__name__)
-_Row = TypeVar("_Row", JobHealth, ScoreCounts, ModelCheck)
 
 _EVERY = 10.0  # seconds between reads of the database, however often the metrics are scraped
 _PAUSE = 20.0  # a read that took long is followed by a pause of so many times as long
@@ -193,6 +195,8 @@ class _Counters:
                 self._entities.labels(job, outcome.value.lower())
             for each in (self._read, self._dropped, self._requests):
                 each.labels(job)
+            for step in RECORDED_STEPS:
+                self._steps.labels(job, step)
 
     def count(self, activity: Activity) -> None:
         """Add what was committed since the last read."""
@@ -210,64 +214,6 @@ class _Counters:
             self._failures.labels(rule.job, rule.suite, rule.rule).inc(rule.unexpected)
         for request in activity.answered:
             self._requests.labels(request.job).observe(request.seconds)
-
-
-# Name, meaning, and the value of a row; None where it has none.
-_GAUGES: tuple[tuple[str, str, Callable[[JobHealth], float | None]], ...] = (
-    ("job_ready", "1 where a daemon can score the job: it has a model, and its breaker is closed.", lambda j: j.ready),
-    (
-        "last_success_timestamp_seconds",
-        "When the newest successful run of the schedule or by hand ended.",
-        lambda j: _seconds(j.last_success_at),
-    ),
-    (
-        "last_tick_timestamp_seconds",
-        "The newest tick of the schedule that was settled.",
-        lambda j: _seconds(j.last_tick_at),
-    ),
-    (
-        "last_missed_timestamp_seconds",
-        "When a tick was last found to have been missed, within the last day.",
-        lambda j: _seconds(j.last_missed_at),
-    ),
-    ("ticks_missed_last_day", "Ticks found to have been missed within the last day.", lambda j: j.missed_last_day),
-    (
-        "breaker_open",
-        "1 where the job is left alone because its runs keep failing.",
-        lambda j: j.breaker_opened_at is not None,
-    ),
-    ("failures_in_a_row", "Scheduled runs that failed since the last success.", lambda j: j.failures),
-    ("backlog_entities", "Due entities that wait.", lambda j: j.backlog),
-    ("backlog_age_seconds", "How long the oldest of them has waited.", lambda j: j.backlog_seconds),
-    (
-        "write_backs_waiting",
-        "Rows of the hospital's own table that wait to be written or emptied.",
-        lambda j: j.write_backs_waiting,
-    ),
-    ("write_backs_oldest_seconds", "How long the oldest of them has waited.", lambda j: j.write_backs_seconds),
-    ("take_backs_waiting", "Of them, those that may show a recalled score.", lambda j: j.take_backs_waiting),
-    ("take_backs_oldest_seconds", "How long the oldest of these has waited.", lambda j: j.take_backs_seconds),
-    ("requests_waiting", "Requests that wait for an answer.", lambda j: j.requests_waiting),
-    ("requests_age_seconds", "How long the oldest of them has waited.", lambda j: j.requests_seconds),
-)
-
-_COUNTS: tuple[tuple[str, str, Callable[[ScoreCounts], float | None]], ...] = (
-    ("scores_valid", "Current scores that are valid.", lambda s: s.valid),
-    ("scores_expiring", "Of them, those that expire within an hour.", lambda s: s.expiring),
-    ("scores_stale", "Newest scores that are past their validity.", lambda s: s.stale),
-    ("entities_held", "Entities held in quarantine.", lambda s: s.held),
-)
-
-_MODELS: tuple[tuple[str, str, Callable[[ModelCheck], float | None]], ...] = (
-    (
-        "feature_psi_max",
-        "The largest population stability index of a feature, at the newest checkup of the model in production.",
-        lambda m: m.worst_psi,
-    ),
-    ("score_psi", "The population stability index of its scores.", lambda m: m.score_psi),
-    ("live_auroc", "scorer_live_figure of auroc, where the task has it.", lambda m: (m.live or {}).get("auroc")),
-    ("retrain_due", "1 where reporting.retrain_due has a reason to train it again.", lambda m: m.due),
-)
 
 
 class _Gauges(Collector):
@@ -300,17 +246,20 @@ class _Gauges(Collector):
             yield GaugeMetricFamily(
                 "scorer_look_seconds", "Time of the last look at the database.", value=snapshot.seconds
             )
-            yield _daemons(snapshot.daemons)
+            yield gauges.of_daemons(snapshot.daemons)
             jobs = self._run_here(snapshot.jobs)
-            yield from _gauges(_GAUGES, jobs)
-            yield from _gauges(_COUNTS, self._run_here(snapshot.scores))
+            yield from gauges.of_rows(gauges.JOBS, jobs)
+            yield from gauges.of_rows(gauges.SCORES, self._run_here(snapshot.scores))
+            valid = self._run_here(snapshot.valid)
+            yield from gauges.of_rows(gauges.VALID, valid)
+            yield gauges.of_bands(valid)
             models = self._run_here(snapshot.models)
-            yield from _gauges(_MODELS, models)
-            yield _live_figures(models)
-            yield from _infos(jobs)
+            yield from gauges.of_rows(gauges.MODELS, models)
+            yield from gauges.of_figures(models)
+            yield from gauges.of_infos(jobs)
             yield from self._ticks(jobs)
 
-    def _run_here(self, rows: Sequence[_Row]) -> list[_Row]:
+    def _run_here(self, rows: Sequence[Row]) -> list[Row]:
         """The rows without those of jobs that are not run here: what such a job left behind alarms nobody."""
         states = self._state.job_states()
         return [row for row in rows if row.job not in states or states[row.job].runs]
@@ -336,62 +285,3 @@ class _Gauges(Collector):
                 passed.add_metric([job.job], sum(1 for _ in ticks))
         yield coming
         yield passed
-
-
-def _daemons(daemons: Iterable[Daemon]) -> GaugeMetricFamily:
-    """How many daemons are in each state."""
-    family = GaugeMetricFamily(
-        "scorer_daemons",
-        "Daemons by state; silent: it died without taking leave, within the last day.",
-        labels=["state"],
-    )
-    found = [_state_of(daemon) for daemon in daemons]
-    for state in ("ready", "not ready", "silent"):
-        family.add_metric([state], found.count(state))
-    return family
-
-
-def _state_of(daemon: Daemon) -> str:
-    if not daemon.alive:
-        return "silent"
-    return "ready" if daemon.ready else "not ready"
-
-
-def _gauges(meanings: Iterable[tuple[str, str, Callable[[_Row], float | None]]], rows: Iterable[_Row]) -> Iterator[Any]:
-    """A gauge for each of `meanings`, with a value for each row that has one."""
-    for name, meaning, value_of in meanings:
-        gauge = GaugeMetricFamily(f"scorer_{name}", meaning, labels=["job_name"])
-        for row in rows:
-            value = value_of(row)
-            if value is not None:
-                gauge.add_metric([row.job], float(value))
-        yield gauge
-
-
-def _live_figures(models: Iterable[ModelCheck]) -> GaugeMetricFamily:
-    """By job, the live figures of the model in production, by the names that its task has for them."""
-    meaning = (
-        "A figure of its scores whose outcome is known, at its newest checkup; the job's task says which there are."
-    )
-    family = GaugeMetricFamily("scorer_live_figure", meaning, labels=["job_name", "figure"])
-    for model in models:
-        for figure, value in (model.live or {}).items():
-            family.add_metric([model.job, figure], float(value))
-    return family
-
-
-def _infos(jobs: Iterable[JobHealth]) -> Iterator[Any]:
-    """By job, the model in production and the outcome of the last tick, as labels."""
-    model = InfoMetricFamily("scorer_model", "The model version in production.", labels=["job_name"])
-    tick = InfoMetricFamily("scorer_last_tick", "Outcome of the newest tick that was settled.", labels=["job_name"])
-    for job in jobs:
-        if job.model_version is not None:
-            model.add_metric([job.job], {"model_version": job.model_version})
-        if job.last_tick is not None:
-            tick.add_metric([job.job], {"outcome": job.last_tick})
-    yield model
-    yield tick
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()

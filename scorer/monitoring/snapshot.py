@@ -6,6 +6,7 @@ Runs and batches are read once each, in whatever order they are committed, so th
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from scorer.database.readonly_session import ReadOnlySession
@@ -18,9 +19,11 @@ from scorer.database.store.status import (
     RuleFailures,
     RunSeen,
     ScoreCounts,
+    ValidScores,
     answered_requests,
     batches_since,
     count_scores,
+    describe_scores,
     list_checkups,
     list_daemons,
     list_health,
@@ -58,6 +61,7 @@ class Snapshot:
     seconds: float
     jobs: tuple[JobHealth, ...]
     scores: tuple[ScoreCounts, ...]
+    valid: tuple[ValidScores, ...]
     daemons: tuple[Daemon, ...]
     models: tuple[ModelCheck, ...]
     activity: Activity
@@ -79,6 +83,7 @@ class SnapshotReader:
         self._clock = clock
         self._next_count = clock()
         self._scores: tuple[ScoreCounts, ...] = ()
+        self._valid: tuple[ValidScores, ...] = ()
         self._seen: _Seen | None = None
 
     def close(self) -> None:
@@ -102,19 +107,23 @@ class SnapshotReader:
             seconds=ended - began,
             jobs=tuple(jobs),
             scores=self._scores,
+            valid=self._valid,
             daemons=tuple(daemons),
             models=tuple(models),
             activity=activity,
         )
 
     def _count_scores(self, now: float) -> None:
-        """Count the current scores where it is time. A count that takes too long gives none until the next."""
+        """Count and describe the current scores where it is time.
+
+        What takes too long gives none until the next.
+        """
         if now < self._next_count:
             return
-        try:
+        self._scores, self._valid = (), ()
+        with suppress(DatabaseUnavailable):
             self._scores = tuple(count_scores(self._session))
-        except DatabaseUnavailable:
-            self._scores = ()
+            self._valid = tuple(describe_scores(self._session))
         self._next_count = now + max(_COUNT_EVERY, _PAUSE * (self._clock() - now))
 
     def _read_activity(self, now: float) -> tuple[Activity, _Seen]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+# What is in the row of every batch: the steps that end before it is written.
+RECORDED_STEPS = ("claim", "read", "validate", "features", "score", "write")
+
 
 class StepTimer:
     """Seconds by step, on the monotonic clock; `watch` is called with the name of each step as it ends."""

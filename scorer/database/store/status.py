@@ -65,16 +65,32 @@ class ScoreCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidScores:
+    """What a job's valid scores are like.
+
+    Ages are in seconds since the as-of time: on average, and of the oldest. `mean` is None where there are fewer than 20; `bands` counts
+    them by risk band, None where the job has none.
+    """
+
+    job: str
+    age_seconds: float
+    oldest_seconds: float
+    mean: float | None
+    bands: Mapping[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCheck:
     """What the newest checkup found of a job's model in production; None where it had too little to go by.
 
-    `live` are its live figures, by the names that the job's task has for them; `due`: for training.
+    `live` are its live figures, `own` those of its manifest, by the names that the job's task has for them; `due`: for training.
     """
 
     job: str
     worst_psi: float | None
     score_psi: float | None
     live: Mapping[str, float] | None
+    own: Mapping[str, float] | None
     due: bool
 
 
@@ -179,8 +195,13 @@ def list_missing_tables(session: ReadOnlySession, tables: Sequence[tuple[str, st
 
 
 def count_scores(session: ReadOnlySession) -> list[ScoreCounts]:
-    """Count the current scores of each job, in some 0.3 s for a million: the one look whose cost grows."""
+    """Count the current scores of each job, in some 0.3 s for a million: a look whose cost grows."""
     return [ScoreCounts(**row._asdict()) for row in session.all("count_scores")]
+
+
+def describe_scores(session: ReadOnlySession) -> list[ValidScores]:
+    """What the valid scores of each job are like that has any; its cost grows as that of `count_scores`."""
+    return [ValidScores(**row._asdict()) for row in session.all("describe_scores")]
 
 
 def list_checkups(session: ReadOnlySession) -> list[ModelCheck]:

@@ -1,5 +1,6 @@
 -- What the newest checkup found of each model in production; one row per job with such a model.
--- live are its live figures, by the names that the job's task has for them; with it comes whether the model is due for training.
+-- live are its live figures, own those of its manifest, by the names that the job's task has for them; with them comes whether the model is
+-- due for training.
 SELECT
     m.job,
     c.worst_psi,
@@ -11,6 +12,11 @@ SELECT
           AND p.facility = ''
           AND p.value IS NOT NULL
     ) AS live,
+    (
+        SELECT jsonb_object_agg(f.key, f.value -> 'value')
+        FROM jsonb_each(CASE WHEN jsonb_typeof(m.metrics) = 'object' THEN m.metrics END) AS f
+        WHERE jsonb_typeof(f.value -> 'value') = 'number'
+    ) AS own,
     due.due
 FROM reporting.models AS m
 JOIN (

@@ -27,7 +27,7 @@ from scorer.database.connection import Database, Target
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.store.checkups import measure_drift
-from scorer.database.store.status import ModelCheck, list_checkups
+from scorer.database.store.status import list_checkups
 from scorer.errors import Stopping, UserError
 from scorer.jobs.features import feature_names
 from scorer.log import events
@@ -544,7 +544,7 @@ def test_the_metrics_have_the_newest_checkup(watched: Any) -> None:
     target = Target.of(watched.url, watched.settings, role="scorer_worker")
     with closing(ReadOnlySession(target, patience=timedelta(seconds=5))) as session:
         (before,) = list_checkups(session)
-        assert before == ModelCheck(job="sepsis", worst_psi=None, score_psi=None, live=None, due=False)
+        assert (before.worst_psi, before.score_psi, before.live, before.due) == (None, None, None, False)
         outcomes(watched, above=True)
         look(watched)
         (after,) = list_checkups(session)
@@ -553,6 +553,7 @@ def test_the_metrics_have_the_newest_checkup(watched: Any) -> None:
     assert after.worst_psi > 0.25
     assert after.live is not None
     assert after.live["auroc"] == watched.one("SELECT value FROM reporting.live_performance WHERE metric = 'auroc'")
+    assert after.own == before.own == {"auroc": AUROC["auroc"]["value"]}
 
 
 # Reports, roles, the command

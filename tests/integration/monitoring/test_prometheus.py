@@ -24,6 +24,7 @@ from scorer.jobs.schedule import Schedule
 from scorer.monitoring.prometheus import JobState, Metrics
 
 ROOT = Path(__file__).parents[3]
+METRICS_PAPER = ROOT / "systemd" / "grafana" / "README.md"
 PATIENCE = timedelta(seconds=1)
 OUTCOMES = ("scored", "unchanged", "quarantined", "insufficient", "indeterminate", "failed")
 
@@ -97,6 +98,7 @@ def test_what_was_done_is_counted_once(hospital: Any, target: Target, scraper: S
     hospital.observe(770_001, observation_value=1e9)
     other = Scraper(target)
     first = scraper.scrape()
+    begun = {name for name in first if name.startswith("scorer_batch_step_seconds_count")}
     assert other.scrape()[series("scorer_entities_total", outcome="scored")] == 0
     assert first[series("scorer_runs_total", trigger="manual", status="succeeded")] == 0
     hospital.run()
@@ -119,6 +121,7 @@ def test_what_was_done_is_counted_once(hospital: Any, target: Target, scraper: S
             ):
                 assert scraped[series("scorer_batch_step_seconds_sum", step=step)] == pytest.approx(seconds)
                 assert scraped[series("scorer_batch_step_seconds_count", step=step)] == 1
+                assert series("scorer_batch_step_seconds_count", step=step) in begun
     assert (
         scraper.scrape()[series("scorer_validation_failures_total", suite="observations", rule="value_not_too_high")]
         == 1
@@ -147,6 +150,10 @@ def test_live_figures_are_told_by_the_names_of_the_task(hospital: Any, scraper: 
         series("scorer_live_figure", figure="r2"): -0.5,
     }
     assert found[series("scorer_live_auroc")] == 0.75
+    own = hospital.one(
+        "SELECT metrics -> 'calibration_slope' ->> 'value' FROM reporting.models WHERE status = 'production'"
+    )
+    assert found[series("scorer_model_figure", figure="calibration_slope")] == float(own)
 
 
 def test_no_entity_and_no_value_is_reported(hospital: Any, scraper: Scraper) -> None:
@@ -356,6 +363,16 @@ def test_the_view_says_the_same_as_the_metrics(hospital: Any, scraper: Scraper) 
         for name in ("scorer_scores_valid", "scorer_scores_stale", "scorer_backlog_entities", "scorer_job_ready")
     )
     assert stale == 3
+
+
+def test_every_metric_is_told_in_a_paper_and_no_other(hospital: Any, scraper: Scraper) -> None:
+    hospital.admit(1)
+    scraper.text()
+    hospital.run()
+    told = re.findall(r"`(scorer_[a-z_]+)`", METRICS_PAPER.read_text(encoding="utf-8").partition("## Metrics")[2])
+    assert len(set(told)) == len(told)
+    families = set(re.findall(r"^# TYPE (scorer_\w+?)(?:_total|_info)? ", scraper.text(), re.MULTILINE))
+    assert set(told) == families
 
 
 def test_what_a_job_that_is_not_run_here_left_behind_is_not_told(hospital: Any, scraper: Scraper) -> None:

@@ -22,6 +22,7 @@ from scorer.database.store.status import (
     band_counts,
     batches_since,
     count_scores,
+    describe_scores,
     list_checkups,
     list_daemons,
     list_health,
@@ -44,15 +45,18 @@ def looking(hospital: Any) -> Iterator[ReadOnlySession]:
         yield opened
 
 
-def test_before_the_first_run_there_is_little_to_see(looking: ReadOnlySession, model: str) -> None:
+def test_before_the_first_run_there_is_little_to_see(hospital: Any, looking: ReadOnlySession, model: str) -> None:
     assert read_revision(looking) == known_revisions()[-1]
     (health,) = list_health(looking)
     assert (health.job, health.ready, health.model_version, health.run_id) == ("sepsis", False, model, None)
     assert (health.backlog, health.backlog_seconds, health.requests_waiting, health.failures) == (0, 0.0, 0, 0)
     (scores,) = count_scores(looking)
     assert (scores.valid, scores.stale, scores.held) == (0, 0, 0)
+    assert describe_scores(looking) == []
     (check,) = list_checkups(looking)
-    assert (check.job, check.worst_psi, check.due) == ("sepsis", None, False)
+    assert (check.job, check.worst_psi, check.due, check.live) == ("sepsis", None, False, None)
+    assert check.own is not None
+    assert check.own["auroc"] == hospital.one("SELECT auroc FROM reporting.models WHERE status = 'production'")
     assert newest_ids(looking) == Newest(run_id=0, running=frozenset(), batch_id=0)
     assert list_daemons(looking) == []
 
@@ -88,6 +92,24 @@ def test_a_run_is_seen_open_and_ended_and_its_batches_once(
     assert ended.last_success_at == ended.finished_at
     (scores,) = count_scores(looking)
     assert (scores.valid, scores.stale, scores.held) == (0, 2, 1), "as of noon, and noon is long ago"
+
+
+def test_valid_scores_are_described(hospital: Any, looking: ReadOnlySession, begin: Any, carry: Any) -> None:
+    hospital.admit(*range(1, 22), observations=1)
+    run, _ = begin()
+    carry(run, size=100)
+    hospital.execute(
+        "UPDATE scorer.current_scores SET as_of = now() - entity_id::integer * INTERVAL '1 min', score = entity_id::integer / 100.0, "
+        "risk_band = CASE entity_id WHEN '1' THEN 'HIGH' ELSE 'LOW' END, "
+        "valid_until = now() + CASE WHEN entity_id = '21' THEN INTERVAL '-1 s' ELSE INTERVAL '1 h' END"
+    )
+    (found,) = describe_scores(looking)
+    assert (found.job, found.mean, found.bands) == ("sepsis", pytest.approx(0.105), {"HIGH": 1, "LOW": 19})
+    assert (found.age_seconds, found.oldest_seconds) == (pytest.approx(630, abs=60), pytest.approx(1200, abs=60))
+    hospital.execute("UPDATE scorer.current_scores SET risk_band = NULL, valid_until = now() WHERE entity_id = '1'")
+    hospital.execute("UPDATE scorer.current_scores SET risk_band = NULL")
+    (found,) = describe_scores(looking)
+    assert (found.mean, found.bands) == (None, None), "the mean of a few would be nearly a patient's score"
 
 
 def test_rules_are_counted_in_the_batches_seen_and_in_those_that_stopped_their_run(
