@@ -71,7 +71,7 @@ def require_plots() -> None:
         import matplotlib as _  # noqa: F401, ICN001 - looked for alone
     except ImportError as error:
         raise UserError(
-            "A page with plots needs matplotlib; install it with pip install 'scorer[training]'."
+            "A page with plots needs matplotlib; install it with pip install 'scorer[report]'."
         ) from error
 
 
