@@ -1,4 +1,7 @@
-"""Checks of what a daemon uses beside the database: a standby to read from, its other users, a cluster, a folder for reports."""
+"""Checks of what a daemon uses beside the database.
+
+They are a standby to read from, the database's other users, a cluster, and a folder for reports.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def check_neighbours(target: Target, *, settings: Settings) -> str:
 
 
 def check_reports(database: Database) -> str:
-    """Look whether the night's report can be made and written. Returns where it goes to. Raises UserError where it cannot."""
+    """Look whether the night's report can be made and written. Returns where it goes to.
+
+    Raises UserError where it cannot.
+    """
     settings = database.settings
     assert settings.report_dir is not None
     require_drawings()

@@ -1,4 +1,6 @@
-"""A loop that does each job's chores once a night, on the daemon that comes first; then comes the night's report, where one is wanted.
+"""A loop that does each job's chores once a night, on the daemon that comes first.
+
+Then comes the night's report, where one is wanted.
 
 The night's tick is found by the database's clock. A night that passed while no daemon ran is made up for when one starts, once; of
 several such nights only the newest. A chore that fails is not tried again before the next night. One that the database keeps from its
@@ -137,7 +139,10 @@ class NightlyLoop(Loop):
             self._release(job, chore)
 
     def _see_to_report(self, night: datetime) -> None:
-        """Write the night's report where one is due, and no chore is still to be done for it, here or by another daemon."""
+        """Write the night's report where one is due, and all chores are done.
+
+        Another daemon may be doing them: then it is written later.
+        """
         assert self._began is not None
         if not self._pages.is_due(night, began=self._began, settings=self.settings):
             return

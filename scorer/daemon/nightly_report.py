@@ -1,4 +1,4 @@
-"""The report of each night: written into report_dir once the night's chores are done, and old ones removed.
+"""The report of each night, written into report_dir; old ones are removed.
 
 Each host that has such a folder writes its own. The report's own file says that a night is done; one that failed is not tried again before
 the next night, or the next start.
@@ -15,11 +15,10 @@ from scorer.errors import UserError
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.monitoring.report.conduct import report
-from scorer.monitoring.report.files import nightly_file, nightly_files, remove_old, write_file
+from scorer.monitoring.report.files import make_folder, nightly_file, nightly_files, remove_old, write_file
 
 _log = logging.getLogger(__name__)
 _A_DAY = timedelta(days=1)
-_FOLDER_MODE = 0o750
 
 
 class NightlyReport:
@@ -29,7 +28,10 @@ class NightlyReport:
         self._tried: datetime | None = None
 
     def is_due(self, night: datetime, *, began: datetime, settings: Settings) -> bool:
-        """Whether the report of this night is still to be written; nights before the first one's daemon began have none."""
+        """Whether the report of this night is still to be written.
+
+        A night before this daemon `began` has one only where a report was written here before.
+        """
         folder = settings.report_dir
         if folder is None or self._tried == night:
             return False
@@ -44,13 +46,11 @@ class NightlyReport:
         self._tried = night
         day = (night - _A_DAY).date()
         try:
-            settings.report_dir.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            make_folder(settings.report_dir)
             made = report(database, last_day=day)
             path = nightly_file(settings.report_dir, day)
             write_file(path, made.page)
             removed = remove_old(settings.report_dir, day=day, keep=settings.report_keep)
-        except OSError as error:
-            say(_log, events.REPORT_FAILED, error=f"{settings.report_dir} cannot be used: {error.strerror}")
         except UserError as error:
             say(_log, events.REPORT_FAILED, error=str(error))
         else:

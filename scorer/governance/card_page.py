@@ -1,4 +1,7 @@
-"""A model's card as a page: the 31 source attributes that HTI-1 asks for, filled where something is known, marked where a person must."""
+"""A model's card as a page, with the 31 source attributes that HTI-1 asks for.
+
+Each is filled where something is known, and marked where a person must fill it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _MOST = 15  # features by importance
 
 
 def card_page(model: Registered, *, card: Mapping[str, Any], live: Sequence[LiveFigure]) -> str:
-    """The page as the text of a file; `card` is empty where there is none, `live` are the version's live figures here."""
+    """The page as the text of a file.
+
+    `card` is empty where there is none; `live` are the version's live figures here.
+    """
     known = Known(model, card, live)
     found = answers(known)
     stand = Counter(each.standing for each in found.values())

@@ -1,4 +1,4 @@
-"""The source attributes of a predictive decision support intervention, as the HTI-1 rule lists them: 31, in nine groups.
+"""The source attributes that the HTI-1 rule lists: 31, in nine groups.
 
 45 CFR 170.315(b)(11)(iv)(B). Each is filled by what the manifest knows, by what the program does of itself, or by what a person wrote into
 the card; what none of them says is marked, for a person to write.
@@ -26,7 +26,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that is known of a model version: its manifest, its card (empty where there is none), its live figures here."""
+    """All that is known of a model version: its manifest, its card, its live figures here.
+
+    The card is empty where there is none.
+    """
 
     model: Registered
     card: Mapping[str, Any]

@@ -1,4 +1,6 @@
-"""/live, /ready, /metrics and the status page over HTTP, on this machine alone: a loopback port, or a unix socket.
+"""The status page, /live, /ready and /metrics over HTTP, on this machine alone.
+
+It is served at a loopback port, or a unix socket.
 
 Live: the daemon's loop is running. Ready: it can score at least one job; otherwise 503 and the reason, in one sentence. A line for each
 job says where it stands. No client can hold up the daemon:

@@ -133,7 +133,10 @@ def as_text(status: ServiceStatus, *, width: int) -> str:
 
 
 class Watched:
-    """The status, looked at again and again: where a look fails, the newest is shown with why, and the next is awaited."""
+    """The status, looked at again and again.
+
+    Where a look fails, the newest is shown with why, and the next is awaited.
+    """
 
     def __init__(self, read: Callable[[], ServiceStatus]) -> None:
         self._read = read

@@ -1,4 +1,6 @@
-"""The status page: where daemon and jobs stand, what waits, the last runs, alerts; loaded anew by the browser, without a script.
+"""The status page: where daemon and jobs stand, what waits, the last runs, alerts.
+
+The browser loads it anew by itself, without a script.
 
 Its figures are read with a reader's rights, in a session that is opened for them and closed again, once for all who look.
 """
@@ -45,7 +47,10 @@ class Read:
 
 
 class StatusPage:
-    """The page of a process; `text` may be asked for from any thread. `views` is its own session, a reader's."""
+    """The page of a process; `text` may be asked for from any thread.
+
+    `views` is a session of its own, a reader's.
+    """
 
     def __init__(self, views: ReadOnlySession, *, state: State, clock: Callable[[], float] = time.monotonic) -> None:
         self._views = views
@@ -55,7 +60,10 @@ class StatusPage:
         self._read: Read | None = None
 
     def text(self) -> str:
-        """The page, with what was read of the database some seconds ago at the most, and why where it does not answer."""
+        """The page, with what was read of the database some seconds ago at the most.
+
+        Where it does not answer, the page says why.
+        """
         if self._lock.acquire(timeout=_WAIT):
             try:
                 known = self._read

@@ -1,4 +1,4 @@
-"""Pages: what every page for people is made of: escaped text, tables, figures, landmarks, and a dress for screen, dark and paper.
+"""What every page for people is made of: escaped text, tables, drawings, one dress.
 
 Imports errors.
 """

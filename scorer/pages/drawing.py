@@ -1,4 +1,4 @@
-"""Drawings as SVG within a page: no script, no font, no other file; in the page's own colours, light or dark.
+"""Drawings as SVG within a page: no script, no font, no other file.
 
 A drawing is made by matplotlib in the colours below, each of which the page's style has under its name, so that it changes with the page.
 """
@@ -78,7 +78,10 @@ def drawn(draw: Callable[[Any], None], *, name: str, alt: str, size: tuple[float
 
 
 def _within(svg: str, *, name: str, alt: str) -> Html:
-    """The <svg> element alone: in the page's colours, its size the page's to say, its ids those that something names."""
+    """The <svg> element alone, in the page's colours.
+
+    Its size is the page's to say; its ids are those that something names.
+    """
     element = svg[svg.index("<svg") :].strip()
     element = re.sub(r"<metadata>.*?</metadata>\s*", "", element, flags=re.DOTALL)
     element = re.sub(r"<!--.*?-->\s*", "", element, flags=re.DOTALL)

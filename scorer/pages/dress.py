@@ -1,4 +1,4 @@
-"""The dress of every page: one self-contained HTML file without script, for screens wide and narrow, light and dark, and for paper.
+"""The dress of every page: one HTML file without script, for screens and for paper.
 
 What is put into an element is escaped, unless it is an element itself; so a page is made of elements, and never of texts joined.
 """
@@ -21,7 +21,9 @@ class Html(str):
 
 
 def element(name: str, /, *content: object, **attributes: object) -> Html:
-    """An element with what is in it, attributes after their names; those that are None or False are left out.
+    """An element with what is in it, and its attributes.
+
+    Those that are None or False are left out.
 
     >>> element("p", "a < b ", element("em", "c"), class_="soft", hidden=False)
     '<p class="soft">a &lt; b <em>c</em></p>'
@@ -36,7 +38,9 @@ def element(name: str, /, *content: object, **attributes: object) -> Html:
 
 
 def joined(*content: object) -> Html:
-    """What is given, one after the other: lists in their order, None as nothing, and all that is no element escaped.
+    """What is given, one after the other, and all that is no element escaped.
+
+    Lists are taken in their order, None as nothing.
 
     >>> joined("<", [element("br"), None, 7])
     '&lt;<br>7'
@@ -63,7 +67,7 @@ def _attribute(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its head, and whether its cells are numbers, or texts that may take several lines."""
+    """A column of a table: its head, and whether its cells are numbers or long texts."""
 
     head: str
     number: bool = False
@@ -96,7 +100,10 @@ def text(head: str) -> Column:
 def table(
     caption: str, columns: Sequence[Column | str], rows: Iterable[Sequence[object]], *, marked: Collection[int] = ()
 ) -> Html:
-    """A table whose first column heads its rows; `marked` rows stand out. It scrolls by itself where it is wider than the page."""
+    """A table whose first column heads its rows; `marked` rows stand out.
+
+    It scrolls by itself where it is wider than the page.
+    """
     of = [each if isinstance(each, Column) else Column(each) for each in columns]
     heads = [element("th", each.head, scope="col", class_=each.look) for each in of]
     body = []
@@ -111,7 +118,7 @@ def table(
 
 
 def figure(drawing: Html, caption: object, *, small: bool = False) -> Html:
-    """A drawing with what it shows below it; the drawing itself says so in words (`alt` of scorer.pages.drawing)."""
+    """A drawing with what it shows below it; the drawing's own `alt` says so in words."""
     return element("figure", drawing, element("figcaption", caption), class_="small" if small else None)
 
 
@@ -134,7 +141,10 @@ def section(
     source: Source | None = None,
     whole: bool = False,
 ) -> Html:
-    """A part of a page under its heading, closed by the definition of its figures; `whole`: as wide as the page among others."""
+    """A part of a page under its heading, closed by the definition of its figures.
+
+    `whole`: among others it takes the width of the page.
+    """
     heading = element(f"h{level}", title, id=id_)
     closing = None if source is None else source_line(source)
     return element("section", heading, *content, closing, aria_labelledby=id_, class_="whole" if whole else None)
@@ -155,7 +165,9 @@ def notes(texts: Sequence[object]) -> Html:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands over a page: its title, one line about it, where to go within it, and how often it is to be loaded anew.
+    """What stands over a page: its title, one line about it, where to go within it.
+
+    `refresh_seconds` is how often it is to be loaded anew.
 
     `places` are ids of headings, each with the name to show.
     """

@@ -1,4 +1,4 @@
-"""The reporting views, read for pages by who may read nothing else; a value for each row, and no entity unless asked for.
+"""The reporting views, read for pages by who may read nothing else: a value for each row.
 
 Imports database and below.
 """

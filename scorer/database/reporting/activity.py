@@ -78,7 +78,10 @@ class StepSeconds:
 
 @dataclass(frozen=True, slots=True)
 class RequestSum:
-    """What became of the requests of a job and step of time (None: of all), with the latency of those that were answered."""
+    """What became of the requests of a job and step of time (None: of all).
+
+    Latencies are of those that were answered.
+    """
 
     job: str
     at: datetime | None

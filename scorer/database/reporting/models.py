@@ -11,7 +11,10 @@ from scorer.database.reporting.standing import Asked, Views
 
 @dataclass(frozen=True, slots=True)
 class MovedFeature:
-    """A feature of the model in production beside training: counts and shares by bin, the missing ones last."""
+    """A feature of the model in production, and of training: counts and shares by bin.
+
+    The missing values are the last bin.
+    """
 
     job: str
     model_version: str
@@ -24,7 +27,10 @@ class MovedFeature:
 
 @dataclass(frozen=True, slots=True)
 class LiveFigure:
-    """A figure of published scores whose outcome was known at a checkup, and what the model had foretold of itself."""
+    """A figure of published scores whose outcome was known at a checkup.
+
+    `expected` is what the model had foretold of itself.
+    """
 
     job: str
     model_version: str

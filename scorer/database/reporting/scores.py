@@ -1,4 +1,4 @@
-"""What was published in a time: bands, moves between them, how long scores were valid; and what was refused."""
+"""What was published in a time: bands, moves, validity; and what was refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class Moves:
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """How long a job's scores were valid; a gap lies between the end of a score and the next one of the same entity."""
+    """How long a job's scores were valid.
+
+    A gap lies between the end of a score and the next one of the same entity.
+    """
 
     job: str
     scores: int
@@ -51,7 +54,10 @@ class Validity:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What a rule refused: open by now, come and gone in the time; some entities where they were asked for."""
+    """What a rule refused: open by now, come and gone in the time.
+
+    `entities` are some of them, where they were asked for.
+    """
 
     job: str
     rule: str

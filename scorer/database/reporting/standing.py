@@ -19,7 +19,9 @@ class Views(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a report is asked about: jobs (None: all), a time, perhaps one run alone; `step` is hour or day.
+    """What a report is asked about: jobs (None: all), a time, perhaps one run alone.
+
+    `step` is hour or day.
 
     `entities`: whether ids of entities are to be told.
     """

@@ -1,4 +1,6 @@
-"""The report: what a day, a week or a run came to, as one page; read from the reporting views, and nothing computed anew.
+"""The report: what a day, a week or a run came to, as one page.
+
+It is read from the reporting views.
 
 Imports monitoring and all below.
 """

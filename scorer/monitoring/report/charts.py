@@ -1,4 +1,4 @@
-"""What the report draws: counts over time, shares by bin beside training, figures from checkup to checkup."""
+"""What the report draws: counts over time, shares by bin, figures from checkup to checkup."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Series:
 
 
 def over_time(series: Sequence[Series], period: Period, *, of: str, name: str, marks: Sequence[float] = ()) -> Html:
-    """Counts stacked by step of time, the first series at the bottom; `marks` are numbered lines, by their places among the steps."""
+    """Counts stacked by step of time, the first series at the bottom.
+
+    `marks` are numbered lines, by their places among the steps.
+    """
     told = "; ".join(f"{each.name} {each.total:,}" for each in series)
 
     def draw(axes: Any) -> None:
@@ -86,7 +89,10 @@ def key(series: Sequence[Series]) -> Html:
 
 
 def beside_training(shares: Sequence[float], training: Sequence[float], *, name: str, alt: str) -> Html:
-    """Shares by bin, filled, and those of training as a line; the last bin, of missing values, stands apart."""
+    """Shares by bin, filled, and those of training as a line.
+
+    The last bin, of missing values, stands apart.
+    """
 
     def draw(axes: Any) -> None:
         edges, gap = list(range(len(shares))), [len(shares) + 0.4, len(shares) + 1.4]
@@ -101,7 +107,10 @@ def beside_training(shares: Sequence[float], training: Sequence[float], *, name:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A figure at a checkup, by days before the report's end, with its interval and what it was expected to be."""
+    """A figure at a checkup, with its interval and what it was expected to be.
+
+    `at` is in days, up to the report's end at 0.
+    """
 
     at: float
     value: float
@@ -111,7 +120,10 @@ class Point:
 
 
 def from_checkups(points: Sequence[Point], *, name: str, alt: str) -> Html:
-    """A figure from checkup to checkup, with intervals; the dashed line is what the model had foretold of itself."""
+    """A figure from checkup to checkup, with intervals.
+
+    The dashed line is what the model had foretold of itself.
+    """
 
     def draw(axes: Any) -> None:
         at, values = [point.at for point in points], [point.value for point in points]

@@ -39,7 +39,9 @@ def report(
     last_day: date | None = None,
     entities: bool = False,
 ) -> Report:
-    """The page about a day, a week or a run; where none is named, about the seven days until `last_day`, or today.
+    """The page about a day, a week or a run.
+
+    Where none is named, it is about the seven days until `last_day`, or today.
 
     Raises UserError where there is no such time, run or job, the login may not read the views, or matplotlib is missing.
     """

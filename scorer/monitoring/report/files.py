@@ -1,4 +1,4 @@
-"""Reports as files: each appears whole or not at all, and those that are older than is kept are removed."""
+"""Reports as files: each appears whole or not at all, and old ones are removed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from pathlib import Path
 from scorer.errors import UserError
 
 _NAMED = re.compile(r"scorer-report-([0-9]{4}-[0-9]{2}-[0-9]{2})\.html")
+_FOLDER_MODE = 0o750
 _MODE = 0o640  # what stands in it is for the service's group, and for no one else on the host
 
 
 def write_file(path: Path, page: str) -> None:
-    """Write a page to a file, in the place of one that is there. Raises UserError where it cannot be written."""
+    """Write a page to a file, in the place of one that is there.
+
+    Raises UserError where it cannot be written.
+    """
     try:
         if path.exists() and not path.is_file():
             path.write_text(page, encoding="utf-8")  # a device or a pipe, which nothing takes the place of
@@ -35,6 +39,14 @@ def write_file(path: Path, page: str) -> None:
         raise UserError(
             f"The page {path} cannot be written: {error.strerror}; name another file, or make its folder."
         ) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for reports where it is missing. Raises UserError where it cannot be made."""
+    try:
+        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"The folder {folder} cannot be made: {error.strerror}; make it, or name another.") from error
 
 
 def nightly_file(folder: Path, day: date) -> Path:

@@ -1,4 +1,4 @@
-"""Of a job's models: features that moved away from training, live figures, versions with promotions and recalls, alerts."""
+"""Of a job's models: features that moved, live figures, versions and recalls, alerts."""
 
 from __future__ import annotations
 

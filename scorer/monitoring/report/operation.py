@@ -1,4 +1,4 @@
-"""Of a job: what ran, was late or missed and why; the ledger's balance; requests; what the database had to carry."""
+"""Of a job: what ran, was late or missed and why; the ledger's balance; requests; load."""
 
 from __future__ import annotations
 
@@ -122,7 +122,9 @@ def _at(of: OfJob, outcome: str) -> list[tuple[datetime, int]]:
 
 
 def by_step(found: Sequence[tuple[str, str, Sequence[tuple[datetime, int]]]], of: OfJob) -> list[Series]:
-    """Series over the steps of the period: of each its name, its colour, and its counts with the first moment of their step.
+    """Series over the steps of the period, without those that are nothing throughout.
+
+    Of each is given its name, its colour, and its counts with the first moment of their step.
 
     Series that are nothing throughout are left out.
     """

@@ -1,4 +1,4 @@
-"""Of a job: bands over time and who moved between them, how long scores were valid, what is held, which write-backs wait."""
+"""Of a job: bands and moves between them, validity, what is held, write-backs that wait."""
 
 from __future__ import annotations
 

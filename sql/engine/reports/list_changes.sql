@@ -1,4 +1,4 @@
--- What changed for a job's models and scores in a time: steps of versions, and recalls; one row per change.
+-- Steps of model versions and recalls in a time; one row per change.
 -- Of a recall, scores is how many it took back.
 -- Parameters: jobs (NULL: all), since, until.
 SELECT

@@ -1,4 +1,4 @@
--- The live figures that were known in the ninety days before a moment; one row per job, checkup and figure.
+-- Live figures of the ninety days before a moment; one row per job, checkup and figure.
 -- Parameters: jobs (NULL: all), until.
 SELECT
     p.job,

@@ -1,4 +1,4 @@
--- The features that lie farthest from training in a time, ten of each job at most; one row per job and feature.
+-- The ten features of each job that lie farthest from training in a time; one row per feature.
 -- Of the model in production, over all that it scored in that time; counts and shares are by bin, eleven numbers, the missing ones last.
 -- Parameters: jobs (NULL: all), since, until, run_id (NULL: of any run).
 WITH counted AS (

@@ -1,4 +1,4 @@
--- What was refused, by rule: open by now, and come or gone in a time; one row per job, rule and action.
+-- What was refused, open by now, and come or gone in a time; one row per job, rule and action.
 -- expected is what the rule asks for, never what was seen. entities are those with open findings, in order, twenty at most and none
 -- unless they are asked for.
 -- Parameters: jobs (NULL: all), since, until, entities.

@@ -1,5 +1,5 @@
--- What became of the requests of a time, and how soon; one row per job and step of time, and one per job.
--- That of the job has no step.
+-- What became of the requests of a time, and how soon; one row per job, and per step of time.
+-- That of the whole job has no step.
 -- Parameters: jobs (NULL: all), since, until, run_id (NULL: of any run), step (hour or day).
 SELECT
     q.job,

@@ -1,4 +1,4 @@
--- How long published scores were valid in a time, and how long entities had none that was; one row per job.
+-- How long scores were valid in a time, and entities without a valid one; one row per job.
 -- A score is valid until it expires or another takes its place. A gap lies between a score's end and the entity's next score; what expired
 -- and was not followed is no gap: most of it belongs to records that have ended. Scores of the month before reach into the time.
 -- Parameters: jobs (NULL: all), since, until.
