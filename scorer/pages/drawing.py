@@ -32,12 +32,12 @@ COLOURS = {
 }
 INK, SOFT, LINE, BLUE, PALE, RED = (COLOURS[name] for name in ("ink", "soft", "line", "blue", "pale", "red"))
 SERIES = tuple(COLOURS[f"c{place}"] for place in range(1, 7))
-WIDE, SMALL = (5.2, 2.3), (1.7, 1.0)  # inches
+WIDE, SMALL = (4.4, 2.1), (1.7, 1.0)  # inches
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "scorer",
     "font.family": "DejaVu Sans",  # which comes with matplotlib: the same room is left for a text everywhere
-    "font.size": 8,
+    "font.size": 9,
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,

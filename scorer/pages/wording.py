@@ -30,10 +30,10 @@ def counted(number: int, what: str, many: str | None = None) -> str:
 def figure(number: float | None) -> str:
     """A figure in three decimals.
 
-    >>> figure(0.12345), figure(None)
-    ('0.123', '-')
+    >>> figure(0.12345), figure(-0.0001), figure(None)
+    ('0.123', '0.000', '-')
     """
-    return NOTHING if number is None else f"{number:.3f}"
+    return NOTHING if number is None else f"{round(number, 3) + 0.0:.3f}"  # no minus before nothing
 
 
 def milliseconds(number: float | None) -> str:

@@ -36,13 +36,14 @@ class Moves:
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """How long a job's scores were valid.
+    """How long a job's scores were valid; `bygone` are those past their validity as they were published.
 
     A gap lies between the end of a score and the next one of the same entity.
     """
 
     job: str
     scores: int
+    bygone: int
     valid_seconds: float
     gap_seconds: float
     gaps: int

@@ -11,7 +11,9 @@ from scorer.pages.dress import Column, Html, Source, element, facts, numbers, se
 from scorer.pages.wording import NOTHING, count, counted, moment, share, span
 
 _WITHOUT = "no band"
-_COLOURS = ("c1", "c2", "c3", "c4", "c5")
+# The usual bands have their colours, whichever of them there are; others take what is left, the highest first.
+_COLOURS = {"HIGH": "c1", "MEDIUM": "c2", "LOW": "c3", _WITHOUT: "c6"}
+_OTHERS = ("c4", "c5", "c1", "c2", "c3")
 _MOST = 20  # ids that a statement gives at most
 _TO_DO = {
     "quarantine": "correct the row at its source; the entity is scored again, by itself, once it passes.",
@@ -27,15 +29,10 @@ def bands(of: OfJob, *, name: str, entities: bool) -> Html | None:
         return None
     highest = {each.band: each.highest or 0.0 for each in of.bands}
     order = sorted(highest, key=lambda band: (band == _WITHOUT, -highest[band], band))
-    coloured = [
-        (band, "c6" if band == _WITHOUT else _COLOURS[min(place, len(_COLOURS) - 1)])
-        for place, band in enumerate(order)
-    ]
+    others = [band for band in order if band not in _COLOURS]
+    colours = _COLOURS | {band: _OTHERS[place % len(_OTHERS)] for place, band in enumerate(others)}
     series = by_step(
-        [
-            (band, colour, [(each.at, each.scores) for each in of.bands if each.band == band])
-            for band, colour in coloured
-        ],
+        [(band, colours[band], [(each.at, each.scores) for each in of.bands if each.band == band]) for band in order],
         of,
     )
     marks = marks_of(of)
@@ -79,6 +76,7 @@ def validity(of: OfJob, *, name: str) -> Html | None:
     in_all = found.valid_seconds + found.gap_seconds
     shown = [
         ("scores published", count(found.scores)),
+        ("of them past their validity", count(found.bygone)),
         ("half were valid for less than", span(found.half_seconds)),
         ("time with a valid score", share(found.valid_seconds, in_all)),
         ("gaps between two scores", count(found.gaps)),
@@ -93,7 +91,8 @@ def validity(of: OfJob, *, name: str) -> Html | None:
         id_=f"{name}-valid",
         source=Source(
             "A score is valid until it expires or another takes its place. Between its end and the entity's next score lies a gap, in "
-            "which views show it as stale. One that expired and was not followed is told apart: most are of records that have ended.",
+            "which views show it as stale. What expired and was not followed, or was past its validity as it "
+            "was published, is told apart: most of it is of records that have ended.",
             ["reporting.published_scores"],
         ),
     )
