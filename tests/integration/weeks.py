@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,7 +103,31 @@ def _happen(hospital: Any) -> None:
                 "%s, %s, %s, %s, %s, 0.82, 0.8, 400, 390, 31)",
                 *(checkup, version, known_until, metric, of, of - 0.03, of + 0.03),
             )
+    _drift(hospital)
     _double(hospital)
+
+
+FEATURES = ("HR_last_stay", "age_years")
+
+
+def _drift(hospital: Any) -> None:
+    """Counts of two features and the score for each batch, of 100 rows, and what they were in training."""
+    shares = {name: {"edges": list(range(9)), "shares": [0.1] * 10, "missing": 0.0} for name in FEATURES}
+    shares["age_years"]["shares"] = [0.01] * 9 + [0.91]
+    baseline = {"rows": 1000, "features": shares, "score": {"edges": list(range(9)), "shares": [0.1] * 10}}
+    with hospital.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "UPDATE scorer.model_versions SET manifest = jsonb_set(jsonb_set(manifest, '{features}', %s), '{baseline}', %s) "
+            "WHERE job = 'sepsis' AND status = 'production'",
+            (json.dumps(FEATURES), json.dumps(baseline)),
+        )
+        cursor.execute(
+            "INSERT INTO scorer.feature_counts (batch_id, run_id, job, model_version, counted_at, scores, counts) "
+            "SELECT b.batch_id, b.run_id, r.job, r.model_version, b.finished_at, 100, "
+            "'{40,60,0,0,0,0,0,0,0,0,0, 0,0,0,0,0,0,0,0,0,90,10, 10,10,10,10,10,10,10,10,10,10,0}' "
+            "FROM scorer.batches AS b JOIN scorer.runs AS r USING (run_id)"
+        )
 
 
 def _double(hospital: Any) -> None:
@@ -111,12 +136,10 @@ def _double(hospital: Any) -> None:
         "job_versions",
         "model_versions",
         "runs",
-        "batches",
         "scores",
         "ticks",
         "requests",
         "rejections",
-        "feature_counts",
     ):
         columns = [
             name

@@ -74,7 +74,9 @@ class Alert:
 
 def list_moved_features(views: Views, asked: Asked) -> list[MovedFeature]:
     """The features that moved most, ten of each job at most."""
-    return [MovedFeature(**row._asdict()) for row in views.all("list_moved_features", **asked.of_runs)]
+    rows = views.all("list_moved_features", **asked.of_runs)
+    # Where the manifest does not say how many values were missing, none were.
+    return [MovedFeature(**row._asdict() | {"shares": [each or 0.0 for each in row.shares]}) for row in rows]
 
 
 def list_live_figures(views: Views, asked: Asked) -> list[LiveFigure]:

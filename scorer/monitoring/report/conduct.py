@@ -100,7 +100,7 @@ def attention(of: OfJob) -> Iterator[str]:
     if of.ticks_that("missed"):
         yield f"{counted(of.ticks_that('missed'), 'tick')} missed."
     if of.came_to("unbalanced"):
-        yield f"{counted(of.came_to('unbalanced'), 'run')} do not balance."
+        yield f"out of balance: {counted(of.came_to('unbalanced'), 'run')}."
     if standing.take_backs_waiting:
         yield f"{counted(standing.take_backs_waiting, 'row')} of the hospital's table may show a recalled score."
     for alert in of.alerts:
@@ -160,7 +160,7 @@ def _job(of: OfJob, *, name: str, entities: bool) -> Html:
     nothing = [title for title, each in made.items() if each is None]
     standing = of.standing
     backlog = (
-        f" {counted(standing.backlog, 'due entity', 'due entities')} wait, the oldest since {moment(standing.backlog_since)}."
+        f" Waiting: {counted(standing.backlog, 'due entity', 'due entities')}, the oldest since {moment(standing.backlog_since)}."
         if standing.backlog
         else ""
     )

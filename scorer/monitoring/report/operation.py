@@ -97,7 +97,7 @@ def balance(of: OfJob, *, name: str) -> Html | None:
         else f"The six add up to {count(sum(counts.values()))} of {count(eligible)} that were eligible: ",
         element("span", "the ledger balances", class_="good")
         if not unbalanced
-        else element("span", f"{counted(unbalanced, 'run')} do not balance", class_="bad"),
+        else element("span", f"out of balance: {counted(unbalanced, 'run')}", class_="bad"),
         "." if sum(counts.values()) == eligible else "; runs that failed or go on are not told of to the end.",
     )
     shown = [(outcome, f"{count(number)} ({share(number, eligible)})") for outcome, number in counts.items()]
@@ -163,7 +163,7 @@ def requests(of: OfJob, *, name: str) -> Html | None:
     heads = numbers("answered", "refused", "cancelled", "waiting", "half within", "95 % within", "longest")
     waiting = of.standing.requests_waiting
     told = (
-        f"{counted(waiting, 'request')} wait, the oldest since {moment(of.standing.requests_since)}."
+        f"Waiting: {counted(waiting, 'request')}, the oldest since {moment(of.standing.requests_since)}."
         if waiting
         else "None waits."
     )

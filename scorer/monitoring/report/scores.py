@@ -158,7 +158,7 @@ def write_backs(of: OfJob, *, name: str) -> Html | None:
         else ""
     )
     told = (
-        f"{counted(standing.write_backs_waiting, 'row')} of the hospital's own table wait to be written or emptied, the oldest since "
+        f"To be written or emptied: {counted(standing.write_backs_waiting, 'row')} of the hospital's own table, the oldest since "
         f"{moment(standing.write_backs_since)}.{recalled} Another session holds them, or the table does not take them: `scorer status` and "
         "the journal say which."
     )

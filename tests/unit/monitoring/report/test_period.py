@@ -41,11 +41,11 @@ def test_a_run_lasts_until_its_end_or_until_now() -> None:
 
 @pytest.mark.parametrize("text", ["2026-W54", "2026W", "W48", "2026-48", "2026-W00", ""])
 def test_no_week(text: str) -> None:
-    with pytest.raises(UserError, match="--week: .* is not a week; write it as 2026-W48"):
+    with pytest.raises(UserError, match=r"--week: .* is not a week; write it as 2026-W48"):
         week_of(text)
 
 
 @pytest.mark.parametrize("text", ["2026-02-30", "28.11.2026", "yesterday", ""])
 def test_no_day(text: str) -> None:
-    with pytest.raises(UserError, match="--day: .* is not a day; write it as 2026-11-28"):
+    with pytest.raises(UserError, match=r"--day: .* is not a day; write it as 2026-11-28"):
         day_of(text)
