@@ -173,6 +173,7 @@ def requests(of: OfJob, *, name: str) -> Html | None:
         table("Requests and how soon they were answered", ["asked for", *heads], rows) if rows else None,
         level=3,
         id_=f"{name}-requests",
+        whole=bool(rows),
         source=Source(
             "From the request's row to its answer, by the database's clock; of those that were answered.",
             ["reporting.requests", "reporting.health"],

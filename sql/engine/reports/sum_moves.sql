@@ -7,7 +7,7 @@ SELECT
     m.from_band,
     m.to_band,
     count(*) AS moves,
-    CASE WHEN %(entities)s THEN (array_agg(DISTINCT m.entity_id ORDER BY m.entity_id))[:20] ELSE CAST('{}' AS text []) END AS entities
+    CASE WHEN %(entities)s THEN (array_agg(DISTINCT m.entity_id ORDER BY m.entity_id))[1:20] ELSE CAST('{}' AS text []) END AS entities
 FROM (
     SELECT
         s.job,

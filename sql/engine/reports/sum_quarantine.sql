@@ -13,7 +13,7 @@ SELECT
     count(*) FILTER (WHERE q.resolved_at >= %(since)s AND q.resolved_at < %(until)s) AS went,
     min(q.first_seen_at) FILTER (WHERE q.resolved_at IS NULL) AS open_since,
     CASE WHEN %(entities)s THEN
-        COALESCE((array_agg(DISTINCT q.entity_id ORDER BY q.entity_id) FILTER (WHERE q.resolved_at IS NULL))[:20], CAST('{}' AS text []))
+        COALESCE((array_agg(DISTINCT q.entity_id ORDER BY q.entity_id) FILTER (WHERE q.resolved_at IS NULL))[1:20], CAST('{}' AS text []))
         ELSE CAST('{}' AS text [])
     END AS entities
 FROM reporting.quarantine AS q

@@ -348,6 +348,16 @@ def test_an_approver_may_run_what_a_promotion_needs(cursor: Any, name: str) -> N
     understand(cursor, statement(name))
 
 
+# What pages show is read by who may read the reporting views alone.
+OF_PAGES = sorted(path.stem for path in ENGINE if path.parent.name == "reports")
+
+
+@pytest.mark.parametrize("name", [*OF_PAGES, "list_health", "count_scores", "list_daemons"])
+def test_a_reader_may_run_what_pages_need(cursor: Any, name: str) -> None:
+    cursor.execute("SET LOCAL ROLE scorer_reader")
+    understand(cursor, statement(name))
+
+
 @pytest.mark.parametrize("name", ["lock_installs", "count_models", "register_model", "admit_first_model"])
 def test_the_owner_may_run_what_an_installation_needs(cursor: Any, name: str) -> None:
     cursor.execute("SET LOCAL ROLE scorer_owner")
