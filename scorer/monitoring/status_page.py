@@ -174,6 +174,7 @@ def _jobs(state: State, read: Read) -> Html | None:
 def _runs(read: Read) -> Html | None:
     if not read.runs:
         return None
+    troubled = any(each.error for each in read.runs)
     rows = [
         [
             each.job,
@@ -184,12 +185,12 @@ def _runs(read: Read) -> Html | None:
             span((each.finished_at - each.started_at).total_seconds()) if each.finished_at else "goes on",
             f"{each.eligible:,}",
             f"{each.scored:,}",
-            each.error or "",
+            *([each.error or ""] if troubled else []),
         ]
         for each in read.runs
     ]
     columns: list[Column | str] = ["job", *numbers("run"), "set off by", "status", "begun"]
-    columns += [*numbers("took", "eligible", "scored"), text("error")]
+    columns += [*numbers("took", "eligible", "scored"), *([text("error")] if troubled else [])]
     return section(
         "Last runs",
         table("The newest runs of each job", columns, rows),

@@ -26,7 +26,10 @@ TYPED = [sys.executable, "-c", "from scorer.cli.main import main; main()", "stat
 
 @pytest.fixture
 def environment(week: Any, tmp_path: Path) -> dict[str, str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("SCORER_")}
+    of_terminal = {"COLUMNS", "LINES"}  # which would go before the terminal's own size
+    plain = {
+        name: os.environ[name] for name in os.environ if not name.startswith("SCORER_") and name not in of_terminal
+    }
     return plain | {
         "SCORER_CONFIG": os.devnull,
         "SCORER_DATABASE_URL": week.url,
