@@ -104,7 +104,7 @@ def _happen(hospital: Any) -> None:
                 *(checkup, version, known_until, metric, of, of - 0.03, of + 0.03),
             )
     _drift(hospital)
-    _double(hospital)
+    double(hospital)
 
 
 FEATURES = ("HR_last_stay", "age_years")
@@ -130,8 +130,8 @@ def _drift(hospital: Any) -> None:
         )
 
 
-def _double(hospital: Any) -> None:
-    """A second job with the rows of the first, and an entity of a hostile name."""
+def double(hospital: Any, job: str = JOB) -> None:
+    """Another job with the rows of the first, and entities of a hostile name."""
     for table in (
         "job_versions",
         "model_versions",
@@ -161,7 +161,7 @@ def _double(hospital: Any) -> None:
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute(
                 f"INSERT INTO scorer.{table} ({named}) SELECT {taken} FROM scorer.{table} WHERE job = 'sepsis'",
-                {"job": JOB, "client": CLIENT},
+                {"job": job, "client": CLIENT},
             )
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -19,7 +20,7 @@ from scorer.cli import main as cli
 from scorer.database.connection import Database
 from scorer.errors import UserError
 from scorer.monitoring.report.conduct import report
-from tests.integration.weeks import CLIENT, DAYS, JOB
+from tests.integration.weeks import CLIENT, DAYS, JOB, double
 
 
 def page_of(hospital: Any, **asked: Any) -> str:
@@ -224,3 +225,13 @@ def test_the_command_writes_where_it_is_told(week: Any, tmp_path: Any, monkeypat
     assert "leave JOB out" in str(call("sepsis", "--run", "1").exception)
     assert "cannot be written" in str(call("--out", str(tmp_path / "nowhere" / "x.html")).exception)
     assert sorted(path.name for path in tmp_path.glob("*.html")) == [name]
+
+
+def test_nine_jobs_and_a_week_are_a_page_of_modest_size_and_soon_made(week: Any) -> None:
+    for number in range(3, 10):
+        double(week, f"job {number}")
+    began = time.process_time()
+    page = page_of(week)
+    assert time.process_time() - began < 10
+    assert page.count("<h2") == 1 + 9
+    assert len(page.encode()) < 2_000_000
