@@ -24,6 +24,15 @@ BEGIN
     ) THEN
         EXECUTE 'GRANT scorer_owner TO ' || quote_ident(current_user);
     END IF;
+    -- Who scores also makes the pages for people, which are read with a reader's rights alone. Where whoever upgrades may not grant it, a
+    -- DBA does: GRANT scorer_reader TO the daemon's login.
+    IF NOT pg_has_role('scorer_worker', 'scorer_reader', 'MEMBER') THEN
+        BEGIN
+            GRANT scorer_reader TO scorer_worker;
+        EXCEPTION WHEN insufficient_privilege OR unique_violation THEN
+            NULL;
+        END;
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'scorer') THEN
         CREATE SCHEMA scorer AUTHORIZATION scorer_owner;
         COMMENT ON SCHEMA scorer IS 'Runs, work and the ledger of scores; written by scorer_worker alone.';

@@ -125,6 +125,10 @@ class Settings:
     keep_changes: timedelta = option(
         timedelta(days=3), "how long captured changes are kept; a daemon that kept rows for longer reads them in full"
     )
+    report_dir: Path | None = option(
+        None, "where a page on the seven days before is written every night; unset, nowhere"
+    )
+    report_keep: timedelta = option(timedelta(days=90), "how long these pages are kept there")
     poll: timedelta = option(timedelta(seconds=10), "how often the daemon looks for what no signal told it")
     run_limit: timedelta = option(
         timedelta(minutes=30), "the longest that a step of a run may take before the daemon counts as hung"
@@ -135,7 +139,9 @@ class Settings:
     retry_tries: int = option(3, "how often a batch is tried again when the database fails under it")
     retry_first_wait: timedelta = option(timedelta(seconds=1), "the wait before the first of them")
     retry_last_wait: timedelta = option(timedelta(seconds=10), "the wait before the last of them")
-    health_address: str | None = option(None, "where /live, /ready and /metrics are answered; unset, nowhere")
+    health_address: str | None = option(
+        None, "where the status page, /live, /ready and /metrics are answered; unset, nowhere"
+    )
     log_format: str = option(
         "auto",
         "auto (the journal's own fields under systemd, lines elsewhere), json or text",

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 
-from scorer.checks.hosts import check_cluster, check_neighbours, check_standby
+from scorer.checks.hosts import check_cluster, check_neighbours, check_reports, check_standby
 from scorer.checks.installation import InstalledJob, installed_jobs
 from scorer.checks.job import check_job
 from scorer.checks.result import CheckResult, result_of
@@ -95,6 +95,8 @@ def _check_surroundings(database: Database) -> Iterator[CheckResult]:
         yield result_of("neighbours", lambda: check_neighbours(target, settings=settings))
     if settings.backend == "dask":
         yield result_of("cluster", lambda: check_cluster(settings))
+    if settings.report_dir is not None:
+        yield result_of("report", lambda: check_reports(database), blocks=False)
     schedule = result_of("nightly", lambda: str(nightly(settings)))
     if not schedule.holds:
         yield schedule

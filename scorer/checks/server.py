@@ -17,7 +17,7 @@ _OLDEST_SERVER = 14
 
 
 # Sessions of a daemon: for beats, health and chores; of each job: its schedule and its requests; of each worker of a run.
-_OF_A_DAEMON, _OF_A_JOB, _OF_A_WORKER = 5, 3, 4
+_OF_A_DAEMON, _OF_A_JOB, _OF_A_WORKER = 6, 3, 4
 # What is a time limit of the login's own, or the URL's, where it is shorter than ours; the rest of what is kept is not worth a word.
 _LIMITS = re.compile(r".*_timeout")
 

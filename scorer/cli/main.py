@@ -22,7 +22,7 @@ from scorer.cli.evaluate import evaluate, monitor
 from scorer.cli.features import features, training_set
 from scorer.cli.job import jobs
 from scorer.cli.models import models
-from scorer.cli.operate import cancel, check, daemon, plan, request, status
+from scorer.cli.operate import cancel, check, daemon, plan, report, request, status
 from scorer.cli.output import EXIT_BUG, print_bug, print_refusal
 from scorer.cli.run import demo, load, run
 from scorer.cli.train import optimize, train
@@ -109,6 +109,7 @@ for _command in (
     plan,
     recall,
     replay,
+    report,
     request,
     run,
     status,

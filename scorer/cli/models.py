@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from scorer.cli.options import database_of, json_option, opened_session
 from scorer.cli.output import print_json, print_migration, print_rows, print_table, progress_bar
 from scorer.config import Settings
 from scorer.errors import UserError
+
+if TYPE_CHECKING:
+    from scorer.database.store.models import Registered
 
 _job = click.argument("job", metavar="JOB")
 _version = click.argument("model_version", metavar="VERSION")
@@ -145,8 +149,14 @@ def _shown_result(evidence: Mapping[str, Any]) -> str:
     help="Write the card into a new file, to be filled.",
 )
 @click.option("--set", "of", type=click.Path(path_type=Path, dir_okay=False), help="Set the card that this file is.")
+@click.option(
+    "--html",
+    "as_page",
+    is_flag=True,
+    help="As a page, with the 31 source attributes that HTI-1 asks for; to be read, and not to be set.",
+)
 @click.pass_obj
-def card(settings: Settings, job: str, model_version: str, *, to: Path | None, of: Path | None) -> None:
+def card(settings: Settings, job: str, model_version: str, *, to: Path | None, of: Path | None, as_page: bool) -> None:
     """Print a model's card, write it to a file, or set it from one.
 
     What the manifest knows is filled in; a person fills the rest. A model whose card has an empty field is not promoted.
@@ -157,6 +167,8 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
 
     if to is not None and of is not None:
         raise UserError("Say --write or --set, not both.")
+    if of is not None and as_page:
+        raise UserError("A page is no card to be set: --set takes the file that --write makes without --html.")
     with opened_session(settings, as_worker=False) as session:
         model = read_model(session, job, model_version)
         if of is not None:
@@ -169,7 +181,8 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
             click.echo(f"The card of model {model_version} of {job} is set{left}.")
             return
         present = models_store.read_card(session, job, model_version)
-    text = draft(model, card=present.content if present else None)
+    filled = present.content if present else {}
+    text = _card_page(settings, model, card=filled) if as_page else draft(model, card=filled)
     if to is None:
         click.echo(text, nl=False)
         return
@@ -178,7 +191,22 @@ def card(settings: Settings, job: str, model_version: str, *, to: Path | None, o
             file.write(text)
     except OSError as error:
         raise UserError(f"The card cannot be written to {to}: {error.strerror}; name a new file.") from error
-    click.echo(f"The card is in {to}. Fill it, then: scorer model card {job} {model_version} --set {to}")
+    fill = "" if as_page else f" Fill it, then: scorer model card {job} {model_version} --set {to}"
+    click.echo(f"The card is in {to}.{fill}")
+
+
+def _card_page(settings: Settings, model: Registered, *, card: Mapping[str, Any]) -> str:
+    """The card as a page, with the version's live figures in this database."""
+    from scorer.database.readonly_session import ReadOnlySession
+    from scorer.database.reporting.models import list_live_figures
+    from scorer.database.reporting.standing import Asked, read_own_clock, require_views
+    from scorer.governance.card_page import card_page
+
+    with closing(ReadOnlySession(database_of(settings).as_login(), patience=settings.connect_timeout)) as views:
+        require_views(views)
+        now = read_own_clock(views)
+        known = list_live_figures(views, Asked(since=now, until=now, step="day", jobs=[model.job]))
+    return card_page(model, card=card, live=[each for each in known if each.model_version == model.model_version])
 
 
 @models.command()

@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scorer.cli.options import database_of, json_option, opened_session
-from scorer.cli.output import print_json, print_plan, print_rows, screen_width
+from scorer.cli.output import print_json, print_plan, print_rows, screen_width, show_anew
 from scorer.config import Settings, load_settings
 from scorer.daemon.service_manager import SIGNALS
 from scorer.errors import UserError
@@ -40,24 +41,83 @@ def daemon(settings: Settings) -> None:
 
 @click.command()
 @json_option
+@click.option("--watch", is_flag=True, help="Show it anew again and again, until Ctrl-C; on a terminal in one place.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.5),
+    default=5.0,
+    show_default=True,
+    help="Seconds between two looks of --watch.",
+)
 @click.pass_obj
-def status(settings: Settings, *, as_json: bool) -> None:
+def status(settings: Settings, *, as_json: bool, watch: bool, every: float) -> None:
     """Show where the jobs stand, and what waits.
 
     By job: last and next run, ticks missed, backlog and requests that wait, current scores, quarantine, model in production, breaker;
     then the daemons at work.
     """
     from scorer.database.readonly_session import ReadOnlySession
+    from scorer.monitoring.status import Watched, as_text, read_status
     from scorer.monitoring.status import as_json as status_as_json
-    from scorer.monitoring.status import as_text, read_status
 
+    if watch and as_json:
+        raise UserError(
+            "Say --watch or --json, not both; `scorer status --json` as often as you like gives an object each."
+        )
     target = database_of(settings).as_worker()
     with closing(ReadOnlySession(target, patience=settings.connect_timeout)) as session:
+        if watch:
+            show_anew(Watched(lambda: read_status(session, settings=settings)).look, every=every)
+            return
         found = read_status(session, settings=settings)
     if as_json:
         print_json(status_as_json(found))
     else:
         click.echo(as_text(found, width=screen_width()))
+
+
+@click.command()
+@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.option("--day", metavar="DAY", help="About this day, such as 2026-11-28.")
+@click.option("--week", metavar="WEEK", help="About this week, such as 2026-W48, from Monday on.")
+@click.option("--run", "run_id", type=int, help="About this run alone, by its number.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="The file to write, - for stdout; scorer-report-DAY.html in this folder, where not given.",
+)
+@click.option("--entities", is_flag=True, help="Tell the ids of entities too; without it the page names none.")
+@click.pass_obj
+def report(
+    settings: Settings,
+    jobs: tuple[str, ...],
+    *,
+    day: str | None,
+    week: str | None,
+    run_id: int | None,
+    out: Path | None,
+    entities: bool,
+) -> None:
+    """Write a page on what the jobs did, for people.
+
+    One HTML file without script, for screens and for paper: what ran, was late or missed and why, bands and moves between them, quarantine,
+    requests, drift, live figures, versions, load, alerts. About the seven days until today, where no time is named. It is read as
+    scorer_reader.
+    """
+    from scorer.monitoring.report.conduct import report as make_report
+    from scorer.monitoring.report.files import write_file
+
+    if sum(each is not None for each in (day, week, run_id)) > 1:
+        raise UserError("Say --day, --week or --run, one of them.")
+    if run_id is not None and jobs:
+        raise UserError("--run names its job itself; leave JOB out.")
+    made = make_report(database_of(settings), jobs=jobs or None, day=day, week=week, run_id=run_id, entities=entities)
+    if out is not None and str(out) == "-":
+        click.echo(made.page, nl=False)
+        return
+    path = out or Path(f"scorer-report-{made.day}.html")
+    write_file(path, made.page)
+    click.echo(f"The report is in {path}.")
 
 
 @click.command()

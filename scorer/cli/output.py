@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields as fields_of
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -71,6 +73,73 @@ def shown_time(moment: datetime, *, to_the_second: bool = False) -> str:
     '2025-06-01 12:30Z'
     """
     return f"{moment:%Y-%m-%d %H:%M:%SZ}" if to_the_second else f"{moment:%Y-%m-%d %H:%MZ}"
+
+
+# What is shown anew
+
+
+_LOOKS = 0.2  # seconds between looks at the size of the terminal
+
+
+def show_anew(read: Callable[[], Callable[[int], str]], *, every: float) -> None:
+    """Show a text anew every so many seconds, until Ctrl-C.
+
+    `read` gives what makes the text for a width in columns. On a terminal the text stands in one place, and is laid out anew where that is
+    resized; elsewhere each is printed below the one before, until nobody reads any more. A read that took long is followed by a longer
+    pause: the database is to be looked at, not to be kept busy.
+    """
+    try:
+        if sys.stdout.isatty():
+            _show_in_place(read, every=every)
+        else:
+            _show_below(read, every=every)
+    except KeyboardInterrupt:
+        pass  # which is how this ends
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # what Python writes out at its end has a place to go
+
+
+def _pause(began: float, *, every: float) -> float:
+    return max(every, 20 * (time.monotonic() - began))
+
+
+def _show_below(read: Callable[[], Callable[[int], str]], *, every: float) -> NoReturn:
+    while True:
+        began = time.monotonic()
+        click.echo(f"{read()(_WIDE)}\n")
+        time.sleep(_pause(began, every=every))
+
+
+def _show_in_place(read: Callable[[], Callable[[int], str]], *, every: float) -> NoReturn:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console()
+
+    def fitted(made: Callable[[int], str]) -> Text:
+        lines = made(console.width).splitlines()
+        if len(lines) > console.height:
+            hidden = len(lines) - console.height + 1
+            lines = [*lines[: console.height - 1], f"... {hidden} more lines: make the window taller"]
+        return Text("\n".join(lines), no_wrap=True, overflow="crop")
+
+    pause = every
+    made = read()  # before the terminal is taken, so that what is wrong at the first is said as by every command
+    with Live(fitted(made), console=console, screen=True, auto_refresh=False) as live:
+        began, size = time.monotonic(), console.size
+        while True:
+            while time.monotonic() - began < pause:
+                time.sleep(min(_LOOKS, pause))
+                if console.size != size:
+                    size = console.size
+                    live.update(fitted(made), refresh=True)
+            began = time.monotonic()
+            made = read()
+            pause = _pause(began, every=every)
+            live.update(fitted(made), refresh=True)
 
 
 # Tables and JSON

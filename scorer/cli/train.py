@@ -302,7 +302,7 @@ def _print_search(found: Found, job: str, folder: Path, written: Collection[Path
         ],
     )  # fmt: skip
     if folder / PICTURE not in written:
-        click.echo("No picture was drawn, since matplotlib is not installed: pip install 'scorer[training]'.")
+        click.echo("No picture was drawn, since matplotlib is not installed: pip install 'scorer[report]'.")
     if not found.is_whole:
         click.echo("The time was up before all were tried; the same command goes on.")
     click.echo(f"Train the best: scorer train {job} --full --config {folder / CONFIG}")

@@ -61,7 +61,8 @@ class Daemon:
         self._outage = Outage()
         self._heartbeat = HeartbeatLoop(database=database, outage=self._outage)
         self._read_health = ReadOnlySession(database.as_worker(), patience=_PATIENCE)
-        self._health = Health(self._read_health, state=self)
+        views = ReadOnlySession(database.as_reader(), patience=_PATIENCE)
+        self._health = Health(self._read_health, views=views, state=self)
         self._servers = self._outage.servers
         self._requests: RequestLoop | None = None
         self._nightly: NightlyLoop | None = None

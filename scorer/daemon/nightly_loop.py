@@ -1,5 +1,7 @@
 """A loop that does each job's chores once a night, on the daemon that comes first.
 
+Then comes the night's report, where one is wanted.
+
 The night's tick is found by the database's clock. A night that passed while no daemon ran is made up for when one starts, once; of
 several such nights only the newest. A chore that fails is not tried again before the next night. One that the database keeps from its
 end, or whose process dies, is tried three times; the others go on meanwhile.
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scorer.daemon.loop import Loop
+from scorer.daemon.nightly_report import NightlyReport
 from scorer.daemon.outage import Outage
 from scorer.database.connection import Database
 from scorer.database.session import Session, process_name
@@ -77,6 +80,7 @@ class NightlyLoop(Loop):
         self._chores = chores
         self._clock = clock
         self._began: datetime | None = None
+        self._pages = NightlyReport()
         self._open()
 
     def _open(self) -> None:
@@ -97,6 +101,7 @@ class NightlyLoop(Loop):
             for job in self.jobs:
                 for chore in self._chores:
                     self._see_to(job, chore, night=night)
+            self._see_to_report(night)
         self._report(None)
         until = schedule.next_tick(after=now) - now
         return min(until, _LONGEST_WAIT).total_seconds()
@@ -132,6 +137,20 @@ class NightlyLoop(Loop):
         finally:
             # Where the session is gone, so is what it held.
             self._release(job, chore)
+
+    def _see_to_report(self, night: datetime) -> None:
+        """Write the night's report where one is due, and all chores are done.
+
+        Another daemon may be doing them: then it is written later.
+        """
+        assert self._began is not None
+        if not self._pages.is_due(night, began=self._began, settings=self.settings):
+            return
+        with self._session.transaction():
+            last = [last_night(self._session, job.name, chore.name) for job in self.jobs for chore in self._chores]
+        if all(each is None or (each.night >= night and each.ended_at is not None) for each in last):
+            self.liveness.beat("report")
+            self._pages.write(night, database=self.database)
 
     def _release(self, job: Job, chore: Chore) -> None:
         try:

@@ -49,6 +49,7 @@ _EVENTS = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POL
 _OF_URLS = {"ssl"}  # parameters that libpq knows in a URL alone
 
 OWNER = "scorer_owner"
+READER = "scorer_reader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,10 @@ class Database:
     def as_owner(self) -> Target:
         """The target of sessions that own our tables. Raises as `as_worker` does."""
         return Target.of(self.url, self.settings, role=OWNER)
+
+    def as_reader(self) -> Target:
+        """The target of sessions that read the reporting views alone. Raises as `as_worker` does."""
+        return Target.of(self.url, self.settings, role=READER)
 
     def as_login(self) -> Target:
         """The target of sessions with the rights of the login itself. Raises as `as_worker` does."""

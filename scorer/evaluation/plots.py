@@ -70,9 +70,7 @@ def require_plots() -> None:
     try:
         import matplotlib as _  # noqa: F401, ICN001 - looked for alone
     except ImportError as error:
-        raise UserError(
-            "A page with plots needs matplotlib; install it with pip install 'scorer[training]'."
-        ) from error
+        raise UserError("A page with plots needs matplotlib; install it with pip install 'scorer[report]'.") from error
 
 
 def _drawn(name: str, draw: Draw, evaluation: Evaluation) -> str:

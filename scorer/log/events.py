@@ -649,6 +649,22 @@ CHORE_FAILED = Event(
     "is tried again the next night. Where the database kept it from its end, or its process died, it was tried three times.",
     action="Mend what the sentence names, and see whether all holds that must:\n    scorer check",
 )
+REPORT_WRITTEN = Event(
+    name="REPORT_WRITTEN",
+    message_id="6e2ea01bee1844b8b1adbaa960a9b2fb",
+    sentence="Report written",
+    meaning="The page on the seven days before this night is in @FILE@, for people to read; @REMOVED@ older ones, kept for long enough, "
+    "were removed (report_keep).",
+)
+REPORT_FAILED = Event(
+    name="REPORT_FAILED",
+    level=logging.WARNING,
+    message_id="2f64632aab0749258924780024fbddc0",
+    sentence="Report could not be written",
+    meaning="The page on the seven days before this night could not be made or written; the field ERROR says why. Scoring goes on without "
+    "it. It is tried again the next night, or when the daemon starts.",
+    action="Mend what the sentence names, and see whether a page can be made:\n    scorer report",
+)
 DRIFT_FOUND = Event(
     name="DRIFT_FOUND",
     level=logging.WARNING,

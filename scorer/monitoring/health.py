@@ -1,4 +1,6 @@
-"""/live, /ready and /metrics over HTTP, on this machine alone: a loopback port, or a unix socket.
+"""The status page, /live, /ready and /metrics over HTTP, on this machine alone.
+
+It is served at a loopback port, or a unix socket.
 
 Live: the daemon's loop is running. Ready: it can score at least one job; otherwise 503 and the reason, in one sentence. A line for each
 job says where it stands. No client can hold up the daemon:
@@ -35,6 +37,7 @@ from scorer.errors import UserError
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.monitoring.prometheus import Metrics, State
+from scorer.monitoring.status_page import StatusPage
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ _SOCKET_PATH_BYTES = 107  # the kernel's limit
 _SOCKET_MODE = 0o660
 _HIGHEST_PORT = 65535
 _PLAIN = "text/plain; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
 _WRITE_IT_SO = 'write it as "127.0.0.1:9187" or "unix:/run/scorer/health.sock".'
 
 
@@ -105,11 +109,12 @@ class _Answer:
 
 
 class Health:
-    """Serves the health of a process; `session` is for its metrics alone."""
+    """Serves the health of a process; `session` is for its metrics alone, `views` for its page."""
 
-    def __init__(self, session: ReadOnlySession, *, state: State) -> None:
+    def __init__(self, session: ReadOnlySession, *, views: ReadOnlySession, state: State) -> None:
         self._state = state
         self._metrics = Metrics(session, state=state)
+        self._page = StatusPage(views, state=state)
         self._server: _Server | None = None
 
     def serve(self, address: Address) -> Address:
@@ -119,7 +124,7 @@ class Health:
         """
         server = _Server(
             address,
-            {"/live": self._live, "/ready": self._ready, "/metrics": self._metrics_text},
+            {"/": self._page_text, "/live": self._live, "/ready": self._ready, "/metrics": self._metrics_text},
         )
         self._server = server
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
@@ -148,6 +153,9 @@ class Health:
 
     def _metrics_text(self) -> _Answer:
         return _Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE_PLAIN_0_0_4)
+
+    def _page_text(self) -> _Answer:
+        return _Answer(HTTPStatus.OK, self._page.text().encode(), _HTML)
 
 
 class _Server(TCPServer):

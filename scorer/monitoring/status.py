@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from scorer.database.store.status import (
     list_health,
     read_revision,
 )
+from scorer.errors import UserError
 
 _LABEL = 12  # columns of a line's label
 _NARROWEST = 40  # columns of a line at least
@@ -129,6 +130,28 @@ def as_text(status: ServiceStatus, *, width: int) -> str:
     blocks = [_job_lines(job) for job in status.jobs]
     blocks.append(_daemon_lines(status))
     return "\n\n".join("\n".join(_laid_out(block, width=width)) for block in blocks)
+
+
+class Watched:
+    """The status, looked at again and again.
+
+    Where a look fails, the newest is shown with why, and the next is awaited.
+    """
+
+    def __init__(self, read: Callable[[], ServiceStatus]) -> None:
+        self._read = read
+        self._newest: ServiceStatus | None = None
+
+    def look(self) -> Callable[[int], str]:
+        """Look once. Returns what makes the text for a width. Raises UserError where the first look fails."""
+        try:
+            newest = self._newest = self._read()
+        except UserError as error:
+            if self._newest is None:
+                raise
+            known, why = self._newest, str(error)
+            return lambda width: f"As it was at {_time(known.at)}: {why}\n\n{as_text(known, width=width)}"
+        return lambda width: f"{_time(newest.at)}\n\n{as_text(newest, width=width)}"
 
 
 def _laid_out(lines: Iterable[tuple[str, str]], *, width: int) -> Iterator[str]:

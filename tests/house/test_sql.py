@@ -24,6 +24,7 @@ WORDS = {
     "experiments",
     "checkups",
     "status",
+    "reports",
     "replays",
     "changes",
     "partitions",

@@ -35,6 +35,7 @@ from scorer.registry.registration import grant_source
 from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import Ended, run_job
 from scorer.runs.worker import Hooks
+from tests.integration.weeks import live
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 # The first hours of a clean visit: enough of it to be scored, and no two visits alike.
@@ -292,6 +293,36 @@ def scored(hospital: Any, make_model: Callable[..., Path]) -> Any:
         hospital.observe(visit, hours_ago=0.5, observation_value=140.0)
     return hospital
 
+
+@pytest.fixture(scope="session")
+def lived() -> dict[str, str]:
+    """The name of the database in which `week` was lived the first time, for all others to copy."""
+    return {}
+
+
+@pytest.fixture
+def week(
+    request: pytest.FixtureRequest,
+    make_database: Callable[[str], str],
+    lived: dict[str, str],
+    tmp_path: Path,
+    sepsis: Job,
+) -> Iterator[Hospital]:
+    """Some days of a hospital, in a database of the test's own (tests/integration/weeks.py)."""
+    if not lived:
+        hospital, make_model = (request.getfixturevalue(name) for name in ("hospital", "make_model"))
+        hospital.put_into_production(sepsis, make_model(sepsis, _linear(sepsis), version="by-hand", metrics=_METRICS))
+        live(hospital)
+        name = hospital.one("SELECT current_database()")
+        hospital.close()
+        lived["database"] = make_database(name).split("?")[0].split("/")[-1]
+    made = Hospital(url=make_database(lived["database"]), settings=Settings(home=tmp_path / "home"), job=sepsis)
+    made.noon = datetime.now(UTC)
+    yield made
+    made.close()
+
+
+_METRICS = {"auroc": {"value": 0.82, "low": 0.8, "high": 0.84}}
 
 # What a card says whose every field is filled.
 CARD = dict.fromkeys(

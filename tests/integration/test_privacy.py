@@ -164,6 +164,11 @@ def test_the_log_of_a_dirty_run_holds_no_value(workers: str, hospital: Any, scor
     shown = scorer("status")
     assert shown.code == 0
     assert_discreet(shown)
+    for entities in ((), ("--entities",)):
+        page = scorer("report", "--out", "-", *entities)
+        assert page.code == 0, page.err
+        assert "one_client" in page.out
+        assert_discreet(page)
 
 
 # file of the job, what stands there, what goes wrong with it instead

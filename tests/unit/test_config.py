@@ -195,6 +195,8 @@ EVERY_KIND = {
     "keep_requests": ('"30 days"', timedelta(days=30)),
     "keep_rejections": ('"31 days"', timedelta(days=31)),
     "keep_changes": ('"2 days"', timedelta(days=2)),
+    "report_dir": ('"/srv/reports"', Path("/srv/reports")),
+    "report_keep": ('"31 days"', timedelta(days=31)),
     "poll": ('"5 s"', timedelta(seconds=5)),
     "run_limit": ('"1 h"', timedelta(hours=1)),
     "stop_grace": ('"30 s"', timedelta(seconds=30)),

@@ -9,6 +9,6 @@ SELECT
     abs(EXTRACT(EPOCH FROM now() - beat_at)) < 60 AS alive,
     detail,
     jobs
-FROM scorer.daemons
+FROM reporting.daemons
 WHERE beat_at > now() - INTERVAL '1 day'
 ORDER BY daemon

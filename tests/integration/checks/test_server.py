@@ -83,10 +83,10 @@ def test_a_setting_that_is_lost_is_named(hospital: Any, monkeypatch: pytest.Monk
 
 def test_the_sessions_that_a_daemon_may_need_are_compared_with_every_limit(hospital: Any) -> None:
     target = Database(hospital.url, hospital.settings).as_worker()
-    assert check_sessions(target, jobs=1, workers=1) == "a daemon needs up to 12, which may be had"
+    assert check_sessions(target, jobs=1, workers=1) == "a daemon needs up to 13, which may be had"
     with pytest.raises(UserError, match=r"needs up to \d+ sessions, and max_connections allows"):
         check_sessions(target, jobs=100, workers=4)
     database = hospital.one("SELECT current_database()")
-    hospital.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 11")
-    with pytest.raises(UserError, match="up to 12 sessions, and the CONNECTION LIMIT of the database allows 11"):
+    hospital.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 12")
+    with pytest.raises(UserError, match="up to 13 sessions, and the CONNECTION LIMIT of the database allows 12"):
         check_sessions(target, jobs=1, workers=1)

@@ -37,6 +37,7 @@ STORE = sorted(path.stem for path in (ROOT / "scorer" / "database" / "store").gl
 FOLDERS = {
     **{f"database/store/{word}": {word} for word in STORE},
     "database/store/ledger": {"ledger", "write_back"},
+    **{f"database/reporting/{name}": {"reports"} for name in ("standing", "activity", "scores", "models")},
     "database/connecting": {"server"},
     "database/pooler": {"server"},
     "database/statements": {"server"},
@@ -353,6 +354,16 @@ def test_a_worker_may_run_our_statements_but_promote_nothing(cursor: Any, name: 
 )
 def test_an_approver_may_run_what_a_promotion_needs(cursor: Any, name: str) -> None:
     cursor.execute("SET LOCAL ROLE scorer_approver")
+    understand(cursor, statement(name))
+
+
+# What pages show is read by who may read the reporting views alone.
+OF_PAGES = sorted(path.stem for path in ENGINE if path.parent.name == "reports")
+
+
+@pytest.mark.parametrize("name", [*OF_PAGES, "list_health", "count_scores", "list_daemons"])
+def test_a_reader_may_run_what_pages_need(cursor: Any, name: str) -> None:
+    cursor.execute("SET LOCAL ROLE scorer_reader")
     understand(cursor, statement(name))
 
 

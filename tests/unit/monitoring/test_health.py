@@ -116,7 +116,7 @@ def state() -> Daemonlike:
 @pytest.fixture(scope="module")
 def served() -> Iterator[Address]:
     """One server for all: a server takes half a second to close."""
-    health = Health(nowhere(), state=DAEMON)
+    health = Health(nowhere(), views=nowhere(), state=DAEMON)
     yield health.serve(Address.of("127.0.0.1:0"))
     health.close()
 
@@ -159,8 +159,21 @@ def test_without_a_database_the_process_is_still_reported(served: Address, state
     assert not any(line.startswith(("scorer_scores_valid", "scorer_runs_total{")) for line in lines)
 
 
+def test_the_status_page_stands_without_a_database_and_says_so(served: Address, state: Daemonlike) -> None:
+    state.why_not = "job <b>: the database does not answer"
+    with closing(http.client.HTTPConnection(served.host, served.port, timeout=PATIENCE)) as connection:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    assert (answer.status, answer.getheader("Content-Type")) == (200, "text/html; charset=utf-8")
+    assert "<title>Scorer: not ready</title>" in text
+    assert "job &lt;b&gt;: the database does not answer." in text
+    assert "The database does not answer: " in text  # what its own look at the database found
+    assert '<meta http-equiv="refresh" content="30">' in text
+
+
 def test_there_is_nothing_else(served: Address, state: Daemonlike) -> None:
-    assert ask(served, "/") == (404, "There are /live, /ready, /metrics.\n")
+    assert ask(served, "/elsewhere") == (404, "There are /, /live, /ready, /metrics.\n")
     assert ask(served, "/live?probe=1") == (200, "live\n")
     assert ask(served, "/live", method="HEAD") == (200, "")
     assert ask(served, "/live", method="POST")[0] == 501
@@ -219,7 +232,7 @@ def test_a_connection_that_lasts_too_long_is_ended(served: Address, monkeypatch:
 
 def test_closing_waits_for_no_client(state: Daemonlike) -> None:
     others = threads()
-    health = Health(nowhere(), state=state)
+    health = Health(nowhere(), views=nowhere(), state=state)
     address = health.serve(Address.of("127.0.0.1:0"))
     with closing(socket.create_connection((address.host, address.port), timeout=PATIENCE)) as connection:
         connection.sendall(b"GET ")
@@ -234,7 +247,7 @@ def test_a_port_that_is_taken_is_named(served: Address, state: Daemonlike) -> No
     with pytest.raises(
         UserError, match=rf"{served} cannot be served: Address already in use; free it, or name another"
     ):
-        Health(nowhere(), state=state).serve(served)
+        Health(nowhere(), views=nowhere(), state=state).serve(served)
 
 
 # The unix socket
@@ -258,12 +271,12 @@ def ask_socket(path: Path) -> bytes:
 
 
 def test_a_unix_socket_is_for_the_group_and_goes_with_its_process(path: Path, state: Daemonlike) -> None:
-    health = Health(nowhere(), state=state)
+    health = Health(nowhere(), views=nowhere(), state=state)
     health.serve(Address.of(f"unix:{path}"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert ask_socket(path).endswith(b"\r\n\r\nready\n")
     with pytest.raises(UserError, match="is served by another process; stop that one"):
-        Health(nowhere(), state=state).serve(Address.of(f"unix:{path}"))
+        Health(nowhere(), views=nowhere(), state=state).serve(Address.of(f"unix:{path}"))
     assert ask_socket(path).endswith(b"\r\n\r\nready\n")
     health.close()
     assert not path.exists()
@@ -272,7 +285,7 @@ def test_a_unix_socket_is_for_the_group_and_goes_with_its_process(path: Path, st
 def test_the_socket_of_a_killed_process_is_taken_over(path: Path, state: Daemonlike) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as left:
         left.bind(str(path))
-    health = Health(nowhere(), state=state)
+    health = Health(nowhere(), views=nowhere(), state=state)
     health.serve(Address.of(f"unix:{path}"))
     assert ask_socket(path).endswith(b"ready\n")
     health.close()
@@ -281,10 +294,10 @@ def test_the_socket_of_a_killed_process_is_taken_over(path: Path, state: Daemonl
 def test_a_file_in_its_place_is_left_alone(path: Path, state: Daemonlike) -> None:
     path.write_text("somebody's")
     with pytest.raises(UserError, match="is there and is not a socket; remove it"):
-        Health(nowhere(), state=state).serve(Address.of(f"unix:{path}"))
+        Health(nowhere(), views=nowhere(), state=state).serve(Address.of(f"unix:{path}"))
     assert path.read_text() == "somebody's"
 
 
 def test_a_folder_that_is_missing_is_named(path: Path, state: Daemonlike) -> None:
     with pytest.raises(UserError, match="cannot be served: No such file or directory"):
-        Health(nowhere(), state=state).serve(Address.of(f"unix:{path.parent}/missing/s"))
+        Health(nowhere(), views=nowhere(), state=state).serve(Address.of(f"unix:{path.parent}/missing/s"))

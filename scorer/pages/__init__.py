@@ -1,0 +1,4 @@
+"""What every page for people is made of: escaped text, tables, drawings, one dress.
+
+Imports errors.
+"""

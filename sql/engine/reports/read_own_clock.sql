@@ -1,0 +1,2 @@
+-- The database's clock; one row.
+SELECT now() AS at
