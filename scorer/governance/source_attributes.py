@@ -110,7 +110,9 @@ def _output(known: Known) -> Answer:
     if task is None:
         return Answer(Standing.TO_WRITE)
     bands = ", ".join(manifest.get("bands") or ())
-    return Answer(Standing.KNOWN, (f"{task[0]}{f', put into a risk band: {bands}' if bands else ''}.",))
+    return Answer(
+        Standing.KNOWN, (f"{task[0]}{f', put into a risk band (above the lowest: {bands})' if bands else ''}.",)
+    )
 
 
 def _kind(known: Known) -> Answer:
