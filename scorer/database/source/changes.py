@@ -166,7 +166,7 @@ class ByChanges:
     def _changed_since(self, job: Job, block: Block) -> _Changed | None:
         """What changed since the block's snapshot; None where that is everything, or too much to tell."""
         most = max(_FEW, len(block.rows) // 2)
-        table = self._ask("list_changes", job, kept_snapshot=block.mark.snapshot, most_changes=str(most))
+        table = self._ask("list_captured", job, kept_snapshot=block.mark.snapshot, most_changes=str(most))
         if len(table) >= most or table["entity_id"].null_count:
             return None
         whole = pc.is_null(table["observation_id"])
