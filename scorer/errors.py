@@ -73,6 +73,10 @@ class DataRefused(UserError):
         self.cause = cause
 
 
+class TimedOut(UserError):
+    """A statement took longer than statement_timeout allows."""
+
+
 class StatementFailed(Exception):
     """A statement of the program's own failed: a bug.
 

@@ -16,7 +16,7 @@ import psycopg2.errors
 import psycopg2.extensions
 
 from scorer.config import url_place
-from scorer.errors import DatabaseUnavailable, DataRefused, StatementFailed, UserError
+from scorer.errors import DatabaseUnavailable, DataRefused, StatementFailed, TimedOut, UserError
 
 # Connection failures, serialization, deadlock, lock timeout, server shutting down or starting up, disk full, memory or sessions used up.
 _WORTH_A_RETRY = re.compile(r"08...|40001|40P01|55P03|57P0[1-5]|53[123]00")
@@ -29,6 +29,7 @@ _FOR_THE_USER = "SC001"
 _IDLE_TOO_LONG = "25P03"
 _READ_ONLY = "25006"
 _NOT_ALLOWED = "42501"
+_TIMED_OUT = "57014"
 _NOT_FOUND = re.compile(r"42...|3F000")  # in a function: mostly a name that search_path does not lead to
 
 
@@ -133,14 +134,14 @@ def translate_error(error: BaseException, *, where: str = _OURS) -> UserError | 
         "42P01": f"{where} names a table that is not there: {reason}; make the table (`scorer load` makes the source tables), "
         "mend the job's statement, or run `scorer db upgrade`.",
         "54000": f"{where} gives a text too long to be a key: {reason}; mend the data, or the job's statement.",
-        "57014": f"{where} took longer than statement_timeout allows: {reason}; raise it (in scorer.toml, and for the login's role if that "
-        "has a shorter one), or see what the server waits for.",
+        _TIMED_OUT: f"{where} took longer than statement_timeout allows: {reason}; raise it (in scorer.toml, and for the login's role if "
+        "that has a shorter one), or see what the server waits for.",
         "25P04": f"{where} stood in a transaction for longer than the server's transaction_timeout allows; raise it for the login's role, "
         "or lower batch_size.",
         _FOR_THE_USER: f"{reason[:1].upper()}{reason[1:]}.",
     }
     if sqlstate in by_state:
-        return UserError(by_state[sqlstate])
+        return (TimedOut if sqlstate == _TIMED_OUT else UserError)(by_state[sqlstate])
     if sqlstate.startswith("42") or sqlstate == "3F000":
         return UserError(
             f"{where} does not fit the database: {reason}; mend the job's statement or run `scorer db upgrade`."

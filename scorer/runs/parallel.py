@@ -138,7 +138,7 @@ def _listen(
     report: Callable[[], None],
     seconds: float = _LISTEN_SECONDS,
 ) -> None:
-    """Pass on the steps of `workers` for so long; dismiss all where one, or its database, is lost."""
+    """Pass on the steps of `workers` for so long; dismiss these where one, or its database, is lost."""
     until = time.monotonic() + seconds
     try:
         while workers.working:

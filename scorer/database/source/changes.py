@@ -7,7 +7,7 @@ an entity those are taken whose `known_from` is not after its as-of time.
 
 Nothing is taken from what is kept, and all is read in full as if nothing were, where anything is unclear: where a table that the statement
 reads is not captured in every way, where capture was altered, interrupted or begun anew since, where it lacks changes by now (pruned, or
-truncated), where the server was started since, or another answers.
+truncated), where the server was started or has recovered from a crash since, or another answers.
 """
 
 from __future__ import annotations
@@ -101,14 +101,15 @@ class ByChanges:
             if mark is None:
                 return None
             read = look()
-            if read is None or len(self._ask("list_uncaptured", job)):
+            if read is None or not self._is_whole(job, mark):
                 return None
             blocks = self._kept.take(job.version, {item.entity_id for item in items})
             usable = [block for block in blocks if block.mark.capture == mark.capture and block.mark.before > oldest]
             rows = self._rows(job, items, usable, read=read)
             proof = in_full() if in_full is not None and usable else None
-        if rows is None:
-            return None
+            # Once more: what a function in the statement reads is known only now.
+            if rows is None or not self._is_whole(job, mark):
+                return None
         places = {item.entity_id: place for place, item in enumerate(items)}
         found = replace(known_by(rows, _as_ofs(items)), keys=tuple(items))
         if proof is not None and (entities := differing(found, proof)):
@@ -126,6 +127,13 @@ class ByChanges:
         if capture is None or oldest is None:
             return None, 0
         return Mark(snapshot, capture), int(oldest)
+
+    def _is_whole(self, job: Job, mark: Mark) -> bool:
+        """Whether all that this transaction has locked is captured, and has not lost rows unseen.
+
+        A table that is truncated or rewritten after the snapshot is empty in it. The mark tells: it has the tables' files of now.
+        """
+        return not len(self._ask("list_uncaptured", job)) and self._mark(job)[0] == mark
 
     def _rows(self, job: Job, items: Sequence[WorkItem], blocks: Sequence[Block], *, read: Read) -> Rows | None:
         """All rows of the items in this snapshot: of the blocks, of what changed since, and all others."""
@@ -158,7 +166,7 @@ class ByChanges:
     def _changed_since(self, job: Job, block: Block) -> _Changed | None:
         """What changed since the block's snapshot; None where that is everything, or too much to tell."""
         most = max(_FEW, len(block.rows) // 2)
-        table = self._ask("list_changes", job, kept_snapshot=block.mark.snapshot, most_changes=str(most))
+        table = self._ask("list_captured", job, kept_snapshot=block.mark.snapshot, most_changes=str(most))
         if len(table) >= most or table["entity_id"].null_count:
             return None
         whole = pc.is_null(table["observation_id"])

@@ -40,7 +40,7 @@ class Mark:
         return int(self.snapshot.partition(":")[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """Rows of observations, and when each was recorded (n,): None where the job does not say."""
 
@@ -66,7 +66,7 @@ class Rows:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """The rows of some entities of a job's version, all as they stood at `mark`.
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -45,7 +44,7 @@ from scorer.database.source.folded import NotFolded, can_fold, to_fold, unfolded
 from scorer.database.source.kept import Kept
 from scorer.database.source.standby import Standby
 from scorer.database.statements import bound, only_named, statement, without_rows
-from scorer.errors import DatabaseUnavailable, UserError
+from scorer.errors import DatabaseUnavailable, DataRefused, TimedOut, UserError
 from scorer.jobs.job import Job
 from scorer.jobs.sql_text import without_comments
 from scorer.log import events
@@ -61,6 +60,7 @@ _KNOWN_COLUMNS = ("position", "label")
 _LANDMARK_COLUMNS = ("entity_id", "cohort", "as_of", "label")
 _FOLDED_AT_ONCE = 500_000  # rows; some 60 bytes each, which the server and we hold twice
 _KEYS = "scorer.observation_ids"
+_IN_ANY_WAY = (DatabaseUnavailable, DataRefused, TimedOut)  # which another way of reading would meet as well
 _TELLING = 100  # so many entities tell how many rows the next ones have
 
 
@@ -69,13 +69,15 @@ class _Inputs:
     """The columns of a job's observations that are inputs, with their types.
 
     `names` are these and `dated` these and RECORDED_AT as a statement names them, the latter None where the job has no such column.
-    `rows_each` is how many rows an entity has: many, until some have been read.
+    `rows_each` is how many rows an entity has: many, until some have been read. `folds` is no longer true once the database refused to fold
+    them, as it does columns of a domain.
     """
 
     schema: pa.Schema
     names: str
     dated: str | None
     rows_each: float = 1000.0
+    folds: bool = True
 
 
 def _only(query: str, columns: str) -> str:
@@ -164,18 +166,10 @@ class Source:
         def look() -> Read | None:
             columns = (*OBSERVATION_COLUMNS, KNOWN_FROM)
             schema = self._read(job, "observations", columns, items[:1], within=without_rows).schema
-            inputs = self._whole.setdefault(job.version, _Inputs(schema=schema, names="", dated=None))
-            inputs.schema = schema
-            if not can_fold(schema):
-                return None
-            return read
-
-        def read(some: Sequence[WorkItem], /, *, keys: Sequence[str] = ()) -> pa.Table:
-            inputs = self._whole[job.version]
-            if not keys:
-                return self._folded(job, some, inputs)
-            few = replace(inputs, rows_each=len(keys) / len(some))
-            return self._folded(job, some, few, further={_KEYS: texts(keys)})
+            inputs = self._whole.get(job.version)
+            if inputs is None or not inputs.schema.equals(schema):
+                inputs = self._whole[job.version] = _Inputs(schema=schema, names="", dated=None)
+            return partial(self._by_keys, job, inputs) if inputs.folds and can_fold(schema) else None
 
         def in_full() -> Observations:
             return self._in_full(job, items)
@@ -183,10 +177,25 @@ class Source:
         by_changes = ByChanges(self._primary, self._kept)
         try:
             return by_changes.observations(job, items, look=look, in_full=in_full if self._proving else None)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, TimedOut):
             raise
         except (UserError, NotFolded):  # what is wrong, says the statement as the job has it
             return None
+
+    def _by_keys(
+        self, job: Job, inputs: _Inputs, items: Sequence[WorkItem], /, *, keys: Sequence[str] = ()
+    ) -> pa.Table:
+        """All columns of the observations of `items`; of those alone with these keys, where some are given."""
+        try:
+            if not keys:
+                return self._folded(job, items, inputs)
+            few = replace(inputs, rows_each=len(keys) / len(items))
+            return self._folded(job, items, few, further={_KEYS: texts(keys)})
+        except _IN_ANY_WAY:
+            raise
+        except (UserError, NotFolded):
+            inputs.folds = False
+            raise
 
     def _in_full(self, job: Job, items: Sequence[WorkItem]) -> Observations:
         """The observations of `items`, all of them read."""
@@ -195,6 +204,8 @@ class Source:
         inputs = known or self._look_at(job, items)
         try:
             table = self._rows(job, items, inputs)
+        except _IN_ANY_WAY:
+            raise
         except UserError:
             if known is None:
                 raise
@@ -218,10 +229,20 @@ class Source:
 
     def _rows(self, job: Job, items: Sequence[WorkItem], inputs: _Inputs) -> pa.Table:
         """The input columns of the observations of `items`: folded, or row by row where that cannot be done."""
-        if can_fold(inputs.schema):
-            with suppress(UserError, NotFolded):  # what is wrong with them says the statement as the job has it
+        fold = inputs.folds and can_fold(inputs.schema)
+        if fold:
+            try:
                 return self._folded(job, items, inputs)
-        return self._read(job, "observations", OBSERVATION_COLUMNS, items, within=partial(_only, columns=inputs.names))
+            except _IN_ANY_WAY:
+                raise
+            except (UserError, NotFolded):  # what is wrong with them, says the statement as the job has it
+                pass
+        table = self._read(job, "observations", OBSERVATION_COLUMNS, items, within=partial(_only, columns=inputs.names))
+        if fold:
+            inputs.folds = not table.schema.equals(inputs.schema)
+            if inputs.folds:  # columns are of other types by now
+                self._inputs.pop(job.version, None)
+        return table
 
     def _folded(
         self,

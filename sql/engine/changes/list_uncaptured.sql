@@ -24,6 +24,7 @@ WHERE l.pid = pg_backend_pid()
   AND c.oid <> CAST('scorer.captured_changes' AS regclass)
   AND (
       c.relkind <> 'r'
+      OR c.relpersistence <> 'p'
       OR COALESCE(captured.fires & 60, 0) <> 60
       OR EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid)
       OR EXISTS (SELECT FROM pg_catalog.pg_subscription_rel AS s WHERE s.srrelid = c.oid)

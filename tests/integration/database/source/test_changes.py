@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -425,3 +427,70 @@ def test_sessions_do_not_wait_for_each_other(ward: Ward) -> None:
         other.commit()
         one.commit()
     ward.require_the_same()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+RELOADED = (
+    "CREATE TEMPORARY TABLE reloaded AS SELECT * FROM public.patient_observations",
+    "TRUNCATE public.patient_observations",
+    "INSERT INTO public.patient_observations OVERRIDING SYSTEM VALUE SELECT * FROM reloaded",
+)
+REWRITTEN = ("ALTER TABLE public.patient_observations ALTER observation_value TYPE float8 USING observation_value + 0",)
+
+
+@pytest.mark.parametrize("again", [RELOADED, REWRITTEN], ids=["reloaded", "rewritten"])
+@pytest.mark.parametrize("fresh", [True, False], ids=["nothing is kept", "all is kept"])
+def test_a_table_that_is_reloaded_while_it_is_waited_for_is_not_taken_for_empty(
+    ward: Ward, again: Sequence[str], *, fresh: bool
+) -> None:
+    """Such a table is empty in every snapshot from before, and the lock on it is waited for in one."""
+    read = Ward(ward.hospital) if fresh else ward
+    ward.hospital.execute("UPDATE patient_observations SET observation_value = 99 WHERE visit_id = 3")
+    found: list[Observations] = []
+    with closing(ward.hospital.connect()) as other, other.cursor() as cursor:
+        for each in again:
+            cursor.execute(each)
+        reading = threading.Thread(
+            target=lambda: found.append(read.source.observations(ward.hospital.job, ward.items()))
+        )
+        reading.start()
+        wait_until(lambda: ward.hospital.one("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0)
+        other.commit()
+        reading.join()
+    assert differing(found[0], ward.in_full()) == 0
+    assert len(found[0]) > 0
+    if fresh:
+        read.source.close()
+
+
+def test_what_a_function_of_the_statement_reads_must_be_captured_too(ward: Ward) -> None:
+    ward.hospital.execute(
+        "CREATE TABLE public.code_map (code text, other text); GRANT SELECT ON public.code_map TO PUBLIC; "
+        "CREATE FUNCTION public.code_of(given text) RETURNS text LANGUAGE plpgsql STABLE AS $$ "
+        "BEGIN RETURN COALESCE((SELECT m.other FROM public.code_map AS m WHERE m.code = given), given); END $$"
+    )
+    job, column = ward.hospital.job, "    o.observation_type_code,\n"
+    mapped = job.statements["observations"].replace(
+        column, column.replace("o.", "public.code_of(o.").replace("code,", "code) AS observation_type_code,"), 1
+    )
+    assert "code_of" in mapped
+    ward.hospital.job = replace(job, version="mapped", statements={**job.statements, "observations": mapped})
+    assert ward.by_changes() is None
+
+
+def test_what_was_kept_before_the_server_recovered_is_not_used(ward: Ward, asked: list[tuple[int, int]]) -> None:
+    """A crash resets statistics, and may lose what was seen; the server's start time stays."""
+    ward.hospital.execute("SELECT pg_stat_reset_shared('bgwriter')")
+    ward.require_the_same()
+    assert (len(VISITS), 0) in asked
+
+
+def test_of_an_unlogged_table_nothing_is_kept(ward: Ward) -> None:
+    ward.hospital.execute("ALTER TABLE public.patient_observations SET UNLOGGED")
+    assert ward.by_changes() is None

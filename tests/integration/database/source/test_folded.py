@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -24,7 +25,7 @@ from scorer.database.source.arrow_session import ArrowSession
 from scorer.database.source.folded import NotFolded, can_fold, to_fold, unfolded
 from scorer.database.source.reader import Source
 from scorer.database.statements import statement
-from scorer.errors import UserError
+from scorer.errors import TimedOut, UserError
 from scorer.jobs.sql_text import without_comments
 from scorer.types.values import WorkItem
 
@@ -175,3 +176,31 @@ def test_columns_that_cannot_be_folded_are_read_row_by_row(hospital: Any) -> Non
         folds, does_not = source.observations(hospital.job, items), source.observations(job, items)
     assert folds.value.tolist() == does_not.value.tolist()
     assert "charted_on" in does_not.extras
+
+
+def test_columns_of_a_domain_are_not_folded_and_asked_for_once(hospital: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver gives them as what the domain is of; the database does not compare them so."""
+    hospital.admit(1)
+    hospital.execute(
+        "CREATE DOMAIN public.measured AS float8; ALTER TABLE patient_observations ALTER observation_value TYPE public.measured"
+    )
+    items = (WorkItem("1", as_of=hospital.noon),)
+    folds: list[int] = []
+    monkeypatch.setattr(reader, "to_fold", lambda schema: folds.append(1) or to_fold(schema))
+    with closing(Source.of(Database(hospital.url, hospital.settings))) as source:
+        values = [source.observations(hospital.job, items).value.tolist() for _ in range(3)]
+    assert values[0] == values[1] == values[2] != []
+    assert len(folds) == 1
+
+
+def test_a_statement_that_takes_too_long_is_not_tried_in_another_way(hospital: Any) -> None:
+    hospital.admit(1)
+    asleep = hospital.job.statements["observations"].replace(
+        "WHERE (COALESCE(", "WHERE (SELECT pg_sleep(30)) IS NOT NULL AND (COALESCE(", 1
+    )
+    job = replace(hospital.job, version="asleep", statements={**hospital.job.statements, "observations": asleep})
+    patient = replace(hospital.settings, statement_timeout=timedelta(seconds=1))
+    began = time.monotonic()
+    with closing(Source.of(Database(hospital.url, patient))) as source, pytest.raises(TimedOut, match="took longer"):
+        source.observations(job, (WorkItem("1", as_of=hospital.noon),))
+    assert time.monotonic() - began < 1.9
