@@ -1,7 +1,7 @@
 -- Where the capture of a job's changes stands in this snapshot; one row.
 -- capture: what tells this capture from every other: server, database, tables, triggers, their function, each as it was last altered. NULL
--- where the server is a standby. Rows that were read under one capture say nothing under another. A server that recovers from a crash has not
--- started anew, and may have lost what was seen of it: it begins its statistics anew.
+-- where the server is a standby. Rows that were read under one capture say nothing under another. A server that recovers from a crash has
+-- not started anew, and may have lost what was seen of it: it begins its statistics anew.
 -- oldest: the oldest transaction whose changes are kept (NULL where none is); whoever needs older ones lacks some.
 -- Parameters: captured_job.
 WITH triggers AS (
