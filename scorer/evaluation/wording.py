@@ -58,6 +58,8 @@ FIGURES = {
     ),
     "entities_alarmed_per_100": ("Alarmed of 100", "entities with one alarm or more, of a hundred"),
 }
+_NOTHING = 5e-7  # what is shown as no more than 0
+_SMALL = 0.01  # below which three decimals leave too little of a number
 _HOURS = 48  # up to which a step is told in hours
 _STEPS = {
     "entities": "entities",
@@ -119,6 +121,28 @@ def number(value: float) -> str:
         if abs(value) <= limit:
             return f"{round(value, decimals) + 0.0:.{decimals}f}"  # no minus before a zero
     return f"{value:.1f}"
+
+
+def significant(value: float) -> str:
+    """A number with three significant digits; empty for NaN.
+
+    >>> [significant(each) for each in (84.321, 1234.5, 0.00012345, -0.5, 0.0, float("nan"))]
+    ['84.3', '1,234', '0.000123', '-0.500', '0', '']
+    """
+    if not math.isfinite(value):
+        return ""
+    if abs(value) < _NOTHING:
+        return "0"
+    return f"{value:,.{min(max(2 - math.floor(math.log10(abs(value))), 0), 6)}f}"
+
+
+def exact(value: float) -> str:
+    """A number as `number` has it, but where little is left of it by its decimals.
+
+    >>> exact(0.8432), exact(0.00413), exact(0.0), exact(-1e-9)
+    ('0.843', '0.00413', '0.000', '0.000')
+    """
+    return significant(value) if _NOTHING <= abs(value) < _SMALL else number(value)
 
 
 def threshold(above: Above) -> str:

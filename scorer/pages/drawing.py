@@ -38,6 +38,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "scorer",
     "font.family": "DejaVu Sans",  # which comes with matplotlib: the same room is left for a text everywhere
     "font.size": 9,
+    "text.color": INK,
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,

@@ -1,21 +1,26 @@
-"""The plots: which there are, each an <svg> of its own, and the same bytes each time."""
+"""The plots: which there are, each an <svg> with its figures in words, the same bytes each time, no name over another."""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import re
 from collections.abc import Callable
 
+import pytest
+
 from scorer.evaluation.cohort import EvaluationCohort
 from scorer.evaluation.figures import Evaluation
-from scorer.evaluation.plots import plots
+from scorer.evaluation.plots import CAPTIONS, plots
 from scorer.jobs.job import Job
+from tests import evaluations
 
 
 def test_each_plot_is_an_svg_whose_ids_are_its_own(done: Evaluation) -> None:
     drawn = plots(done)
-    assert list(drawn) == ["reliability", "histogram", "roc", "precision", "utility"]
+    assert list(drawn) == ["reliability", "histogram", "roc", "precision", "net_benefit", "utility"]
     for name, svg in drawn.items():
-        assert svg.startswith(f'<svg role="img" aria-label="{name}"')
+        assert svg.startswith('<svg role="img" aria-label="')
         ids = re.findall(r'\bid="([^"]+)"', svg)
         assert ids
         assert all(each.startswith(f"{name}-") for each in ids)
@@ -23,7 +28,60 @@ def test_each_plot_is_an_svg_whose_ids_are_its_own(done: Evaluation) -> None:
     assert plots(done) == drawn
 
 
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (evaluations.of_events, ["reliability", "histogram", "roc", "precision", "net_benefit", "utility"]),
+        (evaluations.of_classes, ["reliability", "confusion", "histogram"]),
+        (evaluations.of_values, ["agreement", "coverage", "histogram"]),
+    ],
+)
+def test_a_plot_of_each_task_tells_its_figures_in_words(make: Callable[[], Evaluation], names: list[str]) -> None:
+    drawn = plots(make())
+    assert list(drawn) == names
+    assert set(names) <= set(CAPTIONS)
+    told = [re.match('<svg role="img" aria-label="([^"]+)"', svg) for svg in drawn.values()]
+    for each in told:
+        assert each is not None
+        assert re.search(r"[0-9]", each[1])
+        assert "nan" not in each[1]
+        assert each[1].endswith(".")
+    for svg in drawn.values():
+        assert "<image" not in svg, "it would have to be loaded, which the page forbids"
+        assert not re.search("#[0-9a-f]{6}", svg.replace("#000000", "")), "a colour that does not change with the page"
+
+
 def test_without_outcomes_there_is_the_histogram_alone(
     sepsis: Job, cohort: Callable[..., EvaluationCohort], evaluated: Callable[..., Evaluation]
 ) -> None:
     assert list(plots(evaluated(sepsis, cohort(), outcomes=False))) == ["histogram"]
+
+
+def near(done: Evaluation) -> Evaluation:
+    """Three thresholds with names, close to each other."""
+    first = next(each for each in done.whole.above if each.name == "HIGH")
+    above = [dataclasses.replace(first, name=name, threshold=at) for name, at in (("A", 0.08), ("B", 0.079), ("C", 0.0785))]
+    return dataclasses.replace(done, groups=(dataclasses.replace(done.whole, above=tuple(above)),))
+
+
+@pytest.mark.parametrize("name", ["histogram", "net_benefit", "utility"])
+def test_names_of_near_thresholds_stand_in_rows_of_their_own(done: Evaluation, name: str) -> None:
+    svg = plots(near(done))[name]
+    places = []
+    for label in ("A 0.08", "B 0.079", "C 0.0785"):
+        found = re.search(rf'<text [^>]*?\by="(-?[0-9.]+)"[^>]*>\s*{label}\s*</text>', svg)
+        found = found or re.search(rf'<text [^>]*translate\(-?[0-9.]+ (-?[0-9.]+)\)[^>]*>\s*{label}\s*</text>', svg)
+        assert found is not None, label
+        places.append(float(found[1]))
+    assert all(abs(one - two) > 8 for one, two in itertools.combinations(places, 2)), places
+
+
+@pytest.mark.parametrize("name", ["roc", "precision"])
+def test_points_of_near_thresholds_are_named_once_in_a_corner(done: Evaluation, name: str) -> None:
+    svg = plots(near(done))[name]
+    labels = ("A 0.08", "B 0.079", "C 0.0785")
+    found = [re.findall(rf"translate\((-?[0-9.]+) (-?[0-9.]+)\)[^>]*>\s*{label}\s*</text>", svg) for label in labels]
+    assert [len(each) for each in found] == [1, 1, 1]
+    assert len({x for ((x, _),) in found}) == 1
+    heights = [float(y) for ((_, y),) in found]
+    assert all(abs(one - two) > 8 for one, two in itertools.combinations(heights, 2)), heights
