@@ -16,8 +16,8 @@ from scorer.pages import dress
 from scorer.pages.dress import Head, Html, Source, element, facts, figure, notes, section
 
 _INTERVALS = (
-    "Intervals are the middle 95 % of a bootstrap over clients. A landmark is an entity at an as-of time: scored by what was known then, no "
-    "less and no more."
+    "Intervals are the middle 95 % of a bootstrap over clients. A landmark is an entity at an as-of time: scored by what was known then, "
+    "no less and no more."
 )
 _NAIVE = (
     "The naive forecast is what one would say without a model: the prevalence, the shares of the classes, or the median of a client's own "

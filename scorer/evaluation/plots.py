@@ -25,12 +25,12 @@ CAPTIONS = {
     "histogram": "How many landmarks have which score; where the bands begin.",
     "roc": "ROC curve. On the dashed line, where the naive forecast is, a score says nothing.",
     "precision": "Precision-recall curve. The dashed line is the prevalence: what alarms by lot, or by the naive forecast, come to.",
-    "net_benefit": "Decision curve: right alarms of a landmark, less the false ones, so many of which outweigh a right one as the threshold "
-    "says (Vickers and Elkin 2006). Where the model is above both others, its alarms are worth having.",
+    "net_benefit": "Decision curve: right alarms of a landmark, less the false ones, so many of which outweigh a right one as the "
+    "threshold says (Vickers and Elkin 2006). Where the model is above both others, its alarms are worth having.",
     "utility": "Utility of alarming above each score; where the bands begin. On the dashed line it is that of never alarming.",
     "confusion": "Which class (rows) was taken for which (columns): landmarks, shaded by their share of the true class.",
-    "agreement": "Values against what came true: the larger a dot, the more landmarks. The band has the mean ends of their intervals; on the "
-    "dashed line both are equal.",
+    "agreement": "Values against what came true: the larger a dot, the more landmarks. The band has the mean ends of their intervals; on "
+    "the dashed line both are equal.",
     "coverage": "The share of what came true inside the interval, by tenths of the value, with 95 % intervals.",
 }
 _SIZE = (4.4, 3.3)  # inches
@@ -173,13 +173,12 @@ def _draw_matrix(picture: Matrix, shares: Floats, axes: Any) -> None:
 
 
 def _points(picture: Points) -> _Plot:
-    value, true = picture.axes
-    alt = (
-        f"{value.capitalize()} against {true}: {len(picture.x):,} landmarks, {value} from {significant(float(picture.x.min()))} to "
-        f"{significant(float(picture.x.max()))}, {true} from {significant(float(picture.y.min()))} to {significant(float(picture.y.max()))}."
-        if len(picture.x)
-        else ""
-    )
+    if not len(picture.x):
+        return _Plot(lambda _: None, "")
+    (value, true), told = picture.axes, []
+    for each in (picture.x, picture.y):
+        told.append(f"from {significant(float(each.min()))} to {significant(float(each.max()))}")
+    alt = f"{value.capitalize()} {told[0]} against {true}, {told[1]}: {len(picture.x):,} landmarks."
     return _Plot(partial(_draw_points, picture), alt)
 
 
