@@ -96,9 +96,7 @@ def of_classes() -> Evaluation:
         score=shares[:, CLASSES.index("REFINANCE")],
     )
     naive = np.tile(np.bincount(label) / len(label), (len(label), 1))
-    return evaluated(
-        load_job("transaction"), dataclasses.replace(whom, rows=rows, naive=naive, classes=CLASSES)
-    )
+    return evaluated(load_job("transaction"), dataclasses.replace(whom, rows=rows, naive=naive, classes=CLASSES))
 
 
 def of_values() -> Evaluation:

@@ -111,7 +111,10 @@ def _making(evaluation: Evaluation) -> Html:
             ("job version", element("code", evaluation.job_version)),
             ("model version", evaluation.model_version),
             ("cohort, SHA-256", element("code", evaluation.cohort_sha256)),
-            ("clients that the model was trained on", "not known" if seen is None else f"{seen:,} of {evaluation.clients:,}"),
+            (
+                "clients that the model was trained on",
+                "not known" if seen is None else f"{seen:,} of {evaluation.clients:,}",
+            ),
             ("draws of the bootstrap", evaluation.draws),
             ("command", element("code", evaluation.command)),
         ]

@@ -155,7 +155,10 @@ def _matrix(picture: Matrix) -> _Plot:
 def _draw_matrix(picture: Matrix, shares: Floats, axes: Any) -> None:
     """Which class was taken for which: counts, or shares of many classes, shaded by their share of the true class."""
     for (row, column), share in np.ndenumerate(shares):
-        corners = ([column - 0.5, column + 0.5, column + 0.5, column - 0.5], [row - 0.5, row - 0.5, row + 0.5, row + 0.5])
+        corners = (
+            [column - 0.5, column + 0.5, column + 0.5, column - 0.5],
+            [row - 0.5, row - 0.5, row + 0.5, row + 0.5],
+        )
         axes.fill(*corners, color=BLUE, alpha=_DEEPEST * share, linewidth=0)
         told = f"{picture.counts[row, column]:,.0f}" if len(shares) <= _MOST_COUNTED else f"{100 * share:.0f}"
         axes.text(column, row, told, ha="center", va="center", fontsize=_SMALL_PRINT, color=INK)

@@ -89,9 +89,7 @@ def test_a_page_without_outcomes_has_the_load_alone(
 def test_a_page_of_each_task_escapes_whatever_it_is_given(make: Callable[[], Evaluation]) -> None:
     found = make()
     band = found.alarm
-    above = tuple(
-        dataclasses.replace(each, name=HOSTILE) if each.name == band else each for each in found.whole.above
-    )
+    above = tuple(dataclasses.replace(each, name=HOSTILE) if each.name == band else each for each in found.whole.above)
     hostile = dataclasses.replace(
         found,
         job=HOSTILE,

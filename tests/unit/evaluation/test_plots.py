@@ -60,7 +60,9 @@ def test_without_outcomes_there_is_the_histogram_alone(
 def near(done: Evaluation) -> Evaluation:
     """Three thresholds with names, close to each other."""
     first = next(each for each in done.whole.above if each.name == "HIGH")
-    above = [dataclasses.replace(first, name=name, threshold=at) for name, at in (("A", 0.08), ("B", 0.079), ("C", 0.0785))]
+    above = [
+        dataclasses.replace(first, name=name, threshold=at) for name, at in (("A", 0.08), ("B", 0.079), ("C", 0.0785))
+    ]
     return dataclasses.replace(done, groups=(dataclasses.replace(done.whole, above=tuple(above)),))
 
 
@@ -70,7 +72,7 @@ def test_names_of_near_thresholds_stand_in_rows_of_their_own(done: Evaluation, n
     places = []
     for label in ("A 0.08", "B 0.079", "C 0.0785"):
         found = re.search(rf'<text [^>]*?\by="(-?[0-9.]+)"[^>]*>\s*{label}\s*</text>', svg)
-        found = found or re.search(rf'<text [^>]*translate\(-?[0-9.]+ (-?[0-9.]+)\)[^>]*>\s*{label}\s*</text>', svg)
+        found = found or re.search(rf"<text [^>]*translate\(-?[0-9.]+ (-?[0-9.]+)\)[^>]*>\s*{label}\s*</text>", svg)
         assert found is not None, label
         places.append(float(found[1]))
     assert all(abs(one - two) > 8 for one, two in itertools.combinations(places, 2)), places

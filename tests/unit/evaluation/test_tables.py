@@ -44,8 +44,8 @@ def test_a_threshold_with_a_name_is_told_whatever_it_says(done: Evaluation) -> N
 
 def test_no_figure_of_alarms_that_is_not_nothing_reads_as_nothing(rare: Evaluation) -> None:
     right, load = tables.alarms(rare)
-    assert "<td class=\"n\">0.0100<br><small>0.00500 to 0.0200</small></td>" in right, "per cent"
-    assert "<td class=\"n\">0.00200<br><small>0.00100 to 0.00400</small></td>" in load, "of 20 beds"
+    assert '<td class="n">0.0100<br><small>0.00500 to 0.0200</small></td>' in right, "per cent"
+    assert '<td class="n">0.00200<br><small>0.00100 to 0.00400</small></td>' in load, "of 20 beds"
     for made in (right, load):
         assert not re.search(r">0(\.0+)?<", made)
 

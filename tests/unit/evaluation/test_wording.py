@@ -40,7 +40,8 @@ def test_the_headline_says_what_was_evaluated(done: Evaluation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "exact"), [(0.8432, "0.843"), (0.009_96, "0.00996"), (-0.0042, "-0.00420"), (1e-8, "0.000"), (12.34, "12.3")]
+    ("value", "exact"),
+    [(0.8432, "0.843"), (0.009_96, "0.00996"), (-0.0042, "-0.00420"), (1e-8, "0.000"), (12.34, "12.3")],
 )
 def test_a_small_figure_keeps_digits_that_say_something(value: float, exact: str) -> None:
     assert wording.exact(value) == exact
