@@ -12,7 +12,7 @@ import numpy as np
 
 from scorer.evaluation.figures import Above, Evaluation
 from scorer.evaluation.net_benefit import NetBenefit, net_benefit
-from scorer.evaluation.wording import bands, significant, threshold
+from scorer.evaluation.wording import bands, limit, significant, threshold
 from scorer.pages.drawing import BLUE, INK, PALE, RED, SERIES, SOFT, drawn
 from scorer.pages.dress import Html
 from scorer.tasks.metrics import Curves
@@ -38,6 +38,7 @@ _SMALL_PRINT = 8
 _ROW = 0.075  # of the axes' height: what the name of a threshold takes above them
 _NO_ROOM = 0.6  # of the axes' width: beyond it, names stand to the left of their thresholds
 _MARKERS = "osD^vP*X"
+_LARGE = 1000.0  # from which on a number has no decimals
 _LOG_BELOW = 0.1  # scores that begin below are shown on a logarithmic scale
 _LONGEST_NAME = 18  # letters of a class's name beside the matrix of classes
 _MOST_COUNTED = 6  # classes up to which the matrix has counts, beyond which it has shares
@@ -139,6 +140,8 @@ def _draw_reliability(picture: Reliability, axes: Any) -> None:
     if picture.logarithmic:
         axes.set(xscale="log", yscale="log", ylim=(least, 1))
         _plain_ticks(axes.xaxis, axes.yaxis)
+    else:
+        _few_ticks(axes)
     if len(picture.bins) > 1:
         axes.legend(fontsize=_SMALL_PRINT)
 
@@ -201,6 +204,7 @@ def _draw_points(picture: Points, axes: Any) -> None:
     line = [float(np.nanmin(picture.x)), float(np.nanmax(picture.x))]
     axes.plot(line, line, color=INK, linewidth=1, linestyle="--")
     axes.set(xlabel=picture.axes[0], ylabel=picture.axes[1])
+    _few_ticks(axes)
 
 
 # Scores and thresholds
@@ -231,7 +235,7 @@ def _draw_histogram(evaluation: Evaluation, axes: Any) -> None:
     room = 0.02 * (most - least) or 1.0
     axes.set(yscale="log", xlabel="score", ylabel="landmarks", ylim=(0.5, None))
     axes.set(xlim=(0 if least >= 0 else least - room, most + room))
-    _plain_ticks(axes.yaxis)
+    _few_ticks(axes)
     _mark_bands(axes, evaluation)
 
 
@@ -350,21 +354,22 @@ def _mark_bands(axes: Any, evaluation: Evaluation) -> None:
     for number, each in enumerate(inside if to_left else reversed(inside)):
         top, name = 1.03 + _ROW * number, _literal(_named(each))
         axes.plot([each.threshold] * 2, [0, top + _ROW / 2], color=RED, linewidth=0.8, transform=at_axes, clip_on=False)
-        axes.text(
-            each.threshold,
-            top,
-            f"{name} " if to_left else f" {name}",
+        axes.annotate(
+            name,
+            (each.threshold, top),
+            xycoords=at_axes,
+            xytext=(-3 if to_left else 3, 0),
+            textcoords="offset points",
             color=RED,
             fontsize=_SMALL_PRINT,
             ha="right" if to_left else "left",
             va="bottom",
-            transform=at_axes,
         )
     axes.set(xlim=(begin, end))
 
 
 def _named(above: Above) -> str:
-    return f"{above.name} {above.threshold:.4g}"
+    return f"{above.name} {limit(above.threshold)}"
 
 
 def _literal(name: str) -> str:
@@ -373,7 +378,13 @@ def _literal(name: str) -> str:
 
 
 def _plain_ticks(*along: Any) -> None:
-    """Numbers as they are read, on logarithmic scales."""
+    """Numbers as they are read, without exponents."""
     for each in along:
-        each.set_major_formatter(lambda value, _: f"{value:,g}")
+        each.set_major_formatter(lambda value, _: f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:g}")
         each.set_minor_formatter(lambda _value, _: "")
+
+
+def _few_ticks(axes: Any) -> None:
+    """Along linear axes, so few numbers that large ones have room."""
+    _plain_ticks(axes.xaxis, axes.yaxis)
+    axes.xaxis.get_major_locator().set_params(nbins=4)

@@ -200,9 +200,10 @@ def subgroups(evaluation: Evaluation) -> list[Html]:
     """The figures of each subgroup, and those of its alarms."""
     whole = evaluation.whole
     names = [name for name in _OF_SUBGROUPS if name in whole.figures]
+    counted = ("entities", "events", "positive landmarks") if whole.positives else ("entities", "outcomes")
     rows: list[list[object]] = []
     for group in evaluation.groups:
-        counts = [count(number) for number in (group.entities, group.events, group.positives)]
+        counts = [count(number) for number in (group.entities, group.events, group.positives)[: len(counted)]]
         figures = [group.figures.get(name, Figure(math.nan)) for name in names]
         rows.append(
             [
@@ -211,7 +212,7 @@ def subgroups(evaluation: Evaluation) -> list[Html]:
                 *(_stacked(wording.exact(each.value), _interval(each)) for each in figures),
             ]
         )
-    heads = ("entities", "events", "positive landmarks", *(wording.title(name) for name in names))
+    heads = (*counted, *(wording.title(name) for name in names))
     made = [table("Figures by subgroup, with 95 % intervals", ["subgroup", *numbers(*heads)], rows)]
     first = evaluation.alarming(whole)
     if first is not None:

@@ -82,7 +82,7 @@ def test_a_page_without_outcomes_has_the_load_alone(
     assert "Alarms per day" in html
     assert "Summary" not in html
     assert "How right alarms are" not in html
-    assert "PPV" not in html
+    assert "PPV, %" not in html
 
 
 @pytest.mark.parametrize("make", [evaluations.of_events, evaluations.of_classes, evaluations.of_values])
@@ -122,7 +122,7 @@ def test_a_page_of_classes_has_the_naive_forecast_beside_each() -> None:
 
 def test_a_page_of_values_tells_how_near_they_come() -> None:
     html = page(evaluations.of_values())
-    for words in ("Mean absolute error", "Coverage", "HIGH, above 1e+06", "The model beats the naive forecast"):
+    for words in ("Mean absolute error", "Coverage", "HIGH, above 1,000,000", "The model beats the naive forecast"):
         assert words in html
     assert html.count("<svg") == 3
     assert "Decision curve" not in html

@@ -66,24 +66,18 @@ def near(done: Evaluation) -> Evaluation:
     return dataclasses.replace(done, groups=(dataclasses.replace(done.whole, above=tuple(above)),))
 
 
-@pytest.mark.parametrize("name", ["histogram", "net_benefit", "utility"])
-def test_names_of_near_thresholds_stand_in_rows_of_their_own(done: Evaluation, name: str) -> None:
-    svg = plots(near(done))[name]
-    places = []
-    for label in ("A 0.08", "B 0.079", "C 0.0785"):
-        found = re.search(rf'<text [^>]*?\by="(-?[0-9.]+)"[^>]*>\s*{label}\s*</text>', svg)
-        found = found or re.search(rf"<text [^>]*translate\(-?[0-9.]+ (-?[0-9.]+)\)[^>]*>\s*{label}\s*</text>", svg)
-        assert found is not None, label
-        places.append(float(found[1]))
-    assert all(abs(one - two) > 8 for one, two in itertools.combinations(places, 2)), places
+NEAR = ("A 0.08", "B 0.079", "C 0.0785")
 
 
-@pytest.mark.parametrize("name", ["roc", "precision"])
-def test_points_of_near_thresholds_are_named_once_in_a_corner(done: Evaluation, name: str) -> None:
+def places_of(label: str, svg: str) -> list[tuple[float, float]]:
+    found = re.findall(rf'<text [^>]*\bx="([0-9.]+)" y="([0-9.]+)"[^>]*>{label}</text>', svg)
+    return [(float(x), float(y)) for x, y in found]
+
+
+@pytest.mark.parametrize("name", ["histogram", "roc", "precision", "net_benefit", "utility"])
+def test_names_of_near_thresholds_stand_once_each_in_a_row_of_its_own(done: Evaluation, name: str) -> None:
     svg = plots(near(done))[name]
-    labels = ("A 0.08", "B 0.079", "C 0.0785")
-    found = [re.findall(rf"translate\((-?[0-9.]+) (-?[0-9.]+)\)[^>]*>\s*{label}\s*</text>", svg) for label in labels]
+    found = [places_of(label, svg) for label in NEAR]
     assert [len(each) for each in found] == [1, 1, 1]
-    assert len({x for ((x, _),) in found}) == 1
-    heights = [float(y) for ((_, y),) in found]
+    heights = [y for ((_, y),) in found]
     assert all(abs(one - two) > 8 for one, two in itertools.combinations(heights, 2)), heights
