@@ -68,8 +68,21 @@ def _summary(evaluation: Evaluation) -> list[object]:
         element("p", said) if said and said not in evaluation.remarks else None,
         tables.summary(evaluation),
         tables.by_class(evaluation),
-        _source(f"{_INTERVALS} {_NAIVE}" if naive is not None else _INTERVALS),
+        _source(" ".join([_INTERVALS, *_on_naive(evaluation)])),
     ]
+
+
+def _on_naive(evaluation: Evaluation) -> Iterator[str]:
+    """What the naive forecast is, and by which landmarks it is judged."""
+    if evaluation.naive is None:
+        return
+    yield _NAIVE
+    own, naive = (each.get("prevalence") for each in (evaluation.whole.figures, evaluation.naive.figures))
+    if own is not None and naive is not None and own.value != naive.value:
+        yield (
+            "It is judged, and the model beside it, by all landmarks with a score and a known outcome; the other figures leave out those long "
+            "after the event, so that the prevalences differ."
+        )
 
 
 def _alarms(evaluation: Evaluation) -> list[object]:

@@ -23,8 +23,10 @@ CAPTIONS = {
     "reliability": "Reliability: the mean score of like landmarks against the share of them for which it came true, with 95 % intervals. "
     "On the dashed line a score means what it says.",
     "histogram": "How many landmarks have which score; where the bands begin.",
-    "roc": "ROC curve. On the dashed line, where the naive forecast is, a score says nothing.",
-    "precision": "Precision-recall curve. The dashed line is the prevalence: what alarms by lot, or by the naive forecast, come to.",
+    "roc": "ROC curve. On the dashed line, where the naive forecast is, a score says nothing. Marks count a landmark without a score as one "
+    "without an alarm, the curve leaves it out.",
+    "precision": "Precision-recall curve. The dashed line is the prevalence: what alarms by lot, or by the naive forecast, come to. Marks "
+    "count a landmark without a score as one without an alarm.",
     "net_benefit": "Decision curve: right alarms of a landmark, less the false ones, so many of which outweigh a right one as the "
     "threshold says (Vickers and Elkin 2006). Where the model is above both others, its alarms are worth having.",
     "utility": "Utility of alarming above each score; where the bands begin. On the dashed line it is that of never alarming.",
@@ -251,7 +253,7 @@ def _roc(curves: Curves, evaluation: Evaluation) -> _Plot:
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--")
         axes.plot(np.append(0, curves.false_positive_rate), np.append(0, curves.sensitivity), color=BLUE)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="1 - specificity", ylabel="sensitivity")
-        _mark_points(axes, points, place="lower right")
+        _mark_points(axes, points)
 
     return _Plot(draw, f"ROC curve, area {auroc}, of which 0.5 would say nothing.{told}")
 
@@ -267,7 +269,7 @@ def _precision(curves: Curves, evaluation: Evaluation) -> _Plot:
         axes.axhline(prevalence, color=SOFT, linewidth=1, linestyle="--")
         axes.plot(curves.sensitivity, curves.ppv, color=BLUE)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="sensitivity", ylabel="PPV")
-        _mark_points(axes, points, place="upper right")
+        _mark_points(axes, points)
 
     return _Plot(
         draw, f"Precision-recall curve, average precision {area}; the prevalence is {significant(prevalence)}.{told}"
@@ -331,13 +333,13 @@ def _points_of(evaluation: Evaluation, x: str, y: str) -> list[tuple[str, tuple[
     return [(name, point) for name, point in found if np.isfinite(point).all()]
 
 
-def _mark_points(axes: Any, points: Sequence[tuple[str, tuple[float, float]]], *, place: str) -> None:
-    """Marks that differ by their form, named in a corner: those of near thresholds would cover each other's names."""
+def _mark_points(axes: Any, points: Sequence[tuple[str, tuple[float, float]]]) -> None:
+    """Marks that differ by their form, named above the axes: beside the marks, names of near thresholds would cover each other."""
     for number, (name, point) in enumerate(points):
         marker = _MARKERS[number % len(_MARKERS)]
         axes.plot(*point, marker, color=RED, markersize=5, label=_literal(name), clip_on=False)
     if points:
-        axes.legend(fontsize=_SMALL_PRINT, loc=place)
+        axes.legend(fontsize=_SMALL_PRINT, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=1)
 
 
 def _mark_bands(axes: Any, evaluation: Evaluation) -> None:

@@ -65,16 +65,15 @@ def summary(evaluation: Evaluation) -> Html:
     rows = [
         [
             wording.title(name),
-            wording.exact(figure.value) or NOTHING,
-            _interval(figure) or NOTHING,
+            _stacked(wording.exact(figure.value), _interval(figure)),
             _value(naive.get(name)),
             wording.meaning(name),
         ]
         for name, figure in evaluation.whole.figures.items()
         if not _of_class(name)
     ]
-    columns = ["figure", *numbers("value", "95 % interval", "naive forecast"), text("says")]
-    return table("Figures of everyone, and what the naive forecast comes to", columns, rows)
+    columns = ["figure", *numbers("value", "naive forecast"), text("says")]
+    return table("Figures of everyone with 95 % intervals, and what the naive forecast comes to", columns, rows)
 
 
 def by_class(evaluation: Evaluation) -> Html | None:

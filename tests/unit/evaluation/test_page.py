@@ -120,6 +120,17 @@ def test_a_page_of_classes_has_the_naive_forecast_beside_each() -> None:
     assert html.count("<svg") == 3
 
 
+def test_a_page_says_where_the_naive_forecast_is_judged_by_other_landmarks() -> None:
+    found = evaluations.of_events()
+    assert found.naive is not None
+    sentence = "so that the prevalences differ"
+    assert sentence in page(found)
+    alike = {**found.naive.figures, "prevalence": found.whole.figures["prevalence"]}
+    same = dataclasses.replace(found, naive=dataclasses.replace(found.naive, figures=alike))
+    assert sentence not in page(same)
+    assert sentence not in page(evaluations.of_classes())
+
+
 def test_a_page_of_values_tells_how_near_they_come() -> None:
     html = page(evaluations.of_values())
     for words in ("Mean absolute error", "Coverage", "HIGH, above 1,000,000", "The model beats the naive forecast"):
