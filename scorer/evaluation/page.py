@@ -1,4 +1,4 @@
-"""An evaluation as a page, in the dress of every page: figures, plots, alarms, subgroups, how it was made."""
+"""An evaluation as a page: figures, plots, alarms, subgroups, and how it was made."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def _on_naive(evaluation: Evaluation) -> Iterator[str]:
     own, naive = (each.get("prevalence") for each in (evaluation.whole.figures, evaluation.naive.figures))
     if own is not None and naive is not None and own.value != naive.value:
         yield (
-            "It is judged, and the model beside it, by all landmarks with a score and a known outcome; the other figures leave out those long "
-            "after the event, so that the prevalences differ."
+            "It is judged, and the model compared with it, by all landmarks with a score and a known outcome; others leave out those "
+            "long after the event, so that the prevalences differ."
         )
 
 

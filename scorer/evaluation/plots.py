@@ -23,8 +23,8 @@ CAPTIONS = {
     "reliability": "Reliability: the mean score of like landmarks against the share of them for which it came true, with 95 % intervals. "
     "On the dashed line a score means what it says.",
     "histogram": "How many landmarks have which score; where the bands begin.",
-    "roc": "ROC curve. On the dashed line, where the naive forecast is, a score says nothing. Marks count a landmark without a score as one "
-    "without an alarm, the curve leaves it out.",
+    "roc": "ROC curve. On the dashed line, where the naive forecast is, a score says nothing. Marks count a landmark without a score as "
+    "one without an alarm; the curve leaves it out.",
     "precision": "Precision-recall curve. The dashed line is the prevalence: what alarms by lot, or by the naive forecast, come to. Marks "
     "count a landmark without a score as one without an alarm.",
     "net_benefit": "Decision curve: right alarms of a landmark, less the false ones, so many of which outweigh a right one as the "
@@ -158,7 +158,7 @@ def _matrix(picture: Matrix) -> _Plot:
 
 
 def _draw_matrix(picture: Matrix, shares: Floats, axes: Any) -> None:
-    """Which class was taken for which: counts, or shares of many classes, shaded by their share of the true class."""
+    """Which class was taken for which, shaded by shares; numbers are counts, of many classes shares."""
     for (row, column), share in np.ndenumerate(shares):
         corners = (
             [column - 0.5, column + 0.5, column + 0.5, column - 0.5],
@@ -191,7 +191,7 @@ def _points(picture: Points) -> _Plot:
 
 
 def _draw_points(picture: Points, axes: Any) -> None:
-    """How many pairs of values lie where, and the line on which they would be equal: no landmark is told from its neighbours."""
+    """How many pairs lie where, none told from its neighbours; the line on which they would be equal."""
     order = np.argsort(picture.x, kind="stable")
     if picture.low is not None and picture.high is not None:
         tenths = [each for each in np.array_split(order, _TENTHS) if len(each)]
@@ -334,7 +334,7 @@ def _points_of(evaluation: Evaluation, x: str, y: str) -> list[tuple[str, tuple[
 
 
 def _mark_points(axes: Any, points: Sequence[tuple[str, tuple[float, float]]]) -> None:
-    """Marks that differ by their form, named above the axes: beside the marks, names of near thresholds would cover each other."""
+    """Marks that differ by their form, named above the axes: beside them, near names would overlap."""
     for number, (name, point) in enumerate(points):
         marker = _MARKERS[number % len(_MARKERS)]
         axes.plot(*point, marker, color=RED, markersize=5, label=_literal(name), clip_on=False)
@@ -343,7 +343,7 @@ def _mark_points(axes: Any, points: Sequence[tuple[str, tuple[float, float]]]) -
 
 
 def _mark_bands(axes: Any, evaluation: Evaluation) -> None:
-    """A line for each threshold with a name, each name in a row of its own above the axes, on the side where no line rises."""
+    """A line for each threshold with a name, above the axes in a row of its own, where no line rises."""
     begin, end = axes.get_xlim()
     inside = sorted(
         (each for each in bands(evaluation.whole) if begin <= each.threshold <= end), key=lambda each: each.threshold

@@ -1,4 +1,4 @@
-"""The tables of an evaluation's page: figures beside the naive forecast's, alarms and their load, subgroups."""
+"""The tables of an evaluation's page: figures beside the naive forecast's, alarms, subgroups."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def summary(evaluation: Evaluation) -> Html:
 
 
 def by_class(evaluation: Evaluation) -> Html | None:
-    """The figures of each class, with the naive forecast's below; None where there are no classes."""
+    """The figures of each class, the naive forecast's below; None where there are no classes."""
     figures, naive = evaluation.whole.figures, _naive(evaluation)
     classes = list(dict.fromkeys(_of_class(name) for name in figures if _of_class(name)))
     names = list(dict.fromkeys(name.partition(" of ")[0] for name in figures if _of_class(name)))
@@ -144,7 +144,7 @@ def told(thresholds: Sequence[Above]) -> tuple[list[Above], int]:
 
 
 def alarms(evaluation: Evaluation) -> list[Html]:
-    """How right alarms are, and their load: a row for each threshold; those of the job's own alarms are marked."""
+    """How right alarms are, and their load: a row for each threshold, that of the job marked."""
     above, _ = told(evaluation.whole.above)
     own = {place for place, each in enumerate(above) if each.name is not None and each.name == evaluation.alarm}
     made = []
