@@ -13,7 +13,7 @@ from scorer.evaluation.figures import Evaluation, evaluate
 from scorer.jobs.job import Job, Task, load_job
 from scorer.registry.manifest import Manifest
 
-CLASSES = ("PURCHASE", "REFINANCE", "<b>HOME</b> & $2 to $3")
+CLASSES = ("PURCHASE", "REFINANCE", "<b>$2 to $3</b>")
 
 
 def cohort(

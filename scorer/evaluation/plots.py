@@ -30,7 +30,7 @@ CAPTIONS = {
     "net_benefit": "Decision curve: right alarms of a landmark, less the false ones, so many of which outweigh a right one as the "
     "threshold says (Vickers and Elkin 2006). Where the model is above both others, its alarms are worth having.",
     "utility": "Utility of alarming above each score; where the bands begin. On the dashed line it is that of never alarming.",
-    "confusion": "Which class (rows) was taken for which (columns): landmarks, shaded by their share of the true class.",
+    "confusion": "Which class (rows) was taken for which (columns): landmarks, of many classes per cent; shaded by shares of the true one.",
     "agreement": "Values against what came true: the larger a dot, the more landmarks. The band has the mean ends of their intervals; on "
     "the dashed line both are equal.",
     "coverage": "The share of what came true inside the interval, by tenths of the value, with 95 % intervals.",
@@ -133,7 +133,7 @@ def _draw_reliability(picture: Reliability, axes: Any) -> None:
             markersize=4,
             color=BLUE if len(picture.bins) == 1 else SERIES[place % len(SERIES)],
             linewidth=1,
-            label=_literal(name) or None,
+            label=_short(name) or None,
         )
     if all(0 <= each.predicted <= 1 for bins in picture.bins.values() for each in bins):
         axes.plot([least, 1], [least, 1], color=SOFT, linewidth=1, linestyle="--")
@@ -145,7 +145,7 @@ def _draw_reliability(picture: Reliability, axes: Any) -> None:
     else:
         _few_ticks(axes)
     if len(picture.bins) > 1:
-        axes.legend(fontsize=_SMALL_PRINT)
+        axes.legend(fontsize=_SMALL_PRINT, loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0)
 
 
 def _matrix(picture: Matrix) -> _Plot:
@@ -167,13 +167,10 @@ def _draw_matrix(picture: Matrix, shares: Floats, axes: Any) -> None:
         axes.fill(*corners, color=BLUE, alpha=_DEEPEST * share, linewidth=0)
         told = f"{picture.counts[row, column]:,.0f}" if len(shares) <= _MOST_COUNTED else f"{100 * share:.0f}"
         axes.text(column, row, told, ha="center", va="center", fontsize=_SMALL_PRINT, color=INK)
-    names = [
-        textwrap.shorten(name, _LONGEST_NAME, placeholder="…") or f"{name[: _LONGEST_NAME - 1]}…"
-        for name in picture.names
-    ]
+    names = [_short(name) for name in picture.names]
     places = range(len(names))
-    axes.set_xticks(places, [_literal(each) for each in names], rotation=45, ha="right")
-    axes.set_yticks(places, [_literal(each) for each in names])
+    axes.set_xticks(places, names, rotation=45, ha="right")
+    axes.set_yticks(places, names)
     ends = len(names) - 0.5
     axes.set(xlim=(-0.5, ends), ylim=(ends, -0.5), xlabel="most probable class", ylabel="true class")
     if len(names) > _MOST_COUNTED:
@@ -377,6 +374,12 @@ def _named(above: Above) -> str:
 def _literal(name: str) -> str:
     """A name that is shown as it is: a $ begins no formula."""
     return name.replace("$", r"\$")
+
+
+def _short(name: str) -> str:
+    """The name of a class, the end of a long one left out."""
+    short = textwrap.shorten(name, _LONGEST_NAME, placeholder="…")
+    return _literal(short if short.strip("…") or not name else f"{name[: _LONGEST_NAME - 1]}…")
 
 
 def _plain_ticks(*along: Any) -> None:

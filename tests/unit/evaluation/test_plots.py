@@ -7,12 +7,14 @@ import itertools
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from scorer.evaluation.cohort import EvaluationCohort
 from scorer.evaluation.figures import Evaluation
 from scorer.evaluation.plots import CAPTIONS, plots
 from scorer.jobs.job import Job
+from scorer.tasks.task import Matrix
 from tests import evaluations
 
 
@@ -49,6 +51,21 @@ def test_a_plot_of_each_task_tells_its_figures_in_words(make: Callable[[], Evalu
     for svg in drawn.values():
         assert "<image" not in svg, "it would have to be loaded, which the page forbids"
         assert not re.search("#[0-9a-f]{6}", svg.replace("#000000", "")), "a colour that does not change with the page"
+
+
+@pytest.mark.parametrize("name", ["reliability", "confusion"])
+def test_a_class_with_dollars_in_its_name_is_no_formula(name: str) -> None:
+    assert re.search(r">\s*&lt;b&gt;\$2 to \$3&lt;/b&gt;</text>", plots(evaluations.of_classes())[name])
+
+
+def test_a_long_name_of_a_class_is_cut(done: Evaluation) -> None:
+    names = ("a" * 40, "one that has so many words", "short")
+    shown = {"confusion": Matrix(names, np.eye(3))}
+    pictures = dataclasses.replace(done.pictures, shown=shown, thresholds=np.empty(0))
+    svg = plots(dataclasses.replace(done, pictures=pictures))["confusion"]
+    assert [len(re.findall(rf">\s*{name}</text>", svg)) for name in ("a" * 17 + "…", "one that has so…", "short")] == [
+        2
+    ] * 3
 
 
 def test_without_outcomes_there_is_the_histogram_alone(
