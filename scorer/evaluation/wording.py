@@ -58,6 +58,9 @@ FIGURES = {
     ),
     "entities_alarmed_per_100": ("Alarmed of 100", "entities with one alarm or more, of a hundred"),
 }
+_NOTHING = 5e-7  # what is shown as no more than 0
+_SMALL = 0.01  # below which three decimals leave too little of a number
+_LARGE = 1000.0  # from which on a number has no decimals
 _HOURS = 48  # up to which a step is told in hours
 _STEPS = {
     "entities": "entities",
@@ -121,6 +124,37 @@ def number(value: float) -> str:
     return f"{value:.1f}"
 
 
+def significant(value: float) -> str:
+    """A number with three significant digits; empty for NaN.
+
+    >>> [significant(each) for each in (84.321, 1234.5, 0.00012345, -0.5, 0.0, float("nan"))]
+    ['84.3', '1,234', '0.000123', '-0.500', '0', '']
+    """
+    if not math.isfinite(value):
+        return ""
+    if abs(value) < _NOTHING:
+        return "0"
+    return f"{value:,.{min(max(2 - math.floor(math.log10(abs(value))), 0), 6)}f}"
+
+
+def exact(value: float) -> str:
+    """A number as `number` has it, but where its decimals leave little of it, or it has too many digits.
+
+    >>> exact(0.8432), exact(0.00413), exact(0.0), exact(-1e-9), exact(87396.04)
+    ('0.843', '0.00413', '0.000', '0.000', '87,396')
+    """
+    return significant(value) if _NOTHING <= abs(value) < _SMALL or abs(value) >= _LARGE else number(value)
+
+
+def limit(value: float) -> str:
+    """A threshold.
+
+    >>> limit(0.02221), limit(38.0), limit(1e6)
+    ('0.02221', '38', '1,000,000')
+    """
+    return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.4g}"
+
+
 def threshold(above: Above) -> str:
     """The title of a threshold.
 
@@ -129,8 +163,8 @@ def threshold(above: Above) -> str:
     >>> threshold(Above(threshold=0.4, name="MEDIUM", figures={}, by_facility={"A": 0.3}))
     'MEDIUM, above 0.4 (A 0.3)'
     """
-    own = ", ".join(f"{facility} {limit:.4g}" for facility, limit in sorted(above.by_facility.items()))
-    words = f"above {above.threshold:.4g}" + (f" ({own})" if own else "")
+    own = ", ".join(f"{facility} {limit(at)}" for facility, at in sorted(above.by_facility.items()))
+    words = f"above {limit(above.threshold)}" + (f" ({own})" if own else "")
     return words if above.name is None else f"{above.name}, {words}"
 
 

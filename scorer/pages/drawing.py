@@ -38,6 +38,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "scorer",
     "font.family": "DejaVu Sans",  # which comes with matplotlib: the same room is left for a text everywhere
     "font.size": 9,
+    "text.color": INK,
     "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
@@ -94,7 +95,8 @@ def _within(svg: str, *, name: str, alt: str) -> Html:
         element = element.replace(value, f"var(--{colour})")
     element = re.sub(r"font: ([0-9.]+px) '[^']*'(, sans-serif)?", r"font: \1 sans-serif", element)
     element = re.sub(r"<style.*?</style>", "", element, flags=re.DOTALL)  # the page's own says it for all drawings
-    element = re.sub(r"(\.[0-9]{2})[0-9]+", r"\1", element)  # a hundredth of a point is finer than any screen
+    # A hundredth of a point is finer than any screen; numbers that are to be read, between the tags, stay as they are.
+    element = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\.[0-9]{2})[0-9]+", r"\1", tag[0]), element)
     element = re.sub(r"\s*\n\s*", "\n", element)
     element = re.sub(r"<(defs|g)>\s*</\1>\s*|<g/>\s*", "", element)
     return Html(element.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1))

@@ -134,7 +134,6 @@ DOORS = {
     "click": COMMAND_LINE,
     "rich": {"cli.output"},
     "matplotlib": {
-        "evaluation.plots",
         "pages.drawing",
         "training.search.report",
     },  # inside functions: it comes with the extra `report`
@@ -284,7 +283,7 @@ def test_imports_inside_functions_are_for_the_weight_of_commands_alone() -> None
         module for module in MODULES for _, node in imported(FILES[module]) if node not in tree_of(FILES[module]).body
     }
     # rule_engine: Great Expectations takes seconds and 220 MB, which a process that finds its proof on record need not spend.
-    # plots, drawing: matplotlib comes with the extra `report`.
+    # drawing: matplotlib comes with the extra `report`.
     # classifiers: LightGBM's package, where that is what learns.
     # schema: Alembic, where the schema is migrated: every run asks whether it is at head.
     # cluster: Dask comes with the extra `dask`.
@@ -294,7 +293,6 @@ def test_imports_inside_functions_are_for_the_weight_of_commands_alone() -> None
         "database.schema",
         "runs.cluster",
         "scoring.validation.rule_engine",
-        "evaluation.plots",
         "pages.drawing",
         "training.search.report",
         "database.store.status",

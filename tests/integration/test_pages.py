@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.reporting.models import list_live_figures
 from scorer.database.reporting.standing import Asked
 from scorer.database.store.models import Registered
+from scorer.evaluation.figures import Evaluation
+from scorer.evaluation.page import page
 from scorer.governance.card_page import card_page
 from scorer.jobs.job import load_job
 from scorer.jobs.schedule import Schedule
@@ -25,6 +28,7 @@ from scorer.monitoring.prometheus import JobState
 from scorer.monitoring.report.conduct import report
 from scorer.monitoring.status_page import StatusPage
 from scorer.registry.manifest import MANIFEST
+from tests import evaluations
 from tests.integration.browser import PROGRAM, Browser, Look
 from tests.integration.weeks import CLIENT, JOB
 
@@ -88,12 +92,19 @@ def a_card(week: Any) -> str:
     return card_page(model, card={"intended_use": f"Of {CLIENT}.", "limits": JOB}, live=live)
 
 
+def an_evaluation(make: Callable[[], Evaluation], _week: Any) -> str:
+    return page(replace(make(), job=JOB, command=f"scorer evaluate {CLIENT}"))
+
+
 PAGES: dict[str, Callable[[Any], str]] = {
     "report": a_report,
     "report with entities": partial(a_report, entities=True),
     "report of a run": partial(a_report, run_id=2),
     "status page": a_status_page,
     "model card": a_card,
+    "evaluation of events": partial(an_evaluation, evaluations.of_events),
+    "evaluation of classes": partial(an_evaluation, evaluations.of_classes),
+    "evaluation of values": partial(an_evaluation, evaluations.of_values),
 }
 
 

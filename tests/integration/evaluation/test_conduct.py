@@ -271,7 +271,7 @@ def test_a_page_that_cannot_be_written_is_one_sentence_and_nothing_is_kept(wards
     assert wards.one("SELECT count(*) FROM scorer.evaluations") == 0
     report = tmp_path / "report.html"
     evaluation(wards, report=report)
-    assert report.read_text(encoding="utf-8").count("<svg") == 5
+    assert report.read_text(encoding="utf-8").count("<svg") == 6
 
 
 def test_a_job_of_another_task_is_one_sentence(wards: Any) -> None:

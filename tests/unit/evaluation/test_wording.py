@@ -37,3 +37,11 @@ def test_the_headline_says_what_was_evaluated(done: Evaluation) -> None:
     assert wording.headline(done) == (
         "Model 7 of sepsis on 60 entities of 60 clients, every hour, as of 2025-06-01 00:00Z to 2025-06-02 00:00Z, with outcomes."
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "exact"),
+    [(0.8432, "0.843"), (0.009_96, "0.00996"), (-0.0042, "-0.00420"), (1e-8, "0.000"), (12.34, "12.3")],
+)
+def test_a_small_figure_keeps_digits_that_say_something(value: float, exact: str) -> None:
+    assert wording.exact(value) == exact

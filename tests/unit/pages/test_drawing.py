@@ -28,6 +28,12 @@ def test_it_is_one_element_in_the_pages_colours() -> None:
     assert re.search(r"&lt;day&gt;", made)
 
 
+def test_a_number_that_is_read_keeps_its_digits() -> None:
+    made = drawn(lambda axes: axes.text(0.12345, 0.5, "MEDIUM 0.0257"), name="a", alt="")
+    assert re.search(r">\s*MEDIUM 0\.0257\s*</text>", made)
+    assert not re.search(r"<[^>]*\.[0-9]{3}[^>]*>", made)
+
+
 def test_two_drawings_share_no_id() -> None:
     first, second = (set(re.findall(r' id="([^"]+)"', drawn(bars, name=name, alt=""))) for name in ("a", "b"))
     assert first
