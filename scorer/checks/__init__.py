@@ -1,4 +1,4 @@
 """What must hold before scoring may start, a module for each subject.
 
-Imports runs and all below.
+Imports evaluation and all below.
 """

@@ -16,7 +16,7 @@ from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.store.server import mark_position, read_server_load
 from scorer.errors import UserError
-from scorer.pages.drawing import require_drawings
+from scorer.evaluation.pages.drawing import require_drawings
 from scorer.runs.cluster import Cluster
 from scorer.runs.neighbour import Neighbour
 

@@ -16,10 +16,10 @@ from scorer.errors import UserError
 from scorer.evaluation.cohort import read_cohort
 from scorer.evaluation.figures import Evaluation, evaluate
 from scorer.evaluation.page import page, write_page
+from scorer.evaluation.pages.drawing import require_drawings
 from scorer.evaluation.records import record
 from scorer.jobs.evaluation import Subgroups
 from scorer.jobs.job import Job
-from scorer.pages.drawing import require_drawings
 from scorer.registry.artefacts import open_production, open_version
 from scorer.registry.model import LoadedModel
 from scorer.types.values import Progress

@@ -11,9 +11,9 @@ from scorer.errors import UserError
 from scorer.evaluation import tables, wording
 from scorer.evaluation.beside_naive import in_words
 from scorer.evaluation.figures import Evaluation
+from scorer.evaluation.pages import dress
+from scorer.evaluation.pages.dress import Head, Html, Source, element, facts, figure, notes, section
 from scorer.evaluation.plots import CAPTIONS, plots
-from scorer.pages import dress
-from scorer.pages.dress import Head, Html, Source, element, facts, figure, notes, section
 
 _INTERVALS = (
     "Intervals are the middle 95 % of a bootstrap over clients. A landmark is an entity at an as-of time: scored by what was known then, "

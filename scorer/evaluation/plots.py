@@ -12,9 +12,9 @@ import numpy as np
 
 from scorer.evaluation.figures import Above, Evaluation
 from scorer.evaluation.net_benefit import NetBenefit, net_benefit
+from scorer.evaluation.pages.drawing import BLUE, INK, PALE, RED, SERIES, SOFT, drawn
+from scorer.evaluation.pages.dress import Html
 from scorer.evaluation.wording import bands, limit, significant, threshold
-from scorer.pages.drawing import BLUE, INK, PALE, RED, SERIES, SOFT, drawn
-from scorer.pages.dress import Html
 from scorer.tasks.metrics import Curves
 from scorer.tasks.task import Matrix, Picture, Points, Reliability
 from scorer.types.arrays import Floats

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from scorer.evaluation import wording
 from scorer.evaluation.figures import Above, Evaluation, Group
-from scorer.pages.dress import Column, Html, element, joined, numbers, table, text
-from scorer.pages.wording import NOTHING, count
+from scorer.evaluation.pages.dress import Column, Html, element, joined, numbers, table, text
+from scorer.evaluation.pages.wording import NOTHING, count
 from scorer.tasks.bootstrap import Figure
 
 WARD = 20  # beds, each with an entity at all times

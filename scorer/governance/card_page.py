@@ -13,8 +13,8 @@ from scorer import __version__
 from scorer.database.reporting.models import LiveFigure
 from scorer.database.store.models import Registered
 from scorer.evaluation import wording
+from scorer.evaluation.pages.dress import Head, Html, Source, element, facts, numbers, page, section, table, text
 from scorer.governance.source_attributes import GROUPS, Answer, Attribute, Known, Standing, answers
-from scorer.pages.dress import Head, Html, Source, element, facts, numbers, page, section, table, text
 
 _MOST = 15  # features by importance
 

@@ -19,11 +19,24 @@ from scorer.database.reporting.activity import NewestRun, list_newest_runs
 from scorer.database.reporting.models import Alert, list_open_alerts
 from scorer.database.store.status import Daemon, JobHealth, ScoreCounts, count_scores, list_daemons, list_health
 from scorer.errors import StatementFailed, UserError
+from scorer.evaluation.pages.dress import (
+    Column,
+    Head,
+    Html,
+    Source,
+    element,
+    joined,
+    notes,
+    numbers,
+    page,
+    section,
+    table,
+    text,
+)
+from scorer.evaluation.pages.wording import NOTHING, moment, span
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.monitoring.prometheus import State
-from scorer.pages.dress import Column, Head, Html, Source, element, joined, notes, numbers, page, section, table, text
-from scorer.pages.wording import NOTHING, moment, span
 
 _log = logging.getLogger(__name__)
 _EVERY = 10.0  # seconds between reads of the database, however often the page is asked for

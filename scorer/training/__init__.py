@@ -1,4 +1,4 @@
 """From a recipe to a model version on disk: folds, targets, fits, figures, search.
 
-Imports evaluation and all below.
+Imports checks and all below.
 """

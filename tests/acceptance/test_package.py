@@ -52,7 +52,7 @@ def test_the_wheel_holds_what_the_program_reads_and_no_tests(wheel: Path) -> Non
         if path.is_file() and "__pycache__" not in path.parts
     }
     modules = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "scorer").rglob("*.py")}
-    pages = {"scorer/pages/style.css"}
+    pages = {"scorer/evaluation/pages/style.css"}
     assert wanted | modules | pages | {"scorer/py.typed", "scorer/sql/sepsis/cohort.json"} <= held
     strange = {name for name in held - wanted - modules - pages if not name.endswith(("/__init__.py", "/py.typed"))}
     assert {name for name in strange if ".dist-info/" not in name} == set()

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scorer.evaluation.pages import drawing
+from scorer.evaluation.pages.dress import Html, element
 from scorer.monitoring.report.period import Period
-from scorer.pages import drawing
-from scorer.pages.dress import Html, element
 
 _FEW = 9  # steps up to which each has its label
 _ROOM = 1.18  # of the axis, over the highest bar, where marks stand

@@ -11,12 +11,24 @@ from scorer import __version__
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.reporting.standing import read_own_clock, read_span, require_views
+from scorer.evaluation.pages.drawing import require_drawings
+from scorer.evaluation.pages.dress import (
+    Head,
+    Html,
+    Source,
+    element,
+    joined,
+    notes,
+    numbers,
+    page,
+    section,
+    side_by_side,
+    table,
+)
+from scorer.evaluation.pages.wording import count, counted, moment, share
 from scorer.monitoring.report import models, operation, scores
 from scorer.monitoring.report.period import Period, day_of, span_of, week_of, week_until
 from scorer.monitoring.report.reading import OfJob, read
-from scorer.pages.drawing import require_drawings
-from scorer.pages.dress import Head, Html, Source, element, joined, notes, numbers, page, section, side_by_side, table
-from scorer.pages.wording import count, counted, moment, share
 
 _PATIENCE = timedelta(minutes=5)  # with a statement of the report; the database's own limit may be shorter
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from scorer.database.reporting.models import Change, LiveFigure, MovedFeature
 from scorer.evaluation import wording as figures
+from scorer.evaluation.pages.dress import Html, Source, element, joined, numbers, section, table, text
+from scorer.evaluation.pages.dress import figure as shown_figure
+from scorer.evaluation.pages.wording import NOTHING, count, counted, figure, moment, share
 from scorer.monitoring.report.charts import Point, beside_training, from_checkups
 from scorer.monitoring.report.reading import OfJob
-from scorer.pages.dress import Html, Source, element, joined, numbers, section, table, text
-from scorer.pages.dress import figure as shown_figure
-from scorer.pages.wording import NOTHING, count, counted, figure, moment, share
 
 _DRAWN = (
     "auroc",

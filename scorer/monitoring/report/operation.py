@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from scorer.evaluation.pages.dress import Html, Source, element, facts, figure, joined, numbers, section, table, text
+from scorer.evaluation.pages.wording import NOTHING, count, counted, milliseconds, moment, share, span
 from scorer.monitoring.report.charts import Series, key, over_time
 from scorer.monitoring.report.reading import OfJob
-from scorer.pages.dress import Html, Source, element, facts, figure, joined, numbers, section, table, text
-from scorer.pages.wording import NOTHING, count, counted, milliseconds, moment, share, span
 
 # How an entity of a run ended, each with its colour.
 OUTCOMES = {

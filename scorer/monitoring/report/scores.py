@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scorer.evaluation.pages.dress import Column, Html, Source, element, facts, numbers, section, table, text
+from scorer.evaluation.pages.wording import NOTHING, count, counted, moment, share, span
 from scorer.monitoring.report.models import marks_of
 from scorer.monitoring.report.operation import by_step, drawn_over_time
 from scorer.monitoring.report.reading import OfJob
-from scorer.pages.dress import Column, Html, Source, element, facts, numbers, section, table, text
-from scorer.pages.wording import NOTHING, count, counted, moment, share, span
 
 _WITHOUT = "no band"
 # The usual bands have their colours, whichever of them there are; others take what is left, the highest first.

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from scorer.errors import UserError
-from scorer.pages import drawing
-from scorer.pages.drawing import COLOURS, drawn, require_drawings
+from scorer.evaluation.pages import drawing
+from scorer.evaluation.pages.drawing import COLOURS, drawn, require_drawings
 
 
 def bars(axes: Any) -> None:

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from scorer.errors import UserError
-from scorer.pages.dress import Html
+from scorer.evaluation.pages.dress import Html
 
 # By the name that the style has for it, the colour as matplotlib is given it.
 COLOURS = {

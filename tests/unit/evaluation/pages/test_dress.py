@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from scorer.pages.dress import (
+from scorer.evaluation.pages.dress import (
     Column,
     Head,
     Html,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scorer.pages.wording import counted, milliseconds, moment, share, span
+from scorer.evaluation.pages.wording import counted, milliseconds, moment, share, span
 
 
 @pytest.mark.parametrize(
