@@ -54,13 +54,22 @@ class BesideNaive:
 
 def in_words(naive: BesideNaive) -> str:
     """Whether a model beats the naive forecast by more than chance, in a sentence."""
-    loss = f"its {naive.decisive.replace('_', ' ')} is {naive.model.value:.4g}"
-    gained = f"{naive.gained.value:.3g}"
+    loss = f"its {naive.decisive.replace('_', ' ')} is {_number(naive.model.value, 4)}"
+    gained = _number(naive.gained.value, 3)
     if np.isfinite(naive.gained.low):
-        gained += f" ({naive.gained.low:.3g} to {naive.gained.high:.3g})"
+        gained += f" ({_number(naive.gained.low, 3)} to {_number(naive.gained.high, 3)})"
     if naive.beaten:
-        return f"The model beats the naive forecast: {loss}, {gained} less."
-    return f"The model does not beat the naive forecast by more than chance: {loss}, {gained} less; without a model one would know as much."
+        return f"The model beats the naive forecast: {loss}, lower by {gained}."
+    return f"The model does not beat the naive forecast by more than chance: {loss}, lower by {gained}; without a model one would know as much."
+
+
+def _number(value: float, digits: int) -> str:
+    """A loss with so many digits, written out: one of money has thousands.
+
+    >>> _number(0.0124712, 3), _number(87396.04, 3), _number(-1234.5, 4)
+    ('0.0125', '87,396', '-1,234')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"  # noqa: PLR2004 - from thousands on
 
 
 def history_of(landmarks: Landmarks) -> History:

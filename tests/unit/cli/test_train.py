@@ -70,11 +70,12 @@ def test_figures_of_no_real_outcomes_are_called_that(capsys: pytest.CaptureFixtu
 def test_the_naive_forecast_stands_beside_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     _print_trained(trained(), "sepsis", as_json=False)
     assert (
-        "The model beats the naive forecast: its brier is 0.0131, 0.01 (0.002 to 0.02) less." in capsys.readouterr().out
+        "The model beats the naive forecast: its brier is 0.0131, lower by 0.01 (0.002 to 0.02)."
+        in capsys.readouterr().out
     )
     _print_trained(trained(beaten=False), "sepsis", as_json=False)
     assert (
-        "The model does not beat the naive forecast by more than chance: its brier is 0.0131, 0.01 (-0.002 to 0.02) less"
+        "The model does not beat the naive forecast by more than chance: its brier is 0.0131, lower by 0.01 (-0.002 to 0.02)"
         in capsys.readouterr().out
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from scorer.evaluation.beside_naive import BesideNaive, beside_naive, in_words
 from scorer.tasks.binary import Binary
-from scorer.tasks.bootstrap import draws
+from scorer.tasks.bootstrap import Figure, draws
 from scorer.tasks.task import Judged
 from scorer.types.arrays import Floats
 
@@ -40,3 +40,11 @@ def test_noise_does_not_and_is_told() -> None:
     assert in_words(BesideNaive.of(manifest)) == in_words(found)
     assert in_words(found).startswith("The model does not beat the naive forecast by more than chance: its brier is")
     assert not beside_naive(judged(NAIVE), NAIVE, draws(200), rules=Binary()).beaten
+
+
+def test_losses_of_thousands_are_written_out() -> None:
+    naive = BesideNaive("mae", model=Figure(210962.3), gained=Figure(87396.04, 68612.0, 106950.0), figures={})
+    assert (
+        in_words(naive)
+        == "The model beats the naive forecast: its mae is 210,962, lower by 87,396 (68,612 to 106,950)."
+    )
