@@ -60,7 +60,10 @@ def in_words(naive: BesideNaive) -> str:
         gained += f" ({_number(naive.gained.low, 3)} to {_number(naive.gained.high, 3)})"
     if naive.beaten:
         return f"The model beats the naive forecast: {loss}, lower by {gained}."
-    return f"The model does not beat the naive forecast by more than chance: {loss}, lower by {gained}; without a model one would know as much."
+    return (
+        f"The model does not beat the naive forecast by more than chance: {loss}, lower by {gained}; "
+        "without a model one would know as much."
+    )
 
 
 def _number(value: float, digits: int) -> str:
