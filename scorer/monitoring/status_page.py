@@ -120,8 +120,8 @@ def as_page(state: State, read: Read) -> str:
         _readiness(state, why_not),
         notes([read.failed] if read.failed else []),
         _jobs(state, read),
-        _runs(read),
         _alerts(read),
+        _runs(read),
         _daemons(read),
         foot=f"scorer {__version__}. The same in lines: /ready; in numbers: /metrics; on a terminal: scorer status --watch.",
     )
