@@ -44,7 +44,7 @@ class ReadOnlySession:
             connection.close()
 
     def all(self, name: str, **parameters: Any) -> Sequence[Any]:
-        """Run the statement called `name`. Returns its rows as named tuples.
+        """Run the statement called `name`. Returns its rows as named tuples, none where it gives none.
 
         Raises DatabaseUnavailable where they have not come within the session's patience.
         """
@@ -65,6 +65,8 @@ class ReadOnlySession:
         cursor = self._connection.cursor()
         cursor.execute(query, parameters)
         self._wait(self._connection, deadline)
+        if cursor.description is None:
+            return ()
         row = _row_type(tuple(column.name for column in cursor.description))
         return [row(*values) for values in cursor.fetchall()]
 

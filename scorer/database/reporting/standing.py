@@ -81,6 +81,11 @@ class Span:
 _NEEDED = ("batches", "published_scores", "feature_counts", "baselines", "daemons")
 
 
+def open_snapshot(views: Views) -> None:
+    """Have all that is read from here on be of one moment, until `views` are closed."""
+    views.all("open_snapshot")
+
+
 def require_views(views: Views) -> None:
     """Raises UserError where the schema is older than what a page reads."""
     lacking = [row.name for row in views.all("list_lacking_views", names=list(_NEEDED))]

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from scorer import __version__
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
-from scorer.database.reporting.standing import read_own_clock, read_span, require_views
+from scorer.database.reporting.standing import open_snapshot, read_own_clock, read_span, require_views
 from scorer.evaluation.pages.drawing import require_drawings
 from scorer.evaluation.pages.dress import (
     Head,
@@ -59,6 +59,7 @@ def report(
     """
     require_drawings()
     with closing(ReadOnlySession(database.as_reader(), patience=_PATIENCE)) as views:
+        open_snapshot(views)
         require_views(views)
         if run_id is not None:
             span = read_span(views, run_id)

@@ -14,6 +14,7 @@ from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.reporting.standing import (
     Asked,
     list_standing,
+    open_snapshot,
     read_own_clock,
     read_span,
     require_views,
@@ -38,6 +39,17 @@ def test_a_run_has_its_span(views: ReadOnlySession, week: Any) -> None:
     assert (span.job, span.started_at, span.finished_at) == ("sepsis", began, ended)
     with pytest.raises(UserError, match="no run 0"):
         read_span(views, 0)
+
+
+def test_what_is_read_of_a_snapshot_is_of_one_moment(
+    views: ReadOnlySession, week: Any, asked: Callable[..., Asked]
+) -> None:
+    open_snapshot(views)
+    (before,) = list_standing(views, asked())
+    week.execute("UPDATE scorer.runs SET finished_at = finished_at + INTERVAL '30 days' WHERE run_id = 1")
+    assert list_standing(views, asked()) == [before]
+    views.close()
+    assert list_standing(views, asked())[0].last_known_at > before.last_known_at
 
 
 def test_the_session_is_a_readers(views: ReadOnlySession) -> None:
