@@ -219,3 +219,22 @@ def test_a_figure_of_no_real_outcomes_is_called_that_by_its_model_too(job: str, 
     loaded = load_job(job)
     manifest = json.loads(text_of(loaded.model_folder / str(loaded.first_model) / "manifest.json"))
     assert manifest["training"]["data"].startswith(word)
+
+
+METRICS = {"AUROC": "auroc", "MAE": "mae", "accuracy": "accuracy", "median error": "median_percentage_error"}
+TOLD = re.findall(
+    rf"^\| `(\w+)`[^\n]*\| ({'|'.join(METRICS)}) ([0-9]+\.([0-9]+))[^|\n]*\|$",
+    text_of(ROOT / "README.md"),
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize(("job", "figure", "value", "decimals"), TOLD)
+def test_a_jobs_figure_is_that_of_its_first_model(job: str, figure: str, value: str, decimals: str) -> None:
+    loaded = load_job(job)
+    manifest = json.loads(text_of(loaded.model_folder / str(loaded.first_model) / "manifest.json"))
+    assert f"{manifest['metrics'][METRICS[figure]]['value']:.{len(decimals)}f}" == value
+
+
+def test_every_job_has_a_figure() -> None:
+    assert {job for job, *_ in TOLD} == {path.parent.name for path in (ROOT / "sql").glob("*/job.toml")}
