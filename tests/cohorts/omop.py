@@ -21,9 +21,7 @@ import psycopg2.extras
 
 HERE = Path(__file__).parent
 SHIPPED = HERE.parents[1] / "sql" / "omop"
-_UNITS = (
-    "CREATE TEMPORARY TABLE units (code text, concept_id integer, unit_concept_id integer, factor numeric, shift numeric)"
-)
+_UNITS = "CREATE TEMPORARY TABLE units (code text, concept_id integer, unit_concept_id integer, factor numeric, shift numeric)"
 
 
 def units(*, other: bool) -> list[tuple[str, int, int, Decimal, Decimal]]:

@@ -1,7 +1,7 @@
 """A copy of a job's folder that reads an OMOP CDM 5.4 instead of the job's own tables.
 
-`sql/omop/<job>/` holds what is other: statements, concept map, rules, and the sections of job.toml that name them. All else is the job's own,
-its model too: its inputs are the same, and a CDM holds no outcomes to train another on.
+`sql/omop/<job>/` holds what is other: statements, concept map, rules, and the sections of job.toml that name them. All else is the job's
+own, its model too: its inputs are the same, and a CDM holds no outcomes to train another on.
 """
 
 from __future__ import annotations
