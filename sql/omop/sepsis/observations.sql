@@ -2,7 +2,7 @@
 -- A value becomes one in the job's unit by the line of concepts.csv for its concept and unit: value x factor + offset, rounded to nine
 -- places; where factor is 1 and offset 0, it stays as it is. In a unit that the file does not have (0: the CDM names none) it has no
 -- value: `unit_not_in_map` has that unit's concept, `value_as_recorded` what stands there, and the suite tells both. The text in
--- unit_source_value decides nothing. What no double holds is NaN, which the suite refuses.
+-- unit_source_value decides nothing. What is too much for a double is infinite, which the suite refuses.
 -- `operator` is that of a value that is a limit (< or >, or one that is no "="): the suite tells it, and the limit counts.
 -- A measurement is known from its own time on: a CDM does not say when it learnt it. One without a time, though with a date, is known and
 -- refused by the suite, and so is one dated from 2090 on, as a system writes where it knows no date.
@@ -55,15 +55,21 @@ JOIN (
         n.operator_concept_id,
         CASE
             WHEN n.value_as_number BETWEEN -1e300 AND 1e300 THEN CASE WHEN abs(n.value_as_number) >= 1e-300 THEN n.value_as_number ELSE 0 END
-            WHEN n.value_as_number IS NOT NULL THEN 'NaN'
+            WHEN n.value_as_number = 'NaN' THEN 'NaN'
+            WHEN n.value_as_number > 0 THEN 'Infinity'
+            WHEN n.value_as_number < 0 THEN '-Infinity'
         END AS value_as_number,
         CASE
             WHEN n.range_low BETWEEN -1e300 AND 1e300 THEN CASE WHEN abs(n.range_low) >= 1e-300 THEN n.range_low ELSE 0 END
-            WHEN n.range_low IS NOT NULL THEN 'NaN'
+            WHEN n.range_low = 'NaN' THEN 'NaN'
+            WHEN n.range_low > 0 THEN 'Infinity'
+            WHEN n.range_low < 0 THEN '-Infinity'
         END AS range_low,
         CASE
             WHEN n.range_high BETWEEN -1e300 AND 1e300 THEN CASE WHEN abs(n.range_high) >= 1e-300 THEN n.range_high ELSE 0 END
-            WHEN n.range_high IS NOT NULL THEN 'NaN'
+            WHEN n.range_high = 'NaN' THEN 'NaN'
+            WHEN n.range_high > 0 THEN 'Infinity'
+            WHEN n.range_high < 0 THEN '-Infinity'
         END AS range_high,
         n.measurement_datetime AT TIME ZONE :timezone AS measured_at,
         CASE
