@@ -127,29 +127,38 @@ def disable(settings: Settings, name: str) -> None:
     help="What its model is to publish; binary, where not given.",
 )
 @click.option("--like", metavar="JOB", help="Copy this job's folder instead.")
+@click.option("--source", type=click.Choice(["omop"]), help="With --like: the copy reads an OMOP CDM 5.4.")
 @click.pass_obj
-def new(settings: Settings, name: str, *, task: str | None, like: str | None) -> None:
+def new(settings: Settings, name: str, *, task: str | None, like: str | None, source: str | None) -> None:
     """Make the folder of a new job, in jobs_dir.
 
     It runs as it stands: a small job.toml, five short statements and three suites, each line explained, and an example to try it on,
-    three CSV files in its folder `example`. With --like it is a copy of another job's folder instead, with what must differ changed.
+    three CSV files in its folder `example`. With --like it is a copy of another job's folder instead, with what must differ changed; with
+    --source omop one that reads an OMOP CDM 5.4 in the schema cdm, by the concepts of its concepts.csv, with the same model.
     """
     from scorer.jobs.folder.example import write_example
     from scorer.jobs.folder.new import copy, make
+    from scorer.jobs.folder.omop import copy_for_omop
     from scorer.jobs.job import Task, load_job
 
+    if source is not None and like is None:
+        raise UserError("Say --like with --source: the job whose copy is to read a CDM.")
     if like is not None:
         if task is not None:
             raise UserError("Say --task or --like, not both: a copy has the task of the job that it copies.")
-        made = copy(name, jobs_dir=settings.jobs_dir, like=like)
+        made = (copy if source is None else copy_for_omop)(name, jobs_dir=settings.jobs_dir, like=like)
     else:
         chosen = Task(task or Task.BINARY)
         made = make(name, jobs_dir=settings.jobs_dir, task=chosen)
         write_example(made.folder / "example", task=chosen, now=datetime.now(UTC))
-    load_job(name, jobs_dir=settings.jobs_dir)
+    job = load_job(name, jobs_dir=settings.jobs_dir)
     click.echo(f"Job {name} is in {made.folder}, its suites in {made.files[-1].parent}.")
     for each in made.left_out:
         click.echo(f"Left out: {each}.")
+    if source is not None:
+        click.echo(
+            f"Its times are taken as {job.parameters['timezone']}, its concepts as concepts.csv has them: see to both."
+        )
     if like is None:
         click.echo(f"Load its example:  scorer load {made.folder / 'example'} --job {name}")
     click.echo(f"Check it:          scorer job check {name}")

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -23,6 +23,7 @@ from typing import Any
 
 from scorer.config import Settings, shipped_root
 from scorer.errors import UserError
+from scorer.jobs.concepts import PLACE, filled, read_concepts
 from scorer.jobs.evaluation import Measures, read_measures
 from scorer.jobs.features import Code, FeatureSpec, read_codes, read_features
 from scorer.jobs.monitoring import Limits
@@ -52,6 +53,7 @@ OPTIONAL_STATEMENTS = (
     "indexes",
     "outcome_faults",
     "outcomes_known",
+    "source_faults",
 )
 SCRIPTS = ("views", "grants", "indexes", "new_observations", "changed_observations")  # of any number of statements
 SUITES = ("observations", "features", "scores")
@@ -64,8 +66,8 @@ _BEFORE_GX_1 = {
 }
 # From one landmark of a search to the next, of a job that has them nearer to each other.
 _SEARCHED = "4 h"
-# Folders of sql/ that hold the program's own statements, and what a new job is made from.
-RESERVED = ("engine", "source", "template")
+# Folders of sql/ that hold the program's own statements, and what new jobs are made from.
+RESERVED = ("engine", "omop", "source", "template")
 # What a job may be called.
 NAME = "[a-z][a-z0-9_]*"
 
@@ -239,7 +241,9 @@ def _read(name: str, root: Path, path: Path) -> Job:
         name,
         text,
         table,
-        statements=_statements(table.table("statements"), folder=path.parent),
+        statements=_statements(
+            table.table("statements"), folder=path.parent, codes=tomllib.loads(text).get("codes", ())
+        ),
         suites={suite: _suite(root / "expectations" / name / f"{suite}.json") for suite in SUITES},
         model_folder=root / "models" / name,
         where=str(path),
@@ -361,14 +365,16 @@ def _read_statement(path: Path, *, script: bool) -> str:
     return text
 
 
-def _statements(table: TomlTable, *, folder: Path) -> dict[str, str]:
+def _statements(table: TomlTable, *, folder: Path, codes: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
+    file = table.text("concepts", default="")
+    concepts = read_concepts(_read_text(folder / file), codes=codes, where=str(folder / file)) if file else PLACE
     for name in (*REQUIRED_STATEMENTS, *OPTIONAL_STATEMENTS):
         file = table.text(name, default="" if name in OPTIONAL_STATEMENTS else None)
         if not file and name in REQUIRED_STATEMENTS:
             raise UserError(f'{table.where}: "{name}" must name a file.')
         if file:
-            found[name] = _read_statement(folder / file, script=name in SCRIPTS)
+            found[name] = filled(_read_statement(folder / file, script=name in SCRIPTS), concepts)
     table.finish()
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scorer.jobs.job import Job
 
@@ -21,7 +21,12 @@ def source_tables(job: Job) -> tuple[tuple[str, str], ...]:
 
     A name without a schema is PostgreSQL's own or the statement's: the search path of our sessions has no other schema.
     """
-    found = {table for name in _READS for table in _tables_in(job.statements.get(name, ""))}
+    return tables_of(job, _READS)
+
+
+def tables_of(job: Job, statements: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The tables that these of the job's statements read from, as `source_tables` gives them."""
+    found = {table for name in statements for table in _tables_in(job.statements.get(name, ""))}
     return tuple(sorted(table for table in found if table[0] not in _OURS))
 
 

@@ -26,7 +26,7 @@ AS_OF = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 def jobs() -> list[str]:
     """The jobs that have a module here, by name."""
-    return sorted(path.stem for path in HERE.glob("[!_]*.py"))
+    return sorted(path.stem for path in HERE.glob("[!_]*.py") if (SHIPPED / path.stem / "job.toml").exists())
 
 
 def module_of(job: str) -> ModuleType:

@@ -13,13 +13,16 @@ import numpy.typing as npt
 
 from scorer.checks.result import CheckResult, result_of
 from scorer.database.connection import Database
+from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.source.columns import labels
 from scorer.database.source.reader import Source
 from scorer.database.store.requests import find_asked
 from scorer.database.store.runs import sample_due
+from scorer.database.store.status import list_missing_tables
 from scorer.errors import UserError
 from scorer.jobs.job import Job
+from scorer.jobs.source_tables import tables_of
 from scorer.runs.plan import plan_run
 from scorer.scoring.opening import require_columns
 from scorer.scoring.validation.suites import Suites
@@ -50,6 +53,8 @@ def check_statements(job: Job, *, database: Database) -> Iterator[CheckResult]:
         for name in ("orphans", "outcome_faults", "outcomes_known"):
             if name in job.statements:
                 yield result_of(name, lambda name=name: _others(job, source, name, items), job=job.name, blocks=False)  # type: ignore[misc]
+        if "source_faults" in job.statements:
+            yield from _source(job, source, database)
 
 
 def _planned(job: Job, *, database: Database) -> str:
@@ -176,6 +181,27 @@ def _others(job: Job, source: Source, name: str, items: list[WorkItem]) -> str:
         return "; ".join(f"{outcomes} {fault}" for fault, outcomes in faults) or "none"
     label, _ = read_labels(job, source.outcomes_known(job, items), of=name)
     return f"the outcome of {int((~np.isnan(label)).sum())} of {len(items)} entities is known"
+
+
+def _source(job: Job, source: Source, database: Database) -> Iterator[CheckResult]:
+    """What `source_faults` finds, a line each; one line where it finds nothing, or its tables are not there."""
+    with closing(ReadOnlySession(database.as_worker(), patience=database.settings.connect_timeout)) as session:
+        missing = list_missing_tables(session, tables_of(job, ("source_faults",)))
+    if missing:
+        found = f"not compared: {', '.join(missing)} is not there"
+        yield CheckResult(name="source_faults", holds=True, found=found, job=job.name)
+        return
+    faults: list[str] = []
+    looked = result_of("source_faults", lambda: _no_fault(job, source, faults), job=job.name, blocks=False)
+    if not faults:
+        yield looked
+    for fault in faults:
+        yield CheckResult(name="source_faults", holds=False, found=fault, blocks=False, job=job.name)
+
+
+def _no_fault(job: Job, source: Source, faults: list[str]) -> str:
+    faults.extend(source.source_faults(job))
+    return "none: the source is as the job takes it to be"
 
 
 def _named(names: list[str] | tuple[str, ...]) -> str:

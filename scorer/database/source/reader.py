@@ -299,6 +299,11 @@ class Source:
         table = self._read(job, "outcome_faults", _FAULT_COLUMNS, ())
         return list(zip(table["fault"].to_pylist(), table["outcomes"].to_pylist(), strict=True))
 
+    def source_faults(self, job: Job) -> list[str]:
+        """What the job takes for granted of its source and is otherwise there: a sentence for each fault."""
+        faults: list[str] = self._read(job, "source_faults", ("fault",), ())["fault"].to_pylist()
+        return faults
+
     def outcomes_known(self, job: Job, items: Sequence[WorkItem]) -> npt.NDArray[Any]:
         """The label of each of `items` as of its time, (n,), as the statement gives it.
 

@@ -40,14 +40,14 @@ def make(name: str, *, jobs_dir: Path | None, task: Task) -> NewFolder:
 
     Raises UserError where there is no `jobs_dir`, the name cannot be one, or is taken.
     """
-    place = _require_free(name, jobs_dir)
+    place = require_free(name, jobs_dir)
     texts = {}
     for kind, pattern in (("sql", "*.*"), ("expectations", "*.json")):
         template = shipped_root() / kind / TEMPLATE
         for path in sorted([*template.glob(pattern), *(template / task.value).glob(pattern)]):
             renamed = path.read_text(encoding="utf-8").replace(f"{TEMPLATE}_data", f"{name}_data")
             texts[f"{kind}/{name}/{path.name}"] = re.sub(rf"\b{TEMPLATE}\b", name, renamed)
-    return _written(name, place, texts)
+    return written(name, place, texts)
 
 
 def copy(name: str, *, jobs_dir: Path | None, like: str) -> NewFolder:
@@ -56,8 +56,8 @@ def copy(name: str, *, jobs_dir: Path | None, like: str) -> NewFolder:
     Raises UserError as `make` does, and where there is no job `like`.
     """
     folder = folder_of(like, jobs_dir=jobs_dir)
-    place = _require_free(name, jobs_dir)
-    definition = _read(folder / "job.toml")
+    place = require_free(name, jobs_dir)
+    definition = file_text(folder / "job.toml")
     try:
         statements = tomllib.loads(definition).get("statements", {})
     except tomllib.TOMLDecodeError as error:
@@ -67,13 +67,13 @@ def copy(name: str, *, jobs_dir: Path | None, like: str) -> NewFolder:
     for called, file in statements.items():
         if called not in _NOT_SHARED:
             makes = called in ("views", "new_observations", "changed_observations")
-            texts[f"sql/{name}/{file}"] = _statement(_read(folder / file), name, like=like, makes=makes)
+            texts[f"sql/{name}/{file}"] = renamed_statement(file_text(folder / file), name, like=like, makes=makes)
     if (folder / TABLES).exists():
-        texts[f"sql/{name}/{TABLES}"] = _mentioned(_read(folder / TABLES), name, like=like)
+        texts[f"sql/{name}/{TABLES}"] = mentioned(file_text(folder / TABLES), name, like=like)
     for suite in SUITES:
         path = folder.parents[1] / "expectations" / like / f"{suite}.json"
-        texts[f"expectations/{name}/{suite}.json"] = _read(path).replace(f'"{like}.', f'"{name}.')
-    return _written(name, place, texts, left_out=left_out)
+        texts[f"expectations/{name}/{suite}.json"] = file_text(path).replace(f'"{like}.', f'"{name}.')
+    return written(name, place, texts, left_out=left_out)
 
 
 def _definition(text: str, name: str, *, like: str) -> tuple[str, tuple[str, ...]]:
@@ -88,19 +88,19 @@ def _definition(text: str, name: str, *, like: str) -> tuple[str, tuple[str, ...
         if key in _NOT_SHARED:
             left_out.append(f"{key}: both jobs would write the same columns; write one for columns of its own")
             continue
-        lines.append(_mentioned(line, name, like=like))
+        lines.append(mentioned(line, name, like=like))
     return "\n".join(lines) + "\n", tuple(left_out)
 
 
-def _mentioned(text: str, name: str, *, like: str) -> str:
+def mentioned(text: str, name: str, *, like: str) -> str:
     """The text with the job's folders, and its name after a command, changed."""
     text = re.sub(rf"(?<=/){like}(?=/)", name, text)
     return re.sub(rf"(scorer [a-z- ]+?|--job ){like}\b", rf"\g<1>{name}", text)
 
 
-def _statement(text: str, name: str, *, like: str, makes: bool) -> str:
+def renamed_statement(text: str, name: str, *, like: str, makes: bool) -> str:
     """A statement for the copy: with the new name as a literal, and in the names of what it makes."""
-    text = _mentioned(text, name, like=like).replace(f"'{like}'", f"'{name}'")
+    text = mentioned(text, name, like=like).replace(f"'{like}'", f"'{name}'")
     if makes:
         for made in dict.fromkeys(_MAKES.findall(text)):
             own = made.replace(like, name) if like in made else f"{made}_of_{name}"
@@ -108,8 +108,8 @@ def _statement(text: str, name: str, *, like: str, makes: bool) -> str:
     return text
 
 
-def _require_free(name: str, jobs_dir: Path | None) -> Path:
-    """The site's folder of jobs. Raises UserError where a job cannot be made in it under this name."""
+def require_free(name: str, jobs_dir: Path | None, *, kinds: tuple[str, ...] = ("sql", "expectations")) -> Path:
+    """The site's folder of jobs. Raises UserError where no job can be made under this name, in folders of these `kinds`."""
     if jobs_dir is None:
         raise UserError(
             "There is no folder for jobs yet: set jobs_dir in scorer.toml, or SCORER_JOBS_DIR, to the one in which yours are to be."
@@ -119,27 +119,28 @@ def _require_free(name: str, jobs_dir: Path | None) -> Path:
             f'A job cannot be called "{name}"; its name is a small letter, then small letters, digits and underscores, '
             f"{_LONGEST_NAME} at most, not pg_..., and none of {', '.join(RESERVED)}."
         )
-    if name in job_names(jobs_dir) or any((jobs_dir / kind / name).exists() for kind in ("sql", "expectations")):
+    if name in job_names(jobs_dir) or any((jobs_dir / kind / name).exists() for kind in kinds):
         raise UserError(f'There is a job "{name}" already, or a folder of it in {jobs_dir}; choose another name.')
     return jobs_dir
 
 
-def _read(path: Path) -> str:
+def file_text(path: Path) -> str:
+    """The text of a file. Raises UserError where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}.") from error
 
 
-def _written(name: str, place: Path, texts: Mapping[str, str], *, left_out: tuple[str, ...] = ()) -> NewFolder:
-    """Write all files, or none."""
+def written(name: str, place: Path, texts: Mapping[str, str | bytes], *, left_out: tuple[str, ...] = ()) -> NewFolder:
+    """Write all files, or none. Raises UserError where they cannot be written."""
     try:
         for relative, text in texts.items():
             path = place / relative
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
     except OSError as error:
-        for kind in ("sql", "expectations"):
+        for kind in {relative.partition("/")[0] for relative in texts}:
             shutil.rmtree(place / kind / name, ignore_errors=True)
         raise UserError(f"The job cannot be written into {place}: {error.strerror}.") from error
     return NewFolder(place / "sql" / name, tuple(place / relative for relative in texts), left_out)

@@ -133,8 +133,20 @@ def _listed(entity_ids: Iterable[str]) -> Iterator[bool]:
 
 def _observed(rule: Rule, observations: Observations, rows: Integers) -> list[str]:
     """What was seen in each of the rows, in the columns that the rule shows."""
-    texts = [SHOWN[show](observations, rows) if show in SHOWN else [show] * len(rows) for show in rule.shows]
+    texts = [
+        SHOWN[show](observations, rows) if show in SHOWN else _further(observations, show, rows) for show in rule.shows
+    ]
     return [*map(" ".join, zip(*texts, strict=True))] if texts else [""] * len(rows)
+
+
+def _further(observations: Observations, name: str, rows: Integers) -> list[str]:
+    """What a further column of the statement has in the rows; its name, where the statement has no such column."""
+    if name not in observations.extras:
+        return [name] * len(rows)
+    return [
+        f"{each:.15g}" if isinstance(each, float) else word_of(each)
+        for each in observations.extras[name][rows].tolist()
+    ]
 
 
 def _cut(text: str) -> str:

