@@ -1,6 +1,6 @@
 -- Makes the visits of which a delivery has observations alone, one row per visit.
 -- A visit begins with its first observation; where it is taken to have ended, with the last that was made and recorded by now. One whose
--- observations name several clients may be two people: its beginning is left empty, so that the suite holds it.
+-- observations name several clients is held by the suite.
 -- Parameters: ended (whether each visit has ended).
 INSERT INTO public.visits (
     visit_id,
@@ -11,7 +11,7 @@ INSERT INTO public.visits (
 SELECT
     o.visit_id,
     min(o.client) AS client,
-    CASE WHEN count(DISTINCT o.client) < 2 THEN min(o.observation_date) FILTER (WHERE isfinite(o.observation_date)) END AS admitted_at,
+    min(o.observation_date) FILTER (WHERE isfinite(o.observation_date)) AS admitted_at,
     CASE
         WHEN %(ended)s THEN
             max(GREATEST(o.observation_date, o.recorded_at)) FILTER (WHERE GREATEST(o.observation_date, o.recorded_at) <= now())

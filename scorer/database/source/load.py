@@ -185,9 +185,6 @@ def load_delivery(
         loads = tuple(one.of(file, types[file.table.name]) for file in files)
         if ended is not None:
             cursor.execute(_statement("derive_visits"), {"ended": ended})
-            cursor.execute(_statement("list_two_clients"))
-            held = [Rejected(0, (f"its observations name {n} clients: the visit is held",), str(v)) for v, n in cursor.fetchall()]
-            rejected.add(files[0].path.name, held)
         cursor.execute(analyzing(job_tables) if job_tables else _statement("analyze"))
         found = []
         for table in tables:

@@ -35,7 +35,7 @@ class Layout:
         job = self.job
         return (
             f"{job.entity}_id",
-            *job.published,
+            *self._shown,
             job.output,
             *(f"{job.output}_{name}" for name in self._beside),
             *(("label",) if self.classes else ()),
@@ -46,6 +46,7 @@ class Layout:
             "as_of",
             "valid_until",
             "reason",
+            *(name for name in job.published if name not in self._shown),
         )
 
     def row(self, outcome: Outcome, *, processed_at: datetime, model_version: str) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ class Layout:
         job, has_score = self.job, outcome.score is not None
         return (
             outcome.entity_id,
-            *(_field(outcome.attributes.get(name)) for name in job.published),
+            *(_field(outcome.attributes.get(name)) for name in self._shown),
             _field(outcome.score),
             *(_field(outcome.outputs.get(name)) if has_score else "" for name in self._beside),
             *((_field(outcome.label),) if self.classes else ()),
@@ -64,6 +65,7 @@ class Layout:
             _field(outcome.as_of),
             _field(outcome.valid_until),
             _field(outcome.reason),
+            *(_field(outcome.attributes.get(name)) for name in job.published if name not in self._shown),
         )
 
     def row_without(
@@ -78,6 +80,11 @@ class Layout:
             "reason": reason,
         }
         return tuple(_field(known.get(name)) for name in self.columns)
+
+    @property
+    def _shown(self) -> tuple[str, ...]:
+        """The published attributes that stand before the score; the facility stands last."""
+        return tuple(name for name in self.job.published if name != self.job.features.facility)
 
     @property
     def _beside(self) -> tuple[str, ...]:
@@ -105,8 +112,10 @@ def rows_of(
 
     `named` are the entities that the delivery names, with their clients; `orphans` those that have observations alone, with how many.
     """
+    place = {entity_id: number for number, (entity_id, _) in enumerate(named)}
     judged = {each.entity_id for each in outcomes}
-    rows = [layout.row(each, processed_at=processed_at, model_version=model_version) for each in outcomes]
+    in_order = sorted(outcomes, key=lambda each: (place.get(each.entity_id, len(place)), each.entity_id))
+    rows = [layout.row(each, processed_at=processed_at, model_version=model_version) for each in in_order]
     for entity_id, client in named:
         if entity_id not in judged:
             attributes = {"client": client} if "client" in layout.job.published else {}
