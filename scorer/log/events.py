@@ -736,8 +736,8 @@ DELIVERY_SCORED = Event(
     name="DELIVERY_SCORED",
     message_id="18d78e819a39468fbafb26dc25135c7c",
     sentence="Delivery scored",
-    meaning="What @FILE@ holds was scored for job @JOB@; @PREDICTIONS@ has a row for each entity, @REJECTED@ rows could not be loaded and are "
-    "in the reject file beside it. The files are in done/.",
+    meaning="What @FILE@ holds was scored for job @JOB@; @PREDICTIONS@ has a row for each entity, @REJECTED@ rows could not be loaded and "
+    "are in the reject file beside it. The files are in done/.",
 )
 DELIVERY_KNOWN = Event(
     name="DELIVERY_KNOWN",

@@ -53,7 +53,15 @@ def fill(inbox: Path) -> dict[str, set[str]]:
     for number in range(FILES):
         ids = range(number * 50, number * 50 + VISITS)  # half of them are in the next file too
         observed = [
-            (visit, f"C{visit}", (NOON - timedelta(hours=8 - hour)).isoformat(), code, value + drawn.gauss(0, 3), low, high)
+            (
+                visit,
+                f"C{visit}",
+                (NOON - timedelta(hours=8 - hour)).isoformat(),
+                code,
+                value + drawn.gauss(0, 3),
+                low,
+                high,
+            )
             for visit in ids
             for hour, (code, value, low, high) in enumerate(VITALS * 2)
         ]

@@ -95,7 +95,9 @@ class Server:
 
     def drop_database(self, name: str) -> None:
         """Drop another of its databases, if it is there, with whatever sessions it has. Raises UserError where that fails."""
-        self._tell(self._chosen(), "dropdb", "--if-exists", "--force", name, what=f"The database {name} could not be dropped")
+        self._tell(
+            self._chosen(), "dropdb", "--if-exists", "--force", name, what=f"The database {name} could not be dropped"
+        )
 
     def running(self) -> bool:
         """Whether a server listens at its socket."""

@@ -169,6 +169,7 @@ def load_delivery(
     *,
     connection: Any,
     rejects: Path,
+    writing: Writing = PLAIN,
     job_tables: Sequence[SourceTable] = (),
     ended: bool | None = None,
 ) -> Delivery:
@@ -179,9 +180,9 @@ def load_delivery(
     """
     tables = tables_for(job_tables)
     with sentences(), RejectFile(rejects) as rejected, connection, connection.cursor() as cursor:
-        types = _begin(cursor, tables, PLAIN, job_tables)
+        types = _begin(cursor, tables, writing, job_tables)
         cursor.execute(emptying(tables))
-        one = _Load(cursor, rejected, PLAIN, update=False, progress=None)
+        one = _Load(cursor, rejected, writing, update=False, progress=None)
         loads = tuple(one.of(file, types[file.table.name]) for file in files)
         if ended is not None:
             cursor.execute(_statement("derive_visits"), {"ended": ended})

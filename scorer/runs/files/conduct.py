@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +14,8 @@ from typing import Any
 
 from scorer.database.connection import Database
 from scorer.database.embedded.server import Server
-from scorer.database.source.load_tables import lacking_columns, tables_for
+from scorer.database.source.files.csv_dialect import PLAIN, Writing
+from scorer.database.source.load_tables import File, lacking_columns, tables_for
 from scorer.errors import DatabaseUnavailable, TimedOut, UserError
 from scorer.jobs.folder.tables import SourceTable
 from scorer.jobs.job import Job
@@ -70,11 +71,15 @@ def never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for: deliveries of `inbox`, results to `outbox`, as of a time or each as of its own."""
+    """What is asked for: deliveries of `inbox`, results to `outbox`, as of a time or each as of its own.
+
+    `writing` is how the files are written. Once `stopping` is true, it ends after the delivery in hand.
+    """
 
     inbox: Path
     outbox: Path
     as_of: datetime | None = None
+    writing: Writing = PLAIN
     watch: bool = False
     stopping: Callable[[], bool] = never
 
@@ -82,7 +87,9 @@ class Order:
 class Conduct:
     """One process's dealing with two folders."""
 
-    def __init__(self, job: Job, order: Order, *, scratch: Scratch, models: Models, tables: tuple[SourceTable, ...]) -> None:
+    def __init__(
+        self, job: Job, order: Order, *, scratch: Scratch, models: Models, tables: tuple[SourceTable, ...]
+    ) -> None:
         self._job, self._order, self._scratch, self._models = job, order, scratch, models
         known = tables_for(tables)
         required = [each for each in known if each.file == "required"]
@@ -146,8 +153,6 @@ class Conduct:
             self._outbox.clear()
             before = looks(taken)
             try:
-                if taken.fault is not None:
-                    raise UserError(taken.fault)
                 with _bugs_apart():
                     self._score(taken, before)
             except Changed:
@@ -158,27 +163,29 @@ class Conduct:
             except (UserError, _Broken) as error:
                 self._fail(taken, error)
             return
-        self._fail(taken, UserError(f"{taken.told} changed each time that it was being scored; put it there once it is whole."))
+        self._fail(
+            taken, UserError(f"{taken.told} changed each time that it was being scored; put it there once it is whole.")
+        )
 
     def _score(self, taken: Delivery, before: tuple[Any, ...]) -> None:
         """Score the delivery and settle it, unless one of the same bytes was settled before."""
         began = time.monotonic()
-        key = fingerprint(taken, self._job.name, str(self._order.as_of or ""))
+        if taken.fault is not None:
+            raise UserError(taken.fault)
+        key = fingerprint(taken, self._job.name, str(self._order.as_of or ""), str(self._order.writing.zone or ""))
         receipt = self._outbox.receipt(key)
         if receipt is not None:
             self._pass_over(taken, receipt)
             return
         staged, files = self._outbox.staged, self._inbox.tables_of(taken)
-        for file in files:
-            lacks = lacking_columns(file)
-            if lacks:
-                raise UserError(
-                    f"{file.path.name} lacks the columns {', '.join(lacks)}, which job {self._job.name} reads {file.table.name} by; "
-                    "add them, mend their names in the header, or give it to the job that it is for."
-                )
+        _require_columns(files, self._job)
         rejects = staged / "rejects.csv"
         judged = self._scratch.judge(
-            files, rejects=rejects, as_of=self._order.as_of, alone=taken.alone and self._derives
+            files,
+            rejects=rejects,
+            as_of=self._order.as_of,
+            alone=taken.alone and self._derives,
+            writing=self._order.writing,
         )
         rows = self._write(judged, staged / "predictions.csv")
         if looks(taken) != before:
@@ -194,6 +201,10 @@ class Conduct:
             key=key,
             receipt={"job": self._job.name, "predictions": f"predictions_{name}.csv", "files": taken.told},
         )
+        self._tell_scored(taken, judged, predictions=f"predictions_{name}.csv", rows=rows, began=began)
+
+    def _tell_scored(self, taken: Delivery, judged: Judged, *, predictions: str, rows: int, began: float) -> None:
+        """Count a delivery that was scored, and log it."""
         rejected = sum(each.rejected for each in judged.delivery.report.tables)
         version = self._scratch.pipeline.model_version
         self.summary = replace(
@@ -209,7 +220,7 @@ class Conduct:
             events.DELIVERY_SCORED,
             job=self._job.name,
             file=taken.told,
-            predictions=f"predictions_{name}.csv",
+            predictions=predictions,
             entities=rows,
             scored=judged.result.counts.scored,
             rejected=rejected,
@@ -238,7 +249,8 @@ class Conduct:
         name = self._free_name(taken, DONE)
         sentence = f"The same bytes as {receipt['files']}, scored before: see {receipt['predictions']}."
         self._outbox.settle(
-            moves=self._moves(taken, DONE, name), notes={self._order.inbox / DONE / f"{name}.known.txt": f"{sentence}\n"}
+            moves=self._moves(taken, DONE, name),
+            notes={self._order.inbox / DONE / f"{name}.known.txt": f"{sentence}\n"},
         )
         self.summary = replace(self.summary, known=self.summary.known + 1)
         say(
@@ -300,27 +312,23 @@ class Conduct:
             time.sleep(min(left, _NAP))
 
 
-def deal(
-    job: Job, order: Order, *, server: Server, database: Database, tables: tuple[SourceTable, ...]
-) -> Summary:
+def deal(job: Job, order: Order, *, server: Server, database: Database, tables: tuple[SourceTable, ...]) -> Summary:
     """Deal with the deliveries of a folder. Returns what became of them.
 
     `database` is the one in use, whose model in production scores. Raises UserError where the folders cannot be used, another process
     deals with them, or what is needed to score is not there.
     """
-    _require_folders(order)
+    require_folders(order)
     with ExitStack() as stack:
         for folder in (order.inbox, order.outbox):
             stack.enter_context(held(folder))
         with _full_disks(order):
-            scratch = stack.enter_context(
-                opened_scratch(job, server=server, settings=database.settings, tables=tables)
-            )
+            scratch = stack.enter_context(opened_scratch(job, server=server, settings=database.settings, tables=tables))
             return Conduct(job, order, scratch=scratch, models=Models(job, database), tables=tables).all()
 
 
-def _require_folders(order: Order) -> None:
-    """Raise UserError where the folders are not two that can be used."""
+def require_folders(order: Order) -> None:
+    """Check the folders, and make that of the results. Raises UserError where the folders are not two that can be used."""
     if not order.inbox.is_dir():
         raise UserError(f"{order.inbox} is not a folder; name the one that the files come into.")
     try:
@@ -329,7 +337,9 @@ def _require_folders(order: Order) -> None:
         raise UserError(f"{order.outbox} cannot be made: {error.strerror}; name a folder for the results.") from error
     within = [order.inbox, *(order.inbox / each for each in ("working", DONE, FAILED))]
     if any(order.outbox.exists() and each.exists() and order.outbox.samefile(each) for each in within):
-        raise UserError(f"{order.outbox} is where files come into, or go to from there; name another folder for the results.")
+        raise UserError(
+            f"{order.outbox} is where files come into, or go to from there; name another folder for the results."
+        )
     for folder in (order.inbox, order.outbox):
         if not os.access(folder, os.W_OK | os.X_OK):
             raise UserError(f"{folder} cannot be written to; see to it that it can.")
@@ -358,6 +368,17 @@ def _bugs_apart() -> Iterator[None]:
         raise _Broken from error
 
 
+def _require_columns(files: Sequence[File], job: Job) -> None:
+    """Raise UserError where a file lacks columns, which all are named: it may be one of another job."""
+    for file in files:
+        lacks = lacking_columns(file)
+        if lacks:
+            raise UserError(
+                f"{file.path.name} lacks the columns {', '.join(lacks)}, which job {job.name} needs of {file.table.name}; add them, mend "
+                "their names in the header, or give the file to the job that it is for."
+            )
+
+
 def _form(path: Path, name: str) -> str:
     """The file's name with {} for the delivery's.
 
@@ -365,4 +386,3 @@ def _form(path: Path, name: str) -> str:
     '{}.visits.csv.gz'
     """
     return "{}" + path.name.removeprefix(name)
-

@@ -73,7 +73,8 @@ class Inbox:
         now = {path.name: seen for path in self._files(self.folder) if (seen := _look_at(path)) is not None}
         still = {name for name, seen in now.items() if self._seen.get(name) == seen}
         self._seen = now
-        ready, waiting = [], []
+        ready: list[Delivery] = []
+        waiting: list[Delivery] = []
         for each in self._deliveries(self.folder / name for name in now):
             complete = not each.lacks and all(path.name in still for _, path in each.files)
             (ready if complete else waiting).append(each)
@@ -138,7 +139,9 @@ class Inbox:
     def _of_one_file(self, name: str, path: Path) -> Delivery:
         fault = None
         if self._alone is None:
-            needed = " and ".join(f"NAME.{each}.csv" for each, table in self._tables.items() if table.file == "required")
+            needed = " and ".join(
+                f"NAME.{each}.csv" for each, table in self._tables.items() if table.file == "required"
+            )
             fault = f"{path.name} does not say which table it fills; a delivery of this job is {needed}."
         return Delivery(name, (("", path),), alone=True, fault=fault)
 
@@ -146,9 +149,13 @@ class Inbox:
         tables = [table for table, _ in files]
         twice = next((table for table in tables if tables.count(table) > 1), None)
         lacks = tuple(
-            f"{name}.{each}.csv" for each, table in self._tables.items() if table.file == "required" and each not in tables
+            f"{name}.{each}.csv"
+            for each, table in self._tables.items()
+            if table.file == "required" and each not in tables
         )
-        fault = None if twice is None else f"{name}.{twice} is there both as .csv and as .csv.gz; take one of them away."
+        fault = (
+            None if twice is None else f"{name}.{twice} is there both as .csv and as .csv.gz; take one of them away."
+        )
         return Delivery(name, tuple(files), alone=False, lacks=lacks, fault=fault)
 
 

@@ -21,6 +21,7 @@ from scorer.database.connecting import plain_session
 from scorer.database.connection import Database
 from scorer.database.embedded.server import Server
 from scorer.database.session import Session, engine
+from scorer.database.source.files.csv_dialect import PLAIN, Writing
 from scorer.database.source.load import Delivery, load_delivery, make_tables
 from scorer.database.source.load_tables import File
 from scorer.database.store.batches import claim_work, finish_work
@@ -82,14 +83,24 @@ class Scratch:
         if self._pipeline is not None:
             self._pipeline.close()
 
-    def judge(self, files: Sequence[File], *, rejects: Path, as_of: datetime | None, alone: bool) -> Judged:
+    def judge(
+        self,
+        files: Sequence[File],
+        *,
+        rejects: Path,
+        as_of: datetime | None = None,
+        alone: bool = False,
+        writing: Writing = PLAIN,
+    ) -> Judged:
         """Load a delivery's files and score what they hold, as of a time, or of the delivery's own where that is None.
+
+        One that is `alone` is of observations, of which its visits are made.
 
         Raises UserError where the files cannot be loaded, or a rule stops the run.
         """
         ended = as_of is None if alone else None
         delivery = load_delivery(
-            files, connection=self._keeper, rejects=rejects, job_tables=self._tables, ended=ended
+            files, connection=self._keeper, rejects=rejects, writing=writing, job_tables=self._tables, ended=ended
         )
         moment = as_of or delivery.newest
         if moment is None:  # no row has a time
