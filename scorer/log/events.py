@@ -728,3 +728,35 @@ ALERT_ENDED = Event(
     sentence="Alert on a model has ended",
     meaning="What was told of model @MODEL_VERSION@ of job @JOB@ (@KIND@) is so no more, or another model is in production by now.",
 )
+
+
+# Files without a database
+
+DELIVERY_SCORED = Event(
+    name="DELIVERY_SCORED",
+    message_id="18d78e819a39468fbafb26dc25135c7c",
+    sentence="Delivery scored",
+    meaning="What @FILE@ holds was scored for job @JOB@; @PREDICTIONS@ has a row for each entity, @REJECTED@ rows could not be loaded and "
+    "are in the reject file beside it. The files are in done/.",
+)
+DELIVERY_KNOWN = Event(
+    name="DELIVERY_KNOWN",
+    message_id="17fcf23efb564c75b8a3c44158c3da8a",
+    sentence="Delivery has the same bytes as one that was scored before: it was not scored again",
+    meaning="@FILE@ holds what @BEFORE@ held, whose results are in @PREDICTIONS@. It was moved to done/.",
+)
+DELIVERY_FAILED = Event(
+    name="DELIVERY_FAILED",
+    level=logging.ERROR,
+    message_id="920b6bdc750144e2b9cc65f5ae6a65c3",
+    sentence="Delivery cannot be scored: it was set aside, and the others go on",
+    meaning="@FILE@ is in failed/ with a file beside it that says why: @ERROR@",
+    action="Mend it as the reason says, and move it back to the folder that it came to; its results are made then:\n"
+    "    scorer files --help",
+)
+DELIVERY_WAITS = Event(
+    name="DELIVERY_WAITS",
+    message_id="bdf11d3ddf2447b185dcfd7de97b26af",
+    sentence="Delivery is not complete and waits",
+    meaning="Beside @FILE@ there is no @LACKS@ yet. Both are scored once they are there.",
+)

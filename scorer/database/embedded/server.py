@@ -85,6 +85,20 @@ class Server:
         """Its database's URL, by which libpq refuses a server that another user runs in its place."""
         return self._url(NAME)
 
+    def url_of(self, database: str) -> str:
+        """The URL of another of its databases."""
+        return self._url(database)
+
+    def make_database(self, name: str) -> None:
+        """Make another, empty database. Raises UserError where it cannot be made."""
+        self._make_database(self._chosen(), name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop another of its databases, if it is there, with whatever sessions it has. Raises UserError where that fails."""
+        self._tell(
+            self._chosen(), "dropdb", "--if-exists", "--force", name, what=f"The database {name} could not be dropped"
+        )
+
     def running(self) -> bool:
         """Whether a server listens at its socket."""
         with socket.socket(socket.AF_UNIX) as client:
@@ -292,8 +306,12 @@ class Server:
             return str(error)
         return None
 
-    def _make_database(self, install: Install) -> None:
-        command = [str(install.programs / "createdb"), "--maintenance-db", self._url("postgres"), NAME]
-        made = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=environment())
-        if made.returncode != 0:
-            raise UserError(f"The database {NAME} could not be made: {last_words(made.stderr)}.")
+    def _make_database(self, install: Install, name: str = NAME) -> None:
+        self._tell(install, "createdb", name, what=f"The database {name} could not be made")
+
+    def _tell(self, install: Install, program: str, *arguments: str, what: str) -> None:
+        """Call one of PostgreSQL's programs. Raises UserError, which begins with `what`, where it fails."""
+        command = [str(install.programs / program), "--maintenance-db", self._url("postgres"), *arguments]
+        called = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=environment())
+        if called.returncode != 0:
+            raise UserError(f"{what}: {last_words(called.stderr)}.")

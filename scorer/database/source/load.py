@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,11 +39,12 @@ from scorer.database.source.load_tables import (
     analyzing,
     column_types,
     columns_to_fill,
+    emptying,
     files_in,
     filling,
     making,
-    source_tables,
-    tables_of,
+    newest_times,
+    tables_for,
 )
 from scorer.database.statements import statement
 from scorer.errors import UserError
@@ -134,19 +136,79 @@ def load(
     Raises UserError, with nothing loaded, where a file or a column is missing, a file has no header, is not UTF-8,
     cannot be unpacked or has no row that can be loaded, or the database refuses.
     """
-    tables = tables_of(job_tables) if job_tables else source_tables()
+    tables = tables_for(job_tables)
     files = files_in(folder, tables)
     with sentences(), RejectFile(rejects) as rejected, connection, connection.cursor() as cursor:
-        cursor.execute(_statement("one_load_at_a_time"))
-        if writing.zone is not None:
-            cursor.execute(_statement("set_zone"), {"zone": writing.zone.key})
-        for each in making(job_tables):
-            cursor.execute(each)
-        types = {table.name: _types(cursor, table) for table in tables}
+        types = _begin(cursor, tables, writing, job_tables)
         one = _Load(cursor, rejected, writing, update=update, progress=progress)
         loads = [one.of(file, types[file.table.name]) for file in files]
         cursor.execute(analyzing(job_tables) if job_tables else _statement("analyze"))
     return LoadReport(tables=tuple(loads), rejects=rejects if rejected.count else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What files brought into tables that held nothing else.
+
+    `newest` is the newest time among their rows up to now. `visits` are the ids and clients that are known of the shipped tables.
+    """
+
+    report: LoadReport
+    newest: datetime | None
+    visits: tuple[tuple[str, str | None], ...]
+
+
+def make_tables(connection: Any, job_tables: Sequence[SourceTable] = ()) -> None:
+    """Make the source tables that are missing, the shipped job's or those given, and commit."""
+    with sentences(), connection, connection.cursor() as cursor:
+        _begin(cursor, tables_for(job_tables), PLAIN, job_tables)
+
+
+def load_delivery(
+    files: Sequence[File],
+    *,
+    connection: Any,
+    rejects: Path,
+    writing: Writing = PLAIN,
+    job_tables: Sequence[SourceTable] = (),
+    ended: bool | None = None,
+) -> Delivery:
+    """Empty the source tables, load these files as `load` does, and commit. Returns what they brought.
+
+    Where `ended` is given, the files are observations alone: their visits are made of them, as ended with the last one or not. Raises
+    UserError as `load` does.
+    """
+    tables = tables_for(job_tables)
+    with sentences(), RejectFile(rejects) as rejected, connection, connection.cursor() as cursor:
+        types = _begin(cursor, tables, writing, job_tables)
+        cursor.execute(emptying(tables))
+        one = _Load(cursor, rejected, writing, update=False, progress=None)
+        loads = tuple(one.of(file, types[file.table.name]) for file in files)
+        if ended is not None:
+            cursor.execute(_statement("derive_visits"), {"ended": ended})
+        cursor.execute(analyzing(job_tables) if job_tables else _statement("analyze"))
+        found = []
+        for table in tables:
+            for each in newest_times(table, types[table.name]):
+                cursor.execute(each)
+                found += cursor.fetchone()
+        if not job_tables:
+            cursor.execute(_statement("list_visits"))
+        visits = () if job_tables else tuple(cursor.fetchall())
+    report = LoadReport(tables=loads, rejects=rejects if rejected.count else None)
+    return Delivery(report, newest=max(filter(None, found), default=None), visits=visits)
+
+
+def _begin(
+    cursor: Any, tables: Sequence[Table], writing: Writing, job_tables: Sequence[SourceTable]
+) -> dict[str, dict[str, ColumnType]]:
+    """Wait for other loads, and make what is missing. Returns the types of each table's columns."""
+    cursor.execute(_statement("one_load_at_a_time"))
+    if writing.zone is not None:
+        cursor.execute(_statement("set_zone"), {"zone": writing.zone.key})
+    for each in making(job_tables):
+        cursor.execute(each)
+    return {table.name: _types(cursor, table) for table in tables}
 
 
 def _statement(name: str, table: Table | None = None, given: Sequence[str] = ()) -> str:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from scorer.config import shipped_root
 from scorer.database.source.files.csv_fields import READERS, Column, ColumnType
+from scorer.database.source.files.csv_rows import open_lines, read_header
 from scorer.database.statements import statement
 from scorer.errors import UserError
 from scorer.jobs.folder.tables import SourceTable
@@ -95,6 +96,18 @@ def tables_of(job_tables: Iterable[SourceTable]) -> tuple[Table, ...]:
         )
         for table in job_tables
     )
+
+
+def lacking_columns(file: File) -> tuple[str, ...]:
+    """The columns that the file should have and has not. Raises UserError where it cannot be read or has no header."""
+    with open_lines(file.path) as (lines, _, _):
+        names = read_header(lines, required=file.table.required).names
+    return tuple(name for name in file.table.required if name not in names)
+
+
+def tables_for(job_tables: Sequence[SourceTable]) -> tuple[Table, ...]:
+    """A job's own tables, or those of the shipped job where it has none."""
+    return tables_of(job_tables) if job_tables else source_tables()
 
 
 def files_in(folder: Path, tables: Iterable[Table]) -> tuple[File, ...]:
@@ -208,6 +221,25 @@ def filling(step: str, table: SourceTable, given: Sequence[str]) -> str:
 def analyzing(tables: Sequence[SourceTable]) -> str:
     """The statement that takes the planner's statistics of the tables."""
     return _filled("analyze_tables", tables=",\n    ".join(_relation(table) for table in tables))
+
+
+def emptying(tables: Sequence[Table]) -> str:
+    """The statement that empties the tables."""
+    return _filled("empty_tables", tables=", ".join(_relation_of(table) for table in tables))
+
+
+def newest_times(table: Table, types: Mapping[str, ColumnType]) -> Iterator[str]:
+    """For each of the table's columns of times, the statement that gives the newest one up to now."""
+    for name in table.columns:
+        if name in types and types[name].name in _TIMES:
+            yield _filled("newest_time", relation=_relation_of(table), column=_quoted(name))
+
+
+_TIMES = {"timestamptz", "timestamp", "date"}
+
+
+def _relation_of(table: Table) -> str:
+    return table.relation if table.of_job is None else _relation(table.of_job)
 
 
 def _relation(table: SourceTable) -> str:

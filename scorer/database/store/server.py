@@ -46,6 +46,11 @@ def describe_session(session: Session) -> Mapping[str, Any]:
     return session.shown("describe_session")[0]
 
 
+def list_unused_databases(session: Session, *, prefix: str) -> tuple[str, ...]:
+    """The server's databases whose names begin so, and that no session is connected to."""
+    return tuple(row.name for row in session.all("list_unused_databases", prefix=prefix))
+
+
 _SCANNED = 512 << 20  # bytes: a larger table is read by its key, or not at all
 
 

@@ -1,0 +1,4 @@
+"""Files without a database: CSV in, CSV out, down the same line, in a scratch database of the embedded PostgreSQL.
+
+Imports `runs/` and all below.
+"""
