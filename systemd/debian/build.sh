@@ -75,6 +75,7 @@ leave_out() {
     done
     # What C++ is compiled against.
     rm -rf "$site/pyarrow/include" "$site/pyarrow/src" "$site/numpy/_core/include"
+    find "$site" -name '*.so*' -type f -exec chmod 644 {} +
     rm -f "$doc/LICENSE"
 }
 
