@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint types tests unit integration house bench cohorts figures faults soak clean install uninstall test-systemd
+.PHONY: help demo test lint types tests unit integration house bench cohorts figures faults soak clean install uninstall deb test-systemd
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+( [a-z-]+)?):.*## (.*)/\1\t\3/p' $(MAKEFILE_LIST) | expand -t 20
@@ -58,6 +58,10 @@ figures: .venv/test ## the shipped models' figures again; DATA=DIR
 # For root: the wheel in a venv of its own, the command, the units. PREFIX, DESTDIR and PYTHON are honoured; see systemd/install.sh.
 install uninstall: ## put the service in place, or take it away; for root
 	PREFIX='$(or $(PREFIX),/usr/local)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' sh systemd/install.sh $@
+
+# For Debian 12, and on it; OUT, MAINTAINER and SOURCE_DATE_EPOCH are honoured; see systemd/debian/build.sh. No root needed.
+deb: ## a Debian package with all Python libraries: build/deb
+	OUT='$(or $(OUT),build/deb)' sh systemd/debian/build.sh
 
 # Boots a real systemd in a container and tries the service there. For root, on a machine with debootstrap and systemd-nspawn; minutes.
 test-systemd: .venv/test ## the service under a real systemd, in a container; for root

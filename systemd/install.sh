@@ -1,10 +1,12 @@
 #!/bin/sh
 # Puts scorer in place, or takes it away: `make install`, `make uninstall`.
 #
-# PREFIX (/usr/local), DESTDIR (nothing) and PYTHON (python3) come from the environment. What is made:
+# PREFIX (/usr/local), DESTDIR (nothing), PYTHON (python3) and EXTRAS (none, such as report) come from the environment. What is made:
 #
 #     PREFIX/lib/scorer                    a virtual environment with the wheel and all it needs
 #     PREFIX/bin/scorer                    the command
+#     PREFIX/share/man                     a manual page for each command
+#     PREFIX/share/bash-completion, zsh    completion of commands and options
 #     PREFIX/share/scorer                  scorer.toml as shipped, alerts for Prometheus, and sql, a link to the jobs' statements
 #     PREFIX/share/scorer/grafana          dashboards, and what has Grafana find them and their data
 #     PREFIX/share/doc/scorer              README, those of the folders that the wheel ships, licence
@@ -15,17 +17,25 @@ set -eu
 PREFIX=${PREFIX:-/usr/local}
 DESTDIR=${DESTDIR:-}
 PYTHON=${PYTHON:-python3}
+EXTRAS=${EXTRAS:-}
 here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(dirname "$here")
 
 venv=$PREFIX/lib/scorer
 share=$PREFIX/share/scorer
 doc=$PREFIX/share/doc/scorer
+manual=$PREFIX/share/man/man1
 settings=/etc/scorer/scorer.toml
 case $PREFIX in
     /usr | /usr/local) vendor=$PREFIX/lib ;;
     *) vendor=/etc ;;
 esac
+# Debian's zsh looks for what packages bring in a folder of its own.
+case $PREFIX in
+    /usr) zsh=$PREFIX/share/zsh/vendor-completions ;;
+    *) zsh=$PREFIX/share/zsh/site-functions ;;
+esac
+bash=$PREFIX/share/bash-completion/completions
 
 fail() {
     echo "scorer: $*" >&2
@@ -66,6 +76,9 @@ check_arguments() {
         /?*) ;;
         *) fail "PREFIX=$PREFIX is not an absolute path; give one such as /usr/local." ;;
     esac
+    case $EXTRAS in
+        *[!a-z,]*) fail "EXTRAS=$EXTRAS is not a list of extras; give such as report, or report,dask." ;;
+    esac
 }
 
 check_python() {
@@ -88,12 +101,15 @@ build_environment() {
     rm -rf "$fresh"
     mkdir -p "$(dirname "$fresh")"
     "$PYTHON" -m venv "$fresh"
-    "$fresh/bin/python" -m pip --disable-pip-version-check install --quiet --no-compile "$source"
+    "$fresh/bin/python" -m pip --disable-pip-version-check install --quiet --no-compile "$source${EXTRAS:+[$EXTRAS]}"
     install -m 755 "$here/scorer-alert" "$fresh/bin/scorer-alert"
     # It was made in another place than the one it is for.
     grep -rlI "$fresh" "$fresh/bin" "$fresh/pyvenv.cfg" | xargs sed -i "s|$fresh|$venv|g"
     # The service cannot write beside the modules, and would compile them at every start. Some packages ship tests for other Pythons.
-    "$fresh/bin/python" -m compileall -f -q -j 0 -s "$fresh" -p "$venv" "$fresh/lib" >/dev/null || true
+    # A package's files have another time where they are installed, and nobody edits them there.
+    validity=timestamp
+    [ -z "${SOURCE_DATE_EPOCH:-}" ] || validity=unchecked-hash
+    "$fresh/bin/python" -m compileall -f -q -j 0 --invalidation-mode "$validity" -s "$fresh" -p "$venv" "$fresh/lib" >/dev/null || true
 }
 
 place_environment() {
@@ -129,6 +145,21 @@ place_files() {
     done
 }
 
+# Both by the program itself, which has been put in place; -I keeps the checkout out of it.
+place_manual_and_completion() {
+    python=$DESTDIR$venv/bin/python
+    mkdir -p "$DESTDIR$manual" "$DESTDIR$bash" "$DESTDIR$zsh"
+    rm -f "$DESTDIR$manual"/scorer.1.gz "$DESTDIR$manual"/scorer-*.1.gz
+    "$python" -IB "$here/debian/manual.py" "$DESTDIR$manual"
+    gzip -9nf "$DESTDIR$manual"/scorer.1 "$DESTDIR$manual"/scorer-*.1
+    for shell in bash zsh; do
+        _SCORER_COMPLETE=${shell}_source "$python" -IBc 'from scorer.cli.main import main; main()' >"$fresh.$shell"
+    done
+    install -m 644 "$fresh.bash" "$DESTDIR$bash/scorer"
+    install -m 644 "$fresh.zsh" "$DESTDIR$zsh/_scorer"
+    rm -f "$fresh.bash" "$fresh.zsh"
+}
+
 systemd_runs_here() {
     [ -z "$DESTDIR" ] && [ -d /run/systemd/system ]
 }
@@ -140,6 +171,7 @@ install_all() {
     place_environment
     place_settings
     place_files
+    place_manual_and_completion
     if systemd_runs_here; then
         systemd-sysusers "$vendor/sysusers.d/scorer.conf"
         systemd-tmpfiles --create "$vendor/tmpfiles.d/scorer.conf"
@@ -165,6 +197,7 @@ uninstall_all() {
         rm -f "$DESTDIR$settings"
     fi
     rm -f "$DESTDIR$settings.new" "$DESTDIR$PREFIX/bin/scorer" "$DESTDIR$share/sql"
+    rm -f "$DESTDIR$manual"/scorer.1.gz "$DESTDIR$manual"/scorer-*.1.gz "$DESTDIR$bash/scorer" "$DESTDIR$zsh/_scorer"
     files | while read -r _ to; do
         rm -f "$DESTDIR$to"
     done

@@ -1,4 +1,5 @@
-"""A machine of its own: Debian with a real systemd and PostgreSQL in a container, with scorer put in place by `make install`.
+"""Machines of their own: Debian with a real systemd and PostgreSQL in a container. In one, scorer is put in place by `make install`; the
+other is bare, for the Debian package.
 
 `make test-systemd` runs these; `make test` leaves them out. They need root, debootstrap, systemd-nspawn and a Debian mirror. What takes
 longest, the bootstrapped Debian and the wheels, is kept in SCORER_SYSTEMD_CACHE (~/.cache/scorer/systemd); removing it is safe.
@@ -20,6 +21,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ CHECKOUT = Path(__file__).parents[2]
 SUITE = "bookworm"  # systemd 252: the oldest that the units are for
 PYTHON = "3.11"  # its own
 PACKAGES = "systemd,systemd-sysv,dbus,procps,python3,python3-venv,make,libgomp1,postgresql"
+# Of the bare one, without Python; and what the package asks for, which lies in its cache, since it has no network.
+BARE = "systemd,systemd-sysv,dbus,procps,postgresql,man-db,bash-completion"
+ASKED_FOR = ("python3", "libgomp1", "libstdc++6", "zlib1g", "tzdata", "ca-certificates")
 TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv")
 WHEELS, SOURCE, STAGE = "/srv/wheels", "/usr/src/scorer", "/var/tmp/staged"
 LITTER = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
@@ -150,10 +155,9 @@ def cache() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def debian(cache: Path) -> Path:
+def _bootstrapped(cache: Path, packages: str, prepare: Callable[[Path], None], *, name: str) -> Path:
     """A Debian that has never booted, fetched the first time."""
-    ready = cache / f"{SUITE}-{hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]}"
+    ready = cache / f"{name}-{hashlib.sha256(packages.encode()).hexdigest()[:8]}"
     if not ready.exists():
         try:
             urllib.request.urlopen(f"{_mirror()}/dists/{SUITE}/Release", timeout=30).close()
@@ -163,14 +167,32 @@ def debian(cache: Path) -> Path:
             )
         fresh = ready.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        _run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, fresh, _mirror())
+        _run("debootstrap", "--variant=minbase", f"--include={packages}", SUITE, fresh, _mirror())
         _run("chroot", fresh, "apt-get", "clean")
         # Another one, where a server of this host listened there while the cluster was made.
         _run(
             "chroot", fresh, "sed", "--in-place", "s/^port = .*/port = 5432/", "/etc/postgresql/15/main/postgresql.conf"
         )
+        prepare(fresh)
         fresh.rename(ready)
     return ready
+
+
+@pytest.fixture(scope="session")
+def debian(cache: Path) -> Path:
+    """The one for `make install`, which has Python."""
+    return _bootstrapped(cache, PACKAGES, lambda _: None, name=SUITE)
+
+
+@pytest.fixture(scope="session")
+def bare(cache: Path) -> Path:
+    """The one for the package, which has none; what the package asks for waits in apt's cache."""
+
+    def fetch(fresh: Path) -> None:
+        _run("chroot", fresh, "apt-get", "update")
+        _run("chroot", fresh, "apt-get", "install", "--yes", "--download-only", *ASKED_FOR)
+
+    return _bootstrapped(cache, BARE, fetch, name=f"{SUITE}-bare")
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +200,8 @@ def wheels(cache: Path) -> Path:
     """All that scorer needs, in the versions that the other tests run with, as wheels for Debian's Python."""
     setup = configparser.ConfigParser()
     setup.read(CHECKOUT / "setup.cfg", encoding="utf-8")
-    wanted = [line for line in setup["options"]["install_requires"].splitlines() if line and not line.startswith("#")]
+    told = setup["options"]["install_requires"] + setup["options.extras_require"]["report"]
+    wanted = [line for line in told.splitlines() if line and not line.startswith("#")]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     versions = _run(*pip, "freeze", "--exclude-editable")
     ready = cache / f"wheels-{hashlib.sha256(f'{wanted}{versions}'.encode()).hexdigest()[:8]}"
@@ -208,9 +231,20 @@ def _run(*command: str | Path) -> str:
 @pytest.fixture(scope="session")
 def booted(cache: Path, debian: Path, wheels: Path) -> Iterator[Machine]:
     """A copy of that Debian, running, with this checkout in /usr/src/scorer and no network but its own."""
-    root = cache / f"machine-{os.getpid()}"
+
+    def fill(root: Path) -> None:
+        shutil.copytree(CHECKOUT, root / SOURCE.lstrip("/"), ignore=LITTER)
+
+    with boot(cache, debian, fill, f"--bind-ro={wheels}:{WHEELS}", name="machine") as machine:
+        yield machine
+
+
+@contextmanager
+def boot(cache: Path, debian: Path, fill: Callable[[Path], None], *options: str, name: str) -> Iterator[Machine]:
+    """A copy of a Debian, running, with what `fill` puts into it and no network but its own."""
+    root = cache / f"{name}-{os.getpid()}"
     _run("cp", "--archive", "--reflink=auto", debian, root)
-    shutil.copytree(CHECKOUT, root / SOURCE.lstrip("/"), ignore=LITTER)
+    fill(root)
     console = root.with_suffix(".log")
     # On a host that systemd runs, it gets a scope of its own; elsewhere there is nobody to ask for one.
     kept = [] if Path("/run/systemd/system").exists() else ["--keep-unit"]
@@ -223,10 +257,13 @@ def booted(cache: Path, debian: Path, wheels: Path) -> Iterator[Machine]:
         *kept,
         f"--directory={root}",
     ]
-    options = ["--private-network", f"--bind-ro={wheels}:{WHEELS}", "--boot"]
     with console.open("w") as output:
         nspawn = subprocess.Popen(
-            [*command, *options], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            [*command, "--private-network", *options, "--boot"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         machine = Machine(init=_init_of(nspawn), root=root)
