@@ -10,8 +10,8 @@ from pathlib import Path
 from scorer import __version__
 from scorer.config import shipped_root
 from scorer.database import schema
-from scorer.database.connection import Database
 from scorer.database.access.facilities import list_views_past_facilities
+from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.store.models import (
     admit_first_model,
