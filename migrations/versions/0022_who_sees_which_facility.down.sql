@@ -856,7 +856,7 @@ DROP FUNCTION scorer.grant_facilities(text, text [], text, boolean);
 DROP FUNCTION scorer.require_facilities(text, text [], text, boolean);
 DROP TRIGGER requests_seen ON scorer.requests;
 DROP FUNCTION scorer.refuse_unseen();
-DROP FUNCTION scorer.may_see(text, text);
+DROP FUNCTION scorer.require_seen(text, text []);
 DROP FUNCTION scorer.sees_whole(text);
 DROP FUNCTION scorer.is_facility_attribute(jsonb, text, text);
 DROP FUNCTION scorer.is_seen(jsonb, text, jsonb);

@@ -163,54 +163,45 @@ LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog,
 $$;
 COMMENT ON FUNCTION scorer.sees_whole(text) IS 'Whether the login sees all rows of a job, and so what sums over them.';
 
-CREATE FUNCTION scorer.may_see(for_job text, entity text) RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION scorer.require_seen(for_job text, entities text []) RETURNS void
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     seen jsonb;
     own jsonb;
+    unseen text;
 BEGIN
     IF scorer.sees_all() THEN
-        RETURN true;
+        RETURN;
     END IF;
     seen := scorer.seen_facilities();
     own := seen -> for_job;
     IF own IS NULL OR (own ->> 'all')::boolean THEN
-        RETURN true;
+        RETURN;
     END IF;
-    RETURN own -> 'of' <> '[]' AND COALESCE(
-        (
-            SELECT bool_or(scorer.is_seen(seen, c.job, c.attributes))
-            FROM scorer.current_scores AS c
-            WHERE c.job = for_job
-              AND c.entity_id = entity
-        ),
-        true
-    );
+    IF own -> 'of' = '[]' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SC001',
+            MESSAGE = 'login ' || session_user || ' may see no facility of job ' || for_job || '; an approver grants one by `scorer facility grant`';
+    END IF;
+    SELECT min(c.entity_id) INTO unseen
+    FROM scorer.current_scores AS c
+    WHERE c.job = for_job
+      AND c.entity_id = ANY (entities)
+      AND NOT scorer.is_seen(seen, c.job, c.attributes);
+    IF unseen IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SC001',
+            MESSAGE = 'entity ' || quote_literal(left(unseen, 100)) || ' of job ' || for_job || ' is of no facility that login ' || session_user
+                || ' may see; `scorer facility list` shows which those are';
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION scorer.may_see(text, text) IS 'Whether the login may ask about an entity: it is of a facility that the login sees; or it was never judged, and the login sees a facility of the job. What is answered of it is seen only where it proves to be of such a facility.';
+COMMENT ON FUNCTION scorer.require_seen(text, text []) IS 'Raises where the login may not ask about one of the entities: it is of a facility that the login does not see, or the login sees none of the job. One that was never judged may be asked for; what is answered of it is seen where it proves to be of such a facility.';
 
 CREATE FUNCTION scorer.refuse_unseen() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    unseen record;
 BEGIN
-    IF NOT scorer.sees_all() THEN
-        SELECT
-            n.job,
-            min(n.entity_id) AS entity_id
-        INTO unseen
-        FROM asked AS n
-        WHERE NOT scorer.may_see(n.job, n.entity_id)
-        GROUP BY n.job
-        LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'SC001',
-                MESSAGE = 'entity ' || quote_literal(left(unseen.entity_id, 100)) || ' of job ' || unseen.job || ' is of no facility that login '
-                    || session_user || ' may see; `scorer facility list` shows which those are';
-        END IF;
-    END IF;
+    PERFORM scorer.require_seen(n.job, array_agg(n.entity_id)) FROM asked AS n GROUP BY n.job;
     RETURN NULL;
 END
 $$;
@@ -348,7 +339,7 @@ REVOKE ALL ON FUNCTION
     scorer.is_seen(jsonb, text, jsonb),
     scorer.is_facility_attribute(jsonb, text, text),
     scorer.sees_whole(text),
-    scorer.may_see(text, text),
+    scorer.require_seen(text, text []),
     scorer.refuse_unseen(),
     scorer.require_facilities(text, text [], text, boolean),
     scorer.grant_facilities(text, text [], text, boolean),
@@ -364,8 +355,7 @@ GRANT EXECUTE ON FUNCTION
     scorer.is_facility_seen(jsonb, text, text),
     scorer.is_seen(jsonb, text, jsonb),
     scorer.is_facility_attribute(jsonb, text, text),
-    scorer.sees_whole(text),
-    scorer.may_see(text, text)
+    scorer.sees_whole(text)
 TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
     scorer.grant_facilities(text, text [], text, boolean),

@@ -10,7 +10,7 @@ CREATE TABLE scorer.audit_events (
     detail jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX audit_events_by_time ON scorer.audit_events (happened_at);
-COMMENT ON TABLE scorer.audit_events IS 'Acts that no other table records, such as explanations and exports: one row each, written by scorer.record_audit alone. Append-only; reporting.audit shows them beside all others.';
+COMMENT ON TABLE scorer.audit_events IS 'Acts that no other table records, such as explanations and exports: one row each, written by reporting.record_audit alone. Append-only; reporting.audit shows them beside all others.';
 COMMENT ON COLUMN scorer.audit_events.event_id IS 'Key.';
 COMMENT ON COLUMN scorer.audit_events.happened_at IS 'When.';
 COMMENT ON COLUMN scorer.audit_events.actor IS 'Login that did it.';
@@ -27,13 +27,13 @@ CREATE TRIGGER job_switches_no_truncate BEFORE TRUNCATE ON scorer.job_switches F
 REVOKE UPDATE ON scorer.requests FROM scorer_worker;
 GRANT UPDATE (status, finished_at, score_id, reason, outcome, run_id, run_began_at) ON scorer.requests TO scorer_worker;
 
-CREATE FUNCTION scorer.record_audit(action text, job text, subject text, detail jsonb) RETURNS void
+CREATE FUNCTION reporting.record_audit(action text, job text, subject text, detail jsonb) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO scorer.audit_events (action, job, subject, detail) VALUES ($1, $2, $3, COALESCE($4, '{}'))
 $$;
-COMMENT ON FUNCTION scorer.record_audit(text, text, text, jsonb) IS 'Records an act of the login: who and when, nobody else can say.';
-REVOKE ALL ON FUNCTION scorer.record_audit(text, text, text, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION scorer.record_audit(text, text, text, jsonb) TO scorer_worker, scorer_approver, scorer_requester, scorer_reader;
+COMMENT ON FUNCTION reporting.record_audit(text, text, text, jsonb) IS 'Records an act of the login: who and when, nobody else can say. Here, since a reader may not use the schema scorer.';
+REVOKE ALL ON FUNCTION reporting.record_audit(text, text, text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION reporting.record_audit(text, text, text, jsonb) TO scorer_worker, scorer_approver, scorer_requester, scorer_reader;
 
 CREATE VIEW reporting.audit WITH (security_barrier = true) AS
 SELECT

@@ -595,11 +595,10 @@ def hospitals(hospital: Any, changed_job: Callable[..., Job], make_model: Callab
 # Rows of what one run does not leave: a challenger's scores, replays, recalls, feature vectors, requests.
 _FILLING = (
     (
-        "INSERT INTO scorer.scores (job, entity_id, output, run_id, batch_id, task, status, score, risk_band, attributes, as_of, as_known_at, "
-        "valid_until, input_hash, features, model_version, job_version, shadow, run_began_at) "
+        "INSERT INTO scorer.scores (job, entity_id, output, run_id, batch_id, task, status, score, risk_band, attributes, as_of, "
+        "as_known_at, valid_until, input_hash, features, model_version, job_version, shadow, run_began_at) "
         "SELECT job, entity_id, output, run_id, batch_id, task, status, score, risk_band, attributes, as_of, as_known_at, "
-        "valid_until, input_hash, "
-        "features, 'challenger', job_version, true, run_began_at FROM scorer.scores WHERE status = 'SCORED'"
+        "valid_until, input_hash, features, 'challenger', job_version, true, run_began_at FROM scorer.scores WHERE status = 'SCORED'"
     ),
     (
         "INSERT INTO scorer.replays (score_id, run_began_at, part, verdict, alarming, scorer_version) "

@@ -1,4 +1,4 @@
 """Who may see what, what is switched on, and who did what.
 
-Imports database and the rooms below it.
+One function for each statement of sql/engine/. Imports database and the rooms below it.
 """

@@ -212,7 +212,7 @@ def test_a_requester_asks_for_its_own_facility_alone(hospitals: Any, asker: str,
 def test_who_sees_nothing_of_a_job_asks_for_nothing_of_it(hospitals: Any) -> None:
     url = hospitals.login("seen_empty", "scorer_requester")
     for entity in ("1", "4711"):
-        with pytest.raises(psycopg2.DatabaseError, match="may see"):
+        with pytest.raises(psycopg2.DatabaseError, match="may see no facility of job sepsis"):
             hospitals.rows(url, f"SELECT scorer.request_score('sepsis', '{entity}')")
 
 
