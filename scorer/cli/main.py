@@ -26,6 +26,7 @@ from scorer.cli.operate import cancel, check, daemon, plan, report, request, sta
 from scorer.cli.output import EXIT_BUG, print_bug, print_refusal
 from scorer.cli.run import demo, load, run
 from scorer.cli.site.files import files
+from scorer.cli.site.facility import facility
 from scorer.cli.train import optimize, train
 from scorer.config import load_settings
 from scorer.errors import UserError
@@ -100,6 +101,7 @@ for _command in (
     demo,
     evaluate,
     explain,
+    facility,
     features,
     files,
     jobs,

@@ -16,6 +16,7 @@ import numpy as np
 
 from scorer.config import Settings
 from scorer.database import schema
+from scorer.database.access.audit import record_audit
 from scorer.database.connection import Database
 from scorer.database.session import Session, engine
 from scorer.database.source.reader import Source, microseconds
@@ -92,6 +93,7 @@ def explain(
                 reasons, note = _reasons(
                     job, entity_id, model, row, source=source, settings=database.settings, top=wanted
                 )
+        record_audit(session, "explained", job=job.name, subject=entity_id, score_id=row.score_id)
     return Explained(
         job=job.name,
         entity_id=entity_id,

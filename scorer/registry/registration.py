@@ -10,6 +10,7 @@ from pathlib import Path
 from scorer import __version__
 from scorer.config import shipped_root
 from scorer.database import schema
+from scorer.database.access.facilities import list_views_past_facilities
 from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.store.models import (
@@ -24,6 +25,7 @@ from scorer.database.store.status import list_switches
 from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 from scorer.jobs.enabling import enabled_by_default, enabled_jobs, not_enabled
 from scorer.jobs.job import Job, folder_of, job_names, load_job
+from scorer.jobs.publication import seen_by
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.registry.artefacts import store_bytes
@@ -118,8 +120,21 @@ def _install(job: Job, session: Session) -> None:
     lock_installs(session)
     if "views" in job.statements:
         session.run_script(job.statements["views"], where=f"The script views of job {job.name}")
+    _require_facilities_kept(job, session)
     if job.first_model is not None and count_models(session, job.name) == 0:
         _admit_first(job, job.first_model, session)
+
+
+def _require_facilities_kept(job: Job, session: Session) -> None:
+    """Raise UserError where a view would show a job's rows to those who may not see their facility."""
+    if seen_by(job.text, facility=job.features.facility) is None:
+        return
+    if past := list_views_past_facilities(session, job.name):
+        view, table = past[0]
+        raise UserError(
+            f"Job {job.name} publishes its facility, and the view reporting.{view} reads scorer.{table}, past who may see which facility; "
+            "have it read views of reporting alone."
+        )
 
 
 def grant_source(*, database: Database, jobs: Collection[str] | None = None) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from scorer.jobs.job import OPTIONAL_STATEMENTS, REQUIRED_STATEMENTS, RESERVED
 SQL = Path(__file__).parents[2] / "sql"
 README = (SQL / "README.md").read_text(encoding="utf-8")
 WORDS = {
+    "access",
     "runs",
     "batches",
     "ledger",

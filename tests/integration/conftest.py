@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -537,3 +538,79 @@ def open_shop(hospital: Any, tmp_path: Path) -> Callable[..., Shop]:
 def shop(open_shop: Callable[..., Shop]) -> Shop:
     """A binary job as `scorer job new` makes it, its example loaded."""
     return open_shop()
+
+
+@dataclass
+class Hospitals:
+    """A hospital of two facilities, whose job publishes which one a visit is of, and who may read or ask; nothing is granted yet.
+
+    Visits 1 to 15 are of north, 16 to 28 of south, 29 and 30 of none that is known; every tenth is HIGH and has reasons.
+    """
+
+    hospital: Hospital
+    job: Job
+    site: Path
+
+    NORTH, SOUTH, UNKNOWN = range(1, 16), range(16, 29), range(29, 31)
+    PASSWORD = "only-for-tests"
+
+    def login(self, name: str, *roles: str) -> str:
+        """The URL of a login, made where it is missing, that is a member of these roles and of nothing else."""
+        given = f" IN ROLE {', '.join(roles)}" if roles else ""
+        self.hospital.execute(
+            f"DO $$ BEGIN CREATE ROLE {name} LOGIN PASSWORD '{self.PASSWORD}'{given}; "
+            "EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        )
+        return re.sub(r"//\w+@", f"//{name}:{self.PASSWORD}@", self.hospital.url)
+
+    def grant(self, login: str, *facilities: str, job: str | None = None) -> None:
+        """Have a login see facilities; all, where none is named."""
+        self.hospital.execute("SELECT scorer.grant_facilities(%s, %s, %s, false)", login, list(facilities) or None, job)
+
+    def rows(self, url: str, text: str) -> list[tuple[Any, ...]]:
+        """What a login gets for a query."""
+        with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(text)
+            return list(cursor.fetchall()) if cursor.description else []
+
+
+@pytest.fixture
+def hospitals(hospital: Any, changed_job: Callable[..., Job], make_model: Callable[..., Path], tmp_path: Path) -> Any:
+    """Two facilities, scored; every table of scores has rows of each."""
+    job = changed_job(("job.toml", 'published = ["client"]', 'published = ["client", "facility"]'))
+    hospital.put_into_production(job, make_model(job, _linear(job), version="by-hand"))
+    made = Hospitals(hospital, job, tmp_path / "site")
+    for facility, visits in (("north", made.NORTH), ("south", made.SOUTH), (None, made.UNKNOWN)):
+        hospital.admit(*visits, facility=facility)
+    for visit in range(10, _VISITS + 1, 10):
+        hospital.observe(visit, hours_ago=0.5, observation_value=140.0)
+    for visit in (5, 25, 30):
+        hospital.observe(visit, observation_value=987.0)
+    hospital.run(job)
+    for sql in _FILLING:
+        hospital.execute(sql)
+    return made
+
+
+# Rows of what one run does not leave: a challenger's scores, replays, recalls, feature vectors, requests.
+_FILLING = (
+    (
+        "INSERT INTO scorer.scores (job, entity_id, output, run_id, batch_id, task, status, score, risk_band, attributes, as_of, "
+        "as_known_at, valid_until, input_hash, features, model_version, job_version, shadow, run_began_at) "
+        "SELECT job, entity_id, output, run_id, batch_id, task, status, score, risk_band, attributes, as_of, as_known_at, "
+        "valid_until, input_hash, features, 'challenger', job_version, true, run_began_at FROM scorer.scores WHERE status = 'SCORED'"
+    ),
+    (
+        "INSERT INTO scorer.replays (score_id, run_began_at, part, verdict, alarming, scorer_version) "
+        "SELECT score_id, run_began_at, 'vector', 'IDENTICAL', false, '0' FROM scorer.scores WHERE NOT shadow"
+    ),
+    (
+        "INSERT INTO scorer.recalls (score_id, run_began_at, why) "
+        "SELECT score_id, run_began_at, 'a test of visit ' || entity_id FROM scorer.scores WHERE shadow"
+    ),
+    (
+        "INSERT INTO scorer.feature_vectors (job, entity_id, as_of, job_version, status, features) "
+        "SELECT job, entity_id, as_of, job_version, 'READY', '{}' FROM scorer.scores WHERE NOT shadow"
+    ),
+    "INSERT INTO scorer.requests (job, entity_id) SELECT job, entity_id FROM scorer.current_scores",
+)

@@ -17,6 +17,7 @@ from scorer.database.session import Session
 from scorer.database.statements import only_named, statement
 from scorer.errors import UserError
 from scorer.jobs.job import Job
+from scorer.jobs.publication import seen_by
 from scorer.jobs.sql_text import parameters_of, without_comments
 from scorer.types.enums import Trigger
 from scorer.types.values import Counts, Run, WorkItem
@@ -273,6 +274,7 @@ def register_job_version(session: Session, job: Job) -> None:
         job=job.name,
         job_version=job.version,
         definition=json.dumps(job.definition),
+        facility=seen_by(job.text, facility=job.features.facility),
     )
 
 
