@@ -25,6 +25,7 @@ from scorer.cli.models import models
 from scorer.cli.operate import cancel, check, daemon, plan, report, request, status
 from scorer.cli.output import EXIT_BUG, print_bug, print_refusal
 from scorer.cli.run import demo, load, run
+from scorer.cli.site.export import exports
 from scorer.cli.train import optimize, train
 from scorer.config import load_settings
 from scorer.errors import UserError
@@ -99,6 +100,7 @@ for _command in (
     demo,
     evaluate,
     explain,
+    exports,
     features,
     jobs,
     load,
