@@ -107,7 +107,7 @@ class Session:
         return [dict(row._mapping) for row in self.all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
 
     def stream(self, name: str, **parameters: Any) -> Iterator[Any]:
-        """Run the statement called `name`. Gives its rows as they come, all as of one moment, by a cursor of the server's."""
+        """Run the statement called `name`. Gives its rows as they come, by a cursor of the server's."""
         assert self._session is not None, "outside a transaction"
         text, named = for_psycopg2(statement(name))
         options = {"stream_results": True, "yield_per": _ROWS}

@@ -1,4 +1,4 @@
-"""Scores as lines of FHIR: one resource a line, each once, however often and whenever they are exported.
+"""Scores as lines of FHIR: a resource a line, each once, however exports follow each other.
 
 A score bears the time at which its transaction began, and is seen when that ends. So an export takes the database's clock, waits for the
 transactions that may have begun before it, and gives what bears an earlier time: all of that is there to be seen by then, and nothing that
@@ -18,16 +18,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from scorer.database import schema
 from scorer.database.connection import Database
-from scorer.database.reporting.risk_assessments import (
-    RECALLED,
-    RiskAssessment,
-    list_risk_assessments,
-    list_transactions_in_hand,
-)
-from scorer.database.reporting.standing import read_own_clock
-from scorer.database.session import Session, engine
+from scorer.database.readonly_session import ReadOnlySession
+from scorer.database.reporting.in_hand import list_transactions_in_hand
+from scorer.database.reporting.standing import read_own_clock, require_views
+from scorer.database.session import Session
+from scorer.database.store.ledger import RiskAssessment, list_risk_assessments
 from scorer.errors import UserError
 from scorer.jobs.job import Job
 
@@ -59,7 +55,7 @@ class Exported:
 
 
 def export(job: Job, *, database: Database, since: datetime | None, out: Path) -> Exported:
-    """Write the resources of scores that were made or recalled since, into a file that appears whole or not at all.
+    """Write the resources of scores that were made or recalled since into a file, whole or not at all.
 
     Without `since`, those of all that is current or was recalled. Reads with a reader's rights. Raises UserError where the job has no
     [fhir], `since` is not past, the file cannot be written, or a transaction that may hold scores does not end.
@@ -71,30 +67,28 @@ def export(job: Job, *, database: Database, since: datetime | None, out: Path) -
     if not out.parent.is_dir():
         raise UserError(f"{out} cannot be written: there is no folder {out.parent}.")
     target = database.as_reader()
-    schema.require_head(engine(target))
-    with closing(Session(target)) as session:
-        until = settled(session, job.name)
-        if since is not None and since > until:
-            raise UserError(
-                f"--since {since.isoformat()} lies in the future: the database's clock says {until.isoformat()}."
-            )
-        with session.transaction():
-            final, recalled, lacking = _write(out, list_risk_assessments(session, job.name, since=since, until=until))
+    with closing(ReadOnlySession(target, patience=target.statement_timeout)) as views:
+        require_views(views, needed=["fhir_risk_assessments"])
+        until = settled(views, job.name)
+    if since is not None and since > until:
+        raise UserError(
+            f"--since {since.isoformat()} lies in the future: the database's clock says {until.isoformat()}."
+        )
+    with closing(Session(target)) as session, session.transaction():
+        final, recalled, lacking = _write(out, list_risk_assessments(session, job, since=since, until=until))
     return Exported(job.name, since, until, final=final, recalled=recalled, lacking=lacking)
 
 
-def settled(session: Session, job: str, *, patience: timedelta = PATIENCE) -> datetime:
-    """A moment such that all scores and recalls of the job which bear an earlier time can be seen from now on.
+def settled(views: ReadOnlySession, job: str, *, patience: timedelta = PATIENCE) -> datetime:
+    """A moment such that whatever score or recall of the job bears an earlier time is seen by now.
 
     Raises UserError where a transaction that began before it goes on.
     """
-    with session.transaction():
-        moment = read_own_clock(session)
+    moment = read_own_clock(views)
     began = time.monotonic()
     left: set[str] | None = None
     while True:
-        with session.transaction():
-            found = list_transactions_in_hand(session, job)
+        found = list_transactions_in_hand(views, job)
         waited = timedelta(seconds=time.monotonic() - began)
         there = {each for each in found if left is None or each.transaction in left}
         if waited >= BEGINNING:
@@ -112,7 +106,10 @@ def settled(session: Session, job: str, *, patience: timedelta = PATIENCE) -> da
 
 
 def _write(out: Path, found: Iterable[RiskAssessment]) -> _Counts:
-    """Write the lines, whole or not at all. Returns how many. The file is readable by its owner alone, since it holds patients' data."""
+    """Write the lines, whole or not at all. Returns how many.
+
+    The file is readable by its owner alone, since it holds patients' data.
+    """
     try:
         handle, written = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
     except OSError as error:
@@ -134,17 +131,16 @@ def _write(out: Path, found: Iterable[RiskAssessment]) -> _Counts:
 
 
 def _write_lines(file: IO[bytes], found: Iterable[RiskAssessment]) -> _Counts:
-    """Write a line for each resource. Returns how many were final, how many recalled, and what the others lack."""
-    statuses: Counter[str] = Counter()
+    """Write a line for each resource. Returns how many are final and recalled, and what others lack."""
+    final = recalled = 0
     lacking: Counter[str] = Counter()
     for each in found:
         if each.resource is None:
             lacking[each.lacks or "resource"] += 1
-        else:
-            file.write(f"{each.resource}\n".encode())
-            statuses[each.status] += 1
-    recalled = statuses.pop(RECALLED, 0)
-    return statuses.total(), recalled, dict(sorted(lacking.items()))
+            continue
+        file.write(f"{each.resource}\n".encode())
+        final, recalled = final + (not each.recalled), recalled + each.recalled
+    return final, recalled, dict(sorted(lacking.items()))
 
 
 def _keep_name(folder: Path) -> None:

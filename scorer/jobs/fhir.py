@@ -1,6 +1,6 @@
-"""[fhir]: how a job's scores become FHIR resources (R4, RiskAssessment); made by the view reporting.fhir_risk_assessments.
+"""[fhir]: how a job's scores become FHIR resources, RiskAssessment of R4.
 
-What the view reads is `Fhir.as_json`, kept with the job version (`scorer.job_versions.fhir`): a score's resource is made by the templates
+The view reporting.fhir_risk_assessments makes them. What it reads is `Fhir.as_json`, kept with the job version (`scorer.job_versions.fhir`): a score's resource is made by the templates
 of the version that scored, and so never changes.
 """
 
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from scorer.errors import UserError
+from scorer.jobs.publication import Bands
 from scorer.jobs.toml_table import TomlTable
 
 ENTITY = "entity_id"
@@ -34,6 +35,23 @@ _REFERENCE = re.compile(
     rf"(?P<before>{_LETTERS}*){{(?P<attribute>[^{{}}]+)}}(?P<after>{_LETTERS}*)"
 )
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
+
+
+class Described(Protocol):
+    """What [fhir] asks of its job."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - as jobs.job.Job has them
+    @property
+    def task(self) -> str: ...  # noqa: D102
+    @property
+    def output(self) -> str: ...  # noqa: D102
+    @property
+    def published(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def classes(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def bands(self) -> Bands | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +97,10 @@ class Concept:
 
     @classmethod
     def read(cls, table: TomlTable, *, text: str) -> Concept:
-        """Read a concept, called `text` where it does not say otherwise. Raises UserError where a code has no system."""
+        """Read a concept, called `text` where it says nothing else.
+
+        Raises UserError where a code has no system.
+        """
         text = table.text("text", default=text)
         code = {key: table.text(key, default="") for key in ("system", "code", "display")}
         table.finish()
@@ -98,7 +119,7 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class Fhir:
-    """[fhir]: references by templates, and what the outcome, its classes and the bands are called in codes."""
+    """[fhir]: references by templates; what outcome, classes and bands are in codes."""
 
     subject: Template
     encounter: Template | None
@@ -154,18 +175,17 @@ class Fhir:
                 f'{where}: "observation" takes {{{OBSERVATION}}} alone, not {{{self.observation.attribute}}}.'
             )
 
-    def require_known(
-        self, *, published: Collection[str], classes: Collection[str], bands: Collection[str], where: str
-    ) -> None:
-        """Raises UserError where a template names what is not published, or [fhir] a class or band that is not the job's."""
-        known = (ENTITY, *published)
+    def require_known(self, job: Described, *, where: str) -> None:
+        """Raises UserError where [fhir] names what is not published, or no class or band of the job's."""
+        bands = () if job.bands is None else job.bands.names
+        known = (ENTITY, *job.published)
         for key, template in (("subject", self.subject), ("encounter", self.encounter)):
             if template is not None and template.attribute not in known:
                 raise UserError(
                     f'{where}: [fhir] "{key}" names {{{template.attribute}}}, which the job does not publish; add it to published, or '
                     f"name one of: {', '.join(known)}."
                 )
-        for what, named, of_job in (("class", self.classes, classes), ("band", self.bands, bands)):
+        for what, named, of_job in (("class", self.classes, job.classes), ("band", self.bands, bands)):
             for name in named:
                 if name not in of_job:
                     there = ", ".join(of_job) or "none"
@@ -173,16 +193,19 @@ class Fhir:
                         f'{where}: [fhir] names "{name}", which is no {what} of the job; there are: {there}.'
                     )
 
-    def as_json(self, *, job: str) -> dict[str, Any]:
-        """What the view makes resources by, beside the job's task and output."""
+    def as_json(self, job: Described) -> dict[str, Any]:
+        """What the view makes resources by."""
         observation = {"type": "Observation", "attribute": OBSERVATION}
         return {
-            "id": self._id_start(job),
+            "task": str(job.task),
+            "output": job.output,
+            "id": self._id_start(job.name),
             "subject": self.subject.as_json(),
             "encounter": self.encounter and self.encounter.as_json(),
             "observation": self.observation.as_json() if self.observation else observation,
             "system": self.system or None,
             "outcome": self.outcome.as_json(),
+            "band_class": None if job.bands is None else job.bands.of_class,
             "classes": {name: concept.as_json() for name, concept in self.classes.items()},
             "bands": {
                 band: {"text": band, "coding": [{"system": RISK_PROBABILITY, "code": risk, "display": RISKS[risk]}]}

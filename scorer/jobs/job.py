@@ -141,11 +141,9 @@ class Job:
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What the database keeps of a job version: job.toml, statements and suites; [fhir] as its view reads it."""
+        """What the database keeps of a job version; of [fhir], what its view reads."""
         kept = {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
-        of_class = self.bands and self.bands.of_class
-        named = {"job": self.name, "task": self.task.value, "output": self.output, "band_class": of_class}
-        return kept if self.fhir is None else {**kept, "fhir": {**named, **self.fhir.as_json(job=self.name)}}
+        return kept if self.fhir is None else {**kept, "fhir": self.fhir.as_json(self)}
 
 
 def steps_of(job: Job, step: str) -> dict[str, str]:
@@ -339,8 +337,7 @@ def _require_known_names(job: Job, *, where: str) -> None:
             f"{where}: pooled names what is none of the numbers of [features]: {', '.join(sorted(pooled))}."
         )
     if job.fhir is not None:
-        band_names = () if job.bands is None else job.bands.names
-        job.fhir.require_known(published=job.published, classes=job.classes, bands=band_names, where=where)
+        job.fhir.require_known(job, where=where)
     for groups in (job.training.groups, *job.search.combinations.values()):
         require_groups(groups, job.features.group_names, where=where)
 

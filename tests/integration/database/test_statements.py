@@ -37,10 +37,7 @@ STORE = sorted(path.stem for path in (ROOT / "scorer" / "database" / "store").gl
 FOLDERS = {
     **{f"database/store/{word}": {word} for word in STORE},
     "database/store/ledger": {"ledger", "write_back"},
-    **{
-        f"database/reporting/{name}": {"reports"}
-        for name in ("standing", "activity", "scores", "models", "risk_assessments")
-    },
+    **{f"database/reporting/{name}": {"reports"} for name in ("standing", "activity", "scores", "models", "in_hand")},
     "database/connecting": {"server"},
     "database/pooler": {"server"},
     "database/statements": {"server"},

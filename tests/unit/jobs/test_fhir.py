@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +175,10 @@ def test_the_shipped_job_has_its_section(sepsis: Job) -> None:
     assert kept["outcome"] == {"text": "Sepsis within six hours"}
 
 
-def test_ids_are_valid_and_apart_whatever_the_job_is_called() -> None:
+def test_ids_are_valid_and_apart_whatever_the_job_is_called(sepsis: Job) -> None:
     names = ["a", "a_b", "ab", "a" * 100, "a" * 99 + "b", "a" * 99 + "_"]
-    found = {name: read(**SUBJECT).as_json(job=name)["id"] + str(2**63 - 1) for name in names}
+    found = {name: read(**SUBJECT).as_json(replace(sepsis, name=name))["id"] + str(2**63 - 1) for name in names}
     assert len(set(found.values())) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9.\-]{1,64}", each) for each in found.values())
     assert all(len(each) <= LONGEST_ID for each in found.values())
-    assert read(**SUBJECT, id_prefix="north").as_json(job="a_b")["id"] == "north-a-b-"
+    assert read(**SUBJECT, id_prefix="north").as_json(replace(sepsis, name="a_b"))["id"] == "north-a-b-"

@@ -4,7 +4,7 @@
 SELECT
     CAST(resource AS text) AS resource,
     lacks,
-    status
+    status = 'entered-in-error' AS recalled
 FROM reporting.fhir_risk_assessments
 WHERE job = :job
   AND changed_at >= COALESCE(CAST(:since AS timestamptz), '-infinity')
