@@ -27,6 +27,7 @@ from scorer.cli.output import EXIT_BUG, print_bug, print_refusal
 from scorer.cli.run import demo, load, run
 from scorer.cli.site.files import files
 from scorer.cli.site.facility import facility
+from scorer.cli.site.export import exports
 from scorer.cli.train import optimize, train
 from scorer.config import load_settings
 from scorer.errors import UserError
@@ -102,6 +103,7 @@ for _command in (
     evaluate,
     explain,
     facility,
+    exports,
     features,
     files,
     jobs,

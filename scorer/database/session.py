@@ -20,6 +20,7 @@ from scorer.database.statements import for_psycopg2, statement
 from scorer.jobs.sql_text import BESIDE, pieces_of
 
 _COPY_BYTES = 1 << 20  # sent to the server at once
+_ROWS = 1000  # of a stream, fetched at once
 _WITHOUT_PARAMETERS = {"no_parameters": True}  # a percent sign is none of the driver's marks then
 
 
@@ -104,6 +105,15 @@ class Session:
     def shown(self, name: str, **parameters: Any) -> list[Mapping[str, Any]]:
         """Run the statement called `name`. Returns its rows by the names of their columns, to show."""
         return [dict(row._mapping) for row in self.all(name, **parameters)]  # noqa: SLF001 - SQLAlchemy's documented name
+
+    def stream(self, name: str, **parameters: Any) -> Iterator[Any]:
+        """Run the statement called `name`. Gives its rows as they come, by a cursor of the server's."""
+        assert self._session is not None, "outside a transaction"
+        text, named = for_psycopg2(statement(name))
+        options = {"stream_results": True, "yield_per": _ROWS}
+        yield from self._session.exec_driver_sql(
+            text, {each: parameters[each] for each in named}, execution_options=options
+        )
 
     def copy(self, name: str, rows: Iterable[Sequence[bytes]]) -> None:
         """Copy `rows` of binary fields (see encoding.py) into the table of the COPY statement called `name`."""

@@ -26,6 +26,7 @@ from scorer.errors import UserError
 from scorer.jobs.concepts import PLACE, filled, read_concepts
 from scorer.jobs.evaluation import Measures, read_measures
 from scorer.jobs.features import Code, FeatureSpec, read_codes, read_features
+from scorer.jobs.fhir import Fhir
 from scorer.jobs.monitoring import Limits
 from scorer.jobs.publication import Bands, Declining, Reasoning, Split
 from scorer.jobs.schedule import Schedule
@@ -138,11 +139,13 @@ class Job:
     classes: tuple[str, ...] = ()
     planned: tuple[str, ...] = ()  # columns of times that are known ahead, such as the end of a contract
     pooled: tuple[str, ...] = ()  # attributes that are made of many entities' rows, such as a course's share of leavers
+    fhir: Fhir | None = None
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What the database keeps of a job version: job.toml, statements and suites."""
-        return {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
+        """What the database keeps of a job version; of [fhir], what its view reads."""
+        kept = {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
+        return kept if self.fhir is None else {**kept, "fhir": self.fhir.as_json(self)}
 
 
 def steps_of(job: Job, step: str) -> dict[str, str]:
@@ -311,6 +314,7 @@ def _built(
         search=SearchSpec.read(table.table("search", required=False)),
         limits=Limits.read(table.table("monitoring", required=False)),
         measures=measures,
+        fhir=Fhir.read(table.optional_table("fhir")),
     )
     schedule.finish()
     actions.finish()
@@ -336,6 +340,8 @@ def _require_known_names(job: Job, *, where: str) -> None:
         raise UserError(
             f"{where}: pooled names what is none of the numbers of [features]: {', '.join(sorted(pooled))}."
         )
+    if job.fhir is not None:
+        job.fhir.require_known(job, where=where)
     for groups in (job.training.groups, *job.search.combinations.values()):
         require_groups(groups, job.features.group_names, where=where)
 

@@ -86,9 +86,9 @@ def open_snapshot(views: Views) -> None:
     views.all("open_snapshot")
 
 
-def require_views(views: Views) -> None:
-    """Raises UserError where the schema is older than what a page reads."""
-    lacking = [row.name for row in views.all("list_lacking_views", names=list(_NEEDED))]
+def require_views(views: Views, *, needed: Sequence[str] = _NEEDED) -> None:
+    """Raises UserError where the schema lacks one of the views `needed`: those of a page."""
+    lacking = [row.name for row in views.all("list_lacking_views", names=list(needed))]
     if lacking:
         raise UserError(f"The schema has no view reporting.{lacking[0]}; run `scorer db upgrade`.")
 

@@ -262,3 +262,20 @@ def list_reasons(session: Session, score_id: int) -> tuple[Reason, ...]:
     """The reasons stored with a score."""
     rows = session.shown("list_reasons", score_id=score_id)
     return tuple(Reason(**{**row, "kind": ReasonKind(row["kind"])}) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskAssessment:
+    """A score as a FHIR resource, in JSON; where that is None, `lacks` says for want of what."""
+
+    resource: str | None
+    lacks: str | None
+    recalled: bool
+
+
+def list_risk_assessments(
+    session: Session, job: Job, *, since: datetime | None, until: datetime
+) -> Iterator[RiskAssessment]:
+    """The resources of scores made or recalled from `since` on (None: ever) and before `until`, as they come."""
+    for row in session.stream("list_risk_assessments", job=job.name, since=since, until=until):
+        yield RiskAssessment(row.resource, row.lacks, row.recalled)

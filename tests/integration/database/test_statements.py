@@ -31,13 +31,13 @@ OF_JOBS = [*sorted(path for definition in JOBS for path in definition.parent.glo
 ALL = [*ENGINE, *(ROOT / "sql" / "source").glob("*.sql"), *OF_JOBS]
 
 # What takes a statement by its name.
-OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "statement"}
+OF_SESSIONS = {"do", "make", "one", "all", "shown", "copy", "stream", "statement"}
 STORE = sorted(path.stem for path in (ROOT / "scorer" / "database" / "store").glob("*.py") if path.stem != "__init__")
 # By module, the folders of sql/engine/ whose statements it calls: those of the store call the folder of their name.
 FOLDERS = {
     **{f"database/store/{word}": {word} for word in STORE},
     "database/store/ledger": {"ledger", "write_back"},
-    **{f"database/reporting/{name}": {"reports"} for name in ("standing", "activity", "scores", "models")},
+    **{f"database/reporting/{name}": {"reports"} for name in ("standing", "activity", "scores", "models", "in_hand")},
     "database/access/facilities": {"access"},
     "database/access/audit": {"access"},
     "database/connecting": {"server"},
