@@ -142,6 +142,11 @@ class Job:
         """What the database keeps of a job version: job.toml, statements and suites."""
         return {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
 
+    @property
+    def facility_attribute(self) -> str:
+        """The attribute that says what an entity belongs to, where the job publishes it."""
+        return self.features.facility or "facility"
+
 
 def steps_of(job: Job, step: str) -> dict[str, str]:
     """The parameters, if the job has them, that have an entity's landmarks follow each other by `step`.

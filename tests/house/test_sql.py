@@ -22,6 +22,7 @@ WORDS = {
     "chores",
     "models",
     "experiments",
+    "flags",
     "checkups",
     "status",
     "reports",

@@ -38,6 +38,7 @@ FOLDERS = {
     **{f"database/store/{word}": {word} for word in STORE},
     "database/store/ledger": {"ledger", "write_back"},
     **{f"database/reporting/{name}": {"reports"} for name in ("standing", "activity", "scores", "models")},
+    "database/access/flags": {"flags"},
     "database/connecting": {"server"},
     "database/pooler": {"server"},
     "database/statements": {"server"},
@@ -65,6 +66,8 @@ OF_APPROVERS = (
     "roll_back_model",
     "recall_scores",
     "switch_job",
+    "set_flag",
+    "clear_flag",
 )
 # What is of a partition or a table by its name, for the owner alone; tests/integration/database/upkeep/test_maintenance.py runs each.
 OF_OWNER = (
