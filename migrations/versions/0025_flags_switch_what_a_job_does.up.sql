@@ -374,6 +374,7 @@ GRANT EXECUTE ON FUNCTION
     scorer.job_flags(text),
     scorer.flag_fault(text)
 TO scorer_worker, scorer_approver;
+GRANT EXECUTE ON FUNCTION scorer.flag_detail(boolean, numeric, text []) TO scorer_reader;
 GRANT EXECUTE ON FUNCTION scorer.is_enabled(text, text, text, boolean) TO scorer_worker, scorer_approver, scorer_requester;
 GRANT EXECUTE ON FUNCTION reporting.is_enabled(text, text, text, boolean) TO scorer_worker, scorer_approver, scorer_requester, scorer_reader;
 GRANT EXECUTE ON FUNCTION scorer.set_flag(text, boolean, numeric, text [], text), scorer.clear_flag(text, text) TO scorer_approver;

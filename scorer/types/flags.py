@@ -49,6 +49,21 @@ def includes(setting: Mapping[str, Any] | None, flag: str, entity_id: str, facil
     return "share" not in setting or bucket(flag, entity_id) < round(setting["share"] * _BUCKETS_PER_CENT)
 
 
+def in_words(setting: Mapping[str, Any]) -> str:
+    """What a flag is set to.
+
+    >>> in_words({"enabled": True, "share": 10, "facilities": ["north"]}), in_words({"enabled": False})
+    ('on for 10 % of the entities of north', 'off')
+    """
+    if not setting["enabled"]:
+        return "off"
+    share, facilities = setting.get("share"), setting.get("facilities")
+    if not share and not facilities:
+        return "on"
+    some = "the entities" if share is None else f"{float(share):g} % of the entities"
+    return f"on for {some}{' of ' + ', '.join(facilities) if facilities else ''}"
+
+
 @dataclass(frozen=True, slots=True)
 class JobFlags:
     """The flags of a job that are set, by name, each with what it is set to."""
@@ -78,6 +93,12 @@ class JobFlags:
             not includes(setting, name, entity_id, facility)
             for entity_id, facility in zip(entity_ids, facilities, strict=True)
         ]
+
+    @property
+    def restricted(self) -> str | None:
+        """In words, which of them are not on for everyone; None where all are."""
+        told = [f"{name} is {in_words(setting)}" for name, setting in sorted(self.settings.items())]
+        return ", ".join(each for each in told if not each.endswith(" is on")) or None
 
     @property
     def why_unpublished(self) -> str:

@@ -12,6 +12,7 @@ from scorer.cli.options import json_option, opened_session
 from scorer.cli.output import print_json, print_rows
 from scorer.config import Settings
 from scorer.errors import UserError
+from scorer.types.flags import in_words
 
 if TYPE_CHECKING:
     from scorer.jobs.job import Job
@@ -120,21 +121,6 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["action"] == "clear":
         return {"flag": row["flag"], "set to": "cleared"}
     return {"flag": row["flag"], "set to": in_words(row)}
-
-
-def in_words(setting: Mapping[str, Any]) -> str:
-    """What a flag is set to.
-
-    >>> in_words({"enabled": True, "share": 10, "facilities": ["north"]}), in_words({"enabled": False})
-    ('on for 10 % of the entities of north', 'off')
-    """
-    if not setting["enabled"]:
-        return "off"
-    share, facilities = setting.get("share"), setting.get("facilities")
-    if not share and not facilities:
-        return "on"
-    some = "the entities" if share is None else f"{float(share):g} % of the entities"
-    return f"on for {some}{' of ' + ', '.join(facilities) if facilities else ''}"
 
 
 def _why_so(
