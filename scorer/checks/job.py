@@ -11,6 +11,7 @@ from scorer.checks.result import CheckResult, result_of
 from scorer.checks.sample import Sample, tell_sample, try_sample
 from scorer.checks.write_back import Rounded, check_write_back
 from scorer.config import Settings
+from scorer.database.access.flags import read_job_flags
 from scorer.database.connection import Database
 from scorer.database.store.batches import claim_work
 from scorer.database.store.chores import nightly
@@ -48,11 +49,23 @@ def check_job(name: str, *, database: Database) -> Iterator[CheckResult]:
         if of_job.holds:
             ((pipeline, sample),) = opened
             yield result_of(f"job {name} data", lambda: tell_sample(sample), job=name, blocks=False)
+            yield from _flags(pipeline)
             if "write_back" in pipeline.job.statements:
                 yield _write_back(pipeline, sample)
     finally:
         for pipeline, _ in opened:
             pipeline.close()
+
+
+def _flags(pipeline: Pipeline) -> Iterator[CheckResult]:
+    """What of the job is switched off, or on for some alone; nothing where all is on. It is somebody's decision, and no fault."""
+    with pipeline.session.transaction():
+        restricted = read_job_flags(pipeline.session, pipeline.job.name).restricted
+    if restricted is not None:
+        name = pipeline.job.name
+        yield CheckResult(
+            f"job {name} flags", holds=True, found=f"{restricted}; see `scorer flag list`", blocks=False, job=name
+        )
 
 
 def _run_statements(pipeline: Pipeline) -> tuple[Sample, str | None]:

@@ -28,6 +28,7 @@ from scorer.cli.run import demo, load, run
 from scorer.cli.site.files import files
 from scorer.cli.site.facility import facility
 from scorer.cli.site.export import exports
+from scorer.cli.site.flag import flags
 from scorer.cli.train import optimize, train
 from scorer.config import load_settings
 from scorer.errors import UserError
@@ -106,6 +107,7 @@ for _command in (
     exports,
     features,
     files,
+    flags,
     jobs,
     load,
     maintain,

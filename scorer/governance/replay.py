@@ -47,6 +47,7 @@ from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
 from scorer.types.arrays import Features
 from scorer.types.enums import Action, Status
+from scorer.types.flags import JobFlags, Switch
 from scorer.types.values import Outcome, Progress, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -234,16 +235,31 @@ def _from_vector(past: Past, job: Job, model: LoadedModel) -> Replayed:
         )
     facility = None if job.features.facility is None else [past.attributes.get(job.features.facility)]
     matrix = Features.stored(names, [past.features], facility=facility)
-    predictions = predict(model, matrix, spec=job.declining)
-    differing = _differing(past, _published(predictions, job))
+    now = _published(predict(model, matrix, spec=job.declining), job)
+    flags, facilities = _flags_then(past), [past.attributes.get(job.facility_attribute)]
+    if now.status is Status.SCORED and flags.off(Switch.SCORES, [past.entity_id], facilities=facilities)[0]:
+        now = _Published(Status.INDETERMINATE, flags.why_unpublished, None, None, None, {})
+    differing = _differing(past, now)
     return Replayed(
         score_id=past.score_id,
         part=Part.VECTOR,
         verdict=ReplayVerdict.DIFFERS if differing else ReplayVerdict.IDENTICAL,
-        difference=_difference(past.score, _published(predictions, job).score),
+        difference=_difference(past.score, now.score),
         why=f"The stored vector gives another {_listed(differing)}." if differing else None,
         alarming=bool(differing),
     )
+
+
+def _flags_then(past: Past) -> JobFlags:
+    """The job's flags as the batch of a row read them.
+
+    What stands in the shadow was made whatever they said. Where the batch has left the database, the row says itself that it was scored
+    with its scores off.
+    """
+    flags = JobFlags.of(past.job, None if past.shadow else past.flags)
+    if past.flags is None and not past.shadow and past.reason == flags.why_unpublished:
+        return JobFlags.of(past.job, {flags.name(Switch.SCORES): {"enabled": False}})
+    return flags
 
 
 def _published(predictions: Predictions, job: Job) -> _Published:
@@ -265,7 +281,8 @@ def _published(predictions: Predictions, job: Job) -> _Published:
 def _from_source(past: Past, pipeline: Pipeline) -> Replayed:
     known_at = None if past.as_known_at == past.as_of else past.as_known_at
     item = WorkItem(entity_id=past.entity_id, as_of=past.as_of, as_known_at=known_at)
-    result = score_batch(pipeline, unrecorded_run(past.job, as_of=past.as_of), (item,), steps=StepTimer())
+    then = replace(pipeline, flags=_flags_then(past))
+    result = score_batch(then, unrecorded_run(past.job, as_of=past.as_of), (item,), steps=StepTimer())
     (now,) = result.new_outcomes
     # An entity whose scoring raised may not have been read to its end: its hash says nothing.
     changed = None if Status.FAILED in {past.status, now.status} else now.input_hash != past.input_hash

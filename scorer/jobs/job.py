@@ -147,6 +147,11 @@ class Job:
         kept = {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
         return kept if self.fhir is None else {**kept, "fhir": self.fhir.as_json(self)}
 
+    @property
+    def facility_attribute(self) -> str:
+        """The attribute that says what an entity belongs to, where the job publishes it."""
+        return self.features.facility or "facility"
+
 
 def steps_of(job: Job, step: str) -> dict[str, str]:
     """The parameters, if the job has them, that have an entity's landmarks follow each other by `step`.

@@ -22,6 +22,7 @@ from scorer.database.store.status import (
     read_revision,
 )
 from scorer.errors import UserError
+from scorer.types.flags import JobFlags
 
 _LABEL = 12  # columns of a line's label
 _NARROWEST = 40  # columns of a line at least
@@ -193,6 +194,8 @@ def _job_lines(status: JobStatus) -> Iterator[tuple[str, str]]:
     yield "backlog", _waiting(health.backlog, health.backlog_seconds)
     yield "requests", _waiting(health.requests_waiting, health.requests_seconds)
     yield "write-back", _write_backs(health)
+    if restricted := JobFlags.of(status.job, health.flags).restricted:
+        yield "flags", f"{restricted}; `scorer flag list` says since when and why"
     yield "scores", f"{scores.valid:,} valid ({scores.expiring:,} expire within the hour), {scores.stale:,} stale"
     yield "quarantine", f"{scores.held:,} held"
     yield "model", health.model_version or "none in production"

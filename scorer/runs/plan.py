@@ -188,6 +188,8 @@ def _examples(job: Job, settings: Settings) -> dict[str, Any]:
         "output": job.output,
         "task": job.task.value,
         "job_version": job.version,
+        "flag": f"{job.name}.write_back",
+        "facility_attribute": job.facility_attribute,
     }
     numbers = dict.fromkeys(
         (
@@ -200,7 +202,14 @@ def _examples(job: Job, settings: Settings) -> dict[str, Any]:
     documents = {"unknown_codes": "{}", "seconds": "{}", "results": "[]"}
     limits = {"max_items": size, "max_waiting": size, "look_back": size, "max_rows": size}
     times = dict.fromkeys(("as_of", "as_known_at"), datetime.now(UTC))
-    unset = {"max_entities": None, "scheduled_for": None, "error": None, "begun_at": None}
+    unset = {
+        "max_entities": None,
+        "scheduled_for": None,
+        "error": None,
+        "begun_at": None,
+        "flags": None,
+        "setting": None,
+    }
     arrays = {"work_ids": list(range(size)), "judged": entities, "written": entities, "model_versions": ["a version"]}
     looks = {"sweep": False, "swept": False, "entity_ids": "{}"}  # a run of every day
     return {**names, **numbers, **texts, **documents, **limits, **times, **unset, **arrays, **looks}

@@ -242,9 +242,10 @@ class RequestAnswering:
             lock_against_recalls(pipeline.session, job, model_version=pipeline.model.manifest.model_version, run=None)
             took = take_requests(self._session, job, max_requests=at_once, passed_over=self._held.get(job.name, ()))
             taken += took.asked
-            if taken and not pipeline.has_production_model():
+            ready = pipeline.for_batch() if taken else pipeline
+            if ready is None:
                 return None
-            answered, left = _carry(pipeline, self._session, taken) if taken else (0, [])
+            answered, left = _carry(ready, self._session, taken) if taken else (0, [])
             held.update(took.held, left)
         if took.blocked:
             self._all_held.add(job.name)
@@ -271,7 +272,7 @@ class RequestAnswering:
         pipeline = self._pipeline_of(job)
         with self._session.transaction():
             current = (
-                pipeline.has_production_model() and read_challenge(pipeline.session, job.name) == pipeline.challenge
+                pipeline.for_batch() is not None and read_challenge(pipeline.session, job.name) == pipeline.challenge
             )
         if not current:
             del self._pipelines[job.name]
@@ -345,7 +346,7 @@ def _carry(pipeline: Pipeline, session: Session, taken: Sequence[Asked]) -> tupl
     answers = [(each, ended[each.entity_id].value) for each in taken if each.entity_id in ended]
     acknowledge_requests(session, job, run, answers)
     finish_answers(session, run, result.counts)
-    write_back(session, job, max_waiting=0)
+    write_back(session, job, max_waiting=0, flags=pipeline.flags)
     if result.doubtful:
         take_back(session, job)
     return len(answers) + len(absent), left

@@ -168,9 +168,9 @@ def dry_run(
                 nightly=nightly(database.settings),
                 kept=False,
             )
-            counts = Counts()
+            counts, ready = Counts(), pipeline.for_batch() or pipeline
             while items := claim_work(pipeline.session, job, run, size=pipeline.batch_size):
-                counts = add_counts(counts, score_batch(pipeline, run, items, steps=StepTimer()).counts)
+                counts = add_counts(counts, score_batch(ready, run, items, steps=StepTimer()).counts)
                 finish_work(pipeline.session, items)
                 if progress is not None:
                     progress(counts.eligible, eligible)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from scorer.database.access.flags import read_job_flags
 from scorer.database.session import Session
 from scorer.database.store.ledger import (
     WAITING_AT_ONCE,
@@ -26,6 +27,7 @@ from scorer.errors import DatabaseUnavailable, StatementFailed, UserError
 from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
+from scorer.types.flags import NONE_SET
 
 _log = logging.getLogger(__name__)
 _PATIENCE = timedelta(minutes=15)
@@ -45,8 +47,10 @@ class Tried:
 def write_waiting(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> Tried:
     """Take back and write what waits, in the open transaction, waiting for no row. Returns what is left."""
     expired = drop_expired(session, job)
-    passed_over = take_back(session, job, max_waiting=max_waiting) + write_back(session, job, max_waiting=max_waiting)
-    return Tried(passed_over=passed_over, expired=expired)
+    emptied = take_back(session, job, max_waiting=max_waiting)
+    flags = read_job_flags(session, job.name) if "write_back" in job.statements else NONE_SET
+    written = write_back(session, job, max_waiting=max_waiting, flags=flags)
+    return Tried(passed_over=emptied + written, expired=expired)
 
 
 def say_expired(job: Job, tried: Tried) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from scorer.database.source.reader import Source, microseconds
 from scorer.jobs.job import Job
 from scorer.scoring.input_hash import input_hashes
 from scorer.types.arrays import Attributes, Integers, Observations
+from scorer.types.flags import JobFlags, Switch
 from scorer.types.values import Counts, Outcome, Rejection, RuleResult, WorkItem
 
 
@@ -58,6 +60,22 @@ class BatchInputs:
             attributes=self.attributes.only(kept),
         )
 
+    def off(self, flags: JobFlags, switch: Switch, *, job: Job) -> list[bool]:
+        """For each item, whether a flag of the job is off for it."""
+        if flags.setting(switch) is None:
+            return [False] * len(self.items)
+        return flags.off(switch, self.entity_ids, facilities=self._facilities(job))
+
+    def _facilities(self, job: Job) -> list[str | None]:
+        """The facility of each item, in the words of what the job publishes of it; None where it publishes none."""
+        name, nothing = job.facility_attribute, [None] * len(self.items)
+        if name not in job.published:
+            return [*nothing]
+        if name in self.attributes.texts:
+            return [None if text is None else str(text) for text in self.attributes.texts[name]]
+        numbers = self.attributes.numbers[name].tolist() if name in self.attributes.numbers else nothing
+        return [None if number is None or not math.isfinite(number) else f"{number:.17g}" for number in numbers]
+
     def count(self, observations: Observations) -> Integers:
         """How many of `observations` each item has, (entities,)."""
         return np.bincount(observations.position, minlength=len(self.items))
@@ -67,14 +85,17 @@ class BatchInputs:
 class BatchResult:
     """What became of a batch, or of a part of it; parts are added.
 
-    `shadows` are the outcomes that a challenger gives beside those that are published. `validated` are the entities whose earlier
-    rejections these `rejections` replace. `doubtful` are the items that ended without a score while an earlier one stands, or may.
+    `shadows` are the outcomes beside those that are published: a challenger's, and the scores that
+    a flag keeps from being published. `validated` are the entities whose earlier
+    rejections these `rejections` replace. `doubtful` are the items that ended without a score while an earlier one stands, or may;
+    `switched_off` are the entities of those for which the job's scores are off.
     """
 
     counts: Counts
     new_outcomes: tuple[Outcome, ...] = ()
     shadows: tuple[Outcome, ...] = ()
     doubtful: tuple[WorkItem, ...] = ()
+    switched_off: tuple[str, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     validated: tuple[str, ...] = ()
     results: tuple[RuleResult, ...] = ()
@@ -89,6 +110,7 @@ class BatchResult:
             new_outcomes=self.new_outcomes + other.new_outcomes,
             shadows=self.shadows + other.shadows,
             doubtful=self.doubtful + other.doubtful,
+            switched_off=self.switched_off + other.switched_off,
             rejections=self.rejections + other.rejections,
             validated=self.validated + other.validated,
             results=self.results + other.results,

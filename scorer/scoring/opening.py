@@ -29,6 +29,7 @@ from scorer.scoring.features.build import build
 from scorer.scoring.isolation import leave_out
 from scorer.scoring.validation.frames import Pool, pool_of
 from scorer.scoring.validation.suites import Suites
+from scorer.types.flags import NONE_SET, JobFlags
 from scorer.types.values import Published
 
 # How many of the ledger's newest rows are searched for published scores: for each that is needed, and where those hold too few.
@@ -55,6 +56,7 @@ class Pipeline:
     challenger     the version that scores beside the model, where there is a challenge and it could be loaded
     tally          counts what the model publishes, where its manifest has bins
     recent_scores  reads what the model published before, see `pool_for`
+    flags          those of the job that are set, as a batch read them (see `for_batch`)
     at_a_time      held while a batch is validated and scored: pipelines of several threads may share all but their sessions
     """
 
@@ -69,6 +71,7 @@ class Pipeline:
     challenger: Challenger | None = None
     tally: Tally | None = None
     recent_scores: Callable[..., list[Published]] = recent_scores
+    flags: JobFlags = NONE_SET
     at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -86,10 +89,15 @@ class Pipeline:
         """The model versions whose scores are published."""
         return tuple(model.manifest.model_version for model in self.models)
 
-    def has_production_model(self) -> bool:
-        """Whether the pipeline's model is the one in production, as the open transaction sees it."""
-        manifest = self.model.manifest
-        return production_model(self.session, self.job.name) == (manifest.model_version, manifest.sha256)
+    def for_batch(self) -> Pipeline | None:
+        """This pipeline with the job's flags, as the open transaction sees them.
+
+        None where another model than the pipeline's is in production.
+        """
+        manifest, found = self.model.manifest, production_model(self.session, self.job.name)
+        if found is None or (found.model_version, found.sha256) != (manifest.model_version, manifest.sha256):
+            return None
+        return self if found.flags is None else replace(self, flags=JobFlags.of(self.job.name, found.flags))
 
     def publisher_of(self, entity_id: str) -> str:
         """The model version whose score of an entity is published."""

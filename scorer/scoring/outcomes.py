@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from scorer.scoring.validation.suites import EntityResult, ObservationResult
 from scorer.tasks.known import task_of
 from scorer.types.arrays import NO_TIME, Attributes, Booleans, Features
 from scorer.types.enums import Status
+from scorer.types.flags import NONE_SET, JobFlags, Switch
 from scorer.types.values import Counts, Outcome, Reason, Rejection, RuleResult, Run, WorkItem
 
 # Up to here every whole number has a float64 of its own.
@@ -74,13 +75,17 @@ def outcomes_of(
     scored: Scored,
     unchanged: int,
     model_version: str,
+    flags: JobFlags = NONE_SET,
 ) -> BatchResult:
     """Decide the outcome of every entity of a batch. Returns the new ones and the counts of all.
 
     `unchanged` is how many entities of the batch are not among the `inputs`. `model_version` is recorded for entities without a prediction.
+    Where `flags` say that the scores of an entity are off, its score is kept in the shadow.
     Raises UserError where a probability that would be published lies outside 0 to 1.
     """
-    outcomes = _outcomes(inputs, job=job, results=results, scored=scored)
+    off = inputs.off(flags, Switch.SCORES, job=job)
+    computed = _outcomes(inputs, job=job, results=results, scored=scored)
+    outcomes = [unpublished(each, flags) if is_off else each for each, is_off in zip(computed, off, strict=True)]
     statuses = Counter(outcome.status for outcome in outcomes)
     is_new = [
         item.previous is None
@@ -91,10 +96,16 @@ def outcomes_of(
         for item, outcome in zip(inputs.items, outcomes, strict=True)
     ]
     new = tuple(itertools.compress(outcomes, is_new))
-    without_score = [
-        is_written and outcome.status is not Status.SCORED for is_written, outcome in zip(is_new, outcomes, strict=True)
+    hidden = [
+        replace(was, shadow=True, reasons=())
+        for was, is_written, outcome in zip(computed, is_new, outcomes, strict=True)
+        if is_written and was.status is not outcome.status
     ]
-    shadow = scored.shadow
+    without_score = [
+        (is_written or is_off) and outcome.status is not Status.SCORED and item.may_have_score
+        for item, is_written, is_off, outcome in zip(inputs.items, is_new, off, outcomes, strict=True)
+    ]
+    beside = () if scored.shadow is None else _beside(scored.shadow, new, inputs, job=job, scored=scored, hidden=hidden)
     return BatchResult(
         counts=Counts(
             eligible=len(outcomes) + unchanged,
@@ -105,8 +116,13 @@ def outcomes_of(
             indeterminate=statuses[Status.INDETERMINATE],
         ),
         new_outcomes=new,
-        shadows=() if shadow is None else shadow_outcomes(shadow, new, inputs, job=job, scorable=scored.scorable),
-        doubtful=tuple(item for item in itertools.compress(inputs.items, without_score) if item.may_have_score),
+        shadows=(*hidden, *beside),
+        doubtful=tuple(itertools.compress(inputs.items, without_score)),
+        switched_off=tuple(
+            item.entity_id
+            for item, is_off, is_doubtful in zip(inputs.items, off, without_score, strict=True)
+            if is_off and is_doubtful
+        ),
         rejections=results.rejections,
         validated=tuple(inputs.entity_ids),
         results=results.results,
@@ -114,6 +130,38 @@ def outcomes_of(
         observations_dropped=int((~results.observations.usable).sum()),
         unknown_codes={**results.observations.unknown_codes, **results.features.unknown_words},
     )
+
+
+def unpublished(outcome: Outcome, flags: JobFlags) -> Outcome:
+    """What is published of an entity whose scores are off: that it has none, where it has one."""
+    if outcome.status is not Status.SCORED:
+        return outcome
+    return replace(
+        outcome,
+        status=Status.INDETERMINATE,
+        reason=flags.why_unpublished,
+        score=None,
+        risk_band=None,
+        label=None,
+        outputs={},
+        valid_until=None,
+        reasons=(),
+    )
+
+
+def _beside(
+    shadow: Predictions,
+    new: Sequence[Outcome],
+    inputs: BatchInputs,
+    *,
+    job: Job,
+    scored: Scored,
+    hidden: Sequence[Outcome],
+) -> tuple[Outcome, ...]:
+    """A challenger's outcomes beside the new ones; but an entity has one shadow a run, and a `hidden` score comes first."""
+    taken = {outcome.entity_id for outcome in hidden}
+    published = [outcome for outcome in new if outcome.entity_id not in taken]
+    return shadow_outcomes(shadow, published, inputs, job=job, scorable=scored.scorable)
 
 
 def _outcomes(inputs: BatchInputs, *, job: Job, results: SuiteResults, scored: Scored) -> list[Outcome]:

@@ -17,10 +17,11 @@ from scorer.scoring.isolation import isolate_failures
 from scorer.scoring.opening import Pipeline
 from scorer.scoring.outcomes import Scored, SuiteResults, outcomes_of
 from scorer.scoring.prepared import prepare
-from scorer.scoring.reasons import reasons_for
+from scorer.scoring.reasons import reasons_for, unexplained
 from scorer.scoring.recording import record
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.unchanged import find_unchanged, known_by_now, not_on_other_inputs
+from scorer.types.flags import Switch
 from scorer.types.values import Counts, Run, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -54,13 +55,14 @@ def _carry(pipeline: Pipeline, run: Run, *, steps: StepTimer) -> tuple[int, Coun
     steps.end("claim")
     if not items:
         return None
-    if not pipeline.has_production_model():
+    ready = pipeline.for_batch()
+    if ready is None:
         raise ModelChanged
 
-    result = score_batch(pipeline, run, items, steps=steps)
+    result = score_batch(ready, run, items, steps=steps)
     finish_work(session, items)
-    batch = record(pipeline, run, result, steps=steps)
-    write_back(session, job)
+    batch = record(ready, run, result, steps=steps)
+    write_back(session, job, flags=ready.flags)
     steps.end("write back")
     return batch, result.counts
 
@@ -73,7 +75,8 @@ def score_batch(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, st
 def _score_items(pipeline: Pipeline, run: Run, items: tuple[WorkItem, ...], *, steps: StepTimer) -> BatchResult:
     """Read `items`, and score those whose current outcome does not stand."""
     read = BatchInputs.read(pipeline.source, pipeline.job, known_by_now(items, run=run, job=pipeline.job))
-    unchanged = find_unchanged(read, run=run, job=pipeline.job, publisher_of=pipeline.publisher_of)
+    off = read.off(pipeline.flags, Switch.SCORES, job=pipeline.job)
+    unchanged = find_unchanged(read, run=run, job=pipeline.job, publisher_of=pipeline.publisher_of, off=off)
     inputs = read.without(not_on_other_inputs(unchanged, read, source=pipeline.source, job=pipeline.job))
     steps.end("read")
     with pipeline.at_a_time:
@@ -99,12 +102,13 @@ def _score_inputs(
     by_scores = suites.validate_scores(ids, score=score, training_quantile=quantile, pool=pool)
     steps.end("validate")
 
-    models, unfit = pipeline.models, by_scores.held
-    reasons = reasons_for(predictions, models, rows, ready.usable, as_of=as_of, scorable=scorable, held=unfit, job=job)
+    models, flags = pipeline.models, pipeline.flags
+    silent = {*by_scores.held, *unexplained(inputs, flags, scorable=scorable, job=job)}
+    reasons = reasons_for(predictions, models, rows, ready.usable, as_of=as_of, scorable=scorable, held=silent, job=job)
     steps.end("score")
     results = SuiteResults(ready.by_observations, ready.by_features, by_scores)
     scored = Scored(ready.matrix, held, scorable, predictions, shadow, reasons)
-    model_version = pipeline.model_version
+    version = pipeline.model_version
     return outcomes_of(
-        inputs, run, job=job, results=results, scored=scored, unchanged=unchanged, model_version=model_version
+        inputs, run, job=job, results=results, scored=scored, unchanged=unchanged, model_version=version, flags=flags
     )

@@ -24,6 +24,7 @@ import numpy as np
 from scorer.jobs.features import FeatureSpec, columns
 from scorer.jobs.job import Job
 from scorer.registry.model import LoadedModel
+from scorer.scoring.batch import BatchInputs
 from scorer.scoring.features.build import series_within
 from scorer.scoring.features.series import Series
 from scorer.scoring.isolation import leave_out
@@ -31,6 +32,7 @@ from scorer.scoring.predictions import Predictions
 from scorer.tasks.task import TaskRules
 from scorer.types.arrays import Booleans, Features, Floats, Integers, Observations
 from scorer.types.enums import ReasonKind
+from scorer.types.flags import JobFlags, Switch
 from scorer.types.values import Reason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -223,6 +225,16 @@ def reasons_for(
                 leave_out("reasons", job=job.name, model_version=version, why=why)
             else:
                 found |= {place: each for place, each in zip(chosen, reasons, strict=True) if each is not None}
+    return found
+
+
+def unexplained(inputs: BatchInputs, flags: JobFlags, *, scorable: Booleans, job: Job) -> set[int]:
+    """The places of the predictions, one per True of `scorable` (entities,), for which flags say that no reasons are made."""
+    found: set[int] = set()
+    for switch in (Switch.SCORES, Switch.REASONS):
+        if flags.setting(switch) is not None:
+            off = np.array(inputs.off(flags, switch, job=job), dtype=bool)
+            found |= {*np.flatnonzero(off[scorable]).tolist()}
     return found
 
 

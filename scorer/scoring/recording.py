@@ -39,8 +39,10 @@ def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTime
     model_version = pipeline.model_version
     batch_id = next_batch(session)
     if result.doubtful:
-        standing = read_standing(session, job, [item.entity_id for item in result.doubtful])
-        withdraw(session, job, run, reasons=find_unfounded(standing, source=pipeline.source, job=job))
+        off = dict.fromkeys(result.switched_off, Withdrawal.SWITCHED_OFF)
+        ids = [item.entity_id for item in result.doubtful if item.entity_id not in off]
+        standing = read_standing(session, job, ids) if ids else []
+        withdraw(session, job, run, reasons=find_unfounded(standing, source=pipeline.source, job=job) | off)
     write_outcomes(
         session,
         job,
@@ -60,6 +62,7 @@ def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTime
         unknown_codes=result.unknown_codes,
         seconds=steps.seconds,
         shadows=len(result.shadows),
+        flags=pipeline.flags.settings,
     )
     record_batch(session, run, batch, batch_id=batch_id)
     record_validation(session, run, batch_id=batch_id, results=result.results)

@@ -35,25 +35,32 @@ def known_by_now(items: tuple[WorkItem, ...], *, run: Run, job: Job) -> tuple[Wo
     )
 
 
-def find_unchanged(inputs: BatchInputs, *, run: Run, job: Job, publisher_of: Callable[[str], str]) -> list[bool]:
+def find_unchanged(
+    inputs: BatchInputs, *, run: Run, job: Job, publisher_of: Callable[[str], str], off: Sequence[bool] | None = None
+) -> list[bool]:
     """For each item, whether its current outcome still stands.
 
-    `publisher_of` gives the model version whose score of an entity is published.
+    `publisher_of` gives the model version whose score of an entity is published. `off` says of each item whether the job's scores are off
+    for it; where it is not given, of none.
     """
+    switched_off = [False] * len(inputs.items) if off is None else off
     return [
         item.previous is not None
-        and is_unchanged(item, input_hash, run=run, job=job, model_version=publisher_of(item.entity_id))
-        for item, input_hash in zip(inputs.items, inputs.hashes, strict=True)
+        and is_unchanged(
+            item, input_hash, run=run, job=job, model_version=None if is_off else publisher_of(item.entity_id)
+        )
+        for item, input_hash, is_off in zip(inputs.items, inputs.hashes, switched_off, strict=True)
     ]
 
 
-def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model_version: str) -> bool:
+def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model_version: str | None) -> bool:
     """Whether the item's current outcome still stands; the first case that applies decides.
 
     later moment    yes, if it is a score as of a later moment, or known later as of the same one: no score replaces a later one. But the
                     score of a record's end replaces one as of a later moment, unless that knew more than the run does
     less knowledge  yes, if it knew more than this item may; but not if it was recalled, nor against the outcome of a record's end
     no score        no: an entity that was held, refused, recalled or that failed is tried again
+    switched off    no, where no model's scores are published of the entity: `model_version` is None
     ended record    if the inputs are the same and it is as of the record's end, whatever became of model and job
     other model     no, nor if the job has another version
     same moment     if the inputs are the same
@@ -76,7 +83,7 @@ def is_unchanged(item: WorkItem, input_hash: bytes, *, run: Run, job: Job, model
     may_know_less = previous.status is Status.RECALLED or is_end
     if previous.known_at > item.known_at and not may_know_less:
         return True
-    if not is_score:
+    if not is_score or model_version is None:
         return False
     same_inputs = previous.input_hash == input_hash
     if is_ended:

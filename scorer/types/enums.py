@@ -12,7 +12,7 @@ class Status(StrEnum):
     UNCHANGED = "UNCHANGED"  # inputs the same and the score still valid: only counted
     QUARANTINED = "QUARANTINED"  # held by a rule until its inputs or the suite change
     INSUFFICIENT = "INSUFFICIENT"  # fewer observations than the job's minimum
-    INDETERMINATE = "INDETERMINATE"  # the model declined
+    INDETERMINATE = "INDETERMINATE"  # the model declined, or the flag <job>.scores is off: scored in the shadow alone
     FAILED = "FAILED"  # scoring raised for this entity alone
     RECALLED = (
         "RECALLED"  # of current outcomes only: the score was recalled; the next run that finds the entity makes another
@@ -30,6 +30,7 @@ class Withdrawal(StrEnum):
     ATTRIBUTES_CHANGED = "attributes_changed"  # a published attribute, such as the client, is another
     WITHDRAWN = "withdrawn"  # none of the observations of its time is left
     INPUTS_CHANGED = "inputs_changed"  # an observation of its time, or another attribute, is another or not there
+    SWITCHED_OFF = "switched_off"  # the flag <job>.scores is off for the entity
 
 
 class Action(StrEnum):

@@ -139,7 +139,8 @@ class Reason:
 class Outcome:
     """How one entity ended: a row of the ledger, with the reasons of its score.
 
-    `model_version` is None where it is the batch's. A `shadow` is a challenger's outcome, recorded beside the published one.
+    `model_version` is None where it is the batch's. A `shadow` is recorded beside the published outcome: a challenger's, or the
+    score that the flag <job>.scores keeps from being published.
     """
 
     entity_id: str

@@ -23,6 +23,7 @@ WORDS = {
     "chores",
     "models",
     "experiments",
+    "flags",
     "checkups",
     "status",
     "reports",

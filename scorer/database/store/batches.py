@@ -26,7 +26,8 @@ _RECENT_SCORES = 2000
 class BatchRecord:
     """What is recorded of a batch beside its outcomes.
 
-    `shadows` is how many rows of the ledger a challenger made; `seconds` is where the time went, by step.
+    `shadows` is how many rows of the ledger stand in the shadow; `seconds` is where the time went, by step; `flags` are those of the job
+    that are set.
     """
 
     model_version: str
@@ -37,6 +38,7 @@ class BatchRecord:
     unknown_codes: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     shadows: int = 0
+    flags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def lock_against_recalls(session: Session, job: Job, *, model_version: str, run: Run | None) -> None:
@@ -140,6 +142,7 @@ def record_batch(session: Session, run: Run, record: BatchRecord, *, batch_id: i
         observations_dropped=record.observations_dropped,
         unknown_codes=json.dumps(record.unknown_codes),
         seconds=json.dumps({step: round(value, 6) for step, value in record.seconds.items()}),
+        flags=json.dumps(record.flags) if record.flags else None,
         **asdict(record.counts),
     )
 

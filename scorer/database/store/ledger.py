@@ -5,6 +5,7 @@ Every function works within a transaction of the session.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from scorer.errors import UserError
 from scorer.jobs.job import Job
 from scorer.jobs.sql_text import parameters_of
 from scorer.types.enums import ReasonKind, Withdrawal
+from scorer.types.flags import NONE_SET, JobFlags, Switch
 from scorer.types.values import Outcome, Reason, Run, Standing, WorkItem
 
 WAITING_AT_ONCE = 5000  # rows skipped earlier that a batch tries again
@@ -108,17 +110,24 @@ def _write_reasons(session: Session, run: Run, outcomes: Iterable[Outcome]) -> N
         session.do("write_reasons", run_id=run.run_id)
 
 
-def write_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> int:
+def write_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE, flags: JobFlags = NONE_SET) -> int:
     """Write the batch's scores into the hospital's table, skipping locked rows.
 
     Returns how many rows were skipped; a later batch or run writes them. Up to `max_waiting` rows that were skipped earlier are
-    written too; `drop_expired` drops those that are stale by then.
+    written too; `drop_expired` drops those that are stale by then. Where the `flags` say that nothing is written for an entity, its score
+    waits.
     """
     if "write_back" not in job.statements:
         return 0
     create_staged_outcomes(session)
     create_staged_write_back(session)
-    session.do("stage_write_back", job=job.name, output=job.output, max_waiting=max_waiting)
+    setting = flags.setting(Switch.WRITE_BACK)
+    session.do(
+        "stage_write_back",
+        max_waiting=max_waiting,
+        setting=None if setting is None else json.dumps(setting),
+        **_of_flag(job),
+    )
     return int(
         session.one(
             "record_write_backs", job=job.name, written=texts(write_staged(session, job, "write_back"))
@@ -127,7 +136,7 @@ def write_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE
 
 
 def take_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> int:
-    """Remove recalled scores from the hospital's table, skipping locked rows.
+    """Remove recalled scores from the hospital's table, skipping locked rows; a flag that is off does not keep them there.
 
     Returns how many rows were skipped; a later call removes their scores, up to `max_waiting` at once. Entities that the source does not
     give at any time have no row, and do not wait for one.
@@ -135,15 +144,13 @@ def take_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE)
     if "take_back" not in job.statements:
         return 0
     create_staged_take_back(session)
-    staged = [
-        row.entity_id
-        for row in session.all("stage_take_back", job=job.name, output=job.output, max_waiting=max_waiting)
-    ]
+    staged = [row.entity_id for row in session.all("stage_take_back", max_waiting=max_waiting, **_of_flag(job))]
     written = write_staged(session, job, "take_back")
     left = [*{*staged}.difference(written)]
     there = find_asked(session, job, left, as_of=_EVER) if left else {}
     gone = [each for each in left if each not in there]
-    return int(session.one("record_take_backs", job=job.name, written=texts(written + gone)).passed_over)
+    recorded = session.one("record_take_backs", job=job.name, output=job.output, written=texts(written + gone))
+    return int(recorded.passed_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +167,23 @@ class Waiting:
 
 
 def read_waiting(session: Session, job: Job) -> Waiting:
-    """What waits to be written into the hospital's table, or taken out of it."""
-    return Waiting(**session.one("read_waiting", job=job.name)._asdict())
+    """What waits to be written into the hospital's table, or taken out of it, and is not kept waiting by a flag."""
+    return Waiting(**session.one("read_waiting", **_of_flag(job))._asdict())
 
 
 def drop_expired(session: Session, job: Job) -> int:
-    """Drop the scores that became stale while they waited for write-back. Returns how many."""
-    return len(session.all("drop_expired", job=job.name, output=job.output))
+    """Drop the scores that became stale while they waited for write-back. Returns how many that no flag kept waiting."""
+    return len(session.all("drop_expired", **_of_flag(job)))
+
+
+def _of_flag(job: Job) -> dict[str, str]:
+    """Parameters of the statements that ask whether something is written for an entity."""
+    return {
+        "job": job.name,
+        "output": job.output,
+        "flag": JobFlags(job.name).name(Switch.WRITE_BACK),
+        "facility_attribute": job.facility_attribute,
+    }
 
 
 def list_holders(session: Session) -> dict[str, int | None]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from scorer.database.error_messages import sentences
 from scorer.database.session import Session
@@ -217,10 +217,18 @@ def move_model(session: Session, job: str, *, model_version: str, status: str, w
     session.do("move_model", job=job, model_version=model_version, status=status, why=why)
 
 
-def production_model(session: Session, job: str) -> tuple[str, str] | None:
-    """Version and SHA-256 of the model in production; None where there is none."""
+class Production(NamedTuple):
+    """The model in production, and what the job's flags are set to, by name; None where none is."""
+
+    model_version: str
+    sha256: str
+    flags: Mapping[str, Mapping[str, Any]] | None
+
+
+def production_model(session: Session, job: str) -> Production | None:
+    """The model in production, with the job's flags; None where there is none."""
     rows = session.all("production_model", job=job)
-    return (rows[0].model_version, rows[0].sha256) if rows else None
+    return Production(*rows[0]) if rows else None
 
 
 def count_models(session: Session, job: str) -> int:

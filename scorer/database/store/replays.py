@@ -38,7 +38,7 @@ class ReplayVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A past score: a row of the ledger."""
+    """A past score: a row of the ledger; `flags` are those of the job as its batch read them, None where none was set or is known."""
 
     score_id: int
     job: str
@@ -56,6 +56,8 @@ class Past:
     features: bytes | None
     model_version: str | None
     job_version: str
+    shadow: bool
+    flags: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

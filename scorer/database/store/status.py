@@ -50,6 +50,7 @@ class JobHealth:
     write_backs_seconds: float
     take_backs_waiting: int
     take_backs_seconds: float
+    flags: Mapping[str, Mapping[str, Any]] | None
     read_at: datetime
 
 

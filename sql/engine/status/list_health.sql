@@ -1,5 +1,5 @@
 -- How each job stands, and how its last run ended; one row per job.
--- Ages are in seconds by the database's clock.
+-- Ages are in seconds by the database's clock. flags: those of the job that are set, null where none is.
 SELECT
     h.job,
     h.ready,
@@ -34,6 +34,13 @@ SELECT
     COALESCE(EXTRACT(EPOCH FROM now() - h.write_backs_since), 0)::double precision AS write_backs_seconds,
     h.take_backs_waiting,
     COALESCE(EXTRACT(EPOCH FROM now() - h.take_backs_since), 0)::double precision AS take_backs_seconds,
+    (
+        SELECT jsonb_object_agg(f.flag, f.detail)
+        FROM reporting.flags AS f
+        WHERE f.is_current
+          AND f.action = 'set'
+          AND f.flag IN (h.job || '.scores', h.job || '.write_back', h.job || '.reasons')
+    ) AS flags,
     now() AS read_at
 FROM reporting.health AS h
 LEFT JOIN reporting.runs AS r ON r.run_id = h.last_run_id

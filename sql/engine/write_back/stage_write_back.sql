@@ -5,7 +5,9 @@
 -- The rows of current_scores are locked, skipping what another worker holds: a worker that scores an entity, or writes back what waits of
 -- it, has that lock. So a newer score is never overwritten with an older one, and no worker waits for a row of scorer.write_backs. The
 -- order is random, so that rows which are held for long do not keep back the others.
--- Parameters: job, output, max_waiting.
+-- Where the flag <job>.write_back is off for an entity, its score waits, and is not staged until it is on.
+-- Parameters: job, output, max_waiting, setting (what that flag is set to, JSON; null: it is not set), flag (its name), facility_attribute
+-- (the attribute that says what an entity belongs to).
 WITH waiting AS (
     SELECT
         w.entity_id,
@@ -24,6 +26,10 @@ WITH waiting AS (
         AND c.output = :output
     WHERE w.job = :job
       AND c.score IS NOT NULL
+      AND (
+          CAST(:setting AS jsonb) IS NULL
+          OR scorer.flag_includes(CAST(:setting AS jsonb), :flag, w.entity_id, c.attributes ->> CAST(:facility_attribute AS text))
+      )
       AND (
           c.valid_until > now()
           OR w.recalled
@@ -53,10 +59,22 @@ fresh AS (
         o.risk_band,
         o.label,
         o.as_of,
-        o.valid_until
+        o.valid_until,
+        CAST(:setting AS jsonb) IS NULL
+        OR scorer.flag_includes(CAST(:setting AS jsonb), :flag, o.entity_id, o.attributes ->> CAST(:facility_attribute AS text)) AS is_on
     FROM pg_temp.staged_outcomes AS o
     WHERE o.status = 'SCORED'
       AND NOT o.shadow
+),
+
+held AS (
+    INSERT INTO scorer.write_backs (job, entity_id)
+    SELECT
+        :job,
+        f.entity_id
+    FROM fresh AS f
+    WHERE NOT f.is_on
+    ON CONFLICT (job, entity_id) DO NOTHING
 )
 
 INSERT INTO pg_temp.staged_write_back (entity_id, score, risk_band, label, as_of, scored_at, valid_until, since, recalled)
@@ -72,6 +90,7 @@ SELECT
     COALESCE(w.recalled, false)
 FROM fresh AS f
 LEFT JOIN waiting AS w ON w.entity_id = f.entity_id
+WHERE f.is_on
 UNION ALL
 SELECT
     w.entity_id,

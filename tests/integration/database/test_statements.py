@@ -40,6 +40,7 @@ FOLDERS = {
     **{f"database/reporting/{name}": {"reports"} for name in ("standing", "activity", "scores", "models", "in_hand")},
     "database/access/facilities": {"access"},
     "database/access/audit": {"access"},
+    "database/access/flags": {"flags"},
     "database/connecting": {"server"},
     "database/pooler": {"server"},
     "database/statements": {"server"},
@@ -69,6 +70,8 @@ OF_APPROVERS = (
     "switch_job",
     "grant_facilities",
     "revoke_facilities",
+    "set_flag",
+    "clear_flag",
 )
 # What is of a partition or a table by its name, for the owner alone; tests/integration/database/upkeep/test_maintenance.py runs each.
 OF_OWNER = (

@@ -13,6 +13,7 @@ from scorer.scoring import recording
 from scorer.scoring.batch import BatchResult
 from scorer.scoring.timing import StepTimer
 from scorer.types.enums import Status, Trigger
+from scorer.types.flags import JobFlags
 from scorer.types.values import Counts, Outcome, Run
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -46,7 +47,9 @@ def record(trigger: Trigger, *, tally: Any = lambda outcomes: [Counted("", len(o
         finished_at=None,
         counts=Counts(),
     )
-    pipeline: Any = SimpleNamespace(session=None, job=None, model_version="m", worker="here/1", tally=tally)
+    pipeline: Any = SimpleNamespace(
+        session=None, job=None, model_version="m", worker="here/1", tally=tally, flags=JobFlags()
+    )
     steps = StepTimer()
     recording.record(pipeline, run, RESULT, steps=steps)
     return [*steps.seconds]
