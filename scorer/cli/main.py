@@ -25,10 +25,11 @@ from scorer.cli.models import models
 from scorer.cli.operate import cancel, check, daemon, plan, report, request, status
 from scorer.cli.output import EXIT_BUG, print_bug, print_refusal
 from scorer.cli.run import demo, load, run
-from scorer.cli.site.files import files
-from scorer.cli.site.facility import facility
 from scorer.cli.site.export import exports
+from scorer.cli.site.facility import facility
+from scorer.cli.site.files import files
 from scorer.cli.site.flag import flags
+from scorer.cli.site.quota import quota
 from scorer.cli.train import optimize, train
 from scorer.config import load_settings
 from scorer.errors import UserError
@@ -115,6 +116,7 @@ for _command in (
     optimize,
     monitor,
     plan,
+    quota,
     recall,
     replay,
     report,

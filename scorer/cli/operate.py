@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from scorer.database.notifications import Listener
 
 _LOOK_SECONDS = 1.0  # between looks while waiting, since a notification may be lost
+_LATE_SECONDS = 30.0  # beyond a deadline, for an answer that was on its way then
+_OF_ONE = {"entity_id", "outcome", "score_id", "run_id"}
+_OF_A_COHORT = {"entities", "answered", "scored", "failed", "absent"}
 
 
 @click.command()
@@ -170,36 +174,50 @@ def check(settings: Settings, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("job", metavar="JOB")
-@click.argument("entities", metavar="ENTITY...", nargs=-1, required=True)
+@click.argument("entities", metavar="[ENTITY]...", nargs=-1)
+@click.option("--cohort", is_flag=True, help="Ask for all of them in one request, up to 10,000.")
+@click.option(
+    "--where",
+    metavar="PREDICATE",
+    help="Instead of ENTITY...: those whose row of reporting.current_scores the SQL predicate holds of, in one request.",
+)
 @click.option("--wait", is_flag=True, help="Wait for the answers, and print how each ended.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds to wait at the most."
+    "--timeout",
+    type=click.FloatRange(min=0, max=86_400),
+    help="Seconds after which what is not answered is expired; 30, of a cohort 30 for each 1,000 entities begun.",
 )
 @json_option
 @click.pass_obj
 def request(
-    settings: Settings, job: str, *, entities: tuple[str, ...], wait: bool, timeout: float, as_json: bool
+    settings: Settings,
+    job: str,
+    *,
+    entities: tuple[str, ...],
+    cohort: bool,
+    where: str | None,
+    wait: bool,
+    timeout: float | None,
+    as_json: bool,
 ) -> None:
     """Ask for scores of entities now.
 
-    The daemon answers within moments, before it goes on with its schedule; without one the requests wait. Exit 1 where one is refused,
-    or not answered in time; it still waits then, unless `scorer cancel` cancels it.
+    The daemon answers within moments, before it goes on with its schedule. What it has not answered by its deadline is expired, and never
+    answered. Exit 1 where one is refused or expires, or where this login has made its requests of the last minute. A predicate is evaluated
+    by the login that asks, with its rights alone, in a transaction that can only read.
     """
     from scorer.database.notifications import Listener
-    from scorer.database.store.requests import is_answered, request_score
 
+    if (where is not None) == bool(entities):
+        raise UserError("Say which entities: by their ids, or by --where, one of the two.")
+    asked_for = entities if where is None else _cohort_where(settings, job, where)
+    within = timedelta(seconds=timeout) if timeout is not None else None
     listener = Listener.for_answers(database_of(settings).as_login())
     try:
         if wait:
             listener.open()  # before asking, so that no answer is missed
-        with opened_session(settings, as_worker=False) as session:
-            asked = request_score(session, job, entities)
-            if not is_answered(session, job):
-                raise UserError(
-                    f"Nothing was asked for: no daemon at work runs job {job}; `scorer job list` says whether it is enabled, and "
-                    "the option jobs of each host whether it is run there."
-                )
-        rows = _wait(settings, asked, listener=listener, until=time.monotonic() + (timeout if wait else 0))
+        asked = _ask(settings, job, asked_for, together=cohort or where is not None, within=within)
+        rows = _wait(settings, asked, listener=listener) if wait else _read(settings, asked)
     finally:
         listener.close()
     _print(rows, as_json=as_json)
@@ -207,14 +225,55 @@ def request(
         _require_answers(rows)
 
 
-def _wait(settings: Settings, asked: Sequence[int], *, listener: Listener, until: float) -> list[Mapping[str, Any]]:
-    """Wait until all have ended, or until `until` by the monotonic clock. Returns the requests as rows."""
+def _cohort_where(settings: Settings, job: str, predicate: str) -> Sequence[str]:
+    """The entities that the predicate holds of. Raises UserError where there is none."""
+    from scorer.database.store.requests import find_cohort
+
+    with opened_session(settings, as_worker=False) as session:
+        found = find_cohort(session, job, predicate)
+    if not found:
+        raise UserError(f"Nothing was asked for: no entity of job {job} has a current row of which --where holds.")
+    return found
+
+
+def _ask(
+    settings: Settings, job: str, entities: Sequence[str], *, together: bool, within: timedelta | None
+) -> Sequence[int]:
+    """Ask, and give the requests' keys. Raises UserError, and asks for nothing, where no daemon runs the job."""
+    from scorer.database.store.requests import is_answered, request_cohort, request_score
+
+    with opened_session(settings, as_worker=False) as session:
+        if together:
+            asked = [request_cohort(session, job, entities, timeout=within)]
+        else:
+            asked = request_score(session, job, entities, timeout=within)
+        if not is_answered(session, job):
+            raise UserError(
+                f"Nothing was asked for: no daemon at work runs job {job}; `scorer job list` says whether it is enabled, and "
+                "the option jobs of each host whether it is run there."
+            )
+    return asked
+
+
+def _wait(settings: Settings, asked: Sequence[int], *, listener: Listener) -> list[Mapping[str, Any]]:
+    """Wait until all have ended: by their deadlines, or a moment after, where an answer is on its way then."""
+    from scorer.database.store.requests import expire_requests
+
+    late_since: float | None = None
     while True:
         rows = _read(settings, asked)
-        left = until - time.monotonic()
-        if left <= 0 or not any(row["status"] == "waiting" for row in rows):
+        left = [row["seconds_left"] for row in rows if row["status"] == "waiting"]
+        if not left:
             return rows
-        listener.hear(min(left, _LOOK_SECONDS))
+        if max(left) <= 0:
+            now = time.monotonic()
+            late_since = late_since or now
+            if now - late_since > _LATE_SECONDS:
+                return rows
+            with opened_session(settings, as_worker=False) as session:
+                if expire_requests(session):
+                    continue
+        listener.hear(min(max(0.05, *left), _LOOK_SECONDS))
 
 
 def _read(settings: Settings, asked: Sequence[int]) -> list[Mapping[str, Any]]:
@@ -226,10 +285,16 @@ def _read(settings: Settings, asked: Sequence[int]) -> list[Mapping[str, Any]]:
 
 
 def _print(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print them; in the table, without what is of cohorts alone, or of requests of one entity."""
+    told = [{name: value for name, value in row.items() if name != "seconds_left"} for row in rows]
     if as_json:
-        print_json({"requests": list(rows)})
-    else:
-        print_rows(rows, none="Nothing was asked for.")
+        print_json({"requests": told})
+        return
+    without = _OF_ONE if any(row["entities"] for row in rows) else _OF_A_COHORT
+    print_rows(
+        [{name: value for name, value in row.items() if name not in without} for row in told],
+        none="Nothing was asked for.",
+    )
 
 
 def _require_answers(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -238,9 +303,10 @@ def _require_answers(rows: Sequence[Mapping[str, Any]]) -> None:
     if unanswered:
         first = unanswered[0]
         why = first["reason"] or "no daemon has answered yet; see `scorer status`"
+        of = first["entity_id"] if first["entities"] is None else f"{first['entities']} entities"
         raise UserError(
             f"{len(unanswered)} of {len(rows)} requests were not answered; the first: request {first['request_id']} of "
-            f"{first['entity_id']} is {first['status']}: {why}."
+            f"{of} is {first['status']}: {why}."
         )
 
 

@@ -46,7 +46,7 @@ class RequestLoop(Loop):
     def step(self) -> float:
         """Answer all that waits. Returns the seconds until the next step.
 
-        Now and then, also ask for entities with new observations, and refuse requests of jobs that no daemon knows.
+        Now and then, also ask for entities with new observations, and refuse requests of jobs that no daemon knows, or that are late.
         """
         if self._take_up_reload():
             self._answering.reload(self.jobs)
@@ -60,6 +60,7 @@ class RequestLoop(Loop):
     def _look_round(self) -> None:
         # First: where this raises, requests are answered at the next step all the same.
         self._looked_at = time.monotonic()
+        self._answering.expire()
         reasons = [
             _why_not(self._answering.warm),
             _why_not(self._answering.ask_for_arrivals),

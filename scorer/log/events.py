@@ -574,6 +574,16 @@ REQUEST_REFUSED = Event(
     meaning="Request @REQUEST_ID@ of job @JOB@ cannot be answered; the field REASON says why. Whoever asked sees it in "
     "reporting.requests.",
 )
+REQUESTS_EXPIRED = Event(
+    name="REQUESTS_EXPIRED",
+    level=logging.WARNING,
+    message_id="40fb8df7f3684c498bbe7798146ef8da",
+    sentence="Requests expired",
+    meaning="@REQUESTS@ requests of job @JOB@ were not answered by their deadline, and will not be: those who asked see them as expired "
+    "in reporting.requests and must ask again. No service ran meanwhile, or more was asked for than it could answer in time.",
+    action="See how soon requests are answered, and what waits:\n"
+    '    psql "$(scorer db url)" -c "select * from reporting.request_statistics"\n    scorer status',
+)
 REQUESTS_STRANGE = Event(
     name="REQUESTS_STRANGE",
     level=logging.WARNING,

@@ -1,15 +1,17 @@
-"""Scores on demand: waiting requests of a job are answered in one transaction with their scores.
+"""Scores on demand: waiting requests of a job, or entities of a cohort, are answered in one transaction with their scores.
 
     take -> find -> hold -> score -> record -> acknowledge -> write back          (one micro-batch, one transaction, one run)
 
 A crash rolls all of it back, and the requests still wait; none is ever done without its row in the ledger. Nothing here waits for what
 others hold: an entity that a scheduled batch is scoring this moment is passed over and asked for again a moment later, and one that merely
-waits for a batch is taken before it, which then finds it unchanged.
+waits for a batch is taken before it, which then finds it unchanged. A cohort is answered portion by portion, in turn with requests of one
+entity: these wait for one portion at the most.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,20 +22,19 @@ from scorer.database.connection import Database
 from scorer.database.session import Session
 from scorer.database.source.reader import Source
 from scorer.database.store.batches import lock_against_recalls, record_validation
-from scorer.database.store.ledger import take_back, withdraw_scores, write_back
 from scorer.database.store.models import read_challenge
 from scorer.database.store.requests import (
     Asked,
-    acknowledge_requests,
+    Ending,
+    Taken,
     ask_for_arrivals,
-    find_asked,
-    finish_answers,
-    hold_asked,
+    expire_requests,
     list_asked_jobs,
     list_strange_jobs,
     refuse_left_out,
     refuse_requests,
     refuse_strangers,
+    take_members,
     take_requests,
 )
 from scorer.database.store.runs import begin_run, end_run, register_job_version
@@ -42,17 +43,15 @@ from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.bug_reports import BugReports
 from scorer.log.logger import say
-from scorer.scoring.batch import BatchResult
+from scorer.runs.answers.carry import REFUSED, Carried, carry, end_members, found_something
 from scorer.scoring.opening import Pipeline, open_pipeline
-from scorer.scoring.pipeline import score_batch
-from scorer.scoring.recording import record
-from scorer.scoring.timing import StepTimer
-from scorer.types.enums import Status, Trigger, Withdrawal
-from scorer.types.values import RuleResult, WorkItem
+from scorer.types.enums import Trigger
 
 _log = logging.getLogger(__name__)
 
 _AT_ONCE = 500  # requests that are answered together
+_PORTION = 200  # entities of a cohort that are
+_COHORTS = 1.0  # seconds after which a cohort is looked for, though other requests keep coming
 _TRIES = 2
 # What a process that stops in the middle of an answer holds is released after this time, by the server.
 _IDLE = timedelta(seconds=30)
@@ -78,9 +77,12 @@ class RequestAnswering:
         self._reason_logged: dict[str, str] = {}
         self._bugs = BugReports()
         self._strange: set[str] = set()
-        self._held: dict[str, set[int]] = {}  # by job, the requests that could not be taken at this look
+        # By job, and whether of cohorts: the requests, or entities, that could not be taken at this look.
+        self._held: dict[tuple[str, bool], set[int | str]] = {}
         self._all_held: set[str] = set()  # the jobs of which no request could
         self._held_at = 0.0
+        self._cohorts: dict[str, bool] = {}  # by job that has one going on, whether it is that one's turn
+        self._cohorts_looked_for: dict[str, float] = {}
         self.holds_back = False
         self.reload(jobs)
 
@@ -138,6 +140,14 @@ class RequestAnswering:
             say(_log, events.REQUEST_REFUSED, request_id=request_id, job=job, reason=left_out[job])
         return len(refused) + len(of_left_out)
 
+    def expire(self) -> int:
+        """Mark the requests whose deadline has passed as expired. Returns how many."""
+        with self._in_new_sessions_after_failure(), self._session.transaction():
+            expired = expire_requests(self._session)
+        for job, requests in expired.items():
+            say(_log, events.REQUESTS_EXPIRED, job=job, requests=requests)
+        return sum(expired.values())
+
     def ask_for_arrivals(self) -> int:
         """Make a request for each entity with enough new observations. Returns how many.
 
@@ -189,71 +199,95 @@ class RequestAnswering:
             return [self._jobs[name] for name in list_asked_jobs(self._session, self._jobs)]
 
     def _answer_some(self, job: Job) -> int:
-        """Answer or refuse requests of a job, past those that cannot be taken this moment. Returns how many."""
+        """Answer or refuse requests of a job: of one entity, or a portion of a cohort, in turn. Returns how many."""
+        long_ago = time.monotonic() - self._cohorts_looked_for.get(job.name, -math.inf) > _COHORTS
+        for of_cohort in (True, False) if self._cohorts.get(job.name, long_ago) else (False, True):
+            if of_cohort:
+                self._cohorts_looked_for[job.name] = time.monotonic()
+                self._cohorts.pop(job.name, None)
+            if answered := self._answer_past_held(job, of_cohort=of_cohort):
+                if of_cohort or job.name in self._cohorts:
+                    self._cohorts[job.name] = not of_cohort
+                return answered
+        return 0
+
+    def _answer_past_held(self, job: Job, *, of_cohort: bool) -> int:
+        """Answer or refuse what can be taken, past what cannot be this moment. Returns how many."""
+        kind = (job.name, of_cohort)
         while True:
-            held = self._held.get(job.name, set())
+            held = self._held.get(kind, set())
             passed_over = len(held)
-            answered = self._answer(job)
-            if answered or len(self._held.get(job.name, held)) == passed_over:
+            answered = self._answer(job, of_cohort=of_cohort)
+            if answered or len(self._held.get(kind, held)) == passed_over:
                 return answered
 
-    def _answer(self, job: Job) -> int:
-        """Answer or refuse requests of a job; a first try that raises is repeated with a new pipeline.
+    def _answer(self, job: Job, *, of_cohort: bool) -> int:
+        """Answer or refuse what is taken; a first try that raises is repeated with a new pipeline.
 
         Returns how many were answered or refused.
         """
         raised: Exception | None = None
         taken: list[Asked] = []
-        tries, at_once = _TRIES, _AT_ONCE
+        tries, at_once = _TRIES, _PORTION if of_cohort else _AT_ONCE
         while tries:
             taken.clear()
             try:
                 pipeline = self._pipeline_of(job)
-                answered = self._answer_together(pipeline, taken, at_once=at_once)
+                answered = self._answer_together(pipeline, taken, of_cohort=of_cohort, at_once=at_once)
             except DatabaseUnavailable:
                 raise
             except DataRefused as error:
                 if len(taken) > 1:  # the others are not refused for the sake of one
                     at_once = len(taken) // 2
                     continue
-                return self._give_up(job, taken, error)
+                return self._give_up(job, taken, error, of_cohort=of_cohort)
             except RunStopped as stopped:
                 return self._stop(pipeline, taken, stopped)
             except Exception as error:  # noqa: BLE001 - the edge of a run: the requests get the reason, and a bug is logged
                 raised = error
             else:
-                if answered is not None:
+                if answered:
                     self._reason_logged.pop(job.name, None)
+                if answered is not None:
                     return answered
             tries -= 1
             self._pipelines.pop(job.name, None)
             self.close()
-        return self._give_up(job, taken, raised) if raised is not None else 0
+        return self._give_up(job, taken, raised, of_cohort=of_cohort) if raised is not None else 0
 
-    def _answer_together(self, pipeline: Pipeline, taken: list[Asked], *, at_once: int) -> int | None:
-        """Answer up to `at_once` requests in one transaction. Returns how many.
+    def _take(self, job: Job, *, of_cohort: bool, at_once: int) -> Taken:
+        """Take what waits and is not passed over, in the open transaction."""
+        held = self._held.get((job.name, of_cohort), set())
+        if of_cohort:
+            entities = [each for each in held if isinstance(each, str)]
+            return take_members(self._session, job, max_entities=at_once, passed_over=entities)
+        keys = [each for each in held if isinstance(each, int)]
+        return take_requests(self._session, job, max_requests=at_once, passed_over=keys)
 
-        It is None where another model is in production. The requests that were taken are added to `taken`, so that the caller can refuse
-        them if this raises.
+    def _answer_together(self, pipeline: Pipeline, taken: list[Asked], *, of_cohort: bool, at_once: int) -> int | None:
+        """Answer up to `at_once` requests, or entities of a cohort, in one transaction. Returns how many.
+
+        It is None where another model is in production. What was taken is added to `taken`, so that the caller can refuse it if this
+        raises.
         """
         job = pipeline.job
-        held: set[int] = set()
         with pipeline.session.transaction():
             lock_against_recalls(pipeline.session, job, model_version=pipeline.model.manifest.model_version, run=None)
-            took = take_requests(self._session, job, max_requests=at_once, passed_over=self._held.get(job.name, ()))
+            took = self._take(job, of_cohort=of_cohort, at_once=at_once)
             taken += took.asked
             ready = pipeline.for_batch() if taken else pipeline
             if ready is None:
                 return None
-            answered, left = _carry(ready, self._session, taken) if taken else (0, [])
-            held.update(took.held, left)
+            carried = carry(ready, self._session, taken) if taken else Carried(0)
         if took.blocked:
             self._all_held.add(job.name)
-        if held:
-            self._held.setdefault(job.name, set()).update(held)
-        if answered:
-            say(_log, events.REQUESTS_ANSWERED, job=job.name, requests=answered)
-        return answered
+        if held := {*took.held, *carried.left}:
+            self._held.setdefault((job.name, of_cohort), set()).update(held)
+        if carried.ended:
+            say(_log, events.REQUESTS_ANSWERED, job=job.name, requests=carried.ended)
+        if carried.expired:
+            say(_log, events.REQUESTS_EXPIRED, job=job.name, requests=carried.expired)
+        return carried.ended
 
     def _pipeline_of(self, job: Job) -> Pipeline:
         """The job's pipeline, open."""
@@ -291,16 +325,22 @@ class RequestAnswering:
                 as_of=taken[0].as_of,
             )
             end_run(session, run.run_id, error=str(stopped))
-            record_validation(session, run, batch_id=None, results=_found_something(stopped.results))
+            record_validation(session, run, batch_id=None, results=found_something(stopped.results))
         self._log_refusal(job, refused, why=str(stopped))
         return refused
 
-    def _give_up(self, job: Job, taken: Sequence[Asked], error: Exception) -> int:
-        """Refuse requests that the job cannot answer; a bug is logged. Returns how many."""
+    def _give_up(self, job: Job, taken: Sequence[Asked], error: Exception, *, of_cohort: bool) -> int:
+        """Refuse requests that the job cannot answer; a bug is logged. Returns how many.
+
+        A cohort is refused as a whole, but for one entity whose data alone cannot be taken.
+        """
         is_sentence = isinstance(error, UserError | StatementFailed)
         sentence = str(error) if is_sentence else f"a bug: {type(error).__name__}"
         with self._session.transaction():
-            waiting = taken or take_requests(self._session, job, max_requests=_AT_ONCE).asked
+            if of_cohort and taken and isinstance(error, DataRefused):
+                end_members(self._session, job, taken[0].request_id, [Ending(taken[0].entity_id, REFUSED, sentence)])
+                return 1
+            waiting = taken or self._take(job, of_cohort=of_cohort, at_once=1 if of_cohort else _AT_ONCE).asked
             refused = self._refuse(waiting, why=sentence)
         self._log_refusal(job, refused, why=sentence)
         if not is_sentence:
@@ -314,56 +354,4 @@ class RequestAnswering:
             self._reason_logged[job.name] = why
 
     def _refuse(self, asked: Sequence[Asked], *, why: str) -> int:
-        return refuse_requests(self._session, [each.request_id for each in asked], reason=why)
-
-
-def _carry(pipeline: Pipeline, session: Session, taken: Sequence[Asked]) -> tuple[int, list[int]]:
-    """Score the entities of the requests and acknowledge these, in the open transaction.
-
-    Returns how many were answered or refused, and the keys of those whose entity a batch is scoring this moment.
-    """
-    job, session, steps = pipeline.job, pipeline.session, StepTimer()
-    as_of = taken[0].as_of
-    there = find_asked(session, job, [*{each.entity_id for each in taken}], as_of=as_of)
-    absent = [each.request_id for each in taken if each.entity_id not in there]
-    if absent:
-        refuse_requests(session, absent, reason=f"there is no such {job.entity} to score at this time")
-        if withdraw_scores(session, job, {e.entity_id: Withdrawal.GONE for e in taken if e.entity_id not in there}):
-            take_back(session, job)
-    items = hold_asked(session, job, there)
-    ours = {item.entity_id for item in items}
-    left = [each.request_id for each in taken if each.entity_id in there and each.entity_id not in ours]
-    if not items:
-        return len(absent), left
-    run = begin_run(
-        session, job, model_version=pipeline.model.manifest.model_version, trigger=Trigger.REQUEST, as_of=as_of
-    )
-    steps.end("claim")
-
-    result = score_batch(pipeline, run, items, steps=steps)
-    record(pipeline, run, replace(result, results=_found_something(result.results)), steps=steps)
-    ended = statuses_of(items, result)
-    answers = [(each, ended[each.entity_id].value) for each in taken if each.entity_id in ended]
-    acknowledge_requests(session, job, run, answers)
-    finish_answers(session, run, result.counts)
-    write_back(session, job, max_waiting=0, flags=pipeline.flags)
-    if result.doubtful:
-        take_back(session, job)
-    return len(answers) + len(absent), left
-
-
-def _found_something(results: Iterable[RuleResult]) -> tuple[RuleResult, ...]:
-    """The results that found something; only a scheduled run, of many entities, records all rules."""
-    return tuple(result for result in results if result.unexpected or not result.success)
-
-
-def statuses_of(items: Sequence[WorkItem], result: BatchResult) -> dict[str, Status]:
-    """The status of each of `items`, by entity: of its new outcome, or else of the one that stands."""
-    new = {outcome.entity_id: outcome.status for outcome in result.new_outcomes}
-    return {item.entity_id: new.get(item.entity_id) or _standing_status(item) for item in items}
-
-
-def _standing_status(item: WorkItem) -> Status:
-    if item.previous is None:
-        raise AssertionError("an entity without an outcome has none that stands")
-    return Status.UNCHANGED if item.previous.status is Status.SCORED else item.previous.status
+        return refuse_requests(self._session, [*{each.request_id for each in asked}], reason=why)

@@ -34,13 +34,24 @@ ASK = """
 
 # One statement each; every row is a fault.
 FAULTS = {
+    "of a cohort, scored without its row in the ledger": """
+        SELECT e.entity_id FROM scorer.request_entities AS e LEFT JOIN scorer.scores AS s USING (score_id)
+        WHERE e.outcome IN ('SCORED', 'UNCHANGED') AND (s.entity_id, s.status) IS DISTINCT FROM (e.entity_id, 'SCORED')""",
+    "a cohort whose progress is not that of its entities": """
+        SELECT q.request_id FROM scorer.requests AS q WHERE q.entities IS NOT NULL
+        AND (q.entities, q.answered, q.scored, q.failed, q.absent) IS DISTINCT FROM (
+            SELECT (count(*), count(e.outcome), count(*) FILTER (WHERE e.outcome IN ('SCORED', 'UNCHANGED')),
+                count(*) FILTER (WHERE e.outcome IN ('FAILED', 'REFUSED')), count(*) FILTER (WHERE e.outcome = 'ABSENT'))
+            FROM scorer.request_entities AS e WHERE e.request_id = q.request_id)""",
     "answered without its row in the ledger": """
         SELECT q.request_id FROM scorer.requests AS q LEFT JOIN scorer.scores AS s USING (score_id)
-        WHERE q.status = 'done' AND (
+        WHERE q.status = 'done' AND q.entities IS NULL AND (
             (s.job, s.entity_id) IS DISTINCT FROM (q.job, q.entity_id)
             OR s.status IS DISTINCT FROM CASE q.outcome WHEN 'UNCHANGED' THEN 'SCORED' ELSE q.outcome END)""",
     "a row in the ledger that answers nobody": """
-        SELECT s.score_id FROM scorer.scores AS s LEFT JOIN scorer.requests AS q USING (score_id) WHERE q.request_id IS NULL""",
+        SELECT s.score_id FROM scorer.scores AS s
+        WHERE NOT EXISTS (SELECT FROM scorer.requests AS q WHERE q.score_id = s.score_id)
+          AND NOT EXISTS (SELECT FROM scorer.request_entities AS e WHERE e.score_id = s.score_id)""",
     "a new row that is not its own run's": """
         SELECT q.request_id FROM scorer.requests AS q JOIN scorer.scores AS s USING (score_id)
         WHERE q.outcome = 'SCORED' AND q.run_id <> s.run_id""",
@@ -52,7 +63,7 @@ FAULTS = {
     "a run that did not end well": "SELECT run_id FROM scorer.runs WHERE status <> 'succeeded'",
     "a visit refused that is there, or answered that is not": """
         SELECT q.request_id FROM scorer.requests AS q
-        WHERE (q.status = 'refused') <> (q.entity_id::bigint >= 900000) AND q.status <> 'waiting'""",
+        WHERE q.entities IS NULL AND (q.status = 'refused') <> (q.entity_id::bigint >= 900000) AND q.status <> 'waiting'""",
 }
 
 
@@ -115,3 +126,59 @@ def test_desks_killed_at_random_moments_lose_nothing_and_double_nothing(
 def faults(url: str, query: Callable[..., Any]) -> dict[str, Any]:
     """By what it is, the rows of each fault that there is."""
     return {what: rows for what, sql in FAULTS.items() if (rows := query(url, sql))}
+
+
+COHORT = """
+    SELECT scorer.request_cohort('sepsis', ARRAY(
+        SELECT visit_id::text FROM visits UNION ALL SELECT (900000 + n)::text FROM generate_series(1, %s) AS n
+    ), '10 min')"""
+ABSENT, COHORT_KILLS = 5, 12
+
+
+@pytest.mark.timeout(900)
+def test_desks_killed_amid_a_cohort_answer_each_entity_once(
+    template: str,
+    fill: Callable[..., None],
+    make_database: Callable[[str], str],
+    nursery: Any,
+    settings: Settings,
+    query: Callable[..., Any],
+    eventually: Callable[..., None],
+) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    rng = random.Random(seed)
+    url = make_database(template)
+    fill(url, visits=900, now=datetime.now(UTC))
+    ((request,),) = query(url, COHORT, ABSENT)
+    ((entities,),) = query(url, "SELECT entities FROM scorer.requests")
+    seen, kills = [], 0
+
+    def answered() -> int:
+        ((count,),) = query(url, "SELECT answered FROM scorer.requests WHERE request_id = %s", request)
+        return int(count)
+
+    while kills < COHORT_KILLS and answered() < entities:
+        desk = nursery.fork("answer", url=url, settings=settings)
+        try:
+            eventually(desk.trail, what=desk.log)
+            time.sleep(rng.uniform(0, 0.4))
+        finally:
+            desk.kill()
+            assert desk.wait() == -signal.SIGKILL, desk.log()
+        kills += 1
+        seen.append(answered())
+        assert not faults(url, query)
+    assert any(0 < count < entities for count in seen), f"no desk was killed amid the cohort: {seen}"
+    last = nursery.fork("answer", url=url, settings=settings)
+    try:
+        eventually(lambda: answered() == entities, what=last.log)
+    finally:
+        last.kill()
+        last.wait()
+    assert not faults(url, query)
+    ((status, absent),) = query(url, "SELECT status, absent FROM scorer.requests")
+    assert (status, absent) == ("done", ABSENT)
+    assert query(
+        url, "SELECT max(count), sum(count) FROM (SELECT count(*) FROM scorer.scores GROUP BY entity_id) AS c"
+    ) == [(1, entities - ABSENT)]
+    print(f"\nseed {seed}: {kills} kills amid a cohort of {entities}; answered after each: {seen}")

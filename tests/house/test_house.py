@@ -55,6 +55,7 @@ PACKAGES = (
     "scoring.validation",
     "scoring.features",
     "scoring",
+    "runs.answers",
     "runs",
     "evaluation.pages",
     "evaluation",

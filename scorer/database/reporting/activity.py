@@ -80,7 +80,7 @@ class StepSeconds:
 class RequestSum:
     """What became of the requests of a job and step of time (None: of all).
 
-    Latencies are of those that were answered.
+    Latencies are of those of one entity that were answered.
     """
 
     job: str
@@ -88,6 +88,7 @@ class RequestSum:
     done: int
     refused: int
     cancelled: int
+    expired: int
     waiting: int
     half_ms: float | None
     most_ms: float | None

@@ -1,10 +1,11 @@
-"""Requests: scores asked for on demand, taken, answered, refused or cancelled.
+"""Requests: scores asked for on demand, of one entity or of a cohort, taken, answered, refused, cancelled or expired.
 
 Every function works within a transaction of the session.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -21,22 +22,32 @@ from scorer.types.values import Counts, Run, WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was taken, and the moment as of which it is to be answered."""
+    """A request that was taken, or an entity of a cohort's, and the moment as of which it is to be answered."""
 
     request_id: int
     entity_id: str
     as_of: datetime
+    of_cohort: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an entity of a cohort ended: an outcome of its own, ABSENT or REFUSED, and why, where that is to be said."""
+
+    entity_id: str
+    outcome: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Requests of a job that were taken, and the keys of those whose entity another session answers for.
+    """Requests of a job that were taken, and those whose entity another session answers for: their keys, or entities of a cohort.
 
     `blocked`: a run is making its work visible at this moment, so that none could be taken.
     """
 
     asked: tuple[Asked, ...]
-    held: tuple[int, ...] = ()
+    held: tuple[int | str, ...] = ()
     blocked: bool = False
 
 
@@ -49,7 +60,7 @@ def list_asked_jobs(session: Session, jobs: Collection[str]) -> list[str]:
 
 
 def take_requests(session: Session, job: Job, *, max_requests: int, passed_over: Collection[int] = ()) -> Taken:
-    """Take waiting requests of a job for this transaction, except those passed over.
+    """Take waiting requests of one entity each, for this transaction, except those passed over.
 
     A request whose entity another session answers for is not taken.
     """
@@ -59,6 +70,20 @@ def take_requests(session: Session, job: Job, *, max_requests: int, passed_over:
             Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of) for row in rows if row.ours
         ),
         held=tuple(row.request_id for row in rows if not row.ours and row.request_id is not None),
+        blocked=any(row.request_id is None for row in rows),
+    )
+
+
+def take_members(session: Session, job: Job, *, max_entities: int, passed_over: Collection[str] = ()) -> Taken:
+    """Take entities of the job's most urgent waiting cohort, for this transaction, except those passed over."""
+    rows = session.all("take_members", job=job.name, passed_over=list(passed_over), max_entities=max_entities)
+    return Taken(
+        asked=tuple(
+            Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of, of_cohort=True)
+            for row in rows
+            if row.ours
+        ),
+        held=tuple(row.entity_id for row in rows if not row.ours and row.request_id is not None),
         blocked=any(row.request_id is None for row in rows),
     )
 
@@ -86,9 +111,9 @@ def hold_asked(session: Session, job: Job, entities: Mapping[str, datetime]) -> 
     return tuple(WorkItem(entity_id=row.entity_id, as_of=row.as_of, previous=previous_of(row)) for row in rows)
 
 
-def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence[tuple[Asked, str]]) -> None:
-    """Answer requests, each with the outcome of its entity."""
-    session.do(
+def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence[tuple[Asked, str]]) -> int:
+    """Answer requests, each with the outcome of its entity. Returns how many are expired instead, being late."""
+    rows = session.all(
         "acknowledge_requests",
         job=job.name,
         output=job.output,
@@ -97,6 +122,26 @@ def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence
         entity_ids=[asked.entity_id for asked, _ in answers],
         outcomes=[outcome for _, outcome in answers],
     )
+    return sum(row.status == "expired" for row in rows)
+
+
+def answer_members(session: Session, job: Job, *, request_id: int, endings: Sequence[Ending]) -> bool:
+    """Record how entities of a cohort ended. Returns False where it is late: the cohort is expired instead."""
+    rows = session.all(
+        "answer_members",
+        job=job.name,
+        output=job.output,
+        request_id=request_id,
+        entity_ids=[each.entity_id for each in endings],
+        outcomes=[each.outcome for each in endings],
+        reasons=[each.reason for each in endings],
+    )
+    return all(row.status != "expired" for row in rows)
+
+
+def expire_requests(session: Session) -> dict[str, int]:
+    """Mark the requests whose deadline has passed as expired. Returns how many by job."""
+    return dict(Counter(row.job for row in session.all("expire_requests")))
 
 
 def finish_answers(session: Session, run: Run, counts: Counts) -> None:
@@ -141,10 +186,38 @@ def ask_for_arrivals(session: Session, job: Job) -> int:
 # Asking
 
 
-def request_score(session: Session, job: str, entity_ids: Sequence[str]) -> list[int]:
-    """Request a score of each entity. Returns the keys of the requests, in order."""
-    rows = session.all("request_score", job=job, entity_ids=list(entity_ids))
+def request_score(
+    session: Session, job: str, entity_ids: Sequence[str], *, timeout: timedelta | None = None
+) -> list[int]:
+    """Request a score of each entity, to be answered within `timeout` (None: 30 s). Returns the keys, in order."""
+    rows = session.all("request_score", job=job, entity_ids=list(entity_ids), timeout=timeout)
     return [row.request_id for row in rows]
+
+
+def request_cohort(session: Session, job: str, entity_ids: Sequence[str], *, timeout: timedelta | None = None) -> int:
+    """Request scores of many entities in one request (None: 30 s for each 1000 begun). Returns its key."""
+    return int(session.one("request_cohort", job=job, entity_ids=list(entity_ids), timeout=timeout).request_id)
+
+
+def find_cohort(session: Session, job: str, predicate: str) -> list[str]:
+    """The entities whose row of reporting.current_scores the predicate holds of, with the login's own rights.
+
+    Raises UserError or StatementFailed where the login may not read them, or the predicate cannot be evaluated.
+    """
+    where = "The predicate of --where"
+    with sentences(where=where):
+        rows = session.execute(statement("find_cohort"), {"job": job, "predicate": predicate}).all()
+    return [row.entity_id for row in rows]
+
+
+def list_quotas(session: Session) -> list[Mapping[str, Any]]:
+    """The quotas that roles have of their own, as rows to show."""
+    return session.shown("list_quotas")
+
+
+def set_quota(session: Session, role: str, *, per_minute: int | None) -> None:
+    """Set how many requests a minute a role may make; None: as without a quota of its own."""
+    session.do("set_quota", role=role, per_minute=per_minute)
 
 
 def is_answered(session: Session, job: str) -> bool:

@@ -155,12 +155,12 @@ def requests(of: OfJob, *, name: str) -> Html | None:
     rows = [
         [
             "all" if each.at is None else f"{each.at:%-d %b}" if of.period.step == "day" else f"{each.at:%H:00}",
-            *map(count, (each.done, each.refused, each.cancelled, each.waiting)),
+            *map(count, (each.done, each.refused, each.cancelled, each.expired, each.waiting)),
             *map(milliseconds, (each.half_ms, each.most_ms, each.longest_ms)),
         ]
         for each in of.requests
     ]
-    heads = numbers("answered", "refused", "cancelled", "waiting", "half within", "95 % within", "longest")
+    heads = numbers("answered", "refused", "cancelled", "expired", "waiting", "half within", "95 % within", "longest")
     waiting = of.standing.requests_waiting
     told = (
         f"Waiting: {counted(waiting, 'request')}, the oldest since {moment(of.standing.requests_since)}."
@@ -175,7 +175,7 @@ def requests(of: OfJob, *, name: str) -> Html | None:
         id_=f"{name}-requests",
         whole=bool(rows),
         source=Source(
-            "From the request's row to its answer, by the database's clock; of those that were answered.",
+            "From the request's row to its answer, by the database's clock; of those of one entity that were answered.",
             ["reporting.requests", "reporting.health"],
         ),
     )

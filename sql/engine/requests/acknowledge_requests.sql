@@ -1,14 +1,17 @@
 -- Answers requests, in the transaction that scores: how each entity ended; one row per request.
--- With it goes the ledger row that says so: the one staged just now, or the one that stands.
+-- One whose deadline has passed meanwhile is expired instead: it is never answered late, and the score stands as any other.
+-- With an answer goes the ledger row that says so: the one staged just now, or the one that stands.
 -- Parameters: job, output, run_id, request_ids, entity_ids, outcomes (arrays, one element per request).
 UPDATE scorer.requests AS q
 SET
-    status = 'done',
-    finished_at = clock_timestamp(),
-    run_id = :run_id,
-    outcome = a.outcome,
-    score_id = COALESCE(s.score_id, stands.score_id, l.score_id),
+    status = CASE WHEN q.expires_at < moment.at THEN 'expired' ELSE 'done' END,
+    finished_at = moment.at,
+    reason = CASE WHEN q.expires_at < moment.at THEN scorer.why_expired(q) END,
+    run_id = CASE WHEN q.expires_at < moment.at THEN NULL ELSE CAST(:run_id AS bigint) END,
+    outcome = CASE WHEN q.expires_at < moment.at THEN NULL ELSE a.outcome END,
+    score_id = CASE WHEN q.expires_at < moment.at THEN NULL ELSE COALESCE(s.score_id, stands.score_id, l.score_id) END,
     run_began_at = CASE
+        WHEN q.expires_at < moment.at THEN NULL
         WHEN s.score_id IS NOT NULL THEN (
             SELECT r.started_at
             FROM scorer.runs AS r
@@ -17,6 +20,7 @@ SET
         ELSE l.run_began_at
     END
 FROM unnest(CAST(:request_ids AS bigint []), CAST(:entity_ids AS text []), CAST(:outcomes AS text [])) AS a (request_id, entity_id, outcome)
+CROSS JOIN (SELECT clock_timestamp() AS at OFFSET 0) AS moment
 LEFT JOIN pg_temp.staged_outcomes AS s ON s.entity_id = a.entity_id AND NOT s.shadow
 LEFT JOIN scorer.current_scores AS stands
     ON stands.job = :job
@@ -40,4 +44,6 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS l ON true
 WHERE q.request_id = a.request_id
-RETURNING q.request_id
+RETURNING
+    q.request_id,
+    q.status

@@ -1,5 +1,5 @@
--- Requests scores of entities, as known when answered; one row per entity, in order: its key.
--- Parameters: job, entity_ids (array).
+-- Requests scores of entities, as known when answered, a request for each; one row per entity, in order: its key.
+-- Parameters: job, entity_ids (array), timeout (interval; null: the default).
 SELECT r.request_id
-FROM scorer.request_score(:job, VARIADIC CAST(:entity_ids AS text [])) AS r (request_id)
+FROM scorer.request_scores(:job, CAST(:entity_ids AS text []), CAST(:timeout AS interval)) AS r (request_id)
 ORDER BY r.request_id

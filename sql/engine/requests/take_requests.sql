@@ -1,5 +1,6 @@
--- Takes up to max_requests of a job's waiting requests; one row per request.
--- The most urgent come first, and of these the oldest. Skipped are those that other sessions hold, and those passed_over. Each row has the
+-- Takes up to max_requests of a job's waiting requests of one entity; one row per request.
+-- The most urgent come first, and of these the oldest. Skipped are those whose deadline has passed, those that other sessions hold, and
+-- those passed_over. Each row has the
 -- as-of time of the answer, and whether the entity is taken (ours). That time is read within this statement, so that it lies after the
 -- commit of every request that the statement sees, and of what was recorded before.
 -- Nothing is waited for. While a run's work becomes visible (see wait_for_answers.sql) none can be taken: then there is one row, without a
@@ -16,6 +17,8 @@ waiting AS MATERIALIZED (
     FROM scorer.requests AS q
     WHERE q.job = :job
       AND q.status = 'waiting'
+      AND q.entities IS NULL
+      AND (q.expires_at IS NULL OR q.expires_at > clock_timestamp())
       AND q.request_id <> ALL (CAST(:passed_over AS bigint []))
       AND (SELECT gate.stands_open FROM gate)
     ORDER BY

@@ -136,17 +136,113 @@ def test_who_is_not_there_ends_with_one(ward: Any, answering: RequestAnswering, 
     )
 
 
-def test_without_a_daemon_requests_wait(ward: Any, answering: RequestAnswering, command: Any) -> None:
+def test_without_a_daemon_requests_wait_until_they_expire(ward: Any, answering: RequestAnswering, command: Any) -> None:
     ward.admit(1)
     code, out, err = command("request", "sepsis", "1", "--wait", "--timeout", "0.1")
     assert code == 1
-    assert "waiting" in out
-    assert "no daemon has answered yet" in err
+    assert "expired" in out
+    assert "request 1 of 1 is expired: not answered within 0.1 s." in err
     code, out, err = command("request", "sepsis", "1", "--json")
     assert (code, err) == (0, "")
     (asked,) = json.loads(out)["requests"]
     assert (asked["request_id"], asked["status"]) == (2, "waiting")
-    assert answering.answer_waiting() == 2
+    assert answering.answer_waiting() == 1
+    assert ward.answers(1, 2) == [("expired", None), ("done", "SCORED")]
+
+
+def test_a_cohort_is_asked_for_in_one_request(ward: Any, answering: RequestAnswering, command: Any) -> None:
+    ward.admit(1, 2, 3)
+    with answered_meanwhile(answering):
+        code, out, err = command("request", "sepsis", "1", "2", "3", "9", "--cohort", "--wait", "--json")
+    assert (code, err) == (0, "")
+    (told,) = json.loads(out)["requests"]
+    assert {each: told[each] for each in ("status", "entities", "answered", "scored", "failed", "absent")} == {
+        "status": "done",
+        "entities": 4,
+        "answered": 4,
+        "scored": 3,
+        "failed": 0,
+        "absent": 1,
+    }
+    code, out, err = command("request", "sepsis", "1", "2", "--cohort")
+    assert (code, err) == (0, "")
+    assert "entities" in out
+    assert "entity_id" not in out
+
+
+def test_a_cohort_by_a_predicate_is_found_with_the_rights_of_who_asks(
+    ward: Any, answering: RequestAnswering, command: Any, requester: str
+) -> None:
+    ward.admit(1, 2)
+    ward.admit(3, unit="SICU")
+    ward.ask(1, 2, 3)
+    answering.answer_waiting()
+    where = ("request", "sepsis", "--json", "--where")
+    code, _, err = command(*where, "true")
+    assert (code, "current_scores" in err) == (1, True), "a requester alone may not read what the predicate is about"
+    name = re.search(r"//(\w+):", requester)[1]  # type: ignore[index]
+    sql(ward.url, f"GRANT scorer_reader TO {name}")
+    code, out, err = command(*where, "attributes ->> 'client' IN ('C1', 'C2') -- those of two clients")
+    assert (code, err) == (0, "")
+    (told,) = json.loads(out)["requests"]
+    assert (told["status"], told["entities"]) == ("waiting", 2)
+    asked = sql(requester, "SELECT entity_id FROM reporting.request_entities ORDER BY 1")
+    assert asked == [("1",), ("2",)]
+    assert command(*where, "false")[2].startswith("scorer: Nothing was asked for: no entity of job sepsis")
+    assert "one of the two" in command(*where, "true", "7")[2]
+    assert "one of the two" in command("request", "sepsis")[2]
+    assert ward.one("SELECT count(*) FROM scorer.requests WHERE entities IS NOT NULL") == 1
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        "true); DELETE FROM scorer.requests; --",
+        "true); COMMIT; DELETE FROM scorer.requests; --",
+        "public.written() > 0",
+        "entity_id IN (SELECT v.visit_id::text FROM public.visits AS v)",
+        "nobodys_column = 1",
+        "true) UNION SELECT rolpassword FROM pg_catalog.pg_authid --",
+        "(",
+        "",
+    ],
+)
+def test_a_predicate_does_nothing_but_read_what_its_login_may(
+    ward: Any, command: Any, requester: str, predicate: str
+) -> None:
+    name = re.search(r"//(\w+):", requester)[1]  # type: ignore[index]
+    sql(ward.url, f"GRANT scorer_reader TO {name}")
+    sql(ward.url, f"CREATE TABLE public.own (a int); GRANT ALL ON public.own TO {name}")
+    sql(
+        ward.url,
+        "CREATE FUNCTION public.written() RETURNS int LANGUAGE sql AS $$ INSERT INTO public.own VALUES (1) RETURNING 1 $$",
+    )
+    ward.admit(1)
+    ward.run(as_of=ward.noon)
+    ward.ask(1)
+    code, out, err = command("request", "sepsis", "--where", predicate)
+    assert (code, out) == (1, ""), err
+    assert err.startswith("scorer: ")
+    assert err.count("\n") == 1, "one sentence"
+    assert ward.one("SELECT count(*) FROM scorer.requests") == 1
+    assert ward.one("SELECT count(*) FROM public.own") == 0
+    sql(ward.url, f"REVOKE ALL ON public.own FROM {name}")
+
+
+def test_a_quota_that_is_spent_is_one_sentence_with_the_time_to_wait(
+    ward: Any, answering: RequestAnswering, command: Any
+) -> None:
+    for _ in range(5):
+        assert command("request", "sepsis", "1", "2")[0] == 0
+    code, out, err = command("request", "sepsis", "1")
+    assert (code, out) == (1, "")
+    told = re.fullmatch(r"scorer: (\w+) may make 10 requests a minute and has made them; wait (\d+) s\.\n", err, re.I)
+    assert told, err
+    assert 1 <= int(told[2]) <= 60
+    assert ward.one("SELECT count(*) FROM scorer.requests") == 10
+    code, _, err = command("request", "sepsis", *map(str, range(11)))
+    assert code == 1
+    assert "makes 11 at once; ask for many entities in one request" in err
 
 
 def test_a_job_that_is_not_there_is_one_sentence(command: Any) -> None:

@@ -74,7 +74,7 @@ def test_requests_that_wait_are_told_without_others(of_job: Callable[..., OfJob]
     waiting = requests(of_job(standing={"requests_waiting": 2, "requests_since": MONDAY}), name="j")
     assert waiting is not None
     assert "Waiting: 2 requests, the oldest since 23 Nov 00:00." in waiting
-    answered = requests(of_job(requests=[RequestSum("a", None, 5, 1, 0, 0, 20.0, 90.0, 1500.0)]), name="j")
+    answered = requests(of_job(requests=[RequestSum("a", None, 5, 1, 0, 2, 0, 20.0, 90.0, 1500.0)]), name="j")
     assert answered is not None
     assert '<th scope="row">all</th><td class="n">5</td><td class="n">1</td>' in answered
     assert "1.5 s" in answered

@@ -1,0 +1,4 @@
+"""What is asked for on demand, carried down the line: found, held, scored, answered.
+
+Imports scoring and below.
+"""

@@ -1,0 +1,10 @@
+-- The entities of which a predicate of the caller's holds, with the caller's own rights; one row per entity.
+-- The predicate is about the columns of reporting.current_scores. Before it is looked at, the transaction can only read.
+-- Parameters: job, predicate.
+WITH transaction AS MATERIALIZED (
+    SELECT pg_catalog.set_config('transaction_read_only', 'on', true) AS only_reads
+)
+
+SELECT f.entity_id
+FROM transaction AS t
+CROSS JOIN LATERAL scorer.find_cohort(:job, CASE WHEN t.only_reads = 'on' THEN :predicate END) AS f (entity_id)
