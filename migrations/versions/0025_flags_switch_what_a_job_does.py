@@ -7,7 +7,7 @@ from alembic import op
 from scorer.migrations import statements
 
 revision = "0025"
-down_revision = "0021"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
