@@ -1,4 +1,4 @@
-"""A job's concept map: a CSV file that says which concepts of a vocabulary are which code, and how each unit becomes the job's.
+"""A job's concept map: which concepts are which code, and how each unit becomes the job's.
 
     code,loinc,concept_id,unit,unit_concept_id,factor,offset
     TEMP,8310-5,3020891,Cel,586323,1,0
@@ -53,7 +53,9 @@ def filled(statement: str, concepts: str) -> str:
 
 
 def read_concepts(text: str, *, codes: Collection[str], where: str) -> str:
-    """The lines of a concept map as rows of VALUES: concept, unit's concept, code, factor, offset, LOINC code, unit.
+    """The lines of a concept map, a CSV file, as rows of VALUES.
+
+    Their columns are concept, unit's concept, code, factor, offset, LOINC code, unit.
 
     Raises UserError, with the line, where a column is missing, a code is none of `codes`, a concept has no unit, one unit twice or two
     codes, or a number is none.

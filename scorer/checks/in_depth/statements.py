@@ -184,7 +184,7 @@ def _others(job: Job, source: Source, name: str, items: list[WorkItem]) -> str:
 
 
 def _source(job: Job, source: Source, database: Database) -> Iterator[CheckResult]:
-    """What `source_faults` finds, a line each; one line where it finds nothing, or its tables are not there."""
+    """What `source_faults` finds, a line each; or that it finds nothing, or its tables are not there."""
     with closing(ReadOnlySession(database.as_worker(), patience=database.settings.connect_timeout)) as session:
         missing = list_missing_tables(session, tables_of(job, ("source_faults",)))
     if missing:

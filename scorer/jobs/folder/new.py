@@ -109,7 +109,10 @@ def renamed_statement(text: str, name: str, *, like: str, makes: bool) -> str:
 
 
 def require_free(name: str, jobs_dir: Path | None, *, kinds: tuple[str, ...] = ("sql", "expectations")) -> Path:
-    """The site's folder of jobs. Raises UserError where no job can be made under this name, in folders of these `kinds`."""
+    """The site's folder of jobs.
+
+    Raises UserError where there is none, or no job can be made under this name, in folders of these `kinds`.
+    """
     if jobs_dir is None:
         raise UserError(
             "There is no folder for jobs yet: set jobs_dir in scorer.toml, or SCORER_JOBS_DIR, to the one in which yours are to be."

@@ -140,7 +140,7 @@ def _observed(rule: Rule, observations: Observations, rows: Integers) -> list[st
 
 
 def _further(observations: Observations, name: str, rows: Integers) -> list[str]:
-    """What a further column of the statement has in the rows; its name, where the statement has no such column."""
+    """What a further column of the statement has in the rows; its name, where there is none."""
     if name not in observations.extras:
         return [name] * len(rows)
     return [

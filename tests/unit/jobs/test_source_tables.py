@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scorer.jobs.job import Job
-from scorer.jobs.source_tables import source_tables
+from scorer.jobs.source_tables import source_tables, tables_of
 
 
 def read(job: Job, due: str, **more: str) -> list[str]:
@@ -45,3 +45,8 @@ def test_a_table_stands_after_from_and_join_alone(sepsis: Job, due: str, tables:
 
 def test_what_a_job_writes_is_no_source(sepsis: Job) -> None:
     assert read(sepsis, "SELECT 1 FROM a.b", write_back="UPDATE c.d SET x = 1 FROM e.f") == ["a.b"]
+
+
+def test_those_of_some_statements_alone(sepsis: Job) -> None:
+    job = replace(sepsis, statements={"due": "SELECT 1 FROM a.b", "source_faults": "SELECT 1 FROM c.d"})
+    assert tables_of(job, ("source_faults", "views")) == (("c", "d"),)

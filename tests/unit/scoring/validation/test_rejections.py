@@ -142,3 +142,11 @@ def test_an_entity_is_told_with_what_its_columns_show() -> None:
         ("a", None, "1.0 (none)"),
         ("b", None, "-5.0 (empty)"),
     ]
+
+
+def test_a_further_column_of_the_statement_is_shown_with_its_values() -> None:
+    further = {"unit": np.array([8582.0, math.nan]), "note": np.array(["cm", None], dtype=object)}
+    found = rejected(
+        observations(1.0, 2.0, extras=further), rule("observation_type_code", "unit", "note", "nothing"), [0, 1]
+    )
+    assert [each.observed for each in found] == ["HR 8582 cm nothing", "HR nan (none) nothing"]
