@@ -99,7 +99,10 @@ def tables_of(job_tables: Iterable[SourceTable]) -> tuple[Table, ...]:
 
 
 def lacking_columns(file: File) -> tuple[str, ...]:
-    """The columns that the file should have and has not. Raises UserError where it cannot be read or has no header."""
+    """The columns that the file should have and has not.
+
+    Raises UserError where it cannot be read or has no header.
+    """
     with open_lines(file.path) as (lines, _, _):
         names = read_header(lines, required=file.table.required).names
     return tuple(name for name in file.table.required if name not in names)

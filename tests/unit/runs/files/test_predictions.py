@@ -41,7 +41,9 @@ def test_the_guides_columns_come_first(sepsis: Job) -> None:
 
 def test_other_jobs_name_theirs() -> None:
     value = load_job("value")
-    assert {f"{value.entity}_id", value.output, f"{value.output}_low", f"{value.output}_high"} <= set(Layout(value).columns)
+    assert {f"{value.entity}_id", value.output, f"{value.output}_low", f"{value.output}_high"} <= set(
+        Layout(value).columns
+    )
     kinds = load_job("transaction")
     found = Layout(kinds, classes=("SALE", "LEASE")).columns
     assert {f"{kinds.output}_SALE", f"{kinds.output}_LEASE", "label"} <= set(found)
