@@ -235,7 +235,7 @@ def newest_times(table: Table, types: Mapping[str, ColumnType]) -> Iterator[str]
     """For each of the table's columns of times, the statement that gives the newest one up to now."""
     for name in table.columns:
         if name in types and types[name].name in _TIMES:
-            yield _filled("newest_time", relation=_relation_of(table), column=_quoted(name))
+            yield _filled("newest_time", relation=_relation_of(table), moment=_quoted(name))
 
 
 _TIMES = {"timestamptz", "timestamp", "date"}

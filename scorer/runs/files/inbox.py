@@ -32,8 +32,8 @@ Look = tuple[int, int, int, int]
 class Delivery:
     """Files that are scored together, by the name of the table that each fills.
 
-    `name` is what their results are called by. The one file of a delivery that is `alone` has no table in its name. `lacks` are the files that are still to come. `fault` is why it
-    cannot be read at all.
+    `name` is what their results are called by. The one file of a delivery that is `alone` has no table in its name. `lacks` are the files
+    that are still to come. `fault` is why it cannot be read at all.
     """
 
     name: str

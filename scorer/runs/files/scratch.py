@@ -1,7 +1,8 @@
 """Where deliveries are scored: a database of the embedded PostgreSQL, for this process alone.
 
-It is dropped at the end. It has the schema, the job and its source tables, which hold one delivery at a time. A delivery is scored as `run --dry-run` scores: in a
-transaction that is rolled back, so that none finds anything of another. What a killed process leaves, the next one drops.
+It is dropped at the end. It has the schema, the job and its source tables, which hold one delivery at a time. A delivery is scored as
+`run --dry-run` scores: in a transaction that is rolled back, so that none finds anything of another. What a killed process leaves, the next
+one drops.
 """
 
 from __future__ import annotations
@@ -98,7 +99,6 @@ class Scratch:
         """Load a delivery's files and score what they hold.
 
         It is as of a time, or of the delivery's own where that is None. One that is `alone` is of observations, of which its visits are made.
-
         Raises UserError where the files cannot be loaded, or a rule stops the run.
         """
         ended = as_of is None if alone else None
