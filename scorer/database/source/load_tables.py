@@ -231,10 +231,13 @@ def emptying(tables: Sequence[Table]) -> str:
     return _filled("empty_tables", tables=", ".join(_relation_of(table) for table in tables))
 
 
-def newest_times(table: Table, types: Mapping[str, ColumnType]) -> Iterator[str]:
-    """For each of the table's columns of times, the statement that gives the newest one up to now."""
+def newest_times(table: Table, types: Mapping[str, ColumnType], *, planned: Sequence[str]) -> Iterator[str]:
+    """For each of the table's columns of times, the statement that gives the newest one up to now.
+
+    Those that are `planned` are left out.
+    """
     for name in table.columns:
-        if name in types and types[name].name in _TIMES:
+        if name in types and types[name].name in _TIMES and name not in planned:
             yield _filled("newest_time", relation=_relation_of(table), moment=_quoted(name))
 
 

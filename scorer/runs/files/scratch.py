@@ -103,7 +103,13 @@ class Scratch:
         """
         ended = as_of is None if alone else None
         delivery = load_delivery(
-            files, connection=self._keeper, rejects=rejects, writing=writing, job_tables=self._tables, ended=ended
+            files,
+            connection=self._keeper,
+            rejects=rejects,
+            writing=writing,
+            job_tables=self._tables,
+            ended=ended,
+            planned=self.job.planned,
         )
         moment = as_of or delivery.newest
         if moment is None:  # no row has a time
