@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint types tests unit integration house bench cohorts figures faults soak clean install uninstall deb test-systemd
+.PHONY: help demo test lint types tests unit integration house bench cohorts figures faults killed soak clean install uninstall deb test-systemd
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+( [a-z-]+)?):.*## (.*)/\1\t\3/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,10 @@ bench: .venv/bench ## speed, beside what else one would write: build/bench
 # tests/acceptance/test_faults.py in its long form: each cause lasts a minute, by the settings as shipped. For root, for the network and disks.
 faults: .venv/test ## causes of faults that last a minute each
 	FAULT_SECONDS=60 $(BIN)/pytest -s tests/acceptance/test_faults.py
+
+# tests/acceptance/test_files_killed.py in its long form: FILES files of a hundred visits each, KILLS kills at random moments.
+killed: .venv/test ## a thousand files, scored by a process that is killed twenty times
+	FILES=$(or $(FILES),1000) KILLS=$(or $(KILLS),20) $(BIN)/pytest -s tests/acceptance/test_files_killed.py
 
 # Thirty days of hourly runs of two jobs on a compressed clock; prints memory day by day. DAYS=2 for a quick look. JOBS=all: a week of all
 # shipped jobs, each on its own schedule, two of which break for a while.

@@ -760,7 +760,7 @@ DELIVERY_FAILED = Event(
     level=logging.ERROR,
     message_id="920b6bdc750144e2b9cc65f5ae6a65c3",
     sentence="Delivery cannot be scored: it was set aside, and the others go on",
-    meaning="@FILE@ is in failed/ with a file beside it that says why: @ERROR@",
+    meaning="@FILE@ is in failed/ with a file beside it that says why: @ERROR@.",
     action="Mend it as the reason says, and move it back to the folder that it came to; its results are made then:\n"
     "    scorer files --help",
 )

@@ -57,6 +57,7 @@ PACKAGES = (
     "scoring",
     "runs.answers",
     "runs",
+    "runs.files",
     "evaluation.pages",
     "evaluation",
     "checks",

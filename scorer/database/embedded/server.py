@@ -94,7 +94,10 @@ class Server:
         self._make_database(self._chosen(), name)
 
     def drop_database(self, name: str) -> None:
-        """Drop another of its databases, if it is there, with whatever sessions it has. Raises UserError where that fails."""
+        """Drop another of its databases, if it is there, and end its sessions.
+
+        Raises UserError where that fails.
+        """
         self._tell(
             self._chosen(), "dropdb", "--if-exists", "--force", name, what=f"The database {name} could not be dropped"
         )

@@ -150,7 +150,8 @@ def load(
 class Delivery:
     """What files brought into tables that held nothing else.
 
-    `newest` is the newest time among their rows up to now. `visits` are the ids and clients that are known of the shipped tables.
+    `newest` is the newest time among the rows of required files, up to now.
+    `visits` are the ids and clients that are known of the shipped tables.
     """
 
     report: LoadReport
@@ -172,10 +173,11 @@ def load_delivery(
     writing: Writing = PLAIN,
     job_tables: Sequence[SourceTable] = (),
     ended: bool | None = None,
+    planned: Sequence[str] = (),
 ) -> Delivery:
     """Empty the source tables, load these files as `load` does, and commit. Returns what they brought.
 
-    Where `ended` is given, the files are observations alone: their visits are made of them, as ended with the last one or not. Raises
+    Times of columns that are `planned` were known ahead, and do not count as the newest. Where `ended` is given, the files are observations alone: their visits are made of them, as ended with the last one or not. Raises
     UserError as `load` does.
     """
     tables = tables_for(job_tables)
@@ -188,8 +190,8 @@ def load_delivery(
             cursor.execute(_statement("derive_visits"), {"ended": ended})
         cursor.execute(analyzing(job_tables) if job_tables else _statement("analyze"))
         found = []
-        for table in tables:
-            for each in newest_times(table, types[table.name]):
+        for table in (each for each in tables if each.file == "required"):
+            for each in newest_times(table, types[table.name], planned=planned):
                 cursor.execute(each)
                 found += cursor.fetchone()
         if not job_tables:

@@ -99,7 +99,10 @@ def tables_of(job_tables: Iterable[SourceTable]) -> tuple[Table, ...]:
 
 
 def lacking_columns(file: File) -> tuple[str, ...]:
-    """The columns that the file should have and has not. Raises UserError where it cannot be read or has no header."""
+    """The columns that the file should have and has not.
+
+    Raises UserError where it cannot be read or has no header.
+    """
     with open_lines(file.path) as (lines, _, _):
         names = read_header(lines, required=file.table.required).names
     return tuple(name for name in file.table.required if name not in names)
@@ -228,11 +231,14 @@ def emptying(tables: Sequence[Table]) -> str:
     return _filled("empty_tables", tables=", ".join(_relation_of(table) for table in tables))
 
 
-def newest_times(table: Table, types: Mapping[str, ColumnType]) -> Iterator[str]:
-    """For each of the table's columns of times, the statement that gives the newest one up to now."""
+def newest_times(table: Table, types: Mapping[str, ColumnType], *, planned: Sequence[str]) -> Iterator[str]:
+    """For each of the table's columns of times, the statement that gives the newest one up to now.
+
+    Those that are `planned` are left out.
+    """
     for name in table.columns:
-        if name in types and types[name].name in _TIMES:
-            yield _filled("newest_time", relation=_relation_of(table), column=_quoted(name))
+        if name in types and types[name].name in _TIMES and name not in planned:
+            yield _filled("newest_time", relation=_relation_of(table), moment=_quoted(name))
 
 
 _TIMES = {"timestamptz", "timestamp", "date"}

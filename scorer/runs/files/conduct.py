@@ -1,4 +1,7 @@
-"""Deliveries, one after the other: each is taken, scored and settled; one that is bad is set aside and stops no other."""
+"""Deliveries, one after the other: each is taken, scored and settled.
+
+One that is bad is set aside, and stops no other.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,10 @@ class Conduct:
         self.summary = Summary()
 
     def all(self) -> Summary:
-        """Deal with what a dead process left and with what is there; with `watch`, with what comes, until it is to stop."""
+        """Deal with what a dead process left and with what is there. Returns what became of it.
+
+        With `watch` it goes on with what comes, until it is to stop.
+        """
         self._inbox.make()
         self._outbox.make()
         for each in self._inbox.left():
@@ -263,7 +269,7 @@ class Conduct:
         )
 
     def _fail(self, taken: Delivery, error: Exception) -> None:
-        """Settle a delivery that cannot be scored, with the reason beside it, and its reject file, if there is one."""
+        """Settle a delivery that cannot be scored, with the reason and the reject file, if there is one."""
         is_bug = isinstance(error, _Broken)
         cause = error.__cause__ if is_bug else error
         reason = f"a bug: {type(cause).__name__}" if is_bug else str(error)
@@ -328,7 +334,10 @@ def deal(job: Job, order: Order, *, server: Server, database: Database, tables: 
 
 
 def require_folders(order: Order) -> None:
-    """Check the folders, and make that of the results. Raises UserError where the folders are not two that can be used."""
+    """Check the folders, and make that of the results.
+
+    Raises UserError where they are not two that can be used.
+    """
     if not order.inbox.is_dir():
         raise UserError(f"{order.inbox} is not a folder; name the one that the files come into.")
     try:

@@ -30,10 +30,10 @@ Look = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Files that are scored together, by the name of the table that each fills; `name` is what their results are called by.
+    """Files that are scored together, by the name of the table that each fills.
 
-    The one file of a delivery that is `alone` has no table in its name. `lacks` are the files that are still to come. `fault` is why it
-    cannot be read at all.
+    `name` is what their results are called by. The one file of a delivery that is `alone` has no table in its name. `lacks` are the files
+    that are still to come. `fault` is why it cannot be read at all.
     """
 
     name: str
@@ -54,7 +54,10 @@ class Delivery:
 
 
 class Inbox:
-    """The folder, as a job with these tables reads it; `alone` is the table that a file without one in its name fills, if any."""
+    """The folder, as a job with these tables reads it.
+
+    `alone` is the table that a file without one in its name fills, if any.
+    """
 
     def __init__(self, folder: Path, tables: Sequence[Table], *, alone: Table | None) -> None:
         self.folder, self._tables, self._alone = folder, {table.name: table for table in tables}, alone
@@ -66,7 +69,7 @@ class Inbox:
             (self.folder / each).mkdir(exist_ok=True)
 
     def look(self) -> tuple[list[Delivery], list[Delivery]]:
-        """Look at what is there. Returns the deliveries that are complete, in order of their names, and the others.
+        """Look at what is there. Returns the deliveries that are complete, and the others, by name.
 
         Complete is one whose files are all there and look as they did at the look before.
         """
@@ -91,9 +94,9 @@ class Inbox:
         return found
 
     def take(self, delivery: Delivery) -> Delivery:
-        """Move the delivery's files to where the one in hand lies. Returns it there; what comes in meanwhile is another.
+        """Move the delivery's files to where the one in hand lies. Returns it there.
 
-        Raises FileNotFoundError where a file has gone.
+        What comes in meanwhile is another. Raises FileNotFoundError where a file has gone.
         """
         taken = delivery.within(self.folder / WORKING)
         for (_, path), (_, place) in zip(delivery.files, taken.files, strict=True):
@@ -102,7 +105,10 @@ class Inbox:
         return taken
 
     def give_back(self, delivery: Delivery) -> None:
-        """Move the files of a delivery in hand back to where they came, unless others have come there meanwhile."""
+        """Move the files of a delivery in hand back to where they came.
+
+        Those are left of which others have come there meanwhile.
+        """
         for _, path in delivery.files:
             if path.exists() and not (self.folder / path.name).exists():
                 path.rename(self.folder / path.name)
@@ -178,9 +184,9 @@ def looks(delivery: Delivery) -> tuple[Look | None, ...]:
 
 
 def fingerprint(delivery: Delivery, *more: str) -> str:
-    """The SHA-256 of what the delivery's files hold, whatever they are called, and of what `more` there is to be the same.
+    """The SHA-256 of what the delivery's files hold, whatever they are called.
 
-    Raises UserError where one cannot be read.
+    So it is of what `more` there is to be the same. Raises UserError where one cannot be read.
     """
     whole = hashlib.sha256("\0".join(more).encode())
     for table, path in sorted(delivery.files, key=lambda each: each[0]):

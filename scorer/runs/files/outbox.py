@@ -1,4 +1,4 @@
-"""The folder that results go to, and how a delivery is settled: all of it or nothing, whenever the process dies.
+"""The folder that results go to; a delivery is settled whole or not at all, whenever the process dies.
 
     OUT/predictions_ward3.csv, OUT/rejects_ward3.csv    what is made of a delivery
     OUT/.scorer/staged/                                 results that are being written
@@ -36,7 +36,7 @@ class Outbox:
         self.staged, self._ready, self._receipts = self._own / "staged", self._own / "ready", self._own / "receipts"
 
     def make(self) -> None:
-        """Make the folders that are its own, and carry out what a process that died had settled and not carried out."""
+        """Make the folders that are its own, and carry out what a process that died had settled."""
         self._receipts.mkdir(parents=True, exist_ok=True)
         self.finish()
 
@@ -66,7 +66,10 @@ class Outbox:
         key: str | None = None,
         receipt: Mapping[str, Any] | None = None,
     ) -> None:
-        """Settle a delivery: `moves` are files and where they go, `notes` texts to be written; then its receipt is kept."""
+        """Settle a delivery: `moves` are files and where they go, `notes` texts to be written.
+
+        Last its receipt is kept.
+        """
         plan = {
             "moves": [[self._as_ready(source), str(target)] for source, target in moves],
             "notes": {str(path): text for path, text in notes.items()},
@@ -112,7 +115,10 @@ class Outbox:
 
 
 def free_name(name: str, taken: Sequence[tuple[Path, str]]) -> str:
-    """The name, or with the first number that makes it free: each of `taken` is a folder and a form, such as predictions_{}.csv."""
+    """The name, or with the first number that makes it free.
+
+    Each of `taken` is a folder and a form, such as predictions_{}.csv.
+    """
     number, found = 1, name
     while any(os.path.lexists(folder / form.replace("{}", found)) for folder, form in taken):
         number += 1
@@ -122,7 +128,10 @@ def free_name(name: str, taken: Sequence[tuple[Path, str]]) -> str:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Within it no other process deals with the folder. Raises UserError where one does, or it cannot be written to."""
+    """Within it no other process deals with the folder.
+
+    Raises UserError where one does, or it cannot be written to.
+    """
     try:
         lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:

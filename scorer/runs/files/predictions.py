@@ -1,4 +1,4 @@
-"""What is written of a delivery: a row for each entity that it names, in columns that the job's definition names."""
+"""What is written of a delivery: a row for each entity, in columns that the job's definition names."""
 
 from __future__ import annotations
 

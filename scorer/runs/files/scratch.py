@@ -1,7 +1,8 @@
-"""Where deliveries are scored: a database of the embedded PostgreSQL, made for this process and dropped at its end.
+"""Where deliveries are scored: a database of the embedded PostgreSQL, for this process alone.
 
-It has the schema, the job and its source tables, which hold one delivery at a time. A delivery is scored as `run --dry-run` scores: in a
-transaction that is rolled back, so that none finds anything of another. What a killed process leaves, the next one drops.
+It is dropped at the end. It has the schema, the job and its source tables, which hold one delivery at a time. A delivery is scored as
+`run --dry-run` scores: in a transaction that is rolled back, so that none finds anything of another. What a killed process leaves, the next
+one drops.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ _LOCK = "scratch.lock"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of a delivery's entities, as of which time, and what is known of those without an outcome."""
+    """What became of a delivery's entities, as of which time.
+
+    `delivery` and `orphans` are what is known of those without an outcome.
+    """
 
     as_of: datetime | None
     result: BatchResult
@@ -92,15 +96,20 @@ class Scratch:
         alone: bool = False,
         writing: Writing = PLAIN,
     ) -> Judged:
-        """Load a delivery's files and score what they hold, as of a time, or of the delivery's own where that is None.
+        """Load a delivery's files and score what they hold.
 
-        One that is `alone` is of observations, of which its visits are made.
-
+        It is as of a time, or of the delivery's own where that is None. One that is `alone` is of observations, of which its visits are made.
         Raises UserError where the files cannot be loaded, or a rule stops the run.
         """
         ended = as_of is None if alone else None
         delivery = load_delivery(
-            files, connection=self._keeper, rejects=rejects, writing=writing, job_tables=self._tables, ended=ended
+            files,
+            connection=self._keeper,
+            rejects=rejects,
+            writing=writing,
+            job_tables=self._tables,
+            ended=ended,
+            planned=self.job.planned,
         )
         moment = as_of or delivery.newest
         if moment is None:  # no row has a time
@@ -119,7 +128,7 @@ class Scratch:
 
 @contextmanager
 def opened_scratch(job: Job, *, server: Server, settings: Settings, tables: Sequence[SourceTable]) -> Iterator[Scratch]:
-    """Within it there is a database for this process alone, with all that the job needs but an open pipeline.
+    """Within it there is a database with all that the job needs, but for an open pipeline.
 
     Raises UserError where it cannot be made.
     """
@@ -165,7 +174,10 @@ def _drop_left(server: Server, settings: Settings) -> None:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Within it no other process drops or makes such a database: it could take a new one, which nobody uses yet, for one left."""
+    """Within it no other process drops or makes such a database.
+
+    It could take a new one, which nobody uses yet, for one that was left.
+    """
     lock = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -175,7 +187,10 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 class Models:
-    """Which model scores: the one that is in production in the database in use; where the job never had one there, none."""
+    """Which model scores: the one that is in production in the database in use.
+
+    Where the job never had one there, it is None.
+    """
 
     def __init__(self, job: Job, database: Database) -> None:
         self._job, self._database = job, database

@@ -183,7 +183,15 @@ def test_each_statement_for_the_source_tables_is_called() -> None:
 
 # The steps of loading a job's own tables; tests/integration/database/source/test_load_tables.py runs what they fill in.
 STEPS = ("stage", "copy", "compare", "refuse_taken", "pass_known", "update", "insert")
-OF_ANY_TABLE = {"make_schema", "make_table", "make_index", "analyze_tables", *(f"{step}_rows" for step in STEPS)}
+OF_ANY_TABLE = {
+    "make_schema",
+    "make_table",
+    "make_index",
+    "analyze_tables",
+    "empty_tables",
+    "newest_time",
+    *(f"{step}_rows" for step in STEPS),
+}
 
 
 def test_each_statement_of_retention_is_of_a_table_that_is_pruned() -> None:

@@ -93,8 +93,8 @@ def test_the_model_is_that_in_production_where_the_database_has_one(
     assert found.model.manifest.model_version == sepsis.first_model
     assert not found.changed()
     with closing(psycopg2.connect(migrated_url)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE scorer.models DISABLE TRIGGER USER")
-        cursor.execute("UPDATE scorer.models SET status = 'archived'")
+        cursor.execute("ALTER TABLE scorer.model_versions DISABLE TRIGGER USER")
+        cursor.execute("UPDATE scorer.model_versions SET status = 'archived'")
     with pytest.raises(UserError, match="no model in production"):
         found.changed()
 

@@ -21,7 +21,7 @@ class TestStatements:
     def test_match_the_calls_both_ways(self) -> None:
         source = Path(load.__file__).read_text(encoding="utf-8")
         named = set(re.findall(r'_statement\(f?"(\w+)(?:"|\{)', source))
-        asked = {"one_load_at_a_time", "columns", "set_zone", "widen_visits", "analyze"}
+        asked = {"one_load_at_a_time", "columns", "set_zone", "widen_visits", "analyze", "derive_visits", "list_visits"}
         for table in TABLES:
             verbs = ["create_", "stage_", "copy_", "compare_", "pass_known_", "update_", "insert_"]
             verbs += ["refuse_taken_"] * table.unique
