@@ -35,7 +35,8 @@ check_what_is_needed() {
         *[!A-Za-z0-9/._-]*) fail "OUT=$OUT may hold letters, digits and /._- alone; choose another folder." ;;
     esac
     case $COMPRESSION in
-        xz | gzip) ;;
+        xz) ;;
+        gzip) COMPRESSION='gzip -z1' ;;
         *) fail "COMPRESSION=$COMPRESSION is not one that Debian 12 reads; give xz or gzip." ;;
     esac
     case $MAINTAINER in
@@ -70,8 +71,8 @@ leave_out() {
         "$site"/distutils-precedence.pth
     find "$site" -path '*.dist-info/*' \( -name RECORD -o -name direct_url.json -o -name REQUESTED \) -delete
     find "$root/usr/lib/scorer/bin" -mindepth 1 ! -name 'python*' ! -name scorer ! -name scorer-alert -delete
-    for library in numpy scipy pandas sklearn pyarrow lightgbm matplotlib joblib mpl_toolkits; do
-        find "$site/$library" -type d -name tests -prune -exec rm -rf {} + 2>/dev/null || true
+    for library in numpy scipy pandas sklearn pyarrow lightgbm matplotlib mpl_toolkits joblib certifi; do
+        find "$site/$library" -type d \( -name tests -o -path '*/joblib/test' \) -prune -exec rm -rf {} + 2>/dev/null || true
     done
     # What C++ is compiled against.
     rm -rf "$site/pyarrow/include" "$site/pyarrow/src" "$site/numpy/_core/include"
@@ -107,6 +108,7 @@ leave_out
 papers
 control
 package=$OUT/scorer_${version}-1_$(dpkg --print-architecture).deb
-dpkg-deb --root-owner-group -Z"$COMPRESSION" --build "$root" "$package" >/dev/null
+# shellcheck disable=SC2086 # its level is a word of its own
+dpkg-deb --root-owner-group -Z$COMPRESSION --build "$root" "$package" >/dev/null
 rm -rf "$root"
 echo "make deb: $package, $(du -h --apparent-size "$package" | cut -f 1)."
