@@ -77,6 +77,7 @@ leave_out() {
     # What C++ is compiled against.
     rm -rf "$site/pyarrow/include" "$site/pyarrow/src" "$site/numpy/_core/include"
     find "$site" -name '*.so*' -type f -exec chmod 644 {} +
+    rm -rf "$root/usr/lib/scorer/include" "$root/usr/lib/scorer/share"
     rm -f "$doc/LICENSE"
 }
 
