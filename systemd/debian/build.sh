@@ -24,7 +24,7 @@ fail() {
 
 check_what_is_needed() {
     missing=
-    for tool in dpkg-deb dpkg gzip bash sed; do
+    for tool in dpkg-deb dpkg gzip bash sed awk; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     [ -z "$missing" ] || fail "needs$missing; a package for Debian 12 is built on Debian 12."
@@ -89,11 +89,17 @@ papers() {
     install -D -m 644 "$here/lintian-overrides" "$root/usr/share/lintian/overrides/scorer"
 }
 
+# As Debian counts it, in KiB: each file rounded up, and one for each folder. (`du` would tell of this machine's file system.)
+size() {
+    find "$root" -path "$root/DEBIAN" -prune -o -type f -printf '%s\n' -o -printf '1\n' |
+        awk '{ sum += int(($1 + 1023) / 1024) } END { print sum }'
+}
+
 control() {
     find "$root" -type d -exec chmod 755 {} + # whatever the umask of who built its parts
     mkdir -p "$root/DEBIAN"
     sed -e "s|@VERSION@|$version|" -e "s|@ARCHITECTURE@|$(dpkg --print-architecture)|" \
-        -e "s|@MAINTAINER@|$MAINTAINER|" -e "s|@SIZE@|$(du -sk --apparent-size --exclude=DEBIAN "$root" | cut -f 1)|" \
+        -e "s|@MAINTAINER@|$MAINTAINER|" -e "s|@SIZE@|$(size)|" \
         "$here/control" >"$root/DEBIAN/control"
     install -m 644 "$here/conffiles" "$root/DEBIAN/conffiles"
     for script in preinst postinst prerm postrm; do

@@ -156,7 +156,7 @@ def test_what_is_given_wrongly_is_told_in_a_sentence(given: dict[str, str], told
 
 
 def test_what_is_missing_is_told_in_a_sentence(tmp_path: Path) -> None:
-    done = build_script(tmp_path, tools=("dirname", "bash", "sed"))
+    done = build_script(tmp_path, tools=("dirname", "bash", "sed", "awk"))
     assert (done.returncode, done.stderr) == (
         1,
         "make deb: needs dpkg-deb dpkg gzip; a package for Debian 12 is built on Debian 12.\n",
@@ -164,7 +164,7 @@ def test_what_is_missing_is_told_in_a_sentence(tmp_path: Path) -> None:
 
 
 def build_script(
-    tmp_path: Path, *, tools: tuple[str, ...] = ("dirname", "bash", "sed", "dpkg", "dpkg-deb", "gzip"), **given: str
+    tmp_path: Path, *, tools: tuple[str, ...] = ("dirname", "bash", "sed", "awk", "dpkg", "dpkg-deb", "gzip"), **given: str
 ) -> subprocess.CompletedProcess[str]:
     """What build.sh says with these tools; those that this machine lacks do nothing, and nothing of them is asked here."""
     folder = tmp_path / "bin"
