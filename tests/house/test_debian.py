@@ -164,7 +164,10 @@ def test_what_is_missing_is_told_in_a_sentence(tmp_path: Path) -> None:
 
 
 def build_script(
-    tmp_path: Path, *, tools: tuple[str, ...] = ("dirname", "bash", "sed", "awk", "dpkg", "dpkg-deb", "gzip"), **given: str
+    tmp_path: Path,
+    *,
+    tools: tuple[str, ...] = ("dirname", "bash", "sed", "awk", "dpkg", "dpkg-deb", "gzip"),
+    **given: str,
 ) -> subprocess.CompletedProcess[str]:
     """What build.sh says with these tools; those that this machine lacks do nothing, and nothing of them is asked here."""
     folder = tmp_path / "bin"
