@@ -24,7 +24,7 @@ fail() {
 
 check_what_is_needed() {
     missing=
-    for tool in dpkg-deb dpkg gzip bash sed; do
+    for tool in dpkg-deb dpkg gzip bash sed awk; do
         command -v "$tool" >/dev/null || missing="$missing $tool"
     done
     [ -z "$missing" ] || fail "needs$missing; a package for Debian 12 is built on Debian 12."
@@ -35,7 +35,8 @@ check_what_is_needed() {
         *[!A-Za-z0-9/._-]*) fail "OUT=$OUT may hold letters, digits and /._- alone; choose another folder." ;;
     esac
     case $COMPRESSION in
-        xz | gzip) ;;
+        xz) ;;
+        gzip) COMPRESSION='gzip -z1' ;;
         *) fail "COMPRESSION=$COMPRESSION is not one that Debian 12 reads; give xz or gzip." ;;
     esac
     case $MAINTAINER in
@@ -70,12 +71,13 @@ leave_out() {
         "$site"/distutils-precedence.pth
     find "$site" -path '*.dist-info/*' \( -name RECORD -o -name direct_url.json -o -name REQUESTED \) -delete
     find "$root/usr/lib/scorer/bin" -mindepth 1 ! -name 'python*' ! -name scorer ! -name scorer-alert -delete
-    for library in numpy scipy pandas sklearn pyarrow lightgbm matplotlib joblib mpl_toolkits; do
-        find "$site/$library" -type d -name tests -prune -exec rm -rf {} + 2>/dev/null || true
+    for library in numpy scipy pandas sklearn pyarrow lightgbm matplotlib mpl_toolkits joblib certifi; do
+        find "$site/$library" -type d \( -name tests -o -path '*/joblib/test' \) -prune -exec rm -rf {} + 2>/dev/null || true
     done
     # What C++ is compiled against.
     rm -rf "$site/pyarrow/include" "$site/pyarrow/src" "$site/numpy/_core/include"
     find "$site" -name '*.so*' -type f -exec chmod 644 {} +
+    rm -rf "$root/usr/lib/scorer/include" "$root/usr/lib/scorer/share"
     rm -f "$doc/LICENSE"
 }
 
@@ -87,11 +89,17 @@ papers() {
     install -D -m 644 "$here/lintian-overrides" "$root/usr/share/lintian/overrides/scorer"
 }
 
+# As Debian counts it, in KiB: each file rounded up, and one for each folder. (`du` would tell of this machine's file system.)
+size() {
+    find "$root" -path "$root/DEBIAN" -prune -o -type f -printf '%s\n' -o -printf '1\n' |
+        awk '{ sum += int(($1 + 1023) / 1024) } END { print sum }'
+}
+
 control() {
     find "$root" -type d -exec chmod 755 {} + # whatever the umask of who built its parts
     mkdir -p "$root/DEBIAN"
     sed -e "s|@VERSION@|$version|" -e "s|@ARCHITECTURE@|$(dpkg --print-architecture)|" \
-        -e "s|@MAINTAINER@|$MAINTAINER|" -e "s|@SIZE@|$(du -sk --apparent-size --exclude=DEBIAN "$root" | cut -f 1)|" \
+        -e "s|@MAINTAINER@|$MAINTAINER|" -e "s|@SIZE@|$(size)|" \
         "$here/control" >"$root/DEBIAN/control"
     install -m 644 "$here/conffiles" "$root/DEBIAN/conffiles"
     for script in preinst postinst prerm postrm; do
@@ -107,6 +115,7 @@ leave_out
 papers
 control
 package=$OUT/scorer_${version}-1_$(dpkg --print-architecture).deb
-dpkg-deb --root-owner-group -Z"$COMPRESSION" --build "$root" "$package" >/dev/null
+# shellcheck disable=SC2086 # its level is a word of its own
+dpkg-deb --root-owner-group -Z$COMPRESSION --build "$root" "$package" >/dev/null
 rm -rf "$root"
 echo "make deb: $package, $(du -h --apparent-size "$package" | cut -f 1)."
