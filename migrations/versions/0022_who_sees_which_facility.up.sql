@@ -383,7 +383,8 @@ SELECT
     t.as_of,
     t.scored_at,
     t.valid_until,
-    t.model_version
+    t.model_version,
+    t.judged_by_job
 FROM scorer.current_scores AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE scorer.is_seen(g.seen, t.job, t.attributes);
@@ -406,7 +407,8 @@ SELECT
     u.as_of,
     u.scored_at,
     u.valid_until,
-    u.model_version
+    u.model_version,
+    u.judged_by_job
 FROM (
     SELECT
         true AS whole,
@@ -426,7 +428,8 @@ FROM (
         t.as_of,
         t.scored_at,
         t.valid_until,
-        t.model_version
+        t.model_version,
+        t.judged_by_job
     FROM scorer.current_scores AS t
     UNION ALL
     SELECT
@@ -447,7 +450,8 @@ FROM (
         o.as_of,
         o.scored_at,
         o.valid_until,
-        o.model_version
+        o.model_version,
+        o.judged_by_job
     FROM scorer.own_current_scores AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
