@@ -362,7 +362,8 @@ GRANT EXECUTE ON FUNCTION
     scorer.revoke_facilities(text, text [], boolean, text)
 TO scorer_approver;
 
--- The tables, as a login sees them.
+-- The tables, as a login sees them. What stands beside scorer.still_sees_all holds of no row: the condition is asked as a filter, once in fact,
+-- where one without a column would put a node of its own on every row's way.
 
 CREATE VIEW scorer.own_current_scores WITH (security_barrier = true) AS
 SELECT
@@ -382,9 +383,11 @@ SELECT
     t.as_of,
     t.scored_at,
     t.valid_until,
-    t.model_version
+    t.model_version,
+    t.judged_by_job
 FROM scorer.current_scores AS t
-WHERE scorer.is_seen((SELECT scorer.seen_facilities()), t.job, t.attributes);
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
+WHERE scorer.is_seen(g.seen, t.job, t.attributes);
 COMMENT ON VIEW scorer.own_current_scores IS 'What a login that may not see all sees of scorer.current_scores: those of the facility that the entity was of when it was scored last.';
 CREATE VIEW scorer.seen_current_scores AS
 SELECT
@@ -404,7 +407,8 @@ SELECT
     u.as_of,
     u.scored_at,
     u.valid_until,
-    u.model_version
+    u.model_version,
+    u.judged_by_job
 FROM (
     SELECT
         true AS whole,
@@ -424,7 +428,8 @@ FROM (
         t.as_of,
         t.scored_at,
         t.valid_until,
-        t.model_version
+        t.model_version,
+        t.judged_by_job
     FROM scorer.current_scores AS t
     UNION ALL
     SELECT
@@ -445,11 +450,12 @@ FROM (
         o.as_of,
         o.scored_at,
         o.valid_until,
-        o.model_version
+        o.model_version,
+        o.judged_by_job
     FROM scorer.own_current_scores AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_current_scores IS 'What a login sees of scorer.current_scores: all, as the table itself gives it, or scorer.own_current_scores.';
 
 CREATE VIEW scorer.own_scores WITH (security_barrier = true) AS
@@ -477,7 +483,8 @@ SELECT
     t.shadow,
     t.run_began_at
 FROM scorer.scores AS t
-WHERE scorer.is_seen((SELECT scorer.seen_facilities()), t.job, t.attributes);
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
+WHERE scorer.is_seen(g.seen, t.job, t.attributes);
 COMMENT ON VIEW scorer.own_scores IS 'What a login that may not see all sees of scorer.scores: those of the facility that the entity was of when it was scored.';
 CREATE VIEW scorer.seen_scores AS
 SELECT
@@ -557,7 +564,7 @@ FROM (
     FROM scorer.own_scores AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_scores IS 'What a login sees of scorer.scores: all, as the table itself gives it, or scorer.own_scores.';
 
 CREATE VIEW scorer.own_score_reasons WITH (security_barrier = true) AS
@@ -576,11 +583,12 @@ SELECT
     t.observation_value,
     t.run_began_at
 FROM scorer.score_reasons AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE EXISTS (
     SELECT FROM scorer.scores AS s
     WHERE s.score_id = t.score_id
       AND s.run_began_at = t.run_began_at
-      AND scorer.is_seen((SELECT scorer.seen_facilities()), s.job, s.attributes)
+      AND scorer.is_seen(g.seen, s.job, s.attributes)
 );
 COMMENT ON VIEW scorer.own_score_reasons IS 'What a login that may not see all sees of scorer.score_reasons: those of the facility of their score.';
 CREATE VIEW scorer.seen_score_reasons AS
@@ -634,7 +642,7 @@ FROM (
     FROM scorer.own_score_reasons AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.score_id < 0 ELSE true END;
 COMMENT ON VIEW scorer.seen_score_reasons IS 'What a login sees of scorer.score_reasons: all, as the table itself gives it, or scorer.own_score_reasons.';
 
 CREATE VIEW scorer.own_recalls WITH (security_barrier = true) AS
@@ -647,11 +655,12 @@ SELECT
     t.was_current,
     t.run_began_at
 FROM scorer.recalls AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE EXISTS (
     SELECT FROM scorer.scores AS s
     WHERE s.score_id = t.score_id
       AND s.run_began_at = t.run_began_at
-      AND scorer.is_seen((SELECT scorer.seen_facilities()), s.job, s.attributes)
+      AND scorer.is_seen(g.seen, s.job, s.attributes)
 );
 COMMENT ON VIEW scorer.own_recalls IS 'What a login that may not see all sees of scorer.recalls: those of the facility of their score.';
 CREATE VIEW scorer.seen_recalls AS
@@ -687,7 +696,7 @@ FROM (
     FROM scorer.own_recalls AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.score_id < 0 ELSE true END;
 COMMENT ON VIEW scorer.seen_recalls IS 'What a login sees of scorer.recalls: all, as the table itself gives it, or scorer.own_recalls.';
 
 CREATE VIEW scorer.own_replays WITH (security_barrier = true) AS
@@ -705,11 +714,12 @@ SELECT
     t.scorer_version,
     t.run_began_at
 FROM scorer.replays AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE EXISTS (
     SELECT FROM scorer.scores AS s
     WHERE s.score_id = t.score_id
       AND s.run_began_at = t.run_began_at
-      AND scorer.is_seen((SELECT scorer.seen_facilities()), s.job, s.attributes)
+      AND scorer.is_seen(g.seen, s.job, s.attributes)
 );
 COMMENT ON VIEW scorer.own_replays IS 'What a login that may not see all sees of scorer.replays: those of the facility of their score.';
 CREATE VIEW scorer.seen_replays AS
@@ -760,7 +770,7 @@ FROM (
     FROM scorer.own_replays AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.replay_id < 0 ELSE true END;
 COMMENT ON VIEW scorer.seen_replays IS 'What a login sees of scorer.replays: all, as the table itself gives it, or scorer.own_replays.';
 
 CREATE VIEW scorer.own_rejections WITH (security_barrier = true) AS
@@ -780,11 +790,12 @@ SELECT
     t.run_id,
     t.resolved_at
 FROM scorer.rejections AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE EXISTS (
     SELECT FROM scorer.current_scores AS c
     WHERE c.job = t.job
       AND c.entity_id = t.entity_id
-      AND scorer.is_seen((SELECT scorer.seen_facilities()), c.job, c.attributes)
+      AND scorer.is_seen(g.seen, c.job, c.attributes)
 );
 COMMENT ON VIEW scorer.own_rejections IS 'What a login that may not see all sees of scorer.rejections: those of the facility that the entity is of by scorer.current_scores.';
 CREATE VIEW scorer.seen_rejections AS
@@ -841,7 +852,7 @@ FROM (
     FROM scorer.own_rejections AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_rejections IS 'What a login sees of scorer.rejections: all, as the table itself gives it, or scorer.own_rejections.';
 
 CREATE VIEW scorer.own_requests WITH (security_barrier = true) AS
@@ -859,13 +870,14 @@ SELECT
     CASE WHEN known.seen IS NOT FALSE THEN t.outcome END AS outcome,
     CASE WHEN known.seen IS NOT FALSE THEN t.run_id END AS run_id
 FROM scorer.requests AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 CROSS JOIN LATERAL (
-    SELECT bool_or(scorer.is_seen((SELECT scorer.seen_facilities()), c.job, c.attributes)) AS seen
+    SELECT bool_or(scorer.is_seen(g.seen, c.job, c.attributes)) AS seen
     FROM scorer.current_scores AS c
     WHERE c.job = t.job
       AND c.entity_id = t.entity_id
 ) AS known
-WHERE COALESCE(known.seen, scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL))
+WHERE COALESCE(known.seen, scorer.is_seen(g.seen, t.job, NULL))
    OR t.requested_by = session_user;
 COMMENT ON VIEW scorer.own_requests IS 'What a login that may not see all sees of scorer.requests: those of entities of a facility that the login may see, and its own; what became of its own is empty where the entity proved to be another facility''s.';
 CREATE VIEW scorer.seen_requests AS
@@ -916,7 +928,7 @@ FROM (
     FROM scorer.own_requests AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_requests IS 'What a login sees of scorer.requests: all, as the table itself gives it, or scorer.own_requests.';
 
 CREATE VIEW scorer.own_feature_vectors WITH (security_barrier = true) AS
@@ -931,11 +943,12 @@ SELECT
     t.built_at,
     t.built_by
 FROM scorer.feature_vectors AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE EXISTS (
     SELECT FROM scorer.current_scores AS c
     WHERE c.job = t.job
       AND c.entity_id = t.entity_id
-      AND scorer.is_seen((SELECT scorer.seen_facilities()), c.job, c.attributes)
+      AND scorer.is_seen(g.seen, c.job, c.attributes)
 );
 COMMENT ON VIEW scorer.own_feature_vectors IS 'What a login that may not see all sees of scorer.feature_vectors: those of the facility that the entity is of by scorer.current_scores.';
 CREATE VIEW scorer.seen_feature_vectors AS
@@ -977,7 +990,7 @@ FROM (
     FROM scorer.own_feature_vectors AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_feature_vectors IS 'What a login sees of scorer.feature_vectors: all, as the table itself gives it, or scorer.own_feature_vectors.';
 
 CREATE VIEW scorer.own_feature_counts WITH (security_barrier = true) AS
@@ -991,7 +1004,8 @@ SELECT
     t.scores,
     t.counts
 FROM scorer.feature_counts AS t
-WHERE scorer.is_facility_seen((SELECT scorer.seen_facilities()), t.job, t.facility);
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
+WHERE scorer.is_facility_seen(g.seen, t.job, t.facility);
 COMMENT ON VIEW scorer.own_feature_counts IS 'What a login that may not see all sees of scorer.feature_counts: those of the facility that they name.';
 CREATE VIEW scorer.seen_feature_counts AS
 SELECT
@@ -1029,7 +1043,7 @@ FROM (
     FROM scorer.own_feature_counts AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_feature_counts IS 'What a login sees of scorer.feature_counts: all, as the table itself gives it, or scorer.own_feature_counts.';
 
 CREATE VIEW scorer.own_live_performance WITH (security_barrier = true) AS
@@ -1050,7 +1064,8 @@ SELECT
     t.entities,
     t.positives
 FROM scorer.live_performance AS t
-WHERE scorer.is_facility_seen((SELECT scorer.seen_facilities()), t.job, t.facility);
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
+WHERE scorer.is_facility_seen(g.seen, t.job, t.facility);
 COMMENT ON VIEW scorer.own_live_performance IS 'What a login that may not see all sees of scorer.live_performance: those of the facility that they name.';
 CREATE VIEW scorer.seen_live_performance AS
 SELECT
@@ -1109,7 +1124,7 @@ FROM (
     FROM scorer.own_live_performance AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_live_performance IS 'What a login sees of scorer.live_performance: all, as the table itself gives it, or scorer.own_live_performance.';
 
 CREATE VIEW scorer.own_runs WITH (security_barrier = true) AS
@@ -1122,18 +1137,19 @@ SELECT
     t.as_of,
     t.started_at,
     t.finished_at,
-    CASE WHEN scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL) THEN t.eligible END AS eligible,
-    CASE WHEN scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL) THEN t.scored END AS scored,
-    CASE WHEN scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL) THEN t.unchanged END AS unchanged,
-    CASE WHEN scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL) THEN t.quarantined END AS quarantined,
-    CASE WHEN scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL) THEN t.insufficient END AS insufficient,
-    CASE WHEN scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL) THEN t.indeterminate END AS indeterminate,
-    CASE WHEN scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL) THEN t.failed END AS failed,
-    CASE WHEN scorer.is_seen((SELECT scorer.seen_facilities()), t.job, NULL) THEN t.error END AS error,
+    CASE WHEN scorer.is_seen(g.seen, t.job, NULL) THEN t.eligible END AS eligible,
+    CASE WHEN scorer.is_seen(g.seen, t.job, NULL) THEN t.scored END AS scored,
+    CASE WHEN scorer.is_seen(g.seen, t.job, NULL) THEN t.unchanged END AS unchanged,
+    CASE WHEN scorer.is_seen(g.seen, t.job, NULL) THEN t.quarantined END AS quarantined,
+    CASE WHEN scorer.is_seen(g.seen, t.job, NULL) THEN t.insufficient END AS insufficient,
+    CASE WHEN scorer.is_seen(g.seen, t.job, NULL) THEN t.indeterminate END AS indeterminate,
+    CASE WHEN scorer.is_seen(g.seen, t.job, NULL) THEN t.failed END AS failed,
+    CASE WHEN scorer.is_seen(g.seen, t.job, NULL) THEN t.error END AS error,
     t.job_version,
     t.model_version,
     t.resumed
-FROM scorer.runs AS t;
+FROM scorer.runs AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g;
 COMMENT ON VIEW scorer.own_runs IS 'What a login that may not see all sees of scorer.runs: all, with empty counts and error where the job tells facilities apart, since they sum over all.';
 CREATE VIEW scorer.seen_runs AS
 SELECT
@@ -1204,7 +1220,7 @@ FROM (
     FROM scorer.own_runs AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_runs IS 'What a login sees of scorer.runs: all, as the table itself gives it, or scorer.own_runs.';
 
 CREATE VIEW scorer.own_batches WITH (security_barrier = true) AS
@@ -1225,10 +1241,11 @@ SELECT
     t.seconds,
     t.model_version
 FROM scorer.batches AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE EXISTS (
     SELECT FROM scorer.runs AS r
     WHERE r.run_id = t.run_id
-      AND scorer.is_seen((SELECT scorer.seen_facilities()), r.job, NULL)
+      AND scorer.is_seen(g.seen, r.job, NULL)
 );
 COMMENT ON VIEW scorer.own_batches IS 'What a login that may not see all sees of scorer.batches: those of jobs that tell no facilities apart, since they sum over all.';
 CREATE VIEW scorer.seen_batches AS
@@ -1288,7 +1305,7 @@ FROM (
     FROM scorer.own_batches AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.batch_id < 0 ELSE true END;
 COMMENT ON VIEW scorer.seen_batches IS 'What a login sees of scorer.batches: all, as the table itself gives it, or scorer.own_batches.';
 
 CREATE VIEW scorer.own_validation_results WITH (security_barrier = true) AS
@@ -1304,10 +1321,11 @@ SELECT
     t.success,
     t.judged_at
 FROM scorer.validation_results AS t
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE EXISTS (
     SELECT FROM scorer.runs AS r
     WHERE r.run_id = t.run_id
-      AND scorer.is_seen((SELECT scorer.seen_facilities()), r.job, NULL)
+      AND scorer.is_seen(g.seen, r.job, NULL)
 );
 COMMENT ON VIEW scorer.own_validation_results IS 'What a login that may not see all sees of scorer.validation_results: those of jobs that tell no facilities apart, since they sum over all.';
 CREATE VIEW scorer.seen_validation_results AS
@@ -1352,7 +1370,7 @@ FROM (
     FROM scorer.own_validation_results AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) ELSE true END;
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.run_id < 0 ELSE true END;
 COMMENT ON VIEW scorer.seen_validation_results IS 'What a login sees of scorer.validation_results: all, as the table itself gives it, or scorer.own_validation_results.';
 
 CREATE OR REPLACE VIEW reporting.current_scores AS
