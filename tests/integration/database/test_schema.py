@@ -197,7 +197,7 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "check_beginnings",
         "check_model_step",
         "end_challenge",
-        "fhir_predictions",
+        "fhir_prediction",
         "fhir_reference",
         "fhir_time",
         "first_score_since",
