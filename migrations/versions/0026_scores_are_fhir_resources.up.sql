@@ -10,45 +10,28 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION scorer.fhir_time(timestamptz) IS 'A moment as FHIR writes it, in UTC.';
 
--- What is no id as FHIR has them (up to 64 letters, digits, dots and dashes) is told as the identifier that it is.
-CREATE FUNCTION scorer.fhir_reference(template jsonb, known jsonb) RETURNS jsonb
+-- What is no id as FHIR has them (up to 64 letters, digits, dots and dashes) is told as the identifier that it is. This function and the
+-- next are of one expression, so that the planner writes them into the view.
+CREATE FUNCTION scorer.fhir_reference(template jsonb, value text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE
-        WHEN v.value ~ '\S' IS NOT TRUE THEN NULL
-        WHEN v.id ~ '^[A-Za-z0-9.-]{1,64}$'
-            THEN jsonb_build_object('reference', (template ->> 'at') || v.id, 'type', template ->> 'type')
-        ELSE jsonb_build_object('type', template ->> 'type', 'identifier', jsonb_build_object('value', v.value))
-    END
-    FROM (
-        SELECT
-            known ->> (template ->> 'attribute') AS value,
-            (template ->> 'before') || (known ->> (template ->> 'attribute')) || (template ->> 'after') AS id
-    ) AS v;
+        WHEN (value ~ '\S') IS NOT TRUE THEN NULL
+        WHEN ((template ->> 'before') || value || (template ->> 'after')) ~ '^[A-Za-z0-9.-]{1,64}$' THEN jsonb_build_object(
+            'reference', (template ->> 'at') || (template ->> 'before') || value || (template ->> 'after'), 'type', template -> 'type'
+        )
+        ELSE jsonb_build_object('type', template -> 'type', 'identifier', jsonb_build_object('value', value))
+    END;
 END;
-COMMENT ON FUNCTION scorer.fhir_reference(jsonb, jsonb) IS 'The reference that a template of [fhir] makes of what is known of an entity; null where its attribute is null or blank.';
+COMMENT ON FUNCTION scorer.fhir_reference(jsonb, text) IS 'The reference that a template of [fhir] makes of a value; null where that is null or blank.';
 
 -- A probability is a percentage in R4: "Decimal values are expressed as percentages as well (max = 100)". A value is none, and R4 has no
 -- place for one: it stands in the rationale for people, and for programs in an extension.
-CREATE FUNCTION scorer.fhir_predictions(fhir jsonb, score double precision, risk_band text, outputs jsonb, period jsonb) RETURNS jsonb
+CREATE FUNCTION scorer.fhir_prediction(fhir jsonb, score double precision, risk jsonb, outputs jsonb, period jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE fhir ->> 'task'
-        WHEN 'multiclass' THEN (
-            SELECT jsonb_agg(
-                jsonb_build_object(
-                    'outcome', COALESCE(fhir -> 'classes' -> o.key, jsonb_build_object('text', o.key)),
-                    'probabilityDecimal', trim_scale(CAST(CAST(o.value AS text) AS numeric) * 100),
-                    'qualitativeRisk', CASE WHEN o.key = fhir ->> 'band_class' THEN b.risk END,
-                    'whenPeriod', period
-                )
-                ORDER BY CAST(CAST(o.value AS text) AS numeric) DESC, o.key
-            )
-            FROM jsonb_each(outputs) AS o
-            WHERE jsonb_typeof(o.value) = 'number'
-              AND o.key NOT IN ('conformal', 'unlike')
-        )
-        WHEN 'regression' THEN jsonb_build_array(jsonb_build_object(
+        WHEN 'regression' THEN jsonb_build_object(
             'extension', jsonb_build_array(jsonb_build_object(
                 'url', 'urn:uuid:0457eca6-646c-4ec9-aad2-6f3dd171e928',
                 'extension',
@@ -63,7 +46,7 @@ BEGIN ATOMIC
                 END
             )),
             'outcome', jsonb_build_object('text', fhir ->> 'output') || (fhir -> 'outcome'),
-            'qualitativeRisk', b.risk,
+            'qualitativeRisk', risk,
             'whenPeriod', period,
             'rationale', (fhir ->> 'output') || ' ' || score || CASE
                 WHEN outputs ?& ARRAY['low', 'high', 'coverage']
@@ -71,21 +54,16 @@ BEGIN ATOMIC
                         || trim_scale(CAST(outputs ->> 'coverage' AS numeric) * 100) || ' %'
                 ELSE ''
             END
-        ))
-        ELSE jsonb_build_array(jsonb_build_object(
+        )
+        ELSE jsonb_build_object(
             'outcome', jsonb_build_object('text', fhir ->> 'output') || (fhir -> 'outcome'),
             'probabilityDecimal', trim_scale(CAST(score AS numeric) * 100),
-            'qualitativeRisk', b.risk,
+            'qualitativeRisk', risk,
             'whenPeriod', period
-        ))
-    END
-    FROM (
-        SELECT CASE
-            WHEN risk_band IS NOT NULL THEN COALESCE(fhir -> 'bands' -> risk_band, jsonb_build_object('text', risk_band))
-        END AS risk
-    ) AS b;
+        )
+    END;
 END;
-COMMENT ON FUNCTION scorer.fhir_predictions(jsonb, double precision, text, jsonb, jsonb) IS 'What a score says, as the predictions of a RiskAssessment: one; of a multiclass job one for each class, the most probable first.';
+COMMENT ON FUNCTION scorer.fhir_prediction(jsonb, double precision, jsonb, jsonb, jsonb) IS 'What a score of a binary job or a value says, as the prediction of a RiskAssessment.';
 
 CREATE VIEW reporting.fhir_risk_assessments AS
 SELECT
@@ -101,13 +79,23 @@ SELECT
         'encounter', made.encounter,
         'occurrenceDateTime', scorer.fhir_time(p.as_of),
         'basis', basis.observations,
-        'prediction', scorer.fhir_predictions(
-            v.fhir,
-            p.score,
-            p.risk_band,
-            p.outputs,
-            jsonb_build_object('start', scorer.fhir_time(p.as_of), 'end', scorer.fhir_time(p.valid_until))
-        )
+        'prediction', CASE v.fhir ->> 'task'
+            WHEN 'multiclass' THEN (
+                SELECT jsonb_agg(
+                    jsonb_build_object(
+                        'outcome', COALESCE(v.fhir -> 'classes' -> o.key, jsonb_build_object('text', o.key)),
+                        'probabilityDecimal', trim_scale(CAST(CAST(o.value AS text) AS numeric) * 100),
+                        'qualitativeRisk', CASE WHEN o.key = v.fhir ->> 'band_class' THEN made.risk END,
+                        'whenPeriod', made.period
+                    )
+                    ORDER BY CAST(CAST(o.value AS text) AS numeric) DESC, o.key
+                )
+                FROM jsonb_each(p.outputs) AS o
+                WHERE jsonb_typeof(o.value) = 'number'
+                  AND o.key NOT IN ('conformal', 'unlike')
+            )
+            ELSE jsonb_build_array(scorer.fhir_prediction(v.fhir, p.score, made.risk, p.outputs, made.period))
+        END
     )) END AS resource,
     CASE
         WHEN p.job_version IS NULL THEN 'job_version'
@@ -163,13 +151,24 @@ FROM (
 LEFT JOIN scorer.job_versions AS v ON v.job = p.job AND v.job_version = p.job_version
 CROSS JOIN LATERAL (
     SELECT
-        scorer.fhir_reference(v.fhir -> 'subject', p.attributes || jsonb_build_object('entity_id', p.entity_id)) AS subject,
-        scorer.fhir_reference(v.fhir -> 'encounter', p.attributes || jsonb_build_object('entity_id', p.entity_id)) AS encounter
+        scorer.fhir_reference(v.fhir -> 'subject', CASE v.fhir #>> '{subject,attribute}'
+            WHEN 'entity_id' THEN p.entity_id
+            ELSE p.attributes ->> (v.fhir #>> '{subject,attribute}')
+        END) AS subject,
+        scorer.fhir_reference(v.fhir -> 'encounter', CASE v.fhir #>> '{encounter,attribute}'
+            WHEN 'entity_id' THEN p.entity_id
+            ELSE p.attributes ->> (v.fhir #>> '{encounter,attribute}')
+        END) AS encounter,
+        CASE
+            WHEN p.risk_band IS NOT NULL THEN COALESCE(v.fhir -> 'bands' -> p.risk_band, jsonb_build_object('text', p.risk_band))
+        END AS risk,
+        jsonb_build_object('start', scorer.fhir_time(p.as_of), 'end', scorer.fhir_time(p.valid_until)) AS period
+    OFFSET 0  -- each is made once
 ) AS made
 LEFT JOIN LATERAL (
     SELECT
         jsonb_agg(
-            scorer.fhir_reference(v.fhir -> 'observation', jsonb_build_object('observation_id', o.observation_id))
+            scorer.fhir_reference(v.fhir -> 'observation', o.observation_id)
             || jsonb_build_object('display', COALESCE(o.code || ' of ', '') || scorer.fhir_time(o.observation_date))
             ORDER BY o.rank
         ) AS observations
@@ -189,12 +188,12 @@ COMMENT ON VIEW reporting.fhir_risk_assessments IS 'One row per current score, a
 
 REVOKE ALL ON FUNCTION
     scorer.fhir_time(timestamptz),
-    scorer.fhir_reference(jsonb, jsonb),
-    scorer.fhir_predictions(jsonb, double precision, text, jsonb, jsonb)
+    scorer.fhir_reference(jsonb, text),
+    scorer.fhir_prediction(jsonb, double precision, jsonb, jsonb, jsonb)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     scorer.fhir_time(timestamptz),
-    scorer.fhir_reference(jsonb, jsonb),
-    scorer.fhir_predictions(jsonb, double precision, text, jsonb, jsonb)
+    scorer.fhir_reference(jsonb, text),
+    scorer.fhir_prediction(jsonb, double precision, jsonb, jsonb, jsonb)
 TO scorer_worker, scorer_approver, scorer_reader;
 GRANT SELECT ON reporting.fhir_risk_assessments TO scorer_worker, scorer_approver, scorer_reader;

@@ -1,7 +1,7 @@
 """[fhir]: how a job's scores become FHIR resources, RiskAssessment of R4.
 
-The view reporting.fhir_risk_assessments makes them. What it reads is `Fhir.as_json`, kept with the job version (`scorer.job_versions.fhir`): a score's resource is made by the templates
-of the version that scored, and so never changes.
+The view reporting.fhir_risk_assessments makes them. What it reads is `Fhir.as_json`, kept with the job version
+(`scorer.job_versions.fhir`): a score's resource is made by the templates of the version that scored, and so never changes.
 """
 
 from __future__ import annotations

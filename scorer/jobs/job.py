@@ -321,9 +321,8 @@ def _built(
         measures=measures,
         fhir=Fhir.read(table.optional_table("fhir")),
     )
-    schedule.finish()
-    actions.finish()
-    table.finish()
+    for each in (schedule, actions, table):
+        each.finish()
     _require_known_names(job, where=where)
     return job
 

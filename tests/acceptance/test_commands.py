@@ -261,6 +261,35 @@ def approver(place: Place) -> str:
     return re.sub(r"//\w+@", "//approver:approver@", place.url)
 
 
+class TestExport:
+    def test_a_scored_ward_as_fhir_and_then_what_came_since(self, due: Place, tmp_path: Path) -> None:
+        due("run", "sepsis")
+        first = due.json("export", "fhir", "--job", "sepsis", "--out", str(tmp_path / "first.ndjson"))
+        lines = (tmp_path / "first.ndjson").read_text(encoding="utf-8").splitlines()
+        scores = due.query("SELECT score_id FROM reporting.current_scores WHERE score_id IS NOT NULL")
+        assert {json.loads(line)["id"] for line in lines} == {f"sepsis-{score_id}" for (score_id,) in scores}
+        assert (first["final"], first["recalled"], first["since"]) == (len(lines), 0, None)
+        told = due(
+            "export", "fhir", "--job", "sepsis", "--since", first["until"], "--out", str(tmp_path / "next.ndjson")
+        )
+        assert "next.ndjson: 0 scores of sepsis, and 0 recalled ones." in told.out
+        assert (tmp_path / "next.ndjson").read_bytes() == b""
+
+    def test_what_cannot_be_done_is_one_sentence(self, place: Place, tmp_path: Path) -> None:
+        for arguments, words in (
+            (("--job", "sepsis", "--out", str(tmp_path / "no" / "a.ndjson")), "cannot be written: there is no folder"),
+            (("--job", "churn", "--out", str(tmp_path / "a.ndjson")), "Job churn has no [fhir] in its job.toml"),
+            (
+                ("--job", "sepsis", "--since", "2999-01-01T00:00:00Z", "--out", str(tmp_path / "a.ndjson")),
+                "in the future",
+            ),
+        ):
+            done = place("export", "fhir", *arguments, code=1)
+            assert words in done.err
+            assert done.err.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+
+
 class TestWhatStands:
     def test_status(self, due: Place) -> None:
         ended = due.json("run", "sepsis")

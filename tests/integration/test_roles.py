@@ -26,6 +26,7 @@ from scorer.database.session import engine
 from scorer.database.source.load import load
 from scorer.database.source.sample import generate, write
 from scorer.errors import UserError
+from scorer.governance.fhir_export import export
 from scorer.jobs.job import Job
 from scorer.registry import registration
 from scorer.runs.run import run_job
@@ -34,7 +35,7 @@ PASSWORD = "only-for-tests"
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 REPORTS = (
     *("current_scores", "score_history", "runs", "quarantine", "validation", "models", "sepsis_predictions"),
-    *("replays", "recalls", "recall_events"),
+    *("replays", "recalls", "recall_events", "fhir_risk_assessments"),
 )
 ROLES = ("owner", "worker", "approver", "requester", "reader")
 
@@ -169,6 +170,23 @@ def test_public_may_nothing(url: str, tries: Any) -> None:
 @pytest.mark.parametrize("view", REPORTS)
 def test_a_reader_reads_the_reports(tries: Any, view: str) -> None:
     tries("reader", f"SELECT * FROM reporting.{view}")
+
+
+def test_a_reader_alone_exports_to_fhir_and_a_requester_does_not(
+    url: str, logins: dict[str, str], sepsis: Job, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores.ndjson"
+    exported = export(sepsis, database=Database(as_login(url, logins["reader"]), Settings()), since=None, out=out)
+    assert (exported.final, out.read_bytes()) == (0, b"")
+    for role in ("requester", "nobody"):
+        with pytest.raises(UserError, match="scorer_reader"):
+            export(sepsis, database=Database(as_login(url, logins[role]), Settings()), since=None, out=out)
+
+
+def test_a_requester_reads_no_resource(tries: Any) -> None:
+    for role in ("requester", "nobody"):
+        with pytest.raises(Denied):
+            tries(role, "SELECT 1 FROM reporting.fhir_risk_assessments")
 
 
 def test_a_reader_reads_nothing_else(url: str, tries: Any) -> None:

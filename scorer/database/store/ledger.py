@@ -293,6 +293,6 @@ class RiskAssessment:
 def list_risk_assessments(
     session: Session, job: Job, *, since: datetime | None, until: datetime
 ) -> Iterator[RiskAssessment]:
-    """The resources of scores made or recalled from `since` on (None: ever) and before `until`, as they come."""
+    """The resources of scores made or recalled from `since` (None: ever) to before `until`, as they come."""
     for row in session.stream("list_risk_assessments", job=job.name, since=since, until=until):
         yield RiskAssessment(row.resource, row.lacks, row.recalled)

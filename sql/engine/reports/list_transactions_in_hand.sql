@@ -1,6 +1,6 @@
 -- Transactions in hand that may hold scores or recalls of a job, unseen so far; one row each.
--- scores: it has the lock that is the first thing each transaction that scores or recalls asks for (lock_against_recalls). The others are of
--- our program and have not asked for it: they have just begun, or will not.
+-- scores: it has, or waits for, the lock that each transaction which scores or recalls asks for first (lock_against_recalls). The others
+-- are of our program and have not asked for it: they have just begun, or will not.
 -- Parameters: job, application.
 SELECT
     l.virtualtransaction AS transaction,

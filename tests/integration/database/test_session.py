@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
@@ -14,6 +15,7 @@ from scorer.database.session import Session
 from scorer.database.statements import only_named
 from scorer.errors import UserError
 
+MANY = "SELECT repeat('1', 1000) AS text FROM generate_series(1, :rows)"
 WAITING = "SELECT count(*) AS waiting FROM scorer.requests"
 
 
@@ -36,6 +38,21 @@ def waiting(session: Session) -> int:
 
 def ask(session: Session) -> None:
     session.execute("INSERT INTO scorer.requests (job, entity_id) VALUES (:job, '1')", {"job": "sepsis"})
+
+
+def test_a_stream_gives_rows_as_they_come_and_holds_few(
+    session: Session, url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scorer.database.session.statement", lambda _name: MANY)
+    with session.transaction():
+        tracemalloc.start()
+        numbers = session.stream("many", rows=300_000)
+        assert next(numbers).text == "1" * 1000
+        seen = 1 + sum(1 for _ in numbers)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert seen == 300_000
+    assert most < 30_000_000, "300 MB were given"
 
 
 def test_a_transaction_is_kept_unless_it_fails_or_is_not_to_be(session: Session) -> None:
