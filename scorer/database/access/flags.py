@@ -17,7 +17,7 @@ from scorer.types.flags import JobFlags
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Whether a flag is on for an entity; what it is set to, None where it is not; the entity's place from 0 to 999,999."""
+    """Whether a flag is on for an entity; what it is set to, None where it is not; the entity's place."""
 
     is_on: bool
     setting: Mapping[str, Any] | None

@@ -167,12 +167,18 @@ class Waiting:
 
 
 def read_waiting(session: Session, job: Job) -> Waiting:
-    """What waits to be written into the hospital's table, or taken out of it, and is not kept waiting by a flag."""
+    """What waits to be written into the hospital's table, or taken out of it.
+
+    What a flag keeps waiting is not counted.
+    """
     return Waiting(**session.one("read_waiting", **_of_flag(job))._asdict())
 
 
 def drop_expired(session: Session, job: Job) -> int:
-    """Drop the scores that became stale while they waited for write-back. Returns how many that no flag kept waiting."""
+    """Drop the scores that became stale while they waited for write-back.
+
+    Returns how many of them no flag kept waiting.
+    """
     return len(session.all("drop_expired", **_of_flag(job)))
 
 
