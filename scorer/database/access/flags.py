@@ -33,9 +33,10 @@ def set_flag(
     facilities: Sequence[str] | None = None,
     why: str,
 ) -> bool:
-    """Set a flag on or off; on for a `share` of the entities, in per cent, for `facilities`, or for a share of theirs.
+    """Set a flag on or off; on for all, or for some alone.
 
-    Returns False where it was so already. Raises UserError where the database refuses it: to all but an approver, without a reason, and for
+    Those are a `share` of the entities, in per cent, the entities of `facilities`, or a share of theirs.
+        Returns False where it was so already. Raises UserError where the database refuses it: to all but an approver, without a reason, and for
     a name that no flag can have.
     """
     with sentences():
@@ -63,7 +64,10 @@ def list_flags(session: Session, *, flag: str | None = None, history: bool = Fal
 
 
 def check_flag(session: Session, flag: str, *, entity_id: str | None, facility: str | None) -> Checked:
-    """Whether a flag is on for an entity of a facility. Raises UserError where it is one that nobody knows."""
+    """Whether a flag is on for an entity of a facility.
+
+    Raises UserError where it is one that nobody knows.
+    """
     with sentences():
         return Checked(**session.one("check_flag", flag=flag, entity_id=entity_id, facility=facility)._asdict())
 

@@ -136,8 +136,9 @@ def write_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE
 
 
 def take_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> int:
-    """Remove recalled scores from the hospital's table, skipping locked rows; a flag that is off does not keep them there.
+    """Remove recalled scores from the hospital's table, skipping locked rows.
 
+    They go out where the flag <job>.write_back is off, too.
     Returns how many rows were skipped; a later call removes their scores, up to `max_waiting` at once. Entities that the source does not
     give at any time have no row, and do not wait for one.
     """
