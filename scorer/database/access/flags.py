@@ -36,8 +36,8 @@ def set_flag(
     """Set a flag on or off; on for all, or for some alone.
 
     Those are a `share` of the entities, in per cent, the entities of `facilities`, or a share of theirs.
-        Returns False where it was so already. Raises UserError where the database refuses it: to all but an approver, without a reason, and for
-    a name that no flag can have.
+    Returns False where it was so already. Raises UserError where the database refuses it: to all but an approver, without a reason, and
+    for a name that no flag can have.
     """
     with sentences():
         return bool(
