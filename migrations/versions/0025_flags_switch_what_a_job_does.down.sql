@@ -135,5 +135,5 @@ DROP FUNCTION scorer.job_flags(text);
 DROP FUNCTION scorer.flag_setting(text);
 DROP FUNCTION scorer.flag_includes(jsonb, text, text, text);
 DROP TABLE scorer.flags;
-DROP FUNCTION scorer.flag_detail(boolean, numeric, text []);
+DROP FUNCTION scorer.flag_detail(boolean, double precision, text []);
 DROP FUNCTION scorer.flag_bucket(text, text);

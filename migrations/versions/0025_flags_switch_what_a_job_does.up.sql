@@ -8,7 +8,7 @@ CREATE TABLE scorer.flags (
     flag text NOT NULL CHECK (flag ~ '^[a-z0-9][a-z0-9_-]*([.][a-z0-9_-]+)*$' AND length(flag) <= 100),
     action text NOT NULL CHECK (action IN ('set', 'clear')),
     enabled boolean,
-    share numeric(7, 4) CHECK (share > 0 AND share < 100),
+    share double precision CHECK (share > 0 AND share < 100),
     facilities text [] CHECK (cardinality(facilities) > 0 AND array_position(facilities, NULL) IS NULL),
     reason text NOT NULL CHECK (btrim(reason) <> ''),
     CONSTRAINT flags_set CHECK ((action = 'set') = (enabled IS NOT NULL)),
@@ -42,12 +42,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION scorer.flag_bucket(text, text) IS 'Where an entity stands among all for a flag, from 0 to 999,999: the same for ever, on any server. The first 60 bits of the SHA-256 of flag:entity, modulo a million.';
 
-CREATE FUNCTION scorer.flag_detail(enabled boolean, share numeric, facilities text []) RETURNS jsonb
+CREATE FUNCTION scorer.flag_detail(enabled boolean, share double precision, facilities text []) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT jsonb_strip_nulls(jsonb_build_object('enabled', enabled, 'share', trim_scale(share), 'facilities', facilities));
+    SELECT jsonb_strip_nulls(jsonb_build_object('enabled', enabled, 'share', share, 'facilities', facilities));
 END;
-COMMENT ON FUNCTION scorer.flag_detail(boolean, numeric, text []) IS 'What a flag was set to, as JSON: enabled, and share and facilities where it is restricted.';
+COMMENT ON FUNCTION scorer.flag_detail(boolean, double precision, text []) IS 'What a flag was set to, as JSON: enabled, and share and facilities where it is restricted.';
 
 CREATE FUNCTION scorer.flag_includes(setting jsonb, of_flag text, entity_id text, facility text) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -173,7 +173,7 @@ BEGIN
     END IF;
     -- One change of a flag at a time, so that the newest row is the last decision.
     PERFORM pg_advisory_xact_lock(hashtextextended('scorer flag ' || of_flag, 0));
-    IF scorer.flag_setting(of_flag) = scorer.flag_detail(is_on, to_share, named) THEN
+    IF scorer.flag_setting(of_flag) = scorer.flag_detail(is_on, CAST(to_share AS double precision), named) THEN
         RETURN false;
     END IF;
     INSERT INTO scorer.flags (flag, action, enabled, share, facilities, reason)
@@ -273,7 +273,7 @@ $$;
 
 REVOKE ALL ON FUNCTION
     scorer.flag_bucket(text, text),
-    scorer.flag_detail(boolean, numeric, text []),
+    scorer.flag_detail(boolean, double precision, text []),
     scorer.flag_includes(jsonb, text, text, text),
     scorer.flag_setting(text),
     scorer.job_flags(text),
@@ -292,7 +292,7 @@ SELECT
     f.flag,
     f.action,
     f.reason,
-    scorer.flag_detail(f.enabled, f.share, f.facilities) AS detail,
+    jsonb_strip_nulls(jsonb_build_object('enabled', f.enabled, 'share', f.share, 'facilities', f.facilities)) AS detail,
     f.enabled,
     f.share,
     f.facilities,
@@ -368,13 +368,12 @@ GRANT SELECT ON scorer.flags TO scorer_worker, scorer_approver;
 GRANT SELECT ON reporting.flags TO scorer_worker, scorer_approver, scorer_reader;
 GRANT EXECUTE ON FUNCTION
     scorer.flag_bucket(text, text),
-    scorer.flag_detail(boolean, numeric, text []),
+    scorer.flag_detail(boolean, double precision, text []),
     scorer.flag_includes(jsonb, text, text, text),
     scorer.flag_setting(text),
     scorer.job_flags(text),
     scorer.flag_fault(text)
 TO scorer_worker, scorer_approver;
-GRANT EXECUTE ON FUNCTION scorer.flag_detail(boolean, numeric, text []) TO scorer_reader;
 GRANT EXECUTE ON FUNCTION scorer.is_enabled(text, text, text, boolean) TO scorer_worker, scorer_approver, scorer_requester;
 GRANT EXECUTE ON FUNCTION reporting.is_enabled(text, text, text, boolean) TO scorer_worker, scorer_approver, scorer_requester, scorer_reader;
 GRANT EXECUTE ON FUNCTION scorer.set_flag(text, boolean, numeric, text [], text), scorer.clear_flag(text, text) TO scorer_approver;

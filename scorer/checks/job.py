@@ -58,7 +58,10 @@ def check_job(name: str, *, database: Database) -> Iterator[CheckResult]:
 
 
 def _flags(pipeline: Pipeline) -> Iterator[CheckResult]:
-    """What of the job is switched off, or on for some alone; nothing where all is on. It is somebody's decision, and no fault."""
+    """What of the job is switched off, or on for some alone: a decision, and no fault.
+
+    Nothing where all is on.
+    """
     with pipeline.session.transaction():
         restricted = read_job_flags(pipeline.session, pipeline.job.name).restricted
     if restricted is not None:

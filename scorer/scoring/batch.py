@@ -67,7 +67,7 @@ class BatchInputs:
         return flags.off(switch, self.entity_ids, facilities=self._facilities(job))
 
     def _facilities(self, job: Job) -> list[str | None]:
-        """The facility of each item, in the words of what the job publishes of it; None where it publishes none."""
+        """The facility of each item, as the job publishes it; None where it publishes none."""
         name, nothing = job.facility_attribute, [None] * len(self.items)
         if name not in job.published:
             return [*nothing]

@@ -87,23 +87,17 @@ def outcomes_of(
     computed = _outcomes(inputs, job=job, results=results, scored=scored)
     outcomes = [unpublished(each, flags) if is_off else each for each, is_off in zip(computed, off, strict=True)]
     statuses = Counter(outcome.status for outcome in outcomes)
-    is_new = [
-        item.previous is None
-        or not outcome.repeats(
-            item.previous, model_version=outcome.model_version or model_version, job_version=job.version
-        )
-        or _is_first_of_its_end(item, as_of=run.as_of)
-        for item, outcome in zip(inputs.items, outcomes, strict=True)
-    ]
+    is_new = _are_new(inputs, outcomes, run, job=job, model_version=model_version)
     new = tuple(itertools.compress(outcomes, is_new))
     hidden = [
         replace(was, shadow=True, reasons=())
         for was, is_written, outcome in zip(computed, is_new, outcomes, strict=True)
         if is_written and was.status is not outcome.status
     ]
-    without_score = [
-        (is_written or is_off) and outcome.status is not Status.SCORED and item.may_have_score
+    doubtful = [
+        (item, is_off)
         for item, is_written, is_off, outcome in zip(inputs.items, is_new, off, outcomes, strict=True)
+        if (is_written or is_off) and outcome.status is not Status.SCORED and item.may_have_score
     ]
     beside = () if scored.shadow is None else _beside(scored.shadow, new, inputs, job=job, scored=scored, hidden=hidden)
     return BatchResult(
@@ -117,12 +111,8 @@ def outcomes_of(
         ),
         new_outcomes=new,
         shadows=(*hidden, *beside),
-        doubtful=tuple(itertools.compress(inputs.items, without_score)),
-        switched_off=tuple(
-            item.entity_id
-            for item, is_off, is_doubtful in zip(inputs.items, off, without_score, strict=True)
-            if is_off and is_doubtful
-        ),
+        doubtful=tuple(item for item, _ in doubtful),
+        switched_off=tuple(item.entity_id for item, is_off in doubtful if is_off),
         rejections=results.rejections,
         validated=tuple(inputs.entity_ids),
         results=results.results,
@@ -130,6 +120,18 @@ def outcomes_of(
         observations_dropped=int((~results.observations.usable).sum()),
         unknown_codes={**results.observations.unknown_codes, **results.features.unknown_words},
     )
+
+
+def _are_new(inputs: BatchInputs, outcomes: Sequence[Outcome], run: Run, *, job: Job, model_version: str) -> list[bool]:
+    """Whether each outcome says what the ledger does not say yet."""
+    return [
+        item.previous is None
+        or not outcome.repeats(
+            item.previous, model_version=outcome.model_version or model_version, job_version=job.version
+        )
+        or _is_first_of_its_end(item, as_of=run.as_of)
+        for item, outcome in zip(inputs.items, outcomes, strict=True)
+    ]
 
 
 def unpublished(outcome: Outcome, flags: JobFlags) -> Outcome:
@@ -158,7 +160,10 @@ def _beside(
     scored: Scored,
     hidden: Sequence[Outcome],
 ) -> tuple[Outcome, ...]:
-    """A challenger's outcomes beside the new ones; but an entity has one shadow a run, and a `hidden` score comes first."""
+    """A challenger's outcomes beside the new ones, but for entities with a `hidden` score.
+
+    An entity has one shadow a run.
+    """
     taken = {outcome.entity_id for outcome in hidden}
     published = [outcome for outcome in new if outcome.entity_id not in taken]
     return shadow_outcomes(shadow, published, inputs, job=job, scorable=scored.scorable)

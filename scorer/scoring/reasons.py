@@ -229,7 +229,10 @@ def reasons_for(
 
 
 def unexplained(inputs: BatchInputs, flags: JobFlags, *, scorable: Booleans, job: Job) -> set[int]:
-    """The places of the predictions, one per True of `scorable` (entities,), for which flags say that no reasons are made."""
+    """The places of the predictions for which flags say that no reasons are made.
+
+    There is a prediction per True of `scorable` (entities,).
+    """
     found: set[int] = set()
     for switch in (Switch.SCORES, Switch.REASONS):
         if flags.setting(switch) is not None:

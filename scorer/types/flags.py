@@ -27,8 +27,8 @@ class Switch(StrEnum):
 def bucket(flag: str, entity_id: str) -> int:
     """Where an entity stands among all for a flag, from 0 to 999,999: the same for ever.
 
-    >>> bucket("sepsis.scores", "1"), bucket("sepsis.reasons", "1")
-    (124036, 25679)
+    >>> bucket("a", "1"), bucket("b", "1")
+    (571941, 19811)
     """
     digest = hashlib.sha256(f"{flag}:{entity_id}".encode()).hexdigest()
     return int(digest[:_HEX_DIGITS], 16) % _BUCKETS
@@ -85,7 +85,7 @@ class JobFlags:
         return self.settings.get(self.name(switch))
 
     def off(self, switch: Switch, entity_ids: Sequence[str], *, facilities: Sequence[str | None]) -> list[bool]:
-        """For each entity, with its facility, whether a flag is off; without a look at each, where the flag is not set."""
+        """For each entity, with its facility, whether a flag is off."""
         setting, name = self.setting(switch), self.name(switch)
         if setting is None:
             return [False] * len(entity_ids)

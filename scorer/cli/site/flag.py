@@ -86,9 +86,9 @@ def set_flag(
 @_why
 @click.pass_obj
 def clear_flag(settings: Settings, flag: str, *, why: str) -> None:
-    """Clear a flag: a job's is on again, and a site's own is one that nobody has set.
+    """Clear a flag, as if it had never been set.
 
-    Its history stays. For a login with the role scorer_approver.
+    One of a job is on again, one of the site's own is one that nobody knows. Its history stays. For a login with the role scorer_approver.
     """
     from scorer.database.access import flags as store
 

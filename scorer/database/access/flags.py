@@ -17,7 +17,7 @@ from scorer.types.flags import JobFlags
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Whether a flag is on for an entity; what it is set to, None where it is not; the entity's place from 0 to 999,999."""
+    """Whether a flag is on for an entity; what it is set to, None where it is not; the entity's place."""
 
     is_on: bool
     setting: Mapping[str, Any] | None
@@ -33,10 +33,11 @@ def set_flag(
     facilities: Sequence[str] | None = None,
     why: str,
 ) -> bool:
-    """Set a flag on or off; on for a `share` of the entities, in per cent, for `facilities`, or for a share of theirs.
+    """Set a flag on or off; on for all, or for some alone.
 
-    Returns False where it was so already. Raises UserError where the database refuses it: to all but an approver, without a reason, and for
-    a name that no flag can have.
+    Those are a `share` of the entities, in per cent, the entities of `facilities`, or a share of theirs.
+    Returns False where it was so already. Raises UserError where the database refuses it: to all but an approver, without a reason, and
+    for a name that no flag can have.
     """
     with sentences():
         return bool(
@@ -63,7 +64,10 @@ def list_flags(session: Session, *, flag: str | None = None, history: bool = Fal
 
 
 def check_flag(session: Session, flag: str, *, entity_id: str | None, facility: str | None) -> Checked:
-    """Whether a flag is on for an entity of a facility. Raises UserError where it is one that nobody knows."""
+    """Whether a flag is on for an entity of a facility.
+
+    Raises UserError where it is one that nobody knows.
+    """
     with sentences():
         return Checked(**session.one("check_flag", flag=flag, entity_id=entity_id, facility=facility)._asdict())
 

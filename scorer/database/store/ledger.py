@@ -136,8 +136,9 @@ def write_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE
 
 
 def take_back(session: Session, job: Job, *, max_waiting: int = WAITING_AT_ONCE) -> int:
-    """Remove recalled scores from the hospital's table, skipping locked rows; a flag that is off does not keep them there.
+    """Remove recalled scores from the hospital's table, skipping locked rows.
 
+    They go out where the flag <job>.write_back is off, too.
     Returns how many rows were skipped; a later call removes their scores, up to `max_waiting` at once. Entities that the source does not
     give at any time have no row, and do not wait for one.
     """
@@ -167,12 +168,18 @@ class Waiting:
 
 
 def read_waiting(session: Session, job: Job) -> Waiting:
-    """What waits to be written into the hospital's table, or taken out of it, and is not kept waiting by a flag."""
+    """What waits to be written into the hospital's table, or taken out of it.
+
+    What a flag keeps waiting is not counted.
+    """
     return Waiting(**session.one("read_waiting", **_of_flag(job))._asdict())
 
 
 def drop_expired(session: Session, job: Job) -> int:
-    """Drop the scores that became stale while they waited for write-back. Returns how many that no flag kept waiting."""
+    """Drop the scores that became stale while they waited for write-back.
+
+    Returns how many of them no flag kept waiting.
+    """
     return len(session.all("drop_expired", **_of_flag(job)))
 
 

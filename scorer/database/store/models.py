@@ -228,7 +228,7 @@ class Production(NamedTuple):
 def production_model(session: Session, job: str) -> Production | None:
     """The model in production, with the job's flags; None where there is none."""
     rows = session.all("production_model", job=job)
-    return Production(*rows[0]) if rows else None
+    return Production(**rows[0]._asdict()) if rows else None
 
 
 def count_models(session: Session, job: str) -> int:

@@ -38,7 +38,10 @@ class ReplayVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A past score: a row of the ledger; `flags` are those of the job as its batch read them, None where none was set or is known."""
+    """A past score: a row of the ledger.
+
+    `flags` are those of the job as its batch read them; None where none was set, or it is not known.
+    """
 
     score_id: int
     job: str

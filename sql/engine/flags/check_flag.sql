@@ -1,4 +1,5 @@
--- Whether a flag is on for an entity of a facility; one row, with what it is set to (null: it is not set) and the entity's place.
+-- Whether a flag is on for an entity of a facility; one row.
+-- With it go what it is set to, null where it is not, and the entity's place.
 -- Parameters: flag, entity_id, facility (both may be null).
 SELECT
     scorer.is_enabled(:flag, :entity_id, :facility) AS is_on,

@@ -1,4 +1,5 @@
--- What the flags are set to; one row per flag that is set, and with history one per change, the newest last.
+-- What the flags are set to; one row per flag that is set.
+-- With history, one per change, the newest last.
 -- Parameters: flag (null: all), history.
 SELECT
     f.flag,

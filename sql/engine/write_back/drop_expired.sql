@@ -1,5 +1,5 @@
--- Drops the scores that became stale while they waited for write-back; one row per entity, but for those held.
--- Held are those that the flag <job>.write_back kept from being written.
+-- Drops the scores that became stale while they waited for write-back; one row per entity.
+-- There is none of those that the flag <job>.write_back kept from being written.
 -- They are not written any more: the hospital's own table keeps what stood there before. One that stands where a recalled score may be
 -- shown is kept, and written however late. The rows of current_scores are locked as in stage_write_back.sql.
 -- Parameters: job, output, flag (the name of that flag), facility_attribute (the attribute that says what an entity belongs to).

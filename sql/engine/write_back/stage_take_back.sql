@@ -4,7 +4,8 @@
 -- back those that are passed over, and those whose newer score waits.
 -- The rows of current_scores are locked as in stage_write_back.sql, skipping what another worker holds: it may be scoring the entity. The
 -- order is random, so that rows which are held for long do not keep back the others.
--- Parameters: job, output, max_waiting, flag (the name of that flag), facility_attribute (the attribute that says what an entity belongs to).
+-- Parameters: job, output, max_waiting, flag (the name of that flag), facility_attribute (the attribute that says what an entity belongs
+-- to).
 WITH waiting AS (
     SELECT
         w.entity_id,
