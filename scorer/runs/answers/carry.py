@@ -86,7 +86,7 @@ def _answer(
     ended: Mapping[str, Status],
     absent: Sequence[Asked],
 ) -> int:
-    """Answer what has ended, and say of what is absent that it is. Returns how many requests expired instead."""
+    """Answer what has ended or is absent. Returns how many requests expired instead."""
     why = f"there is no such {job.entity} to score at this time"
     if taken[0].of_cohort:
         endings = [Ending(entity_id, status.value) for entity_id, status in ended.items()]

@@ -145,7 +145,7 @@ def test_everything_is_explained(migrated_url: str) -> None:
         migrated_url,
         "SELECT count(*) FROM pg_class WHERE relnamespace = 'scorer'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition",
     )
-    assert tables == [(37,)]
+    assert tables == [(40,)]
 
 
 def test_reporting_views_have_the_columns_that_were_promised(migrated_url: str) -> None:
@@ -196,8 +196,12 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "card_gaps",
         "check_beginnings",
         "check_model_step",
+        "deadline",
         "end_challenge",
+        "expire_requests",
+        "find_cohort",
         "first_score_since",
+        "judge_requests",
         "look_around",
         "make_partition",
         "make_partitions",
@@ -212,14 +216,20 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "refuse_change",
         "refuse_new_beginning",
         "refuse_trial",
+        "request_cohort",
         "request_score",
+        "request_scores",
+        "require_entities",
+        "require_quota",
         "roll_back_model",
         "same_libraries",
+        "set_quota",
         "share_with_recalls",
         "sign_model_record",
         "start_challenge",
         "step_model",
         "stop_challenge",
+        "why_expired",
         "withdraw_scores",
     ]
     for name, as_owner, configuration, open_to_all in functions:
@@ -232,6 +242,7 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "announce_requests",
         "cancel_request",
         "end_challenge",
+        "expire_requests",
         "look_around",
         "make_partitions",
         "make_room",
@@ -239,8 +250,13 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "recall_scores",
         "record_model_event",
         "refresh_statistics",
+        "request_cohort",
         "request_score",
+        "request_scores",
+        "require_entities",
+        "require_quota",
         "roll_back_model",
+        "set_quota",
         "start_challenge",
         "stop_challenge",
         "withdraw_scores",

@@ -65,6 +65,7 @@ OF_APPROVERS = (
     "roll_back_model",
     "recall_scores",
     "switch_job",
+    "set_quota",
 )
 # What is of a partition or a table by its name, for the owner alone; tests/integration/database/upkeep/test_maintenance.py runs each.
 OF_OWNER = (
