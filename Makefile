@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint types tests unit integration house bench cohorts figures faults killed soak clean install uninstall deb test-systemd
+.PHONY: help demo test lint types tests unit integration house bench cohorts figures faults killed soak crowd clean install uninstall deb test-systemd
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+( [a-z-]+)?):.*## (.*)/\1\t\3/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +49,11 @@ killed: .venv/test ## a thousand files, scored by a process that is killed twent
 # shipped jobs, each on its own schedule, two of which break for a while.
 soak: .venv/test ## thirty days of hourly runs on a compressed clock; JOBS=all: a week of all shipped jobs
 	$(BIN)/python -m tests.soak.soak --jobs $(or $(JOBS),two) $(if $(DAYS),--days $(DAYS))
+
+# A hundred sessions, ten more each second, that ask for scores for five minutes; prints P50, P95 and P99, and fails where a request is lost.
+# SECONDS=20 for a quick look, SESSIONS=200 for more. On this machine alone, and it ends by itself.
+crowd: .venv/bench ## a hundred sessions that ask for scores, for five minutes
+	$(BIN)/python -m tests.benchmarks.many_sessions --sessions $(or $(SESSIONS),100) --seconds $(or $(SECONDS),300)
 
 # The data sets in DATA, each as its job's source tables, OUT/<job>, which `scorer load OUT/<job> --job <job>` takes (sepsis without --job).
 cohorts: .venv/test ## the data sets as the jobs' source tables; DATA=DIR OUT=DIR

@@ -239,7 +239,7 @@ def _cohort_where(settings: Settings, job: str, predicate: str) -> Sequence[str]
 def _ask(
     settings: Settings, job: str, entities: Sequence[str], *, together: bool, within: timedelta | None
 ) -> Sequence[int]:
-    """Ask, and give the requests' keys. Raises UserError, and asks for nothing, where no daemon runs the job."""
+    """Ask, and give the requests' keys. Raises UserError, and asks nothing, where no daemon runs the job."""
     from scorer.database.store.requests import is_answered, request_cohort, request_score
 
     with opened_session(settings, as_worker=False) as session:
@@ -256,7 +256,7 @@ def _ask(
 
 
 def _wait(settings: Settings, asked: Sequence[int], *, listener: Listener) -> list[Mapping[str, Any]]:
-    """Wait until all have ended: by their deadlines, or a moment after, where an answer is on its way then."""
+    """Wait until all have ended: by their deadlines, or a moment after, where an answer is on its way."""
     from scorer.database.store.requests import expire_requests
 
     late_since: float | None = None
@@ -285,7 +285,7 @@ def _read(settings: Settings, asked: Sequence[int]) -> list[Mapping[str, Any]]:
 
 
 def _print(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print them; in the table, without what is of cohorts alone, or of requests of one entity."""
+    """Print them; in the table, without columns that are of the other kind of request."""
     told = [{name: value for name, value in row.items() if name != "seconds_left"} for row in rows]
     if as_json:
         print_json({"requests": told})

@@ -1,4 +1,4 @@
-"""Scores on demand: waiting requests of a job, or entities of a cohort, are answered in one transaction with their scores.
+"""Scores on demand: what waits of a job is answered in one transaction with its scores.
 
     take -> find -> hold -> score -> record -> acknowledge -> write back          (one micro-batch, one transaction, one run)
 
@@ -11,7 +11,6 @@ entity: these wait for one portion at the most.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,7 +50,6 @@ _log = logging.getLogger(__name__)
 
 _AT_ONCE = 500  # requests that are answered together
 _PORTION = 200  # entities of a cohort that are
-_COHORTS = 1.0  # seconds after which a cohort is looked for, though other requests keep coming
 _TRIES = 2
 # What a process that stops in the middle of an answer holds is released after this time, by the server.
 _IDLE = timedelta(seconds=30)
@@ -81,8 +79,7 @@ class RequestAnswering:
         self._held: dict[tuple[str, bool], set[int | str]] = {}
         self._all_held: set[str] = set()  # the jobs of which no request could
         self._held_at = 0.0
-        self._cohorts: dict[str, bool] = {}  # by job that has one going on, whether it is that one's turn
-        self._cohorts_looked_for: dict[str, float] = {}
+        self._cohorts: dict[str, bool] = {}  # by job of which a cohort waits, whether it is that one's turn
         self.holds_back = False
         self.reload(jobs)
 
@@ -199,14 +196,12 @@ class RequestAnswering:
             return [self._jobs[name] for name in list_asked_jobs(self._session, self._jobs)]
 
     def _answer_some(self, job: Job) -> int:
-        """Answer or refuse requests of a job: of one entity, or a portion of a cohort, in turn. Returns how many."""
-        long_ago = time.monotonic() - self._cohorts_looked_for.get(job.name, -math.inf) > _COHORTS
-        for of_cohort in (True, False) if self._cohorts.get(job.name, long_ago) else (False, True):
-            if of_cohort:
-                self._cohorts_looked_for[job.name] = time.monotonic()
-                self._cohorts.pop(job.name, None)
+        """Answer or refuse requests of one entity, or a portion of a cohort, in turn. Returns how many."""
+        for of_cohort in (True, False) if self._cohorts.get(job.name) else (False, True):
+            if of_cohort and job.name not in self._cohorts:
+                continue
             if answered := self._answer_past_held(job, of_cohort=of_cohort):
-                if of_cohort or job.name in self._cohorts:
+                if job.name in self._cohorts:
                     self._cohorts[job.name] = not of_cohort
                 return answered
         return 0
@@ -262,7 +257,12 @@ class RequestAnswering:
             entities = [each for each in held if isinstance(each, str)]
             return take_members(self._session, job, max_entities=at_once, passed_over=entities)
         keys = [each for each in held if isinstance(each, int)]
-        return take_requests(self._session, job, max_requests=at_once, passed_over=keys)
+        taken = take_requests(self._session, job, max_requests=at_once, passed_over=keys)
+        if taken.cohort_waits:
+            self._cohorts.setdefault(job.name, False)
+        else:
+            self._cohorts.pop(job.name, None)
+        return taken
 
     def _answer_together(self, pipeline: Pipeline, taken: list[Asked], *, of_cohort: bool, at_once: int) -> int | None:
         """Answer up to `at_once` requests, or entities of a cohort, in one transaction. Returns how many.

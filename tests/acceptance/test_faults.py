@@ -143,7 +143,7 @@ class Nurses:
                     visit = next(visits)
                     with connection, connection.cursor() as cursor:
                         cursor.execute(CHART, [visit])
-                        cursor.execute("SELECT scorer.request_score('sepsis', %s)", [str(visit)])
+                        cursor.execute("SELECT scorer.request_scores('sepsis', ARRAY[%s], '1 day')", [str(visit)])
                         found = cursor.fetchall()
                     self.asked += [request_id for (request_id,) in found]
             self._home.wait(0.1)
@@ -233,7 +233,7 @@ class Night:
         """Seconds from now, the cause being gone, until a request made now is answered and the scheduled run goes on, or is done."""
         began = time.monotonic()
         before = self.batches()
-        asked = self.fetch("SELECT scorer.request_score('sepsis', '1')")[0][0]
+        asked = self.fetch("SELECT scorer.request_scores('sepsis', ARRAY['1'], '1 day')")[0][0]
         self.eventually(
             lambda: (
                 self.fetch("SELECT status FROM scorer.requests WHERE request_id = %s", asked) == [("done",)]
@@ -683,7 +683,7 @@ def test_the_servers_clock_jumps_ahead_and_back(night: Night, clock: Clock) -> N
         answer = """
             SELECT s.scored_at <= clock_timestamp() FROM scorer.requests q LEFT JOIN scorer.scores s USING (score_id)
             WHERE q.request_id = %s AND q.status = 'done'"""
-        asked = night.fetch("SELECT scorer.request_score('sepsis', %s)", *visit)[0][0]
+        asked = night.fetch("SELECT scorer.request_scores('sepsis', ARRAY[%s], '1 day')", *visit)[0][0]
         night.eventually(lambda: night.fetch(answer, asked) == [(True,)], what=night.log)
         night.heard("CLOCK_JUMPED", times=2)
         assert night.fetch(of_the_future)[0][0] > 0
@@ -762,7 +762,7 @@ def test_a_model_file_that_is_replaced(night: Night, jobs_dir: Path) -> None:
     replace_file(model, right[:-1] + bytes([right[-1] ^ 1]))
     night.make_due()
     night.heard("JOB_HINDERED")
-    asked = night.fetch("SELECT scorer.request_score('sepsis', '7')")[0][0]
+    asked = night.fetch("SELECT scorer.request_scores('sepsis', ARRAY['7'], '1 day')")[0][0]
     night.eventually(
         lambda: (
             night.fetch("SELECT outcome IS NOT NULL FROM scorer.requests WHERE request_id = %s", asked) == [(True,)]

@@ -194,7 +194,7 @@ def ask(site: Site) -> None:
     try:
         for most in AT_ONCE:
             size = min(most, len(entities))
-            site.call("request", site.name, *entities[:size])
+            site.call("request", site.name, "--timeout", "3600", *entities[:size])
             while answering.answer_waiting():
                 pass
             newest = "SELECT status, reason FROM reporting.requests WHERE job = %s ORDER BY request_id DESC LIMIT %s"

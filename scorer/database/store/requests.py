@@ -1,6 +1,6 @@
-"""Requests: scores asked for on demand, of one entity or of a cohort, taken, answered, refused, cancelled or expired.
+"""Requests: scores asked for on demand, taken, answered, refused, cancelled or expired.
 
-Every function works within a transaction of the session.
+A request is of one entity, or of a cohort in one row. Every function works within a transaction of the session.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scorer.types.values import Counts, Run, WorkItem
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was taken, or an entity of a cohort's, and the moment as of which it is to be answered."""
+    """A request, or an entity of a cohort, that was taken, and as of which moment it is to be answered."""
 
     request_id: int
     entity_id: str
@@ -32,7 +32,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an entity of a cohort ended: an outcome of its own, ABSENT or REFUSED, and why, where that is to be said."""
+    """How an entity of a cohort ended: its outcome, or ABSENT or REFUSED with the reason."""
 
     entity_id: str
     outcome: str
@@ -41,14 +41,16 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Requests of a job that were taken, and those whose entity another session answers for: their keys, or entities of a cohort.
+    """What was taken of a job, and what is held, since another session answers for the entity.
 
-    `blocked`: a run is making its work visible at this moment, so that none could be taken.
+    Held are keys of requests, or entities of a cohort. `blocked`: a run is making its work visible at this moment, so that none could be
+    taken. `cohort_waits`: where requests of one entity were looked for, a cohort waits besides.
     """
 
     asked: tuple[Asked, ...]
     held: tuple[int | str, ...] = ()
     blocked: bool = False
+    cohort_waits: bool = False
 
 
 # Answering
@@ -67,15 +69,18 @@ def take_requests(session: Session, job: Job, *, max_requests: int, passed_over:
     rows = session.all("take_requests", job=job.name, passed_over=list(passed_over), max_requests=max_requests)
     return Taken(
         asked=tuple(
-            Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of) for row in rows if row.ours
+            Asked(request_id=row.request_id, entity_id=row.entity_id, as_of=row.as_of)
+            for row in rows
+            if row.ours and row.request_id is not None
         ),
         held=tuple(row.request_id for row in rows if not row.ours and row.request_id is not None),
-        blocked=any(row.request_id is None for row in rows),
+        blocked=any(row.request_id is None and not row.ours for row in rows),
+        cohort_waits=any(row.request_id is None and row.ours for row in rows),
     )
 
 
 def take_members(session: Session, job: Job, *, max_entities: int, passed_over: Collection[str] = ()) -> Taken:
-    """Take entities of the job's most urgent waiting cohort, for this transaction, except those passed over."""
+    """Take entities of the job's most urgent waiting cohort, except those passed over."""
     rows = session.all("take_members", job=job.name, passed_over=list(passed_over), max_entities=max_entities)
     return Taken(
         asked=tuple(
@@ -112,7 +117,7 @@ def hold_asked(session: Session, job: Job, entities: Mapping[str, datetime]) -> 
 
 
 def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence[tuple[Asked, str]]) -> int:
-    """Answer requests, each with the outcome of its entity. Returns how many are expired instead, being late."""
+    """Answer requests, each with its entity's outcome. Returns how many expired instead, being late."""
     rows = session.all(
         "acknowledge_requests",
         job=job.name,
@@ -126,7 +131,7 @@ def acknowledge_requests(session: Session, job: Job, run: Run, answers: Sequence
 
 
 def answer_members(session: Session, job: Job, *, request_id: int, endings: Sequence[Ending]) -> bool:
-    """Record how entities of a cohort ended. Returns False where it is late: the cohort is expired instead."""
+    """Record how entities of a cohort ended. Returns False where the cohort expired instead."""
     rows = session.all(
         "answer_members",
         job=job.name,
@@ -189,7 +194,7 @@ def ask_for_arrivals(session: Session, job: Job) -> int:
 def request_score(
     session: Session, job: str, entity_ids: Sequence[str], *, timeout: timedelta | None = None
 ) -> list[int]:
-    """Request a score of each entity, to be answered within `timeout` (None: 30 s). Returns the keys, in order."""
+    """Request a score of each entity, within `timeout` (None: 30 s). Returns the keys, in order."""
     rows = session.all("request_score", job=job, entity_ids=list(entity_ids), timeout=timeout)
     return [row.request_id for row in rows]
 
@@ -200,7 +205,7 @@ def request_cohort(session: Session, job: str, entity_ids: Sequence[str], *, tim
 
 
 def find_cohort(session: Session, job: str, predicate: str) -> list[str]:
-    """The entities whose row of reporting.current_scores the predicate holds of, with the login's own rights.
+    """The entities of which the predicate holds in reporting.current_scores, by the login's own rights.
 
     Raises UserError or StatementFailed where the login may not read them, or the predicate cannot be evaluated.
     """

@@ -86,12 +86,12 @@ def _answer(
     ended: Mapping[str, Status],
     absent: Sequence[Asked],
 ) -> int:
-    """Answer what has ended, and say of what is absent that it is. Returns how many requests expired instead."""
+    """Answer what has ended or is absent. Returns how many requests expired instead."""
     why = f"there is no such {job.entity} to score at this time"
     if taken[0].of_cohort:
         endings = [Ending(entity_id, status.value) for entity_id, status in ended.items()]
         endings += [Ending(each.entity_id, ABSENT, why) for each in absent]
-        return end_members(session, job, taken[0].request_id, endings)
+        return end_members(session, job, taken[0].request_id, endings) if endings else 0
     if absent:
         refuse_requests(session, [each.request_id for each in absent], reason=why)
     answers = [(each, ended[each.entity_id].value) for each in taken if each.entity_id in ended]

@@ -1,4 +1,5 @@
--- Records how entities of a cohort ended, in the transaction that scores, and how far that brings it; one row: its status.
+-- Records how entities of a cohort ended, and how far that brings it; one row: its status.
+-- It is done in the transaction that scores.
 -- A cohort of which all have ended is done. One whose deadline has passed meanwhile is expired, and none of these is recorded: nothing is
 -- answered late, and the scores stand as any others. What another session has recorded is not recorded again.
 -- Parameters: job, output, request_id, entity_ids, outcomes, reasons (arrays, one element per entity).

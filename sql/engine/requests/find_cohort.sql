@@ -1,4 +1,5 @@
--- The entities of which a predicate of the caller's holds, with the caller's own rights; one row per entity.
+-- The entities of which a predicate of the caller's holds; one row per entity.
+-- It is evaluated with the caller's own rights.
 -- The predicate is about the columns of reporting.current_scores. Before it is looked at, the transaction can only read.
 -- Parameters: job, predicate.
 WITH transaction AS MATERIALIZED (

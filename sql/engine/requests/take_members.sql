@@ -1,4 +1,5 @@
--- Takes up to max_entities of the job's most urgent waiting cohort, the oldest of these; one row per entity.
+-- Takes up to max_entities of a job's most urgent waiting cohort; one row per entity.
+-- Of several, that which was asked for first.
 -- As take_requests.sql does of requests of one entity: its gate, its as-of time, its locks. The request's row is held meanwhile, so that
 -- one session at a time answers a cohort; those passed_over are its entities that another session holds.
 -- Parameters: job, passed_over (array of entities), max_entities.

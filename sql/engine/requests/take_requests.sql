@@ -1,10 +1,10 @@
 -- Takes up to max_requests of a job's waiting requests of one entity; one row per request.
 -- The most urgent come first, and of these the oldest. Skipped are those whose deadline has passed, those that other sessions hold, and
--- those passed_over. Each row has the
--- as-of time of the answer, and whether the entity is taken (ours). That time is read within this statement, so that it lies after the
--- commit of every request that the statement sees, and of what was recorded before.
+-- those passed_over. Each row has the as-of time of the answer, and whether the entity is taken (ours). That time is read within this
+-- statement, so that it lies after the commit of every request that the statement sees, and of what was recorded before.
 -- Nothing is waited for. While a run's work becomes visible (see wait_for_answers.sql) none can be taken: then there is one row, without a
--- request. An entity that another session answers for is not ours, since its score cannot be seen yet.
+-- request, that is not ours. One without a request that is ours says that a cohort waits (see take_members.sql). An entity that another
+-- session answers for is not ours, since its score cannot be seen yet.
 -- Parameters: job, passed_over (array of keys), max_requests.
 WITH gate AS MATERIALIZED (
     SELECT pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtextextended('scorer.answers ' || :job, 0)) AS stands_open
@@ -53,4 +53,18 @@ SELECT
     false
 FROM gate
 WHERE NOT gate.stands_open
+UNION ALL
+SELECT
+    NULL,
+    NULL,
+    NULL,
+    true
+WHERE EXISTS (
+    SELECT
+    FROM scorer.requests AS q
+    WHERE q.job = :job
+      AND q.status = 'waiting'
+      AND q.entities IS NOT NULL
+      AND (q.expires_at IS NULL OR q.expires_at > clock_timestamp())
+)
 ORDER BY request_id

@@ -72,6 +72,7 @@ OF_APPROVERS = (
     "revoke_facilities",
     "set_flag",
     "clear_flag",
+    "set_quota",
 )
 # What is of a partition or a table by its name, for the owner alone; tests/integration/database/upkeep/test_maintenance.py runs each.
 OF_OWNER = (
