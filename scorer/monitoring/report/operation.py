@@ -111,7 +111,8 @@ def balance(of: OfJob, *, name: str) -> Html | None:
         id_=f"{name}-balance",
         source=Source(
             "Each due entity of a run ends as exactly one of six: scored; unchanged (same inputs, a valid score); quarantined; "
-            "insufficient (too few observations); indeterminate (the model declined); failed. An entity counts once for each run.",
+            "insufficient (too few observations); indeterminate (the model declined, or its scores are switched off); failed. "
+            "An entity counts once for each run.",
             ["reporting.runs"],
         ),
     )

@@ -216,6 +216,19 @@ def test_a_request_and_a_dry_run_heed_the_flags(ward: Any, answering: RequestAns
     assert written(ward) == [2]
 
 
+def test_a_record_that_ended_while_scores_were_off_is_published_when_it_is_asked_for(
+    ward: Any, answering: RequestAnswering
+) -> None:
+    ward.execute("UPDATE visits SET discharged_at = %s", ward.noon - HOUR)
+    put(ward, "sepsis.scores", False)
+    assert ward.run().counts == Counts(eligible=20, indeterminate=20)
+    clear(ward, "sepsis.scores")
+    (asked,) = ward.ask(1)
+    answering.answer_waiting()
+    assert ward.answers(asked) == [("done", "SCORED")]
+    assert verdicts(ward) == IDENTICAL
+
+
 def test_a_batch_goes_by_what_it_read_whatever_is_set_meanwhile(ward: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     flipped: list[str] = []
 
@@ -274,6 +287,8 @@ def test_reasons_off_for_all_are_none_and_a_replay_is_the_same(ward: Any, explai
     ward.run(explained)
     assert ward.one("SELECT count(*) FROM scorer.score_reasons") == 0
     assert len(ward.scores()) == 20
+    assert recorded(ward) == {"sepsis.reasons": {"enabled": False}}
+    assert verdicts(ward) == IDENTICAL
 
 
 def test_a_score_in_the_shadow_has_no_reasons(ward: Any, explained: Job) -> None:
