@@ -1,4 +1,4 @@
-"""Requests have a deadline, a quota and cohorts.
+"""Scores are FHIR resources.
 
 Revision ID: 0024
 """

@@ -1,4 +1,4 @@
-"""Who sees which facility.
+"""Requests have a deadline, a quota and cohorts.
 
 Revision ID: 0022
 """

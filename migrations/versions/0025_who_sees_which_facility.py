@@ -1,13 +1,13 @@
-"""Scores are FHIR resources.
+"""Who sees which facility.
 
-Revision ID: 0026
+Revision ID: 0025
 """
 
 from alembic import op
 from scorer.migrations import statements
 
-revision = "0026"
-down_revision = "0025"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 

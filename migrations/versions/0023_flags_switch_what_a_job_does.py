@@ -1,13 +1,13 @@
 """Flags switch what a job does.
 
-Revision ID: 0025
+Revision ID: 0023
 """
 
 from alembic import op
 from scorer.migrations import statements
 
-revision = "0025"
-down_revision = "0024"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 

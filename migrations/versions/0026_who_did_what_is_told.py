@@ -1,13 +1,13 @@
 """Who did what is told.
 
-Revision ID: 0023
+Revision ID: 0026
 """
 
 from alembic import op
 from scorer.migrations import statements
 
-revision = "0023"
-down_revision = "0022"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

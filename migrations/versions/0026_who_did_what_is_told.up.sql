@@ -25,7 +25,9 @@ CREATE TRIGGER job_switches_no_truncate BEFORE TRUNCATE ON scorer.job_switches F
 
 -- What a request asks for, by whom and when, is nobody's to change: a worker answers it.
 REVOKE UPDATE ON scorer.requests FROM scorer_worker;
-GRANT UPDATE (status, finished_at, score_id, reason, outcome, run_id, run_began_at) ON scorer.requests TO scorer_worker;
+GRANT UPDATE (status, finished_at, score_id, reason, outcome, run_id, run_began_at, answered, scored, failed, absent) ON scorer.requests TO scorer_worker;
+REVOKE UPDATE ON scorer.request_entities FROM scorer_worker;
+GRANT UPDATE (outcome, reason, score_id, answered_at) ON scorer.request_entities TO scorer_worker;
 
 CREATE FUNCTION reporting.record_audit(action text, job text, subject text, detail jsonb) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -59,7 +61,7 @@ FROM (
         'requested' AS action,
         q.job,
         q.entity_id AS subject,
-        jsonb_build_object('request_id', q.request_id, 'status', q.status) AS detail
+        jsonb_strip_nulls(jsonb_build_object('request_id', q.request_id, 'status', q.status, 'entities', q.entities)) AS detail
     FROM scorer.requests AS q
     UNION ALL
     SELECT
@@ -132,8 +134,22 @@ FROM (
         f.login AS subject,
         jsonb_build_object('facility', COALESCE(f.facility, 'all')) AS detail
     FROM scorer.facility_grants AS f
+    UNION ALL
+    SELECT
+        f.at AS happened_at,
+        f.actor,
+        CASE f.action WHEN 'set' THEN 'flag set' ELSE 'flag cleared' END AS action,
+        (
+            SELECT v.job
+            FROM scorer.job_versions AS v
+            WHERE f.flag IN (v.job || '.scores', v.job || '.write_back', v.job || '.reasons')
+            LIMIT 1
+        ) AS job,
+        f.flag AS subject,
+        scorer.flag_detail(f.enabled, f.share, f.facilities) || jsonb_build_object('why', f.reason) AS detail
+    FROM scorer.flags AS f
 ) AS e
 WHERE (SELECT scorer.sees_all())
    OR e.actor = session_user;
-COMMENT ON VIEW reporting.audit IS 'One row per act: who asked for, explained, recalled, promoted, exported, granted, enabled or disabled what, and when. Who may not see all sees his own acts.';
+COMMENT ON VIEW reporting.audit IS 'One row per act: who asked for, explained, recalled, promoted, flagged, exported, granted, enabled or disabled what, and when. Who may not see all sees his own acts.';
 GRANT SELECT ON reporting.audit TO scorer_worker, scorer_approver, scorer_reader;

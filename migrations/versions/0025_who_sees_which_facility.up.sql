@@ -209,6 +209,20 @@ COMMENT ON FUNCTION scorer.refuse_unseen() IS 'Refuses requests for entities of 
 CREATE TRIGGER requests_seen AFTER INSERT ON scorer.requests REFERENCING NEW TABLE AS asked
 FOR EACH STATEMENT EXECUTE FUNCTION scorer.refuse_unseen();
 
+CREATE FUNCTION scorer.refuse_unseen_entities() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM scorer.require_seen(q.job, array_agg(n.entity_id))
+    FROM asked AS n
+    JOIN scorer.requests AS q ON q.request_id = n.request_id
+    GROUP BY q.job;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION scorer.refuse_unseen_entities() IS 'Refuses cohorts with entities of a facility that the login may not see.';
+CREATE TRIGGER request_entities_seen AFTER INSERT ON scorer.request_entities REFERENCING NEW TABLE AS asked
+FOR EACH STATEMENT EXECUTE FUNCTION scorer.refuse_unseen_entities();
+
 -- Granting and revoking.
 
 CREATE FUNCTION scorer.require_facilities(of_login text, facilities text [], for_job text, is_new boolean) RETURNS void
@@ -341,6 +355,7 @@ REVOKE ALL ON FUNCTION
     scorer.sees_whole(text),
     scorer.require_seen(text, text []),
     scorer.refuse_unseen(),
+    scorer.refuse_unseen_entities(),
     scorer.require_facilities(text, text [], text, boolean),
     scorer.grant_facilities(text, text [], text, boolean),
     scorer.revoke_facilities(text, text [], boolean, text)
@@ -868,7 +883,13 @@ SELECT
     CASE WHEN known.seen IS NOT FALSE THEN t.reason END AS reason,
     t.priority,
     CASE WHEN known.seen IS NOT FALSE THEN t.outcome END AS outcome,
-    CASE WHEN known.seen IS NOT FALSE THEN t.run_id END AS run_id
+    CASE WHEN known.seen IS NOT FALSE THEN t.run_id END AS run_id,
+    t.expires_at,
+    t.entities,
+    t.answered,
+    t.scored,
+    t.failed,
+    t.absent
 FROM scorer.requests AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 CROSS JOIN LATERAL (
@@ -893,7 +914,13 @@ SELECT
     u.reason,
     u.priority,
     u.outcome,
-    u.run_id
+    u.run_id,
+    u.expires_at,
+    u.entities,
+    u.answered,
+    u.scored,
+    u.failed,
+    u.absent
 FROM (
     SELECT
         true AS whole,
@@ -908,7 +935,13 @@ FROM (
         t.reason,
         t.priority,
         t.outcome,
-        t.run_id
+        t.run_id,
+        t.expires_at,
+        t.entities,
+        t.answered,
+        t.scored,
+        t.failed,
+        t.absent
     FROM scorer.requests AS t
     UNION ALL
     SELECT
@@ -924,12 +957,76 @@ FROM (
         o.reason,
         o.priority,
         o.outcome,
-        o.run_id
+        o.run_id,
+        o.expires_at,
+        o.entities,
+        o.answered,
+        o.scored,
+        o.failed,
+        o.absent
     FROM scorer.own_requests AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
   AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
 COMMENT ON VIEW scorer.seen_requests IS 'What a login sees of scorer.requests: all, as the table itself gives it, or scorer.own_requests.';
+
+CREATE VIEW scorer.own_request_entities WITH (security_barrier = true) AS
+SELECT
+    t.request_id,
+    q.job,
+    t.entity_id,
+    CASE WHEN known.seen IS NOT FALSE THEN t.outcome END AS outcome,
+    CASE WHEN known.seen IS NOT FALSE THEN t.reason END AS reason,
+    CASE WHEN known.seen IS NOT FALSE THEN t.score_id END AS score_id,
+    t.answered_at
+FROM scorer.request_entities AS t
+JOIN scorer.requests AS q ON q.request_id = t.request_id
+CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
+CROSS JOIN LATERAL (
+    SELECT bool_or(scorer.is_seen(g.seen, c.job, c.attributes)) AS seen
+    FROM scorer.current_scores AS c
+    WHERE c.job = q.job
+      AND c.entity_id = t.entity_id
+) AS known
+WHERE COALESCE(known.seen, scorer.is_seen(g.seen, q.job, NULL))
+   OR q.requested_by = session_user;
+COMMENT ON VIEW scorer.own_request_entities IS 'What a login that may not see all sees of scorer.request_entities: entities of a facility that the login may see, and those of its own requests; what became of these is empty where the entity proved to be another facility''s.';
+CREATE VIEW scorer.seen_request_entities AS
+SELECT
+    u.request_id,
+    u.job,
+    u.entity_id,
+    u.outcome,
+    u.reason,
+    u.score_id,
+    u.answered_at
+FROM (
+    SELECT
+        true AS whole,
+        t.request_id,
+        q.job,
+        t.entity_id,
+        t.outcome,
+        t.reason,
+        t.score_id,
+        t.answered_at
+    FROM scorer.request_entities AS t
+    JOIN scorer.requests AS q ON q.request_id = t.request_id
+    UNION ALL
+    SELECT
+        false AS whole,
+        o.request_id,
+        o.job,
+        o.entity_id,
+        o.outcome,
+        o.reason,
+        o.score_id,
+        o.answered_at
+    FROM scorer.own_request_entities AS o
+) AS u
+WHERE u.whole = scorer.sees_all_as_planned()
+  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.request_id < 0 ELSE true END;
+COMMENT ON VIEW scorer.seen_request_entities IS 'What a login sees of scorer.request_entities, each with its job: all, as the table itself gives it, or scorer.own_request_entities.';
 
 CREATE VIEW scorer.own_feature_vectors WITH (security_barrier = true) AS
 SELECT
@@ -1239,7 +1336,8 @@ SELECT
     t.observations_read,
     t.observations_dropped,
     t.seconds,
-    t.model_version
+    t.model_version,
+    t.flags
 FROM scorer.batches AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE EXISTS (
@@ -1264,7 +1362,8 @@ SELECT
     u.observations_read,
     u.observations_dropped,
     u.seconds,
-    u.model_version
+    u.model_version,
+    u.flags
 FROM (
     SELECT
         true AS whole,
@@ -1282,7 +1381,8 @@ FROM (
         t.observations_read,
         t.observations_dropped,
         t.seconds,
-        t.model_version
+        t.model_version,
+        t.flags
     FROM scorer.batches AS t
     UNION ALL
     SELECT
@@ -1301,7 +1401,8 @@ FROM (
         o.observations_read,
         o.observations_dropped,
         o.seconds,
-        o.model_version
+        o.model_version,
+        o.flags
     FROM scorer.own_batches AS o
 ) AS u
 WHERE u.whole = scorer.sees_all_as_planned()
@@ -1503,7 +1604,8 @@ JOIN scorer.seen_scores AS p
     AND p.output = s.output
     AND NOT p.shadow
 LEFT JOIN scorer.seen_recalls AS r ON r.score_id = p.score_id
-WHERE s.shadow;
+WHERE s.shadow
+  AND s.model_version IS DISTINCT FROM p.model_version;
 
 CREATE OR REPLACE VIEW reporting.quarantine AS
 SELECT
@@ -1535,7 +1637,13 @@ SELECT
     q.requested_by,
     q.requested_at,
     q.finished_at,
-    EXTRACT(EPOCH FROM q.finished_at - q.requested_at)::double precision * 1000 AS latency_ms
+    EXTRACT(EPOCH FROM q.finished_at - q.requested_at)::double precision * 1000 AS latency_ms,
+    q.expires_at,
+    q.entities,
+    q.answered,
+    q.scored,
+    q.failed,
+    q.absent
 FROM scorer.seen_requests AS q
 WHERE q.requested_by = session_user
    OR (
@@ -1554,20 +1662,37 @@ SELECT
     count(*) FILTER (WHERE q.status = 'done') AS done,
     count(*) FILTER (WHERE q.status = 'refused') AS refused,
     count(*) FILTER (WHERE q.status = 'cancelled') AS cancelled,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p50_ms,
-    percentile_cont(0.95) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p95_ms,
-    percentile_cont(0.99) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p99_ms
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done' AND q.entities IS NULL) AS p50_ms,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done' AND q.entities IS NULL) AS p95_ms,
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done' AND q.entities IS NULL) AS p99_ms,
+    count(*) FILTER (WHERE q.status = 'expired') AS expired,
+    count(*) FILTER (WHERE q.entities IS NOT NULL) AS cohorts,
+    COALESCE(sum(q.entities - q.answered) FILTER (WHERE q.status = 'waiting'), 0)::bigint AS cohort_entities_waiting
 FROM (
     SELECT
         r.job,
         r.status,
         r.requested_at,
+        r.entities,
+        r.answered,
         EXTRACT(EPOCH FROM r.finished_at - r.requested_at)::double precision * 1000 AS latency_ms
     FROM scorer.seen_requests AS r
 ) AS q
 WHERE q.requested_at > now() - INTERVAL '1 day'
    OR q.status = 'waiting'
 GROUP BY q.job;
+
+CREATE OR REPLACE VIEW reporting.request_entities AS
+SELECT
+    e.request_id,
+    e.job,
+    e.entity_id,
+    e.outcome,
+    e.reason,
+    e.score_id,
+    e.answered_at
+FROM scorer.seen_request_entities AS e
+WHERE e.request_id IN (SELECT q.request_id FROM reporting.requests AS q WHERE q.entities IS NOT NULL);
 
 CREATE OR REPLACE VIEW reporting.feature_vectors AS
 SELECT
@@ -1866,9 +1991,130 @@ SELECT
     b.failed,
     b.observations_read,
     b.observations_dropped,
-    b.seconds
+    b.seconds,
+    b.flags
 FROM scorer.seen_batches AS b
 JOIN scorer.seen_runs AS r USING (run_id);
+
+CREATE OR REPLACE VIEW reporting.fhir_risk_assessments AS
+SELECT
+    p.job,
+    p.entity_id,
+    CASE WHEN made.subject IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
+        'resourceType', 'RiskAssessment',
+        'id', (v.fhir ->> 'id') || p.score_id,
+        'identifier', jsonb_build_array(jsonb_build_object('system', v.fhir -> 'system', 'value', CAST(p.score_id AS text))),
+        'status', p.status,
+        'method', jsonb_build_object('text', 'job ' || p.job || ' ' || p.job_version || ', model ' || p.model_version),
+        'subject', made.subject,
+        'encounter', made.encounter,
+        'occurrenceDateTime', scorer.fhir_time(p.as_of),
+        'basis', basis.observations,
+        'prediction', CASE v.fhir ->> 'task'
+            WHEN 'multiclass' THEN (
+                SELECT jsonb_agg(
+                    jsonb_build_object(
+                        'outcome', COALESCE(v.fhir -> 'classes' -> o.key, jsonb_build_object('text', o.key)),
+                        'probabilityDecimal', trim_scale(CAST(CAST(o.value AS text) AS numeric) * 100),
+                        'qualitativeRisk', CASE WHEN o.key = v.fhir ->> 'band_class' THEN made.risk END,
+                        'whenPeriod', made.period
+                    )
+                    ORDER BY CAST(CAST(o.value AS text) AS numeric) DESC, o.key
+                )
+                FROM jsonb_each(p.outputs) AS o
+                WHERE jsonb_typeof(o.value) = 'number'
+                  AND o.key NOT IN ('conformal', 'unlike')
+            )
+            ELSE jsonb_build_array(scorer.fhir_prediction(v.fhir, p.score, made.risk, p.outputs, made.period))
+        END
+    )) END AS resource,
+    CASE
+        WHEN p.job_version IS NULL THEN 'job_version'
+        WHEN v.fhir IS NULL THEN '[fhir]'
+        WHEN made.subject IS NULL THEN v.fhir #>> '{subject,attribute}'
+    END AS lacks,
+    p.output,
+    p.score_id,
+    p.status,
+    p.changed_at
+FROM (
+    -- Whoever was judged otherwise since has the score of a version that only the ledger knows.
+    SELECT
+        c.job,
+        c.entity_id,
+        c.output,
+        c.score_id,
+        'final' AS status,
+        c.scored_at AS changed_at,
+        c.score,
+        c.risk_band,
+        c.outputs,
+        c.attributes,
+        c.as_of,
+        c.valid_until,
+        c.model_version,
+        CASE
+            WHEN c.status = 'SCORED' THEN c.judged_by_job
+            ELSE (SELECT s.job_version FROM scorer.seen_scores AS s WHERE s.score_id = c.score_id)
+        END AS job_version
+    FROM scorer.seen_current_scores AS c
+    WHERE c.score_id IS NOT NULL
+    UNION ALL
+    SELECT
+        s.job,
+        s.entity_id,
+        s.output,
+        s.score_id,
+        'entered-in-error' AS status,
+        r.recalled_at AS changed_at,
+        s.score,
+        s.risk_band,
+        s.outputs,
+        s.attributes,
+        s.as_of,
+        s.valid_until,
+        s.model_version,
+        s.job_version
+    FROM scorer.seen_recalls AS r
+    JOIN scorer.seen_scores AS s ON s.score_id = r.score_id AND s.run_began_at = r.run_began_at
+    WHERE NOT s.shadow
+) AS p
+LEFT JOIN scorer.job_versions AS v ON v.job = p.job AND v.job_version = p.job_version
+CROSS JOIN LATERAL (
+    SELECT
+        scorer.fhir_reference(v.fhir -> 'subject', CASE v.fhir #>> '{subject,attribute}'
+            WHEN 'entity_id' THEN p.entity_id
+            ELSE p.attributes ->> (v.fhir #>> '{subject,attribute}')
+        END) AS subject,
+        scorer.fhir_reference(v.fhir -> 'encounter', CASE v.fhir #>> '{encounter,attribute}'
+            WHEN 'entity_id' THEN p.entity_id
+            ELSE p.attributes ->> (v.fhir #>> '{encounter,attribute}')
+        END) AS encounter,
+        CASE
+            WHEN p.risk_band IS NOT NULL THEN COALESCE(v.fhir -> 'bands' -> p.risk_band, jsonb_build_object('text', p.risk_band))
+        END AS risk,
+        jsonb_build_object('start', scorer.fhir_time(p.as_of), 'end', scorer.fhir_time(p.valid_until)) AS period
+    OFFSET 0  -- each is made once
+) AS made
+LEFT JOIN LATERAL (
+    SELECT
+        jsonb_agg(
+            scorer.fhir_reference(v.fhir -> 'observation', o.observation_id)
+            || jsonb_build_object('display', COALESCE(o.code || ' of ', '') || scorer.fhir_time(o.observation_date))
+            ORDER BY o.rank
+        ) AS observations
+    FROM (
+        SELECT
+            r.observation_id,
+            min(r.code) AS code,
+            min(r.observation_date) AS observation_date,
+            min(r.rank) AS rank
+        FROM scorer.seen_score_reasons AS r
+        WHERE r.score_id = p.score_id
+          AND r.observation_id ~ '\S'
+        GROUP BY r.observation_id
+    ) AS o
+) AS basis ON made.subject IS NOT NULL;
 
 CREATE OR REPLACE VIEW reporting.validation AS
 SELECT

@@ -126,7 +126,8 @@ JOIN scorer.scores AS p
     AND p.output = s.output
     AND NOT p.shadow
 LEFT JOIN scorer.recalls AS r ON r.score_id = p.score_id
-WHERE s.shadow;
+WHERE s.shadow
+  AND s.model_version IS DISTINCT FROM p.model_version;
 CREATE OR REPLACE VIEW reporting.quarantine AS
 SELECT
     q.job,
@@ -156,7 +157,13 @@ SELECT
     q.requested_by,
     q.requested_at,
     q.finished_at,
-    EXTRACT(EPOCH FROM q.finished_at - q.requested_at)::double precision * 1000 AS latency_ms
+    EXTRACT(EPOCH FROM q.finished_at - q.requested_at)::double precision * 1000 AS latency_ms,
+    q.expires_at,
+    q.entities,
+    q.answered,
+    q.scored,
+    q.failed,
+    q.absent
 FROM scorer.requests AS q
 WHERE q.requested_by = session_user
    OR (
@@ -174,20 +181,157 @@ SELECT
     count(*) FILTER (WHERE q.status = 'done') AS done,
     count(*) FILTER (WHERE q.status = 'refused') AS refused,
     count(*) FILTER (WHERE q.status = 'cancelled') AS cancelled,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p50_ms,
-    percentile_cont(0.95) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p95_ms,
-    percentile_cont(0.99) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done') AS p99_ms
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done' AND q.entities IS NULL) AS p50_ms,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done' AND q.entities IS NULL) AS p95_ms,
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY q.latency_ms) FILTER (WHERE q.status = 'done' AND q.entities IS NULL) AS p99_ms,
+    count(*) FILTER (WHERE q.status = 'expired') AS expired,
+    count(*) FILTER (WHERE q.entities IS NOT NULL) AS cohorts,
+    COALESCE(sum(q.entities - q.answered) FILTER (WHERE q.status = 'waiting'), 0)::bigint AS cohort_entities_waiting
 FROM (
     SELECT
         r.job,
         r.status,
         r.requested_at,
+        r.entities,
+        r.answered,
         EXTRACT(EPOCH FROM r.finished_at - r.requested_at)::double precision * 1000 AS latency_ms
     FROM scorer.requests AS r
 ) AS q
 WHERE q.requested_at > now() - INTERVAL '1 day'
    OR q.status = 'waiting'
 GROUP BY q.job;
+
+CREATE OR REPLACE VIEW reporting.request_entities AS
+SELECT
+    e.request_id,
+    q.job,
+    e.entity_id,
+    e.outcome,
+    e.reason,
+    e.score_id,
+    e.answered_at
+FROM scorer.request_entities AS e
+JOIN reporting.requests AS q ON q.request_id = e.request_id;
+
+CREATE OR REPLACE VIEW reporting.fhir_risk_assessments AS
+SELECT
+    p.job,
+    p.entity_id,
+    CASE WHEN made.subject IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
+        'resourceType', 'RiskAssessment',
+        'id', (v.fhir ->> 'id') || p.score_id,
+        'identifier', jsonb_build_array(jsonb_build_object('system', v.fhir -> 'system', 'value', CAST(p.score_id AS text))),
+        'status', p.status,
+        'method', jsonb_build_object('text', 'job ' || p.job || ' ' || p.job_version || ', model ' || p.model_version),
+        'subject', made.subject,
+        'encounter', made.encounter,
+        'occurrenceDateTime', scorer.fhir_time(p.as_of),
+        'basis', basis.observations,
+        'prediction', CASE v.fhir ->> 'task'
+            WHEN 'multiclass' THEN (
+                SELECT jsonb_agg(
+                    jsonb_build_object(
+                        'outcome', COALESCE(v.fhir -> 'classes' -> o.key, jsonb_build_object('text', o.key)),
+                        'probabilityDecimal', trim_scale(CAST(CAST(o.value AS text) AS numeric) * 100),
+                        'qualitativeRisk', CASE WHEN o.key = v.fhir ->> 'band_class' THEN made.risk END,
+                        'whenPeriod', made.period
+                    )
+                    ORDER BY CAST(CAST(o.value AS text) AS numeric) DESC, o.key
+                )
+                FROM jsonb_each(p.outputs) AS o
+                WHERE jsonb_typeof(o.value) = 'number'
+                  AND o.key NOT IN ('conformal', 'unlike')
+            )
+            ELSE jsonb_build_array(scorer.fhir_prediction(v.fhir, p.score, made.risk, p.outputs, made.period))
+        END
+    )) END AS resource,
+    CASE
+        WHEN p.job_version IS NULL THEN 'job_version'
+        WHEN v.fhir IS NULL THEN '[fhir]'
+        WHEN made.subject IS NULL THEN v.fhir #>> '{subject,attribute}'
+    END AS lacks,
+    p.output,
+    p.score_id,
+    p.status,
+    p.changed_at
+FROM (
+    -- Whoever was judged otherwise since has the score of a version that only the ledger knows.
+    SELECT
+        c.job,
+        c.entity_id,
+        c.output,
+        c.score_id,
+        'final' AS status,
+        c.scored_at AS changed_at,
+        c.score,
+        c.risk_band,
+        c.outputs,
+        c.attributes,
+        c.as_of,
+        c.valid_until,
+        c.model_version,
+        CASE
+            WHEN c.status = 'SCORED' THEN c.judged_by_job
+            ELSE (SELECT s.job_version FROM scorer.scores AS s WHERE s.score_id = c.score_id)
+        END AS job_version
+    FROM scorer.current_scores AS c
+    WHERE c.score_id IS NOT NULL
+    UNION ALL
+    SELECT
+        s.job,
+        s.entity_id,
+        s.output,
+        s.score_id,
+        'entered-in-error' AS status,
+        r.recalled_at AS changed_at,
+        s.score,
+        s.risk_band,
+        s.outputs,
+        s.attributes,
+        s.as_of,
+        s.valid_until,
+        s.model_version,
+        s.job_version
+    FROM scorer.recalls AS r
+    JOIN scorer.scores AS s ON s.score_id = r.score_id AND s.run_began_at = r.run_began_at
+    WHERE NOT s.shadow
+) AS p
+LEFT JOIN scorer.job_versions AS v ON v.job = p.job AND v.job_version = p.job_version
+CROSS JOIN LATERAL (
+    SELECT
+        scorer.fhir_reference(v.fhir -> 'subject', CASE v.fhir #>> '{subject,attribute}'
+            WHEN 'entity_id' THEN p.entity_id
+            ELSE p.attributes ->> (v.fhir #>> '{subject,attribute}')
+        END) AS subject,
+        scorer.fhir_reference(v.fhir -> 'encounter', CASE v.fhir #>> '{encounter,attribute}'
+            WHEN 'entity_id' THEN p.entity_id
+            ELSE p.attributes ->> (v.fhir #>> '{encounter,attribute}')
+        END) AS encounter,
+        CASE
+            WHEN p.risk_band IS NOT NULL THEN COALESCE(v.fhir -> 'bands' -> p.risk_band, jsonb_build_object('text', p.risk_band))
+        END AS risk,
+        jsonb_build_object('start', scorer.fhir_time(p.as_of), 'end', scorer.fhir_time(p.valid_until)) AS period
+    OFFSET 0  -- each is made once
+) AS made
+LEFT JOIN LATERAL (
+    SELECT
+        jsonb_agg(
+            scorer.fhir_reference(v.fhir -> 'observation', o.observation_id)
+            || jsonb_build_object('display', COALESCE(o.code || ' of ', '') || scorer.fhir_time(o.observation_date))
+            ORDER BY o.rank
+        ) AS observations
+    FROM (
+        SELECT
+            r.observation_id,
+            min(r.code) AS code,
+            min(r.observation_date) AS observation_date,
+            min(r.rank) AS rank
+        FROM scorer.score_reasons AS r
+        WHERE r.score_id = p.score_id
+          AND r.observation_id ~ '\S'
+        GROUP BY r.observation_id
+    ) AS o
+) AS basis ON made.subject IS NOT NULL;
 CREATE OR REPLACE VIEW reporting.feature_vectors AS
 SELECT
     v.job,
@@ -476,7 +620,8 @@ SELECT
     b.failed,
     b.observations_read,
     b.observations_dropped,
-    b.seconds
+    b.seconds,
+    b.flags
 FROM scorer.batches AS b
 JOIN scorer.runs AS r USING (run_id);
 CREATE OR REPLACE VIEW reporting.validation AS
@@ -837,6 +982,8 @@ DROP VIEW scorer.seen_feature_counts;
 DROP VIEW scorer.own_feature_counts;
 DROP VIEW scorer.seen_feature_vectors;
 DROP VIEW scorer.own_feature_vectors;
+DROP VIEW scorer.seen_request_entities;
+DROP VIEW scorer.own_request_entities;
 DROP VIEW scorer.seen_requests;
 DROP VIEW scorer.own_requests;
 DROP VIEW scorer.seen_rejections;
@@ -854,6 +1001,8 @@ DROP VIEW scorer.own_current_scores;
 DROP FUNCTION scorer.revoke_facilities(text, text [], boolean, text);
 DROP FUNCTION scorer.grant_facilities(text, text [], text, boolean);
 DROP FUNCTION scorer.require_facilities(text, text [], text, boolean);
+DROP TRIGGER request_entities_seen ON scorer.request_entities;
+DROP FUNCTION scorer.refuse_unseen_entities();
 DROP TRIGGER requests_seen ON scorer.requests;
 DROP FUNCTION scorer.refuse_unseen();
 DROP FUNCTION scorer.require_seen(text, text []);

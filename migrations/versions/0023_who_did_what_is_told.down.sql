@@ -1,7 +1,0 @@
-DROP VIEW reporting.audit;
-DROP FUNCTION reporting.record_audit(text, text, text, jsonb);
-REVOKE UPDATE (status, finished_at, score_id, reason, outcome, run_id, run_began_at) ON scorer.requests FROM scorer_worker;
-GRANT UPDATE ON scorer.requests TO scorer_worker;
-DROP TRIGGER job_switches_no_truncate ON scorer.job_switches;
-DROP TRIGGER job_switches_append_only ON scorer.job_switches;
-DROP TABLE scorer.audit_events;
