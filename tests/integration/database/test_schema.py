@@ -180,6 +180,20 @@ def test_all_times_have_their_zone(migrated_url: str) -> None:
     assert not naive
 
 
+WHO_IS_ASKING = {
+    *(
+        "is_facility_attribute",
+        "is_facility_seen",
+        "is_seen",
+        "seen_facilities",
+        "sees_all",
+        "sees_all_as_planned",
+        "sees_whole",
+    ),
+    "still_sees_all",
+}
+
+
 def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
     functions = run_sql(
         migrated_url,
@@ -197,21 +211,25 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "check_beginnings",
         "check_model_step",
         "clear_flag",
+        "deadline",
         "end_challenge",
+        "expire_requests",
         "fhir_prediction",
         "fhir_reference",
         "fhir_time",
+        "find_cohort",
         "first_score_since",
         "flag_bucket",
         "flag_detail",
         "flag_fault",
         "flag_includes",
         "flag_setting",
+        "grant_facilities",
         "is_enabled",
+        "is_facility_attribute",
+        "is_facility_seen",
+        "is_seen",
         "job_flags",
-        "deadline",
-        "expire_requests",
-        "find_cohort",
         "judge_requests",
         "look_around",
         "make_partition",
@@ -227,34 +245,53 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "refuse_change",
         "refuse_new_beginning",
         "refuse_trial",
+        "refuse_unseen",
+        "refuse_unseen_entities",
         "request_cohort",
         "request_score",
         "request_scores",
         "require_entities",
+        "require_facilities",
         "require_quota",
+        "require_seen",
+        "revoke_facilities",
         "roll_back_model",
         "same_libraries",
+        "seen_facilities",
+        "sees_all",
+        "sees_all_as_planned",
+        "sees_whole",
         "set_flag",
         "set_quota",
         "share_with_recalls",
         "sign_model_record",
         "start_challenge",
         "step_model",
+        "still_sees_all",
         "stop_challenge",
         "why_expired",
         "withdraw_scores",
     ]
     for name, as_owner, configuration, open_to_all in functions:
-        # A reader of a view runs what its columns are made with; that looks at nothing but what it is given.
-        assert not open_to_all or name.startswith(("psi", "fhir_")), f"{name} may be called by anybody"
+        # A reader of a view runs what its columns are made with; that looks at nothing but what it is given. And what tells who is asking:
+        # each tells a login about itself alone, or looks at nothing but what it is given.
+        assert not open_to_all or name.startswith(("psi", "fhir_")) or name in WHO_IS_ASKING, (
+            f"{name} may be called by anybody"
+        )
         if as_owner:
             assert configuration == ["search_path=pg_catalog, pg_temp"], name
     as_owner = {name for name, as_owner, *_ in functions if as_owner}
     assert as_owner == {
         "announce_requests",
         "cancel_request",
+        "clear_flag",
         "end_challenge",
         "expire_requests",
+        "flag_fault",
+        "flag_setting",
+        "grant_facilities",
+        "is_enabled",
+        "job_flags",
         "look_around",
         "make_partitions",
         "make_room",
@@ -262,14 +299,24 @@ def test_functions_with_the_owners_rights_are_closed(migrated_url: str) -> None:
         "recall_scores",
         "record_model_event",
         "refresh_statistics",
+        "refuse_unseen",
+        "refuse_unseen_entities",
         "request_cohort",
         "request_score",
         "request_scores",
         "require_entities",
         "require_quota",
+        "require_seen",
+        "revoke_facilities",
         "roll_back_model",
+        "seen_facilities",
+        "sees_all",
+        "sees_all_as_planned",
+        "sees_whole",
+        "set_flag",
         "set_quota",
         "start_challenge",
+        "still_sees_all",
         "stop_challenge",
         "withdraw_scores",
     }
