@@ -236,7 +236,7 @@ def _from_vector(past: Past, job: Job, model: LoadedModel) -> Replayed:
     facility = None if job.features.facility is None else [past.attributes.get(job.features.facility)]
     matrix = Features.stored(names, [past.features], facility=facility)
     now = _published(predict(model, matrix, spec=job.declining), job)
-    flags, facilities = _flags_then(past), [past.attributes.get(job.facility_attribute)]
+    flags, facilities = _flags_then(past), [past.attributes.get(job.features.facility_attribute)]
     if now.status is Status.SCORED and flags.off(Switch.SCORES, [past.entity_id], facilities=facilities)[0]:
         now = _Published(Status.INDETERMINATE, flags.why_unpublished, None, None, None, {})
     differing = _differing(past, now)

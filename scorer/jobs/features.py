@@ -96,6 +96,11 @@ class FeatureSpec:
     facility: str | None = None
 
     @property
+    def facility_attribute(self) -> str:
+        """The attribute that says what an entity belongs to, where the job publishes it."""
+        return self.facility or "facility"
+
+    @property
     def words(self) -> dict[str, Mapping[str, str]]:
         """For each category, by its name, its synonyms."""
         return {name: self.synonyms.get(name, {}) for name, _ in self.categories}

@@ -147,11 +147,6 @@ class Job:
         kept = {"job.toml": self.text, "statements": dict(self.statements), "suites": dict(self.suites)}
         return kept if self.fhir is None else {**kept, "fhir": self.fhir.as_json(self)}
 
-    @property
-    def facility_attribute(self) -> str:
-        """The attribute that says what an entity belongs to, where the job publishes it."""
-        return self.features.facility or "facility"
-
 
 def steps_of(job: Job, step: str) -> dict[str, str]:
     """The parameters, if the job has them, that have an entity's landmarks follow each other by `step`.
@@ -244,14 +239,12 @@ def job_of(name: str, version: str, definition: Mapping[str, Any], *, model_fold
 
 def _read(name: str, root: Path, path: Path) -> Job:
     text = _read_text(path)
-    table = _table(text, where=str(path))
+    table, codes = _table(text, where=str(path)), tomllib.loads(text).get("codes", ())
     return _built(
         name,
         text,
         table,
-        statements=_statements(
-            table.table("statements"), folder=path.parent, codes=tomllib.loads(text).get("codes", ())
-        ),
+        statements=_statements(table.table("statements"), folder=path.parent, codes=codes),
         suites={suite: _suite(root / "expectations" / name / f"{suite}.json") for suite in SUITES},
         model_folder=root / "models" / name,
         where=str(path),
@@ -369,8 +362,7 @@ def _read_text(path: Path) -> str:
 
 def _read_statement(path: Path, *, script: bool) -> str:
     text = _read_text(path)
-    fault = find_fault(text, script=script)
-    if fault is not None:
+    if fault := find_fault(text, script=script):
         raise UserError(f"{path} {fault}.")
     return text
 

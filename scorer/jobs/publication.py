@@ -13,21 +13,19 @@ from scorer.errors import UserError
 from scorer.jobs.toml_table import TomlTable
 
 _SHARES = 2**64
-_FACILITY = "facility"  # the attribute, where [features] names none
 
 
 @lru_cache(maxsize=64)
-def seen_by(text: str, *, facility: str | None) -> str | None:
-    """The attribute that decides who may see a row: that of the facility, where the text of job.toml itself publishes it; else None.
+def seen_by(text: str, *, facility: str) -> str | None:
+    """The attribute that decides who may see a row: `facility`, where job.toml publishes it; else None.
 
-    `facility` is that of [features], which is published with each score in any case.
+    It is its text that counts: the facility of [features] is published with each score in any case.
 
-    >>> seen_by('published = ["client", "facility"]', facility=None)
+    >>> seen_by('published = ["client", "facility"]', facility="facility")
     'facility'
     >>> seen_by('published = ["client"]', facility="facility")
     """
-    named = facility or _FACILITY
-    return named if named in tomllib.loads(text).get("published", ()) else None
+    return facility if facility in tomllib.loads(text).get("published", ()) else None
 
 
 class Decline(StrEnum):

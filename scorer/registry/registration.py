@@ -127,7 +127,7 @@ def _install(job: Job, session: Session) -> None:
 
 def _require_facilities_kept(job: Job, session: Session) -> None:
     """Raise UserError where a view would show a job's rows to those who may not see their facility."""
-    if seen_by(job.text, facility=job.features.facility) is None:
+    if seen_by(job.text, facility=job.features.facility_attribute) is None:
         return
     if past := list_views_past_facilities(session, job.name):
         view, table = past[0]

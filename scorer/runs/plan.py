@@ -189,7 +189,7 @@ def _examples(job: Job, settings: Settings) -> dict[str, Any]:
         "task": job.task.value,
         "job_version": job.version,
         "flag": f"{job.name}.write_back",
-        "facility_attribute": job.facility_attribute,
+        "facility_attribute": job.features.facility_attribute,
     }
     numbers = dict.fromkeys(
         (

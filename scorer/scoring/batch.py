@@ -68,7 +68,7 @@ class BatchInputs:
 
     def _facilities(self, job: Job) -> list[str | None]:
         """The facility of each item, as the job publishes it; None where it publishes none."""
-        name, nothing = job.facility_attribute, [None] * len(self.items)
+        name, nothing = job.features.facility_attribute, [None] * len(self.items)
         if name not in job.published:
             return [*nothing]
         if name in self.attributes.texts:

@@ -171,8 +171,8 @@ def _require_facility(flag: str, facilities: tuple[str, ...], *, settings: Setti
     if not facilities or name not in job_names(settings.jobs_dir):
         return
     job: Job = load_job(name, jobs_dir=settings.jobs_dir)
-    if job.facility_attribute not in job.published:
+    if job.features.facility_attribute not in job.published:
         raise UserError(
             f"Job {name} publishes no facility, so that no entity of it would be in any; name the attribute "
-            f"{job.facility_attribute} under published in its job.toml first."
+            f"{job.features.facility_attribute} under published in its job.toml first."
         )

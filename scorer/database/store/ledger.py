@@ -189,7 +189,7 @@ def _of_flag(job: Job) -> dict[str, str]:
         "job": job.name,
         "output": job.output,
         "flag": JobFlags(job.name).name(Switch.WRITE_BACK),
-        "facility_attribute": job.facility_attribute,
+        "facility_attribute": job.features.facility_attribute,
     }
 
 

@@ -274,7 +274,7 @@ def register_job_version(session: Session, job: Job) -> None:
         job=job.name,
         job_version=job.version,
         definition=json.dumps(job.definition),
-        facility=seen_by(job.text, facility=job.features.facility),
+        facility=seen_by(job.text, facility=job.features.facility_attribute),
     )
 
 
