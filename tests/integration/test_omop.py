@@ -324,7 +324,7 @@ def test_a_look_reads_neither_all_visits_nor_all_measurements(cdm: Callable[...,
         "visit_occurrence_id) SELECT 100000 + n, 0, 3027018, '2020-01-01', 0, 1001 + n / 3 FROM generate_series(0, 50000) AS n"
     )
     for statement in (
-        *without_comments(ward.job.statements["indexes"]).split(";")[:-1],
+        *filter(str.strip, without_comments(ward.job.statements["indexes"]).split(";")),
         "ANALYZE cdm.measurement, cdm.visit_occurrence, cdm.visit_detail",
     ):
         ward.execute(statement)
