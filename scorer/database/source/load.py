@@ -177,8 +177,8 @@ def load_delivery(
 ) -> Delivery:
     """Empty the source tables, load these files as `load` does, and commit. Returns what they brought.
 
-    Times of columns that are `planned` were known ahead, and do not count as the newest. Where `ended` is given, the files are observations alone: their visits are made of them, as ended with the last one or not. Raises
-    UserError as `load` does.
+    Times of columns that are `planned` were known ahead, and do not count as the newest. Where `ended` is given, the files are observations
+    alone: their visits are made of them, as ended with the last one or not. Raises UserError as `load` does.
     """
     tables = tables_for(job_tables)
     with sentences(), RejectFile(rejects) as rejected, connection, connection.cursor() as cursor:
