@@ -98,8 +98,8 @@ class Scratch:
     ) -> Judged:
         """Load a delivery's files and score what they hold.
 
-        It is as of a time, or of the delivery's own where that is None. One that is `alone` is of observations, of which its visits are
-        made. Raises UserError where the files cannot be loaded, or a rule stops the run.
+        It is as of a time, or of the delivery's own where that is None. Where one is `alone`, its visits are made of its observations.
+        Raises UserError where the files cannot be loaded, or a rule stops the run.
         """
         ended = as_of is None if alone else None
         delivery = load_delivery(

@@ -42,6 +42,20 @@ def test_as_of_a_time_later_observations_are_not_known(site: Site) -> None:
     assert row["sepsis_probability"] == row["risk_level"] == row["valid_until"] == ""
 
 
+def test_of_observations_alone_each_visit_is_scored_as_of_its_own_last_one(site: Site) -> None:
+    before = NOON - timedelta(days=2)
+    write(site.inbox / "ward.csv", OBSERVED, [*observed(1), *observed(2, noon=before)])
+    site.deal()
+    hour = timedelta(hours=1)
+    assert [row["as_of"] for row in site.predictions("ward")] == [
+        (NOON - hour).isoformat(),
+        (before - hour).isoformat(),
+    ]
+    (site.inbox / "done" / "ward.csv").rename(site.inbox / "again.csv")
+    site.deal(as_of=NOON)  # another question of the same bytes
+    assert [row["as_of"] for row in site.predictions("again")] == [NOON.isoformat()] * 2
+
+
 def test_visits_and_observations_are_scored_together_packed_or_not(site: Site) -> None:
     write(site.inbox / "ward.visits.csv", VISITS, admitted(1, 2))
     plain = write(site.inbox / "plain", OBSERVED, observed(1, 2))
