@@ -1,6 +1,6 @@
 """Machines of their own: Debian with a real systemd and PostgreSQL in a container.
 
-In one, scorer is put in place by `make install`; the other is bare, for the Debian package.
+In one, scorer is put in place by `make install`; another is bare, for the Debian package.
 
 `make test-systemd` runs these; `make test` leaves them out. They need root, debootstrap, systemd-nspawn and a Debian mirror. What takes
 longest, the bootstrapped Debian and the wheels, is kept in SCORER_SYSTEMD_CACHE (~/.cache/scorer/systemd); removing it is safe.
