@@ -20,7 +20,8 @@ _FACILITY = "facility"  # the attribute, where [features] names none
 def seen_by(text: str, *, facility: str | None) -> str | None:
     """The attribute that decides who may see a row; None: nobody is kept from any.
 
-    It is that of the facility, where the text of job.toml itself publishes it. `facility` is that of [features], which is published with each score in any case.
+    It is that of the facility, where the text of job.toml itself publishes it. `facility` is that of
+    [features], which is published with each score in any case.
 
     >>> seen_by('published = ["client", "facility"]', facility=None)
     'facility'

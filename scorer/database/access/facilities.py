@@ -1,4 +1,4 @@
-"""Facilities granted to logins: given, taken again, listed; and the views that would show a row past them.
+"""Facilities granted to logins: given, taken again, listed; views that would show a row past them.
 
 Every function works within a transaction of the session.
 """
@@ -16,7 +16,8 @@ def grant_facilities(
 ) -> int:
     """Have a login see facilities (None: all) of a job (None: of all).
 
-    Returns how many it did not see by such a grant before. The database refuses a login that is not there, a job that publishes no facility, and a facility that nothing is of, unless `is_new`.
+    Returns how many it did not see by such a grant before. The database refuses a login that is not there, a job that publishes no
+    facility, and a facility that nothing is of, unless `is_new`.
     """
     row = session.one(
         "grant_facilities",
