@@ -1,4 +1,5 @@
--- Views of reporting that would show a job's rows whatever their facility; one row per view and table that it reads.
+-- Views that would show a job's rows whatever their facility.
+-- One row per view of reporting and table that it reads.
 -- Parameters: job.
 SELECT
     v.view_name,
