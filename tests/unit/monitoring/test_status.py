@@ -74,6 +74,8 @@ backlog     none
 requests    2 waiting, the oldest for 1 s
 write-back  500 waiting, the oldest for 25 min; 3 may show a recalled score, the
             oldest for 1 min
+flags       first.scores is on for 10 % of the entities; `scorer flag list` says
+            since when and why
 scores      6,400 valid (12 expire within the hour), 130,000 stale
 quarantine  60 held
 model       2025.05.30
@@ -114,4 +116,4 @@ def test_status_is_a_line_per_fact_where_there_is_room() -> None:
     wide = as_text(STATUS, width=160)
     assert max(map(len, wide.splitlines())) <= 160
     assert wide.split() == SHOWN.split()
-    assert len(wide.splitlines()) == len(SHOWN.splitlines()) - 6
+    assert len(wide.splitlines()) == len(SHOWN.splitlines()) - 7
