@@ -140,3 +140,17 @@ def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
         assert (said, loop.settings) == ("7s", other)
     finally:
         loop.close()
+
+
+def test_a_look_round_expires_what_is_late(ward: Any) -> None:
+    """As the first look of a daemon that comes back."""
+    ward.admit(1)
+    ward.rows("SELECT scorer.request_scores('sepsis', ARRAY['1'], '10 ms')")
+    ward.execute("SELECT pg_sleep(0.02)")
+    loop = RequestLoop([ward.job], database=Database(ward.url, ward.settings))
+    try:
+        loop.step()
+        assert ward.answers(1) == [("expired", None)]
+        assert ward.ledger(1) == []
+    finally:
+        loop.close()
