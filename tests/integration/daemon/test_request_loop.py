@@ -87,6 +87,7 @@ def test_a_loop_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
     try:
         (request,) = ward.ask(1)
         eventually(lambda: ward.answers(request) == [DONE])
+        eventually(lambda: loop._outage._was_there)  # the step that answered has come to its end
         ward.execute("ALTER ROLE barred NOLOGIN")
         ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'barred'")
         eventually(lambda: loop._outage.lasts)
