@@ -60,13 +60,13 @@ class RequestLoop(Loop):
     def _look_round(self) -> None:
         # First: where this raises, requests are answered at the next step all the same.
         self._looked_at = time.monotonic()
-        self._answering.expire()
         reasons = [
             _why_not(self._answering.warm),
             _why_not(self._answering.ask_for_arrivals),
         ]
         self._cannot_answer = next(filter(None, reasons), None)
         self._answering.refuse_strangers(self._left_out)
+        self._answering.expire()
 
     def _until_next(self) -> float:
         """Seconds until the next step: few, and then more, while requests wait that could not be taken."""

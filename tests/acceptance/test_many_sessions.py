@@ -18,7 +18,7 @@ def test_a_hundred_sessions_lose_no_request() -> None:
     assert (figures["lost"], figures["waiting"]) == (0, 0)
     assert set(figures["ended"]) <= {"done", "expired"}
     assert sum(figures["ended"].values()) == figures["asked"]
-    assert figures["ended"]["done"] > 100
+    assert figures["ended"]["done"] > 30
     assert figures["refused_by_quota"] > 0, "the sessions of the login with the default quota"
     assert figures["turned_away_by_the_server"] > 0, "of a hundred connections the service has some, and superusers"
     assert figures["p99_ms"] < 30_000, "none was answered after its deadline"

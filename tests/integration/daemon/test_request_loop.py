@@ -87,6 +87,7 @@ def test_a_loop_that_is_let_in_no_more_goes_on_once_it_is_let_in_again(
     try:
         (request,) = ward.ask(1)
         eventually(lambda: ward.answers(request) == [DONE])
+        eventually(lambda: loop._outage._was_there)  # the step that answered has come to its end
         ward.execute("ALTER ROLE barred NOLOGIN")
         ward.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'barred'")
         eventually(lambda: loop._outage.lasts)
@@ -138,5 +139,19 @@ def test_a_reload_of_other_settings_reaches_the_sessions(ward: Any) -> None:
         with loop._answering._session.transaction():
             said = loop._answering._session.execute("SHOW lock_timeout", {}).scalar_one()
         assert (said, loop.settings) == ("7s", other)
+    finally:
+        loop.close()
+
+
+def test_a_look_round_expires_what_is_late(ward: Any) -> None:
+    """As the first look of a daemon that comes back."""
+    ward.admit(1)
+    ward.rows("SELECT scorer.request_scores('sepsis', ARRAY['1'], '10 ms')")
+    ward.execute("SELECT pg_sleep(0.02)")
+    loop = RequestLoop([ward.job], database=Database(ward.url, ward.settings))
+    try:
+        loop.step()
+        assert ward.answers(1) == [("expired", None)]
+        assert ward.ledger(1) == []
     finally:
         loop.close()
