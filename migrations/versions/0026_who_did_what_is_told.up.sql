@@ -60,8 +60,8 @@ FROM (
         q.requested_by AS actor,
         'requested' AS action,
         q.job,
-        q.entity_id AS subject,
-        jsonb_strip_nulls(jsonb_build_object('request_id', q.request_id, 'status', q.status, 'entities', q.entities)) AS detail
+        COALESCE(q.entity_id, q.entities || ' entities') AS subject,
+        jsonb_build_object('request_id', q.request_id, 'status', q.status) AS detail
     FROM scorer.requests AS q
     UNION ALL
     SELECT
@@ -146,7 +146,9 @@ FROM (
             LIMIT 1
         ) AS job,
         f.flag AS subject,
-        scorer.flag_detail(f.enabled, f.share, f.facilities) || jsonb_build_object('why', f.reason) AS detail
+        jsonb_strip_nulls(
+            jsonb_build_object('enabled', f.enabled, 'share', f.share, 'facilities', f.facilities, 'why', f.reason)
+        ) AS detail
     FROM scorer.flags AS f
 ) AS e
 WHERE (SELECT scorer.sees_all())

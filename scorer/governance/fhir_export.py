@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
+from scorer.database.access.audit import record_audit
 from scorer.database.connection import Database
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.reporting.in_hand import list_transactions_in_hand
@@ -74,8 +75,12 @@ def export(job: Job, *, database: Database, since: datetime | None, out: Path) -
         raise UserError(
             f"--since {since.isoformat()} lies in the future: the database's clock says {until.isoformat()}."
         )
-    with closing(Session(target)) as session, session.transaction():
-        final, recalled, lacking = _write(out, list_risk_assessments(session, job, since=since, until=until))
+    with closing(Session(target)) as session:
+        with session.transaction():  # of its own, so that no file is written of which nothing is recorded
+            told = {"since": None if since is None else since.isoformat(), "until": until.isoformat()}
+            record_audit(session, "exported", job=job.name, subject=str(out), **told)
+        with session.transaction():
+            final, recalled, lacking = _write(out, list_risk_assessments(session, job, since=since, until=until))
     return Exported(job.name, since, until, final=final, recalled=recalled, lacking=lacking)
 
 
