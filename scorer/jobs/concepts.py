@@ -47,9 +47,9 @@ class _Line:
         )
 
 
-def filled(statement: str, concepts: str) -> str:
-    """The statement with the lines of the map, as `read_concepts` gives them, in their place."""
-    return statement.replace(PLACE, concepts)
+def filled(text: str, concepts: str) -> str:
+    """A statement's text with the lines of the map, as `read_concepts` gives them, in their place."""
+    return text.replace(PLACE, concepts)
 
 
 def read_concepts(text: str, *, codes: Collection[str], where: str) -> str:

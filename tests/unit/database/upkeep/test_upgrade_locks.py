@@ -15,7 +15,7 @@ WRITTEN = tomllib.loads((MIGRATIONS / "locks.toml").read_text(encoding="utf-8"))
 # What an ALTER TABLE does at length; a new column with a constant default is not of it.
 AT_LENGTH = r"ALTER TABLE scorer\.(\w+)(?:(?!;).)*?\bADD (?:PRIMARY KEY|FOREIGN KEY|CONSTRAINT \w+ (?:CHECK|UNIQUE|PRIMARY|FOREIGN))"
 # Tables of some hundred rows, ever.
-SMALL = {"model_versions"}
+SMALL = {"model_versions", "job_versions"}
 
 
 def test_only_revisions_that_there_are_lock() -> None:
