@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -73,9 +72,8 @@ def requester(login: Callable[[str], str]) -> str:
 @pytest.fixture
 def command(
     ward: Any, requester: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., tuple[int, str, str]]]:
+) -> Callable[..., tuple[int, str, str]]:
     """Runs `scorer` by the requester's login; its exit code, and what it said on stdout and stderr."""
-    handlers = list(logging.getLogger().handlers)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setenv("SCORER_DATABASE_URL", requester)
@@ -85,8 +83,7 @@ def command(
         assert isinstance(ended.value.code, int)
         return ended.value.code, said.out, said.err
 
-    yield run
-    logging.getLogger().handlers[:] = handlers
+    return run
 
 
 @contextmanager
