@@ -5,7 +5,8 @@
 -- The rows of current_scores are locked, skipping what another worker holds: a worker that scores an entity, or writes back what waits of
 -- it, has that lock. So a newer score is never overwritten with an older one, and no worker waits for a row of scorer.write_backs. The
 -- order is random, so that rows which are held for long do not keep back the others.
--- Where the flag <job>.write_back is off for an entity, its score waits, and is not staged until it is on.
+-- Where the flag <job>.write_back is off for an entity, its score waits, and is not staged until it is on. What waits of an entity with a
+-- score of the batch is taken out in any case: left there as recalled, it would empty the row of that score, were the flag put off later.
 -- Parameters: job, output, max_waiting, setting (what that flag is set to, JSON; null: it is not set), flag (its name), facility_attribute
 -- (the attribute that says what an entity belongs to).
 WITH waiting AS (
@@ -46,12 +47,6 @@ WITH waiting AS (
     FOR NO KEY UPDATE OF c SKIP LOCKED
 ),
 
-taken_out AS (
-    DELETE FROM scorer.write_backs
-    WHERE job = :job
-      AND entity_id IN (SELECT w.entity_id FROM waiting AS w)
-),
-
 fresh AS (
     SELECT
         o.entity_id,
@@ -65,6 +60,19 @@ fresh AS (
     FROM pg_temp.staged_outcomes AS o
     WHERE o.status = 'SCORED'
       AND NOT o.shadow
+),
+
+taken_out AS (
+    DELETE FROM scorer.write_backs AS w
+    WHERE w.job = :job
+      AND (
+          w.entity_id IN (SELECT a.entity_id FROM waiting AS a)
+          OR w.entity_id IN (SELECT f.entity_id FROM fresh AS f WHERE f.is_on)
+      )
+    RETURNING
+        w.entity_id,
+        w.since,
+        w.recalled
 ),
 
 held AS (
@@ -89,7 +97,7 @@ SELECT
     COALESCE(w.since, now()),
     COALESCE(w.recalled, false)
 FROM fresh AS f
-LEFT JOIN waiting AS w ON w.entity_id = f.entity_id
+LEFT JOIN taken_out AS w ON w.entity_id = f.entity_id
 WHERE f.is_on
 UNION ALL
 SELECT

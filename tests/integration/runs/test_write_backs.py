@@ -14,7 +14,9 @@ from scorer.database.connection import Database, Target
 from scorer.database.readonly_session import ReadOnlySession
 from scorer.database.session import Session
 from scorer.database.store.status import JobHealth, list_health
+from scorer.governance.recall import take_back
 from scorer.jobs.job import Job
+from scorer.runs.requests import RequestAnswering
 from scorer.runs.write_backs import WriteBacks
 
 VISITS = range(1, 11)
@@ -245,3 +247,31 @@ def test_a_few_rows_are_tried_where_none_was_written(
     clinician.rollback()
     looking()
     assert waiting(ward) == 0
+
+
+def test_a_row_that_an_answer_has_written_waits_no_more(ward: Any, answering: RequestAnswering) -> None:
+    """Else a flag that is put off afterwards would have the row emptied, as one that bears a recalled score."""
+    ward.run()
+    ward.execute("INSERT INTO scorer.write_backs (job, entity_id, recalled) VALUES ('sepsis', '4', true)")
+    ward.observe(4, hours_ago=0.1, observation_value=91.0)
+    ward.ask(4)
+    answering.answer_waiting()
+    assert ward.rows("SELECT entity_id FROM scorer.write_backs") == []
+    ward.execute("SELECT scorer.set_flag('sepsis.write_back', false, NULL, NULL, 'a test')")
+    take_back(ward.job, database=Database(ward.url, ward.settings))
+    assert ward.rows("SELECT sepsis_score FROM visits WHERE visit_id = 4") == [(ward.scores()["4"],)]
+
+
+def test_a_recalled_score_that_an_answer_could_not_write_over_waits_as_before(
+    ward: Any, answering: RequestAnswering
+) -> None:
+    ward.run()
+    ward.execute("INSERT INTO scorer.write_backs (job, entity_id, recalled) VALUES ('sepsis', '4', true)")
+    before = ward.rows("SELECT entity_id, since, recalled FROM scorer.write_backs")
+    ward.observe(4, hours_ago=0.1, observation_value=91.0)
+    (asked,) = ward.ask(4)
+    with closing(ward.connect()) as session:
+        session.cursor().execute("SELECT FROM visits WHERE visit_id = 4 FOR UPDATE")
+        answering.answer_waiting()
+    assert ward.answers(asked) == [("done", "SCORED")]
+    assert ward.rows("SELECT entity_id, since, recalled FROM scorer.write_backs") == before
