@@ -124,11 +124,12 @@ BEGIN
     INSERT INTO scorer.quota_turns AS t (login) VALUES (who)
     ON CONFLICT (login) DO UPDATE SET asked_at = clock_timestamp();
     since := clock_timestamp() - INTERVAL '1 minute';
-    -- The newest of the requests that must be older than a minute.
+    -- The newest of the requests that must be older than a minute. What a recall asks for in the login's name has no deadline, and counts not.
     SELECT q.requested_at INTO hinders
     FROM scorer.requests AS q
     WHERE q.requested_by = who
       AND q.requested_at > since
+      AND q.expires_at IS NOT NULL
     ORDER BY q.requested_at DESC
     OFFSET most
     LIMIT 1;

@@ -87,13 +87,23 @@ def test_others_are_not_bound_by_it(ward: Any, login: Any) -> None:
 def test_a_minute_later_he_may_again(ward: Any, login: Any) -> None:
     requester = login("scorer_requester")
     assert spend(requester) == 10
-    age = "UPDATE scorer.requests SET expires_at = NULL, requested_at = clock_timestamp() - %s * INTERVAL '1 s' WHERE request_id "
+    age = "UPDATE scorer.requests SET expires_at = 'infinity', requested_at = clock_timestamp() - %s * INTERVAL '1 s' WHERE request_id "
     ward.execute(f"{age} > 2", 5)
     ward.execute(f"{age} <= 2", 30)
     assert 1 <= told_to_wait(requester) <= 30
     ward.execute(f"{age} <= 2", 61)
     assert spend(requester) == 2
     assert 10 <= told_to_wait(requester) <= 55, "for those that are five seconds old"
+
+
+def test_what_a_recall_asks_for_is_not_the_quota_of_who_recalls(ward: Any, login: Any) -> None:
+    """One row for each entity, in the login's name: the scores of a ward would keep him from asking for a minute."""
+    approver = login("scorer_requester", "scorer_approver")
+    ward.execute(
+        "INSERT INTO scorer.requests (job, entity_id, priority, requested_by) SELECT 'sepsis', n, 50, %s FROM generate_series(1, 20) AS n",
+        name_of(approver),
+    )
+    assert spend(approver) == 10
 
 
 def told_to_wait(url: str) -> int:
