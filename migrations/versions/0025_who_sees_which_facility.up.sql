@@ -887,9 +887,9 @@ SELECT
     t.expires_at,
     t.entities,
     t.answered,
-    t.scored,
-    t.failed,
-    t.absent
+    t.scored - hidden.scored AS scored,
+    t.failed - hidden.failed AS failed,
+    t.absent - hidden.absent AS absent
 FROM scorer.requests AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 CROSS JOIN LATERAL (
@@ -898,9 +898,24 @@ CROSS JOIN LATERAL (
     WHERE c.job = t.job
       AND c.entity_id = t.entity_id
 ) AS known
+CROSS JOIN LATERAL (
+    SELECT
+        (count(*) FILTER (WHERE e.outcome IN ('SCORED', 'UNCHANGED')))::integer AS scored,
+        (count(*) FILTER (WHERE e.outcome IN ('FAILED', 'REFUSED')))::integer AS failed,
+        (count(*) FILTER (WHERE e.outcome = 'ABSENT'))::integer AS absent
+    FROM scorer.request_entities AS e
+    WHERE t.entities IS NOT NULL
+      AND e.request_id = t.request_id
+      AND (
+          SELECT NOT bool_or(scorer.is_seen(g.seen, c.job, c.attributes))
+          FROM scorer.current_scores AS c
+          WHERE c.job = t.job
+            AND c.entity_id = e.entity_id
+      )
+) AS hidden
 WHERE COALESCE(known.seen, scorer.is_seen(g.seen, t.job, NULL))
    OR t.requested_by = session_user;
-COMMENT ON VIEW scorer.own_requests IS 'What a login that may not see all sees of scorer.requests: those of entities of a facility that the login may see, and its own; what became of its own is empty where the entity proved to be another facility''s.';
+COMMENT ON VIEW scorer.own_requests IS 'What a login that may not see all sees of scorer.requests: those of entities of a facility that the login may see, and its own; what became of its own is empty where the entity proved to be another facility''s, and such entities of a cohort are in none of scored, failed and absent.';
 CREATE VIEW scorer.seen_requests AS
 SELECT
     u.request_id,

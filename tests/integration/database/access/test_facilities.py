@@ -15,6 +15,7 @@ from scorer.database.connection import Database, Target
 from scorer.database.session import Session
 from scorer.errors import UserError
 from scorer.registry import registration
+from scorer.runs.requests import RequestAnswering
 
 Denied = psycopg2.errors.InsufficientPrivilege
 # Every view that names entities, whoever makes it and whenever.
@@ -229,6 +230,22 @@ def test_an_entity_not_known_yet_may_be_asked_for_and_its_answer_is_seen_where_i
     )
     seen = "SELECT entity_id, status, outcome, run_id FROM reporting.requests ORDER BY entity_id"
     assert hospitals.rows(asker, seen) == [("98", "done", "SCORED", 1), ("99", "done", None, None)]
+
+
+def test_of_a_cohort_nothing_is_counted_that_proves_to_be_of_another_facility(hospitals: Any, asker: str) -> None:
+    hospital = hospitals.hospital
+    hospital.execute("DELETE FROM scorer.requests")
+    hospitals.rows(asker, "SELECT scorer.request_cohort('sepsis', ARRAY['98', '99', 'nobody'])")
+    hospital.admit(98, facility="north")
+    hospital.admit(99, facility="south")
+    answering = RequestAnswering(database=Database(hospital.url, hospital.settings), jobs=[hospitals.job])
+    with closing(answering):
+        answering.answer_waiting()
+    counts = "SELECT status, entities, answered, scored, failed, absent FROM reporting.requests"
+    assert hospitals.rows(asker, counts) == [("done", 3, 3, 1, 0, 1)]
+    assert hospitals.rows(hospital.url, counts) == [("done", 3, 3, 2, 0, 1)]
+    each = "SELECT entity_id, outcome FROM reporting.request_entities ORDER BY entity_id"
+    assert hospitals.rows(asker, each) == [("98", "SCORED"), ("99", None), ("nobody", "ABSENT")]
 
 
 # Plans
