@@ -47,7 +47,7 @@ from scorer.scoring.timing import StepTimer
 from scorer.scoring.validation.rules import read_rules
 from scorer.types.arrays import Features
 from scorer.types.enums import Action, Status
-from scorer.types.flags import JobFlags, Switch
+from scorer.types.flags import JobFlags, Switch, as_named
 from scorer.types.values import Outcome, Progress, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -236,7 +236,7 @@ def _from_vector(past: Past, job: Job, model: LoadedModel) -> Replayed:
     facility = None if job.features.facility is None else [past.attributes.get(job.features.facility)]
     matrix = Features.stored(names, [past.features], facility=facility)
     now = _published(predict(model, matrix, spec=job.declining), job)
-    flags, facilities = _flags_then(past), [past.attributes.get(job.features.facility_attribute)]
+    flags, facilities = _flags_then(past), [as_named(past.attributes.get(job.features.facility_attribute))]
     if now.status is Status.SCORED and flags.off(Switch.SCORES, [past.entity_id], facilities=facilities)[0]:
         now = _Published(Status.INDETERMINATE, flags.why_unpublished, None, None, None, {})
     differing = _differing(past, now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from scorer.database.source.reader import Source, microseconds
 from scorer.jobs.job import Job
 from scorer.scoring.input_hash import input_hashes
 from scorer.types.arrays import Attributes, Integers, Observations
-from scorer.types.flags import JobFlags, Switch
+from scorer.types.flags import JobFlags, Switch, as_named
 from scorer.types.values import Counts, Outcome, Rejection, RuleResult, WorkItem
 
 
@@ -72,9 +71,9 @@ class BatchInputs:
         if name not in job.published:
             return [*nothing]
         if name in self.attributes.texts:
-            return [None if text is None else str(text) for text in self.attributes.texts[name]]
+            return [as_named(text) for text in self.attributes.texts[name]]
         numbers = self.attributes.numbers[name].tolist() if name in self.attributes.numbers else nothing
-        return [None if number is None or not math.isfinite(number) else f"{number:.17g}" for number in numbers]
+        return [as_named(number) for number in numbers]
 
     def count(self, observations: Observations) -> Integers:
         """How many of `observations` each item has, (entities,)."""

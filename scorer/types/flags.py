@@ -6,6 +6,7 @@ The same is written out in SQL (`scorer.flag_includes`), for a site's own statem
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -47,6 +48,17 @@ def includes(setting: Mapping[str, Any] | None, flag: str, entity_id: str, facil
     if not setting["enabled"] or ("facilities" in setting and facility not in setting["facilities"]):
         return False
     return "share" not in setting or bucket(flag, entity_id) < round(setting["share"] * _BUCKETS_PER_CENT)
+
+
+def as_named(facility: object) -> str | None:
+    """A facility as flags name it: the text that a published one has in the database, also where it is known by a number.
+
+    >>> as_named(12.0), as_named(12), as_named(0.1), as_named("north"), as_named(float("nan"))
+    ('12', '12', '0.1', 'north', None)
+    """
+    if facility is None or (isinstance(facility, float) and not math.isfinite(facility)):
+        return None
+    return str(int(facility)) if isinstance(facility, float) and facility.is_integer() else str(facility)
 
 
 def in_words(setting: Mapping[str, Any]) -> str:

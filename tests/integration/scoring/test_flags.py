@@ -155,6 +155,20 @@ def test_facilities_are_those_of_the_entities(ward: Any) -> None:
     assert verdicts(ward) == IDENTICAL
 
 
+def test_a_facility_known_by_a_number_is_named_by_it(ward: Any, changed_job: Callable[..., Job]) -> None:
+    job = changed_job(
+        ("job.toml", 'facility = "facility"', ""),
+        ("job.toml", "facility = []\n", ""),
+        ("job.toml", 'published = ["client"]', 'published = ["client", "facility"]'),
+        ("attributes.sql", "CAST(facility AS text) AS facility", "v.age_years AS facility"),
+    )
+    put(ward, "sepsis.scores", True, facilities=["42", "44"])
+    assert ward.run(job).counts == Counts(eligible=20, scored=2, indeterminate=18)
+    published = [key for (key,) in ward.rows("SELECT score_id FROM scorer.scores WHERE NOT shadow")]
+    database = Database(ward.url, replace(ward.settings, jobs_dir=None))
+    assert {each.alarming for each in replay(published, database=database)} == {False}
+
+
 def test_a_score_that_stands_beside_another_outcome_is_taken_back_too(ward: Any) -> None:
     ward.run()
     ward.execute("UPDATE visits SET age_years = 300 WHERE visit_id = 2")
