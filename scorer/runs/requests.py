@@ -1,6 +1,6 @@
 """Scores on demand: what waits of a job is answered in one transaction with its scores.
 
-    take -> find -> hold -> score -> record -> acknowledge -> write back          (one micro-batch, one transaction, one run)
+    take -> find -> hold -> score -> record -> write back -> acknowledge          (one micro-batch, one transaction, one run)
 
 A crash rolls all of it back, and the requests still wait; none is ever done without its row in the ledger. Nothing here waits for what
 others hold: an entity that a scheduled batch is scoring this moment is passed over and asked for again a moment later, and one that merely

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import compress
 
 from scorer.database.session import Session
 from scorer.database.store.batches import (
@@ -24,7 +25,8 @@ from scorer.scoring.opening import Pipeline
 from scorer.scoring.timing import StepTimer
 from scorer.scoring.unchanged import find_unfounded
 from scorer.types.enums import Trigger, Withdrawal
-from scorer.types.values import Run
+from scorer.types.flags import JobFlags, Switch, as_named
+from scorer.types.values import Run, Standing
 
 _log = logging.getLogger(__name__)
 _COUNTED_REQUESTS = 16  # batches of requests are small and many: of so many of them, the rows of one are counted
@@ -42,7 +44,8 @@ def record(pipeline: Pipeline, run: Run, result: BatchResult, *, steps: StepTime
         off = dict.fromkeys(result.switched_off, Withdrawal.SWITCHED_OFF)
         ids = [item.entity_id for item in result.doubtful if item.entity_id not in off]
         standing = read_standing(session, job, ids) if ids else []
-        withdraw(session, job, run, reasons=find_unfounded(standing, source=pipeline.source, job=job) | off)
+        unfounded = find_unfounded(standing, source=pipeline.source, job=job)
+        withdraw(session, job, run, reasons=_switched_off(standing, pipeline.flags, job=job) | unfounded | off)
     write_outcomes(
         session,
         job,
@@ -77,6 +80,17 @@ def withdraw(session: Session, job: Job, run: Run, *, reasons: Mapping[str, With
     if withdrawn:
         say(_log, events.SCORES_WITHDRAWN, run_id=run.run_id, job=job.name, entities=withdrawn)
     return withdrawn
+
+
+def _switched_off(standing: Sequence[Standing], flags: JobFlags, *, job: Job) -> dict[str, Withdrawal]:
+    """The entities whose standing score is of one whose scores are off, by the facility that it was published with.
+
+    An entity that raised was not read: nothing else tells its facility.
+    """
+    entity_ids = [each.item.entity_id for each in standing]
+    facilities = [as_named(each.attributes.get(job.features.facility_attribute)) for each in standing]
+    off = flags.off(Switch.SCORES, entity_ids, facilities=facilities)
+    return dict.fromkeys(compress(entity_ids, off), Withdrawal.SWITCHED_OFF)
 
 
 def _record_feature_counts(pipeline: Pipeline, run: Run, result: BatchResult, *, batch_id: int) -> None:

@@ -19,6 +19,7 @@ from scorer.jobs.job import Job
 from scorer.runs import worker
 from scorer.runs.requests import RequestAnswering
 from scorer.runs.run import dry_run, run_job
+from scorer.scoring.challenger import predict_both
 from scorer.types.flags import bucket
 from scorer.types.values import Counts
 
@@ -178,6 +179,22 @@ def test_a_score_that_stands_beside_another_outcome_is_taken_back_too(ward: Any)
     put(ward, "sepsis.scores", False)
     ward.run(as_of=later + timedelta(seconds=1))
     assert ward.scores() == {}
+
+
+def test_the_score_of_an_entity_that_raises_is_taken_back_too(ward: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raising(*arguments: Any, entity_ids: list[str], **named: Any) -> Any:
+        assert not {"2", "3"} & {*entity_ids}
+        return predict_both(*arguments, entity_ids=entity_ids, **named)
+
+    ward.run()
+    monkeypatch.setattr("scorer.scoring.pipeline.predict_both", raising)
+    put(ward, "sepsis.scores", True, facilities=["north"])
+    for visit in (2, 3):
+        ward.observe(visit, hours_ago=-0.0002, recorded_at=ward.noon + timedelta(seconds=0.7))
+    ward.run(as_of=ward.noon + timedelta(seconds=1))
+    assert (ward.status(2)[0], ward.status(3)[0]) == ("FAILED", "FAILED")
+    assert "2" in ward.scores()
+    assert "3" not in ward.scores()
 
 
 def test_entities_that_end_without_a_score_end_as_ever(ward: Any) -> None:
