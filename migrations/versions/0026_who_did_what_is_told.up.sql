@@ -4,7 +4,7 @@ CREATE TABLE scorer.audit_events (
     event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     happened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     actor text NOT NULL DEFAULT session_user,
-    action text NOT NULL CHECK (action ~ '^[a-z][a-z ]{2,40}$'),
+    action text NOT NULL CHECK (action IN ('explained', 'exported')),
     job text,
     subject text,
     detail jsonb NOT NULL DEFAULT '{}'
@@ -14,7 +14,7 @@ COMMENT ON TABLE scorer.audit_events IS 'Acts that no other table records, such 
 COMMENT ON COLUMN scorer.audit_events.event_id IS 'Key.';
 COMMENT ON COLUMN scorer.audit_events.happened_at IS 'When.';
 COMMENT ON COLUMN scorer.audit_events.actor IS 'Login that did it.';
-COMMENT ON COLUMN scorer.audit_events.action IS 'What was done, in a word or two: explained, exported.';
+COMMENT ON COLUMN scorer.audit_events.action IS 'What was done: explained, exported. What another table records is told by that table alone.';
 COMMENT ON COLUMN scorer.audit_events.job IS 'Job it is about, if any.';
 COMMENT ON COLUMN scorer.audit_events.subject IS 'What it was done to: an entity, a file.';
 COMMENT ON COLUMN scorer.audit_events.detail IS 'More of it: ids and counts, no patient''s value.';

@@ -108,6 +108,14 @@ def test_nobody_changes_what_was_done(hospitals: Any, people: dict[str, str], ro
     assert acts(hospitals, hospitals.hospital.url) == before
 
 
+@pytest.mark.parametrize("action", ["model promoted", "flag set", "recalled", "requested", "facility granted"])
+def test_nobody_records_an_act_that_another_table_tells(hospitals: Any, people: dict[str, str], action: str) -> None:
+    """Else a reader would be shown to have promoted a model."""
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        hospitals.rows(people["reader"], f"SELECT reporting.record_audit('{action}', 'sepsis', 'a', NULL)")
+    assert (action, "a") not in hospitals.rows(hospitals.hospital.url, "SELECT action, subject FROM reporting.audit")
+
+
 @pytest.mark.parametrize("role", ["worker", "requester", "reader"])
 def test_only_an_approver_or_the_owner_grants(hospitals: Any, people: dict[str, str], role: str) -> None:
     for call in (
