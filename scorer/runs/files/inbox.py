@@ -20,9 +20,10 @@ from pathlib import Path
 
 from scorer.database.source.load_tables import File, Table
 from scorer.errors import UserError
+from scorer.runs.files.outbox import printable
 
 WORKING, DONE, FAILED = "working", "done", "failed"
-_FILE = re.compile(r"(?P<name>[^.~].*?)\.csv(?:\.gz)?")
+_FILE = re.compile(r"(?P<name>[^.~].*?)\.csv(?:\.gz)?", re.DOTALL)
 _BLOCK = 1 << 20  # bytes
 
 Look = tuple[int, int, int, int]
@@ -45,7 +46,7 @@ class Delivery:
     @property
     def told(self) -> str:
         """The delivery's files, in words."""
-        return ", ".join(path.name for _, path in self.files)
+        return printable(", ".join(path.name for _, path in self.files))
 
     def within(self, folder: Path) -> Delivery:
         """The same, with its files in another folder."""
@@ -96,10 +97,11 @@ class Inbox:
     def take(self, delivery: Delivery) -> Delivery:
         """Move the delivery's files to where the one in hand lies. Returns it there.
 
-        What comes in meanwhile is another. Raises FileNotFoundError where a file has gone.
+        What comes in meanwhile is another. What may be missing is moved first: whoever finds all that is required in hand has all of the
+        delivery. Raises FileNotFoundError where a file has gone.
         """
         taken = delivery.within(self.folder / WORKING)
-        for (_, path), (_, place) in zip(delivery.files, taken.files, strict=True):
+        for (_, path), (_, place) in sorted(zip(delivery.files, taken.files, strict=True), key=self._is_required):
             if path != place:
                 path.rename(place)
         return taken
@@ -121,10 +123,14 @@ class Inbox:
         there = dict(delivery.files)
         return tuple(File(there[name], table) for name, table in self._tables.items() if name in there)
 
+    def _is_required(self, pair: tuple[tuple[str, Path], object]) -> bool:
+        table = self._tables.get(pair[0][0])
+        return table is None or table.file == "required"
+
     def _files(self, folder: Path) -> Iterable[Path]:
         try:
             with os.scandir(folder) as entries:
-                names = sorted(each.name for each in entries if _FILE.fullmatch(each.name) and each.is_file())
+                names = sorted(each.name for each in entries if _FILE.fullmatch(each.name) and _is_file(each))
         except OSError as error:
             raise UserError(f"{folder} cannot be read: {error.strerror}; see to it that it can.") from error
         return [folder / name for name in names]
@@ -167,6 +173,14 @@ class Inbox:
 
 def _by_name(delivery: Delivery) -> str:
     return delivery.name
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one, or leads to one."""
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads in a circle, or to where nobody may look
+        return False
 
 
 def _look_at(path: Path) -> Look | None:

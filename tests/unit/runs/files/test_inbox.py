@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,30 @@ def test_a_file_that_cannot_be_read_is_the_operators(inbox: Inbox) -> None:
     (inbox.folder / "a.csv").unlink()
     with pytest.raises(UserError, match=r"a\.csv cannot be read"):
         fingerprint(delivery)
+
+
+def test_what_may_be_missing_is_not_left_behind_by_a_process_that_died(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits, observations, outcomes = source_tables()
+    inbox = Inbox(inbox.folder, (visits, observations, replace(outcomes, name="works")), alone=None)
+    names = ("ward.patient_observations.csv", "ward.visits.csv", "ward.works.csv")
+    put(inbox, *names)
+    ((delivery,), _) = settled(inbox)
+    rename = Path.rename
+    for most in range(1, 3):
+        moved: list[Path] = []
+
+        def dying(path: Path, place: Path, moved: list[Path] = moved, most: int = most) -> Path:
+            if len(moved) == most:
+                raise KeyboardInterrupt
+            moved.append(path)
+            return rename(path, place)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Path, "rename", dying)
+            inbox.take(delivery)
+        (left,) = inbox.left()
+        assert {path.name for _, path in left.files} == set(names)
+        for path in moved:
+            rename(inbox.folder / "working" / path.name, path)
