@@ -138,9 +138,10 @@ def test_what_may_be_missing_is_not_left_behind_by_a_process_that_died(
             moved.append(path)
             return rename(path, place)
 
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch:
             patch.setattr(Path, "rename", dying)
-            inbox.take(delivery)
+            with pytest.raises(KeyboardInterrupt):
+                inbox.take(delivery)
         (left,) = inbox.left()
         assert {path.name for _, path in left.files} == set(names)
         for path in moved:
