@@ -190,7 +190,7 @@ class Host:
         self.folder, self.running, self.started = folder, folder / "run" / "scorer.running", folder / "started"
         (folder / "run" / "systemd" / "system").mkdir(parents=True)
         (folder / "active").write_text("scorer.service\nscorer-run@churn.timer\n")
-        tools = {name: "exit 0" for name in ("systemd-sysusers", "systemd-tmpfiles", "journalctl", "runuser")}
+        tools = dict.fromkeys(("systemd-sysusers", "systemd-tmpfiles", "journalctl", "runuser"), "exit 0")
         tools["systemctl"] = (
             f'case $1 in list-units) cat {folder}/active ;; stop) : >{folder}/active ;; start) echo "$3" >>{self.started} ;; esac'
         )
