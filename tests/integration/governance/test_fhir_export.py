@@ -242,3 +242,22 @@ def test_lines_are_lines_whatever_a_text_holds(ward: Any, tmp_path: Path) -> Non
         json.loads(line)["subject"].get("identifier", {}).get("value") for line in content.rstrip("\n").split("\n")
     ]
     assert 'a\nb\u2028 "c' in values
+
+
+def test_a_login_of_one_facility_exports_that_one_and_the_export_is_on_record(hospitals: Any, tmp_path: Path) -> None:
+    hospital = hospitals.hospital
+    north, none = (hospitals.login(f"seen_{name}", "scorer_reader") for name in ("north", "none"))
+    hospitals.grant("seen_north", "north")
+    whole = export(hospital.job, database=Database(hospital.url, hospital.settings), since=None, out=tmp_path / "whole")
+    assert whole.final + sum(whole.lacking.values()) == len([*hospitals.NORTH, *hospitals.SOUTH, *hospitals.UNKNOWN])
+    own = export(hospital.job, database=Database(north, hospital.settings), since=None, out=tmp_path / "own")
+    assert {each["encounter"]["reference"] for each in lines(tmp_path / "own")} == {
+        f"Encounter/{each}" for each in hospitals.NORTH
+    }
+    nothing = export(hospital.job, database=Database(none, hospital.settings), since=None, out=tmp_path / "nothing")
+    assert (own.final, nothing.final, nothing.recalled, nothing.lacking) == (len([*hospitals.NORTH]), 0, 0, {})
+    told = hospital.rows("SELECT actor, subject FROM reporting.audit WHERE action = 'exported' ORDER BY happened_at")
+    assert [each for each in told if each[0].startswith("seen_")] == [
+        ("seen_north", str(tmp_path / "own")),
+        ("seen_none", str(tmp_path / "nothing")),
+    ]
