@@ -85,14 +85,23 @@ class Inbox:
         return ready, waiting
 
     def left(self) -> list[Delivery]:
-        """What a process that died had in hand: its files, with those that it had not come to move."""
+        """What a process that died had in hand: its files, with those that it had not come to move.
+
+        Files whose others have gone are moved back to where they came: they wait for these.
+        """
         at_work = list(self._files(self.folder / WORKING))
-        found = self._deliveries(at_work)
-        if any(each.lacks for each in found):
-            rest = self._deliveries([*at_work, *self._files(self.folder)])
-            names = {each.name for each in found}
-            found = [each for each in rest if each.name in names and not each.alone]
-        return found
+        lacking = {each.name for each in self._deliveries(at_work) if each.lacks}
+        there = {self._place_of(path) for path in at_work}
+        to_move = [
+            path
+            for path in (self._files(self.folder) if lacking else ())
+            if self._place_of(path)[0] in lacking and self._place_of(path)[1] and self._place_of(path) not in there
+        ]
+        found = self._deliveries([*at_work, *to_move])
+        for each in found:
+            if each.lacks:
+                self.give_back(each.within(self.folder / WORKING))
+        return [each for each in found if not each.lacks]
 
     def take(self, delivery: Delivery) -> Delivery:
         """Move the delivery's files to where the one in hand lies. Returns it there.
@@ -103,7 +112,11 @@ class Inbox:
         taken = delivery.within(self.folder / WORKING)
         for (_, path), (_, place) in sorted(zip(delivery.files, taken.files, strict=True), key=self._is_required):
             if path != place:
-                path.rename(place)
+                try:
+                    path.rename(place)
+                except FileNotFoundError:
+                    self.give_back(taken)
+                    raise
         return taken
 
     def give_back(self, delivery: Delivery) -> None:
@@ -139,14 +152,19 @@ class Inbox:
         found: list[Delivery] = []
         sets: dict[str, list[tuple[str, Path]]] = {}
         for path in paths:
-            match = _FILE.fullmatch(path.name)
-            assert match is not None
-            name, _, table = match["name"].rpartition(".")
-            if name and table in self._tables:
+            name, table = self._place_of(path)
+            if table:
                 sets.setdefault(name, []).append((table, path))
             else:
-                found.append(self._of_one_file(match["name"], path))
+                found.append(self._of_one_file(name, path))
         return sorted([*found, *(self._of_several(name, files) for name, files in sets.items())], key=_by_name)
+
+    def _place_of(self, path: Path) -> tuple[str, str]:
+        """The name of the file's delivery and of the table that it fills, which is empty where the name has none."""
+        match = _FILE.fullmatch(path.name)
+        assert match is not None
+        name, _, table = match["name"].rpartition(".")
+        return (name, table) if name and table in self._tables else (match["name"], "")
 
     def _of_one_file(self, name: str, path: Path) -> Delivery:
         fault = None

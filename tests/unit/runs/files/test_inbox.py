@@ -146,3 +146,33 @@ def test_what_may_be_missing_is_not_left_behind_by_a_process_that_died(
         assert {path.name for _, path in left.files} == set(names)
         for path in moved:
             rename(inbox.folder / "working" / path.name, path)
+
+
+def test_half_a_delivery_whose_other_half_was_taken_away_waits_again(inbox: Inbox) -> None:
+    put(inbox, "ward.patient_observations.csv", "ward.visits.csv")
+    ((delivery,), _) = settled(inbox)
+    (inbox.folder / "ward.visits.csv").unlink()
+    with pytest.raises(FileNotFoundError):
+        inbox.take(delivery)
+    assert inbox.left() == []
+    _, (waiting,) = inbox.look()
+    assert waiting.lacks == ("ward.visits.csv",)
+
+
+def test_what_two_deliveries_left_is_found(inbox: Inbox) -> None:
+    put(inbox, "ward.visits.csv", "ward.patient_observations.csv", "other.csv")
+    for name in ("ward.visits.csv", "other.csv"):
+        (inbox.folder / name).rename(inbox.folder / "working" / name)
+    assert [(each.name, each.lacks) for each in inbox.left()] == [("other", ()), ("ward", ())]
+
+
+def test_what_came_anew_of_a_delivery_in_hand_is_another(inbox: Inbox) -> None:
+    names = ("ward.patient_observations.csv", "ward.visits.csv")
+    put(inbox, *names, text="first\n")
+    (inbox.folder / names[0]).rename(inbox.folder / "working" / names[0])
+    put(inbox, names[0], text="second\n")
+    (left,) = inbox.left()
+    assert left.fault is None
+    taken = inbox.take(left)
+    assert [path.read_text() for _, path in taken.files] == ["first\n", "first\n"]
+    assert (inbox.folder / names[0]).read_text() == "second\n"
