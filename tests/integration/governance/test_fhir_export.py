@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -208,6 +209,19 @@ def test_a_job_without_the_section_and_a_time_to_come_are_one_sentence(
     with pytest.raises(UserError, match="lies in the future"):
         exported(ward, tmp_path / "out.ndjson", since=datetime.now(UTC) + HOUR)
     assert list(tmp_path.glob("*.ndjson")) == []
+
+
+def test_what_is_no_file_is_not_put_aside_and_a_link_stays_one(ward: Any, tmp_path: Path) -> None:
+    """As root would `--out /dev/null` have put a file in its place."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is no file; name one that is, or that is not there yet"):
+        exported(ward, tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert ward.one("SELECT count(*) FROM reporting.audit WHERE action = 'exported'") == 0
+    (tmp_path / "newest.ndjson").symlink_to("whole.ndjson")
+    exported(ward, tmp_path / "newest.ndjson")
+    assert (tmp_path / "newest.ndjson").is_symlink()
+    assert len(lines(tmp_path / "whole.ndjson")) == len(VISITS)
 
 
 def test_a_file_that_cannot_be_written_is_one_sentence_and_leaves_the_one_before(
