@@ -160,7 +160,7 @@ class Inbox:
         return sorted([*found, *(self._of_several(name, files) for name, files in sets.items())], key=_by_name)
 
     def _place_of(self, path: Path) -> tuple[str, str]:
-        """The name of the file's delivery and of the table that it fills, which is empty where the name has none."""
+        """The name of the file's delivery, and of the table that it fills, if its name has one."""
         match = _FILE.fullmatch(path.name)
         assert match is not None
         name, _, table = match["name"].rpartition(".")

@@ -120,7 +120,7 @@ class Outbox:
 
 
 def printable(text: str) -> str:
-    """The text, such as a file's name, with a mark for each character that cannot be shown or is none of Unicode's.
+    """The text, such as a file's name, with a mark for each character that cannot be shown.
 
     >>> printable("ward\\n3")
     'ward\ufffd3'
