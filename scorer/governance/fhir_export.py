@@ -65,8 +65,11 @@ def export(job: Job, *, database: Database, since: datetime | None, out: Path) -
         raise UserError(
             f"Job {job.name} has no [fhir] in its job.toml, which says whose scores they are; sql/fhir.md says how to write it."
         )
+    out = out.resolve()
     if not out.parent.is_dir():
         raise UserError(f"{out} cannot be written: there is no folder {out.parent}.")
+    if out.exists() and not out.is_file():
+        raise UserError(f"{out} is no file; name one that is, or that is not there yet.")  # its place would be taken
     target = database.as_reader()
     with closing(ReadOnlySession(target, patience=target.statement_timeout)) as views:
         require_views(views, needed=["fhir_risk_assessments"])

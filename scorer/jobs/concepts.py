@@ -60,7 +60,7 @@ def read_concepts(text: str, *, codes: Collection[str], where: str) -> str:
     Raises UserError, with the line, where a column is missing, a code is none of `codes`, a concept has no unit, one unit twice or two
     codes, or a number is none.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
         header = next(reader, [])
         if sorted(header) != sorted(COLUMNS):

@@ -181,3 +181,64 @@ def build_script(
     return subprocess.run(
         [shell, FOLDER / "build.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
+
+
+class Host:
+    """What a maintainer script finds, with systemctl and the like as scripts that note how they are called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.running, self.started = folder, folder / "run" / "scorer.running", folder / "started"
+        (folder / "run" / "systemd" / "system").mkdir(parents=True)
+        (folder / "active").write_text("scorer.service\nscorer-run@churn.timer\n")
+        tools = dict.fromkeys(("systemd-sysusers", "systemd-tmpfiles", "journalctl", "runuser"), "exit 0")
+        tools["systemctl"] = (
+            f'case $1 in list-units) cat {folder}/active ;; stop) : >{folder}/active ;; start) echo "$3" >>{self.started} ;; esac'
+        )
+        (folder / "bin").mkdir()
+        for name, text in tools.items():
+            (folder / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / "bin" / name).chmod(0o755)
+
+    def call(self, script: str, *given: str) -> None:
+        """Call a maintainer script as dpkg does."""
+        text = (FOLDER / script).read_text(encoding="utf-8")
+        text = re.sub(r"(?<![\w])/(run|etc|var|usr)/", rf"{self.folder}/\1/", text)
+        path = f"{self.folder}/bin:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["sh", "-c", text, script, *given], env={"PATH": path}, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+WAYS = {
+    "upgraded": [("prerm", "upgrade", "2"), ("postinst", "configure", "1")],
+    "upgraded, and the next version over one that could not be configured": [
+        ("prerm", "upgrade", "2"),
+        ("prerm", "upgrade", "3"),
+        ("postinst", "configure", "1"),
+    ],
+    "an upgrade given up": [("prerm", "upgrade", "2"), ("postinst", "abort-upgrade", "2")],
+    "a removal given up": [("prerm", "remove"), ("postinst", "abort-remove")],
+    "a removal for another package given up": [
+        ("prerm", "deconfigure", "in-favour", "other", "1"),
+        ("postinst", "abort-deconfigure", "in-favour", "other", "1"),
+    ],
+    "configured twice": [("prerm", "upgrade", "2"), ("postinst", "configure", "1"), ("postinst", "configure", "2")],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_ran_runs_again_however_dpkg_goes_about_it(tmp_path: Path, way: str) -> None:
+    host = Host(tmp_path)
+    for script, *given in WAYS[way]:
+        host.call(script, *given)
+    assert host.started.read_text().split() == ["scorer.service", "scorer-run@churn.timer"]
+    assert not host.running.exists()
+
+
+def test_nothing_is_started_by_an_installation_after_a_removal(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.call("prerm", "remove")
+    host.call("postrm", "remove")
+    host.call("postinst", "configure", "1")
+    assert not host.started.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def files(settings: Settings, /, job: str, *, as_json: bool, **given: Any) -> No
     asked: list[int] = []
     order = Order(**given, writing=writing, stopping=lambda: bool(asked))
     require_folders(order)
+    if order.as_of is not None and order.as_of > datetime.now(UTC):  # before each file is set aside for it
+        raise UserError(f"--as-of {order.as_of.isoformat()} lies in the future; give a moment that has passed.")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: asked.append(caught))
     server = Server.at(settings.home_dir)

@@ -25,7 +25,7 @@ from scorer.jobs.job import Job
 from scorer.log import events
 from scorer.log.logger import say
 from scorer.runs.files.inbox import DONE, FAILED, Delivery, Inbox, fingerprint, looks
-from scorer.runs.files.outbox import Outbox, free_name, held
+from scorer.runs.files.outbox import Outbox, free_name, held, printable
 from scorer.runs.files.predictions import Layout, rows_of, write_predictions
 from scorer.runs.files.scratch import Judged, Models, Scratch, opened_scratch
 from scorer.scoring.batch import add_counts
@@ -276,7 +276,7 @@ class Conduct:
         name = self._free_name(taken, FAILED)
         rejects = self._outbox.staged / "rejects.csv"
         kept = [(rejects, self._order.outbox / f"rejects_{name}.csv")] if rejects.exists() else []
-        reason = reason.replace(str(rejects), f"{self._order.outbox / f'rejects_{name}.csv'}")
+        reason = printable(reason.replace(str(rejects), f"{self._order.outbox / f'rejects_{name}.csv'}"))
         (self._outbox.staged / "predictions.csv").unlink(missing_ok=True)
         self._outbox.settle(
             moves=[*kept, *self._moves(taken, FAILED, name)],

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from scorer.database.source.load_tables import File, Table
 from scorer.errors import UserError
+from scorer.runs.files.outbox import printable
 
 WORKING, DONE, FAILED = "working", "done", "failed"
-_FILE = re.compile(r"(?P<name>[^.~].*?)\.csv(?:\.gz)?")
+_FILE = re.compile(r"(?P<name>[^.~].*?)\.csv(?:\.gz)?", re.DOTALL)
 _BLOCK = 1 << 20  # bytes
 
 Look = tuple[int, int, int, int]
@@ -45,7 +46,7 @@ class Delivery:
     @property
     def told(self) -> str:
         """The delivery's files, in words."""
-        return ", ".join(path.name for _, path in self.files)
+        return printable(", ".join(path.name for _, path in self.files))
 
     def within(self, folder: Path) -> Delivery:
         """The same, with its files in another folder."""
@@ -84,24 +85,38 @@ class Inbox:
         return ready, waiting
 
     def left(self) -> list[Delivery]:
-        """What a process that died had in hand: its files, with those that it had not come to move."""
+        """What a process that died had in hand: its files, with those that it had not come to move.
+
+        Files whose others have gone are moved back to where they came: they wait for these.
+        """
         at_work = list(self._files(self.folder / WORKING))
-        found = self._deliveries(at_work)
-        if any(each.lacks for each in found):
-            rest = self._deliveries([*at_work, *self._files(self.folder)])
-            names = {each.name for each in found}
-            found = [each for each in rest if each.name in names and not each.alone]
-        return found
+        lacking = {each.name for each in self._deliveries(at_work) if each.lacks}
+        there = {self._place_of(path) for path in at_work}
+        to_move = [
+            path
+            for path in (self._files(self.folder) if lacking else ())
+            if self._place_of(path)[0] in lacking and self._place_of(path)[1] and self._place_of(path) not in there
+        ]
+        found = self._deliveries([*at_work, *to_move])
+        for each in found:
+            if each.lacks:
+                self.give_back(each.within(self.folder / WORKING))
+        return [each for each in found if not each.lacks]
 
     def take(self, delivery: Delivery) -> Delivery:
         """Move the delivery's files to where the one in hand lies. Returns it there.
 
-        What comes in meanwhile is another. Raises FileNotFoundError where a file has gone.
+        What comes in meanwhile is another. What may be missing is moved first: whoever finds all that is required in hand has all of the
+        delivery. Raises FileNotFoundError where a file has gone.
         """
         taken = delivery.within(self.folder / WORKING)
-        for (_, path), (_, place) in zip(delivery.files, taken.files, strict=True):
+        for (_, path), (_, place) in sorted(zip(delivery.files, taken.files, strict=True), key=self._is_required):
             if path != place:
-                path.rename(place)
+                try:
+                    path.rename(place)
+                except FileNotFoundError:
+                    self.give_back(taken)
+                    raise
         return taken
 
     def give_back(self, delivery: Delivery) -> None:
@@ -121,10 +136,14 @@ class Inbox:
         there = dict(delivery.files)
         return tuple(File(there[name], table) for name, table in self._tables.items() if name in there)
 
+    def _is_required(self, pair: tuple[tuple[str, Path], object]) -> bool:
+        table = self._tables.get(pair[0][0])
+        return table is None or table.file == "required"
+
     def _files(self, folder: Path) -> Iterable[Path]:
         try:
             with os.scandir(folder) as entries:
-                names = sorted(each.name for each in entries if _FILE.fullmatch(each.name) and each.is_file())
+                names = sorted(each.name for each in entries if _FILE.fullmatch(each.name) and _is_file(each))
         except OSError as error:
             raise UserError(f"{folder} cannot be read: {error.strerror}; see to it that it can.") from error
         return [folder / name for name in names]
@@ -133,14 +152,19 @@ class Inbox:
         found: list[Delivery] = []
         sets: dict[str, list[tuple[str, Path]]] = {}
         for path in paths:
-            match = _FILE.fullmatch(path.name)
-            assert match is not None
-            name, _, table = match["name"].rpartition(".")
-            if name and table in self._tables:
+            name, table = self._place_of(path)
+            if table:
                 sets.setdefault(name, []).append((table, path))
             else:
-                found.append(self._of_one_file(match["name"], path))
+                found.append(self._of_one_file(name, path))
         return sorted([*found, *(self._of_several(name, files) for name, files in sets.items())], key=_by_name)
+
+    def _place_of(self, path: Path) -> tuple[str, str]:
+        """The name of the file's delivery, and of the table that it fills, if its name has one."""
+        match = _FILE.fullmatch(path.name)
+        assert match is not None
+        name, _, table = match["name"].rpartition(".")
+        return (name, table) if name and table in self._tables else (match["name"], "")
 
     def _of_one_file(self, name: str, path: Path) -> Delivery:
         fault = None
@@ -167,6 +191,14 @@ class Inbox:
 
 def _by_name(delivery: Delivery) -> str:
     return delivery.name
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one, or leads to one."""
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads in a circle, or to where nobody may look
+        return False
 
 
 def _look_at(path: Path) -> Look | None:

@@ -25,6 +25,7 @@ from scorer.errors import UserError
 
 _PLAN, _RECEIPT = "plan.json", "receipt.json"
 _LOCK = ".scorer.lock"
+_LONGEST = 160  # bytes of a delivery's name in the names of its results, to which more is added; file systems take 255
 
 
 class Outbox:
@@ -71,8 +72,9 @@ class Outbox:
         Last its receipt is kept.
         """
         plan = {
-            "moves": [[self._as_ready(source), str(target)] for source, target in moves],
-            "notes": {str(path): text for path, text in notes.items()},
+            # In full: whoever carries it out may have been started in another folder.
+            "moves": [[str(self._as_ready(source).absolute()), str(target.absolute())] for source, target in moves],
+            "notes": {str(path.absolute()): text for path, text in notes.items()},
             "key": key,
         }
         if receipt is not None:
@@ -100,7 +102,10 @@ class Outbox:
         for source, target in plan["moves"]:
             if os.path.lexists(source):
                 Path(source).rename(target)
-            folders |= {Path(target).parent, *([] if Path(source).parent == self._ready else [Path(source).parent])}
+            folders |= {
+                Path(target).parent,
+                *([] if Path(source).parent == self._ready.absolute() else [Path(source).parent]),
+            }
         for each in folders:
             _synchronise(each)
         if plan["key"] is not None and (self._ready / _RECEIPT).exists():
@@ -109,16 +114,26 @@ class Outbox:
         self._ready.rename(self.staged)  # with one step, so that no half of a plan is ever found ready
         shutil.rmtree(self.staged)
 
-    def _as_ready(self, source: Path) -> str:
+    def _as_ready(self, source: Path) -> Path:
         """The path of a file once its results are ready."""
-        return str(self._ready / source.name if source.parent == self.staged else source)
+        return self._ready / source.name if source.parent == self.staged else source
+
+
+def printable(text: str) -> str:
+    """The text, such as a file's name, with a mark for each character that cannot be shown.
+
+    >>> printable("ward\\n3")
+    'ward\ufffd3'
+    """
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def free_name(name: str, taken: Sequence[tuple[Path, str]]) -> str:
-    """The name, or with the first number that makes it free.
+    """The name, as far as it can be shown and leaves room, or with the first number that makes it free.
 
     Each of `taken` is a folder and a form, such as predictions_{}.csv.
     """
+    name = printable(name).encode()[:_LONGEST].decode(errors="ignore")
     number, found = 1, name
     while any(os.path.lexists(folder / form.replace("{}", found)) for folder, form in taken):
         number += 1

@@ -148,6 +148,8 @@ def opened_scratch(job: Job, *, server: Server, settings: Settings, tables: Sequ
         scratch.close()
         keeper.close()
         server.drop_database(name)
+        with _alone(settings.home_dir):  # those in which a dead process's last statement had gone on as this one began
+            _drop_left(server, plain)
 
 
 def _furnish(scratch: Scratch, database: Database, keeper: Any, tables: Sequence[SourceTable]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -210,6 +211,19 @@ def test_a_job_without_the_section_and_a_time_to_come_are_one_sentence(
     assert list(tmp_path.glob("*.ndjson")) == []
 
 
+def test_what_is_no_file_is_not_put_aside_and_a_link_stays_one(ward: Any, tmp_path: Path) -> None:
+    """As root would `--out /dev/null` have put a file in its place."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is no file; name one that is, or that is not there yet"):
+        exported(ward, tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    assert ward.one("SELECT count(*) FROM reporting.audit WHERE action = 'exported'") == 0
+    (tmp_path / "newest.ndjson").symlink_to("whole.ndjson")
+    exported(ward, tmp_path / "newest.ndjson")
+    assert (tmp_path / "newest.ndjson").is_symlink()
+    assert len(lines(tmp_path / "whole.ndjson")) == len(VISITS)
+
+
 def test_a_file_that_cannot_be_written_is_one_sentence_and_leaves_the_one_before(
     ward: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,3 +256,22 @@ def test_lines_are_lines_whatever_a_text_holds(ward: Any, tmp_path: Path) -> Non
         json.loads(line)["subject"].get("identifier", {}).get("value") for line in content.rstrip("\n").split("\n")
     ]
     assert 'a\nb\u2028 "c' in values
+
+
+def test_a_login_of_one_facility_exports_that_one_and_the_export_is_on_record(hospitals: Any, tmp_path: Path) -> None:
+    hospital = hospitals.hospital
+    north, none = (hospitals.login(f"seen_{name}", "scorer_reader") for name in ("north", "none"))
+    hospitals.grant("seen_north", "north")
+    whole = export(hospital.job, database=Database(hospital.url, hospital.settings), since=None, out=tmp_path / "whole")
+    assert whole.final + sum(whole.lacking.values()) == len([*hospitals.NORTH, *hospitals.SOUTH, *hospitals.UNKNOWN])
+    own = export(hospital.job, database=Database(north, hospital.settings), since=None, out=tmp_path / "own")
+    assert {each["encounter"]["reference"] for each in lines(tmp_path / "own")} == {
+        f"Encounter/{each}" for each in hospitals.NORTH
+    }
+    nothing = export(hospital.job, database=Database(none, hospital.settings), since=None, out=tmp_path / "nothing")
+    assert (own.final, nothing.final, nothing.recalled, nothing.lacking) == (len([*hospitals.NORTH]), 0, 0, {})
+    told = hospital.rows("SELECT actor, subject FROM reporting.audit WHERE action = 'exported' ORDER BY happened_at")
+    assert [each for each in told if each[0].startswith("seen_")] == [
+        ("seen_north", str(tmp_path / "own")),
+        ("seen_none", str(tmp_path / "nothing")),
+    ]

@@ -36,6 +36,10 @@ def test_columns_stand_in_any_order() -> None:
     )
 
 
+def test_a_spreadsheets_mark_and_line_ends_change_nothing() -> None:
+    assert read("\ufeff" + (HEADER + HR).replace("\n", "\r\n")) == read(HEADER + HR)
+
+
 def test_a_unit_that_the_cdm_does_not_name_and_a_concept_of_the_sites_own_may_stand_there() -> None:
     assert "(2000000001, 0, 'HR', 1, 0, '', '/min')" in read(HEADER + HR + "HR,,2000000001,/min,0,1,0\n")
 

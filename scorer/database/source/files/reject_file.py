@@ -63,7 +63,9 @@ class RejectFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.unlink(missing_ok=True)
-            return open(self.path, "x", encoding="utf-8", newline="", opener=_for_its_owner_alone)
+            return open(
+                self.path, "x", encoding="utf-8", errors="backslashreplace", newline="", opener=_for_its_owner_alone
+            )
         except OSError as error:
             raise UserError(f"The reject file {self.path} cannot be written: {error.strerror}.") from error
 

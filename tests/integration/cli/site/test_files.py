@@ -66,6 +66,7 @@ def test_it_prints_what_became_of_the_files(
     [
         (("--timezone", "Nowhere/City"), "Nowhere/City"),
         (("--as-of", "2025-06-01"), "has no time zone"),
+        (("--as-of", "2999-06-01T00:00:00Z"), "--as-of 2999-06-01T00:00:00+00:00 lies in the future"),
         (("--in", "/none"), "/none is not a folder; name the one that the files come into."),
     ],
 )
@@ -76,8 +77,9 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     environment: Mapping[str, str],
     program: Callable[..., Any],
 ) -> None:
+    write(Path(folders[3]) / "a.csv", OBSERVED, observed(1))
     ended = program(*folders, *given, environment=environment)
-    assert ended.code == 1
+    assert (ended.code, Path(folders[3], "a.csv").exists()) == (1, True)
     assert sentence in ended.err
     assert ended.err.count("\n") == 1
 

@@ -143,6 +143,38 @@ def test_one_bad_file_stops_no_other(site: Site) -> None:
     assert site.names("working") == []
 
 
+LATIN = os.fsdecode(b"caf\xe9.csv")
+
+
+ODD_NAMES = [LATIN, "two\nlines.csv", "n" * 251 + ".csv", "ü" * 125 + ".csv", "'; --{}.csv", " a b ä.csv"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_whatever_a_file_is_called_it_is_accounted_for_and_stops_no_other(site: Site, name: str) -> None:
+    write(site.inbox / name, OBSERVED, observed(1))
+    write(site.inbox / "z.csv", OBSERVED, observed(2))
+    assert (summary := site.deal()).scored == 2, summary
+    assert site.statuses("z") == {"2": "SCORED"}
+    assert len(site.names("done")) == len(list(site.outbox.glob("predictions_*"))) == 2
+    write(site.inbox / name, OBSERVED, observed(1))
+    assert site.deal().known == 1
+    write(site.inbox / name, ("bed", "ward"), [(1, 2)])
+    write(site.inbox / "y.csv", OBSERVED, [*observed(3), (4, "C4", "yesterday", "HR", 1, 1, 1)])
+    summary = site.deal()
+    assert (summary.scored, summary.failed) == (1, 1)
+    write(site.inbox / name, OBSERVED, [(4, "C4", "yesterday", "HR", 1, 1, 1)])
+    assert site.deal().failed == 1
+    assert site.names("working") == []
+    assert [path.name for path in site.inbox.glob("*.csv")] == []
+
+
+def test_a_name_that_leads_nowhere_stops_nothing(site: Site) -> None:
+    (site.inbox / "loop.csv").symlink_to("loop.csv")
+    (site.inbox / "gone.csv").symlink_to("nothing.csv")
+    write(site.inbox / "z.csv", OBSERVED, observed(2))
+    assert site.deal().scored == 1
+
+
 def test_a_bug_that_a_file_brings_to_light_stops_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     write(site.inbox / "a.csv", OBSERVED, observed(1))
     write(site.inbox / "b.csv", OBSERVED, observed(2))

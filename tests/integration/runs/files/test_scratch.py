@@ -81,6 +81,7 @@ def test_what_a_dead_process_left_is_dropped_and_what_a_living_one_has_is_not(
     monkeypatch.setattr("os.getpid", lambda: 2)
     with opened_scratch(sepsis, server=server, settings=settings, tables=()):
         assert databases(server) == living | {f"{PREFIX}2"}
+        server.make_database(f"{PREFIX}3")  # as if of one whose last statement had gone on until now
     assert databases(server) == living
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,61 @@ def test_a_file_that_cannot_be_read_is_the_operators(inbox: Inbox) -> None:
     (inbox.folder / "a.csv").unlink()
     with pytest.raises(UserError, match=r"a\.csv cannot be read"):
         fingerprint(delivery)
+
+
+def test_what_may_be_missing_is_not_left_behind_by_a_process_that_died(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits, observations, outcomes = source_tables()
+    inbox = Inbox(inbox.folder, (visits, observations, replace(outcomes, name="works")), alone=None)
+    names = ("ward.patient_observations.csv", "ward.visits.csv", "ward.works.csv")
+    put(inbox, *names)
+    ((delivery,), _) = settled(inbox)
+    rename = Path.rename
+    for most in range(1, 3):
+        moved: list[Path] = []
+
+        def dying(path: Path, place: Path, moved: list[Path] = moved, most: int = most) -> Path:
+            if len(moved) == most:
+                raise KeyboardInterrupt
+            moved.append(path)
+            return rename(path, place)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", dying)
+            with pytest.raises(KeyboardInterrupt):
+                inbox.take(delivery)
+        (left,) = inbox.left()
+        assert {path.name for _, path in left.files} == set(names)
+        for path in moved:
+            rename(inbox.folder / "working" / path.name, path)
+
+
+def test_half_a_delivery_whose_other_half_was_taken_away_waits_again(inbox: Inbox) -> None:
+    put(inbox, "ward.patient_observations.csv", "ward.visits.csv")
+    ((delivery,), _) = settled(inbox)
+    (inbox.folder / "ward.visits.csv").unlink()
+    with pytest.raises(FileNotFoundError):
+        inbox.take(delivery)
+    assert inbox.left() == []
+    _, (waiting,) = inbox.look()
+    assert waiting.lacks == ("ward.visits.csv",)
+
+
+def test_what_two_deliveries_left_is_found(inbox: Inbox) -> None:
+    put(inbox, "ward.visits.csv", "ward.patient_observations.csv", "other.csv")
+    for name in ("ward.visits.csv", "other.csv"):
+        (inbox.folder / name).rename(inbox.folder / "working" / name)
+    assert [(each.name, each.lacks) for each in inbox.left()] == [("other", ()), ("ward", ())]
+
+
+def test_what_came_anew_of_a_delivery_in_hand_is_another(inbox: Inbox) -> None:
+    names = ("ward.patient_observations.csv", "ward.visits.csv")
+    put(inbox, *names, text="first\n")
+    (inbox.folder / names[0]).rename(inbox.folder / "working" / names[0])
+    put(inbox, names[0], text="second\n")
+    (left,) = inbox.left()
+    assert left.fault is None
+    taken = inbox.take(left)
+    assert [path.read_text() for _, path in taken.files] == ["first\n", "first\n"]
+    assert (inbox.folder / names[0]).read_text() == "second\n"

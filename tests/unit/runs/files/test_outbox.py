@@ -97,6 +97,25 @@ def test_wherever_the_process_dies_the_next_finds_all_or_nothing(
     assert seen == {(True, False), (True, True), (False, True)}
 
 
+def test_whoever_carries_out_a_plan_may_be_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(tmp_path / "site")
+    monkeypatch.chdir(tmp_path / "site")
+    place.outbox, place.out, place.inbox, place.input = (
+        Outbox(Path("out")),
+        Path("out"),
+        Path("in"),
+        Path("in/working/a.csv"),
+    )
+    monkeypatch.setattr(place.outbox, "finish", lambda: None)
+    place.settle()
+    for folder in ("out", "in/working", "in/done"):
+        (tmp_path / "other" / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "other")
+    Outbox(tmp_path / "site" / "out").make()
+    monkeypatch.chdir(tmp_path / "site")
+    place.require(settled=True)
+
+
 def test_a_full_disk_leaves_the_delivery_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(tmp_path)
 
