@@ -21,7 +21,7 @@ from scorer.jobs.job import job_names
 CHECKOUT = Path(__file__).parents[2]
 MOST_BYTES = 20 << 20
 SHIPPED = {
-    "sql": ("*.sql", "*.toml", "*.json", "*.md", "*.txt", "*.csv.gz"),
+    "sql": ("*.sql", "*.toml", "*.json", "*.md", "*.txt", "*.csv", "*.csv.gz"),
     "expectations": ("*.json",),
     "migrations": ("*.sql", "*.py", "*.toml"),
     "models": ("*.json", "*.joblib", "*.md", "*.toml"),

@@ -232,6 +232,6 @@ def test_a_job_that_cannot_be_installed_is_not_enabled(hospital: Any, second: Da
 
 
 def test_a_login_that_may_not_see_which_jobs_are_enabled_grants_as_they_come(hospital: Any, second: Database) -> None:
-    hospital.execute("DROP VIEW reporting.job_switches")
+    hospital.execute("DROP VIEW reporting.audit, reporting.job_switches")
     hospital.execute("DROP TABLE scorer.job_switches")
     assert set(grant_source(database=second)) == {"second", "sepsis"}

@@ -220,8 +220,9 @@ def test_nothing_is_written_run_or_held(hospital: Any) -> None:
         assert planned(hospital)
         other.rollback()
     assert contents(hospital) == before
-    held = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE a.application_name LIKE 'scorer%'"
-    while hospital.one("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'scorer'"):
+    here = "datname = current_database() AND application_name"  # others' databases may be on the server
+    held = f"SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE {here} LIKE 'scorer%%'"
+    while hospital.one(f"SELECT count(*) FROM pg_stat_activity WHERE {here} = 'scorer'"):
         pass  # the server takes a moment to end a session
     assert hospital.one(held) == 0
 
