@@ -139,9 +139,11 @@ def test_every_file_is_accounted_for_exactly_once_however_often_the_process_is_k
         killed += 1
     process = started(environment, inbox, outbox)
     out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1, err
-    assert "2 of the deliveries cannot be scored" in err or "deliveries cannot be scored" in err or "zbed.csv" in err
-    assert json.loads(out)["bugs"] == 0
+    told = json.loads(out)
+    assert told["bugs"] == 0, err
+    # Those that cannot be scored may have been set aside by a process that was killed later.
+    assert process.returncode == (1 if told["failed"] else 0), err
+    assert ("cannot be scored" in err) == (told["failed"] > 0)
 
     done = {path.name: sha(path) for path in (inbox / "done").iterdir() if path.suffix == ".csv"}
     failed = {path.name: sha(path) for path in (inbox / "failed").iterdir() if path.suffix == ".csv"}
