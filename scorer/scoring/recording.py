@@ -83,7 +83,7 @@ def withdraw(session: Session, job: Job, run: Run, *, reasons: Mapping[str, With
 
 
 def _switched_off(standing: Sequence[Standing], flags: JobFlags, *, job: Job) -> dict[str, Withdrawal]:
-    """The entities whose standing score is of one whose scores are off, by the facility that it was published with.
+    """The entities whose scores are off by now, by the facility that the standing one was published with.
 
     An entity that raised was not read: nothing else tells its facility.
     """

@@ -51,7 +51,7 @@ def includes(setting: Mapping[str, Any] | None, flag: str, entity_id: str, facil
 
 
 def as_named(facility: object) -> str | None:
-    """A facility as flags name it: the text that a published one has in the database, also where it is known by a number.
+    """A facility as flags name it: the text of a published one, also where it is known by a number.
 
     >>> as_named(12.0), as_named(12), as_named(0.1), as_named("north"), as_named(float("nan"))
     ('12', '12', '0.1', 'north', None)
