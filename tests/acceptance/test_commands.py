@@ -290,6 +290,41 @@ class TestExport:
         assert list(tmp_path.iterdir()) == []
 
 
+class TestFlags:
+    def test_a_trial_in_the_shadow_and_its_end(self, due: Place) -> None:
+        """Scores off: nothing of them is shown, no visit is lost, and all is there again once the flag is cleared."""
+        due("run", "sepsis")  # of a record that has ended, as known at its end; then with what came late
+        first = due.json("run", "sepsis")
+        with_score = first["scored"] + first["unchanged"]
+        shown = "SELECT count(*) FROM reporting.sepsis_predictions WHERE sepsis_probability IS NOT NULL"
+        written = "SELECT count(*) FROM public.visits WHERE sepsis_score IS NOT NULL"
+        before = due.query(shown), due.query(written)
+        assert before[0] == [(with_score,)]
+        due("flag", "set", "sepsis.scores", "off", "--why", "a trial")
+        off = due.json("run", "sepsis")
+        assert (off["scored"], off["unchanged"], off["indeterminate"]) == (0, 0, with_score + first["indeterminate"])
+        assert (due.query(shown), due.query(written)) == ([(0,)], [(0,)])
+        assert "sepsis.scores" in due("status").out
+        assert "it is set off" in due("flag", "check", "sepsis.scores", "--entity", "1").out
+        due("flag", "clear", "sepsis.scores", "--why", "it is over")
+        again = due.json("run", "sepsis")
+        assert (again["scored"], again["indeterminate"]) == (with_score, first["indeterminate"])
+        assert (due.query(shown), due.query(written)) == before
+        acts = due.query("SELECT action, subject FROM reporting.audit WHERE action LIKE 'flag%%' ORDER BY happened_at")
+        assert acts == [("flag set", "sepsis.scores"), ("flag cleared", "sepsis.scores")]
+
+    def test_what_cannot_be_done_is_one_sentence(self, place: Place) -> None:
+        for arguments, words in (
+            (("check", "a_name.nobody_set"), "nobody has set a flag"),
+            (("set", "sepsis.score", "off", "--why", "x"), "job sepsis has no flag sepsis.score"),
+            (("set", "sepsis.scores", "off", "--why", " "), "a reason is needed"),
+            (("set", "sepsis.scores", "on", "--share", "100", "--why", "x"), "less than 100 per cent"),
+        ):
+            done = place("flag", *arguments, code=1)
+            assert words in done.err.lower()
+            assert done.err.count("\n") == 1
+
+
 class TestWhatStands:
     def test_status(self, due: Place) -> None:
         ended = due.json("run", "sepsis")
