@@ -404,75 +404,6 @@ FROM scorer.current_scores AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE scorer.is_seen(g.seen, t.job, t.attributes);
 COMMENT ON VIEW scorer.own_current_scores IS 'What a login that may not see all sees of scorer.current_scores: those of the facility that the entity was of when it was scored last.';
-CREATE VIEW scorer.seen_current_scores AS
-SELECT
-    u.job,
-    u.entity_id,
-    u.output,
-    u.status,
-    u.status_as_of,
-    u.status_at,
-    u.reason,
-    u.attributes,
-    u.score_id,
-    u.score,
-    u.risk_band,
-    u.label,
-    u.outputs,
-    u.as_of,
-    u.scored_at,
-    u.valid_until,
-    u.model_version,
-    u.judged_by_job
-FROM (
-    SELECT
-        true AS whole,
-        t.job,
-        t.entity_id,
-        t.output,
-        t.status,
-        t.status_as_of,
-        t.status_at,
-        t.reason,
-        t.attributes,
-        t.score_id,
-        t.score,
-        t.risk_band,
-        t.label,
-        t.outputs,
-        t.as_of,
-        t.scored_at,
-        t.valid_until,
-        t.model_version,
-        t.judged_by_job
-    FROM scorer.current_scores AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.job,
-        o.entity_id,
-        o.output,
-        o.status,
-        o.status_as_of,
-        o.status_at,
-        o.reason,
-        o.attributes,
-        o.score_id,
-        o.score,
-        o.risk_band,
-        o.label,
-        o.outputs,
-        o.as_of,
-        o.scored_at,
-        o.valid_until,
-        o.model_version,
-        o.judged_by_job
-    FROM scorer.own_current_scores AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
-COMMENT ON VIEW scorer.seen_current_scores IS 'What a login sees of scorer.current_scores: all, as the table itself gives it, or scorer.own_current_scores.';
-
 CREATE VIEW scorer.own_scores WITH (security_barrier = true) AS
 SELECT
     t.score_id,
@@ -501,87 +432,6 @@ FROM scorer.scores AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE scorer.is_seen(g.seen, t.job, t.attributes);
 COMMENT ON VIEW scorer.own_scores IS 'What a login that may not see all sees of scorer.scores: those of the facility that the entity was of when it was scored.';
-CREATE VIEW scorer.seen_scores AS
-SELECT
-    u.score_id,
-    u.job,
-    u.entity_id,
-    u.output,
-    u.run_id,
-    u.batch_id,
-    u.task,
-    u.status,
-    u.reason,
-    u.score,
-    u.risk_band,
-    u.label,
-    u.outputs,
-    u.attributes,
-    u.as_of,
-    u.as_known_at,
-    u.scored_at,
-    u.valid_until,
-    u.model_version,
-    u.job_version,
-    u.shadow,
-    u.run_began_at
-FROM (
-    SELECT
-        true AS whole,
-        t.score_id,
-        t.job,
-        t.entity_id,
-        t.output,
-        t.run_id,
-        t.batch_id,
-        t.task,
-        t.status,
-        t.reason,
-        t.score,
-        t.risk_band,
-        t.label,
-        t.outputs,
-        t.attributes,
-        t.as_of,
-        t.as_known_at,
-        t.scored_at,
-        t.valid_until,
-        t.model_version,
-        t.job_version,
-        t.shadow,
-        t.run_began_at
-    FROM scorer.scores AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.score_id,
-        o.job,
-        o.entity_id,
-        o.output,
-        o.run_id,
-        o.batch_id,
-        o.task,
-        o.status,
-        o.reason,
-        o.score,
-        o.risk_band,
-        o.label,
-        o.outputs,
-        o.attributes,
-        o.as_of,
-        o.as_known_at,
-        o.scored_at,
-        o.valid_until,
-        o.model_version,
-        o.job_version,
-        o.shadow,
-        o.run_began_at
-    FROM scorer.own_scores AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
-COMMENT ON VIEW scorer.seen_scores IS 'What a login sees of scorer.scores: all, as the table itself gives it, or scorer.own_scores.';
-
 CREATE VIEW scorer.own_score_reasons WITH (security_barrier = true) AS
 SELECT
     t.score_id,
@@ -606,60 +456,6 @@ WHERE EXISTS (
       AND scorer.is_seen(g.seen, s.job, s.attributes)
 );
 COMMENT ON VIEW scorer.own_score_reasons IS 'What a login that may not see all sees of scorer.score_reasons: those of the facility of their score.';
-CREATE VIEW scorer.seen_score_reasons AS
-SELECT
-    u.score_id,
-    u.rank,
-    u.kind,
-    u.feature,
-    u.value,
-    u.contribution,
-    u.code,
-    u.attribute,
-    u.source,
-    u.observation_id,
-    u.observation_date,
-    u.observation_value,
-    u.run_began_at
-FROM (
-    SELECT
-        true AS whole,
-        t.score_id,
-        t.rank,
-        t.kind,
-        t.feature,
-        t.value,
-        t.contribution,
-        t.code,
-        t.attribute,
-        t.source,
-        t.observation_id,
-        t.observation_date,
-        t.observation_value,
-        t.run_began_at
-    FROM scorer.score_reasons AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.score_id,
-        o.rank,
-        o.kind,
-        o.feature,
-        o.value,
-        o.contribution,
-        o.code,
-        o.attribute,
-        o.source,
-        o.observation_id,
-        o.observation_date,
-        o.observation_value,
-        o.run_began_at
-    FROM scorer.own_score_reasons AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.score_id < 0 ELSE true END;
-COMMENT ON VIEW scorer.seen_score_reasons IS 'What a login sees of scorer.score_reasons: all, as the table itself gives it, or scorer.own_score_reasons.';
-
 CREATE VIEW scorer.own_recalls WITH (security_barrier = true) AS
 SELECT
     t.score_id,
@@ -678,42 +474,6 @@ WHERE EXISTS (
       AND scorer.is_seen(g.seen, s.job, s.attributes)
 );
 COMMENT ON VIEW scorer.own_recalls IS 'What a login that may not see all sees of scorer.recalls: those of the facility of their score.';
-CREATE VIEW scorer.seen_recalls AS
-SELECT
-    u.score_id,
-    u.recalled_at,
-    u.recalled_by,
-    u.why,
-    u.recall_id,
-    u.was_current,
-    u.run_began_at
-FROM (
-    SELECT
-        true AS whole,
-        t.score_id,
-        t.recalled_at,
-        t.recalled_by,
-        t.why,
-        t.recall_id,
-        t.was_current,
-        t.run_began_at
-    FROM scorer.recalls AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.score_id,
-        o.recalled_at,
-        o.recalled_by,
-        o.why,
-        o.recall_id,
-        o.was_current,
-        o.run_began_at
-    FROM scorer.own_recalls AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.score_id < 0 ELSE true END;
-COMMENT ON VIEW scorer.seen_recalls IS 'What a login sees of scorer.recalls: all, as the table itself gives it, or scorer.own_recalls.';
-
 CREATE VIEW scorer.own_replays WITH (security_barrier = true) AS
 SELECT
     t.replay_id,
@@ -737,57 +497,6 @@ WHERE EXISTS (
       AND scorer.is_seen(g.seen, s.job, s.attributes)
 );
 COMMENT ON VIEW scorer.own_replays IS 'What a login that may not see all sees of scorer.replays: those of the facility of their score.';
-CREATE VIEW scorer.seen_replays AS
-SELECT
-    u.replay_id,
-    u.score_id,
-    u.part,
-    u.verdict,
-    u.difference,
-    u.why,
-    u.inputs_changed,
-    u.alarming,
-    u.replayed_at,
-    u.replayed_by,
-    u.scorer_version,
-    u.run_began_at
-FROM (
-    SELECT
-        true AS whole,
-        t.replay_id,
-        t.score_id,
-        t.part,
-        t.verdict,
-        t.difference,
-        t.why,
-        t.inputs_changed,
-        t.alarming,
-        t.replayed_at,
-        t.replayed_by,
-        t.scorer_version,
-        t.run_began_at
-    FROM scorer.replays AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.replay_id,
-        o.score_id,
-        o.part,
-        o.verdict,
-        o.difference,
-        o.why,
-        o.inputs_changed,
-        o.alarming,
-        o.replayed_at,
-        o.replayed_by,
-        o.scorer_version,
-        o.run_began_at
-    FROM scorer.own_replays AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.replay_id < 0 ELSE true END;
-COMMENT ON VIEW scorer.seen_replays IS 'What a login sees of scorer.replays: all, as the table itself gives it, or scorer.own_replays.';
-
 CREATE VIEW scorer.own_rejections WITH (security_barrier = true) AS
 SELECT
     t.rejection_id,
@@ -813,63 +522,6 @@ WHERE EXISTS (
       AND scorer.is_seen(g.seen, c.job, c.attributes)
 );
 COMMENT ON VIEW scorer.own_rejections IS 'What a login that may not see all sees of scorer.rejections: those of the facility that the entity is of by scorer.current_scores.';
-CREATE VIEW scorer.seen_rejections AS
-SELECT
-    u.rejection_id,
-    u.job,
-    u.entity_id,
-    u.observation_id,
-    u.rule,
-    u.action,
-    u.column_name,
-    u.observed,
-    u.expected,
-    u.first_seen_at,
-    u.last_seen_at,
-    u.attempts,
-    u.run_id,
-    u.resolved_at
-FROM (
-    SELECT
-        true AS whole,
-        t.rejection_id,
-        t.job,
-        t.entity_id,
-        t.observation_id,
-        t.rule,
-        t.action,
-        t.column_name,
-        t.observed,
-        t.expected,
-        t.first_seen_at,
-        t.last_seen_at,
-        t.attempts,
-        t.run_id,
-        t.resolved_at
-    FROM scorer.rejections AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.rejection_id,
-        o.job,
-        o.entity_id,
-        o.observation_id,
-        o.rule,
-        o.action,
-        o.column_name,
-        o.observed,
-        o.expected,
-        o.first_seen_at,
-        o.last_seen_at,
-        o.attempts,
-        o.run_id,
-        o.resolved_at
-    FROM scorer.own_rejections AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
-COMMENT ON VIEW scorer.seen_rejections IS 'What a login sees of scorer.rejections: all, as the table itself gives it, or scorer.own_rejections.';
-
 CREATE VIEW scorer.own_requests WITH (security_barrier = true) AS
 SELECT
     t.request_id,
@@ -916,75 +568,6 @@ CROSS JOIN LATERAL (
 WHERE COALESCE(known.seen, scorer.is_seen(g.seen, t.job, NULL))
    OR t.requested_by = session_user;
 COMMENT ON VIEW scorer.own_requests IS 'What a login that may not see all sees of scorer.requests: those of entities of a facility that the login may see, and its own; what became of its own is empty where the entity proved to be another facility''s, and such entities of a cohort are in none of scored, failed and absent.';
-CREATE VIEW scorer.seen_requests AS
-SELECT
-    u.request_id,
-    u.job,
-    u.entity_id,
-    u.status,
-    u.requested_at,
-    u.requested_by,
-    u.finished_at,
-    u.score_id,
-    u.reason,
-    u.priority,
-    u.outcome,
-    u.run_id,
-    u.expires_at,
-    u.entities,
-    u.answered,
-    u.scored,
-    u.failed,
-    u.absent
-FROM (
-    SELECT
-        true AS whole,
-        t.request_id,
-        t.job,
-        t.entity_id,
-        t.status,
-        t.requested_at,
-        t.requested_by,
-        t.finished_at,
-        t.score_id,
-        t.reason,
-        t.priority,
-        t.outcome,
-        t.run_id,
-        t.expires_at,
-        t.entities,
-        t.answered,
-        t.scored,
-        t.failed,
-        t.absent
-    FROM scorer.requests AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.request_id,
-        o.job,
-        o.entity_id,
-        o.status,
-        o.requested_at,
-        o.requested_by,
-        o.finished_at,
-        o.score_id,
-        o.reason,
-        o.priority,
-        o.outcome,
-        o.run_id,
-        o.expires_at,
-        o.entities,
-        o.answered,
-        o.scored,
-        o.failed,
-        o.absent
-    FROM scorer.own_requests AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
-COMMENT ON VIEW scorer.seen_requests IS 'What a login sees of scorer.requests: all, as the table itself gives it, or scorer.own_requests.';
-
 CREATE VIEW scorer.own_request_entities WITH (security_barrier = true) AS
 SELECT
     t.request_id,
@@ -1063,48 +646,6 @@ WHERE EXISTS (
       AND scorer.is_seen(g.seen, c.job, c.attributes)
 );
 COMMENT ON VIEW scorer.own_feature_vectors IS 'What a login that may not see all sees of scorer.feature_vectors: those of the facility that the entity is of by scorer.current_scores.';
-CREATE VIEW scorer.seen_feature_vectors AS
-SELECT
-    u.job,
-    u.entity_id,
-    u.as_of,
-    u.job_version,
-    u.status,
-    u.reason,
-    u.features,
-    u.built_at,
-    u.built_by
-FROM (
-    SELECT
-        true AS whole,
-        t.job,
-        t.entity_id,
-        t.as_of,
-        t.job_version,
-        t.status,
-        t.reason,
-        t.features,
-        t.built_at,
-        t.built_by
-    FROM scorer.feature_vectors AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.job,
-        o.entity_id,
-        o.as_of,
-        o.job_version,
-        o.status,
-        o.reason,
-        o.features,
-        o.built_at,
-        o.built_by
-    FROM scorer.own_feature_vectors AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
-COMMENT ON VIEW scorer.seen_feature_vectors IS 'What a login sees of scorer.feature_vectors: all, as the table itself gives it, or scorer.own_feature_vectors.';
-
 CREATE VIEW scorer.own_feature_counts WITH (security_barrier = true) AS
 SELECT
     t.batch_id,
@@ -1119,45 +660,6 @@ FROM scorer.feature_counts AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE scorer.is_facility_seen(g.seen, t.job, t.facility);
 COMMENT ON VIEW scorer.own_feature_counts IS 'What a login that may not see all sees of scorer.feature_counts: those of the facility that they name.';
-CREATE VIEW scorer.seen_feature_counts AS
-SELECT
-    u.batch_id,
-    u.run_id,
-    u.job,
-    u.model_version,
-    u.facility,
-    u.counted_at,
-    u.scores,
-    u.counts
-FROM (
-    SELECT
-        true AS whole,
-        t.batch_id,
-        t.run_id,
-        t.job,
-        t.model_version,
-        t.facility,
-        t.counted_at,
-        t.scores,
-        t.counts
-    FROM scorer.feature_counts AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.batch_id,
-        o.run_id,
-        o.job,
-        o.model_version,
-        o.facility,
-        o.counted_at,
-        o.scores,
-        o.counts
-    FROM scorer.own_feature_counts AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
-COMMENT ON VIEW scorer.seen_feature_counts IS 'What a login sees of scorer.feature_counts: all, as the table itself gives it, or scorer.own_feature_counts.';
-
 CREATE VIEW scorer.own_live_performance WITH (security_barrier = true) AS
 SELECT
     t.checkup_id,
@@ -1179,66 +681,6 @@ FROM scorer.live_performance AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g
 WHERE scorer.is_facility_seen(g.seen, t.job, t.facility);
 COMMENT ON VIEW scorer.own_live_performance IS 'What a login that may not see all sees of scorer.live_performance: those of the facility that they name.';
-CREATE VIEW scorer.seen_live_performance AS
-SELECT
-    u.checkup_id,
-    u.job,
-    u.model_version,
-    u.facility,
-    u.window_from,
-    u.window_until,
-    u.metric,
-    u.value,
-    u.low,
-    u.high,
-    u.expected,
-    u.expected_low,
-    u.rows,
-    u.entities,
-    u.positives
-FROM (
-    SELECT
-        true AS whole,
-        t.checkup_id,
-        t.job,
-        t.model_version,
-        t.facility,
-        t.window_from,
-        t.window_until,
-        t.metric,
-        t.value,
-        t.low,
-        t.high,
-        t.expected,
-        t.expected_low,
-        t.rows,
-        t.entities,
-        t.positives
-    FROM scorer.live_performance AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.checkup_id,
-        o.job,
-        o.model_version,
-        o.facility,
-        o.window_from,
-        o.window_until,
-        o.metric,
-        o.value,
-        o.low,
-        o.high,
-        o.expected,
-        o.expected_low,
-        o.rows,
-        o.entities,
-        o.positives
-    FROM scorer.own_live_performance AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
-COMMENT ON VIEW scorer.seen_live_performance IS 'What a login sees of scorer.live_performance: all, as the table itself gives it, or scorer.own_live_performance.';
-
 CREATE VIEW scorer.own_runs WITH (security_barrier = true) AS
 SELECT
     t.run_id,
@@ -1263,78 +705,6 @@ SELECT
 FROM scorer.runs AS t
 CROSS JOIN (SELECT scorer.seen_facilities() AS seen OFFSET 0) AS g;
 COMMENT ON VIEW scorer.own_runs IS 'What a login that may not see all sees of scorer.runs: all, with empty counts and error where the job tells facilities apart, since they sum over all.';
-CREATE VIEW scorer.seen_runs AS
-SELECT
-    u.run_id,
-    u.job,
-    u.trigger,
-    u.status,
-    u.scheduled_for,
-    u.as_of,
-    u.started_at,
-    u.finished_at,
-    u.eligible,
-    u.scored,
-    u.unchanged,
-    u.quarantined,
-    u.insufficient,
-    u.indeterminate,
-    u.failed,
-    u.error,
-    u.job_version,
-    u.model_version,
-    u.resumed
-FROM (
-    SELECT
-        true AS whole,
-        t.run_id,
-        t.job,
-        t.trigger,
-        t.status,
-        t.scheduled_for,
-        t.as_of,
-        t.started_at,
-        t.finished_at,
-        t.eligible,
-        t.scored,
-        t.unchanged,
-        t.quarantined,
-        t.insufficient,
-        t.indeterminate,
-        t.failed,
-        t.error,
-        t.job_version,
-        t.model_version,
-        t.resumed
-    FROM scorer.runs AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.run_id,
-        o.job,
-        o.trigger,
-        o.status,
-        o.scheduled_for,
-        o.as_of,
-        o.started_at,
-        o.finished_at,
-        o.eligible,
-        o.scored,
-        o.unchanged,
-        o.quarantined,
-        o.insufficient,
-        o.indeterminate,
-        o.failed,
-        o.error,
-        o.job_version,
-        o.model_version,
-        o.resumed
-    FROM scorer.own_runs AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.job < '' ELSE true END;
-COMMENT ON VIEW scorer.seen_runs IS 'What a login sees of scorer.runs: all, as the table itself gives it, or scorer.own_runs.';
-
 CREATE VIEW scorer.own_batches WITH (security_barrier = true) AS
 SELECT
     t.batch_id,
@@ -1361,69 +731,6 @@ WHERE EXISTS (
       AND scorer.is_seen(g.seen, r.job, NULL)
 );
 COMMENT ON VIEW scorer.own_batches IS 'What a login that may not see all sees of scorer.batches: those of jobs that tell no facilities apart, since they sum over all.';
-CREATE VIEW scorer.seen_batches AS
-SELECT
-    u.batch_id,
-    u.run_id,
-    u.started_at,
-    u.finished_at,
-    u.eligible,
-    u.scored,
-    u.unchanged,
-    u.quarantined,
-    u.insufficient,
-    u.indeterminate,
-    u.failed,
-    u.observations_read,
-    u.observations_dropped,
-    u.seconds,
-    u.model_version,
-    u.flags
-FROM (
-    SELECT
-        true AS whole,
-        t.batch_id,
-        t.run_id,
-        t.started_at,
-        t.finished_at,
-        t.eligible,
-        t.scored,
-        t.unchanged,
-        t.quarantined,
-        t.insufficient,
-        t.indeterminate,
-        t.failed,
-        t.observations_read,
-        t.observations_dropped,
-        t.seconds,
-        t.model_version,
-        t.flags
-    FROM scorer.batches AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.batch_id,
-        o.run_id,
-        o.started_at,
-        o.finished_at,
-        o.eligible,
-        o.scored,
-        o.unchanged,
-        o.quarantined,
-        o.insufficient,
-        o.indeterminate,
-        o.failed,
-        o.observations_read,
-        o.observations_dropped,
-        o.seconds,
-        o.model_version,
-        o.flags
-    FROM scorer.own_batches AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.batch_id < 0 ELSE true END;
-COMMENT ON VIEW scorer.seen_batches IS 'What a login sees of scorer.batches: all, as the table itself gives it, or scorer.own_batches.';
-
 CREATE VIEW scorer.own_validation_results WITH (security_barrier = true) AS
 SELECT
     t.run_id,
@@ -1444,50 +751,59 @@ WHERE EXISTS (
       AND scorer.is_seen(g.seen, r.job, NULL)
 );
 COMMENT ON VIEW scorer.own_validation_results IS 'What a login that may not see all sees of scorer.validation_results: those of jobs that tell no facilities apart, since they sum over all.';
-CREATE VIEW scorer.seen_validation_results AS
-SELECT
-    u.run_id,
-    u.suite,
-    u.rule,
-    u.expectation,
-    u.action,
-    u.column_name,
-    u.judged,
-    u.unexpected,
-    u.success,
-    u.judged_at
-FROM (
-    SELECT
-        true AS whole,
-        t.run_id,
-        t.suite,
-        t.rule,
-        t.expectation,
-        t.action,
-        t.column_name,
-        t.judged,
-        t.unexpected,
-        t.success,
-        t.judged_at
-    FROM scorer.validation_results AS t
-    UNION ALL
-    SELECT
-        false AS whole,
-        o.run_id,
-        o.suite,
-        o.rule,
-        o.expectation,
-        o.action,
-        o.column_name,
-        o.judged,
-        o.unexpected,
-        o.success,
-        o.judged_at
-    FROM scorer.own_validation_results AS o
-) AS u
-WHERE u.whole = scorer.sees_all_as_planned()
-  AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR u.run_id < 0 ELSE true END;
-COMMENT ON VIEW scorer.seen_validation_results IS 'What a login sees of scorer.validation_results: all, as the table itself gives it, or scorer.own_validation_results.';
+
+-- scorer.seen_<table> has the columns of scorer.own_<table>; of_no_row is a condition on the key that holds of no row.
+DO $$
+DECLARE
+    seen record;
+    names text [];
+BEGIN
+    FOR seen IN
+        SELECT
+            v.name,
+            v.of_no_row
+        FROM (VALUES
+            ('current_scores', 'u.job < '''''),
+            ('scores', 'u.job < '''''),
+            ('score_reasons', 'u.score_id < 0'),
+            ('recalls', 'u.score_id < 0'),
+            ('replays', 'u.replay_id < 0'),
+            ('rejections', 'u.job < '''''),
+            ('requests', 'u.job < '''''),
+            ('feature_vectors', 'u.job < '''''),
+            ('feature_counts', 'u.job < '''''),
+            ('live_performance', 'u.job < '''''),
+            ('runs', 'u.job < '''''),
+            ('batches', 'u.batch_id < 0'),
+            ('validation_results', 'u.run_id < 0')
+        ) AS v (name, of_no_row)
+    LOOP
+        SELECT array_agg(a.attname ORDER BY a.attnum)
+        INTO names
+        FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = to_regclass('scorer.own_' || seen.name)
+          AND a.attnum > 0;
+        EXECUTE format(
+            'CREATE VIEW scorer.%I AS SELECT u.%s FROM ('
+            'SELECT true AS whole, t.%s FROM scorer.%I AS t UNION ALL SELECT false AS whole, o.%s FROM scorer.%I AS o'
+            ') AS u WHERE u.whole = scorer.sees_all_as_planned() '
+            'AND CASE WHEN u.whole THEN (SELECT scorer.still_sees_all()) IS NOT NULL OR %s ELSE true END',
+            'seen_' || seen.name,
+            array_to_string(names, ', u.'),
+            array_to_string(names, ', t.'),
+            seen.name,
+            array_to_string(names, ', o.'),
+            'own_' || seen.name,
+            seen.of_no_row
+        );
+        EXECUTE format(
+            'COMMENT ON VIEW scorer.%I IS %L',
+            'seen_' || seen.name,
+            'What a login sees of scorer.' || seen.name || ': all, as the table itself gives it, or scorer.own_' || seen.name || '.'
+        );
+    END LOOP;
+END
+$$;
 
 CREATE OR REPLACE VIEW reporting.current_scores AS
 SELECT
