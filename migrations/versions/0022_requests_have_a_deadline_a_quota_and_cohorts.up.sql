@@ -119,7 +119,10 @@ BEGIN
             ERRCODE = 'SC001',
             CONSTRAINT = 'quota',
             MESSAGE = quote_ident(who) || ' may make ' || most || ' requests a minute and makes ' || asked
-                || ' at once; ask for many entities in one request (scorer.request_cohort, scorer request --cohort)';
+                || ' at once; ' || CASE
+                    WHEN most = 0 THEN 'an approver sets another quota (scorer quota)'
+                    ELSE 'ask for many entities in one request (scorer.request_cohort, scorer request --cohort)'
+                END;
     END IF;
     INSERT INTO scorer.quota_turns AS t (login) VALUES (who)
     ON CONFLICT (login) DO UPDATE SET asked_at = clock_timestamp();

@@ -16,14 +16,14 @@ CREATE FUNCTION scorer.fhir_reference(template jsonb, value text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT CASE
-        WHEN (value ~ '\S') IS NOT TRUE THEN NULL
+        WHEN (value ~ '\S' AND value !~ '[\u0001-\u0008\u000B\u000C\u000E-\u001F]') IS NOT TRUE THEN NULL
         WHEN ((template ->> 'before') || value || (template ->> 'after')) ~ '^[A-Za-z0-9.-]{1,64}$' THEN jsonb_build_object(
             'reference', (template ->> 'at') || (template ->> 'before') || value || (template ->> 'after'), 'type', template -> 'type'
         )
         ELSE jsonb_build_object('type', template -> 'type', 'identifier', jsonb_build_object('value', value))
     END;
 END;
-COMMENT ON FUNCTION scorer.fhir_reference(jsonb, text) IS 'The reference that a template of [fhir] makes of a value; null where that is null or blank.';
+COMMENT ON FUNCTION scorer.fhir_reference(jsonb, text) IS 'The reference that a template of [fhir] makes of a value; null where that is null or blank, or has a control character that no string of FHIR may have.';
 
 -- A probability is a percentage in R4: "Decimal values are expressed as percentages as well (max = 100)". A value is none, and R4 has no
 -- place for one: it stands in the rationale for people, and for programs in an extension.

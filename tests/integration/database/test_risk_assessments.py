@@ -124,10 +124,11 @@ def test_a_score_whose_subject_is_not_known_has_no_resource_and_says_so(hospital
     hospital.admit(1, client=None)
     hospital.admit(2, client="  ")
     hospital.admit(3)
+    hospital.admit(4, client="C\x01")  # no string of FHIR has such a character
     hospital.execute(OF_THEIR_VISITS)
-    assert hospital.run().counts.scored == 3
+    assert hospital.run().counts.scored == 4
     told = {entity: (resource is None, lacks) for entity, resource, lacks, _ in hospital.rows(VIEW)}
-    assert told == {"1": (True, "client"), "2": (True, "client"), "3": (False, None)}
+    assert told == {"1": (True, "client"), "2": (True, "client"), "3": (False, None), "4": (True, "client")}
 
 
 def test_who_has_no_score_has_no_row(scored: Any) -> None:

@@ -167,6 +167,10 @@ def test_a_login_has_its_own_quota_or_the_highest_of_its_roles(ward: Any, login:
         assert spend(requester) == 2
         sql(approver, f"SELECT scorer.set_quota('{name_of(requester)}', 0)")
         assert spend(requester) == 0
+        with pytest.raises(
+            psycopg2.Error, match="may make 0 requests a minute and makes 1 at once; an approver sets another quota"
+        ):
+            sql(requester, ASK)
         sql(approver, f"SELECT scorer.set_quota('{name_of(requester)}', NULL)")
         sql(approver, "SELECT scorer.set_quota('quota_group', 7)")
         assert spend(requester) == 2
